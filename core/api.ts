@@ -1,0 +1,512 @@
+/**
+ * The public interface of Dragoman: what an adapter is handed and what it hands back.
+ *
+ * Built-in adapters and dropped-in plugins use this file and nothing else of the core; they import it as `dragoman`.
+ * Everything that crosses it is plain data that survives `structuredClone`, because a plugin may live in a worker.
+ */
+
+// ─── Data ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A JSON value. Integers beyond 2^53 and decimals are strings in their lexical form; types are never guessed. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json }
+
+export type Kind = 'message' | 'event' | 'request'
+export type Priority = 'low' | 'normal' | 'high' | 'urgent'
+
+export interface Party {
+  readonly id: string
+  readonly role: 'customer' | 'agent' | 'bot' | 'system'
+  readonly name?: string
+  /** The customer's standing, for routing: `vip`. */
+  readonly tier?: string
+  readonly attributes?: Readonly<Record<string, Json>>
+}
+
+/** One piece of what was said. `text` is always there: what a link that knows only text shows instead. */
+export interface Part {
+  readonly kind: 'text' | 'image' | 'audio' | 'video' | 'file' | 'location' | 'link' | 'card'
+  readonly text: string
+  readonly media?: {
+    readonly url?: string
+    readonly id?: string
+    readonly mediaType?: string
+    readonly name?: string
+    readonly bytes?: number
+  }
+  readonly data?: Json
+}
+
+/** What an adapter hands in. */
+export interface Draft {
+  readonly kind: Kind
+  /** message: `text`, `image` …; event: `order.shipped`; request: the operation, `GetOrder`. */
+  readonly type: string
+  /** The caller's own id (Idempotency-Key, wsa:MessageID, MsgId, client message id). Absent: it cannot be deduplicated. */
+  readonly externalId?: string
+  readonly sender: Party
+  /** Default: the dedupe namespace and the sender: one customer, one conversation. */
+  readonly conversation?: string
+  /** message */
+  readonly parts?: readonly Part[]
+  /** event: the payload. request: the parameters. */
+  readonly data?: Json
+  readonly inReplyTo?: string
+  /** The sender's own counter in this conversation. */
+  readonly clientSequence?: number
+  /** RFC 3339. */
+  readonly occurredAt?: string
+  /** RFC 3339; after it the message is not delivered. */
+  readonly expiresAt?: string
+  readonly priority?: Priority
+  /** Opaque; handed back to the adapter that wrote it. */
+  readonly replyContext?: Json
+  readonly metadata?: Readonly<Record<string, string>>
+  /** The bytes as they arrived, kept while the message waits and in its dead letter. */
+  readonly raw?: { readonly mediaType: string; readonly bytes: Uint8Array }
+}
+
+/** What the core makes of a draft: stamped and frozen. An adapter cannot claim another's name. */
+export interface Message extends Draft {
+  /** UUIDv7 (RFC 9562 §5.7), minted by the core. */
+  readonly id: string
+  readonly channel: string
+  readonly conversation: string
+  readonly direction: 'inbound' | 'outbound' | 'internal'
+  /** Per conversation, gapless, durable: the resume cursor. 0 for a request that is not recorded. */
+  readonly sequence: number
+  /** RFC 3339. */
+  readonly receivedAt: string
+  /** The message that began the exchange. */
+  readonly correlationId: string
+  /** The message that caused this one. */
+  readonly causationId?: string
+  /** W3C Trace Context. */
+  readonly traceparent: string
+  /** A tombstone: the number stays, the content is gone. */
+  readonly gone?: 'expired' | 'erased'
+}
+
+/** A business fault: a valid answer, not a breakage. */
+export interface Fault {
+  readonly code: string
+  readonly message: string
+  readonly detail?: Json
+}
+
+/** What an agent or a backend answers. `text` is short for one text part. */
+export interface Answer {
+  readonly text?: string
+  readonly parts?: readonly Part[]
+  readonly data?: Json
+  readonly fault?: Fault
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** What comes back to the caller. */
+export interface Reply {
+  readonly parts?: readonly Part[]
+  readonly data?: Json
+  readonly fault?: Fault
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly origin: 'agent' | 'backend' | 'cache'
+  /** The business system is down, this is its last good answer… */
+  readonly stale?: boolean
+  /** …from this moment (RFC 3339). */
+  readonly asOf?: string
+}
+
+/** An agent gives the conversation to somebody else, usually to people. */
+export interface Handoff {
+  readonly handoff: string
+}
+
+/** What became of a push. `unknown`: it may have arrived; whether it is repeated is the config's decision, never the adapter's. */
+export type Delivery =
+  | { readonly status: 'sent' }
+  | {
+      readonly status: 'refused'
+      readonly retry: boolean
+      readonly reason?: string
+      readonly afterMs?: number
+    }
+  | { readonly status: 'unknown'; readonly reason?: string }
+
+// ─── Errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * The closed table of errors: whose fault it is, whether the same may be sent again, and the HTTP status (RFC 9110 §15).
+ * Every adapter maps every code into its own protocol; the conformance suite checks that the map is total.
+ */
+export const errorTable = {
+  AUTH_FAILED: { side: 'caller', retry: false, status: 401 },
+  FORBIDDEN: { side: 'caller', retry: false, status: 403 },
+  DECODE_FAILED: { side: 'caller', retry: false, status: 400 },
+  TOO_LARGE: { side: 'caller', retry: false, status: 413 },
+  METHOD_NOT_ALLOWED: { side: 'caller', retry: false, status: 405 },
+  UNSUPPORTED_MEDIA: { side: 'caller', retry: false, status: 415 },
+  NOT_FOUND: { side: 'caller', retry: false, status: 404 },
+  NO_ROUTE: { side: 'caller', retry: false, status: 404 },
+  IDEMPOTENCY_MISMATCH: { side: 'caller', retry: false, status: 422 },
+  NOT_OWNER: { side: 'caller', retry: false, status: 409 },
+  TOO_OLD: { side: 'caller', retry: false, status: 409 },
+  EXPIRED: { side: 'caller', retry: false, status: 410 },
+  CURSOR_RESET: { side: 'caller', retry: false, status: 410 },
+  RATE_LIMITED: { side: 'caller', retry: true, status: 429 },
+  OVERLOADED: { side: 'gateway', retry: true, status: 503 },
+  STORE_UNAVAILABLE: { side: 'gateway', retry: true, status: 503 },
+  CHANNEL_GONE: { side: 'gateway', retry: true, status: 503 },
+  ENCODE_FAILED: { side: 'gateway', retry: false, status: 500 },
+  INTERNAL: { side: 'gateway', retry: false, status: 500 },
+  BREAKER_OPEN: { side: 'backend', retry: true, status: 503 },
+  DEADLINE_EXCEEDED: { side: 'backend', retry: true, status: 504 },
+  AGENT_FAILED: { side: 'backend', retry: true, status: 502 },
+  BACKEND_FAILED: { side: 'backend', retry: true, status: 502 },
+  OUTCOME_UNKNOWN: { side: 'backend', retry: false, status: 409 },
+} as const satisfies Record<
+  string,
+  { side: 'caller' | 'gateway' | 'backend'; retry: boolean; status: number }
+>
+
+export type ErrorCode = keyof typeof errorTable
+
+export interface GatewayErrorOptions {
+  /** Kept for the log of this process; never leaves it. */
+  readonly cause?: unknown
+  /** For the caller's eyes: plain data that helps him (`{ oldest, top }`). */
+  readonly detail?: Json
+  /** When trying again makes sense, in milliseconds from now. */
+  readonly retryAfterMs?: number
+  /** Overrides the table's HTTP status where one code has several (403 for AUTH_FAILED, 429 for a caller's own limit). */
+  readonly status?: number
+  /** Proven: no byte of the request was acted upon (connection refused, breaker open). Only then may a write be queued. */
+  readonly notExecuted?: boolean
+}
+
+/** The one error that crosses a boundary. The message is for people who can act on it: lower case, names the thing and the value. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly code: ErrorCode
+  readonly status: number
+  readonly side: 'caller' | 'gateway' | 'backend'
+  readonly retry: boolean
+  readonly detail?: Json
+  readonly retryAfterMs?: number
+  readonly notExecuted: boolean
+
+  constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    const row = errorTable[code]
+    this.code = code
+    this.status = options.status ?? row.status
+    this.side = row.side
+    this.retry = row.retry
+    this.notExecuted = options.notExecuted ?? false
+    if (options.detail !== undefined) this.detail = options.detail
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+  }
+
+  /** Any thrown value as a GatewayError; a foreign one becomes `INTERNAL` with a message that tells the caller nothing. */
+  static from(thrown: unknown): GatewayError {
+    if (thrown instanceof GatewayError) return thrown
+    return new GatewayError('INTERNAL', 'the gateway made a mistake; its log has the details', {
+      cause: thrown,
+    })
+  }
+}
+
+// ─── Configuration of a component ────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Standard Schema v1 (standardschema.dev), as zod and others implement it. Where the vendor offers `jsonSchema`, it also
+ * yields the editor's schema and the documentation.
+ */
+export interface Schema<Output> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+  }
+}
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+export interface SchemaIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+/** Own figures beside the core's. Names get the prefix `dragoman_plugin_`; labels come from config, never from content. */
+export interface Metrics {
+  count(name: string, labels?: Readonly<Record<string, string>>, by?: number): void
+  gauge(name: string, value: number, labels?: Readonly<Record<string, string>>): void
+}
+
+/** The shared small store under the component's own prefix. Values up to 64 kB. Throws `STORE_UNAVAILABLE`. */
+export interface State {
+  get(key: string): Promise<{ readonly value: Json; readonly version: number } | undefined>
+  put(key: string, value: Json, options?: { readonly ttlMs?: number }): Promise<void>
+  /** Writes only if the version is still the one seen (`undefined`: only if absent). Resolves whether it wrote. */
+  compareAndSet(
+    key: string,
+    expected: number | undefined,
+    value: Json,
+    options?: { readonly ttlMs?: number },
+  ): Promise<boolean>
+  /** Resolves a held lease, or undefined while another holds it. It must be renewed (called again) before `ttlMs` is over. */
+  lease(name: string, ttlMs: number): Promise<{ release(): Promise<void> } | undefined>
+}
+
+/** What a component gets besides its config. */
+export interface Scope {
+  /** The component's name in the config: `orders`. */
+  readonly id: string
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  now(): number
+  readonly metrics: Metrics
+  /**
+   * Guarded fetch: hosts written in the config are allowed, computed and redirected ones only if they are public; the
+   * answer is read whole, up to the limit; TLS and connection limits come from the config. Failures are `GatewayError`s,
+   * with `notExecuted` where no byte went out.
+   */
+  readonly fetch: typeof fetch
+  readonly state: State
+}
+
+export interface Component<T> {
+  /** Unknown keys are errors. */
+  readonly config: Schema<unknown>
+  /** Synchronous, no I/O: that belongs to `start`. */
+  create(config: unknown, scope: Scope): T
+}
+
+/** Translates one protocol. It may offer a channel, a backend, an agent, or several. */
+export interface Adapter {
+  /** The protocol's noun: `soap`, `wechat`. Lower case, digits and hyphens. */
+  readonly name: string
+  readonly apiVersion: 1
+  readonly channel?: Component<Channel>
+  readonly backend?: Component<Backend>
+  readonly agent?: Component<Agent>
+}
+
+/** Checks the shape at once, so that a mistake is named where it was made, and freezes it. Throws `TypeError`. */
+export function defineAdapter(adapter: Adapter): Adapter {
+  const problem = adapterProblem(adapter)
+  if (problem !== undefined) throw new TypeError(`adapter ${problem}`)
+  return Object.freeze(adapter)
+}
+
+/** Why a value is not an adapter, in words that follow the file's name; undefined if it is one. */
+export function adapterProblem(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null)
+    return `is ${value === null ? 'null' : typeof value}, not an object`
+  const adapter = value as Partial<Record<keyof Adapter, unknown>> // any object may be asked for these members
+  if (typeof adapter.name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(adapter.name))
+    return `has the name ${JSON.stringify(adapter.name)}: lower case letters, digits and hyphens are needed`
+  if (adapter.apiVersion !== 1)
+    return `"${adapter.name}" has apiVersion ${JSON.stringify(adapter.apiVersion)}: this gateway speaks 1`
+  const offered = (['channel', 'backend', 'agent'] as const).filter((role) => adapter[role] !== undefined)
+  if (offered.length === 0) return `"${adapter.name}" offers none of channel, backend, agent`
+  for (const role of offered) {
+    const component = adapter[role] as { config?: { '~standard'?: unknown }; create?: unknown } | null // checked in the next lines
+    if (typeof component?.create !== 'function') return `"${adapter.name}": ${role}.create is not a function`
+    if (component.config?.['~standard'] === undefined)
+      return `"${adapter.name}": ${role}.config is not a schema (use zod's z.strictObject)`
+  }
+  return undefined
+}
+
+// ─── Channel ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Faces callers. Disposed after `start`, also after a failed one. */
+export interface Channel extends AsyncDisposable {
+  /** Opens: calls `host.serve`, connects, listens. Resolves when callers can be answered. The signal ends with the channel. */
+  start(host: ChannelHost, signal: AbortSignal): Promise<void>
+  /**
+   * Pushes one part of a reply, at least once, with a stable key. Without it a channel is pulled from.
+   * A throw or a deadline counts as `unknown`.
+   */
+  send?(message: Message, key: string, signal: AbortSignal): Promise<Delivery>
+  /** One command a person can paste to try the channel, given our base address: `curl …`. */
+  hint?(origin: string): string | undefined
+}
+
+/** Who calls, as the credential says. `program` may speak for any sender of the channel, the others only for themselves. */
+export interface Identity {
+  readonly role: 'customer' | 'agent' | 'program'
+  readonly id: string
+  readonly roles?: readonly string[]
+}
+
+export type Credential =
+  | { readonly scheme: 'bearer'; readonly token: string }
+  | { readonly scheme: 'basic'; readonly user: string; readonly password: string }
+  | { readonly scheme: 'none' }
+
+export interface AcceptOptions {
+  /** Wait this long for a reply, in milliseconds. The work goes on after it. A request is always waited for. */
+  readonly waitMs?: number
+  /** The caller is gone: ends the waiting, never stored work. */
+  readonly signal?: AbortSignal
+  /** Whom the credential named. Absent: the channel itself answers for the sender (a signature it has checked). */
+  readonly identity?: Identity
+}
+
+export interface Accepted {
+  readonly id: string
+  readonly conversation: string
+  readonly sequence: number
+  /** The same externalId again: the same answer again, nothing delivered twice. */
+  readonly duplicate: boolean
+  readonly reply?: Reply
+}
+
+export interface LogPage {
+  readonly messages: readonly Message[]
+  /** The cursor behind the last row looked at. */
+  readonly next: number
+  /** The oldest sequence kept; reading below it is `truncated`. */
+  readonly oldest: number
+  readonly truncated: boolean
+}
+
+/** One of the channel's `operations` as the config has it. */
+export interface ChannelOperation {
+  readonly kind: Kind
+  /** A sample of the decoded body, for documentation and for the command to paste. */
+  readonly example?: Json
+}
+
+export interface ChannelHost {
+  /**
+   * Resolves once the draft is durable: only then may the adapter acknowledge. With `waitMs` it also waits for a reply.
+   * A `request` resolves with its reply. Throws `GatewayError`.
+   */
+  accept(draft: Draft, options?: AcceptOptions): Promise<Accepted>
+  /** What became of a reply that `accept` handed out, for a channel with `send` that has its own sockets (HTTP: `carries`). */
+  handed(id: string, how: 'flushed' | 'back'): void
+  /** Serves the path and everything below it. */
+  serve(path: string, handler: HttpHandler): void
+  /** Serves a WebSocket (RFC 6455) at exactly this path. */
+  socket(path: string, handler: (socket: Socket, request: HttpRequest) => void): void
+  /** The channel's `operations`; empty means that every operation the protocol's own schema names is open. */
+  readonly operations: Readonly<Record<string, ChannelOperation>>
+  /**
+   * Makes a draft of a decoded body by the channel's `operations` (expressions for kind, type, sender, text, …); `base`
+   * holds what the protocol itself knows. Undefined: the channel has operations, but not this one.
+   * Throws `DECODE_FAILED` where an expression yields nothing usable.
+   */
+  draft(operation: string, body: Json, base: DraftBase): Promise<Draft | undefined>
+  /** A conversation's log after a sequence, oldest first. Throws `FORBIDDEN`, `NOT_FOUND`, `CURSOR_RESET`. */
+  log(conversation: string, after: number, options?: LogOptions): Promise<LogPage>
+  /** Whom a credential names that did not come by HTTP. Throws `AUTH_FAILED`. */
+  identify(credential: Credential): Promise<Identity>
+}
+
+/** What a protocol knows of a draft before the channel's `operations` are asked. */
+export type DraftBase = Partial<Omit<Draft, 'kind' | 'type' | 'data'>> & { readonly kind: Kind }
+
+export interface LogOptions {
+  readonly waitMs?: number
+  readonly limit?: number
+  readonly identity?: Identity
+  readonly signal?: AbortSignal
+}
+
+/** `signal` ends when the caller is gone. */
+export type HttpHandler = (request: HttpRequest, signal: AbortSignal) => Promise<HttpResponse>
+
+/** A request that has passed the edge: one canonical path, limits kept, the caller identified, the body read whole. */
+export interface HttpRequest {
+  readonly method: string
+  /** Decoded and canonical: no dot segments, no doubled slashes. */
+  readonly path: string
+  /** Without the question mark, as it arrived. */
+  readonly query: string
+  /** Lower-case names; repeated ones joined by `, ` (RFC 9110 §5.3). */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  /** The caller's address, behind trusted proxies the one they saw. */
+  readonly remote: string
+  /** Our own base address as callers see it: `https://desk.example.com`. */
+  readonly origin: string
+  readonly identity: Identity
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** An async iterable is streamed (SSE); its `return` is called when the caller goes. */
+  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
+  /** `Accepted.id` of the reply this response carries: the core takes note whether it reached the socket. */
+  readonly carries?: string
+}
+
+export interface Socket {
+  /** False: the peer is too slow and the frame was not sent; the log has it. */
+  send(data: string | Uint8Array): boolean
+  close(code?: number, reason?: string): void
+  onMessage(handler: (data: string | Uint8Array) => void): void
+  onClose(handler: (code: number) => void): void
+}
+
+// ─── Backend and agent ───────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Operation {
+  /** Changes nothing: may be cached and retried. */
+  readonly safe: boolean
+  /** May be called again with the same key: the other side executes it once. */
+  readonly idempotent?: boolean
+}
+
+export interface BackendCall {
+  readonly operation: string
+  readonly params: Json
+  readonly message: Message
+  /** Minted before attempt 1; the same over retries, restarts and instances. */
+  readonly key: string
+  /** 1, 2, 3 … */
+  readonly attempt: number
+}
+
+/** Faces a business system. */
+export interface Backend extends AsyncDisposable {
+  /** `*` stands for any other name. What the config says of an operation wins. */
+  readonly operations: Readonly<Record<string, Operation>>
+  start?(signal: AbortSignal): Promise<void>
+  /** A business fault is a value; a breakage is thrown as `BACKEND_FAILED` or `DEADLINE_EXCEEDED`. */
+  call(call: BackendCall, signal: AbortSignal): Promise<Answer>
+  /** Resolves if the system answers at all. */
+  probe?(signal: AbortSignal): Promise<void>
+}
+
+/** What an agent is told of the conversation a message stands in. */
+export interface Conversation {
+  readonly id: string
+  readonly customer: Party
+  /** Where and with which token a later answer is accepted, for an agent that has only taken the message. */
+  readonly callback: { readonly url: string; readonly token: string }
+}
+
+/** Answers customers. */
+export interface Agent extends AsyncDisposable {
+  start?(signal: AbortSignal): Promise<void>
+  /**
+   * Called at least once per message, with the message's id as the stable key. Undefined: taken, the answer comes later
+   * or never. A breakage is thrown as `AGENT_FAILED`.
+   */
+  answer(
+    message: Message,
+    conversation: Conversation,
+    signal: AbortSignal,
+  ): Promise<Answer | Handoff | undefined>
+}

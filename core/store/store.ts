@@ -1,0 +1,467 @@
+/**
+ * The store: thirteen operations, and nothing else, between the gateway and what is durable.
+ *
+ * Each operation is atomic within one home, idempotent by the id it names, and resolves only when its effect is durable.
+ * All time is the store's: callers give durations. An operation that cannot be carried out throws `STORE_UNAVAILABLE`
+ * (its effect is then unknown and it may be sent again with the same id) or `OVERLOADED` (the reserve is reached, nothing
+ * happened). Two implementations, one conformance suite: `test/conformance/store.ts`.
+ */
+import type { Json, Message, Reply } from '../api.ts'
+
+/** A message before it has a number; `raw` travels beside it and is kept while there is work. */
+export type Unnumbered = Omit<Message, 'sequence' | 'raw'>
+export type Raw = NonNullable<Message['raw']>
+
+/** Equality is all a fence is good for: (counter, random) of a lease. The counter never goes back. */
+export interface Fence {
+  readonly counter: number
+  readonly random: string
+}
+
+/** How a claim stands: `running` while the work is in flight, `begun` for an unstored unsafe call, else its outcome. */
+export type ClaimState = 'running' | 'begun' | Outcome
+export type Outcome = 'answered' | 'taken' | 'failed' | 'expired' | 'unknown'
+
+export interface Failure {
+  readonly code: string
+  readonly message: string
+}
+
+/** What the core knows of a conversation besides its log. `agent`: who has it now. */
+export interface ConversationPatch {
+  readonly agent?: string | null
+  readonly ticket?: Json
+  /** Adds one to the owner epoch: hand-off, claim, transfer. Answers begun under an older epoch no longer count. */
+  readonly raiseEpoch?: boolean
+}
+
+// 1 ─ accept
+
+export interface Accept {
+  readonly home: string
+  readonly conversation: string
+  readonly message: Unnumbered
+  readonly raw?: Raw
+  readonly dedupe?: Dedupe
+  /** §12: the sender's device, its boot and its uplink number; `refuse` uses the number up and stores the refusal. */
+  readonly device?: {
+    readonly device: string
+    readonly boot: string
+    readonly n: number
+    readonly refuse?: { readonly code: string }
+  }
+  readonly expect?: { readonly ownerEpoch: number }
+  readonly patch?: ConversationPatch
+  /** Absent: nothing is to be done with it, it is settled by being stored. */
+  readonly work?: {
+    readonly lane: string
+    /** 0 low … 3 urgent. */
+    readonly priority: number
+    readonly delayMs?: number
+    /** The lane takes no more than this many waiting; the answer is then `full`. */
+    readonly limit: number
+  }
+  /** How long a caller waits for the reply: until then a push is not due. A joining duplicate raises it. */
+  readonly waitMs?: number
+  /** The customer sees it: an entry in his home's inbox. */
+  readonly inbox: boolean
+  /** Held lease of the partition: an idle lane's attempt 1 begins in the same step. */
+  readonly fence?: Fence
+}
+export interface Dedupe {
+  readonly key: string
+  readonly fingerprint: string
+  readonly ttlMs: number
+}
+export type AcceptResult =
+  | {
+      readonly status: 'accepted'
+      readonly sequence: number
+      readonly offset?: number
+      /** 1: begun under the fence given; absent: the lane is busy, or no fence was given. */
+      readonly attempt?: number
+      /** The conversation's owner epoch after this. */
+      readonly ownerEpoch: number
+    }
+  | {
+      readonly status: 'duplicate'
+      readonly id: string
+      readonly conversation: string
+      readonly sequence: number
+      readonly state: ClaimState
+      readonly reply?: Reply
+      readonly failure?: Failure
+      /** A push of the reply has begun or a waiter has taken it: it is not to be answered a second time. */
+      readonly pushed?: boolean
+    }
+  | { readonly status: 'mismatch' }
+  | { readonly status: 'gap'; readonly next: number }
+  | { readonly status: 'full'; readonly waiting: number }
+  | { readonly status: 'notOwner' }
+  /** The conversation belongs to another home for ever. */
+  | { readonly status: 'forbidden' }
+
+// 2 ─ claim
+
+/** The begun-mark of a call that is not stored in the log. Idempotent by `id`. */
+export interface Claim {
+  readonly home: string
+  readonly key: string
+  readonly fingerprint: string
+  readonly id: string
+  readonly ttlMs: number
+  /** An orphan may be run again, with the same id as its key. */
+  readonly idempotent: boolean
+  readonly fence: Fence
+  /** For the dead letters, should the outcome stay unknown. */
+  readonly message: Unnumbered
+  readonly raw?: Raw
+}
+export type ClaimResult =
+  /** `id` is the first claimer's: the stable key of the call. */
+  | { readonly status: 'run'; readonly id: string; readonly attempt: number }
+  | { readonly status: 'running'; readonly id: string }
+  | {
+      readonly status: 'done'
+      readonly id: string
+      readonly outcome: Outcome
+      readonly reply?: Reply
+      readonly failure?: Failure
+    }
+  | { readonly status: 'unknown'; readonly id: string }
+  | { readonly status: 'mismatch' }
+
+// 3 ─ take
+
+/** message: a lane's head. push: an owed push. claim: a begun call whose owner is gone. timer: an answer that did not come. */
+export type WorkKind = 'message' | 'push' | 'claim' | 'timer'
+export interface Take {
+  readonly partition: number
+  readonly fence: Fence
+  readonly max: number
+  readonly kinds: readonly WorkKind[]
+}
+export type TakeResult =
+  | {
+      readonly status: 'taken'
+      readonly work: readonly Work[]
+      /** Rows not returned: behind a head in flight, or not yet due. */
+      readonly waiting: number
+      /** When the earliest of them is due, in milliseconds from now; absent if none waits for time. */
+      readonly nextDueMs?: number
+    }
+  | { readonly status: 'fenced' }
+
+export interface Work {
+  readonly kind: WorkKind
+  /** message and claim: the message's id; push: its key; timer: its id. */
+  readonly id: string
+  readonly home: string
+  readonly lane: string
+  /** Begun durably by being taken. */
+  readonly attempt: number
+  /** Begun too often without an end: to be settled as dead, without a call. */
+  readonly poison: boolean
+  /** An earlier attempt began under a fence that is gone, and nobody knows how it ended. */
+  readonly orphan: boolean
+  /** push and timer: the message it is about (for a push the reply itself). */
+  readonly message: Message
+  readonly raw?: Raw
+  /** push: which part of the reply; -1: the reply as a whole. */
+  readonly part?: number
+  /** push: the channel it goes to. timer: what the setter left. */
+  readonly target?: string
+  readonly ownerEpoch: number
+  readonly agent?: string
+  /** Since the first attempt began. */
+  readonly heldMs: number
+  readonly attempts: readonly Attempt[]
+}
+/** One try as the trace and the dead letter show it. */
+export interface Attempt {
+  readonly attempt: number
+  readonly target: string
+  /** RFC 3339. */
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly failure?: Failure
+}
+
+// 4 ─ settle
+
+export interface Settle {
+  readonly home: string
+  readonly kind: WorkKind
+  readonly id: string
+  readonly attempt: number
+  /** Required for lane work; a callback and a claim settled by its own process need none. */
+  readonly fence?: Fence
+  readonly expect?: { readonly ownerEpoch: number }
+  /** `retry` only ends the flight and makes it due again after `delayMs`. */
+  readonly outcome: Outcome | 'retry'
+  readonly delayMs?: number
+  readonly tried?: Omit<Attempt, 'attempt'>
+  readonly failure?: Failure
+  /** What a duplicate gets. */
+  readonly reply?: Reply
+  /** Appended to the conversation, in this order. */
+  readonly replies: readonly Unnumbered[]
+  readonly conversation?: string
+  readonly inbox: boolean
+  /** Due when the waiter's time is over. `replies[reply]` is what they carry. */
+  readonly pushes: readonly {
+    readonly key: string
+    readonly reply: number
+    readonly part: number
+    readonly channel: string
+  }[]
+  readonly timer?: { readonly id: string; readonly delayMs: number; readonly target: string }
+  /** Stored in the same step as the release. */
+  readonly dead?: Failure
+  readonly patch?: ConversationPatch
+}
+export type SettleResult =
+  | {
+      readonly status: 'settled'
+      readonly sequences: readonly number[]
+      readonly offsets: readonly number[]
+      /** Rows that wait in the lane now. */
+      readonly waiting: number
+    }
+  | {
+      readonly status: 'already'
+      readonly outcome: Outcome
+      readonly reply?: Reply
+      readonly failure?: Failure
+    }
+  | { readonly status: 'fenced' }
+  /** The replies were kept as internal notes. */
+  | { readonly status: 'notOwner' }
+
+// 5 ─ handOver
+
+/** The return right of a reply. `replyId` is the id of the message it answers. */
+export interface HandOver {
+  readonly home: string
+  readonly replyId: string
+  readonly by: string
+  /** taken: out of the push's reach for 10 s. flushed: it reached the caller's socket. back: it did not, push now. */
+  readonly to: 'taken' | 'flushed' | 'back'
+}
+export type HandOverResult = { readonly status: 'ok' | 'pushed' | 'other' }
+
+// 6, 7 ─ hello, ack
+
+export interface Hello {
+  readonly home: string
+  readonly device: string
+  readonly boot: string
+  readonly first: number
+  readonly epoch: string
+  readonly offset: number
+}
+export interface Refusal {
+  readonly n: number
+  readonly id: string
+  readonly code: string
+}
+export type HelloResult =
+  | {
+      readonly status: 'welcome'
+      readonly epoch: string
+      readonly top: number
+      readonly oldest: number
+      readonly next: number
+      readonly refused: readonly Refusal[]
+      readonly recovered: boolean
+      /** The server had known fewer than `first` - 1 of this boot (SEMANTICS 13): by how many it jumped. */
+      readonly jumped: number
+    }
+  | { readonly status: 'reset'; readonly why: string; readonly epoch: string; readonly top: number }
+
+export interface Ack {
+  readonly home: string
+  readonly device: string
+  readonly boot: string
+  readonly epoch: string
+  readonly offset: number
+  /** The lowest number still in the app's outbox, if it said so: stored refusals below it go. */
+  readonly first?: number
+}
+export type AckResult = { readonly status: 'ok'; readonly cursor: number } | { readonly status: 'ahead' }
+
+// 8 ─ read
+
+export interface Read {
+  readonly home: string
+  readonly log: { readonly conversation: string } | { readonly inbox: true }
+  readonly after: number
+  /** The one the cursor was given out under; absent: the current one. */
+  readonly incarnation?: string
+  readonly limit: number
+}
+export type ReadResult =
+  | {
+      readonly status: 'rows'
+      readonly rows: readonly { readonly message: Message; readonly offset?: number }[]
+      readonly next: number
+      readonly top: number
+      readonly oldest: number
+      readonly truncated: boolean
+    }
+  | { readonly status: 'reset'; readonly oldest: number; readonly top: number }
+
+// 9 ─ watch
+
+/** Names: `log:CONVERSATION`, `inbox:HOME`, `reply:ID`, `partition:N`. Hints only: they may be lost and repeated. */
+export interface Watch extends AsyncIterable<string> {
+  close(): void
+}
+
+// 10, 11 ─ lease, value
+
+export interface Lease {
+  readonly name: string
+  readonly owner: string
+  readonly ttlMs: number
+  readonly release?: boolean
+}
+export type LeaseResult =
+  | { readonly status: 'held'; readonly fence: Fence; readonly remainingMs: number }
+  | { readonly status: 'busy'; readonly remainingMs: number }
+  | { readonly status: 'released' }
+
+/** Compare-and-set of a small value (≤ 64 kB as JSON text). Without `put` and `delete` it reads. */
+export interface ValueOp {
+  readonly key: string
+  readonly expect?: number | 'absent'
+  readonly put?: Json
+  readonly delete?: boolean
+  readonly ttlMs?: number
+  readonly fence?: Fence
+}
+export type ValueResult =
+  | { readonly status: 'ok'; readonly value?: Json; readonly version?: number }
+  | { readonly status: 'conflict'; readonly value?: Json; readonly version?: number }
+
+// 12 ─ find
+
+export type Find =
+  /** Everything about one message: itself, what it caused, its claim, its work, its attempts, its dead letter. */
+  | { readonly by: 'id'; readonly id: string }
+  | { readonly by: 'key'; readonly key: string }
+  | { readonly by: 'conversation'; readonly conversation: string }
+  /** A customer's conversations in every home, the last active first. */
+  | { readonly by: 'customer'; readonly customer: string; readonly limit: number }
+  | { readonly by: 'dead'; readonly after?: string; readonly limit: number }
+  | { readonly by: 'open'; readonly after?: string; readonly limit: number }
+  | { readonly by: 'lane'; readonly lane: string; readonly limit: number }
+  | { readonly by: 'ledger' }
+
+export interface ClaimRow {
+  readonly row: 'claim'
+  readonly key: string
+  readonly id: string
+  readonly state: ClaimState
+  readonly reply?: Reply
+  readonly failure?: Failure
+  readonly handed?: 'taken' | 'flushed'
+}
+export interface WorkRow {
+  readonly row: 'work'
+  readonly kind: WorkKind
+  readonly id: string
+  readonly lane: string
+  readonly state: 'waiting' | 'flight' | 'handed'
+  readonly attempt: number
+  readonly dueMs: number
+  readonly attempts: readonly Attempt[]
+}
+export interface SettledRow {
+  readonly row: 'settled'
+  readonly id: string
+  readonly outcome: Outcome
+  /** RFC 3339. */
+  readonly at: string
+  readonly attempts: readonly Attempt[]
+}
+export interface DeadRow {
+  readonly row: 'dead'
+  readonly id: string
+  readonly at: string
+  readonly message: Message
+  readonly raw?: Raw
+  readonly failure: Failure
+  readonly attempts: readonly Attempt[]
+}
+export interface ConversationRow {
+  readonly row: 'conversation'
+  readonly conversation: string
+  readonly home: string
+  readonly customer: string
+  readonly channel: string
+  readonly top: number
+  readonly oldest: number
+  readonly ownerEpoch: number
+  readonly agent?: string
+  readonly lastAt: string
+}
+/** accepted = settled + expired + dead + waiting, exactly, at any time (SEMANTICS 36). */
+export interface LedgerRow {
+  readonly row: 'ledger'
+  readonly accepted: number
+  readonly settled: number
+  readonly expired: number
+  readonly dead: number
+  readonly waiting: number
+  readonly deadLetters: number
+  readonly inDoubt: number
+}
+export interface MessageRow {
+  readonly row: 'message'
+  readonly message: Message
+}
+export type Row = MessageRow | ClaimRow | WorkRow | SettledRow | DeadRow | ConversationRow | LedgerRow
+
+// 13 ─ trim
+
+export interface Trim {
+  readonly partition: number
+  /** Content older than this, in milliseconds before now. */
+  readonly olderThanMs: number
+  readonly maxBytes: number
+  readonly budgetMs: number
+}
+export interface TrimResult {
+  readonly removed: number
+  /** The budget ended before the work did. */
+  readonly more: boolean
+}
+
+export type Health =
+  | { readonly writable: true }
+  | { readonly writable: false; readonly reason: string; readonly since: string }
+
+export interface Store extends AsyncDisposable {
+  /** Partitions are fixed when the store is made; a home's partition is `partitionOf(home)`. */
+  readonly partitions: number
+  partitionOf(home: string): number
+  /** Part of every cursor given out; a new one after a restore. */
+  readonly incarnation: string
+  /** The last known state of writing, without asking. */
+  health(): Health
+
+  accept(accept: Accept): Promise<AcceptResult>
+  claim(claim: Claim): Promise<ClaimResult>
+  take(take: Take): Promise<TakeResult>
+  settle(settle: Settle): Promise<SettleResult>
+  handOver(handOver: HandOver): Promise<HandOverResult>
+  hello(hello: Hello): Promise<HelloResult>
+  ack(ack: Ack): Promise<AckResult>
+  read(read: Read): Promise<ReadResult>
+  watch(names: readonly string[]): Watch
+  lease(lease: Lease): Promise<LeaseResult>
+  value(value: ValueOp): Promise<ValueResult>
+  find(find: Find): Promise<readonly Row[]>
+  trim(trim: Trim): Promise<TrimResult>
+}
