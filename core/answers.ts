@@ -1,0 +1,97 @@
+// What agents and backends hand back, checked before it goes any further: they may be plugins or strangers' programs.
+import { GatewayError } from './api.ts'
+import type { Answer, Fault, Handoff, Message, Part, Reply } from './api.ts'
+import { moment, newId, traceparent } from './ids.ts'
+import { freezePlain } from './json.ts'
+import type { Unnumbered } from './store/store.ts'
+
+type Origin = Reply['origin']
+const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
+
+export function isHandoff(answer: Answer | Handoff): answer is Handoff {
+  return 'handoff' in answer && typeof answer.handoff === 'string'
+}
+
+/**
+ * An answer as a Reply: `text` becomes a part, unknown members are dropped, the core sets the origin. Throws `AGENT_FAILED` or
+ * `BACKEND_FAILED` where it has not the shape of an answer; `who` names the culprit.
+ */
+export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: string): Reply {
+  try {
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
+      throw new TypeError('is no object')
+    const { text, parts, data, fault, metadata } = answer as Answer // an object; each member is checked below
+    if (text !== undefined && typeof text !== 'string') throw new TypeError('has a text that is no text')
+    const said = [...(text === undefined ? [] : [{ kind: 'text', text } as const]), ...checkedParts(parts)]
+    return freezePlain(
+      {
+        ...(said.length > 0 && { parts: said }),
+        ...(data !== undefined && { data }),
+        ...(fault !== undefined && { fault: checkedFault(fault) }),
+        ...(metadata !== undefined && { metadata: checkedMetadata(metadata) }),
+        origin: origin satisfies Origin,
+      },
+      'the answer',
+    )
+  } catch (error) {
+    const code = origin === 'agent' ? 'AGENT_FAILED' : 'BACKEND_FAILED'
+    const why = error instanceof Error ? error.message : String(error)
+    throw new GatewayError(code, `the answer of ${who} ${why}`, { cause: error })
+  }
+}
+
+/** The reply as the conversation's log has it: an outbound message caused by `question`. Undefined: nothing was said. */
+export function outbound(
+  question: Message,
+  reply: Reply,
+  by: { id: string; now: number },
+): Unnumbered | undefined {
+  const { parts, fault, metadata } = reply
+  const data = reply.data ?? (fault === undefined ? undefined : { fault: { ...fault } })
+  if (parts === undefined && data === undefined) return undefined
+  return {
+    id: newId(),
+    kind: 'message',
+    type: parts?.[0]?.kind ?? 'data',
+    sender: { id: by.id, role: reply.origin === 'agent' ? 'bot' : 'system' },
+    channel: question.channel,
+    conversation: question.conversation,
+    direction: 'outbound',
+    ...(parts !== undefined && { parts }),
+    ...(data !== undefined && { data }),
+    inReplyTo: question.id,
+    ...(question.replyContext !== undefined && { replyContext: question.replyContext }),
+    ...(metadata !== undefined && { metadata }),
+    receivedAt: moment(by.now),
+    correlationId: question.correlationId,
+    causationId: question.id,
+    traceparent: traceparent(question.traceparent),
+  }
+}
+
+function checkedParts(parts: unknown): readonly Part[] {
+  if (parts === undefined) return []
+  if (!Array.isArray(parts)) throw new TypeError('has parts that are no list')
+  return parts.map((part: unknown) => {
+    if (typeof part !== 'object' || part === null) throw new TypeError('has a part that is no object')
+    const { kind, text, media, data } = part as Part // an object; kind and text are checked in the next lines
+    if (!PARTS.has(kind)) throw new TypeError(`has a part of the unknown kind ${JSON.stringify(kind)}`)
+    if (typeof text !== 'string') throw new TypeError(`has a part of kind ${kind} without text`)
+    return { kind, text, ...(media !== undefined && { media }), ...(data !== undefined && { data }) }
+  })
+}
+
+function checkedFault(fault: unknown): Fault {
+  if (typeof fault !== 'object' || fault === null) throw new TypeError('has a fault that is no object')
+  const { code, message, detail } = fault as Fault // an object; code and message are checked in the next line
+  if (typeof code !== 'string' || typeof message !== 'string')
+    throw new TypeError('has a fault without code and message')
+  return { code, message, ...(detail !== undefined && { detail }) }
+}
+
+function checkedMetadata(metadata: unknown): Readonly<Record<string, string>> {
+  if (typeof metadata !== 'object' || metadata === null) throw new TypeError('has metadata that is no object')
+  for (const [name, value] of Object.entries(metadata))
+    if (typeof value !== 'string') throw new TypeError(`has metadata ${JSON.stringify(name)} that is no text`)
+  return metadata as Readonly<Record<string, string>> // every value was looked at
+}

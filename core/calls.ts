@@ -1,0 +1,116 @@
+// Stage 7: one call to an agent or to a business system, under its protection (DESIGN §7).
+import { GatewayError } from './api.ts'
+import type {
+  Agent,
+  Answer,
+  Backend,
+  Channel,
+  Conversation,
+  Handoff,
+  Json,
+  Message,
+  Operation,
+  Reply,
+} from './api.ts'
+import { isHandoff, replyOf } from './answers.ts'
+
+/** Runs a call under deadline and breaker. `ms`: all that is left for it. */
+export type Protect = <T>(
+  options: { readonly ms: number; readonly signal?: AbortSignal | undefined },
+  call: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
+
+export interface AgentInUse {
+  readonly id: string
+  readonly agent: Agent
+  readonly timeoutMs: number
+  /** How long a taken message may stay without the answer that was promised. */
+  readonly callbackWithinMs: number
+  readonly protect: Protect
+}
+
+export interface OperationInUse extends Operation {
+  readonly timeoutMs: number
+  readonly protect: Protect
+}
+
+export interface BackendInUse {
+  readonly id: string
+  readonly backend: Backend
+  /** What config and adapter together say of an operation; undefined: there is none of that name. */
+  operation(name: string): OperationInUse | undefined
+}
+
+export interface ChannelInUse {
+  readonly id: string
+  readonly adapter: string
+  readonly channel: Channel
+  readonly inDoubt: 'repeat' | 'park'
+}
+
+/** The set an attempt begins and ends in. */
+export interface Components {
+  agent(id: string): AgentInUse | undefined
+  backend(id: string): BackendInUse | undefined
+  channel(id: string): ChannelInUse | undefined
+}
+
+export interface AgentCall {
+  readonly message: Message
+  readonly conversation: Conversation
+  readonly ms: number
+}
+
+/** Calls an agent once. Undefined: taken. Throws `GatewayError`. */
+export async function callAgent(
+  { id, agent, protect }: AgentInUse,
+  { message, conversation, ms }: AgentCall,
+): Promise<Reply | Handoff | undefined> {
+  const answer = await protect({ ms }, async (signal) => {
+    try {
+      return await agent.answer(message, conversation, signal)
+    } catch (error) {
+      throw failure(error, 'AGENT_FAILED', `agent "${id}"`)
+    }
+  })
+  if (answer === undefined) return undefined
+  if (isAnObject(answer) && isHandoff(answer)) return { handoff: answer.handoff }
+  return replyOf(answer, 'agent', `agent "${id}"`)
+}
+
+export interface BackendInvocation {
+  readonly operation: string
+  readonly params: Json
+  readonly message: Message
+  readonly key: string
+  readonly attempt: number
+  readonly ms: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Calls an operation once. A business fault is in the reply. Throws `GatewayError`. */
+export async function callBackend(
+  { id, backend }: BackendInUse,
+  operation: OperationInUse,
+  { ms, signal, ...call }: BackendInvocation,
+): Promise<Reply> {
+  const who = `backend "${id}", operation "${call.operation}"`
+  const answer = await operation.protect({ ms, signal }, async (inner) => {
+    try {
+      return await backend.call(call, inner)
+    } catch (error) {
+      throw failure(error, 'BACKEND_FAILED', who)
+    }
+  })
+  return replyOf(answer, 'backend', who)
+}
+
+// What an adapter throws beside GatewayErrors is its breakage; the caller learns who failed, the log learns why.
+function failure(thrown: unknown, code: 'AGENT_FAILED' | 'BACKEND_FAILED', who: string): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  return new GatewayError(code, `${who} failed`, { cause: thrown })
+}
+
+function isAnObject(answer: unknown): answer is Answer | Handoff {
+  return typeof answer === 'object' && answer !== null
+}

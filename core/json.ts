@@ -1,0 +1,42 @@
+// Plain data: canonical text, limits, freezing. Nothing here trusts a member's name.
+import { GatewayError } from './api.ts'
+
+const MAX_DEPTH = 64
+
+/** JSON text with sorted members: equal data gives equal text. Undefined members are left out. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`
+  }
+  return JSON.stringify(value) ?? 'null'
+}
+
+/**
+ * Freezes plain data all the way down and returns it. Throws `DECODE_FAILED` for what is not plain data or is nested
+ * deeper than 64 levels; `what` names it in the message.
+ */
+export function freezePlain<T>(value: T, what: string, depth = 0): T {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return value
+    case 'number':
+      if (Number.isFinite(value)) return value
+      throw new GatewayError('DECODE_FAILED', `${what} holds ${value}, which is not a JSON number`)
+    case 'object':
+      break
+    default:
+      throw new GatewayError('DECODE_FAILED', `${what} holds a ${typeof value}, which is not plain data`)
+  }
+  if (value === null || (depth > 0 && Object.isFrozen(value))) return value
+  if (depth > MAX_DEPTH)
+    throw new GatewayError('DECODE_FAILED', `${what} is nested deeper than ${MAX_DEPTH} levels`)
+  if (ArrayBuffer.isView(value)) return value // bytes cannot be frozen; they are never changed either
+  for (const member of Object.values(value)) freezePlain(member, what, depth + 1)
+  return Object.freeze(value)
+}

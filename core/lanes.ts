@@ -1,0 +1,189 @@
+// The lanes' engine: holds partitions by lease, takes due work from the store, runs it, never two steps of one lane at once.
+import { GatewayError } from './api.ts'
+import type { Log } from './api.ts'
+import type { Fence, Store, Work, WorkKind } from './store/store.ts'
+
+export interface LanesOptions {
+  readonly store: Store
+  /** This process among the instances. */
+  readonly owner: string
+  readonly log: Log
+  /** One step of work, to its settle. Must not reject. */
+  readonly run: (work: Work, fence: Fence) => Promise<void>
+  /** Steps in flight in this process. */
+  readonly maxInFlight: number
+}
+
+const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
+const LEASE_MS = 10_000
+const RENEW_MS = 3000
+const RETRY_MS = 500
+
+interface Partition {
+  readonly number: number
+  fence: Fence | undefined
+  /** Monotonic moment at which the lease ends by this process' own clock. */
+  heldUntil: number
+  /** Work may wait that this process has not seen. */
+  dirty: boolean
+  pumping: boolean
+  wake: NodeJS.Timeout | undefined
+}
+
+/** Work is begun in two ways: `accept` begins an idle lane's head in its own step (`begin`), everything else is taken. */
+export class Lanes {
+  readonly #options: LanesOptions
+  readonly #partitions: readonly Partition[]
+  readonly #inFlight = new Set<Promise<void>>()
+  #renewal: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: LanesOptions) {
+    this.#options = options
+    this.#partitions = Array.from({ length: options.store.partitions }, (_, number) => ({
+      number,
+      fence: undefined,
+      heldUntil: 0,
+      dirty: true,
+      pumping: false,
+      wake: undefined,
+    }))
+  }
+
+  /** Takes the leases and what an earlier life left behind. */
+  async start(): Promise<void> {
+    await this.#renewAll()
+    this.#renewal = setInterval(() => void this.#renewAll(), RENEW_MS)
+  }
+
+  /** The fence to accept under, if an idle lane's step may begin here and now. */
+  fence(home: string): Fence | undefined {
+    if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight) return undefined
+    const partition = this.#partitions[this.#options.store.partitionOf(home)]
+    return partition !== undefined && holds(partition) ? partition.fence : undefined
+  }
+
+  /** The partition's fence whatever the load, for what must be settled or claimed by its owner. Throws `STORE_UNAVAILABLE`. */
+  ownFence(home: string): Fence {
+    const partition = this.#partitions[this.#options.store.partitionOf(home)]
+    if (partition?.fence !== undefined && holds(partition)) return partition.fence
+    throw new GatewayError('STORE_UNAVAILABLE', 'this instance does not hold the lease it needs; try again', {
+      retryAfterMs: RETRY_MS,
+      notExecuted: true,
+    })
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size
+  }
+
+  /** Runs work that is begun already. */
+  begin(work: Work, fence: Fence): void {
+    const running = this.#options.run(work, fence).finally(() => {
+      this.#inFlight.delete(running)
+      const partition = this.#partitions[this.#options.store.partitionOf(work.home)]
+      if (partition?.dirty === true) this.#pump(partition)
+    })
+    this.#inFlight.add(running)
+  }
+
+  /** Something waits that this process did not begin. */
+  poke(home: string): void {
+    const partition = this.#partitions[this.#options.store.partitionOf(home)]
+    if (partition === undefined) return
+    partition.dirty = true
+    this.#pump(partition)
+  }
+
+  /** Takes nothing new and waits for what runs, at most `deadlineMs`. Resolves how many steps were left behind. */
+  async stop(deadlineMs: number): Promise<number> {
+    this.#stopped = true
+    clearInterval(this.#renewal)
+    for (const partition of this.#partitions) clearTimeout(partition.wake)
+    const deadline = Promise.withResolvers<void>()
+    const timer = setTimeout(deadline.resolve, deadlineMs)
+    await Promise.race([Promise.allSettled(this.#inFlight), deadline.promise])
+    clearTimeout(timer)
+    return this.#inFlight.size
+  }
+
+  async #renewAll(): Promise<void> {
+    await Promise.all(this.#partitions.map((partition) => this.#renew(partition)))
+  }
+
+  async #renew(partition: Partition): Promise<void> {
+    const begun = performance.now()
+    try {
+      const lease = await this.#options.store.lease({
+        name: `partition/${partition.number}`,
+        owner: this.#options.owner,
+        ttlMs: LEASE_MS,
+      })
+      if (lease.status !== 'held') return release(partition)
+      const fresh = partition.fence?.counter !== lease.fence.counter
+      partition.fence = lease.fence
+      partition.heldUntil = begun + lease.remainingMs
+      if (fresh) partition.dirty = true
+      if (partition.dirty) this.#pump(partition)
+    } catch (error) {
+      this.#options.log.warn('a partition lease could not be renewed', {
+        partition: partition.number,
+        error: GatewayError.from(error).message,
+      })
+    }
+  }
+
+  #pump(partition: Partition): void {
+    if (partition.pumping || this.#stopped) return
+    partition.pumping = true
+    void this.#takeAll(partition).finally(() => {
+      partition.pumping = false
+    })
+  }
+
+  async #takeAll(partition: Partition): Promise<void> {
+    const { store, log, maxInFlight } = this.#options
+    while (partition.dirty && !this.#stopped && holds(partition)) {
+      const max = maxInFlight - this.#inFlight.size
+      if (max <= 0 || partition.fence === undefined) return // the next step that ends pumps again
+      const { fence } = partition
+      partition.dirty = false
+      try {
+        const taken = await store.take({ partition: partition.number, fence, max, kinds: KINDS })
+        if (taken.status === 'fenced') {
+          partition.dirty = true
+          return release(partition)
+        }
+        for (const work of taken.work) this.begin(work, fence)
+        if (taken.nextDueMs !== undefined) this.#wakeIn(partition, taken.nextDueMs)
+        // What is behind heads in flight is found when their settle says so.
+        if (taken.work.length === max) partition.dirty = true
+      } catch (error) {
+        partition.dirty = true
+        log.warn('due work could not be taken', { error: GatewayError.from(error).message })
+        return this.#wakeIn(partition, RETRY_MS)
+      }
+    }
+  }
+
+  #wakeIn(partition: Partition, ms: number): void {
+    clearTimeout(partition.wake)
+    partition.wake = setTimeout(
+      () => {
+        partition.dirty = true
+        this.#pump(partition)
+      },
+      Math.min(ms, 60_000),
+    )
+  }
+}
+
+// SEMANTICS 20: an owner acts only while its own clock says that the lease lasts.
+function holds(partition: Partition): boolean {
+  return partition.fence !== undefined && performance.now() < partition.heldUntil
+}
+
+function release(partition: Partition): void {
+  partition.fence = undefined
+  partition.heldUntil = 0
+}

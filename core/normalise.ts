@@ -1,0 +1,165 @@
+// Stage 3: a draft becomes a stamped, frozen message, and gets the scope of its dedupe key (SEMANTICS 8, 9).
+import { GatewayError } from './api.ts'
+import type { Draft, Identity, Part, Party } from './api.ts'
+import { digest, moment, newId, traceparent } from './ids.ts'
+import { canonical, freezePlain } from './json.ts'
+import type { Dedupe, Raw, Unnumbered } from './store/store.ts'
+
+/** A message on its way to the store, with what the store needs to know beside it. */
+export interface Normalised {
+  readonly message: Unnumbered
+  readonly raw?: Raw
+  /** The customer this belongs to: namespace and sender. */
+  readonly home: string
+  readonly dedupe?: Dedupe
+}
+
+export interface NormaliseOptions {
+  readonly channel: string
+  readonly identity: Identity | undefined
+  readonly now: number
+  readonly dedupeMs: number
+}
+
+const MAX_ID = 256
+const MAX_TEXT = 512
+const MAX_PARTS = 64
+const KINDS = new Set(['message', 'event', 'request'])
+const ROLES = new Set(['customer', 'agent', 'bot', 'system'])
+const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
+const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
+const DEDUPE_SEPARATOR = '\u001F'
+
+/**
+ * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a
+ * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `AUTH_FAILED` never.
+ */
+export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
+  check(draft)
+  const { identity, channel, now } = options
+  const namespace = identity?.role === 'customer' ? 'link' : channel
+  const sender = senderOf(draft.sender, identity)
+  const conversation = draft.conversation ?? `${namespace}:${sender.id}`
+  const id = newId()
+  const message: Unnumbered = {
+    id,
+    kind: draft.kind,
+    type: draft.type,
+    ...(draft.externalId !== undefined && { externalId: draft.externalId }),
+    sender,
+    channel,
+    conversation,
+    direction: 'inbound',
+    ...(draft.parts !== undefined && { parts: draft.parts }),
+    ...(draft.data !== undefined && { data: draft.data }),
+    ...(draft.inReplyTo !== undefined && { inReplyTo: draft.inReplyTo }),
+    ...(draft.clientSequence !== undefined && { clientSequence: draft.clientSequence }),
+    ...(draft.occurredAt !== undefined && { occurredAt: draft.occurredAt }),
+    ...(draft.expiresAt !== undefined && { expiresAt: draft.expiresAt }),
+    ...(draft.priority !== undefined && { priority: draft.priority }),
+    ...(draft.replyContext !== undefined && { replyContext: draft.replyContext }),
+    ...(draft.metadata !== undefined && { metadata: draft.metadata }),
+    receivedAt: moment(now),
+    correlationId: id,
+    traceparent: traceparent(draft.metadata?.['traceparent']),
+  }
+  freezePlain(message, 'the message')
+  return {
+    message,
+    ...(draft.raw !== undefined && { raw: draft.raw }),
+    home: `${namespace}/${sender.id}`,
+    ...(draft.externalId !== undefined && {
+      dedupe: {
+        key: [namespace, identity?.id ?? '', sender.id, draft.externalId].join(DEDUPE_SEPARATOR),
+        fingerprint: fingerprint(message),
+        ttlMs: options.dedupeMs,
+      },
+    }),
+  }
+}
+
+/** What makes two drafts of one id the same: everything but raw, replyContext, occurredAt, metadata and our own stamps. */
+function fingerprint(message: Unnumbered): string {
+  const { kind, type, conversation, parts, data, inReplyTo, clientSequence, expiresAt, priority } = message
+  return digest(
+    canonical([
+      kind,
+      type,
+      message.sender.id,
+      conversation,
+      parts,
+      data,
+      inReplyTo,
+      clientSequence,
+      expiresAt,
+      priority,
+    ]),
+  )
+}
+
+function senderOf(sender: Party, identity: Identity | undefined): Party {
+  if (identity === undefined || identity.role === 'program') return sender
+  return { ...sender, id: identity.id, role: identity.role }
+}
+
+function check(draft: Draft): void {
+  if (!KINDS.has(draft.kind)) refuse(`kind ${JSON.stringify(draft.kind)} is none of message, event, request`)
+  checkIdentifier('type', draft.type, MAX_ID)
+  checkIdentifier('sender.id', draft.sender?.id, MAX_ID)
+  if (!ROLES.has(draft.sender.role))
+    refuse(`sender.role ${JSON.stringify(draft.sender.role)} is none of ${[...ROLES].join(', ')}`)
+  if (draft.externalId !== undefined) checkIdentifier('externalId', draft.externalId, MAX_TEXT)
+  if (draft.conversation !== undefined) checkIdentifier('conversation', draft.conversation, MAX_ID)
+  if (draft.inReplyTo !== undefined) checkIdentifier('inReplyTo', draft.inReplyTo, MAX_TEXT)
+  if (draft.clientSequence !== undefined && !Number.isSafeInteger(draft.clientSequence))
+    refuse(`clientSequence ${draft.clientSequence} is not an integer`)
+  if (draft.occurredAt !== undefined) checkTimestamp('occurredAt', draft.occurredAt)
+  if (draft.expiresAt !== undefined) checkTimestamp('expiresAt', draft.expiresAt)
+  if (draft.priority !== undefined && !PRIORITIES.has(draft.priority))
+    refuse(`priority ${JSON.stringify(draft.priority)} is none of ${[...PRIORITIES].join(', ')}`)
+  if (draft.metadata !== undefined) checkMetadata(draft.metadata)
+  if (draft.parts !== undefined) checkParts(draft.parts)
+  if (
+    draft.kind === 'message' &&
+    (draft.parts === undefined || draft.parts.length === 0) &&
+    draft.data === undefined
+  )
+    refuse('a message needs parts or data')
+}
+
+function checkParts(list: readonly Part[]): void {
+  if (!Array.isArray(list)) refuse('parts is not a list')
+  if (list.length > MAX_PARTS) refuse(`${list.length} parts are more than ${MAX_PARTS}`)
+  for (const [index, part] of list.entries()) {
+    if (typeof part !== 'object' || part === null || !PARTS.has(part.kind))
+      refuse(`parts[${index}].kind is none of ${[...PARTS].join(', ')}`)
+    if (typeof part.text !== 'string')
+      refuse(`parts[${index}].text is missing: it is what a text-only link shows`)
+  }
+}
+
+function checkMetadata(values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values))
+    if (typeof value !== 'string') refuse(`metadata ${JSON.stringify(name)} is not a text`)
+}
+
+function checkIdentifier(name: string, value: unknown, max: number): void {
+  if (typeof value !== 'string') return refuse(`${name} is missing`)
+  if (value === '') refuse(`${name} is empty`)
+  if (value.length > max) refuse(`${name} has ${value.length} characters, more than ${max}`)
+  if (CONTROL.test(value)) refuse(`${name} holds a control character`)
+  if (!value.isWellFormed()) refuse(`${name} is not well-formed Unicode`)
+}
+// C0, DEL and C1 would let two ids look alike in logs and keys.
+const CONTROL = new RegExp(String.raw`[\u0000-\u001F\u007F-\u009F]`, 'u')
+
+// RFC 3339 §5.6
+const TIMESTAMP = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+function checkTimestamp(name: string, value: unknown): void {
+  if (typeof value !== 'string' || !TIMESTAMP.test(value) || Number.isNaN(Date.parse(value)))
+    refuse(`${name} ${JSON.stringify(value)} is not an RFC 3339 date-time such as 2026-01-31T09:00:00Z`)
+}
+
+function refuse(problem: string): never {
+  throw new GatewayError('DECODE_FAILED', problem)
+}

@@ -1,0 +1,122 @@
+// Stage 6: where a message goes. A pure function of the message and the table; the first match wins.
+import { GatewayError } from './api.ts'
+import type { Json, Message, Priority } from './api.ts'
+import { compileExpression, compileTemplate } from './expression.ts'
+import type { Expression } from './expression.ts'
+import type { Unnumbered } from './store/store.ts'
+
+export interface RouteConfig {
+  readonly when?: string | undefined
+  readonly agent?: string | undefined
+  readonly backend?: string | undefined
+  readonly operation?: string | undefined
+  readonly params?: string | undefined
+  readonly notify?: string | undefined
+  readonly fallback?: string | undefined
+  readonly reply?: string | undefined
+  readonly priority?: Priority | undefined
+  readonly timeoutMs?: number | undefined
+  readonly record?: boolean | undefined
+  readonly ordered?: string | undefined
+}
+
+export interface Route {
+  /** Its place in the config, from 1. */
+  readonly number: number
+  readonly target:
+    | { readonly kind: 'agent' | 'notify'; readonly agent: string; readonly fallback?: string | undefined }
+    | { readonly kind: 'backend'; readonly backend: string }
+    | { readonly kind: 'reply' }
+  readonly priority?: Priority | undefined
+  readonly timeoutMs?: number | undefined
+  readonly record: boolean
+  /** The operation's name in the business system. */
+  operation(message: Routable): Promise<string>
+  /** The operation's parameters. */
+  params(message: Routable): Promise<Json>
+  /** The key that orders recorded requests; undefined: unordered. */
+  order(message: Routable): Promise<string | undefined>
+  /** The text for the customer, for an event with `reply`. */
+  reply?(message: Routable): Promise<string>
+}
+/** A message before or after it got its number. */
+export type Routable = Message | Unnumbered
+
+export interface Router {
+  route(message: Routable): Promise<Route | undefined>
+}
+
+/** Compiles the table. Throws `SyntaxError` for an expression that is none. */
+export function createRouter(configs: readonly RouteConfig[]): Router {
+  const table = configs.map((config, index) => ({
+    when: config.when === undefined ? undefined : compileExpression(config.when),
+    route: compileRoute(config, index + 1),
+  }))
+  return {
+    async route(message) {
+      for (const { when, route } of table) {
+        if (when === undefined) return route
+        const verdict = when(message)
+        // Awaiting only what is a promise keeps simple predicates out of the microtask queue.
+        if (verdict instanceof Promise ? Boolean(await verdict) : Boolean(verdict)) return route
+      }
+      return undefined
+    },
+  }
+}
+
+function compileRoute(config: RouteConfig, number: number): Route {
+  const params = config.params === undefined ? undefined : compileExpression(config.params)
+  const ordered = config.ordered === undefined ? undefined : compileExpression(config.ordered)
+  const template = config.reply === undefined ? undefined : compileTemplate(config.reply)
+  const operation = compileOperation(config.operation)
+  return {
+    number,
+    target: targetOf(config),
+    priority: config.priority,
+    timeoutMs: config.timeoutMs,
+    record: config.record ?? false,
+    async operation(message) {
+      const name = await operation(message)
+      if (typeof name === 'string' && name !== '') return name
+      throw new GatewayError('NO_ROUTE', `route ${number}: operation yields no name`)
+    },
+    async params(message) {
+      const given = parameters(message)
+      if (params === undefined) return given
+      // compileExpression yields plain data
+      return ((await params(given, { message })) ?? null) as Json
+    },
+    async order(message) {
+      const key = await ordered?.(message)
+      return key === undefined || key === null
+        ? undefined
+        : typeof key === 'string'
+          ? key
+          : JSON.stringify(key)
+    },
+    ...(template !== undefined && { reply: (message: Routable) => template(message) }),
+  }
+}
+
+function targetOf(config: RouteConfig): Route['target'] {
+  if (config.backend !== undefined) return { kind: 'backend', backend: config.backend }
+  if (config.agent !== undefined) return { kind: 'agent', agent: config.agent, fallback: config.fallback }
+  if (config.notify !== undefined) return { kind: 'notify', agent: config.notify, fallback: config.fallback }
+  return { kind: 'reply' }
+}
+
+/** A plain name is the name; anything else is JSONata over the message. */
+function compileOperation(source: string | undefined): Expression {
+  if (source === undefined) return (message) => (message as Routable).type
+  if (/^[\w.:-]+$/u.test(source)) return () => source
+  return compileExpression(source)
+}
+
+/** A request's and an event's data; of a message what was said. */
+function parameters(message: Routable): Json {
+  if (message.data !== undefined) return message.data
+  if (message.kind !== 'message') return {}
+  const text = (message.parts ?? []).map((part) => part.text).join('\n')
+  return { sender: message.sender.id, conversation: message.conversation, text }
+}

@@ -1,0 +1,70 @@
+// Stage 8's persistence: a settle that cannot be written is tried again, before the agent is (SEMANTICS 42).
+import { GatewayError } from './api.ts'
+import type { ErrorCode, Log } from './api.ts'
+import { errorTable } from './api.ts'
+import type { Ended } from './waiters.ts'
+import type { Failure, Settle, SettleResult, Store } from './store/store.ts'
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 2000
+
+export interface SettlingOptions {
+  readonly log: Log
+  /** The process ends: what is not written by now is found by the next life. */
+  readonly stopped: AbortSignal
+}
+
+/** Undefined: the process stopped first. */
+export async function settleDurably(
+  store: Store,
+  settle: Settle,
+  { log, stopped }: SettlingOptions,
+): Promise<SettleResult | undefined> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await store.settle(settle)
+    } catch (error) {
+      const failure = GatewayError.from(error)
+      if (failure.code !== 'STORE_UNAVAILABLE' && failure.code !== 'OVERLOADED') throw failure
+      log.warn('a settle waits for the store', { id: settle.id, error: failure.message })
+    }
+    if (!(await sleep(pause, stopped))) return undefined
+  }
+}
+
+/** False if the signal came first. */
+async function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return false
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(resolve, ms, true)
+  const stop = (): void => resolve(false)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+export function failureOf(error: GatewayError): Failure {
+  return { code: error.code, message: error.message }
+}
+
+/** The error a caller gets for an outcome that is none of answered and taken; undefined for those two. */
+export function errorOf({ outcome, failure }: Ended): GatewayError | undefined {
+  if (outcome === 'answered' || outcome === 'taken') return undefined
+  if (failure !== undefined && isErrorCode(failure.code))
+    return new GatewayError(failure.code, failure.message)
+  if (outcome === 'expired') return new GatewayError('EXPIRED', 'the message expired before it was delivered')
+  if (outcome === 'unknown') return new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
+  return new GatewayError('AGENT_FAILED', failure?.message ?? 'the message could not be delivered')
+}
+
+export function outcomeUnknown(what: string): string {
+  return `${what} was begun and its outcome is not known; it is not repeated, an operator settles it`
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code)
+}

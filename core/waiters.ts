@@ -1,0 +1,55 @@
+// Callers who wait for an outcome, by the id of the message it will belong to.
+import type { Reply } from './api.ts'
+import type { Failure, Outcome } from './store/store.ts'
+
+export interface Ended {
+  readonly outcome: Outcome
+  readonly reply?: Reply | undefined
+  readonly failure?: Failure | undefined
+}
+
+export interface Waiter {
+  /** Undefined when the time was over or the caller went first. */
+  readonly ended: Promise<Ended | undefined>
+  cancel(): void
+}
+
+export interface WaitOptions {
+  readonly ms: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Register before the work can end, then read the store: a wake-up is only a hint (SEMANTICS 33). */
+export class Waiters {
+  readonly #byId = new Map<string, Set<(ended: Ended | undefined) => void>>()
+
+  register(id: string, { ms, signal }: WaitOptions): Waiter {
+    let finish: (ended: Ended | undefined) => void = () => undefined
+    const ended = new Promise<Ended | undefined>((resolve) => {
+      const waiting = this.#byId.get(id) ?? new Set()
+      this.#byId.set(id, waiting)
+      const gone = (): void => finish(undefined)
+      const timer = setTimeout(gone, ms)
+      finish = (result) => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', gone)
+        waiting.delete(finish)
+        if (waiting.size === 0) this.#byId.delete(id)
+        resolve(result)
+      }
+      waiting.add(finish)
+      if (signal?.aborted === true) gone()
+      else signal?.addEventListener('abort', gone, { once: true })
+    })
+    return { ended, cancel: () => finish(undefined) }
+  }
+
+  resolve(id: string, ended: Ended): void {
+    const waiting = this.#byId.get(id)
+    if (waiting !== undefined) for (const finish of waiting) finish(ended)
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id)
+  }
+}
