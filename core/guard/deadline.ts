@@ -1,0 +1,87 @@
+// Ends a call at its deadline or with its caller, whether or not the call listens to its signal.
+import { GatewayError } from '../api.ts'
+import type { Log } from '../api.ts'
+
+export interface DeadlineOptions {
+  /** How long the call may take, in milliseconds. Zero or less: it is not begun. */
+  readonly ms: number
+  /** The caller's own end, the waiting client for example. */
+  readonly signal?: AbortSignal | undefined
+  /** What is called, for the error's text: `backend "orders" GetOrder`. */
+  readonly what: string
+  /** Hears at debug level what a call did after its end. */
+  readonly log?: Log | undefined
+}
+
+/** The longest delay a Node timer can hold; beyond it `setTimeout` fires at once. */
+const longestTimerMs = 2_147_483_647
+
+/**
+ * Runs a call and settles when it does, but never later than its deadline or its caller's end (DESIGN §7).
+ *
+ * The call gets a signal of its own, aborted with the very reason this promise is rejected with; a call that ignores it
+ * goes on unheard. Throws `DEADLINE_EXCEEDED` (with `notExecuted` if there was no time left to begin). A caller's end
+ * rejects with the reason the caller's signal carries: a `GatewayError` given there, else an `AbortError`.
+ */
+export function withDeadline<T>(
+  options: DeadlineOptions,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { ms, signal: caller, what, log } = options
+  if (caller?.aborted === true) return Promise.reject(endOf(caller))
+  if (!(ms > 0)) return Promise.reject(exceeded(`${what}: no time was left to begin`, true))
+
+  return new Promise<T>((resolve, reject) => {
+    const controller = new AbortController()
+    let ended = false
+    const end = (reason: Error): void => {
+      ended = true
+      release()
+      reject(reason)
+      controller.abort(reason)
+    }
+    const onCallerGone = (): void => end(endOf(caller))
+    const timer = setTimeout(
+      () => end(exceeded(`${what}: no answer within ${ms} ms`, false)),
+      Math.min(ms, longestTimerMs),
+    )
+    const release = (): void => {
+      clearTimeout(timer)
+      caller?.removeEventListener('abort', onCallerGone)
+    }
+    caller?.addEventListener('abort', onCallerGone)
+
+    const onValue = (value: T): void => {
+      if (ended) return
+      release()
+      resolve(value)
+    }
+    const onThrown = (thrown: unknown): void => {
+      // The caller has had his answer; whatever comes now is news for nobody but the log.
+      if (ended) return log?.debug(`${what}: failed after its end`, { error: thrown })
+      release()
+      reject(thrown)
+    }
+    begin(call, controller.signal).then(onValue, onThrown)
+  })
+}
+
+function begin<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return Promise.resolve(call(signal)) // a plain value from an untyped plugin too
+  } catch (thrown) {
+    return Promise.reject(thrown)
+  }
+}
+
+function exceeded(message: string, notExecuted: boolean): GatewayError {
+  return new GatewayError('DEADLINE_EXCEEDED', message, { notExecuted })
+}
+
+/** Never a bare string or undefined: the breaker tells a caller's end from a failure by its being an `AbortError`. */
+function endOf(caller: AbortSignal | undefined): Error {
+  const reason: unknown = caller?.reason
+  if (reason instanceof GatewayError) return reason
+  if (reason instanceof DOMException && reason.name === 'AbortError') return reason
+  return Object.assign(new DOMException('the caller has gone', 'AbortError'), { cause: reason })
+}
