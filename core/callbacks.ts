@@ -1,0 +1,151 @@
+// `POST /v1/callbacks/{id}`: the later answer of an agent that had only taken a message (SEMANTICS 7, 17).
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { GatewayError } from './api.ts'
+import type { Conversation, HttpRequest, HttpResponse, Message } from './api.ts'
+import { outbound, replyOf } from './answers.ts'
+import type { Components } from './calls.ts'
+import { canonical } from './json.ts'
+import type { Row, Settle, Store } from './store/store.ts'
+import { timerId } from './timers.ts'
+import type { Waiters } from './waiters.ts'
+
+export interface CallbacksOptions {
+  readonly store: Store
+  readonly waiters: Waiters
+  readonly now: () => number
+  /** Our own base address, as agents reach it. */
+  readonly origin: () => string
+  readonly components: () => Components
+  readonly poke: (home: string) => void
+}
+
+export interface Callbacks {
+  /** What an agent is given with a message. The token names the owner epoch it is good for. */
+  offer(message: Message, ownerEpoch: number): Conversation['callback']
+  /** Serves `/v1/callbacks/{id}`. Throws `GatewayError`. */
+  handle(request: HttpRequest): Promise<HttpResponse>
+}
+
+export const CALLBACK_PATH = '/v1/callbacks'
+
+/** The secret of the tokens lives in the store: every instance, and the next life, accepts what this one gave out. */
+export async function loadCallbackSecret(store: Store): Promise<Buffer> {
+  const key = 'core/callback-secret'
+  const made = randomBytes(32).toString('base64url')
+  const put = await store.value({ key, expect: 'absent', put: made })
+  const value = put.status === 'ok' ? made : put.value
+  if (typeof value !== 'string') throw new GatewayError('INTERNAL', `the stored value ${key} is not a text`)
+  return Buffer.from(value, 'base64url')
+}
+
+export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
+  const { store, waiters, now } = options
+  const mac = (id: string, epoch: string): string =>
+    createHmac('sha256', secret).update(`${id}.${epoch}`).digest('base64url')
+
+  function epochOf(token: string | undefined, id: string): number {
+    const [epoch, given, ...more] = token?.split('.') ?? []
+    const expected = Buffer.from(mac(id, epoch ?? ''))
+    const actual = Buffer.from(given ?? '')
+    if (more.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
+      throw new GatewayError(
+        'AUTH_FAILED',
+        'the callback token is missing or is not the one given with this message',
+      )
+    return Number(epoch)
+  }
+
+  return {
+    offer(message, ownerEpoch) {
+      const epoch = String(ownerEpoch)
+      return {
+        url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
+        token: `${epoch}.${mac(message.id, epoch)}`,
+      }
+    },
+
+    async handle(request) {
+      if (request.method !== 'POST')
+        throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${request.method}`)
+      const id = request.path.slice(CALLBACK_PATH.length + 1)
+      const ownerEpoch = epochOf(bearer(request.headers['authorization']), id)
+      const reply = replyOf(parse(request.body), 'agent', 'the callback')
+      const rows = await store.find({ by: 'id', id })
+      const question = questionOf(rows, id)
+      const conversation = await conversationOf(question)
+      const timer = rows.find((row) => row.row === 'work' && row.id === timerId(id))
+      const said = outbound(question, reply, {
+        id: timer === undefined ? 'agent' : agentOf(timer),
+        now: now(),
+      })
+      const channel = options.components().channel(question.channel)
+      const settle: Settle = {
+        home: conversation.home,
+        kind: 'timer',
+        id: timerId(id),
+        attempt: 0,
+        conversation: question.conversation,
+        expect: { ownerEpoch },
+        outcome: 'answered',
+        reply,
+        replies: said === undefined ? [] : [said],
+        inbox: true,
+        pushes:
+          said === undefined || channel?.channel.send === undefined
+            ? []
+            : (said.parts ?? [undefined]).map((_, part) => ({
+                key: `${said.id}/${part}`,
+                reply: 0,
+                part: said.parts === undefined ? -1 : part,
+                channel: channel.id,
+              })),
+      }
+      const result = await store.settle(settle)
+      if (result.status === 'settled') {
+        waiters.resolve(id, { outcome: 'answered', reply })
+        if (settle.pushes.length > 0) options.poke(conversation.home)
+        return accepted(id)
+      }
+      // The same body again is the same call again; another one comes too late.
+      if (result.status === 'already' && canonical(result.reply) === canonical(reply)) return accepted(id)
+      throw new GatewayError(
+        'NOT_OWNER',
+        result.status === 'already'
+          ? `the message ${id} has its answer already (${result.outcome})`
+          : 'the conversation has passed to somebody else; the answer was kept as an internal note',
+      )
+    },
+  }
+
+  async function conversationOf(question: Message) {
+    const rows = await store.find({ by: 'conversation', conversation: question.conversation })
+    for (const row of rows) if (row.row === 'conversation') return row
+    throw new GatewayError('NOT_FOUND', `the conversation of the message ${question.id} is gone`)
+  }
+}
+
+function questionOf(rows: readonly Row[], id: string): Message {
+  for (const row of rows) if (row.row === 'message' && row.message.id === id) return row.message
+  throw new GatewayError('NOT_FOUND', `there is no message ${id} (any more)`)
+}
+
+function agentOf(row: Row): string {
+  return row.row === 'work' ? (row.attempts[0]?.target.replace(/^agent /u, '') ?? 'agent') : 'agent'
+}
+
+function accepted(id: string): HttpResponse {
+  const headers = { 'content-type': 'application/json' }
+  return { status: 200, headers, body: JSON.stringify({ id, accepted: true }) }
+}
+
+function bearer(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/iu.exec(authorization ?? '')?.[1]
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch (error) {
+    throw new GatewayError('DECODE_FAILED', 'the callback is not JSON in UTF-8', { cause: error })
+  }
+}

@@ -1,0 +1,256 @@
+// Components and their lives: created, started, shared by the generations that name them unchanged, disposed once.
+import { GatewayError } from './api.ts'
+import type {
+  Adapter,
+  Agent,
+  Backend,
+  Channel,
+  ChannelHost,
+  Component,
+  HttpHandler,
+  Log,
+  Scope,
+} from './api.ts'
+import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse, Protect } from './calls.ts'
+import { createBreaker } from './guard/breaker.ts'
+import type { Breaker, BreakerOptions } from './guard/breaker.ts'
+import { withDeadline } from './guard/deadline.ts'
+import { compileOperations } from './operations.ts'
+import type { Operations } from './operations.ts'
+import type {
+  Access,
+  AgentSettings,
+  BackendSettings,
+  CallSettings,
+  ChannelSettings,
+  ComponentSettings,
+} from './settings.ts'
+
+export type Role = 'channel' | 'backend' | 'agent'
+
+/** Everything a component gets from the gateway. */
+export interface Surroundings {
+  readonly log: Log
+  scope(
+    role: Role,
+    settings: ComponentSettings & Partial<CallSettings>,
+  ): { readonly scope: Scope; dispose(): Promise<void> }
+  host(channel: ChannelParts): ChannelHost
+  onBreaker(change: BreakerChange): void
+}
+
+export interface BreakerChange {
+  readonly owner: string
+  readonly operation: string
+  readonly state: string
+  readonly reason: string
+}
+
+/** What the host of a channel works on. */
+export interface ChannelParts {
+  readonly settings: ChannelSettings
+  readonly operations: Operations
+  readonly mounts: Mounted[]
+  readonly pushes: boolean
+}
+
+export interface Mounted {
+  readonly path: string
+  readonly handler: HttpHandler
+}
+
+export interface Running {
+  readonly role: Role
+  readonly id: string
+  readonly key: string
+  readonly adapter: Adapter
+  start(): Promise<void>
+  dispose(): Promise<void>
+}
+export interface RunningChannel extends Running {
+  readonly inUse: ChannelInUse
+  readonly mounts: readonly Mounted[]
+  readonly access: Access | undefined
+  readonly bodyLimitBytes: number | undefined
+}
+export interface RunningBackend extends Running {
+  readonly inUse: BackendInUse
+  readonly breakers: ReadonlyMap<string, Breaker>
+}
+export interface RunningAgent extends Running {
+  readonly inUse: AgentInUse
+  readonly breaker: Breaker
+}
+
+const START_MS = 30_000
+const DISPOSE_MS = 10_000
+const CALLBACK_WITHIN_MS = 3_600_000
+
+/** The same key and the same adapter: the same component. */
+export function keyOf(role: Role, settings: ComponentSettings): string {
+  return `${role}/${settings.id}/${settings.adapter}/${settings.hash}`
+}
+
+export function createChannel(
+  settings: ChannelSettings,
+  adapter: Adapter,
+  around: Surroundings,
+): RunningChannel {
+  const life = create<Channel>('channel', { settings, adapter, component: adapter.channel, around })
+  const mounts: Mounted[] = []
+  const pushes = life.instance.send !== undefined
+  const operations = compileOperations(settings.id, settings.operations)
+  const host = around.host({ settings, operations, mounts, pushes })
+  return {
+    ...life.running,
+    start: () => life.start((signal) => life.instance.start(host, signal)),
+    mounts,
+    access: settings.access,
+    bodyLimitBytes: settings.bodyLimitBytes,
+    inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
+  }
+}
+
+export function createBackend(
+  settings: BackendSettings,
+  adapter: Adapter,
+  around: Surroundings,
+): RunningBackend {
+  const life = create<Backend>('backend', { settings, adapter, component: adapter.backend, around })
+  const { instance } = life
+  const inUse = new Map<string, OperationInUse>()
+  const breakers = new Map<string, Breaker>()
+  const operation = (name: string): OperationInUse | undefined => {
+    const known = inUse.get(name)
+    if (known !== undefined) return known
+    const offered = ownOr(instance.operations, name)
+    if (offered === undefined) return undefined
+    const said = ownOr(settings.operations, name) ?? {}
+    const breaker = watched({ owner: settings.id, operation: name, around }, said.breaker ?? settings.breaker)
+    const made: OperationInUse = {
+      safe: said.safe ?? offered.safe,
+      idempotent: said.idempotent ?? offered.idempotent ?? false,
+      timeoutMs: said.timeoutMs ?? settings.timeoutMs,
+      protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, around.log),
+    }
+    // Names behind `*` come from callers: what they may create is bounded.
+    if (inUse.size >= MAX_OPERATIONS) return { ...made, protect: inUse.get('*')?.protect ?? made.protect }
+    inUse.set(name, made)
+    breakers.set(name, breaker)
+    return made
+  }
+  return {
+    ...life.running,
+    start: () => life.start(async (signal) => instance.start?.(signal)),
+    dispose: async () => {
+      for (const breaker of breakers.values()) breaker.dispose()
+      await life.running.dispose()
+    },
+    breakers,
+    inUse: { id: settings.id, backend: instance, operation },
+  }
+}
+const MAX_OPERATIONS = 1000
+
+export function createAgent(settings: AgentSettings, adapter: Adapter, around: Surroundings): RunningAgent {
+  const life = create<Agent>('agent', { settings, adapter, component: adapter.agent, around })
+  const breaker = watched({ owner: settings.id, operation: 'answer', around }, settings.breaker)
+  return {
+    ...life.running,
+    start: () => life.start(async (signal) => life.instance.start?.(signal)),
+    dispose: async () => {
+      breaker.dispose()
+      await life.running.dispose()
+    },
+    breaker,
+    inUse: {
+      id: settings.id,
+      agent: life.instance,
+      timeoutMs: settings.timeoutMs,
+      callbackWithinMs: settings.callbackWithinMs ?? CALLBACK_WITHIN_MS,
+      protect: protection(breaker, `agent "${settings.id}"`, around.log),
+    },
+  }
+}
+
+interface Life<T> {
+  readonly instance: T
+  readonly running: Running
+  start(begin: (signal: AbortSignal) => Promise<void>): Promise<void>
+}
+
+interface Birth<T> {
+  readonly settings: ComponentSettings & Partial<CallSettings>
+  readonly adapter: Adapter
+  readonly component: Component<T> | undefined
+  readonly around: Surroundings
+}
+
+function create<T extends AsyncDisposable>(
+  role: Role,
+  { settings, adapter, component, around }: Birth<T>,
+): Life<T> {
+  const name = `${role} "${settings.id}"`
+  if (component === undefined)
+    throw new GatewayError('INTERNAL', `${name}: the adapter "${adapter.name}" offers no ${role}`)
+  const surrounded = around.scope(role, settings)
+  let instance: T
+  try {
+    instance = component.create(settings.config, surrounded.scope)
+  } catch (error) {
+    throw new GatewayError('INTERNAL', `${name} could not be made: ${messageOf(error)}`, { cause: error })
+  }
+  const ending = new AbortController()
+  const start: Life<T>['start'] = async (begin) => {
+    try {
+      await withDeadline({ ms: START_MS, what: `the start of ${name}` }, () => begin(ending.signal))
+    } catch (error) {
+      throw new GatewayError('INTERNAL', `${name} did not start: ${messageOf(error)}`, { cause: error })
+    }
+  }
+  return {
+    instance,
+    start,
+    running: {
+      role,
+      id: settings.id,
+      key: keyOf(role, settings),
+      adapter,
+      start: () => start(async () => undefined),
+      async dispose() {
+        ending.abort()
+        try {
+          await withDeadline({ ms: DISPOSE_MS, what: `the end of ${name}` }, async () =>
+            instance[Symbol.asyncDispose](),
+          )
+        } catch (error) {
+          around.log.warn('a component did not end properly', { component: name, error })
+        }
+        await surrounded.dispose()
+      },
+    },
+  }
+}
+
+function watched(
+  { owner, operation, around }: { owner: string; operation: string; around: Surroundings },
+  options: BreakerOptions,
+): Breaker {
+  return createBreaker(`${owner}.${operation}`, options, {
+    onState: (state, reason) => around.onBreaker({ owner, operation, state, reason }),
+  })
+}
+
+// DESIGN §7, from outside in: breaker( deadline( call )).
+function protection(breaker: Breaker, what: string, log: Log): Protect {
+  return ({ ms, signal }, call) => breaker.run(() => withDeadline({ ms, signal, what, log }, call))
+}
+
+function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  if (Object.hasOwn(table, name)) return table[name]
+  return Object.hasOwn(table, '*') ? table['*'] : undefined
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

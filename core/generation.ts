@@ -1,0 +1,152 @@
+// One immutable set of config and adapters. An attempt begins and ends in the generation it was pinned to.
+import type { Adapter } from './api.ts'
+import type { Components } from './calls.ts'
+import { createAgent, createBackend, createChannel, keyOf } from './components.ts'
+import type {
+  Role,
+  Running,
+  RunningAgent,
+  RunningBackend,
+  RunningChannel,
+  Surroundings,
+} from './components.ts'
+import { GatewayError } from './api.ts'
+import type { Pinned } from './pipeline.ts'
+import { createRouter } from './router.ts'
+import type { Router } from './router.ts'
+import type { ComponentSettings, GenerationSettings } from './settings.ts'
+
+export class Generation implements Components {
+  readonly number: number
+  readonly router: Router
+  readonly channels: ReadonlyMap<string, RunningChannel>
+  readonly backends: ReadonlyMap<string, RunningBackend>
+  readonly agents: ReadonlyMap<string, RunningAgent>
+  #pins = 0
+  #idle: (() => void) | undefined
+
+  constructor(number: number, parts: Parts) {
+    this.number = number
+    this.router = parts.router
+    this.channels = parts.channels
+    this.backends = parts.backends
+    this.agents = parts.agents
+  }
+
+  agent(id: string) {
+    return this.agents.get(id)?.inUse
+  }
+  backend(id: string) {
+    return this.backends.get(id)?.inUse
+  }
+  channel(id: string) {
+    return this.channels.get(id)?.inUse
+  }
+
+  /** Holds this generation until the result is disposed. */
+  pin(): Pinned {
+    this.#pins++
+    let held = true
+    return {
+      router: this.router,
+      components: this,
+      [Symbol.dispose]: () => {
+        if (!held) return
+        held = false
+        if (--this.#pins === 0) this.#idle?.()
+      },
+    }
+  }
+
+  /** Resolves when no attempt holds it, or after `deadlineMs`; with how many still do. */
+  async drained(deadlineMs: number): Promise<number> {
+    if (this.#pins === 0) return 0
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#idle = resolve
+    const timer = setTimeout(resolve, deadlineMs)
+    await promise
+    clearTimeout(timer)
+    return this.#pins
+  }
+
+  *running(): Iterable<Running> {
+    yield* this.channels.values()
+    yield* this.agents.values()
+    yield* this.backends.values()
+  }
+}
+
+interface Parts {
+  readonly router: Router
+  readonly channels: ReadonlyMap<string, RunningChannel>
+  readonly backends: ReadonlyMap<string, RunningBackend>
+  readonly agents: ReadonlyMap<string, RunningAgent>
+}
+
+export interface Building {
+  readonly settings: GenerationSettings
+  readonly adapters: ReadonlyMap<string, Adapter>
+  readonly previous: Generation | undefined
+  readonly around: Surroundings
+}
+
+/**
+ * Creates and starts what is new, keeps what is unchanged, and returns the next generation; the one before goes on meanwhile.
+ * Throws a `GatewayError` that names the component; nothing new is left running then.
+ */
+export async function buildGeneration({
+  settings,
+  adapters,
+  previous,
+  around,
+}: Building): Promise<Generation> {
+  const born: Running[] = []
+  const kept = new Map([...(previous?.running() ?? [])].map((running) => [running.key, running]))
+  function make<S extends ComponentSettings, R extends Running>(
+    role: Role,
+    all: Readonly<Record<string, S>>,
+    create: (settings: S, adapter: Adapter, around: Surroundings) => R,
+  ): ReadonlyMap<string, R> {
+    return new Map(
+      Object.values(all).map((one) => {
+        const adapter = adapters.get(one.adapter)
+        if (adapter === undefined)
+          throw new GatewayError('INTERNAL', `${role} "${one.id}": there is no adapter "${one.adapter}"`)
+        const same = kept.get(keyOf(role, one))
+        // The key holds the role, so what was kept under it was made by the same `create`.
+        if (same !== undefined && same.adapter === adapter) return [one.id, same as R]
+        const made = create(one, adapter, around)
+        born.push(made)
+        return [one.id, made]
+      }),
+    )
+  }
+  try {
+    const parts: Parts = {
+      router: createRouter(settings.routes),
+      backends: make('backend', settings.backends, createBackend),
+      agents: make('agent', settings.agents, createAgent),
+      channels: make('channel', settings.channels, createChannel),
+    }
+    // What answers is started before what asks.
+    for (const role of ['backend', 'agent', 'channel'] as const)
+      await Promise.all(born.filter((running) => running.role === role).map((running) => running.start()))
+    refuseSharedPaths(parts.channels)
+    return new Generation((previous?.number ?? 0) + 1, parts)
+  } catch (error) {
+    await Promise.all(born.map((running) => running.dispose()))
+    throw error
+  }
+}
+
+function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {
+  const owners = new Map<string, string>()
+  for (const channel of channels.values()) {
+    for (const { path } of channel.mounts) {
+      const owner = owners.get(path)
+      if (owner !== undefined && owner !== channel.id)
+        throw new GatewayError('INTERNAL', `channels "${owner}" and "${channel.id}" both serve ${path}`)
+      owners.set(path, channel.id)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// `scope.state`: a component's own prefix of the store's small values and leases.
+import { GatewayError } from './api.ts'
+import type { State } from './api.ts'
+import type { Store } from './store/store.ts'
+
+const MAX_BYTES = 65_536
+const MAX_KEY = 512
+
+export interface StateOptions {
+  readonly store: Store
+  /** `channel/wechat-main/`. */
+  readonly prefix: string
+  /** This process among the instances. */
+  readonly instance: string
+}
+
+export function createState({ store, prefix, instance }: StateOptions): State {
+  const named = (key: string): string => {
+    if (key === '' || key.length > MAX_KEY)
+      throw new GatewayError('INTERNAL', `a state key has 1 to ${MAX_KEY} characters, this one ${key.length}`)
+    return `${prefix}${key}`
+  }
+  const checked = <T>(value: T): T => {
+    const bytes = Buffer.byteLength(JSON.stringify(value))
+    if (bytes > MAX_BYTES)
+      throw new GatewayError('INTERNAL', `a state value of ${bytes} bytes is larger than ${MAX_BYTES}`)
+    return value
+  }
+  return {
+    async get(key) {
+      const { value, version } = await store.value({ key: named(key) })
+      return value === undefined || version === undefined ? undefined : { value, version }
+    },
+    async put(key, value, options = {}) {
+      await store.value({ key: named(key), put: checked(value), ...options })
+    },
+    async compareAndSet(key, expected, value, options = {}) {
+      const expect = expected ?? ('absent' as const)
+      const { status } = await store.value({ key: named(key), expect, put: checked(value), ...options })
+      return status === 'ok'
+    },
+    async lease(name, ttlMs) {
+      const lease = { name: named(name), owner: instance, ttlMs }
+      const { status } = await store.lease(lease)
+      if (status !== 'held') return undefined
+      return {
+        async release() {
+          await store.lease({ ...lease, release: true })
+        },
+      }
+    },
+  }
+}
