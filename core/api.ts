@@ -396,8 +396,6 @@ export interface ChannelHost {
   handed(id: string, how: 'flushed' | 'back'): void
   /** Serves the path and everything below it. */
   serve(path: string, handler: HttpHandler): void
-  /** Serves a WebSocket (RFC 6455) at exactly this path. */
-  socket(path: string, handler: (socket: Socket, request: HttpRequest) => void): void
   /** The channel's `operations`; empty means that every operation the protocol's own schema names is open. */
   readonly operations: Readonly<Record<string, ChannelOperation>>
   /**
@@ -449,14 +447,6 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
   /** `Accepted.id` of the reply this response carries: the core takes note whether it reached the socket. */
   readonly carries?: string
-}
-
-export interface Socket {
-  /** False: the peer is too slow and the frame was not sent; the log has it. */
-  send(data: string | Uint8Array): boolean
-  close(code?: number, reason?: string): void
-  onMessage(handler: (data: string | Uint8Array) => void): void
-  onClose(handler: (code: number) => void): void
 }
 
 // ─── Backend and agent ───────────────────────────────────────────────────────────────────────────────────────────────

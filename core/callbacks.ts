@@ -5,6 +5,7 @@ import type { Conversation, HttpRequest, HttpResponse, Message } from './api.ts'
 import { outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
 import { canonical } from './json.ts'
+import { pushesOf } from './push.ts'
 import type { Row, Settle, Store } from './store/store.ts'
 import { timerId } from './timers.ts'
 import type { Waiters } from './waiters.ts'
@@ -78,7 +79,6 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
         id: timer === undefined ? 'agent' : agentOf(timer),
         now: now(),
       })
-      const channel = options.components().channel(question.channel)
       const settle: Settle = {
         home: conversation.home,
         kind: 'timer',
@@ -90,15 +90,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
         reply,
         replies: said === undefined ? [] : [said],
         inbox: true,
-        pushes:
-          said === undefined || channel?.channel.send === undefined
-            ? []
-            : (said.parts ?? [undefined]).map((_, part) => ({
-                key: `${said.id}/${part}`,
-                reply: 0,
-                part: said.parts === undefined ? -1 : part,
-                channel: channel.id,
-              })),
+        pushes: pushesOf(options.components().channel(question.channel), said),
       }
       const result = await store.settle(settle)
       if (result.status === 'settled') {

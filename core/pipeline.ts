@@ -2,7 +2,7 @@
 import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message, Priority } from './api.ts'
 import { outbound } from './answers.ts'
-import type { ChannelInUse, Components } from './calls.ts'
+import type { Components } from './calls.ts'
 import { deliver } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
@@ -10,7 +10,7 @@ import { moment } from './ids.ts'
 import { Lanes } from './lanes.ts'
 import { normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
-import { sendPush } from './push.ts'
+import { pushesOf, sendPush } from './push.ts'
 import { answerRequest } from './requests.ts'
 import { claimedEnd, createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
@@ -241,7 +241,8 @@ export class Pipeline {
       const ended = await this.#settle(work, verdict, { fence, pinned, startedAt, durationMs })
       if (ended === undefined || work.kind === 'push') return
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
-      this.waiters.resolve(work.message.id, ended)
+      const promised = ended.outcome === 'taken' && verdict.callbackWithinMs !== undefined
+      if (!promised) this.waiters.resolve(work.message.id, ended)
       // 10 record: exactly one outcome
       const { id, channel, kind, direction, conversation } = work.message
       telemetry.settled({ channel, kind, direction, outcome: ended.outcome, durationMs })
@@ -408,13 +409,6 @@ function firstStep(
     heldMs: 0,
     attempts: [],
   }
-}
-
-function pushesOf(channel: ChannelInUse | undefined, said: ReturnType<typeof outbound>): Settle['pushes'] {
-  if (said === undefined || channel?.channel.send === undefined) return []
-  const parts = said.parts?.length ?? 0
-  const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
-  return indexes.map((part) => ({ key: `${said.id}/${part}`, reply: 0, part, channel: channel.id }))
 }
 
 function orphanedCall(): Verdict {

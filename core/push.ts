@@ -5,7 +5,7 @@ import type { ChannelInUse, Components } from './calls.ts'
 import { isExpired, retryDelay } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { withDeadline } from './guard/deadline.ts'
-import type { Work } from './store/store.ts'
+import type { Settle, Unnumbered, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 
 export interface PushContext {
@@ -16,6 +16,14 @@ export interface PushContext {
 const SEND_MS = 15_000
 const PARKED_MS = 5000
 const ATTEMPTS = 6
+
+/** What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from. */
+export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | undefined): Settle['pushes'] {
+  if (said === undefined || channel?.channel.send === undefined) return []
+  const parts = said.parts?.length ?? 0
+  const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
+  return indexes.map((part) => ({ key: `${said.id}/${part}`, reply: 0, part, channel: channel.id }))
+}
 
 /** Sends one part of a reply (or an outbound message as a whole). Never rejects. */
 export async function sendPush(work: Work, components: Components, context: PushContext): Promise<Verdict> {

@@ -1,0 +1,40 @@
+// What a channel is handed: the pipeline, the log, its paths and its operations, all under its own name.
+import { GatewayError } from './api.ts'
+import type { ChannelHost, Credential, Identity } from './api.ts'
+import type { ChannelParts } from './components.ts'
+import { createLogReader } from './conversation-log.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Store } from './store/store.ts'
+
+export interface HostOptions {
+  readonly pipeline: Pipeline
+  readonly store: Store
+  /** Nobody is identified: every program may read everything. */
+  readonly open: boolean
+  readonly identify: (credential: Credential, channel: string) => Promise<Identity>
+  /** The channel serves something new while it runs. */
+  readonly remount: () => void
+}
+
+export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
+  const { settings, operations, mounts, pushes } = parts
+  const { pipeline, store, open } = options
+  const origin = { id: settings.id, pushes }
+  return {
+    operations: operations.list,
+    accept: (draft, acceptOptions) => pipeline.accept(origin, draft, acceptOptions),
+    draft: (operation, body, base) => operations.draft(operation, body, base),
+    handed: (id, how) => pipeline.returnRight.handed(id, how),
+    log: createLogReader({ store, channel: settings.id, open }),
+    identify: (credential) => options.identify(credential, settings.id),
+    serve(path, handler) {
+      if (!path.startsWith('/'))
+        throw new GatewayError(
+          'INTERNAL',
+          `channel "${settings.id}": the path "${path}" does not begin with /`,
+        )
+      mounts.push({ path, handler })
+      options.remount()
+    },
+  }
+}

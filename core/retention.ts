@@ -1,0 +1,47 @@
+// Keeps the store within its age and size, in slices short enough that nobody waits for them.
+import { GatewayError } from './api.ts'
+import type { Log } from './api.ts'
+import type { Store } from './store/store.ts'
+
+export interface RetentionOptions {
+  readonly store: Store
+  readonly log: Log
+  readonly ageMs: number
+  readonly maxBytes: number
+}
+
+const EVERY_MS = 60_000
+const SLICE_MS = 20
+const PAUSE_MS = 100
+
+/** Trims until nothing is left to trim, then once a minute. */
+export function startRetention({ store, log, ageMs, maxBytes }: RetentionOptions): Disposable {
+  let timer: NodeJS.Timeout
+  const sweep = async (): Promise<void> => {
+    let more = false
+    try {
+      for (let partition = 0; partition < store.partitions; partition++) {
+        const result = await store.trim({ partition, olderThanMs: ageMs, maxBytes, budgetMs: SLICE_MS })
+        more ||= result.more
+        if (result.removed > 0) log.debug('old content was trimmed', { partition, removed: result.removed })
+      }
+    } catch (error) {
+      log.warn('retention waits', { error: GatewayError.from(error).message })
+    }
+    schedule(more ? PAUSE_MS : EVERY_MS)
+  }
+  const schedule = (ms: number): void => {
+    if (stopped) return
+    timer = setTimeout(() => void sweep(), ms)
+    timer.unref()
+  }
+  let stopped = false
+  timer = setTimeout(() => void sweep(), PAUSE_MS)
+  timer.unref()
+  return {
+    [Symbol.dispose]() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
