@@ -1,7 +1,6 @@
 // The way of one message (DESIGN §5), top to bottom: what happens to it from the edge to its one recorded outcome.
 import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message, Priority } from './api.ts'
-import { outbound } from './answers.ts'
 import type { Components } from './calls.ts'
 import { deliver } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
@@ -10,15 +9,15 @@ import { moment } from './ids.ts'
 import { Lanes } from './lanes.ts'
 import { normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
-import { pushesOf, sendPush } from './push.ts'
+import { sendPush } from './push.ts'
 import { answerRequest } from './requests.ts'
 import { claimedEnd, createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
 import type { Router } from './router.ts'
-import { errorOf, failureOf, outcomeUnknown, settleDurably } from './settling.ts'
-import type { AcceptResult, Fence, Settle, Store, Work } from './store/store.ts'
+import { errorOf, outcomeUnknown, settleDurably, settleOf } from './settling.ts'
+import type { AcceptResult, Fence, Store, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
-import { missedCallback, timerId } from './timers.ts'
+import { missedCallback } from './timers.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
 
@@ -288,39 +287,9 @@ export class Pipeline {
   /** One transaction. Undefined: nothing ended (tried again later, or another owner has it). */
   async #settle(work: Work, verdict: Verdict, step: StepContext): Promise<Ended | undefined> {
     const { store, log, now } = this.#options
-    const { outcome, reply, failure } = verdict
-    const said =
-      reply === undefined
-        ? undefined
-        : outbound(work.message, reply, { id: verdict.by ?? 'gateway', now: now() })
+    const { outcome, reply } = verdict
     const channel = step.pinned.components.channel(work.message.channel)
-    const settle: Settle = {
-      home: work.home,
-      kind: work.kind,
-      id: work.id,
-      attempt: work.attempt,
-      fence: step.fence,
-      conversation: work.message.conversation,
-      outcome,
-      tried: {
-        target: verdict.target,
-        startedAt: step.startedAt,
-        durationMs: Math.round(step.durationMs * 1000) / 1000,
-        ...(failure !== undefined && { failure: failureOf(failure) }),
-      },
-      ...(reply !== undefined && said !== undefined && { expect: { ownerEpoch: work.ownerEpoch } }),
-      ...(verdict.delayMs !== undefined && { delayMs: verdict.delayMs }),
-      ...(failure !== undefined && { failure: failureOf(failure) }),
-      ...(reply !== undefined && { reply }),
-      replies: said === undefined ? [] : [said],
-      inbox: true,
-      pushes: pushesOf(channel, said),
-      ...(verdict.callbackWithinMs !== undefined && {
-        timer: { id: timerId(work.message.id), delayMs: verdict.callbackWithinMs, target: verdict.target },
-      }),
-      ...(verdict.dead === true && failure !== undefined && { dead: failureOf(failure) }),
-      ...(verdict.patch !== undefined && { patch: verdict.patch }),
-    }
+    const settle = settleOf(work, verdict, { ...step, channel, now: now() })
     const result = await settleDurably(store, settle, { log, stopped: this.#stopped.signal })
     if (result === undefined || result.status === 'fenced') return undefined
     if (result.status === 'settled' && result.waiting > 0) this.lanes.poke(work.home)

@@ -3,7 +3,12 @@ import { GatewayError } from './api.ts'
 import type { ErrorCode, Log } from './api.ts'
 import { errorTable } from './api.ts'
 import type { Ended } from './waiters.ts'
-import type { Failure, Settle, SettleResult, Store } from './store/store.ts'
+import { outbound } from './answers.ts'
+import type { ChannelInUse } from './calls.ts'
+import type { Verdict } from './deliver.ts'
+import { pushesOf } from './push.ts'
+import type { Failure, Fence, Settle, SettleResult, Store, Work } from './store/store.ts'
+import { timerId } from './timers.ts'
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2000
@@ -12,6 +17,50 @@ export interface SettlingOptions {
   readonly log: Log
   /** The process ends: what is not written by now is found by the next life. */
   readonly stopped: AbortSignal
+}
+
+export interface Settling {
+  readonly fence: Fence
+  readonly channel: ChannelInUse | undefined
+  readonly now: number
+  readonly startedAt: string
+  readonly durationMs: number
+}
+
+/** Everything a lane step leaves behind, as one transaction. */
+export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ...step }: Settling): Settle {
+  const { outcome, reply, target } = verdict
+  const said =
+    reply === undefined ? undefined : outbound(work.message, reply, { id: verdict.by ?? 'gateway', now })
+  const failure = verdict.failure === undefined ? undefined : failureOf(verdict.failure)
+  return {
+    home: work.home,
+    kind: work.kind,
+    id: work.id,
+    attempt: work.attempt,
+    fence,
+    conversation: work.message.conversation,
+    outcome,
+    tried: {
+      target,
+      startedAt: step.startedAt,
+      durationMs: Math.round(step.durationMs * 1000) / 1000,
+      ...(failure !== undefined && { failure }),
+    },
+    // SEMANTICS 7: an answer counts only under the owner it was begun under.
+    ...(said !== undefined && { expect: { ownerEpoch: work.ownerEpoch } }),
+    ...(verdict.delayMs !== undefined && { delayMs: verdict.delayMs }),
+    ...(failure !== undefined && { failure }),
+    ...(reply !== undefined && { reply }),
+    replies: said === undefined ? [] : [said],
+    inbox: true,
+    pushes: pushesOf(channel, said),
+    ...(verdict.callbackWithinMs !== undefined && {
+      timer: { id: timerId(work.message.id), delayMs: verdict.callbackWithinMs, target },
+    }),
+    ...(verdict.dead === true && failure !== undefined && { dead: failure }),
+    ...(verdict.patch !== undefined && { patch: verdict.patch }),
+  }
 }
 
 /** Undefined: the process stopped first. */

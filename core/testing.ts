@@ -1,0 +1,335 @@
+/**
+ * The conformance suites, for built-in adapters and plugins alike: `import { testBackend } from 'dragoman/testing'` in a vitest file.
+ * Each suite takes an adapter, a config and a sample of real traffic, and checks what the gateway relies on.
+ */
+import { describe, expect, test } from 'vitest'
+import { GatewayError, adapterProblem, errorTable } from './api.ts'
+import type {
+  Accepted,
+  Adapter,
+  Answer,
+  BackendCall,
+  Channel,
+  ChannelHost,
+  ChannelOperation,
+  Component,
+  Conversation,
+  Draft,
+  ErrorCode,
+  HttpHandler,
+  HttpRequest,
+  Json,
+  Log,
+  Message,
+  Reply,
+  Scope,
+  State,
+} from './api.ts'
+
+export interface ScopeOptions {
+  readonly id?: string
+  readonly fetch?: typeof fetch
+  readonly now?: () => number
+}
+
+/** A scope with a silent log, a state in memory and, unless given, Node's own fetch. */
+export function testScope(options: ScopeOptions = {}): Scope {
+  const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+  return {
+    id: options.id ?? 'test',
+    log: silent,
+    now: options.now ?? Date.now,
+    metrics: { count() {}, gauge() {} },
+    fetch: options.fetch ?? fetch,
+    state: testState(),
+  }
+}
+
+/** A message as the core would hand it over. */
+export function testMessage(draft: Partial<Pick<Message, 'kind' | 'type' | 'parts' | 'data'>> = {}): Message {
+  const id = '01900000-0000-7000-8000-000000000001'
+  return Object.freeze<Message>({
+    kind: 'message',
+    type: 'text',
+    sender: { id: 'ann', role: 'customer' },
+    parts: [{ kind: 'text', text: 'hello' }],
+    ...draft,
+    id,
+    channel: 'test',
+    conversation: 'test:ann',
+    direction: 'inbound',
+    sequence: 1,
+    receivedAt: '2026-01-01T00:00:00.000Z',
+    correlationId: id,
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  })
+}
+
+export const testConversation: Conversation = {
+  id: 'test:ann',
+  customer: { id: 'ann', role: 'customer' },
+  callback: { url: 'http://127.0.0.1/v1/callbacks/1', token: '0.token' },
+}
+
+export interface TestHost extends ChannelHost {
+  /** What was handed in, in order. */
+  readonly drafts: readonly Draft[]
+  /** What `accept` does from now on: reply with this, or throw this. */
+  answer(with_: Reply | GatewayError | undefined): void
+  handle(request: Partial<HttpRequest> & { readonly path: string }): ReturnType<HttpHandler>
+}
+
+/** A host that remembers drafts and answers as told. */
+export function testHost(operations: Readonly<Record<string, ChannelOperation>> = {}): TestHost {
+  const drafts: Draft[] = []
+  const handlers = new Map<string, HttpHandler>()
+  let next: Reply | GatewayError | undefined
+  return {
+    drafts,
+    operations,
+    answer: (with_) => {
+      next = with_
+    },
+    async accept(draft): Promise<Accepted> {
+      drafts.push(structuredClone(draft))
+      if (next instanceof GatewayError) throw next
+      const accepted = {
+        id: `m${drafts.length}`,
+        conversation: draft.conversation ?? 'c',
+        sequence: drafts.length,
+      }
+      return { ...accepted, duplicate: false, ...(next !== undefined && { reply: next }) }
+    },
+    handed() {},
+    serve(path, handler) {
+      handlers.set(path, handler)
+    },
+    async draft(operation, body, base) {
+      if (Object.keys(operations).length > 0 && !Object.hasOwn(operations, operation)) return undefined
+      const kind = operations[operation]?.kind ?? base.kind
+      const data: Json = body
+      return { sender: { id: 'test', role: 'system' }, ...base, kind, type: operation, data }
+    },
+    log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
+    identify: async () => ({ role: 'program', id: 'test' }),
+    handle(request) {
+      const path = [...handlers.keys()].find((prefix) =>
+        `${request.path}/`.startsWith(prefix.replace(/\/?$/u, '/')),
+      )
+      const handler = path === undefined ? undefined : handlers.get(path)
+      if (handler === undefined) throw new Error(`nothing serves ${request.path}`)
+      return handler(
+        {
+          method: 'POST',
+          query: '',
+          headers: {},
+          body: new Uint8Array(),
+          remote: '127.0.0.1',
+          origin: 'http://127.0.0.1:8080',
+          identity: { role: 'program', id: 'test' },
+          ...request,
+        },
+        new AbortController().signal,
+      )
+    },
+  }
+}
+
+export interface ChannelSuite {
+  readonly adapter: Adapter
+  readonly config: unknown
+  readonly operations?: Readonly<Record<string, ChannelOperation>>
+  /** A real call that yields one draft. */
+  readonly request: Partial<HttpRequest> & { readonly path: string }
+  /** What of that draft must be so. */
+  readonly draft: Partial<Draft>
+  readonly reply: Reply
+}
+
+/** Runs the channel suite. */
+export function testChannel(name: string, suite: ChannelSuite): void {
+  describe(`${name} as a channel`, () => {
+    shape(suite.adapter, suite.adapter.channel, suite.config)
+    const open = async (): Promise<{ host: TestHost; channel: Channel }> => {
+      const channel = make(suite.adapter.channel, suite.config)
+      const host = testHost(suite.operations)
+      await channel.start(host, new AbortController().signal)
+      return { host, channel }
+    }
+
+    test('hands in a draft of plain data that says what the call said', async () => {
+      const { host, channel } = await open()
+      await using _ = channel
+      host.answer(suite.reply)
+      const response = await host.handle(suite.request)
+      expect(response.status).toBeLessThan(300)
+      expect(host.drafts).toHaveLength(1)
+      expect(host.drafts[0]).toMatchObject(suite.draft)
+    })
+
+    test('maps every error code to a refusal of its own protocol without a word of our insides', async () => {
+      const { host, channel } = await open()
+      await using _ = channel
+      for (const code of Object.keys(errorTable) as ErrorCode[]) {
+        const cause = new Error('secret inside')
+        host.answer(new GatewayError(code, `refused for the test of ${code}`, { cause }))
+        const response = await host.handle(suite.request)
+        expect(response.status, code).toBeGreaterThanOrEqual(200)
+        const body = await text(response.body)
+        expect(body, code).not.toMatch(/secret inside|\n\s+at .*:\d+/u)
+      }
+    })
+
+    test('refuses what it cannot read and hands nothing in', async () => {
+      const { host, channel } = await open()
+      await using _ = channel
+      for (const garbage of ['\u0000\u0001', '<', '{', '', '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>']) {
+        const response = await host.handle({ ...suite.request, body: new TextEncoder().encode(garbage) })
+        expect(response.status).toBeGreaterThanOrEqual(400)
+      }
+      expect(host.drafts).toHaveLength(0)
+    })
+
+    test('ends before it began, and twice', async () => {
+      const channel = make(suite.adapter.channel, suite.config)
+      await expect(twice(channel)).resolves.toBeUndefined()
+    })
+  })
+}
+
+export interface BackendSuite {
+  readonly adapter: Adapter
+  readonly config: unknown
+  readonly scope?: ScopeOptions
+  readonly calls: readonly {
+    readonly operation: string
+    readonly params: Json
+    /** What of the answer must be so. */
+    readonly answer: Answer
+  }[]
+}
+
+/** Runs the backend suite against a running counterpart. */
+export function testBackend(name: string, suite: BackendSuite): void {
+  describe(`${name} as a backend`, () => {
+    shape(suite.adapter, suite.adapter.backend, suite.config)
+    const signal = new AbortController().signal
+    const call = (operation: string, params: Json): BackendCall => {
+      const message = testMessage({ kind: 'request', type: operation, data: params })
+      return { operation, params, message, key: message.id, attempt: 1 }
+    }
+
+    test.each(suite.calls)('answers $operation with plain data', async ({ operation, params, answer }) => {
+      await using backend = make(suite.adapter.backend, suite.config, suite.scope)
+      await backend.start?.(signal)
+      expect(Object.hasOwn(backend.operations, operation) || Object.hasOwn(backend.operations, '*')).toBe(
+        true,
+      )
+      const given = await backend.call(call(operation, params), signal)
+      expect(structuredClone(given)).toMatchObject(answer)
+    })
+
+    test('refuses an operation it does not have with a GatewayError', async () => {
+      await using backend = make(suite.adapter.backend, suite.config, suite.scope)
+      await backend.start?.(signal)
+      if (Object.hasOwn(backend.operations, '*')) return
+      await expect(async () => backend.call(call('noSuchOperation', {}), signal)).rejects.toBeInstanceOf(
+        GatewayError,
+      )
+    })
+
+    test('ends before it began, and twice', async () => {
+      const backend = make(suite.adapter.backend, suite.config, suite.scope)
+      await expect(twice(backend)).resolves.toBeUndefined()
+    })
+  })
+}
+
+export interface AgentSuite {
+  readonly adapter: Adapter
+  readonly config: unknown
+  readonly scope?: ScopeOptions
+  readonly says: readonly { readonly text: string; readonly answer: unknown }[]
+}
+
+/** Runs the agent suite. */
+export function testAgent(name: string, suite: AgentSuite): void {
+  describe(`${name} as an agent`, () => {
+    shape(suite.adapter, suite.adapter.agent, suite.config)
+    const signal = new AbortController().signal
+
+    test.each(suite.says)('answers "$text" with plain data', async ({ text: said, answer }) => {
+      await using agent = make(suite.adapter.agent, suite.config, suite.scope)
+      await agent.start?.(signal)
+      const message = testMessage({ parts: [{ kind: 'text', text: said }] })
+      const given = await agent.answer(message, testConversation, signal)
+      expect(structuredClone(given)).toEqual(answer)
+    })
+
+    test('ends before it began, and twice', async () => {
+      const agent = make(suite.adapter.agent, suite.config, suite.scope)
+      await expect(twice(agent)).resolves.toBeUndefined()
+    })
+  })
+}
+
+function shape(adapter: Adapter, component: Component<unknown> | undefined, config: unknown): void {
+  test('has the shape of an adapter', () => {
+    expect(adapterProblem(adapter)).toBeUndefined()
+    expect(component).toBeDefined()
+  })
+
+  test('accepts its config and refuses an unknown key', async () => {
+    const schema = component?.config['~standard']
+    expect(await schema?.validate(config)).not.toHaveProperty('issues.0')
+    const more = { ...(config as object), noSuchKey: true }
+    expect(await schema?.validate(more)).toHaveProperty('issues.0')
+  })
+}
+
+function make<T>(component: Component<T> | undefined, config: unknown, scope: ScopeOptions = {}): T {
+  if (component === undefined) throw new Error('the adapter does not offer this')
+  const result = component.config['~standard'].validate(config)
+  if (result instanceof Promise) throw new TypeError('the config schema must be synchronous')
+  if (result.issues !== undefined) throw new Error(result.issues.map((issue) => issue.message).join('; '))
+  return component.create(result.value, testScope(scope))
+}
+
+async function twice(component: AsyncDisposable): Promise<void> {
+  await component[Symbol.asyncDispose]()
+  await component[Symbol.asyncDispose]()
+}
+
+async function text(body: Awaited<ReturnType<HttpHandler>>['body']): Promise<string> {
+  if (body === undefined) return ''
+  if (typeof body === 'string') return body
+  if (body instanceof Uint8Array) return new TextDecoder().decode(body)
+  let all = ''
+  for await (const piece of body) all += typeof piece === 'string' ? piece : new TextDecoder().decode(piece)
+  return all
+}
+
+function testState(): State {
+  const values = new Map<string, { value: Json; version: number }>()
+  const leases = new Set<string>()
+  return {
+    get: async (key) => values.get(key),
+    async put(key, value) {
+      values.set(key, { value, version: (values.get(key)?.version ?? 0) + 1 })
+    },
+    async compareAndSet(key, expected, value) {
+      if (values.get(key)?.version !== expected) return false
+      values.set(key, { value, version: (expected ?? 0) + 1 })
+      return true
+    },
+    async lease(name) {
+      if (leases.has(name)) return undefined
+      leases.add(name)
+      return {
+        async release() {
+          leases.delete(name)
+        },
+      }
+    },
+  }
+}
