@@ -1,0 +1,124 @@
+// What a SOAP system answered: a reply, a business fault, or a breakage.
+import { GatewayError } from 'dragoman'
+import type { Answer } from 'dragoman'
+import { resolveReferences } from '../xml/bind.ts'
+import { readXml } from '../xml/read.ts'
+import type { XmlElement } from '../xml/tree.ts'
+import { isAddressing } from './addressing.ts'
+import type { Caller } from './backend.ts'
+import { mediaType } from './content.ts'
+import { bodyEntry, readEnvelope, type Envelope } from './envelope.ts'
+import { isFault, readFault } from './faults.ts'
+import { checkUnderstood, headersToMetadata } from './headers.ts'
+import { clark } from './names.ts'
+import { isSecurity } from './security.ts'
+
+/** Statuses that speak of the way to the system, whatever their body says: not its answer to this request. */
+const breakages: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 408, 413, 415, 429, 502, 503, 504])
+
+/**
+ * Reads an answer. A fault is a value (`Answer.fault`). Throws `BACKEND_FAILED` for everything that is no envelope of the
+ * version we spoke, however hostile.
+ */
+export async function readAnswer(caller: Caller, response: Response): Promise<Answer> {
+  const { called, wsdl } = caller
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  if (breakages.has(response.status)) throw httpFailure(caller, response)
+  if (called.output === undefined && response.ok && bytes.length === 0) return {}
+  if (bytes.length === 0) throw httpFailure(caller, response)
+  try {
+    const envelope = parse(caller, response, bytes)
+    const entry = bodyEntry(envelope)
+    if (entry !== undefined && isFault(entry, envelope.version)) return faultAnswer(caller, entry, response)
+    if (!response.ok) throw httpFailure(caller, response)
+    checkUnderstood(envelope, (block) => isAddressing(block) || isSecurity(block) || declares(caller, block))
+    const metadata = headersToMetadata(
+      envelope.headers.filter((block) => !isAddressing(block) && !isSecurity(block)),
+      envelope.version,
+      wsdl.schemas,
+    )
+    const data = called.output?.decode(checkedEntry(caller, envelope), envelope.version)
+    return {
+      ...(data === undefined ? {} : { data }),
+      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+    }
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'BACKEND_FAILED') throw error
+    const why = error instanceof Error ? error.message : 'unreadable'
+    throw new GatewayError(
+      'BACKEND_FAILED',
+      `${name(caller)} answered ${response.status} with no valid answer: ${why}`,
+      { cause: error },
+    )
+  }
+}
+
+function parse({ called }: Caller, response: Response, bytes: Uint8Array): Envelope {
+  const { type, parameters } = mediaType(response.headers.get('content-type') ?? undefined)
+  if (type !== '' && !/^(?:text|application)\/(?:soap\+)?xml$/.test(type))
+    throw new GatewayError('DECODE_FAILED', `its media type is "${type}"`)
+  const { root } = readXml(bytes, {
+    charset: parameters.get('charset'),
+    joinSurrogateReferences: true,
+    processingInstructions: 'ignore',
+  })
+  const envelope = readEnvelope(root)
+  if (envelope.version !== called.version)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `it is SOAP ${envelope.version}, the request was SOAP ${called.version}`,
+    )
+  return envelope
+}
+
+/** The one child of the Body, which must be the one the WSDL names (WS-I BP 1.1 R2712, R2729). */
+function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | undefined {
+  const root = resolveReferences(envelope.root, {
+    missing: called.output?.encoded === true ? 'refuse' : 'keep',
+  })
+  const entry = bodyEntry(root === envelope.root ? envelope : readEnvelope(root))
+  const wanted = called.operation.output?.body
+  if (wanted === undefined) return entry
+  if (entry === undefined) throw new GatewayError('DECODE_FAILED', 'its Body is empty')
+  // SOAP 1.1 §7.1: in rpc/encoded the name of the response is a convention; in literal it is checked
+  const free = called.output?.encoded === true || called.operation.style === 'rpc'
+  if (!free && clark(entry) !== clark(wanted))
+    throw new GatewayError('DECODE_FAILED', `its Body has ${clark(entry)}, not ${clark(wanted)}`)
+  return entry
+}
+
+function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Answer {
+  const { called, wsdl } = caller
+  const { soapCode, ...fault } = readFault(entry, called.version, {
+    schemas: wsdl.schemas,
+    declared: called.operation.faults,
+  })
+  // about how we spoke, not about business
+  if (soapCode === 'VersionMismatch' || soapCode === 'MustUnderstand' || soapCode === 'DataEncodingUnknown')
+    throw new GatewayError(
+      'BACKEND_FAILED',
+      `${name(caller)} answered ${response.status}, ${soapCode}: ${fault.message}`,
+    )
+  return { fault }
+}
+
+function declares({ called }: Caller, block: XmlElement): boolean {
+  return called.operation.output?.headers.some(({ element }) => clark(element) === clark(block)) ?? false
+}
+
+function httpFailure(caller: Caller, response: Response): GatewayError {
+  const retry = Number(response.headers.get('retry-after'))
+  return new GatewayError(
+    'BACKEND_FAILED',
+    `${name(caller)} answered ${response.status} without a SOAP answer`,
+    {
+      // SEMANTICS 3: too many requests means none of this one was done
+      ...(response.status === 429 ? { notExecuted: true } : {}),
+      ...(Number.isFinite(retry) && retry > 0 ? { retryAfterMs: retry * 1000 } : {}),
+    },
+  )
+}
+
+function name({ scope, called }: Caller): string {
+  return `backend "${scope.id}", operation "${called.operation.name}"`
+}

@@ -1,0 +1,226 @@
+// The SOAP backend: operations of a WSDL, called with our own codec over the guarded fetch.
+import { GatewayError } from 'dragoman'
+import type { Answer, Backend, BackendCall, Operation, Scope } from 'dragoman'
+import { requestAddressing } from './addressing.ts'
+import type { BackendConfig } from './config.ts'
+import { isRemote, loadDocuments } from './documents.ts'
+import { contentType, makeEnvelope, writeEnvelope } from './envelope.ts'
+import { metadataToHeaders } from './headers.ts'
+import { messageCodec, type MessageCodec } from './messages.ts'
+import type { Version } from './names.ts'
+import { readAnswer } from './answer.ts'
+import { readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
+
+/** An operation with its codecs, on the port that is called. */
+export interface CalledOperation {
+  readonly operation: WsdlOperation
+  readonly version: Version
+  readonly input: MessageCodec
+  readonly output: MessageCodec | undefined
+}
+
+/** How long a WSDL that could not be fetched is left alone. */
+const reloadPauseMs = 1000
+
+/** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
+export function createBackend(config: BackendConfig, scope: Scope): Backend {
+  const description = new Description(config, scope)
+  return {
+    get operations() {
+      return description.operations
+    },
+    async start(signal) {
+      try {
+        await description.load(signal)
+      } catch (error) {
+        if (!isRemote(config.wsdl) || GatewayError.from(error).code === 'DECODE_FAILED') throw error
+        scope.log.warn(
+          `the WSDL of backend "${scope.id}" cannot be fetched yet; it is tried again at the next call`,
+          { error },
+        )
+      }
+    },
+    async call(call, signal) {
+      const { called, wsdl } = await description.find(call.operation, signal)
+      return send({ config, scope, wsdl, called }, call, signal)
+    },
+    async probe(signal) {
+      const { wsdl } = await description.load(signal)
+      const address = config.endpoint ?? wsdl.operations[0]?.port.location ?? ''
+      const answer = await scope.fetch(address, { method: 'GET', signal })
+      if (answer.status >= 502)
+        throw new GatewayError('BACKEND_FAILED', `${address} answers ${answer.status}`)
+    },
+    async [Symbol.asyncDispose]() {
+      description.forget()
+    },
+  }
+}
+
+interface Loaded {
+  readonly wsdl: Wsdl
+  readonly calls: ReadonlyMap<string, CalledOperation>
+}
+
+/** The WSDL, loaded once, by whoever needs it first. */
+class Description {
+  operations: Readonly<Record<string, Operation>> = { '*': { safe: false } }
+  readonly #config: BackendConfig
+  readonly #scope: Scope
+  #loaded: Loaded | undefined
+  #loading: Promise<Loaded> | undefined
+  #failedAt = -Infinity
+  #failure: unknown
+
+  constructor(config: BackendConfig, scope: Scope) {
+    this.#config = config
+    this.#scope = scope
+  }
+
+  async load(signal: AbortSignal): Promise<Loaded> {
+    if (this.#loaded !== undefined) return this.#loaded
+    if (this.#scope.now() - this.#failedAt < reloadPauseMs) throw this.#failure
+    // everybody who waits shares one attempt; a waiter that gives up does not end it for the others
+    this.#loading ??= this.#read().finally(() => {
+      this.#loading = undefined
+    })
+    return withSignal(this.#loading, signal)
+  }
+
+  async find(name: string, signal: AbortSignal): Promise<{ called: CalledOperation; wsdl: Wsdl }> {
+    const { wsdl, calls } = await this.load(signal)
+    const called = calls.get(name)
+    if (called === undefined)
+      throw new GatewayError('NO_ROUTE', `backend "${this.#scope.id}" has no operation "${name}" in its WSDL`)
+    return { called, wsdl }
+  }
+
+  forget(): void {
+    this.#loaded = undefined
+  }
+
+  async #read(): Promise<Loaded> {
+    const { wsdl: location, imports, service, port, version } = this.#config
+    try {
+      const documents = await loadDocuments(location, { fetch: this.#scope.fetch, imports })
+      const wsdl = readWsdl(documents, {
+        ...(service === undefined ? {} : { service }),
+        ...(port === undefined ? {} : { port }),
+      })
+      for (const why of wsdl.left) this.#scope.log.warn(`backend "${this.#scope.id}": ${why}`)
+      const calls = calledOperations(wsdl, version)
+      this.operations = Object.fromEntries([...calls.keys()].map((name) => [name, { safe: false }]))
+      this.#loaded = { wsdl, calls }
+      return this.#loaded
+    } catch (error) {
+      this.#failedAt = this.#scope.now()
+      this.#failure = notExecuted(error)
+      throw this.#failure
+    }
+  }
+}
+
+/** Without its description nothing was called: a write may be queued (SEMANTICS 3). */
+function notExecuted(error: unknown): unknown {
+  const known = GatewayError.from(error)
+  if (known.code !== 'BACKEND_FAILED' && known.code !== 'DEADLINE_EXCEEDED') return error
+  return new GatewayError('BACKEND_FAILED', known.message, { cause: error, notExecuted: true })
+}
+
+async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise: ended, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([promise, ended])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** One port per operation: the first that speaks the wanted version, else the first (both versions are one port type). */
+function calledOperations(wsdl: Wsdl, wanted: Version | undefined): Map<string, CalledOperation> {
+  const calls = new Map<string, CalledOperation>()
+  for (const operation of wsdl.operations) {
+    const known = calls.get(operation.name)
+    if (known !== undefined && (known.operation.port.version === wanted || operation.port.version !== wanted))
+      continue
+    const { input, output } = operation
+    calls.set(operation.name, {
+      operation,
+      version: wanted ?? operation.port.version,
+      input: messageCodec(wsdl.schemas, operation, input),
+      output: output === undefined ? undefined : messageCodec(wsdl.schemas, operation, output),
+    })
+  }
+  return calls
+}
+
+/** What a call is made with. */
+export interface Caller {
+  readonly config: BackendConfig
+  readonly scope: Scope
+  readonly wsdl: Wsdl
+  readonly called: CalledOperation
+}
+
+async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Promise<Answer> {
+  const { config, scope, wsdl, called } = caller
+  const { operation, version, input } = called
+  const address = config.endpoint ?? operation.port.location
+  const body = input.encode(call.params ?? {}, version, {
+    dropped: (path) =>
+      scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
+  })
+  const headers = [
+    ...(config.addressing ? requestAddressing(operation.input.action, address, `urn:uuid:${call.key}`) : []),
+    ...metadataToHeaders(call.message.metadata, {
+      // headers of other systems may hold secrets: only what this binding declares goes out
+      declared: operation.input.headers.map(({ element }) => element),
+      schemas: wsdl.schemas,
+      dropped: (name) =>
+        scope.log.debug(`header "${name}" is not one of "${call.operation}" and is not sent`),
+    }),
+  ]
+  const envelope = makeEnvelope({
+    version,
+    headers,
+    encoded: input.encoded,
+    ...(body === undefined ? {} : { body }),
+  })
+  const answer = await scope
+    .fetch(address, {
+      method: 'POST',
+      headers: requestHeaders(operation, version),
+      body: Buffer.from(writeEnvelope(envelope)),
+      signal,
+    })
+    .catch((error: unknown) => {
+      throw explained(error, address)
+    })
+  return readAnswer(caller, answer)
+}
+
+/** The guard's refusal of an address that stands in no config: the operator's to mend, not the caller's. */
+function explained(error: unknown, address: string): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'FORBIDDEN') return error
+  return new GatewayError(
+    'BACKEND_FAILED',
+    `${address} stands only in the WSDL and is not public: write it as endpoint`,
+    {
+      cause: error,
+      notExecuted: true,
+    },
+  )
+}
+
+/** SOAP 1.1: a quoted SOAPAction, `""` if there is none (WS-I BP 1.1 R2744, R2745). 1.2: the `action` parameter (Part 2 §6.5). */
+function requestHeaders({ soapAction }: WsdlOperation, version: Version): Record<string, string> {
+  const common = {
+    accept: `${version === '1.1' ? 'text/xml' : 'application/soap+xml'}, multipart/related;q=0.5`,
+  }
+  return version === '1.1'
+    ? { ...common, 'content-type': contentType('1.1'), soapaction: `"${soapAction}"` }
+    : { ...common, 'content-type': contentType('1.2', 'utf-8', soapAction === '' ? undefined : soapAction) }
+}

@@ -1,0 +1,174 @@
+// The SOAP channel: one path for both versions, its WSDL, and everything HTTP has to say before an envelope is read.
+import { GatewayError } from 'dragoman'
+import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import { compileSchemas } from '../xml/schema.ts'
+import type { ChannelConfig } from './config.ts'
+import { decodeContent, mediaType } from './content.ts'
+import { openContract, wsdlContract, type Contract } from './contract.ts'
+import { loadDocuments, type Documents } from './documents.ts'
+import { contentType, makeEnvelope } from './envelope.ts'
+import { exchange, type Service } from './exchange.ts'
+import { askedDocument, publish } from './publish.ts'
+import { readWsdl } from './wsdl.ts'
+import { writeXmlText } from '../xml/write.ts'
+
+/** Origins whose published documents are kept; callers choose the Host header, so there is a bound. */
+const maxOrigins = 16
+
+/** Makes a SOAP channel. It pushes nothing: answers go back on the caller's connection. */
+export function createChannel(config: ChannelConfig, scope: Scope): Channel {
+  let contract: Contract | undefined
+  let host: ChannelHost | undefined
+  return {
+    async start(given, signal) {
+      host = given
+      const documents = await describe(config, scope, signal)
+      contract = makeContract(config, { documents, scope, host })
+      const service: Service = { config, scope, host, contract }
+      const published = config.wsdl === undefined ? undefined : publisher(documents, config.path)
+      host.serve(config.path, (request, gone) => handle(service, published, { request, gone }))
+    },
+    hint(origin) {
+      return contract === undefined || host === undefined
+        ? undefined
+        : curl(`${origin}${config.path}`, contract, host)
+    },
+    async [Symbol.asyncDispose]() {
+      contract = undefined
+      host = undefined
+    },
+  }
+}
+
+async function describe(
+  { wsdl, schema, imports }: ChannelConfig,
+  scope: Scope,
+  signal: AbortSignal,
+): Promise<Documents | undefined> {
+  const location = wsdl ?? schema
+  return location === undefined ? undefined : loadDocuments(location, { fetch: scope.fetch, imports, signal })
+}
+
+interface Around {
+  readonly documents: Documents | undefined
+  readonly scope: Scope
+  readonly host: ChannelHost
+}
+
+function makeContract(config: ChannelConfig, { documents, scope, host }: Around): Contract {
+  const { service, port, lists, types } = config
+  if (config.wsdl === undefined || documents === undefined) {
+    if (Object.keys(host.operations).length === 0)
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `channel "${scope.id}": without a wsdl, operations must say what is accepted`,
+      )
+    const schemas =
+      documents === undefined ? undefined : compileSchemas(documents.schemas, { resolve: documents.resolve })
+    return openContract({ lists, types, ...(schemas === undefined ? {} : { schemas }) })
+  }
+  const model = readWsdl(documents, {
+    ...(service === undefined ? {} : { service }),
+    ...(port === undefined ? {} : { port }),
+  })
+  for (const why of model.left) scope.log.warn(`not served: ${why}`)
+  for (const name of Object.keys(host.operations))
+    if (!model.operations.some((operation) => operation.name === name))
+      scope.log.warn(`operation "${name}" of the config is not in the WSDL`)
+  return wsdlContract(model)
+}
+
+type Publisher = (origin: string, name?: string) => Uint8Array | undefined
+
+function publisher(documents: Documents | undefined, path: string): Publisher | undefined {
+  if (documents === undefined) return undefined
+  const cache = new Map<string, Uint8Array | undefined>()
+  return (origin, name) => {
+    const key = `${origin} ${name ?? ''}`
+    if (cache.has(key)) return cache.get(key)
+    const bytes = publish(documents, `${origin}${path}`, name)
+    if (bytes === undefined) return undefined
+    if (cache.size >= maxOrigins * documents.all.length) cache.clear()
+    cache.set(key, bytes)
+    return bytes
+  }
+}
+
+interface Incoming {
+  readonly request: HttpRequest
+  readonly gone: AbortSignal
+}
+
+/** Refusals before the envelope is read: their status and one text line (DESIGN §16 "SOAP"). */
+async function handle(
+  service: Service,
+  published: Publisher | undefined,
+  { request, gone }: Incoming,
+): Promise<HttpResponse> {
+  const { config } = service
+  if (request.path.replace(/\/$/, '') !== config.path.replace(/\/$/, ''))
+    return line(404, 'nothing is served here')
+  if (request.method === 'GET' || request.method === 'HEAD') return show(request, published)
+  // WS-I BP 1.1 R1132, R1114
+  if (request.method !== 'POST') return notAllowed(published)
+  const { type } = mediaType(request.headers['content-type'])
+  // WS-I BP 1.1 R1115, SOAP 1.2 Part 2 §7.5.2; no type at all is borne
+  if (type !== '' && type !== 'text/xml' && type !== 'application/soap+xml')
+    return line(415, `media type "${type}" is not text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)`)
+  try {
+    const body = await decodeContent(request.body, request.headers['content-encoding'], config.bodyLimit)
+    return await exchange(service, { ...request, body }, gone)
+  } catch (error) {
+    const refusal = GatewayError.from(error)
+    if (refusal.code === 'INTERNAL') service.scope.log.error('a SOAP request failed', { error })
+    return line(refusal.status, refusal.message)
+  }
+}
+
+function show(request: HttpRequest, published: Publisher | undefined): HttpResponse {
+  const asked = askedDocument(request.query)
+  if (asked === undefined) return notAllowed(published)
+  const bytes = published?.(request.origin, asked.name)
+  if (bytes === undefined) return line(404, 'there is no such document')
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/xml; charset=utf-8', 'content-length': String(bytes.length) },
+    ...(request.method === 'HEAD' ? {} : { body: bytes }),
+  }
+}
+
+function notAllowed(published: Publisher | undefined): HttpResponse {
+  const answer = line(
+    405,
+    published === undefined ? 'send SOAP by POST' : 'send SOAP by POST; the description is at ?wsdl',
+  )
+  return { ...answer, headers: { ...answer.headers, allow: 'POST' } }
+}
+
+function line(status: number, text: string): HttpResponse {
+  const body = new TextEncoder().encode(`${text}\n`)
+  return {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': String(body.length) },
+    body,
+  }
+}
+
+/** One command to paste: the first request operation that has an example, else a sample by the schema. */
+function curl(address: string, contract: Contract, host: ChannelHost): string | undefined {
+  const requests = Object.entries(host.operations).filter(([, { kind }]) => kind === 'request')
+  const [name, operation] = requests.find(([, { example }]) => example !== undefined) ?? requests[0] ?? []
+  const example = contract.example(name, operation?.example)
+  if (example === undefined) return undefined
+  const envelope = makeEnvelope({
+    version: '1.1',
+    ...(example.body === undefined ? {} : { body: example.body }),
+  })
+  const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+  return [
+    `curl -s ${quoted(address)}`,
+    `-H ${quoted(`Content-Type: ${contentType('1.1')}`)}`,
+    `-H ${quoted(`SOAPAction: "${example.soapAction}"`)}`,
+    `-d ${quoted(writeXmlText(envelope))}`,
+  ].join(' ')
+}

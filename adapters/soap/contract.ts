@@ -1,0 +1,184 @@
+// What a channel serves: which operation a body means and how its messages are read and written, with a WSDL or without.
+import { GatewayError, type Accepted, type Json } from 'dragoman'
+import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
+import { sample, type XmlSchemas } from '../xml/schema.ts'
+import { attribute, childElements, type XmlElement } from '../xml/tree.ts'
+import { acknowledgement, plainAcknowledgement } from './acknowledge.ts'
+import type { FaultContext } from './faults.ts'
+import { messageCodec } from './messages.ts'
+import { clark, versions, type QName, type Version } from './names.ts'
+import type { Wsdl, WsdlOperation } from './wsdl.ts'
+
+/** One operation as this request means it. */
+export interface ServedOperation {
+  readonly name: string
+  readonly oneWay: boolean
+  /** SOAP encoding inwards: references are resolved strictly. */
+  readonly encoded: boolean
+  decode(entry: XmlElement | undefined): Json
+  encode(value: Json): { readonly body: XmlElement | undefined; readonly encoded: boolean }
+  /** The answer's value for a message or event that was only stored. */
+  acknowledge(accepted: Accepted): Json
+  /** Blocks the binding declares, inwards and outwards. */
+  readonly headersIn: readonly QName[]
+  readonly headersOut: readonly QName[]
+  readonly faults: FaultContext
+  /** wsa:Action of the answer. */
+  readonly answerAction: string
+}
+
+export interface Asked {
+  readonly entry: XmlElement | undefined
+  readonly root: XmlElement
+  readonly version: Version
+  /** SOAPAction, `action` and wsa:Action, as far as there are any. */
+  readonly actions: readonly string[]
+}
+
+export interface Example {
+  readonly name: string
+  readonly soapAction: string
+  readonly body: XmlElement | undefined
+}
+
+export interface Contract {
+  readonly schemas?: XmlSchemas
+  /**
+   * Dispatches by the Body's child alone (WS-I BP 1.1 R2710); an action is a hint that may only choose between operations
+   * of the same body. Throws `DECODE_FAILED`: no such operation, or the action names another one (R1127).
+   */
+  find(asked: Asked): ServedOperation
+  /** A request of this operation to paste; undefined if it has none. */
+  example(operation: string | undefined, value: Json | undefined): Example | undefined
+}
+
+/** The contract of a WSDL. Throws `DECODE_FAILED` where binding and schema do not fit. */
+export function wsdlContract(wsdl: Wsdl): Contract {
+  const { schemas } = wsdl
+  const byBody = new Map<string, BoundOperation[]>()
+  for (const operation of wsdl.operations) {
+    const key = operation.input.body === undefined ? '' : clark(operation.input.body)
+    byBody.set(key, [...(byBody.get(key) ?? []), bind(schemas, operation)])
+  }
+  const actionsOf = ({ operation }: BoundOperation): string[] => [
+    operation.soapAction,
+    operation.input.action,
+  ]
+  return {
+    schemas,
+    find({ entry, version, actions }) {
+      const candidates = byBody.get(entry === undefined ? '' : clark(entry)) ?? []
+      if (candidates.length === 0)
+        throw new GatewayError(
+          'DECODE_FAILED',
+          entry === undefined ? 'the Body is empty' : `no operation has the body element ${clark(entry)}`,
+        )
+      const meant = candidates.filter((one) => actions.some((action) => actionsOf(one).includes(action)))
+      if (meant.length === 0)
+        for (const action of actions)
+          if (
+            wsdl.operations.some(
+              ({ soapAction, input }) => action !== '' && (soapAction === action || input.action === action),
+            )
+          )
+            throw new GatewayError(
+              'DECODE_FAILED',
+              `action "${action}" names another operation than the body ${entry === undefined ? '(empty)' : clark(entry)}`,
+            )
+      const left = meant.length === 0 ? candidates : meant
+      if (new Set(left.map(({ operation }) => operation.name)).size > 1)
+        throw new GatewayError(
+          'DECODE_FAILED',
+          `several operations have this body (${left.map(({ operation }) => operation.name).join(', ')}): an action must tell which`,
+        )
+      const found = left.find(({ operation }) => operation.port.version === version) ?? left[0]
+      if (found === undefined) throw new GatewayError('INTERNAL', 'a body without a candidate was looked at')
+      return found.serve(version)
+    },
+    example(name, value) {
+      const operation = wsdl.operations.find((one) =>
+        name === undefined ? one.output !== undefined : one.name === name,
+      )
+      if (operation === undefined) return undefined
+      const codec = messageCodec(schemas, operation, operation.input)
+      const body = codec.encode(value ?? codec.sample(), '1.1')
+      return { name: operation.name, soapAction: operation.soapAction, body }
+    },
+  }
+}
+
+interface BoundOperation {
+  readonly operation: WsdlOperation
+  serve(version: Version): ServedOperation
+}
+
+function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
+  const input = messageCodec(schemas, operation, operation.input)
+  const output =
+    operation.output === undefined ? undefined : messageCodec(schemas, operation, operation.output)
+  const make = (version: Version): ServedOperation => ({
+    name: operation.name,
+    oneWay: output === undefined,
+    encoded: input.encoded,
+    decode: (entry) => input.decode(entry, version),
+    encode: (value) => ({ body: output?.encode(value, version), encoded: output?.encoded ?? false }),
+    acknowledge: (accepted) => acknowledgement(accepted, output?.declarations ?? []),
+    headersIn: operation.input.headers.map(({ element }) => element),
+    headersOut: operation.output?.headers.map(({ element }) => element) ?? [],
+    faults: { schemas, declared: operation.faults },
+    answerAction: operation.output?.action ?? '',
+  })
+  const served = { '1.1': make('1.1'), '1.2': make('1.2') }
+  return { operation, serve: (version) => served[version] }
+}
+
+export interface OpenOptions {
+  readonly schemas?: XmlSchemas
+  readonly lists: readonly string[]
+  readonly types: Readonly<Record<string, string>>
+}
+
+/** Without a WSDL: any body element is an operation of its local name; its answer is `NAMEResponse` beside it. */
+export function openContract({ schemas, lists, types }: OpenOptions): Contract {
+  return {
+    ...(schemas === undefined ? {} : { schemas }),
+    find({ entry, root, version }) {
+      if (entry === undefined) throw new GatewayError('DECODE_FAILED', 'the Body is empty')
+      const encoded = isEncoded(entry, root, version)
+      const options: BindOptions = { lists, types, ...(encoded ? { encoded: version } : {}) }
+      const answer = { uri: entry.uri, local: `${entry.local}Response` }
+      return {
+        name: entry.local,
+        oneWay: false,
+        encoded,
+        decode: (body) => (body === undefined ? {} : toJson(body, schemas?.element(body), options)),
+        encode: (value) => ({
+          // the caller's own habit tells whether members are qualified
+          body: fromJson(value, answer, schemas?.element(answer), {
+            childNamespace: childElements(entry)[0]?.uri ?? (encoded ? '' : entry.uri),
+          }),
+          encoded: false,
+        }),
+        acknowledge: plainAcknowledgement,
+        headersIn: [],
+        headersOut: [],
+        faults: schemas === undefined ? {} : { schemas },
+        answerAction: `${entry.uri}${entry.uri.startsWith('urn:') ? ':' : '/'}${answer.local}`,
+      }
+    },
+    example(name, value) {
+      const decl = schemas?.elements.find((one) => name === undefined || one.name.local === name)
+      if (decl === undefined) return undefined
+      return { name: decl.name.local, soapAction: '', body: fromJson(value ?? sample(decl), decl.name, decl) }
+    },
+  }
+}
+
+function isEncoded(entry: XmlElement, root: XmlElement, version: Version): boolean {
+  const { envelope, encoding } = versions[version]
+  const body = childElements(root).find(({ local }) => local === 'Body')
+  const style = [entry, body, root]
+    .map((at) => (at === undefined ? undefined : attribute(at, 'encodingStyle', envelope)))
+    .find((one) => one !== undefined)
+  return style?.split(/\s+/).includes(encoding) ?? false
+}

@@ -1,0 +1,235 @@
+// One request's way through a SOAP channel: envelope → operation → draft → accept → envelope.
+import { GatewayError } from 'dragoman'
+import type { Accepted, ChannelHost, HttpRequest, HttpResponse, Identity, Json, Party, Scope } from 'dragoman'
+import { resolveReferences } from '../xml/bind.ts'
+import { readXml } from '../xml/read.ts'
+import { childElements, isNamed, type XmlElement } from '../xml/tree.ts'
+import { answerAddressing, faultAction, isAddressing, readAddressing, type Addressing } from './addressing.ts'
+import type { ChannelConfig } from './config.ts'
+import { mediaType, soapAction, type MediaType } from './content.ts'
+import type { Contract, ServedOperation } from './contract.ts'
+import {
+  contentType,
+  faultEnvelope,
+  makeEnvelope,
+  readEnvelope,
+  requestEntry,
+  writeEnvelope,
+  type Envelope,
+} from './envelope.ts'
+import { faultOfError, faultOfReply, faultStatus, type SoapFault } from './faults.ts'
+import { checkUnderstood, headersToMetadata, isForUs, metadataToHeaders, staleHeader } from './headers.ts'
+import { clark, type Version } from './names.ts'
+import { isSecurity } from './security.ts'
+
+export interface Service {
+  readonly config: ChannelConfig
+  readonly scope: Scope
+  readonly host: ChannelHost
+  readonly contract: Contract
+}
+
+/** What is known of a request while it is answered; a fault is written with as much of it as there is. */
+interface Exchange {
+  version: Version
+  charset: string
+  addressing?: Addressing
+}
+
+/** Answers one POST whose body is decoded. Never throws: every failure becomes a fault of the caller's version. */
+export async function exchange(
+  service: Service,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  const type = mediaType(request.headers['content-type'])
+  const state: Exchange = { version: type.type === 'application/soap+xml' ? '1.2' : '1.1', charset: 'utf-8' }
+  try {
+    return await answer(service, { request, signal, type, state })
+  } catch (error) {
+    const fault = faultOfError(error)
+    if (fault.code === 'server')
+      service.scope.log.warn('a request was answered with a fault', { fault: fault.subcode?.local, error })
+    return faultResponse(fault, state)
+  }
+}
+
+interface Call {
+  readonly request: HttpRequest
+  readonly signal: AbortSignal
+  readonly type: MediaType
+  readonly state: Exchange
+}
+
+async function answer(service: Service, { request, signal, type, state }: Call): Promise<HttpResponse> {
+  const { config, contract, host, scope } = service
+  const { root, charset } = readXml(request.body, {
+    charset: type.parameters.get('charset'),
+    maxBytes: config.bodyLimit,
+    joinSurrogateReferences: config.tolerateSurrogateRefs,
+    processingInstructions: config.processingInstructions,
+  })
+  // UTF-16 is answered in UTF-8, which whoever reads XML must read as well (XML 1.0 §4.3.3, SSBP R1012)
+  state.charset = charset.startsWith('utf-16') ? 'utf-8' : charset
+  const envelope = readEnvelope(root)
+  const { version } = envelope
+  state.version = version
+  const addressing = readAddressing(envelope.headers, version)
+  if (addressing !== undefined) state.addressing = addressing
+  const operation = contract.find({
+    entry: requestEntry(envelope),
+    root,
+    version,
+    actions: actionsOf(request, type, addressing),
+  })
+  checkUnderstood(envelope, (block) => isUnderstood(block, config, operation))
+  const draft = await host.draft(operation.name, operation.decode(resolvedEntry(envelope, operation)), {
+    kind: operation.oneWay ? 'event' : 'request',
+    sender: senderOf(request.identity, scope.id),
+    metadata: headersToMetadata(businessHeaders(envelope), version, contract.schemas),
+    ...(addressing?.messageId === undefined ? {} : { externalId: addressing.messageId }),
+    raw: { mediaType: request.headers['content-type'] ?? 'text/xml', bytes: request.body },
+  })
+  if (draft === undefined)
+    throw new GatewayError('DECODE_FAILED', `operation "${operation.name}" is not offered here`)
+  const accepted = await host.accept(draft, {
+    signal,
+    identity: request.identity,
+    ...(draft.kind === 'message' && !operation.oneWay ? { waitMs: config.waitMs } : {}),
+  })
+  // WS-I BP 1.1 R2714: nothing comes back but the acceptance
+  if (operation.oneWay || addressing?.noReply === true)
+    return { status: 202, headers: { 'content-length': '0' } }
+  return accepted.reply?.fault === undefined
+    ? replyResponse(service, { operation, accepted, state, pending: draft.kind === 'request' })
+    : faultResponse(faultOfReply(accepted.reply.fault, operation.faults), state, {
+        accepted,
+        headers: outwardHeaders(service, operation, accepted),
+      })
+}
+
+/** The Body's child with references put in place (SOAP 1.1 §5.4.1); PHP uses them in literal too. */
+function resolvedEntry(envelope: Envelope, operation: ServedOperation): XmlElement | undefined {
+  const root = resolveReferences(envelope.root, { missing: operation.encoded ? 'refuse' : 'keep' })
+  const resolved = root === envelope.root ? envelope : readEnvelope(root)
+  const [entry, ...others] = childElements(resolved.body)
+  if (others.length > 0)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `the envelope has ${others.length + 1} children in the Body (WS-I BP 1.1 R9981)`,
+    )
+  return entry
+}
+
+interface Answer {
+  readonly operation: ServedOperation
+  readonly accepted: Accepted
+  readonly state: Exchange
+  /** A request without a reply was queued: its answer exists no earlier than its execution. */
+  readonly pending: boolean
+}
+
+function replyResponse(service: Service, { operation, accepted, state, pending }: Answer): HttpResponse {
+  const { version, charset, addressing } = state
+  const { reply } = accepted
+  const value: Json = reply?.data !== undefined ? reply.data : operation.acknowledge(accepted)
+  const { body, encoded } = operation.encode(value)
+  const headers = [
+    ...(addressing === undefined ? [] : answerAddressing(addressing, operation.answerAction)),
+    ...outwardHeaders(service, operation, accepted),
+  ]
+  const bytes = writeEnvelope(
+    makeEnvelope({ version, headers, encoded, ...(body === undefined ? {} : { body }) }),
+    charset,
+  )
+  return {
+    status: reply === undefined && pending ? 202 : 200,
+    headers: { ...fixedHeaders(version, charset, bytes), ...staleness(accepted, service.scope.now()) },
+    body: bytes,
+    ...(reply === undefined ? {} : { carries: accepted.id }),
+  }
+}
+
+interface FaultAnswer {
+  readonly accepted?: Accepted
+  readonly headers?: readonly XmlElement[]
+}
+
+function faultResponse(
+  fault: SoapFault,
+  { version, charset, addressing }: Exchange,
+  given: FaultAnswer = {},
+): HttpResponse {
+  const headers = [
+    ...(addressing === undefined ? [] : answerAddressing(addressing, faultAction(addressing))),
+    ...(given.headers ?? []),
+  ]
+  const bytes = writeEnvelope(faultEnvelope(fault, version, headers), charset)
+  const { retryAfterMs } = fault
+  return {
+    status: faultStatus(fault, version),
+    headers: {
+      ...fixedHeaders(version, charset, bytes),
+      ...(retryAfterMs === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
+    },
+    body: bytes,
+    ...(given.accepted === undefined ? {} : { carries: given.accepted.id }),
+  }
+}
+
+function fixedHeaders(version: Version, charset: string, bytes: Uint8Array): Record<string, string> {
+  return { 'content-type': contentType(version, charset), 'content-length': String(bytes.length) }
+}
+
+/** RFC 9111 §5.1 and RFC 9211: what HTTP says of a stale answer, beside the header block. */
+function staleness({ reply }: Accepted, now: number): Record<string, string> {
+  if (reply?.stale !== true) return {}
+  const age = reply.asOf === undefined ? NaN : Math.floor((now - Date.parse(reply.asOf)) / 1000)
+  return {
+    'cache-status': 'dragoman; hit; detail=stale',
+    ...(Number.isFinite(age) ? { age: String(Math.max(0, age)) } : {}),
+  }
+}
+
+function outwardHeaders(
+  { config, contract, scope }: Service,
+  operation: ServedOperation,
+  { reply }: Accepted,
+): XmlElement[] {
+  const { schemas } = contract
+  const blocks = metadataToHeaders(reply?.metadata, {
+    declared: operation.headersOut,
+    ...(schemas === undefined ? {} : { schemas }),
+    undeclared: { namespace: config.namespace },
+    dropped: (name) => scope.log.warn(`header "${name}" of an answer has no namespace here and is left out`),
+  })
+  return reply?.stale === true ? [...blocks, staleHeader(reply.asOf)] : blocks
+}
+
+/** SOAPAction is 1.1's, the `action` parameter 1.2's (RFC 3902); some stacks send both. wsa:Action counts like them. */
+function actionsOf(request: HttpRequest, type: MediaType, addressing: Addressing | undefined): string[] {
+  return [
+    soapAction(request.headers['soapaction']),
+    type.parameters.get('action'),
+    addressing?.action,
+  ].filter((action): action is string => action !== undefined && action !== '')
+}
+
+function isUnderstood(block: XmlElement, { understand }: ChannelConfig, operation: ServedOperation): boolean {
+  if (isAddressing(block)) return true
+  if (operation.headersIn.some((name) => isNamed(block, name))) return true
+  return understand.includes(clark(block)) || understand.includes(clark({ uri: block.uri, local: '*' }))
+}
+
+/** Blocks with a meaning for the business; those of the protocol itself end here. */
+function businessHeaders({ headers, version }: Envelope): XmlElement[] {
+  return headers.filter((block) => !isAddressing(block) && !isSecurity(block) && isForUs(block, version))
+}
+
+function senderOf(identity: Identity, channel: string): Party {
+  return identity.role === 'customer'
+    ? { id: identity.id, role: 'customer' }
+    : { id: channel, role: 'system' }
+}

@@ -1,0 +1,270 @@
+// Faults in both versions and both directions: every error of the gateway, every business fault, the protocol's own.
+import { GatewayError, type ErrorCode, type Fault, type Json } from 'dragoman'
+import { fromJson, toJson } from '../xml/bind.ts'
+import { isNcName } from '../xml/names.ts'
+import type { XmlSchemas } from '../xml/schema.ts'
+import { attributeOf, childElement, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import { ns, versions, type QName, type Version } from './names.ts'
+
+/** `caller` is Client or Sender, `server` is Server or Receiver; the rest have one name in both versions. */
+export type FaultCode = 'caller' | 'server' | 'VersionMismatch' | 'MustUnderstand' | 'DataEncodingUnknown'
+
+export interface SoapFault {
+  readonly code: FaultCode
+  /** SOAP 1.2 only: 1.1 has no place for it (WS-I BP 1.1 R1031 asks for the plain codes). */
+  readonly subcode?: QName
+  readonly reason: string
+  readonly detail: readonly XmlElement[]
+  /** Header blocks that explain it: Upgrade, NotUnderstood (SOAP 1.2 Part 1 §5.4.7, §5.4.8). */
+  readonly headers: readonly XmlElement[]
+  readonly retryAfterMs?: number
+}
+
+/** A refusal in the protocol's own words, where no GatewayError code says it. */
+export class SoapProblem extends Error {
+  override readonly name = 'SoapProblem'
+  readonly code: FaultCode
+  readonly subcode: QName | undefined
+  readonly headers: readonly XmlElement[]
+
+  constructor(
+    code: FaultCode,
+    message: string,
+    options: {
+      readonly subcode?: QName
+      readonly headers?: readonly XmlElement[]
+      readonly cause?: unknown
+    } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.subcode = options.subcode
+    this.headers = options.headers ?? []
+  }
+}
+
+/** The whole map from our codes: whose mistake it was decides, so that none can be missing (SOAP 1.1 §4.4.1). */
+const side: Readonly<Record<ErrorCode, 'caller' | 'server'>> = {
+  AUTH_FAILED: 'caller',
+  FORBIDDEN: 'caller',
+  DECODE_FAILED: 'caller',
+  TOO_LARGE: 'caller',
+  METHOD_NOT_ALLOWED: 'caller',
+  UNSUPPORTED_MEDIA: 'caller',
+  NOT_FOUND: 'caller',
+  NO_ROUTE: 'caller',
+  IDEMPOTENCY_MISMATCH: 'caller',
+  NOT_OWNER: 'caller',
+  TOO_OLD: 'caller',
+  EXPIRED: 'caller',
+  CURSOR_RESET: 'caller',
+  RATE_LIMITED: 'caller',
+  OVERLOADED: 'server',
+  STORE_UNAVAILABLE: 'server',
+  CHANNEL_GONE: 'server',
+  ENCODE_FAILED: 'server',
+  INTERNAL: 'server',
+  BREAKER_OPEN: 'server',
+  DEADLINE_EXCEEDED: 'server',
+  AGENT_FAILED: 'server',
+  BACKEND_FAILED: 'server',
+  OUTCOME_UNKNOWN: 'server',
+}
+
+/** Any thrown value as a fault. What is not ours tells the caller nothing (`GatewayError.from`). */
+export function faultOfError(thrown: unknown): SoapFault {
+  if (thrown instanceof SoapProblem)
+    return {
+      code: thrown.code,
+      ...(thrown.subcode === undefined ? {} : { subcode: thrown.subcode }),
+      reason: thrown.message,
+      detail: [],
+      headers: thrown.headers,
+    }
+  const error = GatewayError.from(thrown)
+  return {
+    code: side[error.code],
+    subcode: { uri: ns.gateway, local: error.code },
+    reason: error.message,
+    detail: [],
+    headers: [],
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  }
+}
+
+/** What a caller may be told about faults of an operation. */
+export interface FaultContext {
+  readonly schemas?: XmlSchemas
+  /** Declared faults by their element's local name. */
+  readonly declared?: ReadonlyMap<string, QName>
+}
+
+/** A business fault: its code where it is one of SOAP's, else the server's with a subcode; its detail by its schema. */
+export function faultOfReply(fault: Fault, context: FaultContext): SoapFault {
+  const known = new Map<string, FaultCode>([
+    ['Client', 'caller'],
+    ['Sender', 'caller'],
+    ['Server', 'server'],
+    ['Receiver', 'server'],
+  ]).get(fault.code)
+  const named = known === undefined && isNcName(fault.code)
+  return {
+    code: known ?? 'server',
+    ...(named ? { subcode: { uri: ns.gateway, local: fault.code } } : {}),
+    reason: fault.message === '' ? fault.code : fault.message,
+    detail: fault.detail === undefined || fault.detail === null ? [] : detailElements(fault.detail, context),
+    headers: [],
+  }
+}
+
+/** The Fault element of one version. */
+export function faultElement(fault: SoapFault, version: Version): XmlElement {
+  return version === '1.1' ? fault11(fault) : fault12(fault)
+}
+
+/** SOAP 1.1 §6.2: always 500. SOAP 1.2 Part 2 table 20: 400 for Sender, else 500. */
+export function faultStatus(fault: SoapFault, version: Version): number {
+  return version === '1.2' && fault.code === 'caller' ? 400 : 500
+}
+
+/** Whether a Body child is a fault of this version. */
+export function isFault(entry: XmlElement, version: Version): boolean {
+  return entry.local === 'Fault' && entry.uri === versions[version].envelope
+}
+
+/** A fault a backend answered: its code without a prefix (in 1.2 the innermost subcode), reason and detail. */
+export function readFault(
+  entry: XmlElement,
+  version: Version,
+  context: FaultContext,
+): Fault & { readonly soapCode: string } {
+  // unqualified in 1.1 (WS-I BP 1.1 R1001), but some servers qualify them
+  const child = (owner: XmlElement, local: string): XmlElement | undefined =>
+    childElement(owner, '', local) ?? childElement(owner, versions[version].envelope, local)
+  const codeElement = version === '1.1' ? child(entry, 'faultcode') : child(entry, 'Code')
+  const soapCode = localPart(
+    codeElement === undefined
+      ? ''
+      : textOf(version === '1.1' ? codeElement : (child(codeElement, 'Value') ?? codeElement)),
+  )
+  let code = soapCode
+  for (
+    let at = codeElement === undefined ? undefined : child(codeElement, 'Subcode');
+    at !== undefined;
+    at = child(at, 'Subcode')
+  )
+    code = localPart(textOf(child(at, 'Value') ?? at)) || code
+  const reason =
+    version === '1.1' ? child(entry, 'faultstring') : child(child(entry, 'Reason') ?? entry, 'Text')
+  const detail = child(entry, version === '1.1' ? 'detail' : 'Detail')
+  const read = detail === undefined ? undefined : detailJson(detail, context)
+  return {
+    code: code === '' ? 'Server' : code,
+    message: reason === undefined ? code : textOf(reason).trim(),
+    ...(read === undefined ? {} : { detail: read }),
+    soapCode,
+  }
+}
+
+function fault11(fault: SoapFault): XmlElement {
+  const code = fault.code === 'caller' ? 'Client' : fault.code === 'server' ? 'Server' : fault.code
+  return element(
+    ns.soap11,
+    'Fault',
+    [],
+    [
+      qnameElement('', 'faultcode', { uri: ns.soap11, local: code }),
+      element('', 'faultstring', [], [fault.reason]),
+      ...(fault.detail.length === 0 ? [] : [element('', 'detail', [], fault.detail)]),
+    ],
+  )
+}
+
+function fault12(fault: SoapFault): XmlElement {
+  const code = fault.code === 'caller' ? 'Sender' : fault.code === 'server' ? 'Receiver' : fault.code
+  const uri = ns.soap12
+  const subcode =
+    fault.subcode === undefined
+      ? []
+      : [element(uri, 'Subcode', [], [qnameElement(uri, 'Value', fault.subcode)])]
+  return element(
+    uri,
+    'Fault',
+    [],
+    [
+      element(uri, 'Code', [], [qnameElement(uri, 'Value', { uri, local: code }), ...subcode]),
+      element(uri, 'Reason', [], [element(uri, 'Text', [attributeOf('lang', 'en', ns.xml)], [fault.reason])]),
+      ...(fault.detail.length === 0 ? [] : [element(uri, 'Detail', [], fault.detail)]),
+    ],
+  )
+}
+
+/** An element whose text is a qualified name: it carries the declaration of the prefix it uses. */
+function qnameElement(uri: string, local: string, value: QName): XmlElement {
+  const prefix =
+    value.uri === ns.gateway ? 'd' : value.uri === ns.soap11 || value.uri === ns.soap12 ? 's' : 'q'
+  return {
+    ...element(uri, local, [], [`${prefix}:${value.local}`]),
+    namespaces: new Map([[prefix, value.uri]]),
+  }
+}
+
+function detailElements(detail: Json, context: FaultContext): XmlElement[] {
+  if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return [plainDetail(detail)]
+  try {
+    return Object.entries(detail).flatMap(([name, value]) => {
+      const many: readonly Json[] = Array.isArray(value) ? value : [value]
+      return many.map((one) => detailEntry(name, one, context))
+    })
+  } catch (error) {
+    // the fault matters more than the form of its detail
+    if (error instanceof GatewayError && error.code === 'ENCODE_FAILED') return [plainDetail(detail)]
+    throw error
+  }
+}
+
+function detailEntry(name: string, value: Json, { schemas, declared }: FaultContext): XmlElement {
+  const qname = declared?.get(name) ?? schemas?.elements.find((decl) => decl.name.local === name)?.name
+  const decl = qname === undefined ? undefined : schemas?.element(qname)
+  return fromJson(value, qname ?? { uri: '', local: name }, decl, { missing: 'keep' })
+}
+
+/** Detail that cannot be elements: its JSON text. */
+function plainDetail(detail: Json): XmlElement {
+  return element(ns.gateway, 'detail', [], [typeof detail === 'string' ? detail : JSON.stringify(detail)])
+}
+
+function detailJson(detail: XmlElement, { schemas }: FaultContext): Json | undefined {
+  const entries = childElements(detail)
+  if (entries.length === 0) return textOf(detail).trim() || undefined
+  const members = new Map<string, Json[]>()
+  for (const entry of entries) {
+    const value = toJson(entry, schemas?.element(entry), { unknown: 'keep' })
+    members.set(entry.local, [...(members.get(entry.local) ?? []), value])
+  }
+  return Object.fromEntries(
+    [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
+  )
+}
+
+function localPart(qname: string): string {
+  const text = qname.trim()
+  return text.slice(text.lastIndexOf(':') + 1)
+}
+
+/** SOAP 1.2 Part 1 §5.4.7: which versions we speak, the best first. */
+export function upgradeHeader(): XmlElement {
+  const supported = (['1.2', '1.1'] as const).map((version, index) => ({
+    ...element(ns.soap12, 'SupportedEnvelope', [attributeOf('qname', `e${index}:Envelope`)]),
+    namespaces: new Map([[`e${index}`, versions[version].envelope]]),
+  }))
+  return element(ns.soap12, 'Upgrade', [], supported)
+}
+
+/** SOAP 1.2 Part 1 §5.4.8: one per block that was not understood. */
+export function notUnderstoodHeader(block: QName): XmlElement {
+  return {
+    ...element(ns.soap12, 'NotUnderstood', [attributeOf('qname', `q:${block.local}`)]),
+    namespaces: new Map([['q', block.uri]]),
+  }
+}

@@ -1,0 +1,120 @@
+// Header blocks: which must be understood, and how they become `metadata` (`soap:NAME`) and come back from it.
+import { GatewayError, type Json } from 'dragoman'
+import { fromJson, toJson } from '../xml/bind.ts'
+import { isNcName } from '../xml/names.ts'
+import type { XmlSchemas } from '../xml/schema.ts'
+import { attribute, attributeOf, element, type XmlElement } from '../xml/tree.ts'
+import type { Envelope } from './envelope.ts'
+import { notUnderstoodHeader, SoapProblem } from './faults.ts'
+import { clark, ns, versions, type QName, type Version } from './names.ts'
+
+export const metadataPrefix = 'soap:'
+
+/** Whether a block is for us (SOAP 1.1 §4.2.2, SOAP 1.2 Part 1 §2.2). */
+export function isForUs(block: XmlElement, version: Version): boolean {
+  const { envelope, actor, ours } = versions[version]
+  return ours.includes((attribute(block, actor, envelope) ?? '').trim())
+}
+
+/**
+ * Refuses, before anything has happened, when a block that is for us must be understood and is not (SOAP 1.1 §4.2.3, SOAP
+ * 1.2 Part 1 §2.4). Throws a MustUnderstand problem that names them, `DECODE_FAILED` for a value that is no boolean.
+ */
+export function checkUnderstood(
+  { headers, version }: Envelope,
+  understood: (block: XmlElement) => boolean,
+): void {
+  const missing: QName[] = []
+  for (const block of headers) {
+    const value = attribute(block, 'mustUnderstand', versions[version].envelope)?.trim()
+    if (value === undefined || value === '0' || value === 'false') continue
+    if (value !== '1' && value !== 'true')
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `mustUnderstand="${value}" of header ${clark(block)} is not 0 or 1`,
+      )
+    if (isForUs(block, version) && !understood(block)) missing.push(block)
+  }
+  if (missing.length > 0)
+    throw new SoapProblem(
+      'MustUnderstand',
+      `header ${missing.map(clark).join(', ')} must be understood and is not`,
+      {
+        headers: missing.map(notUnderstoodHeader),
+      },
+    )
+}
+
+/** Blocks as metadata: JSON text by the schema where it knows them; several of one name are a list. */
+export function headersToMetadata(
+  blocks: readonly XmlElement[],
+  version: Version,
+  schemas?: XmlSchemas,
+): Record<string, string> {
+  const found = new Map<string, Json[]>()
+  for (const block of blocks) {
+    const { envelope } = versions[version]
+    const bare = { ...block, attributes: block.attributes.filter(({ uri }) => uri !== envelope) }
+    const values = found.get(block.local) ?? []
+    values.push(toJson(bare, schemas?.element(block), { unknown: 'keep' }))
+    found.set(block.local, values)
+  }
+  return Object.fromEntries(
+    [...found].map(([name, values]) => [
+      metadataPrefix + name,
+      JSON.stringify(values.length === 1 ? values[0] : values),
+    ]),
+  )
+}
+
+export interface OutwardHeaders {
+  /** What the binding declares for this message. */
+  readonly declared: readonly QName[]
+  readonly schemas?: XmlSchemas
+  /** Also blocks the binding does not declare, if a global element has their name or this namespace is not `''`. */
+  readonly undeclared?: { readonly namespace: string }
+  readonly dropped: (name: string) => void
+}
+
+/** Metadata as blocks. What may not be sent is reported to `dropped`. */
+export function metadataToHeaders(
+  metadata: Readonly<Record<string, string>> | undefined,
+  options: OutwardHeaders,
+): XmlElement[] {
+  const blocks: XmlElement[] = []
+  for (const [key, text] of Object.entries(metadata ?? {})) {
+    if (!key.startsWith(metadataPrefix)) continue
+    const local = key.slice(metadataPrefix.length)
+    const name = outwardName(local, options)
+    if (name === undefined) {
+      options.dropped(local)
+      continue
+    }
+    const value = jsonOrText(text)
+    const many = Array.isArray(value) ? value : [value]
+    for (const one of many) blocks.push(fromJson(one, name, options.schemas?.element(name)))
+  }
+  return blocks
+}
+
+function outwardName(local: string, { declared, schemas, undeclared }: OutwardHeaders): QName | undefined {
+  const bound = declared.find((name) => name.local === local)
+  if (bound !== undefined) return bound
+  if (undeclared === undefined || !isNcName(local)) return undefined
+  const global = schemas?.elements.find(({ name }) => name.local === local)?.name
+  // a block without a namespace is none (SOAP 1.2 Part 1 §5.2.1)
+  return global ?? (undeclared.namespace === '' ? undefined : { uri: undeclared.namespace, local })
+}
+
+function jsonOrText(text: string): Json {
+  try {
+    return JSON.parse(text) as Json // JSON.parse yields nothing but JSON values
+  } catch {
+    return text // a plugin's metadata may be plain text
+  }
+}
+
+/** The mark of a stale answer: a block of ours that nobody has to understand (DESIGN §7). */
+export function staleHeader(asOf: string | undefined): XmlElement {
+  return element(ns.gateway, 'Stale', asOf === undefined ? [] : [attributeOf('asOf', asOf)])
+}

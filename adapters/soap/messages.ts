@@ -1,0 +1,151 @@
+// One direction of a bound operation as JSON, both ways: document or rpc, literal or encoded.
+import { GatewayError, type Json } from 'dragoman'
+import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
+import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
+import { attribute, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import { ns, type Version } from './names.ts'
+import type { Part, WireMessage, WsdlOperation } from './wsdl.ts'
+
+export interface MessageCodec {
+  readonly encoded: boolean
+  /** The Body's child (absent: the Body is empty) as JSON. Throws `DECODE_FAILED` with the path. */
+  decode(entry: XmlElement | undefined, version: Version): Json
+  /** The inverse; undefined: the Body stays empty. Throws `ENCODE_FAILED` with the path. */
+  encode(
+    value: Json,
+    version: Version,
+    options?: Pick<BindOptions, 'missing' | 'dropped'>,
+  ): XmlElement | undefined
+  sample(): Json
+  /** document: the declaration of the Body's child. rpc: those of the parts. */
+  readonly declarations: readonly ElementDecl[]
+}
+
+/** Makes the codec of one message. Throws `DECODE_FAILED` where the schema does not have what the binding names. */
+export function messageCodec(
+  schemas: XmlSchemas,
+  operation: WsdlOperation,
+  message: WireMessage,
+): MessageCodec {
+  return operation.style === 'rpc' ? rpcCodec(schemas, message) : documentCodec(schemas, operation, message)
+}
+
+function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: WireMessage): MessageCodec {
+  const encoded = message.use === 'encoded'
+  const name = message.body
+  if (name === undefined)
+    return { encoded, decode: () => ({}), encode: () => undefined, sample: () => ({}), declarations: [] }
+  const decl = schemas.element(name)
+  if (decl === undefined)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `operation "${operation.name}": the schema has no element {${name.uri}}${name.local}`,
+    )
+  return {
+    encoded,
+    decode: (entry, version) =>
+      entry === undefined
+        ? {}
+        : toJson(decl.nillable ? entry : withoutNil(entry), decl, encoding(encoded, version)),
+    encode: (value, version, options) =>
+      fromJson(value, name, decl, { ...options, ...encoding(encoded, version) }),
+    sample: () => sample(decl),
+    declarations: [decl],
+  }
+}
+
+/** rpc (SOAP 1.1 §7, WSDL 1.1 §3.5): a wrapper named by the operation, one accessor per part, unqualified (WS-I BP 1.1 R2735). */
+function rpcCodec(schemas: XmlSchemas, message: WireMessage): MessageCodec {
+  const encoded = message.use === 'encoded'
+  const parts = message.parts.map((part) => ({ name: part.name, decl: partDeclaration(schemas, part) }))
+  const wrapper = message.body ?? { uri: '', local: '' }
+  return {
+    encoded,
+    decode: (entry, version) => {
+      const members: [string, Json][] = []
+      for (const [index, accessor] of accessors(entry, parts, encoded).entries()) {
+        const decl = parts[index]?.decl
+        if (accessor !== undefined && decl !== undefined)
+          members.push([parts[index]?.name ?? '', toJson(accessor, decl, encoding(encoded, version))])
+      }
+      return Object.fromEntries(members)
+    },
+    encode: (value, version, options) => {
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw new GatewayError(
+          'ENCODE_FAILED',
+          `${wrapper.local} needs an object with ${parts.map(({ name }) => name).join(', ') || 'no members'}`,
+        )
+      const given = new Map(Object.entries(value))
+      const children: XmlElement[] = []
+      for (const { name, decl } of parts) {
+        const part = given.get(name)
+        given.delete(name)
+        if (part !== undefined)
+          children.push(fromJson(part, decl.name, decl, { ...options, ...encoding(encoded, version) }))
+        // WS-I BP 1.1 R2211: parts are never left out nor nil; in encoded, absent means null (SOAP 1.1 §5.1)
+        else if (!encoded && options?.missing !== 'keep')
+          throw new GatewayError('ENCODE_FAILED', `${wrapper.local}/${name} is missing`)
+      }
+      for (const name of given.keys()) options?.dropped?.(`${wrapper.local}/${name}`)
+      return element(wrapper.uri, wrapper.local, [], children)
+    },
+    sample: () => Object.fromEntries(parts.map(({ name, decl }) => [name, sample(decl)])),
+    declarations: parts.map(({ decl }) => decl),
+  }
+}
+
+function partDeclaration(schemas: XmlSchemas, part: Part): ElementDecl {
+  if (part.type !== undefined)
+    return schemas.declare({ uri: '', local: part.name }, part.type, { nillable: true })
+  const decl = part.element === undefined ? undefined : schemas.element(part.element)
+  if (decl === undefined)
+    throw new GatewayError('DECODE_FAILED', `part "${part.name}" has neither a type nor a known element`)
+  return decl
+}
+
+interface NamedPart {
+  readonly name: string
+  readonly decl: ElementDecl
+}
+
+/** The accessor of each part, by name whatever its namespace; in encoded by position where no name fits (SOAP::Lite). */
+function accessors(
+  entry: XmlElement | undefined,
+  parts: readonly NamedPart[],
+  encoded: boolean,
+): (XmlElement | undefined)[] {
+  const children = entry === undefined ? [] : childElements(entry)
+  if (entry !== undefined && textOf(entry).trim() !== '')
+    throw new GatewayError('DECODE_FAILED', `${entry.local} holds text besides its parts`)
+  const found = parts.map(({ name, decl }) => {
+    const named = children.filter(
+      (child) => child.local === name || (child.local === decl.name.local && child.uri === decl.name.uri),
+    )
+    if (named.length > 1)
+      throw new GatewayError('DECODE_FAILED', `${entry?.local ?? ''}/${name} stands ${named.length} times`)
+    return named[0]
+  })
+  if (encoded && children.length <= parts.length && found.every((child) => child === undefined))
+    return [...children]
+  const stranger = children.find((child) => !found.includes(child))
+  if (stranger !== undefined)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `${entry?.local ?? ''}/${stranger.local} is not a part of this message`,
+    )
+  return found
+}
+
+function encoding(encoded: boolean, version: Version): BindOptions {
+  return encoded ? { encoded: version } : {}
+}
+
+/** SOAP::Lite calls an operation without arguments as `<op xsi:nil="true"/>`. */
+function withoutNil(entry: XmlElement): XmlElement {
+  if (entry.children.length > 0 || attribute(entry, 'nil', ns.xsi) === undefined) return entry
+  return {
+    ...entry,
+    attributes: entry.attributes.filter(({ local, uri }) => !(local === 'nil' && uri === ns.xsi)),
+  }
+}

@@ -1,0 +1,80 @@
+// Shows a WSDL to callers: our own address in every SOAP port, our own locations in every import.
+import { attribute, attributeOf, childElements, type XmlElement } from '../xml/tree.ts'
+import { writeXml } from '../xml/write.ts'
+import type { Document, Documents } from './documents.ts'
+import { ns } from './names.ts'
+
+/** Which document a query asks for: `?wsdl`, `?WSDL`, `?singleWsdl`, `?wsdl=NAME`, `?xsd=NAME`. Undefined: none of them. */
+export function askedDocument(query: string): { readonly name?: string } | undefined {
+  for (const pair of query.split('&')) {
+    const [key = '', value] = pair.split('=', 2)
+    if (!/^(?:wsdl|singlewsdl|xsd)$/i.test(key)) continue
+    return value === undefined || value === '' ? {} : { name: decode(value) }
+  }
+  return undefined
+}
+
+/** The bytes of one document as callers at `address` see it; undefined if there is none of that name. */
+export function publish(documents: Documents, address: string, name?: string): Uint8Array | undefined {
+  const document =
+    name === undefined
+      ? documents.main
+      : documents.all.find((one) => one.name.toLowerCase() === name.toLowerCase())
+  return document === undefined ? undefined : writeXml(rewrite(document.root, { documents, address }))
+}
+
+interface Context {
+  readonly documents: Documents
+  readonly address: string
+}
+
+function rewrite(source: XmlElement, context: Context): XmlElement {
+  const attributes = rewriteAttributes(source, context)
+  const children = source.children
+    .filter((child) => typeof child === 'string' || !isForeignPort(child))
+    .map((child) => (typeof child === 'string' ? child : rewrite(child, context)))
+  return { ...source, attributes, children }
+}
+
+function rewriteAttributes(source: XmlElement, { documents, address }: Context): XmlElement['attributes'] {
+  if (isSoapAddress(source)) return replaced(source, 'location', address)
+  const isImport =
+    (source.uri === ns.wsdl && source.local === 'import') ||
+    (source.uri === ns.xsd && /^(?:import|include|redefine)$/.test(source.local))
+  if (!isImport) return source.attributes
+  const key = source.uri === ns.wsdl ? 'location' : 'schemaLocation'
+  const target = documents.target.get(source)
+  // what we do not serve must not send anybody to the Internet (built-in namespaces)
+  if (target === undefined) return source.attributes.filter(({ local, uri }) => local !== key || uri !== '')
+  return replaced(source, key, `${address}?${queryOf(target)}`)
+}
+
+function queryOf({ root, name }: Document): string {
+  return `${root.uri === ns.xsd ? 'xsd' : 'wsdl'}=${encodeURIComponent(name)}`
+}
+
+function replaced(source: XmlElement, local: string, value: string): XmlElement['attributes'] {
+  return [
+    ...source.attributes.filter((one) => one.local !== local || one.uri !== ''),
+    attributeOf(local, value),
+  ]
+}
+
+function isSoapAddress({ uri, local }: XmlElement): boolean {
+  return local === 'address' && (uri === ns.wsdlSoap11 || uri === ns.wsdlSoap12)
+}
+
+/** A port that is not SOAP leads to the old address, where nobody is any more. */
+function isForeignPort(child: XmlElement): boolean {
+  if (child.uri !== ns.wsdl || child.local !== 'port' || attribute(child, 'binding') === undefined)
+    return false
+  return !childElements(child).some(isSoapAddress)
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value // a stray % names no document of ours
+  }
+}
