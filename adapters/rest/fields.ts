@@ -1,0 +1,106 @@
+// The header fields this adapter reads: Prefer, Idempotency-Key, Content-Type, Accept, Retry-After.
+import { GatewayError } from 'dragoman'
+
+const MAX_KEY = 256
+const MAX_PREFER = 1024
+// RFC 9110 §5.6.1: a comma inside a quoted string separates nothing.
+const ELEMENT = /(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|$))+/g
+const PREFERENCE = /^\s*([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s;]*)\s*)?(?:;|$)/
+
+/**
+ * `wait` of a Prefer field in milliseconds, at most `maxMs` (RFC 7240 §4.3). Undefined: not asked for, or not a number of
+ * seconds: a preference that is not understood is ignored (§2). Of several the first counts.
+ */
+export function preferredWaitMs(prefer: string | undefined, maxMs: number): number | undefined {
+  if (prefer === undefined || prefer.length > MAX_PREFER) return undefined
+  for (const preference of prefer.match(ELEMENT) ?? []) {
+    const [, name, value = ''] = PREFERENCE.exec(preference) ?? []
+    if (name?.toLowerCase() !== 'wait') continue
+    const seconds = /^(?:(\d{1,9})|"(\d{1,9})")$/.exec(value)
+    return seconds === null ? undefined : Math.min(Number(seconds[1] ?? seconds[2]) * 1000, maxMs)
+  }
+  return undefined
+}
+
+/** RFC 7240 §3, in whole seconds as the caller wrote it, or as far as we went along. */
+export function preferenceApplied(waitMs: number): Readonly<Record<string, string>> {
+  return { 'preference-applied': `wait=${Math.ceil(waitMs / 1000)}` }
+}
+
+// RFC 9651 §3.3.3: a structured string, its escapes and nothing after it.
+const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/
+// A comma would be two fields joined by the edge (RFC 9110 §5.3).
+const BARE = /^[!#-+\--~]+$/
+
+/**
+ * The caller's own id: the Idempotency-Key field, bare or a structured string, or the body's; both must agree.
+ * Throws `DECODE_FAILED`.
+ */
+export function idempotencyKey(field: string | undefined, fromBody?: string): string | undefined {
+  if (field === undefined) return fromBody
+  const trimmed = field.trim()
+  const quoted = QUOTED.exec(trimmed)?.[1]
+  const key = quoted === undefined ? BARE.exec(trimmed)?.[0] : quoted.replaceAll(/\\(["\\])/g, '$1')
+  if (key === undefined || key === '')
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `Idempotency-Key ${JSON.stringify(trimmed.slice(0, 80))} is not one key: send one word or one quoted text, once`,
+    )
+  if (key.length > MAX_KEY)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `Idempotency-Key has ${key.length} characters, more than ${MAX_KEY}`,
+    )
+  if (fromBody !== undefined && fromBody !== key)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `Idempotency-Key "${key}" and the body's id "${fromBody}" differ: send one of them`,
+    )
+  return key
+}
+
+/** The media type in lower case without parameters, and its charset in lower case. */
+export interface MediaType {
+  readonly essence: string
+  readonly charset?: string
+}
+
+/** RFC 9110 §8.3.1; undefined where there is none that can be read. */
+export function mediaType(field: string | null | undefined): MediaType | undefined {
+  const [essence = '', ...parameters] = (field ?? '').toLowerCase().split(';')
+  if (!/^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+$/.test(essence.trim())) return undefined
+  for (const parameter of parameters) {
+    const charset = /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(parameter)?.[1]
+    if (charset !== undefined) return { essence: essence.trim(), charset }
+  }
+  return { essence: essence.trim() }
+}
+
+/** application/json, text/json and every +json (RFC 6839 §3.1). */
+export function isJson({ essence }: MediaType): boolean {
+  return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
+}
+
+/** RFC 8259 §8.1: JSON is UTF-8; a charset parameter may only say so. */
+export function isUtf8({ charset }: MediaType): boolean {
+  return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
+}
+
+/** Whether an Accept field names this media type itself (RFC 9110 §12.5.1): a range of all types does not ask for a stream. */
+export function asksFor(accept: string | undefined, wanted: string): boolean {
+  return (accept ?? '').split(',').some((range) => {
+    const [name = '', ...parameters] = range.toLowerCase().split(';')
+    return (
+      name.trim() === wanted && !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/.test(parameter))
+    )
+  })
+}
+
+/** Retry-After in milliseconds from now (RFC 9110 §10.2.3): seconds or a date. Undefined where it is neither. */
+export function retryAfterMs(field: string | null, now: number): number | undefined {
+  const value = (field ?? '').trim()
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
+  if (!/^[A-Z][a-z]{2}, /.test(value)) return undefined
+  const moment = Date.parse(value)
+  return Number.isNaN(moment) ? undefined : Math.max(0, moment - now)
+}

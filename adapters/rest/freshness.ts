@@ -1,0 +1,20 @@
+// How an answer from the cache is marked in HTTP (RFC 9111 §5.1, RFC 9211).
+import type { Json, Reply } from 'dragoman'
+
+import { isObject } from './json.ts'
+
+/** Age and Cache-Status of an answer that did not come from the business system just now; nothing for one that did. */
+export function staleHeaders(reply: Reply, now: number): Readonly<Record<string, string>> {
+  if (reply.stale !== true && reply.origin !== 'cache') return {}
+  const since = reply.asOf === undefined ? Number.NaN : Date.parse(reply.asOf)
+  return {
+    'cache-status': reply.stale === true ? 'dragoman; hit; detail=stale' : 'dragoman; hit',
+    ...(!Number.isNaN(since) && { age: String(Math.max(0, Math.floor((now - since) / 1000))) }),
+  }
+}
+
+/** A stale object says so itself; a member `stale` of its own would contradict the mark and gives way. */
+export function markedData(reply: Reply): Json | undefined {
+  const { data, stale } = reply
+  return stale === true && isObject(data) ? { ...data, stale: true } : data
+}

@@ -1,0 +1,161 @@
+// The OpenAPI 3.1 document, made of the schemas that validate.
+import { z } from 'zod'
+import type { ZodType } from 'zod'
+
+import { errorTable } from 'dragoman'
+import type { ChannelOperation, ErrorCode, Json } from 'dragoman'
+
+import { endpoints } from './endpoints.ts'
+import type { Endpoint } from './endpoints.ts'
+import { titles } from './problem.ts'
+import { problemAnswer, published } from './schemas.ts'
+
+type Document = Readonly<Record<string, unknown>>
+
+const COMPONENT = '#/components/schemas/'
+
+/** Describes the channel at `path` with its configured operations. Plain data, ready for JSON.stringify. */
+export function openApi(path: string, operations: Readonly<Record<string, ChannelOperation>>): Document {
+  const named = Object.entries(operations).filter(([, { kind }]) => kind !== 'event')
+  const own = endpoints.find(({ name }) => name === 'request')
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Dragoman',
+      version: '1',
+      description: 'Messages, events and requests in; answers and the conversation log out.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{}, { bearer: [] }],
+    paths: Object.fromEntries([
+      ...endpoints.map((endpoint) => [
+        `${path}${endpoint.path}`,
+        { [endpoint.method.toLowerCase()]: operationOf(endpoint) },
+      ]),
+      // A concrete path comes before a templated one (OpenAPI 3.1 §4.8.8.2).
+      ...(own === undefined ? [] : named).map(([name, { example }]) => [
+        `${path}/requests/${encodeURIComponent(name)}`,
+        { post: own === undefined ? {} : operationOf(own, { name, example }) },
+      ]),
+    ]),
+    components: {
+      schemas: componentSchemas(),
+      responses: {
+        Problem: {
+          description: 'A refusal, or a business fault (422 or its own 4xx): decide by `code`',
+          headers: {
+            'Retry-After': { description: 'Seconds; with 429 and 503', schema: { type: 'integer' } },
+          },
+          content: { 'application/problem+json': { schema: reference(problemAnswer) } },
+        },
+      },
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+    },
+  }
+}
+
+/** The published form of the schemas, by name. */
+export function componentSchemas(): Readonly<Record<string, unknown>> {
+  const { schemas } = z.toJSONSchema(published, {
+    target: 'draft-2020-12', // OpenAPI 3.1 §4.8.24
+    io: 'input',
+    unrepresentable: 'any',
+    uri: (id) => `${COMPONENT}${id}`,
+  })
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, { $schema: _dialect, $id: _address, ...schema }]) => [name, schema]),
+  )
+}
+
+interface Concrete {
+  readonly name: string
+  readonly example: Json | undefined
+}
+
+function operationOf(endpoint: Endpoint, concrete?: Concrete): Document {
+  const parameter = /\{(\w+)\}/.exec(endpoint.path)?.[1]
+  return {
+    operationId: concrete === undefined ? endpoint.name : `request_${concrete.name}`,
+    summary: concrete === undefined ? endpoint.summary : `Asks for ${concrete.name}`,
+    parameters: [
+      ...(parameter === undefined || concrete !== undefined ? [] : [pathParameter(parameter)]),
+      ...queryParameters(endpoint.query),
+      ...endpoint.fields.map((name) => ({
+        name,
+        in: 'header',
+        required: false,
+        description: FIELDS[name],
+        schema: { type: 'string' },
+      })),
+    ],
+    ...(Object.keys(endpoint.bodies).length > 0 && {
+      requestBody: { required: true, content: contents(endpoint.bodies, concrete?.example) },
+    }),
+    responses: { ...answersOf(endpoint), ...problems },
+  }
+}
+
+const FIELDS = {
+  Prefer: '`wait=N`: answer when there is something, at the latest after N seconds (RFC 7240 §4.3)',
+  'Idempotency-Key':
+    'Your own id, bare or quoted: the same again is answered the same, nothing happens twice',
+  'Last-Event-ID': 'Where a stream broke off: the last `id` that arrived',
+} as const
+
+function pathParameter(name: string): Document {
+  return { name, in: 'path', required: true, schema: { type: 'string' } }
+}
+
+function queryParameters(query: ZodType | undefined): readonly Document[] {
+  if (query === undefined) return []
+  const { properties = {} } = z.toJSONSchema(query, { io: 'input' })
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }))
+}
+
+function contents(bodies: Endpoint['bodies'], example: Json | undefined): Document {
+  return Object.fromEntries(
+    Object.entries(bodies).map(([type, schema]) => [
+      type,
+      { schema: reference(schema), ...(example !== undefined && { example }) },
+    ]),
+  )
+}
+
+function answersOf({ name, answers }: Endpoint): Document {
+  const stream = { 'text/event-stream': { schema: { type: 'string' } } }
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { is, schema }]) => [
+      status,
+      {
+        description: is,
+        ...(status !== '204' && {
+          content: {
+            'application/json': { schema: schema === undefined ? {} : reference(schema) },
+            ...(name === 'log' && stream),
+          },
+        }),
+      },
+    ]),
+  )
+}
+
+// Every status the closed table of errors can give, with the codes behind it.
+const problems: Document = Object.fromEntries(
+  // The table's keys are the codes, all of them.
+  [...Map.groupBy(Object.keys(errorTable) as ErrorCode[], (code) => errorTable[code].status)].map(
+    ([status, codes]) => [
+      String(status),
+      {
+        $ref: '#/components/responses/Problem',
+        description: codes.map((code) => `${code}: ${titles[code]}`).join('. '),
+      },
+    ],
+  ),
+)
+
+function reference(schema: ZodType): Document {
+  const id = published.get(schema)?.id
+  if (id === undefined) throw new TypeError('a schema is used but not published')
+  return { $ref: `${COMPONENT}${id}` }
+}

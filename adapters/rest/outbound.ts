@@ -1,0 +1,132 @@
+// A call to a REST business system as an HTTP request.
+import { GatewayError } from 'dragoman'
+import type { BackendCall, Json } from 'dragoman'
+
+import type { BackendConfig, OperationConfig } from './backend-config.ts'
+import { compileExpression } from './expression.ts'
+import type { Expression } from './expression.ts'
+import { isJson, mediaType } from './fields.ts'
+import { isObject } from './json.ts'
+import { compilePath } from './path.ts'
+
+export interface Outbound {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Makes the request of one call. Rejects with `DECODE_FAILED` or `ENCODE_FAILED`, both `notExecuted`. */
+export type BuildRequest = (call: BackendCall) => Promise<Outbound>
+
+/** Compiles one operation: nothing is parsed per call, and without expressions nothing is evaluated. */
+export function compileRequest(
+  base: Pick<BackendConfig, 'url' | 'headers'>,
+  config: OperationConfig,
+): BuildRequest {
+  const { method } = config
+  const path = compilePath(base.url, config.path)
+  const query = compileAll(config.query)
+  const headers = [...compileAll(base.headers), ...compileAll(config.headers)]
+  const body = config.body === undefined ? undefined : compileExpression(config.body)
+  const sendsBody = method === 'POST' || method === 'PUT' || method === 'PATCH'
+  const safe = method === 'GET' || method === 'HEAD'
+
+  return async (call) => {
+    const { params, message, operation } = call
+    const values = membersOf(params)
+    const search = new URLSearchParams()
+    if (config.query === undefined && !sendsBody)
+      for (const [name, value] of Object.entries(remaining(params, operation))) {
+        if (!path.names.has(name)) appendQuery(search, name, value)
+      }
+    for (const [name, expression] of query)
+      appendQuery(search, name, await evaluated(expression, call, `query "${name}"`))
+
+    const fields: Record<string, string> = {
+      accept: 'application/json',
+      traceparent: message.traceparent, // W3C Trace Context §3.2
+      ...(!safe && { 'idempotency-key': call.key }),
+    }
+    for (const [name, expression] of headers) {
+      const value = headerText(name, await evaluated(expression, call, `header "${name}"`))
+      if (value !== undefined) fields[name.toLowerCase()] = value
+    }
+    const content =
+      body === undefined ? (sendsBody ? params : undefined) : await evaluated(body, call, 'body')
+    const text = content === undefined ? undefined : bodyText(content, fields)
+    const rendered = search.toString()
+    return {
+      method,
+      url: `${path.render(operation, values)}${rendered === '' ? '' : `?${rendered}`}`,
+      headers: fields,
+      ...(text !== undefined && { body: text }),
+    }
+  }
+}
+
+function compileAll(
+  sources: Readonly<Record<string, string>> = {},
+): readonly (readonly [string, Expression])[] {
+  return Object.entries(sources).map(([name, source]) => [name, compileExpression(source)] as const)
+}
+
+async function evaluated(expression: Expression, call: BackendCall, what: string): Promise<Json | undefined> {
+  try {
+    return await expression(call.params, { message: call.message })
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw refusal('ENCODE_FAILED', `operation "${call.operation}": ${what}: ${why}`, error)
+  }
+}
+
+function membersOf(params: Json): Readonly<Record<string, Json>> {
+  return isObject(params) ? params : {}
+}
+
+function remaining(params: Json, operation: string): Readonly<Record<string, Json>> {
+  if (params === null || isObject(params)) return membersOf(params)
+  throw refusal(
+    'DECODE_FAILED',
+    `operation "${operation}" takes its parameters in path and query: send an object, not ${JSON.stringify(params).slice(0, 80)}`,
+  )
+}
+
+function appendQuery(search: URLSearchParams, name: string, value: Json | undefined): void {
+  if (value === undefined || value === null) return
+  if (isList(value)) for (const item of value) appendQuery(search, name, item)
+  else if (typeof value === 'object')
+    throw refusal('DECODE_FAILED', `parameter "${name}" is an object, which a query cannot carry`)
+  else if (typeof value === 'string' && !value.isWellFormed())
+    throw refusal('DECODE_FAILED', `parameter "${name}" holds half a surrogate pair`)
+  else search.append(name, String(value))
+}
+
+function headerText(name: string, value: Json | undefined): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'object') throw refusal('ENCODE_FAILED', `header "${name}" is not a single value`)
+  const text = String(value)
+  // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
+  if (/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text)) return text
+  throw refusal('ENCODE_FAILED', `header "${name}" holds a character that HTTP headers cannot carry`)
+}
+
+function bodyText(content: Json, fields: Record<string, string>): string {
+  const declared = fields['content-type']
+  const type = mediaType(declared)
+  if (declared === undefined || (type !== undefined && isJson(type))) {
+    fields['content-type'] = declared ?? 'application/json'
+    return JSON.stringify(content)
+  }
+  if (typeof content === 'string') return content
+  throw refusal('ENCODE_FAILED', `a body of type ${declared} must be a text: let \`body\` make one`)
+}
+
+/** Nothing has gone out yet, so a write may be queued or sent again. */
+function refusal(code: 'DECODE_FAILED' | 'ENCODE_FAILED', message: string, cause?: unknown): GatewayError {
+  return new GatewayError(code, message, { notExecuted: true, ...(cause !== undefined && { cause }) })
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
