@@ -1,0 +1,108 @@
+// The adapter's part of a component: the adapter is found and its own schema asked.
+import { createHash } from 'node:crypto'
+import type { Adapter, Component } from '../core/api.ts'
+import { check } from './check.ts'
+import type { ComponentConfig } from './config.ts'
+import type { Files } from './files.ts'
+import { didYouMean } from './problems.ts'
+import type { Path } from './problems.ts'
+import type { Report } from './report.ts'
+import { agentKeys, backendKeys, backendOperation, channelKeys } from './schema.ts'
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export interface Context {
+  readonly report: Report
+  readonly adapters: ReadonlyMap<string, Adapter>
+  readonly files: Files
+}
+
+export interface Part {
+  readonly id: string
+  /** Everything below the name, for the hash. */
+  readonly raw: Fields
+  readonly path: Path
+  /** What the adapter's schema sees. */
+  readonly config: unknown
+  /** What the operations hold for the adapter, by operation. */
+  readonly left?: Readonly<Record<string, Fields>>
+}
+
+const keysOf = {
+  channel: [...Object.keys(channelKeys.shape), 'operations'],
+  backend: [...Object.keys(backendKeys.shape), 'operations'],
+  agent: Object.keys(agentKeys.shape),
+} as const
+
+/** What every component has, by its adapter's word; undefined after what is wrong was reported. */
+export function adapterPart(
+  role: 'channel' | 'backend' | 'agent',
+  part: Part,
+  { report, adapters, files }: Context,
+): ComponentConfig | undefined {
+  const { id, raw, path, config, left = {} } = part
+  const { adapter } = raw
+  if (typeof adapter !== 'string' || adapter === '') return undefined // reported by the core's part
+  const component = findComponent(role, { adapter, path }, { report, adapters })
+  if (component === undefined) return undefined
+  const operationKeys = Object.keys(backendOperation.shape)
+  const checked = check(component.config, { value: config, path }, report, {
+    foreign: true,
+    beside: (at) => {
+      if (at.length === 0) return keysOf[role]
+      return role === 'backend' && at.length === 2 && at[0] === 'operations' ? operationKeys : []
+    },
+    // This adapter's operations have no keys of their own: what is left in them is what nobody knows.
+    unknownKey: (key) => {
+      if (role !== 'backend' || key !== 'operations') return false
+      for (const [name, keys] of Object.entries(left)) {
+        for (const unknown of Object.keys(keys))
+          report.unknownKey([...path, 'operations', name, unknown], operationKeys)
+      }
+      return true
+    },
+  })
+  if (checked === undefined) return undefined
+  return { id, adapter, config: checked.value, hash: hashOf(files.absolute(raw)) }
+}
+
+function findComponent(
+  role: 'channel' | 'backend' | 'agent',
+  { adapter, path }: { readonly adapter: string; readonly path: Path },
+  { report, adapters }: Pick<Context, 'report' | 'adapters'>,
+): Component<unknown> | undefined {
+  const at = [...path, 'adapter']
+  const found = adapters.get(adapter)
+  const fitting = [...adapters.values()].filter((each) => each[role] !== undefined).map(({ name }) => name)
+  const shown = report.show(at, adapter) ?? 'this'
+  if (found === undefined) {
+    const hint = didYouMean(adapter, fitting)
+    const known = hint === '' && fitting.length > 0 ? `: known are ${fitting.toSorted().join(', ')}` : hint
+    report.add(at, `no adapter is named ${shown}${known}`)
+    return undefined
+  }
+  if (found[role] === undefined) {
+    const offered = (['channel', 'backend', 'agent'] as const).filter((each) => found[each] !== undefined)
+    report.add(at, `adapter ${shown} is no ${role}, only ${offered.join(' and ')}`)
+  }
+  return found[role]
+}
+
+/** Of the JSON text with the keys in order: the same for the same content, however it is written. */
+function hashOf(value: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex')
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (!isFields(value)) return value
+  const names = Object.keys(value).sort()
+  return names.map((name) => [name, sorted(value[name])])
+}
+
+/** Whether it is a map. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,168 @@
+// Channels, backends and agents: the core's keys are taken out, the adapter's own schema sees the rest.
+import { adapterPart, isFields } from './adapter-part.ts'
+import type { Context, Fields } from './adapter-part.ts'
+import { check } from './check.ts'
+import type { AgentConfig, BackendConfig, BackendOperationConfig, BreakerConfig } from './config.ts'
+import type { CallsConfig, ChannelConfig, ChannelOperationConfig } from './config.ts'
+import type { Files } from './files.ts'
+import type { Path } from './problems.ts'
+import type { Report } from './report.ts'
+import { agentKeys, backendKeys, backendOperation, channelKeys, channelOperation } from './schema.ts'
+import { NAME } from './values.ts'
+
+/** `undefined` for what could not be resolved: it has been reported. */
+export type Resolved<T> = ReadonlyMap<string, T | undefined>
+
+/** Resolves the section `channels`. */
+export function resolveChannels(context: Context): Resolved<ChannelConfig> {
+  const { report, files } = context
+  return resolveEach('channels', report, (id, raw, path) => {
+    const { operations: rawOperations, ...rest } = raw
+    const [mine, theirs] = split(rest, channelKeys.shape)
+    const core = check(channelKeys, { value: mine, path }, report)
+    const operations = record<ChannelOperationConfig>()
+    for (const [name, value] of entriesOf(rawOperations, [...path, 'operations'], report)) {
+      const operation = check(channelOperation, { value, path: [...path, 'operations', name] }, report)
+      if (operation !== undefined) operations[name] = operation.value
+    }
+    const part = adapterPart('channel', { id, raw, path, config: files.absolute(theirs) }, context)
+    if (core === undefined || part === undefined) return undefined
+    const { access, bodyLimit, inDoubt } = core.value
+    return {
+      ...part,
+      operations,
+      inDoubt,
+      ...(access !== undefined && { access: access === 'open' ? { open: true } : access }),
+      ...(bodyLimit !== undefined && { bodyLimitBytes: bodyLimit }),
+    }
+  })
+}
+
+/** Resolves the section `backends`. */
+export function resolveBackends(context: Context): Resolved<BackendConfig> {
+  const { report, files } = context
+  return resolveEach('backends', report, (id, raw, path) => {
+    const { operations: rawOperations, ...rest } = raw
+    const [mine, theirs] = split(rest, backendKeys.shape)
+    const core = check(backendKeys, { value: mine, path }, report)
+    const operations = record<BackendOperationConfig>()
+    const left = record<Fields>()
+    for (const [name, value] of entriesOf(rawOperations, [...path, 'operations'], report)) {
+      const [coreKeys, adapterKeys] = split(value, backendOperation.shape)
+      left[name] = adapterKeys
+      const at = [...path, 'operations', name]
+      const operation = check(backendOperation, { value: coreKeys, path: at }, report)
+      if (operation === undefined) continue
+      const { timeout, breaker, ...others } = operation.value
+      operations[name] = {
+        ...others,
+        ...(timeout !== undefined && { timeoutMs: timeout }),
+        ...(breaker !== undefined && core && { breaker: breakerOf({ ...core.value.breaker, ...breaker }) }),
+      }
+    }
+    const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
+    const config = files.absolute({ ...theirs, ...(anyLeft && { operations: left }) })
+    const part = adapterPart('backend', { id, raw, path, config, left }, context)
+    if (core === undefined || part === undefined) return undefined
+    return { ...part, ...callsOf(core.value, files, path), operations }
+  })
+}
+
+/** Resolves the section `agents`. */
+export function resolveAgents(context: Context): Resolved<AgentConfig> {
+  const { report, files } = context
+  return resolveEach('agents', report, (id, raw, path) => {
+    const [mine, theirs] = split(raw, agentKeys.shape)
+    const core = check(agentKeys, { value: mine, path }, report)
+    const part = adapterPart('agent', { id, raw, path, config: files.absolute(theirs) }, context)
+    if (core === undefined || part === undefined) return undefined
+    const { callbackWithin } = core.value
+    return {
+      ...part,
+      ...callsOf(core.value, files, path),
+      ...(callbackWithin !== undefined && { callbackWithinMs: callbackWithin }),
+    }
+  })
+}
+
+/** A map's entries; null (a key with nothing behind it) counts as an empty map, also as an entry. */
+export function entriesOf(
+  value: unknown,
+  path: Path,
+  report: Report,
+): readonly (readonly [string, Fields])[] {
+  if (value === undefined || value === null) return []
+  if (!isFields(value)) {
+    report.add(path, 'it must be a map of names')
+    return []
+  }
+  return Object.entries(value).flatMap(([name, entry]) => {
+    if (entry === null) return [[name, {}] as const]
+    if (isFields(entry)) return [[name, entry] as const]
+    report.add([...path, name], 'it must be a map of keys')
+    return []
+  })
+}
+
+// ─── The parts of one component ──────────────────────────────────────────────────────────────────────────────────────
+
+function resolveEach<T>(
+  section: 'channels' | 'backends' | 'agents',
+  report: Report,
+  resolve: (id: string, raw: Fields, path: Path) => T | undefined,
+): Resolved<T> {
+  const { root } = report.tree
+  const entries = entriesOf(isFields(root) ? root[section] : undefined, [section], report)
+  const resolved = new Map<string, T | undefined>()
+  for (const [id, raw] of entries) {
+    const path = [section, id]
+    if (!NAME.test(id))
+      report.add(
+        path,
+        'a name has letters, digits, _ and -, begins with a letter or digit, at most 63',
+        'key',
+      )
+    resolved.set(id, resolve(id, raw, path))
+  }
+  return resolved
+}
+
+/** The keys the core knows, and the others. */
+function split(raw: Fields, known: object): readonly [Fields, Fields] {
+  const mine = record<unknown>()
+  const others = record<unknown>()
+  for (const [key, value] of Object.entries(raw)) {
+    const side = Object.hasOwn(known, key) ? mine : others
+    side[key] = value
+  }
+  return [mine, others]
+}
+
+type CallKeys = Pick<
+  ReturnType<typeof backendKeys.parse>,
+  'timeout' | 'breaker' | 'tls' | 'connections' | 'responseLimit'
+>
+
+function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
+  const { tls } = keys
+  const file = (name: 'ca' | 'cert' | 'key'): { readonly [each in typeof name]?: string } => {
+    const given = tls?.[name]
+    return given === undefined ? {} : { [name]: files.readable(given, [...path, 'tls', name]) }
+  }
+  return {
+    timeoutMs: keys.timeout,
+    breaker: breakerOf(keys.breaker),
+    connections: keys.connections,
+    responseLimitBytes: keys.responseLimit,
+    ...(tls !== undefined && { tls: { ...tls, ...file('ca'), ...file('cert'), ...file('key') } }),
+  }
+}
+
+function breakerOf(keys: CallKeys['breaker']): BreakerConfig {
+  const { errorRate, minimumCalls, window, openFor } = keys
+  return { errorRate, minimumCalls, windowMs: window, openForMs: openFor }
+}
+
+function record<T>(): Record<string, T> {
+  return Object.create(null) // null prototype: names come from the file
+}

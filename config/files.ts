@@ -1,0 +1,57 @@
+// Paths in the file: relative to it, and those that the gateway itself opens must be readable.
+import { accessSync, constants, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Path } from './problems.ts'
+import type { Report } from './report.ts'
+
+export interface Files {
+  /** An absolute path. */
+  path(text: string): string
+  /** An absolute path to a file that can be read; another one is reported. */
+  readable(text: string, path: Path): string
+  /** A copy with every text that begins with `./` or `../` made absolute: which keys hold files only the adapter knows. */
+  absolute(value: unknown): unknown
+}
+
+/** `base` is the folder of the config file, absolute. */
+export function relativeTo(base: string, report: Report): Files {
+  const absolute = (value: unknown): unknown => {
+    if (typeof value === 'string') return /^\.\.?\//u.test(value) ? resolve(base, value) : value
+    if (Array.isArray(value)) return value.map(absolute)
+    if (typeof value !== 'object' || value === null) return value
+    const copy: Record<string, unknown> = Object.create(null) // null prototype: names come from the file
+    for (const [name, member] of Object.entries(value)) copy[name] = absolute(member)
+    return copy
+  }
+  return {
+    path: (text) => resolve(base, text),
+    readable(text, path) {
+      const file = resolve(base, text)
+      const reason = unreadable(file)
+      if (reason !== undefined) report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
+      return file
+    },
+    absolute,
+  }
+}
+
+function unreadable(file: string): string | undefined {
+  try {
+    accessSync(file, constants.R_OK)
+    return statSync(file).isFile() ? undefined : 'is no file'
+  } catch (error) {
+    return `cannot be read: ${reasonOf(error)}`
+  }
+}
+
+/** Why a file cannot be read, in words. */
+export function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'there is no such folder',
+  }
+  return words[code] ?? code
+}

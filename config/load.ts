@@ -1,0 +1,187 @@
+// From a file to a Config, in two steps: what the file says, then, with its plugins loaded, whether it can be used.
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { Adapter, Schema } from '../core/api.ts'
+import { isFields } from './adapter-part.ts'
+import type { Fields } from './adapter-part.ts'
+import { check } from './check.ts'
+import { resolveAgents, resolveBackends, resolveChannels } from './components.ts'
+
+import type { Config, PluginsConfig } from './config.ts'
+import { reasonOf, relativeTo } from './files.ts'
+import type { Environment } from './interpolate.ts'
+import { ConfigError } from './problems.ts'
+import { Report } from './report.ts'
+import { resolveRoutes } from './routes.ts'
+import type { Names } from './routes.ts'
+import { backendOperation, sections } from './schema.ts'
+import { checkReach, httpOf, identityOf, lanesOf, storeOf } from './sections.ts'
+import { parseTree } from './tree.ts'
+import type { Tree } from './tree.ts'
+
+export type { Config } from './config.ts'
+export { ConfigError, formatProblem } from './problems.ts'
+export type { Problem } from './problems.ts'
+
+/** For one run, stronger than the file. */
+export interface Overrides {
+  /** The folder of the store, absolute or relative to the current folder. */
+  readonly data?: string
+  readonly port?: number
+  /** Of the first MQTT channel that listens; ignored without one. */
+  readonly mqttPort?: number
+}
+
+export interface ReadOptions {
+  readonly env: Environment
+  readonly overrides?: Overrides
+}
+
+/** A file that could be read; whether it can be used shows `resolveConfig`. */
+export interface ConfigDocument {
+  /** Absolute. */
+  readonly file: string
+  /** Where the adapters come from that `resolveConfig` wants to know. */
+  readonly plugins: PluginsConfig
+  /** Values that no log line may show; longest first. */
+  readonly secrets: readonly string[]
+  readonly tree: Tree
+}
+
+/**
+ * Reads a file and puts in the environment's values. Throws `ConfigError` where it cannot be read, is no YAML, is a
+ * bomb, or says nothing usable about plugins; every other problem waits for `resolveConfig`.
+ */
+export async function readConfig(file: string, options: ReadOptions): Promise<ConfigDocument> {
+  const absolute = resolve(file)
+  const parsed = parseTree(file, await readText(file), options.env)
+  const root = parsed.root ?? {}
+  if (!isFields(root)) {
+    const message = 'the file must hold a map of keys: http, channels, backends, agents, routes …'
+    throw new ConfigError([{ file, line: 1, column: 1, message, path: '' }])
+  }
+  const tree: Tree = { ...parsed, root: overridden(root, options.overrides ?? {}) }
+  return { file: absolute, plugins: readPlugins(tree, root, dirname(absolute)), secrets: tree.secrets, tree }
+}
+
+/**
+ * Checks everything against the core's schemas and the adapters' own. Throws one `ConfigError` with every problem of the
+ * file, in its order. An adapter's schema must answer synchronously.
+ */
+export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<string, Adapter>): Config {
+  const { tree } = document
+  const root = isFields(tree.root) ? tree.root : {}
+  const report = new Report(tree)
+  const files = relativeTo(dirname(document.file), report)
+  for (const key of Object.keys(root)) if (!KNOWN.includes(key)) report.unknownKey([key], KNOWN)
+
+  const section = <T>(schema: Schema<T>, name: string): T | undefined =>
+    check(schema, { value: root[name] ?? undefined, path: [name] }, report)?.value
+  const http = section(sections.http, 'http')
+  const data = section(sections.data, 'data')
+  section(sections.plugins, 'plugins') // readConfig has taken it; here its problems join the others
+  const identity = section<ReturnType<typeof sections.identity.parse>>(sections.identity, 'identity')
+  const admin = section(sections.admin, 'admin')
+  const log = section(sections.log, 'log')
+  const store = section(sections.store, 'store')
+  const lanes = section(sections.lanes, 'lanes')
+
+  const context = { report, adapters, files }
+  const channels = resolveChannels(context)
+  const backends = resolveBackends(context)
+  const agents = resolveAgents(context)
+  const names: Names = {
+    channels: new Set(channels.keys()),
+    backends: new Map([...backends.keys()].map((name) => [name, knownOperations(root, name)])),
+    agents: new Set(agents.keys()),
+  }
+  const routes = resolveRoutes(root['routes'], names, report)
+  const identified = identity === undefined ? undefined : identityOf(identity, { names, report, files })
+  const listener = http === undefined ? undefined : httpOf(http, files)
+  if (listener !== undefined) checkReach(listener.host, root['identity'], report)
+
+  report.end()
+  return {
+    file: document.file,
+    http: taken(listener),
+    dataDirectory: files.path(taken(data)),
+    plugins: document.plugins,
+    ...(identified !== undefined && { identity: identified }),
+    admin: taken(admin),
+    log: taken(log),
+    store: storeOf(taken(store)),
+    lanes: lanesOf(taken(lanes)),
+    channels: recordOf(channels),
+    backends: recordOf(backends),
+    agents: recordOf(agents),
+    routes,
+    secrets: document.secrets,
+  }
+}
+
+const KNOWN = [...Object.keys(sections), 'channels', 'backends', 'agents', 'routes']
+
+async function readText(file: string): Promise<string> {
+  const refused = (message: string): ConfigError =>
+    new ConfigError([{ file, line: 1, column: 1, message, path: '' }])
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(file)
+  } catch (error) {
+    throw refused(`the file cannot be read: ${reasonOf(error)}`)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw refused('the file is not UTF-8')
+  }
+}
+
+/** No code is loaded from a folder that the file does not clearly name. */
+function readPlugins(tree: Tree, root: Fields, base: string): PluginsConfig {
+  const report = new Report(tree)
+  const checked = check(sections.plugins, { value: root['plugins'] ?? undefined, path: ['plugins'] }, report)
+  if (checked === undefined || tree.problems.some(({ path }) => /^plugins\b/u.test(path))) report.end()
+  const { path, allow } = typeof checked?.value === 'object' ? checked.value : { path: checked?.value }
+  return { directory: resolve(base, path ?? './plugins'), ...(allow !== undefined && { allow }) }
+}
+
+function overridden(root: Fields, { data, port, mqttPort }: Overrides): Fields {
+  const { channels, http } = root
+  const changed: Record<string, unknown> = Object.assign(Object.create(null), root) // null prototype: names come from the file
+  if (data !== undefined) changed['data'] = resolve(data)
+  if (port !== undefined && (isFields(http) || (http ?? undefined) === undefined))
+    changed['http'] = { ...(isFields(http) && http), port }
+  if (mqttPort !== undefined && isFields(channels)) {
+    const listens = ([, channel]: [string, unknown]): boolean =>
+      isFields(channel) && channel['adapter'] === 'mqtt' && channel['url'] === undefined
+    const [name, channel] = Object.entries(channels).find(listens) ?? []
+    if (name !== undefined && isFields(channel))
+      changed['channels'] = { ...channels, [name]: { ...channel, port: mqttPort } }
+  }
+  return changed
+}
+
+/** The file knows all operations of a backend whose adapter takes them from the file. */
+function knownOperations(root: Fields, backend: string): ReadonlySet<string> | undefined {
+  const backends = root['backends']
+  const entry = isFields(backends) ? backends[backend] : undefined
+  const operations = isFields(entry) ? entry['operations'] : undefined
+  if (!isFields(operations)) return undefined
+  const own = Object.values(operations).some(
+    (keys) => isFields(keys) && Object.keys(keys).some((key) => !Object.hasOwn(backendOperation.shape, key)),
+  )
+  return own ? new Set(Object.keys(operations)) : undefined
+}
+
+function recordOf<T>(resolved: ReadonlyMap<string, T | undefined>): Readonly<Record<string, T>> {
+  const result: Record<string, T> = Object.create(null) // null prototype: names come from the file
+  for (const [name, value] of resolved) result[name] = taken(value)
+  return result
+}
+
+/** What has no problem has a value. */
+function taken<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('the config has a gap that was not reported')
+  return value
+}

@@ -1,0 +1,85 @@
+// The core's own sections, from what the file calls things to what the gateway does.
+import { isFields } from './adapter-part.ts'
+import type { Config, HttpConfig, IdentityConfig, JwtConfig } from './config.ts'
+import type { Files } from './files.ts'
+import { didYouMean } from './problems.ts'
+import type { Report } from './report.ts'
+import type { Names } from './routes.ts'
+import type { sections } from './schema.ts'
+
+export interface Around {
+  readonly names: Names
+  readonly report: Report
+  readonly files: Files
+}
+
+/** Who may call. What it names must exist; two programs cannot share a key. */
+export function identityOf(
+  identity: NonNullable<ReturnType<typeof sections.identity.parse>>,
+  { names, report, files }: Around,
+): IdentityConfig {
+  const holders = new Map<string, string>()
+  for (const [program, { key, channels = [] }] of Object.entries(identity.keys ?? {})) {
+    const path = ['identity', 'keys', program]
+    const holder = holders.get(key)
+    if (holder !== undefined) report.add([...path, 'key'], `it is the key of ${JSON.stringify(holder)} too`)
+    holders.set(key, program)
+    for (const [index, channel] of channels.entries()) {
+      if (names.channels.has(channel)) continue
+      const hint = didYouMean(channel, names.channels)
+      report.add([...path, 'channels', index], `no channel is named ${JSON.stringify(channel)}${hint}`)
+    }
+  }
+  const keySet = (who: 'customers' | 'agents'): { readonly [name in typeof who]?: JwtConfig } => {
+    const jwt = identity[who]
+    if (jwt?.jwks === undefined) return {}
+    const remote = /^https?:\/\//u.test(jwt.jwks)
+    const jwks = remote ? jwt.jwks : files.readable(jwt.jwks, ['identity', who, 'jwks'])
+    return { [who]: { ...jwt, jwks } }
+  }
+  return { ...identity, ...keySet('customers'), ...keySet('agents') }
+}
+
+/** DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. */
+export function checkReach(host: string, identity: unknown, report: Report): void {
+  const local = host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
+  const someone = isFields(identity) && Object.keys(identity).length > 0
+  if (local || someone) return
+  const shown = report.show(['http', 'host'], host) ?? 'it'
+  report.add(
+    ['http', 'host'],
+    `${shown} can be reached from other machines, and nothing says who may call: add "identity" (customers, agents or keys), or listen on 127.0.0.1`,
+  )
+}
+
+/** The listener; its files must be readable. */
+export function httpOf(http: ReturnType<typeof sections.http.parse>, files: Files): HttpConfig {
+  const { bodyLimit, headerTimeout, requestTimeout, keepAliveTimeout, headerLimit, tls, ...rest } = http
+  const pem = (name: 'cert' | 'key' | 'ca', text: string): string =>
+    files.readable(text, ['http', 'tls', name])
+  return {
+    ...rest,
+    bodyLimitBytes: bodyLimit,
+    headerTimeoutMs: headerTimeout,
+    requestTimeoutMs: requestTimeout,
+    keepAliveTimeoutMs: keepAliveTimeout,
+    maxHeaderBytes: headerLimit,
+    ...(tls !== undefined && {
+      tls: {
+        certFile: pem('cert', tls.cert),
+        keyFile: pem('key', tls.key),
+        ...(tls.ca !== undefined && { caFile: pem('ca', tls.ca) }),
+      },
+    }),
+  }
+}
+
+/** What is remembered. */
+export function storeOf({ retention, dedupe }: ReturnType<typeof sections.store.parse>): Config['store'] {
+  return { retention: { ageMs: retention.age, maxBytes: retention.size }, dedupeMs: dedupe }
+}
+
+/** One conversation’s waiting work. */
+export function lanesOf({ limit, hold, attempts }: ReturnType<typeof sections.lanes.parse>): Config['lanes'] {
+  return { limit, holdMs: hold, attempts }
+}

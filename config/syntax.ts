@@ -1,0 +1,50 @@
+// What the YAML parser finds wrong, and what it would read differently from how it is written.
+import type { Document, LineCounter } from 'yaml'
+import { unmask } from './interpolate.ts'
+import type { Masked } from './interpolate.ts'
+import type { Position, Problem } from './problems.ts'
+
+/** Deeper maps and lists are refused. */
+export const MAX_DEPTH = 64
+const MAX_SYNTAX_ERRORS = 20
+
+/** The parser's errors and warnings as problems. */
+export function syntaxProblems(
+  file: string,
+  document: Document.Parsed,
+  lines: LineCounter,
+  { variables }: Masked,
+): Problem[] {
+  const faults = [...document.errors, ...document.warnings]
+  const exhausted = faults.find((fault) => fault.code === 'RESOURCE_EXHAUSTION')
+  if (exhausted !== undefined) {
+    const message = `nested more than ${MAX_DEPTH} levels deep`
+    return [{ file, ...positionAt(lines, exhausted.pos[0]), message, path: '' }]
+  }
+  return faults.slice(0, MAX_SYNTAX_ERRORS).map((fault) => {
+    // The parser quotes what it did not expect, and that may be a secret.
+    const words = fault.code === 'UNEXPECTED_TOKEN' ? fault.message.replace(/: ".*$/su, '') : fault.message
+    const message = unmask(words.slice(0, 1).toLowerCase() + words.slice(1), variables)
+    return { file, ...positionAt(lines, fault.pos[0]), message: `not valid YAML: ${message}`, path: '' }
+  })
+}
+
+/** Line and column of a character of the file. */
+export function positionAt(lines: LineCounter, offset: number): Position {
+  const { line, col } = lines.linePos(offset)
+  return line === 0 ? { line: 1, column: 1 } : { line, column: col }
+}
+
+/** What a text that came from the environment may mean where no text is wanted (YAML 1.2.2 §10.3.2). */
+export function readingOf(text: string): number | boolean | undefined {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?$/u.test(text) ? Number(text) : undefined
+}
+
+/** A number that would not come back as it is written: `007`, a 20-digit id. */
+export function lostDigits(value: number, source: string): string | undefined {
+  if (/^[-+]?0\d/u.test(source)) return `${source} would become ${value}: write it in quotes if it is a text`
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    return `${source} is too large for an exact number: write it in quotes`
+  return undefined
+}

@@ -1,0 +1,79 @@
+// The kinds of values the file has: durations, sizes, expressions, address ranges.
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { expressionFault, templateFault } from './expressions.ts'
+import type { ExpressionFault } from './expressions.ts'
+import { DURATION, SIZE, formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
+
+/** Node's timers end at 2^31 ms; nothing that waits in memory waits longer than a day. */
+const LONGEST_WAIT_MS = 86_400_000
+export const LONGEST_KEPT_MS = 3650 * 86_400_000
+
+/** zod's own message for a missing value, ours for a wrong one. */
+function unlessMissing(message: string): (issue: { readonly input?: unknown }) => string | undefined {
+  return (issue) => (issue.input === undefined ? undefined : message)
+}
+
+/** Yields milliseconds. */
+export function duration(max = LONGEST_WAIT_MS, min = 1) {
+  const error = unlessMissing('a duration is a whole number and a unit: 300ms, 2s, 5m, 24h, 7d')
+  return z
+    .string({ error })
+    .regex(DURATION, { error })
+    .transform((text) => parseDuration(text) ?? NaN) // the pattern lets nothing else through
+    .refine((ms) => ms >= min && ms <= max, {
+      error: `from ${formatDuration(min)} to ${formatDuration(max)} is allowed`,
+    })
+}
+
+/** Yields bytes. */
+export function size(max: number, min = 1024) {
+  const error = unlessMissing('a size is a whole number and a unit: 512b, 64kb, 1mb, 1gb')
+  return z
+    .string({ error })
+    .regex(SIZE, { error })
+    .transform((text) => parseSize(text) ?? NaN) // the pattern lets nothing else through
+    .refine((bytes) => bytes >= min && bytes <= max, {
+      error: `from ${formatSize(min)} to ${formatSize(max)} is allowed`,
+    })
+}
+
+export const text = z.string().min(1, { error: 'it must not be empty' })
+
+/** `params.offset` tells where in the text the fault is. */
+function checked(fault: (source: string) => ExpressionFault | undefined) {
+  return text.superRefine((source, context) => {
+    const found = source === '' ? undefined : fault(source)
+    if (found === undefined) return
+    context.addIssue({ code: 'custom', message: found.message, params: { offset: found.offset } })
+  })
+}
+
+/** JSONata that compiles. */
+export const expression = checked(expressionFault)
+/** A text with `{{ JSONata }}` in it. */
+export const template = checked(templateFault)
+
+/** An address or a CIDR range. */
+export const range = text.refine(isAddressRange, {
+  error: 'it is neither an address nor a range such as 10.0.0.0/8 or fd00::/8',
+})
+
+function isAddressRange(source: string): boolean {
+  const [address = '', bits, ...more] = source.split('/')
+  const version = isIP(address)
+  if (version === 0 || more.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/u.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
+/** Yields it without a trailing slash. */
+export const webAddress = text
+  .refine((source) => /^https?:$/u.test(URL.parse(source)?.protocol ?? ''), {
+    error: 'it must be an address that begins with http:// or https://',
+  })
+  .transform((source) => source.replace(/\/+$/u, ''))
+
+/** Names of components and programs become metric labels, paths and store keys. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/u
+
+export const count = (max: number, min = 1) => z.int().min(min).max(max)

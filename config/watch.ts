@@ -1,0 +1,115 @@
+// Tells when the content of files changes, however an editor or a deployment writes them.
+import { createHash } from 'node:crypto'
+import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+
+export interface WatchOptions {
+  /** Quiet time after the last sign before files are compared. Default 100 ms. */
+  readonly debounceMs?: number
+  /** Files are compared this often without any sign: network and overlay file systems send none. Default 2 s. */
+  readonly pollMs?: number
+  /** Hears what `onChange` throws. Default: a process warning. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface Watch extends AsyncDisposable {
+  /** Resolves when the content known is the content at the moment of the call. */
+  readonly ready: Promise<void>
+  /** After it nothing is called any more; resolves when a running `onChange` is through. */
+  close(): Promise<void>
+}
+
+/**
+ * Calls `onChange` with the files (absolute) whose content is another than before. Calls do not overlap. A file that is
+ * away for a moment (editors write a new one and rename it; a deployment swaps links) has not changed until it is back
+ * with other content. Does not keep the process alive.
+ */
+export function watchConfig(
+  files: readonly string[],
+  onChange: (changed: readonly string[]) => void | Promise<void>,
+  options: WatchOptions = {},
+): Watch {
+  const { debounceMs = 100, pollMs = 2000, onError = warn } = options
+  const paths = [...new Set(files.map((file) => resolve(file)))]
+  const hashes = new Map<string, string>()
+  let closed = false
+  let debounce: NodeJS.Timeout | undefined
+  let running: Promise<void> = remember()
+  const ready = running
+
+  async function remember(): Promise<void> {
+    for (const path of paths) {
+      const hash = await hashOf(path)
+      if (hash !== undefined) hashes.set(path, hash)
+    }
+  }
+
+  async function compare(): Promise<void> {
+    const changed: string[] = []
+    for (const path of paths) {
+      const hash = await hashOf(path)
+      if (hash === undefined || hash === hashes.get(path)) continue
+      hashes.set(path, hash)
+      changed.push(path)
+    }
+    if (closed || changed.length === 0) return
+    try {
+      await onChange(changed)
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  function compareNext(): void {
+    running = running.then(() => (closed ? undefined : compare()))
+  }
+  function onSign(): void {
+    clearTimeout(debounce)
+    if (closed) return
+    debounce = setTimeout(compareNext, debounceMs)
+    debounce.unref()
+  }
+
+  // The folder, not the file: a watch on a file stays with the old one when a new one takes its name.
+  const watchers = [...new Set(paths.map((path) => dirname(path)))].flatMap((folder) =>
+    startWatch(folder, onSign),
+  )
+  const poll = setInterval(compareNext, pollMs)
+  poll.unref()
+
+  async function close(): Promise<void> {
+    closed = true
+    clearTimeout(debounce)
+    clearInterval(poll)
+    for (const watcher of watchers) watcher.close()
+    await running
+  }
+  return { ready, close, [Symbol.asyncDispose]: close }
+}
+
+/** Empty where the system refuses (no folder, no more watches): then polling has to do. */
+function startWatch(folder: string, onSign: () => void): readonly FSWatcher[] {
+  try {
+    const watcher = watch(folder, { persistent: false }, onSign)
+    watcher.on('error', () => watcher.close()) // the folder is gone; polling goes on
+    return [watcher]
+  } catch {
+    return [] // polling does it alone
+  }
+}
+
+async function hashOf(file: string): Promise<string | undefined> {
+  try {
+    return createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
+  } catch {
+    return undefined // away for a moment, or for good: nothing to compare
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
+}
