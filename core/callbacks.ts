@@ -8,11 +8,12 @@ import { canonical } from './json.ts'
 import { pushesOf } from './push.ts'
 import type { Row, Settle, Store } from './store/store.ts'
 import { timerId } from './timers.ts'
-import type { Waiters } from './waiters.ts'
+import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
   readonly store: Store
-  readonly waiters: Waiters
+  /** Somebody may still wait for it. */
+  readonly resolve: (id: string, ended: Ended) => void
   readonly now: () => number
   /** Our own base address, as agents reach it. */
   readonly origin: () => string
@@ -40,7 +41,7 @@ export async function loadCallbackSecret(store: Store): Promise<Buffer> {
 }
 
 export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
-  const { store, waiters, now } = options
+  const { store, now } = options
   const mac = (id: string, epoch: string): string =>
     createHmac('sha256', secret).update(`${id}.${epoch}`).digest('base64url')
 
@@ -94,7 +95,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       }
       const result = await store.settle(settle)
       if (result.status === 'settled') {
-        waiters.resolve(id, { outcome: 'answered', reply })
+        options.resolve(id, { outcome: 'answered', reply })
         if (settle.pushes.length > 0) options.poke(conversation.home)
         return accepted(id)
       }

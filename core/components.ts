@@ -37,6 +37,7 @@ export interface Surroundings {
   ): { readonly scope: Scope; dispose(): Promise<void> }
   host(channel: ChannelParts): ChannelHost
   onBreaker(change: BreakerChange): void
+  onCalled(called: Called): void
 }
 
 export interface BreakerChange {
@@ -131,7 +132,12 @@ export function createBackend(
       safe: said.safe ?? offered.safe,
       idempotent: said.idempotent ?? offered.idempotent ?? false,
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
-      protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, around.log),
+      protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, {
+        target: 'backend',
+        name: settings.id,
+        operation: ownName(instance.operations, settings.operations, name),
+        around,
+      }),
     }
     // Names behind `*` come from callers: what they may create is bounded.
     if (inUse.size >= MAX_OPERATIONS) return { ...made, protect: inUse.get('*')?.protect ?? made.protect }
@@ -168,7 +174,12 @@ export function createAgent(settings: AgentSettings, adapter: Adapter, around: S
       agent: life.instance,
       timeoutMs: settings.timeoutMs,
       callbackWithinMs: settings.callbackWithinMs ?? CALLBACK_WITHIN_MS,
-      protect: protection(breaker, `agent "${settings.id}"`, around.log),
+      protect: protection(breaker, `agent "${settings.id}"`, {
+        target: 'agent',
+        name: settings.id,
+        operation: 'answer',
+        around,
+      }),
     },
   }
 }
@@ -242,13 +253,34 @@ function watched(
 }
 
 // DESIGN §7, from outside in: breaker( deadline( call )).
-function protection(breaker: Breaker, what: string, log: Log): Protect {
-  return ({ ms, signal }, call) => breaker.run(() => withDeadline({ ms, signal, what, log }, call))
+function protection(
+  breaker: Breaker,
+  what: string,
+  { around, ...called }: Pick<Called, 'target' | 'name' | 'operation'> & { readonly around: Surroundings },
+): Protect {
+  const { log } = around
+  return async ({ ms, signal }, call) => {
+    const begun = performance.now()
+    let result = 'ok'
+    try {
+      return await breaker.run(() => withDeadline({ ms, signal, what, log }, call))
+    } catch (error) {
+      result = error instanceof GatewayError ? error.code : 'ABORTED'
+      throw error
+    } finally {
+      around.onCalled({ ...called, result, durationMs: performance.now() - begun })
+    }
+  }
 }
 
 function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   if (Object.hasOwn(table, name)) return table[name]
   return Object.hasOwn(table, '*') ? table['*'] : undefined
+}
+
+// Labels come from config, never from content: what only `*` stands for is counted under `*`.
+function ownName(offered: object, said: object, name: string): string {
+  return Object.hasOwn(offered, name) || Object.hasOwn(said, name) ? name : '*'
 }
 
 function messageOf(error: unknown): string {

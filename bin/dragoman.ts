@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+// The command line: every command with the text that teaches it.
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { check } from './check.ts'
+import { schema } from './schema.ts'
+import { send } from './send.ts'
+import { start } from './start.ts'
+import { trace } from './trace.ts'
+import { version } from './version.ts'
+
+const program = new Command('dragoman')
+  .description(
+    'An integration gateway for customer-service desks: any protocol in, one message, the answer back in its own protocol.',
+  )
+  .version(version)
+  .showHelpAfterError('(dragoman --help lists the commands)')
+  .addHelpText(
+    'after',
+    `
+Begin here:
+  dragoman start                       the gateway as it comes, on this machine only
+  dragoman check                       every problem of the config file, with line and column
+  dragoman send "where is 000777?"     a message to the running gateway
+  dragoman trace ID                    the way one message went`,
+  )
+
+const config = new Option(
+  '-c, --config FILE',
+  'the config file (default: ./gateway.yaml, else the one that comes with dragoman)',
+)
+const data = new Option('--data DIR', "the store's folder; it is created (default: what the config says)")
+
+program
+  .command('start')
+  .description('start the gateway; it runs until SIGTERM or Ctrl-C, and finishes what it has begun')
+  .addOption(config)
+  .addOption(data)
+  .option('--port N', 'the HTTP port, 0 for any free one', port)
+  .option('--mqtt-port N', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
+  .addHelpText(
+    'after',
+    `
+When it is ready it prints one JSON line with its ports, then a command to paste for each channel.
+SIGHUP, or saving the file, loads the config again; a file with a mistake changes nothing.
+Logs are JSON lines on the standard error output.`,
+  )
+  .action(start)
+
+program
+  .command('check')
+  .description('read the config and name every problem at once: file:line:column: what is wrong')
+  .addOption(config)
+  .action(check)
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the config file, for editors')
+  .addOption(config)
+  .action(schema)
+
+program
+  .command('send')
+  .description('send a message to the running gateway and print the answer')
+  .argument('<text>', 'what the customer says')
+  .option('--sender ID', 'who says it', 'guest')
+  .option('--wait SECONDS', 'how long to wait for the answer', seconds, 10)
+  .option('--url URL', 'the gateway', 'http://127.0.0.1:8080')
+  .option('--token TOKEN', 'the bearer token, where the gateway asks for one')
+  .action(send)
+
+program
+  .command('trace')
+  .description("show one message's way, step by step")
+  .argument('<id>', "the message's id, as the gateway answered it")
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nAsks the running gateway; if none runs, reads its store without changing it.')
+  .action(trace)
+
+await program.parseAsync()
+
+function port(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/u.test(text) || number > 65_535)
+    throw new InvalidArgumentError('a port is a number from 0 to 65535')
+  return number
+}
+
+function seconds(text: string): number {
+  if (!/^\d+$/u.test(text) || Number(text) > 60)
+    throw new InvalidArgumentError('a number of seconds from 0 to 60')
+  return Number(text)
+}

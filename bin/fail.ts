@@ -1,0 +1,12 @@
+// How a command ends badly: what is wrong on the error output, in words, and a status.
+import { GatewayError } from '../core/api.ts'
+import { ConfigError, formatProblem } from '../config/load.ts'
+
+/** Prints the reason without a stack and sets the exit status. */
+export function fail(error: unknown, status = 1): void {
+  if (error instanceof ConfigError)
+    for (const problem of error.problems) console.error(formatProblem(problem))
+  else if (error instanceof GatewayError) console.error(`dragoman: ${error.message}`)
+  else console.error(error)
+  process.exitCode = status
+}

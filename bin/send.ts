@@ -1,0 +1,32 @@
+// `dragoman send`: one message to a running gateway, and its answer.
+import { randomUUID } from 'node:crypto'
+import { fail } from './fail.ts'
+
+export interface SendOptions {
+  readonly sender: string
+  readonly wait: number
+  readonly url: string
+  readonly token?: string
+}
+
+export async function send(text: string, { sender, wait, url, token }: SendOptions): Promise<void> {
+  try {
+    const response = await fetch(new URL('/v1/messages', url), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': randomUUID(),
+        prefer: `wait=${wait}`,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      body: JSON.stringify({ sender: { id: sender }, text }),
+      signal: AbortSignal.timeout((wait + 5) * 1000),
+    })
+    console.log(JSON.stringify(await response.json(), null, 2))
+    if (!response.ok) process.exitCode = 1
+  } catch (error) {
+    const reason =
+      error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
+    fail(new Error(`no gateway answered at ${url} (${String(reason)}); start one with "dragoman start"`))
+  }
+}

@@ -1,0 +1,85 @@
+// `dragoman start`: the process around the gateway: signals, the ready line, reload.
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { watchConfig } from '../config/watch.ts'
+import type { Gateway } from '../core/gateway.ts'
+import { startGateway } from '../core/gateway.ts'
+import { createIdentity, loadAdminToken } from '../core/http/identity.ts'
+import { createLog } from '../core/log.ts'
+import type { RootLog } from '../core/log.ts'
+import { openSqliteStore } from '../core/store/sqlite.ts'
+import { configFile, loadAll } from './config-file.ts'
+import type { Loaded } from './config-file.ts'
+import { fail } from './fail.ts'
+import { version } from './version.ts'
+
+export interface StartOptions {
+  readonly config?: string
+  readonly data?: string
+  readonly port?: number
+  readonly mqttPort?: number
+}
+
+const STOP_MS = 9000
+
+export async function start(options: StartOptions): Promise<void> {
+  const file = configFile(options.config)
+  const overrides = {
+    ...(options.data !== undefined && { data: options.data }),
+    ...(options.port !== undefined && { port: options.port }),
+    ...(options.mqttPort !== undefined && { mqttPort: options.mqttPort }),
+  }
+  try {
+    const first = await loadAll(file, overrides)
+    const { config } = first
+    const log = createLog({ level: config.log.level, secrets: config.secrets })
+    warnOfPlugins(first, log)
+    const store = await openSqliteStore({ directory: config.dataDirectory })
+    const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
+    const identity = createIdentity(config.identity, {
+      host: config.http.host,
+      adminToken,
+      log: log.child('identity'),
+    })
+    const reload = async (): Promise<{ settings: Loaded['config']; adapters: Loaded['adapters'] }> => {
+      const next = await loadAll(file, overrides)
+      warnOfPlugins(next, log)
+      return { settings: next.config, adapters: next.adapters }
+    }
+    const { adapters } = first
+    const gateway = await startGateway({ settings: config, adapters, store, identity, log, version, reload })
+    const urlFile = join(config.dataDirectory, 'gateway.url')
+    await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
+    announce(gateway)
+    const reloaded = (): void => void gateway.reload().catch(() => undefined) // the gateway has logged why
+    const watching = watchConfig([file], reloaded)
+    process.on('SIGHUP', reloaded)
+    const stop = async (signal: string): Promise<void> => {
+      log.child('gateway').info('stopping', { signal })
+      watching.close()
+      const left = await gateway.stop(STOP_MS)
+      await store[Symbol.asyncDispose]()
+      await rm(urlFile, { force: true })
+      log.child('gateway').info('stopped', { unfinished: left })
+      log.flush()
+      process.exit(0)
+    }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+  } catch (error) {
+    fail(error)
+    process.exit(1)
+  }
+}
+
+function announce(gateway: Gateway): void {
+  console.log(JSON.stringify({ ready: true, http: gateway.port }))
+  const hints = gateway.hints()
+  if (hints.length > 0) console.log(`\nDragoman listens on ${gateway.origin}. Try, in another terminal:\n`)
+  for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)
+}
+
+function warnOfPlugins({ plugins }: Loaded, log: RootLog): void {
+  for (const { name, failure } of plugins.plugins)
+    if (failure !== undefined)
+      log.child('plugins').error(`plugin ${name} was not loaded: ${failure.message}`, { ...failure })
+}

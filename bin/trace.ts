@@ -1,0 +1,64 @@
+// `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GatewayError } from '../core/api.ts'
+import { openSqliteStore } from '../core/store/sqlite.ts'
+import { traceOf } from '../core/trace.ts'
+import type { Trace } from '../core/trace.ts'
+import { configFile, loadAll } from './config-file.ts'
+import { fail } from './fail.ts'
+
+export interface TraceOptions {
+  readonly config?: string
+  readonly data?: string
+  readonly json?: boolean
+}
+
+export async function trace(id: string, options: TraceOptions): Promise<void> {
+  try {
+    const overrides = options.data === undefined ? {} : { data: options.data }
+    const { config } = await loadAll(configFile(options.config), overrides)
+    const found = (await fromGateway(config.dataDirectory, id)) ?? (await fromFile(config.dataDirectory, id))
+    if (found === undefined) {
+      fail(new GatewayError('NOT_FOUND', `the store in ${config.dataDirectory} knows nothing of ${id}`))
+      return
+    }
+    console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** Where the running gateway can be asked: it leaves its address and the admin token in its data folder. */
+async function fromGateway(directory: string, id: string): Promise<Trace | undefined> {
+  let origin: string
+  let token: string
+  try {
+    origin = (await readFile(join(directory, 'gateway.url'), 'utf8')).trim()
+    token = (await readFile(join(directory, 'admin.token'), 'utf8')).trim()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+  let response: Response
+  try {
+    response = await fetch(`${origin}/admin/v1/trace/${encodeURIComponent(id)}`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+  } catch {
+    return undefined // it left its address behind and is gone; the file is free then
+  }
+  if (response.status === 404) return undefined
+  if (!response.ok) throw new GatewayError('INTERNAL', `the gateway at ${origin} answered ${response.status}`)
+  return (await response.json()) as Trace // our own admin API
+}
+
+async function fromFile(directory: string, id: string): Promise<Trace | undefined> {
+  await using store = await openSqliteStore({ directory, readOnly: true })
+  return traceOf(store, id)
+}
+
+function readable({ id, steps }: Trace): string {
+  const lines = steps.map(({ at, step, detail }) => `${(at ?? '').padEnd(24)}  ${step.padEnd(12)}  ${detail}`)
+  return [id, ...lines].join('\n')
+}

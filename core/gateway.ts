@@ -1,0 +1,301 @@
+// The gateway: builds it, starts it, changes it while it runs, drains it. It owns the generations.
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Adapter, Json, Message, Scope } from './api.ts'
+import { GatewayError } from './api.ts'
+import { CALLBACK_PATH, createCallbacks, loadCallbackSecret } from './callbacks.ts'
+import type { Callbacks } from './callbacks.ts'
+import type { Surroundings } from './components.ts'
+import { Generation, buildGeneration } from './generation.ts'
+import { createFetch } from './guard/fetch.ts'
+import type { TlsOptions } from './guard/fetch.ts'
+import { hostsOf } from './hosts.ts'
+import { createHost } from './host.ts'
+import { operatorMounts } from './http/admin.ts'
+import { createEdge } from './http/edge.ts'
+import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
+import type { IdentityCheck } from './http/identity.ts'
+import { createMetrics } from './http/metrics.ts'
+import type { RootLog } from './log.ts'
+import { Pipeline } from './pipeline.ts'
+import { startRetention } from './retention.ts'
+import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
+import { createState } from './state.ts'
+import { statusOf } from './status.ts'
+import type { Store } from './store/store.ts'
+import { traceOf } from './trace.ts'
+
+export interface GatewaySettings extends GenerationSettings {
+  readonly http: ListenerConfig
+  readonly store: {
+    readonly retention: { readonly ageMs: number; readonly maxBytes: number }
+    readonly dedupeMs: number
+  }
+  readonly lanes: { readonly limit: number; readonly holdMs: number; readonly attempts: number }
+}
+
+export interface GatewayOptions {
+  readonly settings: GatewaySettings
+  readonly adapters: ReadonlyMap<string, Adapter>
+  readonly store: Store
+  readonly identity: IdentityCheck
+  /** Nobody is identified: a program may read every conversation. */
+  readonly open: boolean
+  readonly log: RootLog
+  readonly version: string
+  /** Reads config and plugins again; what it throws is the reason why nothing changes. */
+  readonly reload: () => Promise<{
+    readonly settings: GatewaySettings
+    readonly adapters: ReadonlyMap<string, Adapter>
+  }>
+}
+
+export interface Gateway {
+  readonly port: number
+  readonly origin: string
+  /** One command to paste for each channel that has one. */
+  hints(): readonly { readonly channel: string; readonly command: string }[]
+  /** The next generation, or an error and the old one. Throws what stood in the way. */
+  reload(): Promise<{ readonly generation: number }>
+  reloadTls(): Promise<void>
+  /** Takes nothing new, finishes what it can in `deadlineMs`, and leaves the rest to the next life. Returns how much that is. */
+  stop(deadlineMs: number): Promise<number>
+}
+
+/** Waiting messages that a platform which cannot be refused may pile up (SEMANTICS 28). */
+const PLATFORM_LANE_LIMIT = 10_000
+const MAX_IN_FLIGHT = 512
+const DRAIN_MS = 30_000
+const CHANNEL_CALLS: CallSettings = {
+  timeoutMs: 10_000,
+  breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000 },
+  connections: 16,
+  responseLimitBytes: 10 * 1024 * 1024,
+}
+
+/** Starts everything; what was left behind by an earlier life is taken up at once. Throws what prevented it. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { store, log, identity } = options
+  const instance = randomUUID()
+  const metrics = createMetrics(log.child('metrics'))
+  const { telemetry } = metrics
+  let settings = options.settings
+  let generation: Generation | undefined
+  let origin = ''
+  let draining = false
+  let lastReload: { readonly at: string; readonly error?: string } | undefined
+  let edge: Edge
+
+  const current = (): Generation => {
+    if (generation === undefined) throw new GatewayError('INTERNAL', 'the gateway has not started yet')
+    return generation
+  }
+  const pin = (): ReturnType<Generation['pin']> => current().pin()
+  const secret = await loadCallbackSecret(store)
+  const callbacks: Callbacks = createCallbacks(secret, {
+    store,
+    now: Date.now,
+    origin: () => origin,
+    components: current,
+    resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
+    poke: (home) => pipeline.lanes.poke(home),
+  })
+  const pipeline = new Pipeline({
+    store,
+    log: log.child('pipeline'),
+    telemetry,
+    now: Date.now,
+    instance,
+    pin,
+    callback: (message: Message, epoch: number) => callbacks.offer(message, epoch),
+    dedupeMs: settings.store.dedupeMs,
+    laneLimit: { refusable: settings.lanes.limit, platform: PLATFORM_LANE_LIMIT },
+    holdMs: settings.lanes.holdMs,
+    attempts: settings.lanes.attempts,
+    maxInFlight: MAX_IN_FLIGHT,
+  })
+  const around: Surroundings = {
+    log: log.child('gateway'),
+    onBreaker({ owner, operation, state, reason }) {
+      metrics.breakerState.set(state.toLowerCase(), owner, operation)
+      log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
+    },
+    onCalled: (called) => telemetry.called(called),
+    host: (parts) =>
+      createHost(parts, {
+        pipeline,
+        store,
+        open: options.open,
+        identify: (credential, channel) => identity.forCredential(credential, channel),
+        remount: () => {
+          if (generation !== undefined) mount(generation)
+        },
+      }),
+    scope(role, component) {
+      const calls: CallSettings = { ...CHANNEL_CALLS, ...component }
+      const childLog = log.child(`${role} ${component.id}`)
+      const guarded = createFetch({
+        allow: hostsOf(component.config),
+        connections: calls.connections,
+        responseLimitBytes: calls.responseLimitBytes,
+        log: childLog,
+        ...(calls.tls !== undefined && { tls: readTlsFiles(calls.tls) }),
+      })
+      const scope: Scope = {
+        id: component.id,
+        log: childLog,
+        now: Date.now,
+        metrics: metrics.forComponent(component.id),
+        fetch: guarded.fetch,
+        state: createState({ store, instance, prefix: `${role}/${component.id}/` }),
+      }
+      return { scope, dispose: () => guarded.dispose() }
+    },
+  }
+
+  function mount(of: Generation): void {
+    const mounts: Mount[] = [...of.channels.values()].flatMap((channel) =>
+      channel.mounts.map(({ path, handler }) => ({
+        path,
+        handler,
+        channel: channel.id,
+        onCarried: (id: string, how: 'flushed' | 'back') => pipeline.returnRight.handed(id, how),
+        ...(channel.access !== undefined && { access: channel.access }),
+        ...(channel.bodyLimitBytes !== undefined && { bodyLimitBytes: channel.bodyLimitBytes }),
+      })),
+    )
+    edge.mount([
+      ...mounts,
+      { path: CALLBACK_PATH, channel: 'core', access: { open: true }, handler: callbacks.handle },
+      ...operatorMounts({
+        metrics,
+        log: log.child('admin'),
+        ready: () => readiness(),
+        status: async (): Promise<Json> =>
+          statusOf({
+            generation: current(),
+            store,
+            version: options.version,
+            instance,
+            lastReload,
+            inFlight: pipeline.lanes.inFlight,
+          }),
+        trace: async (id) => (await traceOf(store, id)) as Json | undefined,
+        deadLetters: async (limit) => (await store.find({ by: 'dead', limit })) as unknown as Json,
+        reload: async () => ({ ...(await reload()) }),
+      }),
+    ])
+  }
+
+  function readiness(): readonly string[] {
+    const health = store.health()
+    return [
+      ...(draining ? ['the gateway is stopping'] : []),
+      ...(health.writable ? [] : [`the store cannot be written: ${health.reason}`]),
+      ...(generation === undefined ? ['no generation is running'] : []),
+    ]
+  }
+
+  async function swap(next: Generation): Promise<void> {
+    const before = generation
+    generation = next
+    mount(next)
+    metrics.generation.set(next.number)
+    metrics.lastReloadSuccess.set(Date.now() / 1000)
+    if (before === undefined) return
+    const stragglers = await before.drained(DRAIN_MS)
+    if (stragglers > 0)
+      log
+        .child('gateway')
+        .warn('attempts outlived their generation', { generation: before.number, stragglers })
+    const kept = new Set(next.running())
+    await Promise.all(
+      [...before.running()].filter((running) => !kept.has(running)).map((running) => running.dispose()),
+    )
+  }
+
+  let reloading: Promise<unknown> = Promise.resolve()
+  function reload(): Promise<{ readonly generation: number }> {
+    const next = reloading.then(async () => {
+      const at = new Date().toISOString()
+      try {
+        const fresh = await options.reload()
+        const built = await buildGeneration({ ...fresh, previous: generation, around })
+        settings = fresh.settings
+        void swap(built).catch((error: unknown) =>
+          log.child('gateway').error('the old generation did not end', { error }),
+        )
+        lastReload = { at }
+        log.child('gateway').info('a new generation runs', { generation: built.number })
+        return { generation: built.number }
+      } catch (error) {
+        lastReload = { at, error: error instanceof Error ? error.message : String(error) }
+        log.child('gateway').error('the change was not taken over; the running generation goes on', { error })
+        throw error
+      }
+    })
+    reloading = next.catch(() => undefined)
+    return next
+  }
+
+  edge = createEdge({
+    http: settings.http,
+    identity,
+    log: log.child('http'),
+    onRefused: metrics.refused,
+  })
+  const retention = startRetention({ store, log: log.child('retention'), ...settings.store.retention })
+  const listening = await edge.start()
+  origin = listening.origin
+  try {
+    await swap(await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around }))
+    await pipeline.lanes.start()
+  } catch (error) {
+    await edge.drain(0)
+    throw error
+  }
+  metrics.onScrape(async () => {
+    metrics.connections.set(edge.connections, 'http')
+    for (const row of await store.find({ by: 'ledger' })) {
+      if (row.row !== 'ledger') continue
+      metrics.queueDepth.set(row.waiting)
+      metrics.deadLetters.set(row.deadLetters)
+    }
+  })
+
+  return {
+    port: listening.port,
+    origin,
+    hints: () =>
+      [...current().channels.values()].flatMap(({ id, inUse }) => {
+        const command = inUse.channel.hint?.(origin)
+        return command === undefined ? [] : [{ channel: id, command }]
+      }),
+    reload,
+    reloadTls: () => edge.reloadTls(),
+    async stop(deadlineMs) {
+      const end = performance.now() + deadlineMs
+      const left = (): number => Math.max(0, end - performance.now())
+      draining = true
+      await Promise.all([edge.drain(left() * 0.6), pipeline.stop(left() * 0.6)])
+      const stragglers = pipeline.lanes.inFlight
+      retention[Symbol.dispose]()
+      await Promise.race([
+        Promise.all([...current().running()].map((running) => running.dispose())),
+        new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
+      ])
+      return stragglers
+    },
+  }
+}
+
+/** Read at each start of a component: a renewed certificate is used after the next reload. */
+function readTlsFiles({ ca, cert, key, serverName, verify }: TlsSettings): TlsOptions {
+  return {
+    ...(ca !== undefined && { ca: readFileSync(ca) }),
+    ...(cert !== undefined && { cert: readFileSync(cert) }),
+    ...(key !== undefined && { key: readFileSync(key) }),
+    ...(serverName !== undefined && { serverName }),
+    verify,
+  }
+}

@@ -1,0 +1,45 @@
+// What runs, as `/admin/v1/status` shows it.
+import type { Json } from './api.ts'
+import type { Generation } from './generation.ts'
+import type { Store } from './store/store.ts'
+
+export interface StatusParts {
+  readonly generation: Generation
+  readonly store: Store
+  readonly version: string
+  readonly instance: string
+  readonly lastReload: { readonly at: string; readonly error?: string } | undefined
+  readonly inFlight: number
+}
+
+export async function statusOf(parts: StatusParts): Promise<Json> {
+  const { generation, store, version, instance, lastReload, inFlight } = parts
+  const [ledger] = await store.find({ by: 'ledger' })
+  const channels = [...generation.channels.values()].map(({ id, adapter, mounts }) => ({
+    id,
+    adapter: adapter.name,
+    paths: mounts.map(({ path }) => path),
+  }))
+  const backends = [...generation.backends.values()].map(({ id, adapter, breakers }) => ({
+    id,
+    adapter: adapter.name,
+    breakers: [...breakers].map(([operation, { state }]) => ({ operation, state })),
+  }))
+  const agents = [...generation.agents.values()].map(({ id, adapter, breaker }) => ({
+    id,
+    adapter: adapter.name,
+    breaker: breaker.state,
+  }))
+  return {
+    version,
+    instance,
+    generation: generation.number,
+    channels,
+    backends,
+    agents,
+    inFlight,
+    ledger: ledger?.row === 'ledger' ? { ...ledger } : null,
+    store: { ...store.health() },
+    lastReload: lastReload === undefined ? null : { ...lastReload },
+  }
+}

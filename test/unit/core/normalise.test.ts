@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
+import type { Draft } from '../../../core/api.ts'
+import { normalise } from '../../../core/normalise.ts'
+
+const draft: Draft = {
+  kind: 'message',
+  type: 'text',
+  sender: { id: 'ann', role: 'customer' },
+  parts: [{ kind: 'text', text: 'hello' }],
+}
+const options = { channel: 'web', identity: undefined, now: 0, dedupeMs: 1000 }
+const of = (change: object, more: object = {}) => normalise({ ...draft, ...change }, { ...options, ...more })
+
+test('a message is stamped by the core and frozen all the way down', () => {
+  const { message, home } = of({})
+  expect(message).toMatchObject({ channel: 'web', conversation: 'web:ann', direction: 'inbound' })
+  expect(message.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/u)
+  expect(message.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/u)
+  expect(home).toBe('web/ann')
+  expect(Object.isFrozen(message.parts?.[0])).toBe(true)
+})
+
+test('a name never comes from a body when a credential gave one (DESIGN §11)', () => {
+  const identity = { role: 'customer', id: 'bob' } as const
+  const { message, home } = of({ sender: { id: 'ann', role: 'agent' } }, { identity })
+  expect(message.sender).toEqual({ id: 'bob', role: 'customer' })
+  expect(message.conversation).toBe('link:bob')
+  expect(home).toBe('link/bob')
+})
+
+test('the dedupe key is namespace, principal, sender and externalId (SEMANTICS 8)', () => {
+  const key = (change: object, more: object = {}) => of({ externalId: 'x', ...change }, more).dedupe?.key
+  const customer = { identity: { role: 'customer', id: 'ann' } }
+  const same = key({})
+  expect(key({})).toBe(same)
+  expect(key({ sender: { id: 'bob', role: 'customer' } })).not.toBe(same)
+  expect(key({}, { channel: 'crm' })).not.toBe(same)
+  expect(key({ externalId: 'y' })).not.toBe(same)
+  expect(key({}, customer)).toBe(key({}, { ...customer, channel: 'other' }))
+  expect(of({}).dedupe).toBeUndefined()
+})
+
+test('the fingerprint leaves out raw, replyContext, occurredAt, metadata and the order of members', () => {
+  const print = (change: object) => of({ externalId: 'x', ...change }).dedupe?.fingerprint
+  const same = print({ data: { a: 1, b: [2] } })
+  const raw = { mediaType: 'text/plain', bytes: new Uint8Array([1]) }
+  const trimmings = { raw, replyContext: 1, occurredAt: '2026-01-01T00:00:00Z', metadata: { a: 'b' } }
+  expect(print({ data: { b: [2], a: 1 }, ...trimmings })).toBe(same)
+  expect(print({ data: { a: 1, b: [3] } })).not.toBe(same)
+  expect(print({ data: { a: '1', b: [2] } })).not.toBe(same)
+})
+
+test.each([
+  [{ kind: 'shout' }, /kind "shout"/u],
+  [{ type: '' }, /type is empty/u],
+  [{ sender: { id: 'a\u0000b', role: 'customer' } }, /sender.id holds a control character/u],
+  [{ sender: { id: 'a', role: 'king' } }, /sender.role "king"/u],
+  [{ externalId: 'x'.repeat(513) }, /externalId has 513 characters/u],
+  [{ conversation: '\uD800' }, /not well-formed Unicode/u],
+  [{ parts: [] }, /needs parts or data/u],
+  [{ parts: [{ kind: 'song', text: 'la' }] }, /parts\[0\].kind/u],
+  [{ parts: [{ kind: 'image' }] }, /parts\[0\].text is missing/u],
+  [{ expiresAt: 'tomorrow' }, /expiresAt "tomorrow" is not an RFC 3339/u],
+  [{ priority: 'asap' }, /priority "asap"/u],
+  [{ metadata: { a: 1 } }, /metadata "a" is not a text/u],
+  [{ data: Number.NaN }, /NaN, which is not a JSON number/u],
+  [{ data: { f: () => 1 } }, /function, which is not plain data/u],
+  [{ data: JSON.parse('['.repeat(100) + ']'.repeat(100)) }, /nested deeper than 64/u],
+])('%j is refused and named', (change, problem) => {
+  expect(() => of(change)).toThrow(problem)
+})
+
+test('whatever is handed in, it is a frozen message or a DECODE_FAILED, and no prototype is touched', () => {
+  fc.assert(
+    fc.property(
+      fc.object({ maxDepth: 4 }),
+      fc.constantFrom('data', 'sender', 'parts', 'metadata', 'type'),
+      (value, member) => {
+        try {
+          expect(Object.isFrozen(of({ [member]: value }).message)).toBe(true)
+        } catch (error) {
+          expect(error).toBeInstanceOf(GatewayError)
+          expect(error).toMatchObject({ code: 'DECODE_FAILED' })
+        }
+        expect(Object.keys(Object.prototype)).toEqual([])
+      },
+    ),
+  )
+})

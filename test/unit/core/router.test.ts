@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { createRouter } from '../../../core/router.ts'
+import { testMessage } from '../../../core/testing.ts'
+
+const request = testMessage({ kind: 'request', type: 'GetOrder', data: { no: '007' } })
+
+test('the first route that matches wins, and a route without `when` takes every kind (DESIGN §16)', async () => {
+  const router = createRouter([
+    { when: "kind = 'request' and type = 'Other'", backend: 'a' },
+    { when: "kind = 'request'", backend: 'b' },
+    { agent: 'helper', fallback: 'desk' },
+  ])
+  expect((await router.route(request))?.target).toEqual({ kind: 'backend', backend: 'b' })
+  const event = testMessage({ kind: 'event', type: 'order.shipped' })
+  expect((await router.route(event))?.target).toEqual({ kind: 'agent', agent: 'helper', fallback: 'desk' })
+  expect(await createRouter([]).route(request)).toBeUndefined()
+})
+
+test('operation and params reshape a call: `$` is the parameters, `$message` the message', async () => {
+  const [plain, computed] = await Promise.all(
+    [
+      { backend: 'a', operation: 'fetch_order', params: '{"id": no, "by": $message.sender.id}' },
+      { backend: 'a', operation: "'v2.' & type" },
+    ].map((route) => createRouter([route]).route(request)),
+  )
+  expect(await plain?.operation(request)).toBe('fetch_order')
+  expect(await plain?.params(request)).toEqual({ id: '007', by: 'ann' })
+  expect(await computed?.operation(request)).toBe('v2.GetOrder')
+  expect(await computed?.params(request)).toEqual({ no: '007' })
+})
+
+test('what was said is the parameters of a message without data', async () => {
+  const route = await createRouter([{ backend: 'a' }]).route(testMessage())
+  expect(await route?.params(testMessage())).toEqual({
+    sender: 'ann',
+    conversation: 'test:ann',
+    text: 'hello',
+  })
+})
+
+test('a predicate that looks into lists is evaluated by JSONata itself', async () => {
+  const router = createRouter([{ when: "'b' in data.tags", agent: 'x' }])
+  expect(await router.route(testMessage({ data: { tags: ['a', 'b'] } }))).toBeDefined()
+  expect(await router.route(testMessage({ data: { tags: ['a'] } }))).toBeUndefined()
+})
