@@ -6,7 +6,7 @@ export interface PathTemplate {
   /** The parameters it uses up. */
   readonly names: ReadonlySet<string>
   /** The address. Throws `DECODE_FAILED` where a parameter is missing or would leave its segment. */
-  render(operation: string, params: Readonly<Record<string, Json>>): string
+  readonly render: (operation: string, params: Readonly<Record<string, Json>>) => string
 }
 
 /**
@@ -20,7 +20,7 @@ export function compilePath(base: string, template: string): PathTemplate {
   names.delete('operation') // the operation's own name, not a parameter
   return {
     names,
-    render(operation, params) {
+    render: (operation, params) => {
       const filled = segments.map((pieces) => {
         const texts = pieces.map((piece, index) =>
           index % 2 === 0 ? piece : piece === 'operation' ? operation : parameter(piece, params),
