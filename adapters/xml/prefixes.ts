@@ -1,0 +1,87 @@
+// Which prefix stands for which namespace in a document that is written.
+import { GatewayError } from 'dragoman'
+import { isNcName, XML_NS, XMLNS_NS } from './names.ts'
+import type { XmlElement } from './tree.ts'
+
+/** Total of prefixes over all distinct scopes of a document: one read and written again holds each scope as a chain. */
+const maxScopeEntries = 1_000_000
+
+/**
+ * Prefixes that mean one thing in the whole tree are declared on the root. Those that shift (one prefix, several meanings)
+ * are declared where they shift and never used for names, so no name can be caught by a declaration in between.
+ */
+export class PrefixPlan {
+  readonly shifting: readonly string[]
+  readonly #wanted: ReadonlyMap<string, string>
+  readonly #taken = new Set<string>(['xml', 'xmlns'])
+  readonly #byUri = new Map<string, string>()
+  readonly #declared = new Map<string, string>()
+  #counter = 0
+
+  constructor(root: XmlElement, wanted: ReadonlyMap<string, string>, extra: ReadonlyMap<string, string>) {
+    this.#wanted = wanted
+    const meanings = new Map<string, Set<string>>()
+    const add = (prefix: string, uri: string): void => {
+      if (prefix === '' || prefix === 'xml') return
+      const known = meanings.get(prefix)
+      if (known === undefined) meanings.set(prefix, new Set([uri]))
+      else known.add(uri)
+    }
+    for (const [prefix, uri] of extra) add(prefix, uri)
+    let entries = 0
+    for (const scope of distinctScopes(root))
+      for (const [prefix, uri] of scope) {
+        if (++entries > maxScopeEntries)
+          throw new GatewayError('ENCODE_FAILED', 'the xml declares too many prefixes in too many places')
+        add(prefix, uri)
+      }
+    this.shifting = [...meanings].filter(([, uris]) => uris.size > 1).map(([prefix]) => prefix)
+    for (const prefix of this.shifting) this.#taken.add(prefix)
+    for (const [prefix, [uri, ...others]] of meanings)
+      if (uri !== undefined && others.length === 0) this.#declare(prefix, uri)
+  }
+
+  /** The prefix for names in this namespace, anywhere in the document; never empty. */
+  prefixOf(uri: string): string {
+    if (uri === XML_NS) return 'xml'
+    const known = this.#byUri.get(uri)
+    if (known !== undefined) return known
+    const wanted = this.#wanted.get(uri)
+    if (wanted !== undefined && wanted !== '' && !this.#taken.has(wanted)) return this.#declare(wanted, uri)
+    let prefix: string
+    do prefix = `ns${++this.#counter}`
+    while (this.#taken.has(prefix))
+    return this.#declare(prefix, uri)
+  }
+
+  /** What the root has to declare, once everything below is written. */
+  get declarations(): ReadonlyMap<string, string> {
+    return this.#declared
+  }
+
+  #declare(prefix: string, uri: string): string {
+    if (!isNcName(prefix) || prefix === 'xmlns')
+      throw new GatewayError('ENCODE_FAILED', `${JSON.stringify(prefix)} is not a namespace prefix`)
+    checkNamespace(uri)
+    this.#taken.add(prefix)
+    this.#declared.set(prefix, uri)
+    if (!this.#byUri.has(uri)) this.#byUri.set(uri, prefix)
+    return prefix
+  }
+}
+
+/** A namespace name a prefix can be bound to (Namespaces in XML 1.0 §3). Throws `ENCODE_FAILED`. */
+export function checkNamespace(uri: string): void {
+  if (uri === '' || uri === XML_NS || uri === XMLNS_NS || uri !== uri.trim())
+    throw new GatewayError('ENCODE_FAILED', `no prefix can stand for namespace ${JSON.stringify(uri)}`)
+}
+
+function distinctScopes(root: XmlElement): Set<ReadonlyMap<string, string>> {
+  const scopes = new Set<ReadonlyMap<string, string>>()
+  const waiting = [root]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    scopes.add(at.namespaces)
+    for (const child of at.children) if (typeof child !== 'string') waiting.push(child)
+  }
+  return scopes
+}
