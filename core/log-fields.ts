@@ -14,23 +14,33 @@ const MAX_CAUSES = 8
 
 type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
-/** Never throws, whatever it is given: getters that throw, cycles, proxies. */
-export function fieldsFor(fields: Readonly<Record<string, unknown>> | undefined): Record<string, Plain> {
+/** `clean` takes the secrets out of every text. Never throws, whatever it is given: getters that throw, cycles, proxies. */
+export function fieldsFor(
+  fields: Readonly<Record<string, unknown>> | undefined,
+  clean: (text: string) => string,
+): Record<string, Plain> {
   if (fields === undefined) return {}
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
   for (const [name, value] of entriesOf(fields))
-    safe[RESERVED.has(name) ? `_${name}` : name] = plain(name, value, 1)
+    safe[RESERVED.has(name) ? `_${name}` : name] = plain(name, value, { depth: 1, clean })
   return safe
 }
 
-function plain(name: string, value: unknown, depth: number): Plain {
+interface At {
+  readonly depth: number
+  readonly clean: (text: string) => string
+}
+
+function plain(name: string, value: unknown, at: At): Plain {
   if (SECRET_NAME.test(name) && value !== undefined && value !== null && typeof value !== 'boolean')
     return REDACTED
   switch (typeof value) {
     case 'string':
-      return cut(value)
+      return cut(value, at)
     case 'number':
-      return Number.isFinite(value) ? value : String(value)
+      return Number.isFinite(value) && at.clean(String(value)) === String(value)
+        ? value
+        : cut(String(value), at)
     case 'boolean':
       return value
     case 'undefined':
@@ -38,24 +48,24 @@ function plain(name: string, value: unknown, depth: number): Plain {
     case 'bigint':
     case 'symbol':
     case 'function':
-      return cut(String(value))
+      return cut(String(value), at)
     case 'object':
-      return value === null ? null : object(value, depth)
+      return value === null ? null : object(value, at)
   }
 }
 
-function object(value: object, depth: number): Plain {
-  if (value instanceof Error) return errorFields(value)
+function object(value: object, at: At): Plain {
+  if (value instanceof Error) return errorFields(value, at)
   if (ArrayBuffer.isView(value)) return `<${value.byteLength} bytes>`
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString()
-  if (depth > MAX_DEPTH) return '<deeper>' // ends cycles too
+  if (at.depth > MAX_DEPTH) return '<deeper>' // ends cycles too
+  const below = { ...at, depth: at.depth + 1 }
   if (Array.isArray(value)) {
-    const items = value.slice(0, MAX_ITEMS).map((item: unknown) => plain('', item, depth + 1))
+    const items = value.slice(0, MAX_ITEMS).map((item: unknown) => plain('', item, below))
     return value.length > MAX_ITEMS ? [...items, `<${value.length - MAX_ITEMS} more>`] : items
   }
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
-  for (const [name, member] of entriesOf(value).slice(0, MAX_ITEMS))
-    safe[name] = plain(name, member, depth + 1)
+  for (const [name, member] of entriesOf(value).slice(0, MAX_ITEMS)) safe[name] = plain(name, member, below)
   return safe
 }
 
@@ -63,7 +73,7 @@ function object(value: object, depth: number): Plain {
  * Code, message and the messages of all causes. A stack only where it helps: the innermost foreign error, because a
  * `GatewayError` is made on purpose and says all in its message.
  */
-export function errorFields(error: Error): Plain {
+function errorFields(error: Error, at: At): Plain {
   const chain: Error[] = []
   for (
     let at: unknown = error;
@@ -75,15 +85,15 @@ export function errorFields(error: Error): Plain {
   const code = codeOf(error)
   return {
     ...(code === undefined ? {} : { code }),
-    message: cut(error.message),
-    ...(chain.length > 1 ? { causes: chain.slice(1).map(causeText) } : {}),
-    ...(foreign?.stack === undefined ? {} : { stack: cut(foreign.stack) }),
+    message: cut(error.message, at),
+    ...(chain.length > 1 ? { causes: chain.slice(1).map((cause) => causeText(cause, at)) } : {}),
+    ...(foreign?.stack === undefined ? {} : { stack: cut(foreign.stack, at) }),
   }
 }
 
-function causeText(error: Error): string {
+function causeText(error: Error, at: At): string {
   const code = codeOf(error)
-  return cut(code === undefined ? error.message : `${code}: ${error.message}`)
+  return cut(code === undefined ? error.message : `${code}: ${error.message}`, at)
 }
 
 function codeOf(error: Error): string | undefined {
@@ -98,6 +108,7 @@ function entriesOf(value: object): readonly (readonly [string, unknown])[] {
   }
 }
 
-function cut(text: string): string {
-  return text.length > MAX_CHARS ? `${text.slice(0, MAX_CHARS)}… (${text.length} characters)` : text
+function cut(text: string, { clean }: At): string {
+  const shown = clean(text)
+  return shown.length > MAX_CHARS ? `${shown.slice(0, MAX_CHARS)}… (${shown.length} characters)` : shown
 }

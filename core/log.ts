@@ -45,6 +45,7 @@ const BEAT_MS = 100
  */
 export function createLog(options: LogOptions): RootLog {
   let forbidden = forms(options.secrets ?? [])
+  const clean = (text: string): string => redacted(text, forbidden)
   const destination = options.write === undefined ? buffered() : undefined
   const logger = pino(
     {
@@ -52,7 +53,6 @@ export function createLog(options: LogOptions): RootLog {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      hooks: { streamWrite: (line) => redacted(line, forbidden) },
     },
     destination?.stream ?? { write: options.write ?? (() => undefined) },
   )
@@ -68,7 +68,7 @@ export function createLog(options: LogOptions): RootLog {
           const suppressed = admit()
           if (suppressed === undefined) return
           if (suppressed > 0) child.warn({ suppressed }, 'lines were left out: too many a second')
-          child[level](fieldsFor(fields), String(message))
+          child[level](fieldsFor(fields, clean), clean(message))
         }
       return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
     },
@@ -105,7 +105,7 @@ function rateCap(perSecond: number, now: () => number): () => number | undefined
   }
 }
 
-/** A secret as it may stand in a line: as it is, as JSON, and in a URL. Longest first, so that none hides in another. */
+/** A secret as it may stand in a text: as it is, within JSON, in a URL. Longest first, so that none hides in another. */
 function forms(secrets: readonly string[]): readonly string[] {
   const all = new Set<string>()
   for (const secret of secrets) {
@@ -116,8 +116,8 @@ function forms(secrets: readonly string[]): readonly string[] {
   return [...all].sort((a, b) => b.length - a.length)
 }
 
-function redacted(line: string, secrets: readonly string[]): string {
-  let clean = line
+function redacted(text: string, secrets: readonly string[]): string {
+  let clean = text
   for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, REDACTED)
   return clean
 }

@@ -1,0 +1,29 @@
+// Who may call: what the edge asks about each request before it reads the body.
+import type { Identity } from '../api.ts'
+
+/**
+ * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
+ * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token on a listener that
+ * only this machine reaches, else the admin token.
+ */
+export type Access =
+  | { readonly open: true }
+  | {
+      readonly from?: readonly string[]
+      readonly basic?: { readonly user: string; readonly password: string }
+    }
+  | 'admin'
+  | 'operator'
+
+export interface Caller {
+  readonly headers: Readonly<Record<string, string>>
+  /** His address, behind trusted proxies. */
+  readonly remote: string
+}
+
+export interface Identifier {
+  /** Throws `AUTH_FAILED` (401: no credential or a wrong one), `FORBIDDEN` (403: this one may not), `OVERLOADED` (it cannot be checked now). */
+  forHttp(caller: Caller, access: Access | undefined, channel: string): Identity | Promise<Identity>
+  /** `WWW-Authenticate` for a refusal there (RFC 9110 §11.6.1). */
+  challenge(access: Access | undefined, channel: string): string
+}

@@ -1,0 +1,130 @@
+// The core's own pages: is it alive, is it ready, what flows. Served by Hono, mounted like any channel.
+import { Hono } from 'hono'
+import { GatewayError, type HttpHandler, type HttpResponse, type Json } from '../api.ts'
+import type { Access } from './access.ts'
+import type { Mount } from './exchange.ts'
+import { problem } from './problem.ts'
+
+/** Why the gateway is not ready: a store that cannot be written, a route that leads nowhere. */
+export interface Unready {
+  readonly part: string
+  readonly reason: string
+}
+
+/** Where the pages have their figures from. */
+export interface AdminSource {
+  /** Empty: ready. */
+  unready(): Promise<readonly Unready[]>
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
+  /** Generation, channels, backends with their breakers, plugins. */
+  status(): Json | Promise<Json>
+  /** One message's way; undefined: unknown. */
+  trace(id: string): Promise<Json | undefined>
+  /** Reads the config again; a bad one throws, and the old generation runs on. */
+  reload(): Promise<Json>
+  /** SEMANTICS 36. */
+  ledger(): Json | Promise<Json>
+  /** The oldest first, after the id given. */
+  deadLetters(page: { readonly after?: string; readonly limit: number }): Promise<Json>
+  /** The OpenAPI document; absent: not served here. */
+  openapi?(): Json | Promise<Json>
+}
+
+const MAX_PAGE = 500
+const DEFAULT_PAGE = 50
+const MAX_ID_CHARS = 256
+
+/** The mounts of the pages: `/healthz /readyz /metrics /openapi.json` for operators, `/admin/v1` for the admin token. */
+export function adminMounts(source: AdminSource): readonly Mount[] {
+  const handler = handlerOf(pages(source))
+  const mount = (path: string, access: Access): Mount => ({
+    path,
+    channel: 'admin',
+    access,
+    handler,
+    bodyLimitBytes: 65_536,
+  })
+  return [
+    mount('/healthz', 'operator'),
+    mount('/readyz', 'operator'),
+    mount('/metrics', 'operator'),
+    ...(source.openapi === undefined ? [] : [mount('/openapi.json', 'operator')]),
+    mount('/admin/v1', 'admin'),
+  ]
+}
+
+function pages(source: AdminSource): Hono {
+  const app = new Hono()
+  app.get('/healthz', () => Response.json({ status: 'alive' }))
+  app.get('/readyz', async () => {
+    const reasons = await source.unready()
+    return Response.json(
+      { ready: reasons.length === 0, reasons },
+      { status: reasons.length === 0 ? 200 : 503 },
+    )
+  })
+  app.get('/metrics', async () => {
+    const { contentType, text } = await source.metrics()
+    return new Response(text, { headers: { 'content-type': contentType } })
+  })
+  if (source.openapi !== undefined)
+    app.get('/openapi.json', async () => Response.json(await source.openapi?.()))
+  app.get('/admin/v1/status', async () => Response.json(await source.status()))
+  app.get('/admin/v1/ledger', async () => Response.json(await source.ledger()))
+  app.get('/admin/v1/trace/:id', async (c) => {
+    const id = c.req.param('id').slice(0, MAX_ID_CHARS)
+    const trace = await source.trace(id)
+    if (trace === undefined) throw new GatewayError('NOT_FOUND', `no message has the id ${id}`)
+    return Response.json(trace)
+  })
+  app.post('/admin/v1/reload', async () => Response.json(await source.reload()))
+  app.get('/admin/v1/dead-letters', async (c) => {
+    const after = c.req.query('after')
+    const limit = pageSize(c.req.query('limit'))
+    return Response.json(await source.deadLetters({ limit, ...(after === undefined ? {} : { after }) }))
+  })
+  app.onError((error) => {
+    throw error // the edge answers and logs it, as for any handler
+  })
+  app.notFound((c) => {
+    const allowed = app.routes.filter((route) => covers(route.path, c.req.path)).map((route) => route.method)
+    if (allowed.length === 0) throw new GatewayError('NOT_FOUND', `nothing is served at ${c.req.path}`)
+    const allow = allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
+    const { status, headers, body } = problem(
+      new GatewayError('METHOD_NOT_ALLOWED', `${c.req.method} is not served there, only ${allow}`),
+      { headers: { allow } },
+    )
+    return new Response(typeof body === 'string' ? body : null, { status, headers: { ...headers } })
+  })
+  return app
+}
+
+function pageSize(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_PAGE
+  const size = Number(text)
+  if (Number.isInteger(size) && size >= 1 && size <= MAX_PAGE) return size
+  throw new GatewayError('DECODE_FAILED', `limit must be a whole number from 1 to ${MAX_PAGE}`)
+}
+
+function covers(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.split('/')
+  return (
+    wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') || part === given[at])
+  )
+}
+
+/** A Hono application as a handler: for pages, where its Request and Response cost nothing that matters. */
+function handlerOf(app: Hono): HttpHandler {
+  return async (request, signal) => {
+    const path = request.path.split('/').map(encodeURIComponent).join('/')
+    const url = `http://dragoman${path}${request.query === '' ? '' : `?${request.query}`}`
+    const method = request.method === 'HEAD' ? 'GET' : request.method // the edge leaves the body out
+    const response = await app.fetch(new Request(url, { method, headers: { ...request.headers }, signal }))
+    return {
+      status: response.status,
+      headers: { 'cache-control': 'no-store', ...Object.fromEntries(response.headers) },
+      body: await response.text(),
+    } satisfies HttpResponse
+  }
+}

@@ -1,0 +1,149 @@
+// The body of a request: read whole up to a limit, decompressed up to the same limit, or dropped.
+import type { IncomingMessage } from 'node:http'
+import { promisify } from 'node:util'
+import { gunzip, inflate } from 'node:zlib'
+import { GatewayError } from '../api.ts'
+import { CallerGone, Refusal } from './refusal.ts'
+
+/** Bytes of bodies held at once, over all connections; beyond it requests are refused instead of swapped to disk. */
+export class BodyBudget {
+  readonly #maxBytes: number
+  #used = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.#maxBytes) return false
+    this.#used += bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#used -= bytes
+  }
+}
+
+export interface ReadBody {
+  readonly limitBytes: number
+  readonly budget: BodyBudget
+  /** Told how much of the budget is held, to give it back when the request is over. */
+  readonly held: (bytes: number) => void
+  /** Handed a function that ends the reading with a refusal: the parser has given up, or time is over. */
+  readonly onFail: (fail: (refusal: Refusal) => void) => void
+}
+
+const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+type Coding = keyof typeof inflaters
+
+/** What can be told from the head alone: the length if it is declared, the coding. Throws `Refusal`. */
+export function checkDeclared(headers: Readonly<Record<string, string>>, limitBytes: number): void {
+  if (Number(headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes)
+  if (codingOf(headers) === undefined)
+    throw new Refusal(
+      'coding',
+      new GatewayError('UNSUPPORTED_MEDIA', 'content codings taken are gzip, deflate and identity'),
+      { 'accept-encoding': 'gzip, deflate, identity' }, // RFC 9110 §12.5.3
+    )
+}
+
+/**
+ * Reads the body whole into bytes of its own: a view on the socket's buffer would take the neighbours' bytes along when
+ * it is cloned into a worker. Throws `Refusal` beyond the limit, `CallerGone` when the connection closes.
+ */
+export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (incoming.destroyed && !incoming.complete) {
+      reject(new CallerGone())
+      return
+    }
+    const chunks: Uint8Array[] = []
+    let length = 0
+    const settle = (action: () => void): void => {
+      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
+      action()
+    }
+    const onData = (chunk: Uint8Array): void => {
+      length += chunk.length
+      if (length > options.limitBytes) settle(() => reject(tooLarge(options.limitBytes)))
+      else if (options.budget.take(chunk.length)) {
+        options.held(chunk.length)
+        chunks.push(chunk)
+      } else settle(() => reject(noMemory()))
+    }
+    const onEnd = (): void => settle(() => resolve(joined(chunks, length)))
+    const onClose = (): void => settle(() => reject(new CallerGone()))
+    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
+    options.onFail((refusal) => settle(() => reject(refusal)))
+  })
+}
+
+/** The body without its content coding, never more than the limit. Throws `Refusal`. */
+export async function decodeBody(
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>>,
+  limitBytes: number,
+): Promise<Uint8Array> {
+  const coding = codingOf(headers)
+  if (coding === undefined || coding === 'identity') return body
+  try {
+    const decoded = await inflaters[coding](body, { maxOutputLength: limitBytes })
+    return joined([decoded], decoded.length)
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(limitBytes) // ERR_BUFFER_TOO_LARGE
+    const told = new GatewayError('DECODE_FAILED', `the body is not valid ${coding}`, { cause: error })
+    throw new Refusal('coding', told)
+  }
+}
+
+/** Reads and drops, so that a caller who is still sending gets to read the answer; resolves at the end, or at a limit. */
+export function dropBody(
+  incoming: IncomingMessage,
+  limits: { maxBytes: number; maxMs: number },
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (incoming.destroyed || incoming.readableEnded) {
+      resolve()
+      return
+    }
+    let dropped = 0
+    const done = (): void => {
+      clearTimeout(timer)
+      incoming.off('data', onData).off('end', done).off('close', done)
+      resolve()
+    }
+    const onData = (chunk: Uint8Array): void => {
+      dropped += chunk.length
+      if (dropped > limits.maxBytes) done()
+    }
+    const timer = setTimeout(done, limits.maxMs)
+    incoming.on('data', onData).on('end', done).on('close', done)
+    incoming.resume()
+  })
+}
+
+function codingOf(headers: Readonly<Record<string, string>>): Coding | 'identity' | undefined {
+  const coding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
+  if (coding === 'gzip' || coding === 'x-gzip') return 'gzip' // RFC 9110 §8.4.1.3
+  if (coding === 'deflate' || coding === 'identity') return coding
+  return coding === '' ? 'identity' : undefined
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  return whole
+}
+
+function tooLarge(limitBytes: number): Refusal {
+  return new Refusal('body', new GatewayError('TOO_LARGE', `the body is larger than ${limitBytes} bytes`))
+}
+
+function noMemory(): Refusal {
+  return new Refusal('memory', new GatewayError('OVERLOADED', 'too many request bodies at once'))
+}

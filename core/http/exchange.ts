@@ -1,0 +1,237 @@
+// The way of one request through the edge, top to bottom: head, mount, caller, body, handler, answer.
+import type { IncomingMessage } from 'node:http'
+import {
+  GatewayError,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  type Identity,
+  type Log,
+} from '../api.ts'
+import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
+import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
+import type { Connection, LingerLimits, Turn } from './connection.ts'
+import { type Head, isHost, readHead } from './head.ts'
+import type { Access, Caller, Identifier } from './access.ts'
+import type { PathTable } from './paths.ts'
+import { problem } from './problem.ts'
+import { CallerGone, Refusal, type RefusalReason } from './refusal.ts'
+import { type Outgoing, respond, respondUnended } from './respond.ts'
+
+/** A path, and everything below it, that one handler serves. */
+export interface Mount {
+  readonly path: string
+  /** Whose it is, for keys, metrics and challenges. */
+  readonly channel: string
+  /** Absent: as `identity` says. */
+  readonly access?: Access
+  readonly handler: HttpHandler
+  /** Absent: the listener's. */
+  readonly bodyLimitBytes?: number
+  /** What became of the answer that carried a reply (SEMANTICS 5); called once per answer with `carries`. */
+  readonly onCarried?: (id: string, how: 'flushed' | 'back') => void
+}
+
+/** What all requests of one edge share. */
+export interface Gate {
+  readonly table: () => PathTable<Mount>
+  readonly identity: Identifier
+  readonly log: Log
+  readonly onRefused: (reason: RefusalReason, channel?: string) => void
+  readonly publicUrl: string | undefined
+  readonly trusted: AddressSet | undefined
+  readonly bodyLimitBytes: number
+  readonly budget: BodyBudget
+  readonly linger: LingerLimits
+  readonly stallMs: number
+  readonly streams: Set<() => void>
+  readonly draining: () => boolean
+}
+
+export interface Exchange {
+  readonly gate: Gate
+  readonly connection: Connection
+  readonly incoming: IncomingMessage
+  readonly outgoing: Outgoing
+  /** The caller waits for `100 Continue` before sending the body (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** Takes a request's turn on its connection. */
+export function turnOf(exchange: Exchange): Turn {
+  const turn: Turn = {
+    incoming: exchange.incoming,
+    outgoing: exchange.outgoing,
+    start: () => void run(exchange, turn),
+    failure: undefined,
+    fail: undefined,
+  }
+  return turn
+}
+
+async function run(exchange: Exchange, turn: Turn): Promise<void> {
+  const { gate, incoming, outgoing } = exchange
+  let held = 0
+  let mount: Mount | undefined
+  const controller = new AbortController()
+  outgoing.on('close', () => {
+    if (!outgoing.writableFinished) controller.abort()
+  })
+  try {
+    const head = readHead(incoming)
+    mount = gate.table().find(head.path)
+    if (mount === undefined)
+      throw new Refusal('not_found', new GatewayError('NOT_FOUND', `nothing is served at ${head.path}`))
+    const remote = remoteOf(exchange, head)
+    const identity = await identify(gate, mount, { headers: head.headers, remote })
+    const body = head.hasBody
+      ? await bodyOf(exchange, turn, { head, mount, held: (bytes) => (held += bytes) })
+      : EMPTY
+    const request: HttpRequest = {
+      method: head.method,
+      path: head.path,
+      query: head.query,
+      headers: head.headers,
+      body,
+      remote,
+      origin: originOf(exchange, head),
+      identity,
+    }
+    await answer(exchange, mount, await mount.handler(request, controller.signal), controller)
+  } catch (thrown) {
+    await refuse(exchange, mount, thrown)
+  } finally {
+    gate.budget.giveBack(held)
+  }
+}
+
+async function identify(gate: Gate, mount: Mount, request: Caller): Promise<Identity> {
+  try {
+    return await gate.identity.forHttp(request, mount.access, mount.channel)
+  } catch (thrown) {
+    const error = GatewayError.from(thrown)
+    if (error.side !== 'caller')
+      gate.log.error('a caller could not be identified', { channel: mount.channel, error: thrown })
+    throw new Refusal('credential', error)
+  }
+}
+
+async function bodyOf(
+  exchange: Exchange,
+  turn: Turn,
+  options: { head: Head; mount: Mount; held: (bytes: number) => void },
+): Promise<Uint8Array> {
+  const { gate, incoming, outgoing } = exchange
+  const { headers } = options.head
+  const limitBytes = options.mount.bodyLimitBytes ?? gate.bodyLimitBytes
+  checkDeclared(headers, limitBytes)
+  if (turn.failure !== undefined) throw turn.failure
+  if (exchange.expectsContinue) outgoing.writeContinue()
+  const body = await readBody(incoming, {
+    limitBytes,
+    budget: gate.budget,
+    held: options.held,
+    onFail: (fail) => (turn.fail = fail),
+  })
+  return headers['content-encoding'] === undefined ? body : await decodeBody(body, headers, limitBytes)
+}
+
+async function answer(
+  exchange: Exchange,
+  mount: Mount,
+  response: HttpResponse,
+  controller: AbortController,
+): Promise<void> {
+  const { gate, connection, outgoing } = exchange
+  if (response.carries !== undefined) watchCarried(outgoing, mount, response.carries)
+  if (gate.draining()) connection.close()
+  await respond(outgoing, response, {
+    close: connection.closing,
+    stallMs: gate.stallMs,
+    abort: () => controller.abort(),
+    streams: gate.streams,
+    onStreamError: (error) =>
+      gate.log.error('a stream of an answer failed', { channel: mount.channel, error }),
+  })
+}
+
+/** SEMANTICS 5: the reply counts as given when the response was flushed, and goes back to push otherwise. */
+function watchCarried(outgoing: Outgoing, mount: Mount, id: string): void {
+  let told = false
+  const tell = (how: 'flushed' | 'back'): void => {
+    if (told) return
+    told = true
+    mount.onCarried?.(id, how)
+  }
+  if (outgoing.destroyed) {
+    tell('back')
+    return
+  }
+  outgoing.once('finish', () => tell('flushed')).once('close', () => tell('back'))
+}
+
+/** Answers what went wrong, in JSON or, to a caller who sent XML, as one line; then lets him finish sending. */
+async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unknown): Promise<void> {
+  const { gate, connection, incoming, outgoing } = exchange
+  if (thrown instanceof CallerGone) return
+  await Promise.resolve() // the parser has not finished with a request that is refused by its head alone
+  const error = thrown instanceof Refusal ? thrown.error : GatewayError.from(thrown)
+  if (thrown instanceof Refusal) gate.onRefused(thrown.reason, mount?.channel)
+  else if (error.code === 'INTERNAL' || error.code === 'ENCODE_FAILED')
+    gate.log.error('a request failed', { channel: mount?.channel, error: error.cause ?? error })
+  if (outgoing.destroyed) return
+  if (outgoing.headersSent) {
+    outgoing.destroy()
+    return
+  }
+  const response = problem(error, {
+    text: /\bxml\b/iu.test(incoming.headers['content-type'] ?? ''),
+    ...(mount === undefined ? {} : { challenge: gate.identity.challenge(mount.access, mount.channel) }),
+    ...(thrown instanceof Refusal ? { headers: thrown.headers } : {}),
+  })
+  const doubtful = thrown instanceof Refusal && (thrown.reason === 'host' || thrown.reason === 'malformed')
+  if (doubtful || gate.draining() || !incoming.complete) connection.close()
+  respondUnended(outgoing, response, connection.closing)
+  if (!incoming.complete) await dropBody(incoming, gate.linger)
+  outgoing.end()
+}
+
+function remoteOf({ gate, connection, incoming }: Exchange, head: Head): string {
+  const forwardedFor = gate.trusted === undefined ? undefined : head.headers['x-forwarded-for']
+  const known = connection.caller
+  if (known !== undefined && known.forwardedFor === forwardedFor) return known.address
+  const peer = plainAddress(incoming.socket.remoteAddress ?? '')
+  const address = gate.trusted === undefined ? peer : callerAddress({ peer, forwardedFor }, gate.trusted)
+  connection.caller = { forwardedFor, address }
+  return address
+}
+
+/** Our base address as the caller sees it: the configured one, else what a trusted proxy saw, else the Host header. */
+function originOf({ gate, incoming }: Exchange, head: Head): string {
+  if (gate.publicUrl !== undefined) return gate.publicUrl
+  const { socket } = incoming
+  const secure = 'encrypted' in socket
+  const behindProxy = gate.trusted?.(plainAddress(socket.remoteAddress ?? '')) ?? false
+  const scheme =
+    (behindProxy ? schemeOf(head.headers['x-forwarded-proto']) : undefined) ?? (secure ? 'https' : 'http')
+  const forwardedHost = behindProxy ? last(head.headers['x-forwarded-host']) : undefined
+  const host = forwardedHost !== undefined && isHost(forwardedHost) ? forwardedHost : head.host
+  return `${scheme}://${host ?? ownHost(incoming)}`
+}
+
+function schemeOf(forwarded: string | undefined): 'http' | 'https' | undefined {
+  const scheme = last(forwarded)?.toLowerCase()
+  return scheme === 'http' || scheme === 'https' ? scheme : undefined
+}
+
+/** The nearest proxy's word is the last one. */
+function last(list: string | undefined): string | undefined {
+  return list?.split(',').at(-1)?.trim()
+}
+
+function ownHost({ socket }: IncomingMessage): string {
+  const address = plainAddress(socket.localAddress ?? '127.0.0.1')
+  return `${address.includes(':') ? `[${address}]` : address}:${socket.localPort ?? 0}`
+}

@@ -1,0 +1,202 @@
+// Who is calling: tokens of customers and agents, keys of programs, addresses, names and passwords, the admin token.
+import { type Credential, GatewayError, type Identity, type Log } from '../api.ts'
+import type { Access, Caller, Identifier } from './access.ts'
+import { type AddressSet, addressSet, isLoopback } from './addresses.ts'
+import { type Digest, digest, sameDigest } from './secrets.ts'
+import { createTokenCheck, type TokensConfig } from './tokens.ts'
+
+export { loadAdminToken } from './secrets.ts'
+
+export interface IdentityConfig extends TokensConfig {
+  /** API keys of programs, by the program's name; without `channels` a key is good for all. */
+  readonly keys?: Readonly<Record<string, { readonly key: string; readonly channels?: readonly string[] }>>
+}
+
+export interface IdentityOptions {
+  /** Where the listener is bound: on loopback only this machine reaches it. */
+  readonly host: string
+  readonly adminToken: string
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+export interface IdentityCheck extends Identifier {
+  /** For credentials that did not come by HTTP: a password that is a token counts as one. Throws as `forHttp`. */
+  forCredential(credential: Credential, channel: string, access?: Access): Promise<Identity>
+}
+
+interface Program {
+  readonly id: string
+  readonly key: Digest
+  readonly channels: readonly string[] | undefined
+}
+
+/** `access` with its ranges compiled and its password hashed, once per object. */
+interface CompiledAccess {
+  readonly from: AddressSet | undefined
+  readonly basic: { readonly user: Digest; readonly password: Digest; readonly name: string } | undefined
+}
+
+interface Claim {
+  readonly credential: Credential
+  /** Absent where the caller has no address: MQTT behind a broker. */
+  readonly remote?: string
+  readonly access: Access | undefined
+  readonly channel: string
+}
+
+/**
+ * Makes the check from `identity` of the config (absent: nobody is identified). Then a caller on loopback needs no
+ * credential, is a program, and a bearer token, if sent, is the customer's name: for trying out, and logged as that.
+ */
+export function createIdentity(config: IdentityConfig | undefined, options: IdentityOptions): IdentityCheck {
+  const tokens = createTokenCheck(config ?? {}, options.now)
+  const programs = programsOf(config)
+  const adminDigest = digest(options.adminToken)
+  const loopback = isLoopback(options.host)
+  const trying = config === undefined && loopback
+  const compiled = new WeakMap<object, CompiledAccess>()
+  let warned = false
+
+  function identify(claim: Claim): Identity | Promise<Identity> {
+    const { access, channel, credential } = claim
+    if (access === 'admin' || access === 'operator') return operator(access, credential)
+    const opened = access === undefined || 'open' in access ? undefined : compile(access)
+    if (trying) {
+      if (opened !== undefined) admit(opened, claim)
+      return credential.scheme === 'bearer' ? named(credential.token) : program(opened, claim)
+    }
+    if (credential.scheme === 'bearer') return bearer(credential.token, channel)
+    if (access === undefined) throw unknown('a bearer token or an API key is needed')
+    if (opened !== undefined) admit(opened, claim)
+    return program(opened, claim)
+  }
+
+  function operator(access: 'admin' | 'operator', credential: Credential): Identity {
+    const who: Identity = { role: 'program', id: 'admin' }
+    if (access === 'operator' && loopback) return who
+    if (credential.scheme === 'bearer' && sameDigest(digest(credential.token), adminDigest)) return who
+    throw unknown(
+      'the admin token is needed (config admin.token, or the file admin.token in the data directory)',
+    )
+  }
+
+  async function bearer(token: string, channel: string): Promise<Identity> {
+    const identity = keyOwner(token, channel) ?? (await tokens(token))
+    if (identity === undefined) throw unknown('the token or key is not accepted')
+    return identity
+  }
+
+  /** Every key is compared, so that the time does not tell which one came close. */
+  function keyOwner(key: string, channel: string): Identity | undefined {
+    if (programs.length === 0) return undefined
+    const presented = digest(key)
+    let owner: Program | undefined
+    for (const candidate of programs) if (sameDigest(candidate.key, presented)) owner = candidate
+    if (owner === undefined) return undefined
+    if (owner.channels !== undefined && !owner.channels.includes(channel))
+      throw new GatewayError('FORBIDDEN', `the key of ${owner.id} is not for the channel ${channel}`)
+    return { role: 'program', id: owner.id }
+  }
+
+  function named(token: string): Identity {
+    if (!warned)
+      options.log.warn(
+        "no identity is configured: bearer tokens are taken as customers' names, on loopback only",
+      )
+    warned = true
+    return { role: 'customer', id: token }
+  }
+
+  function compile(access: Exclude<Access, string>): CompiledAccess {
+    const known = compiled.get(access)
+    if (known !== undefined) return known
+    const fresh = compileAccess(access)
+    compiled.set(access, fresh)
+    return fresh
+  }
+
+  return {
+    forHttp: (caller, access, channel) =>
+      identify({ credential: credentialOf(caller), remote: caller.remote, access, channel }),
+    forCredential: async (credential, channel, access) => {
+      const asToken = credential.scheme === 'basic' && !hasBasic(access)
+      return identify({ credential: asToken ? tokenIn(credential) : credential, access, channel })
+    },
+    challenge: (access, channel) =>
+      hasBasic(access)
+        ? `Basic realm="${realm(channel)}", charset="UTF-8"`
+        : `Bearer realm="${realm(channel)}"`,
+  }
+}
+
+/** Both conditions hold where both are given. */
+function admit(access: CompiledAccess, { credential, remote }: Claim): void {
+  if (access.from !== undefined && (remote === undefined || !access.from(remote)))
+    throw new GatewayError('FORBIDDEN', `the address ${remote ?? 'of the caller'} is not allowed here`)
+  if (access.basic === undefined) return
+  if (credential.scheme !== 'basic') throw unknown('a user name and a password are needed')
+  const user = sameDigest(digest(credential.user), access.basic.user)
+  const password = sameDigest(digest(credential.password), access.basic.password)
+  if (!user || !password) throw unknown('the user name or the password is wrong')
+}
+
+function program(access: CompiledAccess | undefined, { channel }: Claim): Identity {
+  return { role: 'program', id: access?.basic?.name ?? channel }
+}
+
+function compileAccess(access: Exclude<Access, string>): CompiledAccess {
+  if ('open' in access) return { from: undefined, basic: undefined }
+  const { from, basic } = access
+  return {
+    from: from === undefined ? undefined : addressSet(from),
+    basic: basic && { user: digest(basic.user), password: digest(basic.password), name: basic.user },
+  }
+}
+
+function hasBasic(access: Access | undefined): boolean {
+  return typeof access === 'object' && 'basic' in access && access.basic !== undefined
+}
+
+function programsOf(config: IdentityConfig | undefined): readonly Program[] {
+  return Object.entries(config?.keys ?? {}).map(([id, { key, channels }]) => ({
+    id,
+    key: digest(key),
+    channels,
+  }))
+}
+
+/** RFC 9110 §11.4; the scheme's name is case-insensitive. An `X-API-Key` counts as a bearer's. */
+function credentialOf({ headers }: Caller): Credential {
+  const apiKey = headers['x-api-key']
+  const authorization = headers['authorization']
+  if (authorization === undefined)
+    return apiKey === undefined ? { scheme: 'none' } : { scheme: 'bearer', token: apiKey }
+  const [, scheme = '', value = ''] = /^(\S+) +(\S.*)$/u.exec(authorization) ?? []
+  if (scheme.toLowerCase() === 'bearer') return { scheme: 'bearer', token: value.trim() }
+  if (scheme.toLowerCase() === 'basic') return basicOf(value)
+  return apiKey === undefined ? { scheme: 'none' } : { scheme: 'bearer', token: apiKey }
+}
+
+/** RFC 7617 §2: the first colon ends the user name. */
+function basicOf(encoded: string): Credential {
+  const text = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon === -1) return { scheme: 'none' }
+  return { scheme: 'basic', user: text.slice(0, colon), password: text.slice(colon + 1) }
+}
+
+/** MQTT has a user name and a password where others have a token. */
+function tokenIn(credential: Extract<Credential, { scheme: 'basic' }>): Credential {
+  const token = credential.password === '' ? credential.user : credential.password
+  return token === '' ? { scheme: 'none' } : { scheme: 'bearer', token }
+}
+
+function realm(channel: string): string {
+  return channel.replaceAll(/[^\w.-]/gu, '_')
+}
+
+function unknown(message: string): GatewayError {
+  return new GatewayError('AUTH_FAILED', message)
+}

@@ -1,0 +1,136 @@
+// The figures the core keeps so that no adapter can forget them, and those adapters add, as Prometheus reads them.
+import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import type { Log, Metrics } from '../api.ts'
+import type { Telemetry } from '../telemetry.ts'
+import { componentMetrics } from './component-metrics.ts'
+import type { RefusalReason } from './refusal.ts'
+import { Family, StateFamily } from './series.ts'
+
+export interface GatewayMetrics {
+  /** What the pipeline reports: the intake ledger, messages, calls, pushes in doubt. */
+  readonly telemetry: Telemetry
+  /** `dragoman_refused_total{reason}`: for the edge. */
+  readonly refused: (reason: RefusalReason) => void
+  /** `dragoman_breaker_state{backend,operation,state}`. */
+  readonly breakerState: StateFamily<'backend' | 'operation'>
+  /** `dragoman_plugin_state{plugin,state}`. */
+  readonly pluginState: StateFamily<'plugin'>
+  readonly staleAnswers: Family<'backend' | 'operation'>
+  /** Work stored and not settled. */
+  readonly queueDepth: Family<never>
+  readonly deadLetters: Family<never>
+  readonly connections: Family<'link'>
+  readonly generation: Family<never>
+  /** Seconds since the epoch. */
+  readonly lastReloadSuccess: Family<never>
+  /** Called before each scrape: for gauges that are read, not kept. Its failure leaves them as they were, and is logged. */
+  onScrape(read: () => void | Promise<void>): void
+  /** An adapter's own figures, under `dragoman_plugin_`. */
+  forComponent(id: string): Metrics
+  /** Everything in the text format 0.0.4, the process's own figures (`process_*`, `nodejs_*`) at the end. */
+  text(): Promise<string>
+  readonly contentType: string
+}
+
+export const breakerStates = ['active', 'open', 'half-open', 'off'] as const
+export const pluginStates = ['starting', 'running', 'restarting', 'failed', 'quarantined'] as const
+
+/** From a request passed through in a millisecond to a customer who waits a minute. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** Makes one gateway's figures, in a registry of its own. */
+export function createMetrics(log: Log): GatewayMetrics {
+  const registry = new Registry()
+  const counter = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
+    new Family('counter', { name: `dragoman_${name}`, help, labels, registry })
+  const gauge = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
+    new Family('gauge', { name: `dragoman_${name}`, help, labels, registry })
+
+  const intake = counter('intake_total', 'What was offered, and what became of it', ['result'])
+  const messages = counter('messages_total', 'Messages settled', ['channel', 'kind', 'direction', 'outcome'])
+  const calls = counter('calls_total', 'Calls of backends and agents', ['backend', 'operation', 'result'])
+  const duplicates = counter('duplicates_total', 'Messages that had been taken before', [])
+  const inDoubt = counter('in_doubt_total', 'Pushes whose result is not known', [])
+  const refused = counter('refused_total', 'Requests and connections refused at the edge', ['reason'])
+  const duration = new Histogram({
+    name: 'dragoman_message_duration_seconds',
+    help: 'From receiving a message to settling it',
+    buckets: SECONDS,
+    registers: [registry],
+  })
+  const offered = { offered: 0, accepted: 0, duplicate: 0, refused: 0, failed: 0 }
+  const ledger = new Map(Object.keys(offered).map((result) => [result, intake.cell(result)]))
+  const duplicate = duplicates.cell()
+  const doubt = inDoubt.cell()
+  const readers: (() => void | Promise<void>)[] = []
+  const forComponent = componentMetrics(registry, log)
+
+  const telemetry: Telemetry = {
+    intake: (result) => {
+      const cell = ledger.get(result)
+      if (cell !== undefined) cell.value += 1
+      if (result === 'duplicate') duplicate.value += 1
+    },
+    settled: ({ channel, kind, direction, outcome, durationMs }) => {
+      messages.add(1, channel, kind, direction, outcome)
+      duration.observe(durationMs / 1000)
+    },
+    called: ({ name, operation, result }) => calls.add(1, name, operation, result),
+    inDoubt: () => {
+      doubt.value += 1
+    },
+  }
+
+  async function text(): Promise<string> {
+    const read = await Promise.allSettled(readers.map(async (reader) => reader()))
+    for (const outcome of read)
+      if (outcome.status === 'rejected') log.warn('a figure could not be read', { error: outcome.reason })
+    const own = await registry.metrics()
+    return `${own}\n${await processFigures().metrics()}`
+  }
+
+  return {
+    telemetry,
+    refused: (reason) => refused.add(1, reason),
+    breakerState: new StateFamily(breakerStates, {
+      name: 'dragoman_breaker_state',
+      help: '1 for the state the breaker is in',
+      labels: ['backend', 'operation'],
+      registry,
+    }),
+    pluginState: new StateFamily(pluginStates, {
+      name: 'dragoman_plugin_state',
+      help: '1 for the state the plugin is in',
+      labels: ['plugin'],
+      registry,
+    }),
+    staleAnswers: counter('stale_answers_total', 'Answers that were the last good ones', [
+      'backend',
+      'operation',
+    ]),
+    queueDepth: gauge('queue_depth', 'Work stored and not settled', []),
+    deadLetters: gauge('dead_letters', 'Messages given up, waiting for an operator', []),
+    connections: gauge('connections', 'Open connections', ['link']),
+    generation: gauge('generation', 'The running generation of config and plugins', []),
+    lastReloadSuccess: gauge(
+      'last_reload_success_timestamp_seconds',
+      'When the running generation began',
+      [],
+    ),
+    onScrape: (read) => readers.push(read),
+    forComponent,
+    text,
+    contentType: registry.contentType,
+  }
+}
+
+let processRegistry: Registry | undefined
+
+/** The process has one event loop and one heap, however many gateways a test starts in it: observed once. */
+function processFigures(): Registry {
+  if (processRegistry === undefined) {
+    processRegistry = new Registry()
+    collectDefaultMetrics({ register: processRegistry })
+  }
+  return processRegistry
+}

@@ -1,0 +1,168 @@
+// Writes an answer to the socket: whole with its length, or streamed with back-pressure.
+import type { ServerResponse } from 'node:http'
+import type { HttpResponse } from '../api.ts'
+
+export type Outgoing = ServerResponse
+
+export interface RespondOptions {
+  /** No further request is served on this connection: `Connection: close` (RFC 9112 §9.6). */
+  readonly close: boolean
+  /** A peer that takes nothing for this long is gone. */
+  readonly stallMs: number
+  /** The peer is gone or the gateway stops: tells the source of a stream, beside calling its `return`. */
+  readonly abort: () => void
+  /** Streams that run; each can be ended early, as one whole answer. */
+  readonly streams: Set<() => void>
+  /** A stream's source failed after the answer had begun: logged, the connection is cut so that the caller sees it. */
+  readonly onStreamError: (error: unknown) => void
+}
+
+/** The edge does the framing: what an adapter says of it is left out (RFC 9110 §7.6.1). */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * Answers. Resolves when everything is handed to the socket, or the peer is gone. Throws before the first byte if
+ * status or headers cannot be written.
+ */
+export async function respond(
+  outgoing: Outgoing,
+  response: HttpResponse,
+  options: RespondOptions,
+): Promise<void> {
+  const { body = '' } = response
+  if (outgoing.destroyed) {
+    if (typeof body === 'object' && !(body instanceof Uint8Array))
+      release(body[Symbol.asyncIterator](), options)
+    return
+  }
+  const fields = headerFields(response, options.close)
+  if (typeof body === 'string' || body instanceof Uint8Array)
+    writeWhole(outgoing, response.status, fields, body)
+  else await writeStream(outgoing, response.status, fields, body, options)
+  const { socket } = outgoing
+  if (socket !== null && socket.writableLength > 0) socket.setTimeout(options.stallMs) // node:http then destroys it, and clears it when all is written
+}
+
+/** Writes all of a text answer but its end, after which node:http may close; `outgoing.end()` is left to the caller. */
+export function respondUnended(outgoing: Outgoing, response: HttpResponse, close: boolean): void {
+  const body = typeof response.body === 'string' ? response.body : ''
+  const fields = headerFields(response, close)
+  fields.push('content-length', String(Buffer.byteLength(body)))
+  outgoing.writeHead(response.status, fields)
+  if (outgoing.req.method === 'HEAD' || body === '') outgoing.flushHeaders()
+  else outgoing.write(body)
+}
+
+function headerFields(response: HttpResponse, close: boolean): string[] {
+  const fields: string[] = []
+  const { headers } = response
+  if (headers !== undefined)
+    for (const name of Object.keys(headers)) {
+      const value = headers[name]
+      if (value !== undefined && !FRAMING.has(name.toLowerCase())) fields.push(name, value)
+    }
+  if (close) fields.push('connection', 'close')
+  return fields
+}
+
+function writeWhole(outgoing: Outgoing, status: number, fields: string[], body: string | Uint8Array): void {
+  // RFC 9110 §8.6: no Content-Length in 204 and 304
+  const bodiless = status === 204 || status === 304
+  if (!bodiless) fields.push('content-length', String(byteLength(body)))
+  outgoing.writeHead(status, fields)
+  if (bodiless || outgoing.req.method === 'HEAD') outgoing.end()
+  else outgoing.end(body)
+}
+
+function byteLength(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+}
+
+async function writeStream(
+  outgoing: Outgoing,
+  status: number,
+  fields: string[],
+  body: AsyncIterable<string | Uint8Array>,
+  options: RespondOptions,
+): Promise<void> {
+  const iterator = body[Symbol.asyncIterator]()
+  try {
+    outgoing.writeHead(status, fields)
+  } catch (error) {
+    release(iterator, options)
+    throw error
+  }
+  if (outgoing.req.method === 'HEAD') {
+    release(iterator, options)
+    outgoing.end()
+    return
+  }
+  outgoing.flushHeaders()
+  await new Promise<void>((resolve) => {
+    let over = false
+    const finish = (): void => {
+      if (over) return
+      over = true
+      options.streams.delete(stop)
+      outgoing.off('close', stop)
+      outgoing.end()
+      resolve()
+    }
+    const stop = (): void => {
+      if (!over) release(iterator, options)
+      finish()
+    }
+    options.streams.add(stop)
+    outgoing.on('close', stop)
+    pump(outgoing, iterator, { stallMs: options.stallMs, over: () => over }).then(
+      finish,
+      (error: unknown) => {
+        if (!over) options.onStreamError(error)
+        if (!over) outgoing.destroy() // a truncated stream must not look like a whole one
+        finish()
+      },
+    )
+    if (outgoing.destroyed) stop()
+  })
+}
+
+/** A generator that waits takes its `return` only after the wait: nobody stays for that. */
+function release(iterator: AsyncIterator<unknown>, options: RespondOptions): void {
+  options.abort()
+  void Promise.resolve(iterator.return?.()).catch(options.onStreamError)
+}
+
+async function pump(
+  outgoing: Outgoing,
+  iterator: AsyncIterator<string | Uint8Array>,
+  state: { readonly stallMs: number; readonly over: () => boolean },
+): Promise<void> {
+  for (;;) {
+    const step = await iterator.next()
+    if (state.over() || step.done) return
+    if (!outgoing.write(step.value)) await drained(outgoing, state.stallMs)
+    if (state.over()) return
+  }
+}
+
+function drained(outgoing: Outgoing, stallMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      outgoing.off('drain', done).off('close', done)
+      resolve()
+    }
+    const timer = setTimeout(() => outgoing.destroy(), stallMs)
+    outgoing.on('drain', done).on('close', done)
+    if (outgoing.destroyed) done()
+  })
+}

@@ -1,0 +1,49 @@
+// Comparing secrets so that the time it takes says nothing, and the admin token.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import path from 'node:path'
+
+/** A secret as it is kept: its hash, which has one length whatever the secret's. */
+export type Digest = Uint8Array
+
+export function digest(secret: string): Digest {
+  return createHash('sha256').update(secret, 'utf8').digest()
+}
+
+/** Takes the same time for every pair. */
+export function sameDigest(a: Digest, b: Digest): boolean {
+  return timingSafeEqual(a, b)
+}
+
+const TOKEN_FILE = 'admin.token'
+
+/**
+ * The admin token: the configured one, else the one in the data directory, made at the first start in a file that only
+ * its owner can read (mode 0600). Two processes that start at once end with the same one. Throws where the file is
+ * empty, or cannot be read or made.
+ */
+export async function loadAdminToken(directory: string, configured?: string): Promise<string> {
+  if (configured !== undefined) return configured
+  await mkdir(directory, { recursive: true })
+  const file = path.join(directory, TOKEN_FILE)
+  const made = await createOnce(file)
+  if (made !== undefined) return made
+  const token = (await readFile(file, 'utf8')).trim()
+  if (token.length < 16)
+    throw new Error(`${file} holds no usable admin token: delete it, and the next start makes one`)
+  return token
+}
+
+/** Undefined: it was there already. */
+async function createOnce(file: string): Promise<string | undefined> {
+  const token = randomBytes(32).toString('base64url')
+  try {
+    await using handle = await open(file, 'wx', 0o600)
+    await handle.writeFile(`${token}\n`)
+    await handle.sync()
+    return token
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,48 @@
+// The listener's certificate, read from its files each time it is asked for.
+import { readFile } from 'node:fs/promises'
+import { createSecureContext, type TlsOptions } from 'node:tls'
+
+export interface TlsFiles {
+  readonly certFile: string
+  readonly keyFile: string
+  /** Who signs callers' certificates; with it every caller needs one. */
+  readonly caFile?: string
+}
+
+/**
+ * Reads and checks: a key that does not belong to the certificate is found here, not at the first handshake. Throws with
+ * the file's name.
+ */
+export async function readTls(files: TlsFiles): Promise<TlsOptions> {
+  const [cert, key, ca] = await Promise.all([
+    read(files.certFile),
+    read(files.keyFile),
+    files.caFile === undefined ? undefined : read(files.caFile),
+  ])
+  const options: TlsOptions = {
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
+  }
+  try {
+    createSecureContext(options)
+  } catch (error) {
+    throw new Error(`tls: ${files.certFile} and ${files.keyFile} cannot be used: ${textOf(error)}`, {
+      cause: error,
+    })
+  }
+  return options
+}
+
+async function read(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    throw new Error(`tls: ${file} cannot be read: ${textOf(error)}`, { cause: error })
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

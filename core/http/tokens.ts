@@ -1,0 +1,157 @@
+// JSON Web Tokens of customers and agents, checked once and remembered for a short while.
+import { readFile } from 'node:fs/promises'
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose'
+import { LRUCache } from 'lru-cache'
+import { GatewayError, type Identity } from '../api.ts'
+
+/** Exactly one of `secret` (HMAC) and `jwks` (a URL, or a file's absolute path). */
+export interface TokenConfig {
+  readonly secret?: string
+  readonly jwks?: string
+  readonly issuer?: string
+  readonly audience?: string | readonly string[]
+}
+
+export interface TokensConfig {
+  readonly customers?: TokenConfig
+  readonly agents?: TokenConfig
+}
+
+/** Resolves whom the token names; undefined: it is none of ours, expired or forged. Throws `BACKEND_FAILED` where the keys cannot be had. */
+export type TokenCheck = (token: string) => Identity | undefined | Promise<Identity | undefined>
+
+/** Never both kinds for one issuer: a public key must not be taken for an HMAC secret. */
+const HMAC = ['HS256', 'HS384', 'HS512']
+const ASYMMETRIC = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+]
+/** How long a revoked key may still let somebody in, and how long a verified token costs nothing. */
+const REMEMBER_MS = 60_000
+const REMEMBERED = 10_000
+const CLOCK_SKEW_S = 5
+const MAX_TOKEN_CHARS = 8192
+
+/**
+ * Checks signature, issuer, audience and times; `sub` is the name. A token with `roles` that the agents' keys signed is
+ * an agent; anything else the customers' keys signed is a customer, so that a shared key never makes agents of customers.
+ */
+export function createTokenCheck(config: TokensConfig, now: () => number = Date.now): TokenCheck {
+  const verifyAgent = config.agents && verifier(config.agents, 'identity.agents', now)
+  const verifyCustomer = config.customers && verifier(config.customers, 'identity.customers', now)
+  const known = new LRUCache<string, { readonly identity: Identity; readonly until: number }>({
+    max: REMEMBERED,
+  })
+
+  async function check(token: string): Promise<Identity | undefined> {
+    const asAgent = await verifyAgent?.(token)
+    const agent = asAgent && agentOf(asAgent)
+    const payload = agent === undefined ? await verifyCustomer?.(token) : asAgent
+    const identity = agent ?? (payload && customerOf(payload))
+    if (identity !== undefined) {
+      const expiry = payload?.exp === undefined ? Infinity : payload.exp * 1000
+      known.set(token, { identity, until: Math.min(now() + REMEMBER_MS, expiry) })
+    }
+    return identity
+  }
+
+  return (token) => {
+    const remembered = known.get(token)
+    if (remembered !== undefined && remembered.until > now()) return remembered.identity
+    if (token.length > MAX_TOKEN_CHARS || token.split('.').length !== 3) return undefined // RFC 7515 §7.1
+    return check(token)
+  }
+}
+
+function agentOf(payload: JWTPayload): Identity | undefined {
+  const roles = payload['roles']
+  if (!isName(payload.sub) || !Array.isArray(roles) || roles.length === 0) return undefined
+  const names = roles.filter((role) => typeof role === 'string')
+  return names.length === roles.length ? { role: 'agent', id: payload.sub, roles: names } : undefined
+}
+
+function customerOf(payload: JWTPayload): Identity | undefined {
+  return isName(payload.sub) ? { role: 'customer', id: payload.sub } : undefined
+}
+
+function isName(sub: unknown): sub is string {
+  return typeof sub === 'string' && sub !== ''
+}
+
+function verifier(
+  config: TokenConfig,
+  where: string,
+  now: () => number,
+): (token: string) => Promise<JWTPayload | undefined> {
+  const keys = keySource(config, where)
+  const options: JWTVerifyOptions = {
+    algorithms: config.secret === undefined ? ASYMMETRIC : HMAC,
+    clockTolerance: CLOCK_SKEW_S,
+    ...(config.issuer === undefined ? {} : { issuer: config.issuer }),
+    ...(config.audience === undefined
+      ? {}
+      : { audience: typeof config.audience === 'string' ? config.audience : [...config.audience] }),
+  }
+  return async (token) => {
+    try {
+      const verified = await jwtVerify(token, keys, { ...options, currentDate: new Date(now()) })
+      return verified.payload
+    } catch (error) {
+      if (error instanceof GatewayError) throw error
+      if (isUnreachable(error))
+        throw new GatewayError('BACKEND_FAILED', `${where}: the key set cannot be fetched`, { cause: error })
+      if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
+      throw error
+    }
+  }
+}
+
+/** jose tells its own faults from a token's by class only: a time-out, or a plain error for a wrong status or body. */
+function isUnreachable(error: unknown): boolean {
+  if (error instanceof errors.JWKSTimeout) return true
+  const generic = error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC'
+  return generic || (error instanceof TypeError && error.message === 'fetch failed')
+}
+
+function keySource(config: TokenConfig, where: string): JWTVerifyGetKey {
+  const { secret, jwks } = config
+  if (secret !== undefined) {
+    const key = new TextEncoder().encode(secret)
+    return () => key
+  }
+  if (jwks === undefined) throw new TypeError(`${where}: secret or jwks is needed`)
+  if (/^https?:/u.test(jwks)) return createRemoteJWKSet(new URL(jwks), { timeoutDuration: 5000 })
+  let local: Promise<JWTVerifyGetKey> | undefined
+  return async (header, token) => {
+    local ??= readKeys(jwks, where)
+    return (await local)(header, token)
+  }
+}
+
+async function readKeys(file: string, where: string): Promise<JWTVerifyGetKey> {
+  try {
+    return createLocalJWKSet(JSON.parse(await readFile(file, 'utf8')) as JSONWebKeySet) // jose checks the shape
+  } catch (error) {
+    throw new GatewayError('BACKEND_FAILED', `${where}: the key set in the file cannot be used`, {
+      cause: error,
+    })
+  }
+}
