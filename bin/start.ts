@@ -36,27 +36,39 @@ export async function start(options: StartOptions): Promise<void> {
     warnOfPlugins(first, log)
     const store = await openSqliteStore({ directory: config.dataDirectory })
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
-    const identity = createIdentity(config.identity, {
-      host: config.http.host,
-      adminToken,
-      log: log.child('identity'),
-    })
+    const { host } = config.http
+    const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
+    const open = config.identity === undefined
     const reload = async (): Promise<{ settings: Loaded['config']; adapters: Loaded['adapters'] }> => {
       const next = await loadAll(file, overrides)
+      log.setSecrets(next.config.secrets)
       warnOfPlugins(next, log)
       return { settings: next.config, adapters: next.adapters }
     }
     const { adapters } = first
-    const gateway = await startGateway({ settings: config, adapters, store, identity, log, version, reload })
+    const gateway = await startGateway({
+      settings: config,
+      adapters,
+      store,
+      identity,
+      open,
+      log,
+      version,
+      reload,
+    })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
     announce(gateway)
     const reloaded = (): void => void gateway.reload().catch(() => undefined) // the gateway has logged why
     const watching = watchConfig([file], reloaded)
+    const { tls } = config.http
+    const certificates =
+      tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
+    const watchingTls = watchConfig(certificates, () => renewed(gateway, log))
     process.on('SIGHUP', reloaded)
     const stop = async (signal: string): Promise<void> => {
       log.child('gateway').info('stopping', { signal })
-      watching.close()
+      await Promise.all([watching.close(), watchingTls.close()])
       const left = await gateway.stop(STOP_MS)
       await store[Symbol.asyncDispose]()
       await rm(urlFile, { force: true })
@@ -68,6 +80,15 @@ export async function start(options: StartOptions): Promise<void> {
   } catch (error) {
     fail(error)
     process.exit(1)
+  }
+}
+
+async function renewed(gateway: Gateway, log: RootLog): Promise<void> {
+  try {
+    await gateway.reloadTls()
+    log.child('http').info('the certificate was renewed')
+  } catch (error) {
+    log.child('http').error('the new certificate cannot be used; the old one stays', { error })
   }
 }
 

@@ -17,6 +17,7 @@ import type { Breaker, BreakerOptions } from './guard/breaker.ts'
 import { withDeadline } from './guard/deadline.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
+import type { Called } from './telemetry.ts'
 import type {
   Access,
   AgentSettings,

@@ -6,22 +6,25 @@ import { GatewayError } from './api.ts'
 import { CALLBACK_PATH, createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { Surroundings } from './components.ts'
-import { Generation, buildGeneration } from './generation.ts'
+import { buildGeneration } from './generation.ts'
+import type { Generation } from './generation.ts'
 import { createFetch } from './guard/fetch.ts'
 import type { TlsOptions } from './guard/fetch.ts'
 import { hostsOf } from './hosts.ts'
 import { createHost } from './host.ts'
-import { operatorMounts } from './http/admin.ts'
+import { adminMounts } from './http/admin.ts'
+import type { Unready } from './http/admin.ts'
 import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
+import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { startRetention } from './retention.ts'
 import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
 import { createState } from './state.ts'
-import { statusOf } from './status.ts'
+import { deadLettersOf, ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
 
@@ -133,7 +136,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       }),
     scope(role, component) {
       const calls: CallSettings = { ...CHANNEL_CALLS, ...component }
-      const childLog = log.child(`${role} ${component.id}`)
+      const childLog = log.child(`${role} ${component.id}`, ADAPTER_LOG)
       const guarded = createFetch({
         allow: hostsOf(component.config),
         connections: calls.connections,
@@ -166,12 +169,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     )
     edge.mount([
       ...mounts,
-      { path: CALLBACK_PATH, channel: 'core', access: { open: true }, handler: callbacks.handle },
-      ...operatorMounts({
-        metrics,
-        log: log.child('admin'),
-        ready: () => readiness(),
-        status: async (): Promise<Json> =>
+      {
+        path: CALLBACK_PATH,
+        channel: 'core',
+        access: { open: true },
+        handler: (request) => callbacks.handle(request),
+      },
+      ...adminMounts({
+        unready: async () => unready(),
+        metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+        status: () =>
           statusOf({
             generation: current(),
             store,
@@ -180,19 +187,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
             lastReload,
             inFlight: pipeline.lanes.inFlight,
           }),
-        trace: async (id) => (await traceOf(store, id)) as Json | undefined,
-        deadLetters: async (limit) => (await store.find({ by: 'dead', limit })) as unknown as Json,
+        ledger: () => ledgerOf(store),
+        trace: async (id) => (await traceOf(store, id)) as Json | undefined, // a Trace is plain data
+        deadLetters: (page) => deadLettersOf(store, page),
         reload: async () => ({ ...(await reload()) }),
       }),
     ])
   }
 
-  function readiness(): readonly string[] {
+  function unready(): readonly Unready[] {
     const health = store.health()
     return [
-      ...(draining ? ['the gateway is stopping'] : []),
-      ...(health.writable ? [] : [`the store cannot be written: ${health.reason}`]),
-      ...(generation === undefined ? ['no generation is running'] : []),
+      ...(draining ? [{ part: 'gateway', reason: 'it is stopping' }] : []),
+      ...(health.writable ? [] : [{ part: 'store', reason: `it cannot be written: ${health.reason}` }]),
+      ...(generation === undefined ? [{ part: 'gateway', reason: 'no generation is running' }] : []),
     ]
   }
 

@@ -75,12 +75,10 @@ function object(value: object, at: At): Plain {
  */
 function errorFields(error: Error, at: At): Plain {
   const chain: Error[] = []
-  for (
-    let at: unknown = error;
-    at instanceof Error && chain.length < MAX_CAUSES && !chain.includes(at);
-    at = at.cause
-  )
-    chain.push(at)
+  for (let each: unknown = error; each instanceof Error && chain.length < MAX_CAUSES; each = each.cause) {
+    if (chain.includes(each)) break
+    chain.push(each)
+  }
   const foreign = chain.findLast((each) => !(each instanceof GatewayError) && codeOf(each) === undefined)
   const code = codeOf(error)
   return {

@@ -14,7 +14,6 @@ export interface StatusParts {
 
 export async function statusOf(parts: StatusParts): Promise<Json> {
   const { generation, store, version, instance, lastReload, inFlight } = parts
-  const [ledger] = await store.find({ by: 'ledger' })
   const channels = [...generation.channels.values()].map(({ id, adapter, mounts }) => ({
     id,
     adapter: adapter.name,
@@ -38,8 +37,33 @@ export async function statusOf(parts: StatusParts): Promise<Json> {
     backends,
     agents,
     inFlight,
-    ledger: ledger?.row === 'ledger' ? { ...ledger } : null,
+    ledger: await ledgerOf(store),
     store: { ...store.health() },
     lastReload: lastReload === undefined ? null : { ...lastReload },
   }
+}
+
+/** SEMANTICS 36: accepted = settled + expired + dead + waiting. */
+export async function ledgerOf(store: Store): Promise<Json> {
+  for (const row of await store.find({ by: 'ledger' })) {
+    if (row.row !== 'ledger') continue
+    const { row: _, ...figures } = row
+    return figures
+  }
+  return null
+}
+
+/** The dead letters, oldest first, the bytes as they arrived in base64. */
+export async function deadLettersOf(
+  store: Store,
+  page: { readonly after?: string; readonly limit: number },
+): Promise<Json> {
+  const rows = await store.find({ by: 'dead', ...page })
+  const letters = rows.flatMap((row) => {
+    if (row.row !== 'dead') return []
+    const { row: _, raw, ...letter } = row
+    const bytes = raw && { mediaType: raw.mediaType, base64: Buffer.from(raw.bytes).toString('base64') }
+    return [{ ...letter, ...(bytes !== undefined && { raw: bytes }) }]
+  })
+  return letters as unknown as Json // messages, failures and attempts are plain data
 }
