@@ -5,7 +5,7 @@ import { SoapProblem } from './faults.ts'
 import { isForUs } from './headers.ts'
 import { ns, type Version } from './names.ts'
 
-const wsa10 = 'http://www.w3.org/2005/08/addressing'
+const wsa10 = ns.wsa
 const wsa04 = 'http://schemas.xmlsoap.org/ws/2004/08/addressing'
 
 interface Dialect {

@@ -11,7 +11,7 @@ import { bodyEntry, readEnvelope, type Envelope } from './envelope.ts'
 import { isFault, readFault } from './faults.ts'
 import { checkUnderstood, headersToMetadata } from './headers.ts'
 import { clark } from './names.ts'
-import { isSecurity } from './security.ts'
+import { isSecurity } from './wsse.ts'
 
 /** Statuses that speak of the way to the system, whatever their body says: not its answer to this request. */
 const breakages: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 408, 413, 415, 429, 502, 503, 504])
@@ -28,6 +28,7 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
   if (bytes.length === 0) throw httpFailure(caller, response)
   try {
     const envelope = parse(caller, response, bytes)
+    await caller.guard?.check(envelope)
     const entry = bodyEntry(envelope)
     if (entry !== undefined && isFault(entry, envelope.version)) return faultAnswer(caller, entry, response)
     if (!response.ok) throw httpFailure(caller, response)

@@ -9,6 +9,7 @@ import { metadataToHeaders } from './headers.ts'
 import { messageCodec, type MessageCodec } from './messages.ts'
 import type { Version } from './names.ts'
 import { readAnswer } from './answer.ts'
+import { backendGuard, type Guard } from './security.ts'
 import { readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
 
 /** An operation with its codecs, on the port that is called. */
@@ -25,11 +26,16 @@ const reloadPauseMs = 1000
 /** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
 export function createBackend(config: BackendConfig, scope: Scope): Backend {
   const description = new Description(config, scope)
+  const { security } = config
+  let guarding: Promise<Guard> | undefined
+  const guard = async (): Promise<Guard | undefined> =>
+    security === undefined ? undefined : (guarding ??= backendGuard(security, scope))
   return {
     get operations() {
       return description.operations
     },
     async start(signal) {
+      await guard()
       try {
         await description.load(signal)
       } catch (error) {
@@ -42,7 +48,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
     },
     async call(call, signal) {
       const { called, wsdl } = await description.find(call.operation, signal)
-      return send({ config, scope, wsdl, called }, call, signal)
+      return send({ config, scope, wsdl, called, guard: await guard() }, call, signal)
     },
     async probe(signal) {
       const { wsdl } = await description.load(signal)
@@ -163,10 +169,11 @@ export interface Caller {
   readonly scope: Scope
   readonly wsdl: Wsdl
   readonly called: CalledOperation
+  readonly guard: Guard | undefined
 }
 
 async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Promise<Answer> {
-  const { config, scope, wsdl, called } = caller
+  const { config, scope, wsdl, called, guard } = caller
   const { operation, version, input } = called
   const address = config.endpoint ?? operation.port.location
   const body = input.encode(call.params ?? {}, version, {
@@ -193,7 +200,7 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
     .fetch(address, {
       method: 'POST',
       headers: requestHeaders(operation, version),
-      body: Buffer.from(writeEnvelope(envelope)),
+      body: Buffer.from(writeEnvelope(envelope, 'utf-8', guard)),
       signal,
     })
     .catch((error: unknown) => {

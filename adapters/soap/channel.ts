@@ -9,6 +9,7 @@ import { loadDocuments, type Documents } from './documents.ts'
 import { contentType, makeEnvelope } from './envelope.ts'
 import { exchange, type Service } from './exchange.ts'
 import { askedDocument, publish } from './publish.ts'
+import { channelGuard } from './security.ts'
 import { readWsdl } from './wsdl.ts'
 import { writeXmlText } from '../xml/write.ts'
 
@@ -24,7 +25,8 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       host = given
       const documents = await describe(config, scope, signal)
       contract = makeContract(config, { documents, scope, host })
-      const service: Service = { config, scope, host, contract }
+      const guard = config.security === undefined ? undefined : await channelGuard(config.security, scope)
+      const service: Service = { config, scope, host, contract, guard }
       const published = config.wsdl === undefined ? undefined : publisher(documents, config.path)
       host.serve(config.path, (request, gone) => handle(service, published, { request, gone }))
     },

@@ -31,6 +31,11 @@ const trust = z
   .min(1)
   .describe('PEM files: signers whose certificate is one of these, or issued by one of these, are believed')
 
+const sha1 = z
+  .boolean()
+  .default(true)
+  .describe('accept signatures made with SHA-1, as older stacks make them by default')
+
 /** WS-Security as a channel asks for it. */
 const channelSecurity = z.strictObject({
   users: z
@@ -40,6 +45,8 @@ const channelSecurity = z.strictObject({
     .describe('every request needs a UsernameToken of one of these'),
   passwordType: z.enum(['any', 'text', 'digest']).default('any'),
   trust: trust.optional().describe('every request needs a signature over its Body by one of these'),
+  sha1,
+  timestamp: z.enum(['optional', 'required']).default('optional'),
   sign: sign.optional().describe('answers are signed with this'),
   maxAge: duration.prefault('5m').describe('how old Created may be, and how long a nonce is remembered'),
 })
@@ -52,6 +59,7 @@ const backendSecurity = z.strictObject({
   timestamp: z.boolean().default(false),
   sign: sign.optional(),
   trust: trust.optional().describe('answers need a signature over their Body by one of these'),
+  sha1,
   maxAge: duration.prefault('5m'),
 })
 

@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import { attribute, childElements, element, type XmlElement } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { faultElement, isFault, SoapProblem, upgradeHeader, type SoapFault } from './faults.ts'
-import { clark, ns, versionOf, versions, type Version } from './names.ts'
+import { clark, prefixes, versionOf, versions, type Version } from './names.ts'
 
 export interface Envelope {
   readonly version: Version
@@ -104,19 +104,28 @@ export function faultEnvelope(
   return makeEnvelope({ version, headers: [...headers, ...own], body: faultElement(fault, version) })
 }
 
-const prefixes: ReadonlyMap<string, string> = new Map([
-  [ns.soap11, 's'],
-  [ns.soap12, 's'],
-  [ns.xsi, 'xsi'],
-  [ns.xsd, 'xsd'],
-  [ns.encoding11, 'soapenc'],
-  [ns.encoding12, 'soapenc'],
-  [ns.gateway, 'd'],
-])
+/** What WS-Security adds to an envelope that goes out. */
+export interface Sealer {
+  /** The Security block, before it is signed; undefined: none. */
+  block(): XmlElement | undefined
+  /** Signs an envelope that has the block. */
+  sign(envelope: XmlElement): XmlElement
+}
 
-/** Bytes of an envelope. Throws `ENCODE_FAILED`. */
-export function writeEnvelope(envelope: XmlElement, charset = 'utf-8'): Uint8Array {
-  return writeXml(envelope, { charset, prefixes })
+/** Bytes of an envelope, sealed if there is a sealer. Throws `ENCODE_FAILED`. */
+export function writeEnvelope(envelope: XmlElement, charset = 'utf-8', sealer?: Sealer): Uint8Array {
+  const block = sealer?.block()
+  const sealed =
+    sealer === undefined || block === undefined ? envelope : sealer.sign(withBlock(envelope, block))
+  return writeXml(sealed, { charset, prefixes })
+}
+
+function withBlock(envelope: XmlElement, block: XmlElement): XmlElement {
+  const { uri } = envelope
+  const [header, ...rest] = childElements(envelope)
+  if (header?.local === 'Header')
+    return { ...envelope, children: [{ ...header, children: [...header.children, block] }, ...rest] }
+  return { ...envelope, children: [element(uri, 'Header', [], [block]), ...envelope.children] }
 }
 
 /** The Content-Type is made, never copied (SSBP R9703, R1018; RFC 3902). */

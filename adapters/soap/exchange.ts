@@ -20,13 +20,15 @@ import {
 import { faultOfError, faultOfReply, faultStatus, type SoapFault } from './faults.ts'
 import { checkUnderstood, headersToMetadata, isForUs, metadataToHeaders, staleHeader } from './headers.ts'
 import { clark, type Version } from './names.ts'
-import { isSecurity } from './security.ts'
+import type { Guard } from './security.ts'
+import { isSecurity } from './wsse.ts'
 
 export interface Service {
   readonly config: ChannelConfig
   readonly scope: Scope
   readonly host: ChannelHost
   readonly contract: Contract
+  readonly guard: Guard | undefined
 }
 
 /** What is known of a request while it is answered; a fault is written with as much of it as there is. */
@@ -34,6 +36,7 @@ interface Exchange {
   version: Version
   charset: string
   addressing?: Addressing
+  readonly sealer: Guard | undefined
 }
 
 /** Answers one POST whose body is decoded. Never throws: every failure becomes a fault of the caller's version. */
@@ -43,7 +46,11 @@ export async function exchange(
   signal: AbortSignal,
 ): Promise<HttpResponse> {
   const type = mediaType(request.headers['content-type'])
-  const state: Exchange = { version: type.type === 'application/soap+xml' ? '1.2' : '1.1', charset: 'utf-8' }
+  const state: Exchange = {
+    version: type.type === 'application/soap+xml' ? '1.2' : '1.1',
+    charset: 'utf-8',
+    sealer: service.guard,
+  }
   try {
     return await answer(service, { request, signal, type, state })
   } catch (error) {
@@ -62,7 +69,7 @@ interface Call {
 }
 
 async function answer(service: Service, { request, signal, type, state }: Call): Promise<HttpResponse> {
-  const { config, contract, host, scope } = service
+  const { config, contract, guard, host, scope } = service
   const { root, charset } = readXml(request.body, {
     charset: type.parameters.get('charset'),
     maxBytes: config.bodyLimit,
@@ -74,6 +81,7 @@ async function answer(service: Service, { request, signal, type, state }: Call):
   const envelope = readEnvelope(root)
   const { version } = envelope
   state.version = version
+  const identity = (await guard?.check(envelope)) ?? request.identity
   const addressing = readAddressing(envelope.headers, version)
   if (addressing !== undefined) state.addressing = addressing
   const operation = contract.find({
@@ -82,19 +90,22 @@ async function answer(service: Service, { request, signal, type, state }: Call):
     version,
     actions: actionsOf(request, type, addressing),
   })
-  checkUnderstood(envelope, (block) => isUnderstood(block, config, operation))
+  checkUnderstood(envelope, (block) => isUnderstood(block, service, operation))
   const draft = await host.draft(operation.name, operation.decode(resolvedEntry(envelope, operation)), {
     kind: operation.oneWay ? 'event' : 'request',
-    sender: senderOf(request.identity, scope.id),
+    sender: senderOf(identity, scope.id),
     metadata: headersToMetadata(businessHeaders(envelope), version, contract.schemas),
     ...(addressing?.messageId === undefined ? {} : { externalId: addressing.messageId }),
-    raw: { mediaType: request.headers['content-type'] ?? 'text/xml', bytes: request.body },
+    // passwords are not for the store
+    ...(envelope.headers.some(isSecurity)
+      ? {}
+      : { raw: { mediaType: request.headers['content-type'] ?? 'text/xml', bytes: request.body } }),
   })
   if (draft === undefined)
     throw new GatewayError('DECODE_FAILED', `operation "${operation.name}" is not offered here`)
   const accepted = await host.accept(draft, {
     signal,
-    identity: request.identity,
+    identity,
     ...(draft.kind === 'message' && !operation.oneWay ? { waitMs: config.waitMs } : {}),
   })
   // WS-I BP 1.1 R2714: nothing comes back but the acceptance
@@ -130,7 +141,7 @@ interface Answer {
 }
 
 function replyResponse(service: Service, { operation, accepted, state, pending }: Answer): HttpResponse {
-  const { version, charset, addressing } = state
+  const { version, charset, addressing, sealer } = state
   const { reply } = accepted
   const value: Json = reply?.data !== undefined ? reply.data : operation.acknowledge(accepted)
   const { body, encoded } = operation.encode(value)
@@ -141,6 +152,7 @@ function replyResponse(service: Service, { operation, accepted, state, pending }
   const bytes = writeEnvelope(
     makeEnvelope({ version, headers, encoded, ...(body === undefined ? {} : { body }) }),
     charset,
+    sealer,
   )
   return {
     status: reply === undefined && pending ? 202 : 200,
@@ -157,14 +169,14 @@ interface FaultAnswer {
 
 function faultResponse(
   fault: SoapFault,
-  { version, charset, addressing }: Exchange,
+  { version, charset, addressing, sealer }: Exchange,
   given: FaultAnswer = {},
 ): HttpResponse {
   const headers = [
     ...(addressing === undefined ? [] : answerAddressing(addressing, faultAction(addressing))),
     ...(given.headers ?? []),
   ]
-  const bytes = writeEnvelope(faultEnvelope(fault, version, headers), charset)
+  const bytes = writeEnvelope(faultEnvelope(fault, version, headers), charset, sealer)
   const { retryAfterMs } = fault
   return {
     status: faultStatus(fault, version),
@@ -217,8 +229,9 @@ function actionsOf(request: HttpRequest, type: MediaType, addressing: Addressing
   ].filter((action): action is string => action !== undefined && action !== '')
 }
 
-function isUnderstood(block: XmlElement, { understand }: ChannelConfig, operation: ServedOperation): boolean {
-  if (isAddressing(block)) return true
+function isUnderstood(block: XmlElement, { config, guard }: Service, operation: ServedOperation): boolean {
+  const { understand } = config
+  if (isAddressing(block) || (guard !== undefined && isSecurity(block))) return true
   if (operation.headersIn.some((name) => isNamed(block, name))) return true
   return understand.includes(clark(block)) || understand.includes(clark({ uri: block.uri, local: '*' }))
 }

@@ -4,7 +4,8 @@ import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
 import { attribute, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
 import { ns, type Version } from './names.ts'
-import type { Part, WireMessage, WsdlOperation } from './wsdl.ts'
+import type { WsdlOperation } from './wsdl.ts'
+import type { Part, WireMessage } from './wsdl-messages.ts'
 
 export interface MessageCodec {
   readonly encoded: boolean

@@ -19,7 +19,11 @@ export const ns = {
   wsdl: 'http://schemas.xmlsoap.org/wsdl/',
   wsdlSoap11: 'http://schemas.xmlsoap.org/wsdl/soap/',
   wsdlSoap12: 'http://schemas.xmlsoap.org/wsdl/soap12/',
+  wsa: 'http://www.w3.org/2005/08/addressing',
   wsaFault: 'http://www.w3.org/2005/08/addressing/soap/fault',
+  wsse: 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd',
+  wsu: 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd',
+  ds: 'http://www.w3.org/2000/09/xmldsig#',
   xop: 'http://www.w3.org/2004/08/xop/include',
   /** What the gateway itself says in an envelope: the mark of a stale answer, its own subcodes. */
   gateway: 'urn:dragoman:soap:1',
@@ -63,6 +67,21 @@ export const versions: Readonly<Record<Version, VersionRow>> = {
     server: 'Receiver',
   },
 }
+
+/** The customary prefixes, by namespace: what we write and what we sign, which have to be the same. */
+export const prefixes: ReadonlyMap<string, string> = new Map([
+  [ns.soap11, 's'],
+  [ns.soap12, 's'],
+  [ns.xsi, 'xsi'],
+  [ns.xsd, 'xsd'],
+  [ns.encoding11, 'soapenc'],
+  [ns.encoding12, 'soapenc'],
+  [ns.gateway, 'd'],
+  [ns.wsse, 'wsse'],
+  [ns.wsu, 'wsu'],
+  [ns.ds, 'ds'],
+  [ns.wsa, 'wsa'],
+])
 
 /** The version whose envelope namespace this is: nothing else decides it (SOAP 1.1 §5, SOAP 1.2 Part 1 §5.4.7). */
 export function versionOf(envelopeUri: string): Version | undefined {

@@ -1,0 +1,147 @@
+// Verifies XML Signatures (WSS X.509 Token Profile 1.1) on the tree of the one reader.
+import { createHash, verify, type X509Certificate } from 'node:crypto'
+import { attribute, childElement, childElements, textOf, type XmlElement } from '../xml/tree.ts'
+import { canonicalize, exclusiveC14n } from './c14n.ts'
+import { isBelieved, signerOf } from './certificates.ts'
+import { ds, elementById, refused } from './wsse.ts'
+
+const digests: ReadonlyMap<string, string> = new Map([
+  ['http://www.w3.org/2000/09/xmldsig#sha1', 'sha1'],
+  ['http://www.w3.org/2001/04/xmlenc#sha256', 'sha256'],
+  ['http://www.w3.org/2001/04/xmldsig-more#sha384', 'sha384'],
+  ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
+])
+
+interface Algorithm {
+  readonly hash: string
+  readonly key: 'rsa' | 'ec'
+}
+
+export const dsigMore = 'http://www.w3.org/2001/04/xmldsig-more#'
+/** XML Signature §6.4, RFC 6931 §2.3. No HMAC: its secret would be anybody's public key. */
+const signatures: ReadonlyMap<string, Algorithm> = new Map([
+  ['http://www.w3.org/2000/09/xmldsig#rsa-sha1', { hash: 'sha1', key: 'rsa' }],
+  [`${dsigMore}rsa-sha256`, { hash: 'sha256', key: 'rsa' }],
+  [`${dsigMore}rsa-sha384`, { hash: 'sha384', key: 'rsa' }],
+  [`${dsigMore}rsa-sha512`, { hash: 'sha512', key: 'rsa' }],
+  [`${dsigMore}ecdsa-sha256`, { hash: 'sha256', key: 'ec' }],
+  [`${dsigMore}ecdsa-sha384`, { hash: 'sha384', key: 'ec' }],
+  [`${dsigMore}ecdsa-sha512`, { hash: 'sha512', key: 'ec' }],
+])
+const envelopedTransform = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
+
+/** More signed parts than any real message has: each costs a walk over it. */
+const maxReferences = 30
+
+export interface VerifyRules {
+  readonly root: XmlElement
+  readonly security: XmlElement
+  /** What a signature must cover: the Body, and the Timestamp if there is one. */
+  readonly parts: readonly XmlElement[]
+  readonly trusted: readonly X509Certificate[]
+  readonly sha1: boolean
+  readonly now: number
+}
+
+/**
+ * Verifies the Security block's signature and answers its signer. The parts are compared as elements of the tree that is
+ * read afterwards, so that nothing else can be slipped in beside what was signed. Throws problems.
+ */
+export function verifySignature(rules: VerifyRules): X509Certificate {
+  const { security, parts, trusted } = rules
+  const signature = childElement(security, ds, 'Signature')
+  if (signature === undefined) throw refused('InvalidSecurity', 'a signature over the Body is needed')
+  const info = childElement(signature, ds, 'SignedInfo')
+  const value = childElement(signature, ds, 'SignatureValue')
+  if (info === undefined || value === undefined)
+    throw refused('InvalidSecurity', 'the signature lacks SignedInfo or SignatureValue')
+  const signer = signerOf(signature, rules)
+  if (!isBelieved(signer, trusted, rules.now))
+    throw refused('FailedAuthentication', 'the security token could not be authenticated')
+  const method = algorithmOf(info, 'SignatureMethod')
+  const algorithm = signatures.get(method)
+  if (
+    algorithm === undefined ||
+    (algorithm.hash === 'sha1' && !rules.sha1) ||
+    algorithm.key !== signer.publicKey.asymmetricKeyType
+  )
+    throw refused('UnsupportedAlgorithm', `signature algorithm "${method.slice(0, 120)}" is not accepted`)
+  const canonical = canonicalInfo(info)
+  const key = { key: signer.publicKey, dsaEncoding: 'ieee-p1363' as const } // RFC 6931 §2.3.6: r and s, not DER
+  if (!verify(algorithm.hash, Buffer.from(canonical), key, Buffer.from(textOf(value), 'base64')))
+    throw refused('FailedCheck', 'the signature does not fit')
+  const signed = referencedElements(info, signature, rules)
+  if (!parts.every((part) => signed.includes(part)))
+    throw refused('FailedCheck', 'the signature does not cover the Body and the Timestamp')
+  return signer
+}
+
+function canonicalInfo(info: XmlElement): string {
+  const method = childElement(info, ds, 'CanonicalizationMethod')
+  const algorithm = method === undefined ? '' : (attribute(method, 'Algorithm') ?? '')
+  if (method === undefined || algorithm !== exclusiveC14n)
+    throw refused(
+      'UnsupportedAlgorithm',
+      `canonicalization "${algorithm.slice(0, 120)}" is not exclusive XML canonicalization`,
+    )
+  return canonicalize(info, { inclusive: prefixList(method) })
+}
+
+/** Digests every reference (XML Signature §3.2.1) and answers what they refer to. */
+function referencedElements(
+  info: XmlElement,
+  signature: XmlElement,
+  { root, sha1 }: VerifyRules,
+): XmlElement[] {
+  const references = childElements(info, { uri: ds, local: 'Reference' })
+  if (references.length > maxReferences)
+    throw refused('InvalidSecurity', `more than ${maxReferences} signed parts`)
+  return references.map((reference) => {
+    const uri = attribute(reference, 'URI') ?? ''
+    if (!uri.startsWith('#') || uri.length < 2)
+      throw refused('InvalidSecurity', `a signature refers to "${uri.slice(0, 80)}", not to an id`)
+    const target = elementById(root, uri.slice(1))
+    const { inclusive, enveloped } = transformsOf(reference)
+    const method = algorithmOf(reference, 'DigestMethod')
+    const hash = digests.get(method)
+    if (hash === undefined || (hash === 'sha1' && !sha1))
+      throw refused('UnsupportedAlgorithm', `digest "${method.slice(0, 120)}" is not accepted`)
+    const canonical = canonicalize(target, { inclusive, ...(enveloped ? { without: signature } : {}) })
+    const digest = createHash(hash).update(canonical).digest('base64')
+    const wanted = childElement(reference, ds, 'DigestValue')
+    if (wanted === undefined || textOf(wanted).replaceAll(/\s/g, '') !== digest)
+      throw refused('FailedCheck', 'a signed part was changed')
+    return target
+  })
+}
+
+function transformsOf(reference: XmlElement): {
+  readonly inclusive: readonly string[]
+  readonly enveloped: boolean
+} {
+  const list = childElement(reference, ds, 'Transforms')
+  let inclusive: readonly string[] | undefined
+  let enveloped = false
+  for (const transform of list === undefined ? [] : childElements(list)) {
+    const algorithm = attribute(transform, 'Algorithm') ?? ''
+    if (algorithm === envelopedTransform && inclusive === undefined) enveloped = true
+    else if (algorithm === exclusiveC14n && inclusive === undefined) inclusive = prefixList(transform)
+    else throw refused('UnsupportedAlgorithm', `transform "${algorithm.slice(0, 120)}" is not accepted`)
+  }
+  if (inclusive === undefined)
+    throw refused('UnsupportedAlgorithm', 'signed parts need exclusive XML canonicalization')
+  return { inclusive, enveloped }
+}
+
+function prefixList(owner: XmlElement): string[] {
+  const list = childElement(owner, exclusiveC14n, 'InclusiveNamespaces')
+  return (list === undefined ? '' : (attribute(list, 'PrefixList') ?? ''))
+    .split(/\s+/)
+    .filter((prefix) => prefix !== '')
+    .map((prefix) => (prefix === '#default' ? '' : prefix))
+}
+
+function algorithmOf(owner: XmlElement, local: string): string {
+  const method = childElement(owner, ds, local)
+  return method === undefined ? '' : (attribute(method, 'Algorithm') ?? '')
+}

@@ -1,0 +1,89 @@
+// UsernameToken Profile 1.1: passwords in the clear or as a digest, each nonce good for once.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Scope } from 'dragoman'
+import { attribute, attributeOf, childElement, element, textOf, type XmlElement } from '../xml/tree.ts'
+import { base64Binary, checkCreated, passwordDigest, passwordText, refused, wsse, wsu } from './wsse.ts'
+
+export interface TokenRules {
+  readonly users: readonly { readonly user: string; readonly password: string }[]
+  readonly passwordType: 'any' | 'text' | 'digest'
+  readonly maxAgeMs: number
+  readonly scope: Scope
+}
+
+/** Checks the token of a Security block and answers its user. Throws problems; nobody learns which part was wrong. */
+export async function checkToken(security: XmlElement, rules: TokenRules): Promise<string> {
+  const token = childElement(security, wsse, 'UsernameToken')
+  if (token === undefined) throw refused('InvalidSecurity', 'a wsse:UsernameToken is needed')
+  const field = (uri: string, local: string): string | undefined => {
+    const found = childElement(token, uri, local)
+    return found === undefined ? undefined : textOf(found)
+  }
+  const user = field(wsse, 'Username') ?? ''
+  const passwordElement = childElement(token, wsse, 'Password')
+  const given = passwordElement === undefined ? '' : textOf(passwordElement)
+  const isDigest = passwordElement !== undefined && attribute(passwordElement, 'Type') === passwordDigest
+  const nonce = field(wsse, 'Nonce')?.trim()
+  const created = field(wsu, 'Created')?.trim()
+  if (rules.passwordType !== 'any' && (rules.passwordType === 'digest') !== isDigest)
+    throw refused('InvalidSecurityToken', `the password must be sent as ${rules.passwordType}`)
+  // UsernameToken Profile 1.1 §3.1: without both a digest can be repeated for ever
+  if (isDigest && (nonce === undefined || created === undefined))
+    throw refused('InvalidSecurityToken', 'a password digest needs a nonce and a creation time')
+  if (created !== undefined) checkCreated(created, { now: rules.scope.now(), maxAgeMs: rules.maxAgeMs })
+  const known = rules.users.find((one) => one.user === user)
+  // an unknown user costs the same work as a wrong password
+  const password = known?.password ?? randomBytes(16).toString('hex')
+  const wanted = isDigest ? digest(nonce ?? '', created ?? '', password) : password
+  if (!sameText(wanted, isDigest ? given.trim() : given) || known === undefined)
+    throw refused('FailedAuthentication', 'the security token could not be authenticated')
+  if (nonce !== undefined) await useNonce(rules, [user, nonce, created ?? ''])
+  return user
+}
+
+/** First come, first served: the store decides between two that arrive at once, on any instance. */
+async function useNonce({ scope, maxAgeMs }: TokenRules, parts: readonly string[]): Promise<void> {
+  const key = `nonce:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`
+  const first = await scope.state.compareAndSet(key, undefined, scope.now(), { ttlMs: maxAgeMs * 2 })
+  if (!first) throw refused('FailedAuthentication', 'the security token could not be authenticated')
+}
+
+export interface Credentials {
+  readonly user: string
+  readonly password: string
+  readonly passwordType: 'text' | 'digest'
+  readonly now: number
+}
+
+/** A token of ours. */
+export function usernameToken({ user, password, passwordType, now }: Credentials): XmlElement {
+  const created = new Date(now).toISOString()
+  const nonce = randomBytes(16).toString('base64')
+  const isDigest = passwordType === 'digest'
+  const sent = isDigest ? digest(nonce, created, password) : password
+  return element(
+    wsse,
+    'UsernameToken',
+    [],
+    [
+      element(wsse, 'Username', [], [user]),
+      element(wsse, 'Password', [attributeOf('Type', isDigest ? passwordDigest : passwordText)], [sent]),
+      element(wsse, 'Nonce', [attributeOf('EncodingType', base64Binary)], [nonce]),
+      element(wsu, 'Created', [], [created]),
+    ],
+  )
+}
+
+/** UsernameToken Profile 1.1 §3.1: Base64(SHA-1(nonce + created + password)). */
+function digest(nonce: string, created: string, password: string): string {
+  return createHash('sha1')
+    .update(Buffer.from(nonce, 'base64'))
+    .update(created)
+    .update(password)
+    .digest('base64')
+}
+
+function sameText(a: string, b: string): boolean {
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(a), hash(b))
+}
