@@ -1,0 +1,237 @@
+// The embedded store: one SQLite file, one writer thread, group commit. `store.ts` says what every operation promises.
+import { resolve as resolvePath } from 'node:path'
+import type { GatewayError, Log } from '../api.ts'
+import { RESERVE_BYTES } from './figures.ts'
+import { Hints } from './hints.ts'
+import { crashAt } from './sqlite/crash.ts'
+import { Connection } from './sqlite/connection.ts'
+import type { Ticket } from './sqlite/connection.ts'
+import {
+  acceptResult,
+  claimResult,
+  readResult,
+  rowOf,
+  settleResult,
+  takeResult,
+  valueResult,
+} from './sqlite/decode.ts'
+import { acceptWire, claimWire, settleWire, valueWire } from './sqlite/encode.ts'
+import type { Stamp } from './sqlite/clock.ts'
+import type { Answer, Faults, OperationName, Request, Wires } from './sqlite/wire.ts'
+import type {
+  Accept,
+  AcceptResult,
+  Ack,
+  AckResult,
+  Claim,
+  ClaimResult,
+  Find,
+  HandOver,
+  HandOverResult,
+  Health,
+  Hello,
+  HelloResult,
+  Lease,
+  LeaseResult,
+  Read,
+  ReadResult,
+  Row,
+  Settle,
+  SettleResult,
+  Store,
+  Take,
+  TakeResult,
+  Trim,
+  TrimResult,
+  ValueOp,
+  ValueResult,
+  Watch,
+} from './store.ts'
+
+export interface SqliteOptions {
+  /** Made if it is not there, and this process' own while the store is open. */
+  readonly directory: string
+  /** Free disk below which accept and claim stop; 64 MB. */
+  readonly reserveBytes?: number
+  readonly log?: Log
+  /** For tests: both clocks, in milliseconds. */
+  readonly clock?: { wall(): number; monotonic(): number }
+  /** The wall clock was more than a day ahead at the start, and somebody has looked: it is right (SEMANTICS 25). */
+  readonly confirmClockJump?: boolean
+  readonly hooks?: StoreHooks
+}
+
+/** For tests alone. */
+export interface StoreHooks {
+  /** `accept:written`, `settle:committed#3`: the process ends there as if by kill -9. See `sqlite/crash.ts`. */
+  readonly crash?: string
+  /** Asked before each batch: what is to fail from now on. */
+  readonly faults?: () => Faults | undefined
+}
+
+/** Each operation of these has one answer in the worker's words, and here its result. */
+const results = {
+  accept: acceptResult,
+  settle: settleResult,
+  claim: claimResult,
+  take: takeResult,
+  handOver: (status: Wires['handOver']['answer']): HandOverResult => ({ status }),
+  hello: same<HelloResult>,
+  ack: same<AckResult>,
+  read: readResult,
+  lease: same<LeaseResult>,
+  value: valueResult,
+  find: (rows: Wires['find']['answer']): readonly Row[] => rows.map(rowOf),
+  trim: same<TrimResult>,
+} satisfies { [Name in OperationName]: (answer: Wires[Name]['answer']) => unknown }
+type Results = { [Name in OperationName]: ReturnType<(typeof results)[Name]> }
+
+/**
+ * Opens the store, made or migrated as needed. Rejects with `STORE_UNAVAILABLE` if another process has it, if a newer gateway has
+ * written it, or if the directory cannot hold it; what leases a dead process held is void from here on.
+ */
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  crashAt(options.hooks?.crash) // a name that is no point is a mistake of the test, told here
+  const store = new SqliteStore(options)
+  await store.open()
+  return store
+}
+
+class SqliteStore implements Store {
+  /** One file, one writer. */
+  readonly partitions = 1
+  readonly #hints = new Hints()
+  readonly #connection: Connection
+
+  constructor({ directory, reserveBytes, log, clock, confirmClockJump, hooks }: SqliteOptions) {
+    const stamp = (): Stamp =>
+      clock === undefined
+        ? { wall: Date.now(), monotonic: performance.now() }
+        : { wall: clock.wall(), monotonic: clock.monotonic() }
+    this.#connection = new Connection({
+      data: {
+        directory: resolvePath(directory),
+        reserveBytes: reserveBytes ?? RESERVE_BYTES,
+        confirmClockJump: confirmClockJump === true,
+        crash: hooks?.crash,
+      },
+      stamp,
+      faults: hooks?.faults,
+      log,
+      answered: (ticket, answer) => this.#answered(ticket, answer),
+    })
+  }
+
+  open(): Promise<void> {
+    return this.#connection.open()
+  }
+
+  get incarnation(): string {
+    return this.#connection.incarnation
+  }
+
+  partitionOf(_home: string): number {
+    return 0
+  }
+
+  health(): Health {
+    return this.#connection.health
+  }
+
+  accept(accept: Accept): Promise<AcceptResult> {
+    return this.#ask('accept', accept, acceptWire)
+  }
+
+  claim(claim: Claim): Promise<ClaimResult> {
+    return this.#ask('claim', claim, (asked) => ['claim', claimWire(asked)])
+  }
+
+  take(take: Take): Promise<TakeResult> {
+    return this.#ask('take', take, (asked) => ['take', asked])
+  }
+
+  settle(settle: Settle): Promise<SettleResult> {
+    return this.#ask('settle', settle, settleWire)
+  }
+
+  handOver(handOver: HandOver): Promise<HandOverResult> {
+    return this.#ask('handOver', handOver, (asked) => ['handOver', asked])
+  }
+
+  hello(hello: Hello): Promise<HelloResult> {
+    return this.#ask('hello', hello, (asked) => ['hello', asked])
+  }
+
+  ack(ack: Ack): Promise<AckResult> {
+    return this.#ask('ack', ack, (asked) => ['ack', asked])
+  }
+
+  read(read: Read): Promise<ReadResult> {
+    return this.#ask('read', read, (asked) => ['read', asked])
+  }
+
+  watch(names: readonly string[]): Watch {
+    return this.#hints.watch(names)
+  }
+
+  lease(lease: Lease): Promise<LeaseResult> {
+    return this.#ask('lease', lease, (asked) => ['lease', asked])
+  }
+
+  value(value: ValueOp): Promise<ValueResult> {
+    return this.#ask('value', value, (asked) => ['value', valueWire(asked)])
+  }
+
+  find(find: Find): Promise<readonly Row[]> {
+    return this.#ask('find', find, (asked) => ['find', asked])
+  }
+
+  trim(trim: Trim): Promise<TrimResult> {
+    return this.#ask('trim', trim, (asked) => ['trim', asked])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.close()
+    this.#hints.close()
+  }
+
+  #ask<Name extends OperationName, Asked>(
+    name: Name,
+    asked: Asked,
+    encode: (asked: Asked) => Request,
+  ): Promise<Results[Name]> {
+    return new Promise((resolve, reject: (error: GatewayError) => void) => {
+      const request = encode(asked) // what it throws rejects the promise
+      const ticket: Ticket = { name, asked, resolve, reject }
+      if (name === 'trim') this.#connection.sendAlone(request, ticket)
+      else this.#connection.send(request, ticket)
+    })
+  }
+
+  #answered({ name, asked, resolve }: Ticket, answer: Answer): void {
+    const decode = results[name] as (answer: Answer) => never // the answer to an operation of this name
+    resolve(decode(answer))
+    if (!this.#hints.isIdle) this.#hint(name, asked, answer)
+  }
+
+  #hint(name: OperationName, asked: unknown, answer: Answer): void {
+    if (name === 'accept') {
+      const { home, conversation, inbox, work } = asked as Accept // the ticket of an accept
+      if (!Array.isArray(answer)) return
+      this.#hints.hint(`log:${conversation}`)
+      if (inbox) this.#hints.hint(`inbox:${home}`)
+      if (work !== undefined) this.#hints.hint('partition:0')
+    } else if (name === 'settle') {
+      const { home, id, replies, conversation, kind } = asked as Settle // the ticket of a settle
+      if (conversation !== undefined || replies[0] !== undefined)
+        this.#hints.hint(`log:${conversation ?? replies[0]?.conversation ?? ''}`)
+      if (replies.length > 0) this.#hints.hint(`inbox:${home}`)
+      if (kind !== 'push') this.#hints.hint(`reply:${id}`)
+      this.#hints.hint('partition:0')
+    } else if (name === 'handOver') this.#hints.hint('partition:0')
+  }
+}
+
+function same<T>(value: T): T {
+  return value
+}

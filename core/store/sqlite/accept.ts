@@ -1,0 +1,190 @@
+// Operation 1, accept: claim, sequence, log row, inbox entry, device number and work row in one step.
+import { GatewayError } from '../../api.ts'
+import { partitionLease } from '../figures.ts'
+import { Claims } from './claims.ts'
+import type { ClaimMade } from './claims.ts'
+import { query } from './database.ts'
+import { Devices } from './devices.ts'
+import type { Ground } from './ground.ts'
+import type { Place } from './heads.ts'
+import { Rights } from './rights.ts'
+import type { AcceptAnswer } from './answers.ts'
+import type { AcceptWire } from './wire.ts'
+import { WorkRows } from './work.ts'
+import type { NewWork } from './work.ts'
+
+type KnownRow = readonly [
+  id: number,
+  sequence: number,
+  offset: number | null,
+  conversation: string,
+  ownerEpoch: number,
+  state: number | null,
+  attempt: number | null,
+  fence: number | null,
+]
+
+/** Throws `OVERLOADED` at the reserve and `FORBIDDEN` only as the answer of that name; nothing is written then. */
+export function acceptOperation(ground: Ground): (request: AcceptWire) => AcceptAnswer {
+  const { db, clock, heads, lanes, leases, counters } = ground
+  const claims = new Claims(ground)
+  const devices = new Devices(ground)
+  const rights = new Rights(ground)
+  const rows = new WorkRows(ground)
+  const known = query<KnownRow>(
+    db,
+    `SELECT l.id, l.sequence, l.offset, c.name, c.owner_epoch, w.state, w.attempt, w.fence
+     FROM log l JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
+  )
+  const waitLonger = query(
+    db,
+    'UPDATE work SET wait_until = ?1 WHERE id = ?2 AND coalesce(wait_until, 0) < ?1',
+  )
+  // An answer that is still to come (a callback) finds the time here.
+  const waitLongerForLater = query(
+    db,
+    `UPDATE outcome SET wait_until = ?1 WHERE id = ?2 AND outcome = 'taken' AND coalesce(wait_until, 0) < ?1`,
+  )
+
+  function again(row: KnownRow, fence: number): AcceptAnswer {
+    const [, sequence, offset, , ownerEpoch, state, attempt, begunUnder] = row
+    const stillBegun = state === 1 && attempt === 1 && begunUnder === fence
+    return [sequence, offset ?? 0, stillBegun ? 1 : 0, ownerEpoch]
+  }
+
+  function duplicate(claim: ClaimMade, waitMs: number | null): AcceptAnswer {
+    const standing = claims.standing(claim.id, claim.isCall)
+    if (waitMs !== null) {
+      const until = clock.now + waitMs
+      if (standing.state === 'running') waitLonger.run(until, claim.id)
+      else if (standing.state === 'taken') waitLongerForLater.run(until, claim.id)
+    }
+    return {
+      status: 'duplicate',
+      id: claim.message,
+      conversation: claim.conversation === null ? '' : (heads.nameOf(claim.conversation) ?? ''),
+      sequence: claim.sequence,
+      state: standing.state,
+      reply: standing.reply,
+      failure: standing.failure,
+      pushed: rights.isGone(claim.id),
+    }
+  }
+
+  return (request) => {
+    const [, homeName, conversation, id, body, channel, cause, inbox, raw, key, fingerprint, ttlMs] = request
+    const [, , , , , , , , , , , , lane, priority, delayMs, limit, waitMs, fence, random, extras] = request
+
+    // SEMANTICS 15: the same id again is the same result again.
+    const stored = known.get(id)
+    if (stored !== undefined) return again(stored, fence)
+
+    const home = heads.home(homeName)
+    const link = extras?.device === undefined ? undefined : devices.next(home, extras.device)
+    if (link !== undefined && link.status !== 'next') {
+      if (link.status === 'gap') return { status: 'gap', next: link.next }
+      if (link.status === 'refused')
+        return extras?.refusalId === link.id ? [0, 0, 0, 0] : refusedBefore(link.id, link.code, conversation)
+    }
+    const isNext = link?.status === 'next'
+    if (isNext && extras?.device?.refuse !== undefined) {
+      requireRoom(ground)
+      devices.refuse(heads.homeOrNew(homeName), extras.device, extras.refusalId ?? id)
+      return [0, 0, 0, 0]
+    }
+
+    const claim = key === null ? undefined : claims.holding(key)
+    if (claim !== undefined) {
+      if (claim.fingerprint !== fingerprint) return { status: 'mismatch' }
+      // The same id from another boot: duplicate, and this boot's number advances.
+      if (isNext && extras?.device !== undefined) devices.advance(heads.homeOrNew(homeName), extras.device)
+      return duplicate(claim, waitMs)
+    }
+    // A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
+    if (link?.status === 'used') return { status: 'gap', next: link.next }
+
+    let place: Place | undefined = heads.place(conversation)
+    if (place !== undefined && place.home !== home?.id) return { status: 'forbidden' }
+    if (extras?.expect !== undefined && extras.expect.ownerEpoch !== (place?.ownerEpoch ?? 0))
+      return { status: 'notOwner' }
+    const waiting = lane === null ? 0 : lanes.message.waitingIn(lane)
+    if (lane !== null && waiting >= limit) return { status: 'full', waiting }
+    requireRoom(ground)
+
+    const owner = heads.homeOrNew(homeName)
+    place ??= heads.bind(conversation, owner, channel)
+    const causeRow = cause === null ? undefined : known.get(cause)
+    const { log, sequence, offset } = heads.append(place, owner, {
+      id,
+      body,
+      cause: causeRow?.[0] ?? null,
+      inbox,
+      at: clock.now,
+    })
+    if (key !== null)
+      claims.make(key, {
+        id: log,
+        fingerprint,
+        message: id,
+        isCall: false,
+        conversation: place.id,
+        sequence,
+        ttlMs,
+      })
+    if (extras?.device !== undefined) devices.advance(owner, extras.device)
+    if (extras?.patch !== undefined) heads.patch(place, extras.patch)
+    if (lane === null) {
+      counters.accepted++
+      counters.settled++
+      return [sequence, offset ?? 0, 0, place.ownerEpoch]
+    }
+    const begins =
+      fence !== 0 &&
+      delayMs <= 0 &&
+      lanes.message.isIdle(lane) &&
+      leases.isLive(partitionLease(0), fence, random, clock)
+    const work: NewWork = {
+      id: log,
+      kind: 'message',
+      lane,
+      priority,
+      due: clock.now + Math.max(0, delayMs),
+      begunUnder: begins ? fence : 0,
+      waitUntil: waitMs === null ? null : clock.now + waitMs,
+      hasRaw: raw !== null,
+    }
+    rows.open(work)
+    if (raw !== null) rows.keepRaw(log, raw.mediaType, raw.bytes)
+    rows.show(work)
+    counters.accepted++
+    return [sequence, offset ?? 0, begins ? 1 : 0, place.ownerEpoch]
+  }
+}
+
+/** SEMANTICS 42: accept and claim stop at the reserve, so that settle, ack and trim go on. */
+export function requireRoom({ isPressed }: Ground): void {
+  if (!isPressed()) return
+  throw new GatewayError(
+    'OVERLOADED',
+    'the disk is full up to the reserve: nothing new is stored until space is freed',
+    {
+      retryAfterMs: 1000,
+      notExecuted: true,
+    },
+  )
+}
+
+// SEMANTICS 14: a refusal is the stored result of its number.
+function refusedBefore(id: string, code: string, conversation: string): AcceptAnswer {
+  const failure = JSON.stringify({ code, message: 'this number was refused before' })
+  return {
+    status: 'duplicate',
+    id,
+    conversation,
+    sequence: 0,
+    state: 'failed',
+    reply: null,
+    failure,
+    pushed: false,
+  }
+}

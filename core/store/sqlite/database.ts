@@ -1,0 +1,138 @@
+// The store's file: the lock that keeps a second process out, opening and reopening, and which incarnation it is.
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
+import { GatewayError } from '../../api.ts'
+import { migrate } from './schema.ts'
+
+const FILE = 'dragoman.db'
+const LOCK = 'dragoman.lock'
+const WITNESS = 'dragoman.witness'
+
+// 8 kB pages hold a dozen 1 kB messages' index entries per write; a larger log before each checkpoint writes hot pages once.
+const PRAGMAS = `
+  PRAGMA page_size = 8192;
+  PRAGMA auto_vacuum = INCREMENTAL;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA wal_autocheckpoint = 2000;
+  PRAGMA journal_size_limit = 33554432;
+  PRAGMA cache_size = -65536;
+  PRAGMA temp_store = MEMORY;
+`
+
+/** A prepared statement whose rows are tuples. */
+export interface Query<Row extends readonly unknown[] = readonly never[]> {
+  get(...values: SQLInputValue[]): Row | undefined
+  all(...values: SQLInputValue[]): Row[]
+  iterate(...values: SQLInputValue[]): IterableIterator<Row>
+  run(...values: SQLInputValue[]): StatementResultingChanges
+}
+
+/** Prepares once; the caller names the row's shape beside the SQL that yields it. */
+export function query<Row extends readonly unknown[] = readonly never[]>(
+  db: DatabaseSync,
+  sql: string,
+): Query<Row> {
+  const statement = db.prepare(sql)
+  statement.setReturnArrays(true)
+  return statement as unknown as Query<Row> // rows are arrays now; STRICT tables keep the columns' types
+}
+
+/** SQLite's primary result code of an error that `node:sqlite` threw; undefined for any other. */
+export function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number')
+    return undefined
+  return error.errcode & 0xff // extended codes carry the primary one in their low byte
+}
+
+const BUSY = 5
+
+/**
+ * Takes the directory for this process until it ends, however it ends: the lock is an open transaction on a file of its own, and
+ * the system releases it with the process. Throws `STORE_UNAVAILABLE` at once if another holds it.
+ */
+export function lockDirectory(directory: string): Disposable {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const lock = new DatabaseSync(join(directory, LOCK), { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    if (sqliteCode(error) !== BUSY) throw error
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `the store in "${directory}" is in use by another process: stop it, or give this one its own directory`,
+      { cause: error },
+    )
+  }
+  return { [Symbol.dispose]: () => lock.close() }
+}
+
+/**
+ * Opens the file, made or migrated as needed. `mustSync`: what the log holds is copied into the file and synced there before
+ * anything is believed, because after a failed fsync the system may call pages clean that never reached the disk.
+ */
+export function openFile(directory: string, options: { readonly mustSync?: boolean } = {}): DatabaseSync {
+  const db = new DatabaseSync(join(directory, FILE), { timeout: 5000, enableForeignKeyConstraints: false })
+  try {
+    db.exec(PRAGMAS)
+    const mode = query<[string]>(db, 'PRAGMA journal_mode').get()?.[0]
+    if (mode !== 'wal')
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        `"${directory}" cannot hold the store: its file system has no shared memory for WAL`,
+      )
+    if (options.mustSync === true) {
+      const busy = query<[number, number, number]>(db, 'PRAGMA wal_checkpoint(TRUNCATE)').get()?.[0]
+      if (busy !== 0) throw new Error('the log could not be copied into the file')
+    }
+    migrate(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+interface Witness {
+  readonly incarnation: string
+  readonly next: number
+  readonly inode: number
+}
+
+/**
+ * The incarnation this file is to be known by (SEMANTICS 12): its own, or a new one if it is not the file that the witness beside
+ * it saw last: another inode, another name, or a counter that went back. All three happen when a copy is put in its place.
+ */
+export function incarnationOf(directory: string, seen: { incarnation: string; next: number }): string {
+  const witness = readWitness(directory)
+  const same =
+    witness !== undefined &&
+    witness.incarnation === seen.incarnation &&
+    witness.inode === inodeOf(directory) &&
+    witness.next <= seen.next
+  return same ? seen.incarnation : randomUUID()
+}
+
+/** Notes how far the file has come. Called at start, on every trim and at the end; an older note only sees less. */
+export function writeWitness(directory: string, seen: { incarnation: string; next: number }): void {
+  const file = join(directory, WITNESS)
+  const witness: Witness = { incarnation: seen.incarnation, next: seen.next, inode: inodeOf(directory) }
+  writeFileSync(`${file}.new`, JSON.stringify(witness), { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+function readWitness(directory: string): Witness | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, WITNESS), 'utf8')) as Witness // written by writeWitness; anything else compares unequal
+  } catch {
+    return undefined // absent, cut short or unreadable: nothing vouches for the file
+  }
+}
+
+function inodeOf(directory: string): number {
+  return statSync(join(directory, FILE)).ino
+}

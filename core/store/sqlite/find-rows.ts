@@ -1,0 +1,154 @@
+// The rows of `find`, each by its number or name, and all that belong to one id.
+import type { Outcome, Raw, WorkKind } from '../store.ts'
+import { Claims } from './claims.ts'
+import { query } from './database.ts'
+import type { Ground } from './ground.ts'
+import { HANDED, WAITING } from './lanes.ts'
+import type { State } from './lanes.ts'
+import { Rights } from './rights.ts'
+import { Targets } from './targets.ts'
+import type { RowAnswer } from './answers.ts'
+
+export interface Finders {
+  work(id: number): readonly RowAnswer[]
+  dead(ref: string): readonly RowAnswer[]
+  /** The number of a row of any kind; 0 if there is none of that name. */
+  numberOf(id: string): number
+  /** The message, what it caused, its claim, its work, how that ended, its dead letter. */
+  everythingOf(id: string): readonly RowAnswer[]
+}
+
+type WorkCells = readonly [
+  kind: WorkKind,
+  lane: string,
+  state: State,
+  attempt: number,
+  due: number,
+  attempts: string | null,
+  ref: string,
+]
+type DeadCells = readonly [
+  id: number,
+  at: number,
+  sequence: number,
+  body: string,
+  failure: string,
+  attempts: string | null,
+]
+type MessageCells = readonly [id: number, sequence: number, body: string]
+
+const KINDS: readonly WorkKind[] = ['message', 'claim', 'push', 'timer']
+const CAUSED = 100
+
+export function finders(ground: Ground): Finders {
+  const { db, clock } = ground
+  const claims = new Claims(ground)
+  const rights = new Rights(ground)
+  const targets = new Targets(ground)
+  const sql = {
+    work: query<WorkCells>(
+      db,
+      `SELECT kind, lane, state, attempt, due, attempts, coalesce(
+         (SELECT message FROM log WHERE id = work.id), (SELECT key FROM push WHERE id = work.id),
+         (SELECT ref FROM timer WHERE id = work.id), (SELECT message FROM claim WHERE id = work.id))
+       FROM work WHERE id = ?`,
+    ),
+    dead: query<DeadCells>(db, 'SELECT id, at, sequence, body, failure, attempts FROM dead WHERE ref = ?'),
+    raw: query<readonly [mediaType: string, bytes: Uint8Array]>(
+      db,
+      'SELECT media_type, bytes FROM raw WHERE id = ?',
+    ),
+    message: query<MessageCells>(db, 'SELECT id, sequence, body FROM log WHERE message = ?'),
+    caused: query<MessageCells>(
+      db,
+      `SELECT id, sequence, body FROM log WHERE cause = ? ORDER BY id LIMIT ${CAUSED}`,
+    ),
+    claim: query<readonly [key: string, message: string, call: number]>(
+      db,
+      'SELECT key, message, call FROM claim WHERE id = ?',
+    ),
+    outcome: query<readonly [outcome: Outcome, at: number, attempts: string | null]>(
+      db,
+      'SELECT outcome, at, attempts FROM outcome WHERE id = ?',
+    ),
+    pushes: query<readonly [id: number, key: string]>(
+      db,
+      `SELECT id, key FROM push WHERE origin = ?1 OR log = ?1 ORDER BY id LIMIT ${CAUSED}`,
+    ),
+    timers: query<readonly [id: number, ref: string]>(
+      db,
+      `SELECT id, ref FROM timer WHERE log = ? ORDER BY id LIMIT ${CAUSED}`,
+    ),
+  }
+
+  function rawOf(id: number): Raw | null {
+    const row = sql.raw.get(id)
+    return row === undefined ? null : { mediaType: row[0], bytes: row[1] }
+  }
+
+  function work(id: number): readonly RowAnswer[] {
+    const row = sql.work.get(id)
+    if (row === undefined) return []
+    const [kind, lane, state, attempt, due, attempts, ref] = row
+    return [
+      {
+        row: 'work',
+        kind,
+        id: ref,
+        lane,
+        state: state === WAITING ? 'waiting' : state === HANDED ? 'handed' : 'flight',
+        attempt,
+        dueMs: Math.max(0, due - clock.now),
+        attempts,
+      },
+    ]
+  }
+
+  function dead(ref: string): readonly RowAnswer[] {
+    const row = sql.dead.get(ref)
+    if (row === undefined) return []
+    const [id, at, sequence, body, failure, attempts] = row
+    return [{ row: 'dead', id: ref, at, sequence, body, raw: rawOf(id), failure, attempts }]
+  }
+
+  function settled(id: number, ref: string): readonly RowAnswer[] {
+    const row = sql.outcome.get(id)
+    return row === undefined
+      ? []
+      : [{ row: 'settled', id: ref, outcome: row[0], at: row[1], attempts: row[2] }]
+  }
+
+  function claimOf(id: number): readonly RowAnswer[] {
+    const row = sql.claim.get(id)
+    if (row === undefined) return []
+    const [key, message, call] = row
+    const { state, reply, failure } = claims.standing(id, call === 1)
+    return [{ row: 'claim', key, id: message, state, reply, failure, handed: rights.handed(id) }]
+  }
+
+  function numberOf(id: string): number {
+    for (const kind of KINDS) {
+      const target = targets.find(kind, id)
+      if (target !== undefined) return target.id
+    }
+    return 0
+  }
+
+  function everythingOf(ref: string): readonly RowAnswer[] {
+    const id = numberOf(ref)
+    if (id === 0) return dead(ref)
+    const own = sql.message.all(ref)
+    const messages = own.length === 0 ? [] : [...own, ...sql.caused.all(id)]
+    const owed = own.length === 0 ? [] : [...sql.pushes.all(id), ...sql.timers.all(id)]
+    return [
+      ...messages.map(([, sequence, body]): RowAnswer => ({ row: 'message', sequence, body })),
+      ...claimOf(id),
+      ...work(id),
+      ...settled(id, ref),
+      ...owed.flatMap(([number, name]) => [...work(number), ...settled(number, name), ...dead(name)]),
+      ...dead(ref),
+    ]
+  }
+
+  return { work, dead, numberOf, everythingOf }
+}

@@ -1,0 +1,187 @@
+// Homes and conversations: who owns which name, where log and inbox end, and the append that moves both ends together.
+import type { DatabaseSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
+import { GatewayError } from '../../api.ts'
+import type { ConversationPatch } from '../store.ts'
+import type { Counters } from './counters.ts'
+import { query } from './database.ts'
+
+const CACHED = 20_000
+
+export interface Home {
+  readonly id: number
+  readonly name: string
+  epoch: number
+  /** The last inbox offset given out. */
+  top: number
+  readonly oldest: number
+}
+
+export interface Place {
+  readonly id: number
+  readonly name: string
+  readonly home: number
+  /** The last sequence given out. */
+  top: number
+  readonly oldest: number
+  ownerEpoch: number
+  agent: string | null
+}
+
+export interface Entry {
+  readonly id: string
+  readonly body: string
+  /** The log row that caused it. */
+  readonly cause: number | null
+  readonly inbox: boolean
+  readonly at: number
+}
+
+export interface Appended {
+  readonly log: number
+  readonly sequence: number
+  readonly offset: number | undefined
+}
+
+type HomeRow = readonly [id: number, epoch: number, top: number, oldest: number]
+type PlaceRow = readonly [
+  id: number,
+  home: number,
+  top: number,
+  oldest: number,
+  ownerEpoch: number,
+  agent: string | null,
+]
+
+/** What the cache holds is the truth of the open transaction: it is emptied whenever something is rolled back. */
+export class Heads {
+  readonly #homes = new LRUCache<string, Home>({ max: CACHED })
+  readonly #places = new LRUCache<string, Place>({ max: CACHED })
+  readonly #counters: Counters
+  readonly #sql
+
+  constructor(db: DatabaseSync, counters: Counters) {
+    this.#counters = counters
+    this.#sql = {
+      home: query<HomeRow>(
+        db,
+        `SELECT id, epoch, max(top, coalesce((SELECT max(offset) FROM inbox WHERE home = home.id), 0)), oldest
+         FROM home WHERE name = ?`,
+      ),
+      newHome: query<readonly [number]>(db, 'INSERT INTO home (name) VALUES (?) RETURNING id'),
+      raiseInboxEpoch: query(db, 'UPDATE home SET epoch = ? WHERE id = ?'),
+      place: query<PlaceRow>(
+        db,
+        `SELECT id, home, max(top, coalesce((SELECT max(sequence) FROM log WHERE conversation = conversation.id), 0)),
+           oldest, owner_epoch, agent
+         FROM conversation WHERE name = ?`,
+      ),
+      nameOf: query<readonly [string]>(db, 'SELECT name FROM conversation WHERE id = ?'),
+      newPlace: query<readonly [number]>(
+        db,
+        'INSERT INTO conversation (name, home, customer, channel) VALUES (?, ?, ?, ?) RETURNING id',
+      ),
+      patchPlace: query(
+        db,
+        'UPDATE conversation SET owner_epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE id = ?',
+      ),
+      append: query(db, 'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
+      enter: query(db, 'INSERT INTO inbox VALUES (?, ?, ?)'),
+    }
+  }
+
+  home(name: string): Home | undefined {
+    const cached = this.#homes.get(name)
+    if (cached !== undefined) return cached
+    const row = this.#sql.home.get(name)
+    if (row === undefined) return undefined
+    const home: Home = { id: row[0], name, epoch: row[1], top: row[2], oldest: row[3] }
+    this.#homes.set(name, home)
+    return home
+  }
+
+  homeOrNew(name: string): Home {
+    const known = this.home(name)
+    if (known !== undefined) return known
+    const id = this.#sql.newHome.get(name)?.[0]
+    if (id === undefined) throw new TypeError('an insert returned no id')
+    const home: Home = { id, name, epoch: 1, top: 0, oldest: 1 }
+    this.#homes.set(name, home)
+    return home
+  }
+
+  place(name: string): Place | undefined {
+    const cached = this.#places.get(name)
+    if (cached !== undefined) return cached
+    const row = this.#sql.place.get(name)
+    if (row === undefined) return undefined
+    const [id, home, top, oldest, ownerEpoch, agent] = row
+    const place: Place = { id, name, home, top, oldest, ownerEpoch, agent }
+    this.#places.set(name, place)
+    return place
+  }
+
+  nameOf(id: number): string | undefined {
+    return this.#sql.nameOf.get(id)?.[0]
+  }
+
+  /** SEMANTICS 9: the conversation if it is this home's, undefined if it is nobody's yet. Throws `FORBIDDEN` if another has it. */
+  placeOf(name: string, home: Home | undefined): Place | undefined {
+    const place = this.place(name)
+    if (place !== undefined && place.home !== home?.id)
+      throw new GatewayError('FORBIDDEN', `conversation "${name}" belongs to another customer`)
+    return place
+  }
+
+  /** Binds a new conversation to its home for ever. */
+  bind(name: string, home: Home, channel: string): Place {
+    const id = this.#sql.newPlace.get(name, home.id, customerOf(home.name), channel)?.[0]
+    if (id === undefined) throw new TypeError('an insert returned no id')
+    const place: Place = { id, name, home: home.id, top: 0, oldest: 1, ownerEpoch: 0, agent: null }
+    this.#places.set(name, place)
+    return place
+  }
+
+  /** Log row and inbox entry in one step (SEMANTICS 10). */
+  append(place: Place, home: Home, { id, body, cause, inbox, at }: Entry): Appended {
+    const log = this.#counters.newId()
+    const sequence = place.top + 1
+    const offset = inbox ? home.top + 1 : undefined
+    this.#sql.append.run(log, place.id, sequence, id, cause, offset ?? null, at, body)
+    if (offset !== undefined) {
+      this.#sql.enter.run(home.id, offset, log)
+      home.top = offset
+    }
+    place.top = sequence
+    return { log, sequence, offset }
+  }
+
+  patch(place: Place, { agent, ticket, raiseEpoch }: ConversationPatch): void {
+    const epoch = place.ownerEpoch + (raiseEpoch === true ? 1 : 0)
+    const owner = agent === undefined ? place.agent : agent
+    this.#sql.patchPlace.run(epoch, owner, ticket === undefined ? null : JSON.stringify(ticket), place.id)
+    place.ownerEpoch = epoch
+    place.agent = owner
+  }
+
+  /** A new epoch makes every cursor into this inbox unusable (SEMANTICS 12, 13). */
+  raiseInboxEpoch(home: Home): void {
+    this.#sql.raiseInboxEpoch.run(home.epoch + 1, home.id)
+    home.epoch++
+  }
+
+  forget(): void {
+    this.#homes.clear()
+    this.#places.clear()
+  }
+}
+
+/** A home is `NAMESPACE/CUSTOMER`; the customer's id may hold slashes itself. */
+export function customerOf(home: string): string {
+  return home.slice(home.indexOf('/') + 1)
+}
+
+/** What an inbox's cursors are given out under: it holds the incarnation. */
+export function epochName(incarnation: string, home: Home): string {
+  return `${incarnation}.${home.epoch}`
+}

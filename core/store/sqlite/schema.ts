@@ -1,0 +1,230 @@
+// The tables of the embedded store and the steps that bring an older file up to them.
+import type { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../api.ts'
+
+/**
+ * One step per version, oldest first; a released step is never edited, only followed by another.
+ *
+ * Ids of log, claim, push and timer rows come from one counter, so that `work`, `outcome` and `raw` are keyed by the row they
+ * belong to and rows made later have higher ids. What is written for every message is kept small and appended at the right edge of
+ * its tree; tops of logs and inboxes are derived from the rows that are there, and written down only when retention cuts these.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    incarnation TEXT NOT NULL,
+    next INTEGER NOT NULL,        -- the id the next row gets
+    counter INTEGER NOT NULL,     -- the last fence or value version given out
+    store_ms INTEGER NOT NULL,    -- the store clock, and the wall clock it was written at
+    wall_ms INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    expired INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    in_doubt INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE home (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch INTEGER NOT NULL DEFAULT 1,
+    top INTEGER NOT NULL DEFAULT 0,     -- of the entries already cut; see the comment above
+    oldest INTEGER NOT NULL DEFAULT 1
+  ) STRICT;
+
+  CREATE TABLE conversation (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    home INTEGER NOT NULL,
+    customer TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    top INTEGER NOT NULL DEFAULT 0,
+    oldest INTEGER NOT NULL DEFAULT 1,
+    owner_epoch INTEGER NOT NULL DEFAULT 0,
+    agent TEXT,
+    ticket TEXT,
+    last TEXT                           -- receivedAt of the newest row, once that is cut
+  ) STRICT;
+  CREATE INDEX conversation_customer ON conversation (customer);
+
+  CREATE TABLE log (
+    id INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    cause INTEGER,                      -- the log row that caused this one
+    offset INTEGER,                     -- its entry in the home's inbox
+    at INTEGER NOT NULL,                -- store clock
+    body TEXT NOT NULL                  -- the message as JSON, without sequence and raw
+  ) STRICT;
+  CREATE UNIQUE INDEX log_place ON log (conversation, sequence);
+  CREATE UNIQUE INDEX log_message ON log (message);
+  CREATE INDEX log_cause ON log (cause) WHERE cause IS NOT NULL;
+
+  CREATE TABLE inbox (
+    home INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    log INTEGER NOT NULL,
+    PRIMARY KEY (home, offset)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE claim (
+    id INTEGER PRIMARY KEY,             -- the log row it was made with, or its own
+    key TEXT NOT NULL UNIQUE,
+    fingerprint TEXT NOT NULL,
+    message TEXT NOT NULL,
+    call INTEGER NOT NULL,              -- 1: of an unstored call (operation 2)
+    conversation INTEGER,
+    sequence INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX claim_expires ON claim (expires);
+  CREATE UNIQUE INDEX claim_call ON claim (message) WHERE call = 1;
+
+  -- What is open: one row per message, push, timer or begun call that has not ended.
+  CREATE TABLE work (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    state INTEGER NOT NULL,             -- 0 waiting, 1 in flight, 2 handed to a waiter
+    attempt INTEGER NOT NULL,
+    unended INTEGER NOT NULL,           -- attempts begun and not ended
+    fence INTEGER NOT NULL,             -- counter of the lease the attempt in flight began under
+    first INTEGER,                      -- store clock: the first attempt began
+    began INTEGER,                      -- wall clock: the last attempt began
+    wait_until INTEGER,
+    raw INTEGER NOT NULL,
+    attempts TEXT
+  ) STRICT;
+
+  CREATE TABLE raw (id INTEGER PRIMARY KEY, media_type TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
+
+  CREATE TABLE push (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    log INTEGER NOT NULL,               -- the reply
+    origin INTEGER NOT NULL,            -- the message it answers
+    part INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    made INTEGER NOT NULL,
+    holder TEXT,                        -- who has taken the return right
+    flushed INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX push_origin ON push (origin);
+  CREATE INDEX push_log ON push (log);
+
+  CREATE TABLE timer (
+    id INTEGER PRIMARY KEY,
+    ref TEXT NOT NULL UNIQUE,
+    log INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    made INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX timer_log ON timer (log);
+
+  CREATE TABLE begun (id INTEGER PRIMARY KEY, home TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+
+  -- How what was open ended: the first settle.
+  CREATE TABLE outcome (
+    id INTEGER PRIMARY KEY,
+    outcome TEXT NOT NULL,
+    not_owner INTEGER NOT NULL,
+    at INTEGER NOT NULL,                -- wall clock
+    clock INTEGER NOT NULL,             -- store clock
+    attempt INTEGER NOT NULL,
+    replies TEXT,                       -- ids, as a JSON array
+    wait_until INTEGER,
+    reply TEXT,
+    failure TEXT,
+    attempts TEXT
+  ) STRICT;
+
+  CREATE TABLE dead (
+    ref TEXT PRIMARY KEY,
+    id INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    failure TEXT NOT NULL,
+    attempts TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE device (
+    home INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    last INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (home, device, boot)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX device_used ON device (used);
+
+  CREATE TABLE refusal (
+    home INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    code TEXT NOT NULL,
+    PRIMARY KEY (home, device, boot, n)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE value (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    expires INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX value_expires ON value (expires) WHERE expires IS NOT NULL;
+
+  CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
+  `,
+]
+
+/** `Drag` in the file's header (application_id): no other program's database is taken for a store. */
+export const APPLICATION_ID = 0x44726167
+
+/**
+ * Brings a file to the newest schema, each step in its own transaction. Throws `STORE_UNAVAILABLE` for a file that a newer gateway
+ * has written or that is not a store at all; such a file is not touched.
+ */
+export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+  const version = pragma(db, 'user_version')
+  const application = pragma(db, 'application_id')
+  if (version > migrations.length)
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `the store file has schema ${version} and this gateway knows ${migrations.length}: ` +
+        'start the newer gateway that wrote it, or restore a copy made before the upgrade',
+    )
+  if (application !== APPLICATION_ID && !isEmpty(db))
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      'the store file is a database of another program: use another directory',
+    )
+  for (const [index, step] of migrations.entries()) {
+    if (index < version) continue
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      db.exec(step)
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1}`)
+      db.exec('COMMIT')
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+/** The value of a numeric pragma. */
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0] ?? 0)
+}
+
+function isEmpty(db: DatabaseSync): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined
+}

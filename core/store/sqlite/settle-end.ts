@@ -1,0 +1,228 @@
+// What the settle that counts does: replies, inbox, outcome, what is owed, the dead letter and the lane, all together.
+import { GatewayError } from '../../api.ts'
+import type { Outcome } from '../store.ts'
+import { PUSH_AFTER_WAIT_MS } from '../figures.ts'
+import { query } from './database.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { Ground } from './ground.ts'
+import type { Appended, Home, Place } from './heads.ts'
+import { Outcomes } from './outcomes.ts'
+import type { Target } from './targets.ts'
+import type { SettleAnswer } from './answers.ts'
+import type { SettleWire } from './wire.ts'
+import { WorkRows, withAttempt } from './work.ts'
+import type { NewWork } from './work.ts'
+
+/** The tuple by names, for everything behind the first look at it. */
+export interface SettleRequest {
+  readonly home: string
+  readonly kind: SettleWire[2]
+  readonly id: string
+  readonly attempt: number
+  readonly outcome: Outcome
+  readonly tried: string | null
+  readonly failure: string | null
+  readonly reply: string | null
+  readonly replies: NonNullable<SettleWire[12]>
+  readonly inbox: boolean
+  readonly extras: NonNullable<SettleWire[14]>
+  readonly hasFence: boolean
+}
+
+export interface EndOperation {
+  /** The first settle of open work. */
+  first(target: Target, request: SettleRequest): SettleAnswer
+  /** What was `unknown` becomes known: by an operator, or by the late end of the call itself. */
+  known(target: Target, request: SettleRequest): SettleAnswer
+}
+
+interface Said {
+  readonly replies: readonly Appended[]
+  readonly owed: readonly NewWork[]
+  /** The owner of that moment has changed: the replies are notes, nothing is owed. */
+  readonly isNote: boolean
+}
+
+export function endOperation(ground: Ground): EndOperation {
+  const { db, clock, heads, lanes, counters } = ground
+  const outcomes = new Outcomes(ground)
+  const dead = new DeadLetters(ground)
+  const rows = new WorkRows(ground)
+  const sql = {
+    push: query(db, 'INSERT INTO push VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0) ON CONFLICT (key) DO NOTHING'),
+    timer: query(db, 'INSERT INTO timer VALUES (?, ?, ?, ?, ?) ON CONFLICT (ref) DO NOTHING'),
+    dropBegun: query(db, 'DELETE FROM begun WHERE id = ?'),
+    body: query<readonly [string]>(db, 'SELECT body FROM log WHERE id = ?'),
+    tombstone: query(db, 'UPDATE log SET body = ? WHERE id = ?'),
+  }
+
+  function placeOf(target: Target, request: SettleRequest): { home: Home; place: Place } | undefined {
+    const name = request.extras.conversation ?? target.conversation
+    if (name === null) {
+      if (request.replies.length === 0) return undefined
+      throw new GatewayError(
+        'INTERNAL',
+        `settle of "${request.id}" has replies and no conversation to append them to`,
+      )
+    }
+    const place = heads.placeOf(name, heads.home(request.home))
+    const home = heads.homeOrNew(request.home)
+    return { home, place: place ?? heads.bind(name, home, request.replies[0]?.channel ?? '') }
+  }
+
+  function say(target: Target, request: SettleRequest, waitUntil: number | null): Said {
+    const { replies, extras, inbox, kind } = request
+    const where = placeOf(target, request)
+    if (where === undefined) return { replies: [], owed: [], isNote: false }
+    const { home, place } = where
+    const isNote = extras.expect !== undefined && extras.expect.ownerEpoch !== place.ownerEpoch
+    const cause = kind === 'claim' ? null : target.origin
+    const appended = replies.map(({ id, body }) =>
+      heads.append(place, home, {
+        id,
+        body: isNote ? asNote(body) : body,
+        cause,
+        inbox: inbox && !isNote,
+        at: clock.now,
+      }),
+    )
+    if (isNote) return { replies: appended, owed: [], isNote }
+    const owed = [...owePushes(target, request, { appended, place, waitUntil }), ...oweTimer(target, request)]
+    if (extras.patch !== undefined) heads.patch(place, extras.patch)
+    return { replies: appended, owed, isNote }
+  }
+
+  function owePushes(
+    target: Target,
+    { extras }: SettleRequest,
+    { appended, place, waitUntil }: { appended: readonly Appended[]; place: Place; waitUntil: number | null },
+  ): NewWork[] {
+    const due = waitUntil === null ? clock.now : waitUntil + PUSH_AFTER_WAIT_MS
+    const owed: NewWork[] = []
+    for (const { key, reply, part, channel } of extras.pushes ?? []) {
+      const carried = appended[reply]
+      if (carried === undefined)
+        throw new GatewayError('INTERNAL', `push "${key}" carries reply ${reply}, which is not there`)
+      const id = counters.newId()
+      if (sql.push.run(id, key, carried.log, target.origin, part, channel, clock.now).changes === 0) continue
+      owed.push(open({ id, kind: 'push', lane: `push:${channel}:${place.name}`, due }))
+    }
+    return owed
+  }
+
+  function oweTimer(target: Target, { extras }: SettleRequest): NewWork[] {
+    if (extras.timer === undefined) return []
+    const id = counters.newId()
+    const { id: ref, delayMs, target: left } = extras.timer
+    if (sql.timer.run(id, ref, target.origin, left, clock.now).changes === 0) return []
+    return [open({ id, kind: 'timer', lane: String(id), due: clock.now + Math.max(0, delayMs) })]
+  }
+
+  function open(row: Pick<NewWork, 'id' | 'kind' | 'lane' | 'due'>): NewWork {
+    const work: NewWork = { ...row, priority: 1, begunUnder: 0, waitUntil: null, hasRaw: false }
+    rows.open(work)
+    return work
+  }
+
+  function show(owed: readonly NewWork[]): void {
+    for (const work of owed) rows.show(work)
+  }
+
+  function first(target: Target, request: SettleRequest): SettleAnswer {
+    const { kind, id, extras, failure, reply } = request
+    const work = target.open
+    if (work === undefined) throw new TypeError('only open work ends')
+    const waitUntil = kind === 'timer' ? (outcomes.get(target.origin)?.waitUntil ?? null) : work.waitUntil
+    const said = say(target, request, waitUntil)
+    const outcome: Outcome = said.isNote && request.outcome === 'answered' ? 'taken' : request.outcome
+    const attempts = withAttempt(work.attempts, request.tried)
+    outcomes.store({
+      id: target.id,
+      outcome,
+      notOwner: said.isNote,
+      attempt: request.attempt,
+      replies: replyIds(request.replies),
+      waitUntil,
+      reply: said.isNote ? null : reply,
+      failure,
+      attempts,
+    })
+    if (extras.dead !== undefined) dead.bury({ ref: id, id: target.id, kind, failure: extras.dead, attempts })
+    else if (work.hasRaw) rows.dropRaw(target.id)
+    rows.end(target.id)
+    if (kind === 'claim') sql.dropBegun.run(target.id)
+    if (kind === 'timer' && !said.isNote) outcomes.answerLater(target.origin, { outcome, reply, failure })
+    if (kind === 'message' && outcome === 'expired') bury(target.id)
+
+    lanes[kind].remove(work.lane, target.id, clock.now)
+    show(said.owed)
+    if (kind === 'message') count(outcome, extras.dead !== undefined)
+    if (kind === 'push' && outcome === 'unknown') counters.inDoubt++
+    if (said.isNote) return { status: 'notOwner' }
+    return settled(said, lanes[kind].waitingIn(work.lane))
+  }
+
+  function known(target: Target, request: SettleRequest): SettleAnswer {
+    const { id, outcome, attempt, reply, failure, replies } = request
+    const said = say(target, request, null)
+    const attempts = withAttempt(outcomes.get(target.id)?.attempts ?? null, request.tried)
+    outcomes.replace({
+      id: target.id,
+      outcome,
+      notOwner: said.isNote,
+      attempt,
+      replies: replyIds(replies),
+      reply,
+      failure,
+      attempts,
+    })
+    dead.drop(id)
+    show(said.owed)
+    return said.isNote ? { status: 'notOwner' } : settled(said, 0)
+  }
+
+  /** SEMANTICS 23: an expired message keeps its number as a tombstone. */
+  function bury(id: number): void {
+    const body = sql.body.get(id)?.[0]
+    if (body !== undefined) sql.tombstone.run(asTombstone(body), id)
+  }
+
+  // SEMANTICS 36: each accepted message is counted once more when it ends, in one of three places.
+  function count(outcome: Outcome, isDead: boolean): void {
+    if (isDead) counters.dead++
+    else if (outcome === 'expired') counters.expired++
+    else counters.settled++
+  }
+
+  return { first, known }
+}
+
+/** How the outcome row remembers what was said, to know the same settle when it is sent again. */
+export function replyIds(replies: SettleRequest['replies']): string | null {
+  return replies.length === 0 ? null : JSON.stringify(replies.map((reply) => reply.id))
+}
+
+function settled({ replies }: Said, waiting: number): SettleAnswer {
+  return {
+    status: 'settled',
+    sequences: replies.map((reply) => reply.sequence),
+    offsets: replies.flatMap(({ offset }) => (offset === undefined ? [] : [offset])),
+    waiting,
+  }
+}
+
+function asNote(body: string): string {
+  const message = JSON.parse(body) as Record<string, unknown> // the front-end made it from a Message
+  return JSON.stringify({ ...message, direction: 'internal' })
+}
+
+function asTombstone(body: string): string {
+  const {
+    parts: _,
+    data: _data,
+    metadata: _metadata,
+    replyContext: _context,
+    ...rest
+  } = JSON.parse(body) as Record<string, unknown> // the front-end made it from a Message
+  return JSON.stringify({ ...rest, gone: 'expired' })
+}

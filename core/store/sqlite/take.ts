@@ -1,0 +1,137 @@
+// Operation 3, take: the heads that are due, begun durably as they are handed out.
+import type { Raw, Take, WorkKind } from '../store.ts'
+import { ATTEMPT_LIMIT, partitionLease } from '../figures.ts'
+import { query } from './database.ts'
+import type { Ground } from './ground.ts'
+import { HANDED, IN_FLIGHT, ORPHANED } from './lanes.ts'
+import type { Item } from './lanes.ts'
+import type { TakeAnswer, WorkAnswer } from './answers.ts'
+import { WorkRows } from './work.ts'
+
+/** What each kind tells beside its attempt. */
+type Subject = readonly [
+  ref: string,
+  home: string,
+  body: string,
+  sequence: number,
+  part: number | null,
+  target: string | null,
+  ownerEpoch: number,
+  agent: string | null,
+]
+
+const ORPHAN_SCAN_MS = 1000
+
+export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
+  const { db, clock, lanes, leases, counters } = ground
+  const rows = new WorkRows(ground)
+  const subject = (text: string) => query<Subject>(db, text)
+  const place = 'JOIN conversation c ON c.id = l.conversation JOIN home h ON h.id = c.home'
+  const sql = {
+    subject: {
+      message: subject(
+        `SELECT l.message, h.name, l.body, l.sequence, NULL, NULL, c.owner_epoch, c.agent FROM log l ${place} WHERE l.id = ?`,
+      ),
+      push: subject(
+        `SELECT p.key, h.name, l.body, l.sequence, p.part, p.channel, c.owner_epoch, c.agent
+         FROM push p JOIN log l ON l.id = p.log ${place} WHERE p.id = ?`,
+      ),
+      timer: subject(
+        `SELECT t.ref, h.name, l.body, l.sequence, NULL, t.target, c.owner_epoch, c.agent
+         FROM timer t JOIN log l ON l.id = t.log ${place} WHERE t.id = ?`,
+      ),
+      claim: subject(
+        'SELECT c.message, b.home, b.body, 0, NULL, NULL, 0, NULL FROM begun b JOIN claim c ON c.id = b.id WHERE b.id = ?',
+      ),
+    } satisfies Record<WorkKind, unknown>,
+    raw: query<readonly [mediaType: string, bytes: Uint8Array]>(
+      db,
+      'SELECT media_type, bytes FROM raw WHERE id = ?',
+    ),
+  }
+  let scanned = -Infinity
+
+  /** Highest priority first, whatever the kind. */
+  function due(kinds: readonly WorkKind[], max: number): { kind: WorkKind; item: Item }[] {
+    const found = kinds.flatMap((kind) => lanes[kind].due(clock.now, max).map((item) => ({ kind, item })))
+    if (kinds.length > 1) found.sort((a, b) => priorityOf(b.item) - priorityOf(a.item))
+    return found.slice(0, max)
+  }
+
+  function begin(kind: WorkKind, { id, lane, state }: Item, fence: number): WorkAnswer | undefined {
+    // In flight under a fence that is gone, or handed to a waiter who never reported: nobody knows how it ended.
+    const orphan = state === ORPHANED || state === HANDED
+    if (state === ORPHANED) rows.noteLost(id)
+    const begun = rows.begin(id, fence)
+    const told = sql.subject[kind].get(id)
+    if (begun === undefined || told === undefined) return undefined
+    const [ref, home, body, sequence, part, target, ownerEpoch, agent] = told
+    return {
+      kind,
+      id: ref,
+      home,
+      lane: lane.name,
+      attempt: begun.attempt,
+      // SEMANTICS 16
+      poison: begun.unended > ATTEMPT_LIMIT,
+      orphan,
+      body,
+      sequence,
+      raw: begun.hasRaw ? rawOf(id) : null,
+      part,
+      target,
+      ownerEpoch,
+      agent,
+      heldMs: clock.now - begun.first,
+      attempts: begun.attempts,
+    }
+  }
+
+  function rawOf(id: number): Raw | null {
+    const row = sql.raw.get(id)
+    return row === undefined ? null : { mediaType: row[0], bytes: row[1] }
+  }
+
+  return ({ partition, fence, max, kinds }) => {
+    if (!leases.isLive(partitionLease(partition), fence.counter, fence.random, clock))
+      return { status: 'fenced' }
+    // A lease that ran out and was not taken by another is seen here.
+    if (clock.now - scanned >= ORPHAN_SCAN_MS) {
+      scanned = clock.now
+      for (const kind of kinds) lanes[kind].orphan((counter) => leases.owns(counter, clock), clock.now)
+    }
+    const heads = due(kinds, max)
+    const work: WorkAnswer[] = []
+    let doubts = 0
+    for (const { kind, item } of heads) {
+      const begun = begin(kind, item, fence.counter)
+      if (begun === undefined) throw new TypeError(`${kind} ${item.id} is open and has no rows`)
+      work.push(begun)
+      if (kind === 'push' && begun.orphan) doubts++
+    }
+    for (const { kind, item } of heads)
+      lanes[kind].change(item.lane.name, item.id, {
+        state: IN_FLIGHT,
+        due: clock.now,
+        fence: fence.counter,
+        now: clock.now,
+      })
+    counters.inDoubt += doubts
+    return { status: 'taken', work, ...rest(kinds) }
+  }
+
+  function rest(kinds: readonly WorkKind[]): { waiting: number; nextDueMs: number | null } {
+    let waiting = 0
+    let next = Infinity
+    for (const kind of kinds) {
+      waiting += lanes[kind].waiting
+      next = Math.min(next, lanes[kind].hasDue(clock.now) ? clock.now : (lanes[kind].nextDue() ?? Infinity))
+    }
+    return { waiting, nextDueMs: next === Infinity ? null : Math.max(0, next - clock.now) }
+  }
+}
+
+/** A lane has the highest priority of what waits in it (SEMANTICS 27). */
+function priorityOf({ lane, priority }: Item): number {
+  return lane.ready ?? priority
+}

@@ -1,0 +1,69 @@
+// Which open or ended row an id means, for each kind of work.
+import type { WorkKind } from '../store.ts'
+import { query } from './database.ts'
+import type { Ground } from './ground.ts'
+
+/** What a settle, a trace or a dead letter is about. */
+export interface Target {
+  readonly id: number
+  /** Its name. Absent: a call that is in no log, or a log row already cut. */
+  readonly conversation: string | null
+  /** The log row of the message the work is for. */
+  readonly origin: number
+  readonly open: OpenWork | undefined
+}
+
+export interface OpenWork {
+  readonly lane: string
+  readonly attempt: number
+  readonly waitUntil: number | null
+  readonly hasRaw: boolean
+  readonly attempts: string | null
+}
+
+type TargetRow = readonly [
+  id: number,
+  conversation: string | null,
+  origin: number,
+  lane: string | null,
+  attempt: number | null,
+  waitUntil: number | null,
+  raw: number | null,
+  attempts: string | null,
+]
+
+const WORK = 'w.lane, w.attempt, w.wait_until, w.raw, w.attempts'
+
+export class Targets {
+  readonly #sql
+
+  constructor({ db }: Ground) {
+    const prepared = (text: string) => query<TargetRow>(db, text)
+    this.#sql = {
+      message: prepared(
+        `SELECT l.id, c.name, l.id, ${WORK} FROM log l JOIN conversation c ON c.id = l.conversation
+         LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
+      ),
+      push: prepared(
+        `SELECT p.id, c.name, p.origin, ${WORK} FROM push p LEFT JOIN log l ON l.id = p.log
+         LEFT JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = p.id WHERE p.key = ?`,
+      ),
+      timer: prepared(
+        `SELECT t.id, c.name, t.log, ${WORK} FROM timer t LEFT JOIN log l ON l.id = t.log
+         LEFT JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = t.id WHERE t.ref = ?`,
+      ),
+      claim: prepared(
+        `SELECT c.id, NULL, c.id, ${WORK} FROM claim c LEFT JOIN work w ON w.id = c.id WHERE c.message = ? AND c.call = 1`,
+      ),
+    }
+  }
+
+  find(kind: WorkKind, id: string): Target | undefined {
+    const row = this.#sql[kind].get(id)
+    if (row === undefined) return undefined
+    const [number, conversation, origin, lane, attempt, waitUntil, raw, attempts] = row
+    const open =
+      lane === null ? undefined : { lane, attempt: attempt ?? 0, waitUntil, hasRaw: raw === 1, attempts }
+    return { id: number, conversation, origin, open }
+  }
+}

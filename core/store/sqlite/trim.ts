@@ -1,0 +1,115 @@
+// Operation 13, trim: cuts fronts by age and size in slices bounded by time, and gives free pages back to the file system.
+import type { Trim, TrimResult } from '../store.ts'
+import { query } from './database.ts'
+import type { Ground } from './ground.ts'
+import { pragma } from './schema.ts'
+import { sweeps } from './sweeps.ts'
+
+type LogRow = readonly [
+  id: number,
+  conversation: number,
+  home: number,
+  sequence: number,
+  offset: number | null,
+  at: number,
+  isFront: number,
+  isHeld: number,
+]
+
+const SLICE_ROWS = 100
+const SLICE_PAGES = 64
+/** Free pages kept for what comes next, in parts of the file: giving them back and taking them again costs twice. */
+const SLACK_PARTS = 20
+const SLACK_PAGES = 512
+
+/**
+ * One call is one transaction of at most `budgetMs` and a row. Rows are walked in the order they were appended, so the first row
+ * that stays by age ends the walk. The inbox entry goes before its log row (SEMANTICS 23); a log row that is not its conversation's
+ * front, or is held by open work or an unsent push, stays.
+ */
+export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
+  const { db, clock, heads, isPressed } = ground
+  const sql = {
+    // A reply's row is held by its push, a message's by its work and by its timer.
+    rows: query<LogRow>(
+      db,
+      `SELECT l.id, l.conversation, c.home, l.sequence, l.offset, l.at, l.sequence = c.oldest,
+         EXISTS (SELECT 1 FROM work WHERE id = l.id)
+         OR EXISTS (SELECT 1 FROM push p JOIN work w ON w.id = p.id WHERE p.log = l.id)
+         OR EXISTS (SELECT 1 FROM timer t JOIN work w ON w.id = t.id WHERE t.log = l.id)
+       FROM log l JOIN conversation c ON c.id = l.conversation WHERE l.id > ? ORDER BY l.id LIMIT 1`,
+    ),
+    cutInbox: query(db, 'DELETE FROM inbox WHERE home = ? AND offset <= ?'),
+    noteInbox: query(db, 'UPDATE home SET top = max(top, ?1), oldest = max(oldest, ?1 + 1) WHERE id = ?2'),
+    noteLog: query(
+      db,
+      `UPDATE conversation SET top = max(top, ?1), oldest = ?1 + 1,
+         last = (SELECT json_extract(body, '$.receivedAt') FROM log WHERE id = ?3) WHERE id = ?2`,
+    ),
+    cutLog: query(db, 'DELETE FROM log WHERE id = ?'),
+    dropOutcome: query(
+      db,
+      'DELETE FROM outcome WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM claim WHERE id = ?1)',
+    ),
+    vacuum: query<readonly [number]>(db, `PRAGMA incremental_vacuum(${SLICE_PAGES})`),
+  }
+  const sweep = sweeps(ground)
+  /** Where the walk of an unfinished run goes on; rows before it are held. */
+  let from = 0
+
+  /** One row further. Undefined: there is none that may go. */
+  function cutNext(mayGo: (at: number) => boolean): number | undefined {
+    const row = sql.rows.get(from)
+    if (row === undefined) return undefined
+    const [id, conversation, home, sequence, offset, at, isFront, isHeld] = row
+    if (!mayGo(at)) return undefined
+    from = id
+    let removed = 0
+    if (offset !== null) {
+      removed += Number(sql.cutInbox.run(home, offset).changes)
+      if (removed > 0) sql.noteInbox.run(offset, home)
+    }
+    if (isFront === 0 || isHeld === 1) return removed
+    sql.noteLog.run(sequence, conversation, id)
+    sql.cutLog.run(id)
+    sql.dropOutcome.run(id)
+    return removed + 1
+  }
+
+  function usedBytes(): number {
+    return (pragma(db, 'page_count') - pragma(db, 'freelist_count')) * pragma(db, 'page_size')
+  }
+
+  return ({ olderThanMs, maxBytes, budgetMs }) => {
+    const until = performance.now() + budgetMs
+    const isOver = (): boolean => performance.now() >= until
+    const oldestKept = clock.now - olderThanMs
+    let removed = 0
+    let isTooLarge = usedBytes() > maxBytes
+    let isDone = false
+    for (let row = 1; !isDone && !isOver(); row++) {
+      const cut = cutNext((at) => isTooLarge || at < oldestKept)
+      isDone = cut === undefined
+      removed += cut ?? 0
+      if (row % SLICE_ROWS === 0) isTooLarge = usedBytes() > maxBytes
+    }
+    if (isDone) {
+      from = 0
+      const swept = sweep(isOver)
+      removed += swept.removed
+      isDone = swept.isDone && vacuum(isOver)
+    }
+    if (removed > 0) heads.forget()
+    return { removed, more: !isDone }
+  }
+
+  /** True: no more is free than what stays free. */
+  function vacuum(isOver: () => boolean): boolean {
+    const slack = isPressed() ? 0 : Math.max(SLACK_PAGES, Math.floor(pragma(db, 'page_count') / SLACK_PARTS))
+    while (pragma(db, 'freelist_count') > slack) {
+      if (isOver()) return false
+      sql.vacuum.all()
+    }
+    return true
+  }
+}
