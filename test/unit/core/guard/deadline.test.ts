@@ -1,9 +1,9 @@
 // The deadline: every call ends, whatever it does with its signal.
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Log } from '../../../../core/api.ts'
 import { GatewayError } from '../../../../core/api.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
+import { recorded } from './servers.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -143,9 +143,3 @@ test('a call that throws instead of returning a promise is a rejection', async (
   await expect(ended).rejects.toBe(error)
   expect(vi.getTimerCount()).toBe(0)
 })
-
-function recorded(): { log: Log; lines: string[] } {
-  const lines: string[] = []
-  const at = (level: string) => (message: string) => void lines.push(`${level} ${message}`)
-  return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines }
-}

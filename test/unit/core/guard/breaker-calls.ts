@@ -1,0 +1,25 @@
+// Calls that end this way or that, for the tests of the breaker.
+import { expect } from 'vitest'
+import { GatewayError } from '../../../../core/api.ts'
+import type { Breaker, BreakerOptions } from '../../../../core/guard/breaker.ts'
+
+export const options: BreakerOptions = { errorRate: 50, minimumCalls: 4, windowMs: 10_000, openForMs: 5_000 }
+export const down = new GatewayError('BACKEND_FAILED', 'orders answers 500')
+
+export const good = (): Promise<string> => Promise.resolve('ok')
+export const ours = (): Promise<never> => Promise.reject(new GatewayError('ENCODE_FAILED', 'ours'))
+export const bad = (): Promise<never> => Promise.reject(down)
+
+/** Runs a call and says how it ended: its value, or the code or name of its error. */
+export async function outcome(breaker: Breaker, call: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await breaker.run(call)
+  } catch (error) {
+    return error instanceof GatewayError ? error.code : error
+  }
+}
+
+export async function open(breaker: Breaker): Promise<void> {
+  for (let i = 0; i < options.minimumCalls; i += 1) await outcome(breaker, bad)
+  expect(breaker.state).toBe('OPEN')
+}

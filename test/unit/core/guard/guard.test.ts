@@ -1,0 +1,95 @@
+// The parts of the guard together: breaker(deadline(call)), and what is put around it later.
+import { Agent } from 'undici'
+import { expect, test, vi } from 'vitest'
+import { createBreaker } from '../../../../core/guard/breaker.ts'
+import { withDeadline } from '../../../../core/guard/deadline.ts'
+import { exchange } from '../../../../core/guard/exchange.ts'
+import { createFetch } from '../../../../core/guard/fetch.ts'
+import { readOutbound } from '../../../../core/guard/outbound.ts'
+import { recorded, serve } from './servers.ts'
+
+const options = { errorRate: 50, minimumCalls: 3, windowMs: 10_000, openForMs: 60_000 }
+
+test('a dead backend opens the breaker, and from then on costs nothing (DESIGN §7)', async () => {
+  await using server = await serve((response) => response.destroy())
+  const guarded = createFetch({
+    allow: ['127.0.0.1'],
+    connections: 5,
+    responseLimitBytes: 100,
+    log: recorded().log,
+  })
+  const breaker = createBreaker('orders.GetOrder', options)
+  const call = (): Promise<Response> =>
+    breaker.run(() =>
+      withDeadline({ ms: 5_000, what: 'orders' }, (signal) => guarded.fetch(server.origin, { signal })),
+    )
+  for (let i = 0; i < 3; i += 1) await expect(call()).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  for (let i = 0; i < 50; i += 1)
+    await expect(call()).rejects.toMatchObject({ code: 'BREAKER_OPEN', notExecuted: true })
+  expect(server.seen).toHaveLength(3)
+  breaker.dispose()
+  await guarded.dispose()
+})
+
+test('our own refusals, a forbidden address and a header that cannot be sent, never open it', async () => {
+  const guarded = createFetch({ allow: [], connections: 5, responseLimitBytes: 100, log: recorded().log })
+  const breaker = createBreaker('orders.GetOrder', options)
+  for (let i = 0; i < 20; i += 1) {
+    await expect(breaker.run(() => guarded.fetch('http://127.0.0.1:1/'))).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+    })
+    await expect(
+      breaker.run(() => guarded.fetch('http://127.0.0.1:1/', { headers: { a: '\n' } })),
+    ).rejects.toMatchObject({
+      code: 'ENCODE_FAILED',
+    })
+  }
+  expect(breaker.state).toBe('ACTIVE')
+  breaker.dispose()
+  await guarded.dispose()
+})
+
+test('a retry put outermost sees each failure of the call, and stops at the open breaker', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
+  let calls = 0
+  const ends: unknown[] = []
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const call = breaker.run(() =>
+      withDeadline({ ms: 1_000, what: 'orders' }, () => {
+        calls += 1
+        return Promise.reject(new Error('down'))
+      }),
+    )
+    ends.push(await call.catch((error: Error & { code?: string }) => error.code ?? error.message))
+  }
+  expect(ends).toEqual(['down', 'down', 'down', 'BREAKER_OPEN', 'BREAKER_OPEN'])
+  expect(calls).toBe(3)
+  breaker.dispose()
+})
+
+test('a line that is silent too long is DEADLINE_EXCEEDED even where nobody set a deadline', async () => {
+  await using server = await serve(() => undefined)
+  await using agent = disposable(new Agent({ headersTimeout: 10 }))
+  const answer = exchange(agent.agent, await readOutbound(server.origin), 100)
+  await expect(answer).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', notExecuted: false })
+})
+
+test('no listener stays at a signal that outlives many requests', async () => {
+  await using server = await serve((response) => response.end('ok'))
+  const guarded = createFetch({
+    allow: ['127.0.0.1'],
+    connections: 5,
+    responseLimitBytes: 100,
+    log: recorded().log,
+  })
+  const { signal } = new AbortController()
+  const added = vi.spyOn(signal, 'addEventListener')
+  const removed = vi.spyOn(signal, 'removeEventListener')
+  for (let i = 0; i < 5; i += 1) await guarded.fetch(server.origin, { signal })
+  expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([5, 5])
+  await guarded.dispose()
+})
+
+function disposable(agent: Agent): AsyncDisposable & { readonly agent: Agent } {
+  return { agent, [Symbol.asyncDispose]: () => agent.destroy() }
+}
