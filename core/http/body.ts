@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, inflate } from 'node:zlib'
 import { GatewayError } from '../api.ts'
-import { CallerGone, Refusal } from './refusal.ts'
+import { type CallerGone, Refusal } from './refusal.ts'
 
 /** Bytes of bodies held at once, over all connections; beyond it requests are refused instead of swapped to disk. */
 export class BodyBudget {
@@ -30,8 +30,8 @@ export interface ReadBody {
   readonly budget: BodyBudget
   /** Told how much of the budget is held, to give it back when the request is over. */
   readonly held: (bytes: number) => void
-  /** Handed a function that ends the reading with a refusal: the parser has given up, or time is over. */
-  readonly onFail: (fail: (refusal: Refusal) => void) => void
+  /** Handed a function that ends the reading: the parser has given up, time is over, the caller is gone. */
+  readonly onFail: (fail: (why: Refusal | CallerGone) => void) => void
 }
 
 const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate) }
@@ -50,32 +50,31 @@ export function checkDeclared(headers: Readonly<Record<string, string>>, limitBy
 
 /**
  * Reads the body whole into bytes of its own: a view on the socket's buffer would take the neighbours' bytes along when
- * it is cloned into a worker. Throws `Refusal` beyond the limit, `CallerGone` when the connection closes.
+ * it is cloned into a worker. Throws `Refusal` beyond the limit, and what it is made to fail with.
  */
 export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    if (incoming.destroyed && !incoming.complete) {
-      reject(new CallerGone())
-      return
-    }
     const chunks: Uint8Array[] = []
     let length = 0
-    const settle = (action: () => void): void => {
-      incoming.off('data', onData).off('end', onEnd).off('close', onClose)
-      action()
+    let over = false
+    const fail = (refusal: Refusal | CallerGone): void => {
+      over = true
+      chunks.length = 0
+      reject(refusal)
     }
-    const onData = (chunk: Uint8Array): void => {
+    incoming.on('data', (chunk: Uint8Array) => {
+      if (over) return
       length += chunk.length
-      if (length > options.limitBytes) settle(() => reject(tooLarge(options.limitBytes)))
+      if (length > options.limitBytes) fail(tooLarge(options.limitBytes))
       else if (options.budget.take(chunk.length)) {
         options.held(chunk.length)
         chunks.push(chunk)
-      } else settle(() => reject(noMemory()))
-    }
-    const onEnd = (): void => settle(() => resolve(joined(chunks, length)))
-    const onClose = (): void => settle(() => reject(new CallerGone()))
-    incoming.on('data', onData).on('end', onEnd).on('close', onClose)
-    options.onFail((refusal) => settle(() => reject(refusal)))
+      } else fail(noMemory())
+    })
+    incoming.on('end', () => {
+      if (!over) resolve(joined(chunks, length))
+    })
+    options.onFail(fail)
   })
 }
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { rawProblem } from './problem.ts'
-import type { Refusal } from './refusal.ts'
+import type { CallerGone, Refusal } from './refusal.ts'
 import type { Outgoing } from './respond.ts'
 
 /** One request on its way. It is over when `outgoing` closes: the answer is flushed, or the caller is gone. */
@@ -10,10 +10,12 @@ export interface Turn {
   readonly incoming: IncomingMessage
   readonly outgoing: Outgoing
   readonly start: () => void
+  /** Called once, when it is over. */
+  readonly closed: () => void
   /** Why the body will never be complete. */
-  failure: Refusal | undefined
+  failure: Refusal | CallerGone | undefined
   /** Ends the reading of the body. */
-  fail: ((refusal: Refusal) => void) | undefined
+  fail: ((why: Refusal | CallerGone) => void) | undefined
 }
 
 export interface LingerLimits {
@@ -96,7 +98,8 @@ export class Connection {
 
   #start(turn: Turn): void {
     this.#running = true
-    turn.outgoing.once('close', () => {
+    turn.outgoing.on('close', () => {
+      turn.closed()
       this.#running = false
       if (this.#socket.destroyed) this.close()
       const next = this.#waiting.shift()

@@ -59,26 +59,30 @@ export interface Exchange {
 
 const EMPTY = new Uint8Array(0)
 
-/** Takes a request's turn on its connection. */
+/** A request's turn on its connection. */
 export function turnOf(exchange: Exchange): Turn {
+  const { incoming, outgoing } = exchange
+  const gone = new AbortController()
   const turn: Turn = {
-    incoming: exchange.incoming,
-    outgoing: exchange.outgoing,
-    start: () => void run(exchange, turn),
+    incoming,
+    outgoing,
+    start: () => void run(exchange, turn, gone),
+    closed: () => {
+      if (outgoing.writableFinished) return
+      turn.failure ??= new CallerGone()
+      turn.fail?.(turn.failure)
+      gone.abort()
+    },
     failure: undefined,
     fail: undefined,
   }
   return turn
 }
 
-async function run(exchange: Exchange, turn: Turn): Promise<void> {
-  const { gate, incoming, outgoing } = exchange
+async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promise<void> {
+  const { gate, incoming } = exchange
   let held = 0
   let mount: Mount | undefined
-  const controller = new AbortController()
-  outgoing.on('close', () => {
-    if (!outgoing.writableFinished) controller.abort()
-  })
   try {
     const head = readHead(incoming)
     mount = gate.table().find(head.path)
@@ -87,7 +91,7 @@ async function run(exchange: Exchange, turn: Turn): Promise<void> {
     const remote = remoteOf(exchange, head)
     const identity = await identify(gate, mount, { headers: head.headers, remote })
     const body = head.hasBody
-      ? await bodyOf(exchange, turn, { head, mount, held: (bytes) => (held += bytes) })
+      ? await bodyOf(exchange, turn, { head, mount, held: (bytes) => void (held += bytes) })
       : EMPTY
     const request: HttpRequest = {
       method: head.method,
@@ -99,7 +103,7 @@ async function run(exchange: Exchange, turn: Turn): Promise<void> {
       origin: originOf(exchange, head),
       identity,
     }
-    await answer(exchange, mount, await mount.handler(request, controller.signal), controller)
+    await answer(exchange, mount, await mount.handler(request, gone.signal), gone)
   } catch (thrown) {
     await refuse(exchange, mount, thrown)
   } finally {
@@ -133,7 +137,9 @@ async function bodyOf(
     limitBytes,
     budget: gate.budget,
     held: options.held,
-    onFail: (fail) => (turn.fail = fail),
+    onFail: (fail) => {
+      turn.fail = fail
+    },
   })
   return headers['content-encoding'] === undefined ? body : await decodeBody(body, headers, limitBytes)
 }
@@ -142,7 +148,7 @@ async function answer(
   exchange: Exchange,
   mount: Mount,
   response: HttpResponse,
-  controller: AbortController,
+  gone: AbortController,
 ): Promise<void> {
   const { gate, connection, outgoing } = exchange
   if (response.carries !== undefined) watchCarried(outgoing, mount, response.carries)
@@ -150,7 +156,7 @@ async function answer(
   await respond(outgoing, response, {
     close: connection.closing,
     stallMs: gate.stallMs,
-    abort: () => controller.abort(),
+    abort: () => gone.abort(),
     streams: gate.streams,
     onStreamError: (error) =>
       gate.log.error('a stream of an answer failed', { channel: mount.channel, error }),
