@@ -25,18 +25,18 @@ Begin here:
   )
 
 const config = new Option(
-  '-c, --config FILE',
+  '-c, --config <file>',
   'the config file (default: ./gateway.yaml, else the one that comes with dragoman)',
 )
-const data = new Option('--data DIR', "the store's folder; it is created (default: what the config says)")
+const data = new Option('--data <dir>', "the store's folder; it is created (default: what the config says)")
 
 program
   .command('start')
   .description('start the gateway; it runs until SIGTERM or Ctrl-C, and finishes what it has begun')
   .addOption(config)
   .addOption(data)
-  .option('--port N', 'the HTTP port, 0 for any free one', port)
-  .option('--mqtt-port N', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
+  .option('--port <n>', 'the HTTP port, 0 for any free one', port)
+  .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
   .addHelpText(
     'after',
     `
@@ -62,10 +62,10 @@ program
   .command('send')
   .description('send a message to the running gateway and print the answer')
   .argument('<text>', 'what the customer says')
-  .option('--sender ID', 'who says it', 'guest')
-  .option('--wait SECONDS', 'how long to wait for the answer', seconds, 10)
-  .option('--url URL', 'the gateway', 'http://127.0.0.1:8080')
-  .option('--token TOKEN', 'the bearer token, where the gateway asks for one')
+  .option('--sender <id>', 'who says it', 'guest')
+  .option('--wait <seconds>', 'how long to wait for the answer', seconds, 10)
+  .option('--url <url>', 'the gateway', 'http://127.0.0.1:8080')
+  .option('--token <token>', 'the bearer token, where the gateway asks for one')
   .action(send)
 
 program

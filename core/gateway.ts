@@ -120,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const around: Surroundings = {
     log: log.child('gateway'),
     onBreaker({ owner, operation, state, reason }) {
+      if (state === 'OFF') return // it is disposed with its component
       metrics.breakerState.set(state.toLowerCase(), owner, operation)
       log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
     },

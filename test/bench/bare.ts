@@ -10,7 +10,7 @@ const order = JSON.stringify({
   status: 'shipped',
   total: '1.10',
   customer: '王小明 <&>',
-  item: [{ sku: '007', quantity: 1 }],
+  lines: [{ sku: '007', quantity: 1 }],
 })
 
 if (kind === 'hono') {

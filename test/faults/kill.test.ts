@@ -1,0 +1,158 @@
+// SEMANTICS 1, 4, 16, 36: killed at random moments under load, nothing acknowledged is lost, nothing is settled twice.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startBot, textOf } from '../support/bot.ts'
+import { startGateway, until } from '../support/gateway.ts'
+import type { GatewayProcess } from '../support/gateway.ts'
+
+const KILLS = 30
+const CUSTOMERS = 8
+const READY_MS = 3000
+
+const yaml = (bot: string): string => `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot}", timeout: 5s } }
+routes: [{ agent: helper }]
+`
+
+interface Posted {
+  readonly key: string
+  readonly customer: string
+  id?: string
+  sequence?: number
+}
+
+interface LogMessage {
+  readonly id: string
+  readonly sequence: number
+  readonly direction: string
+  readonly externalId?: string
+  readonly causationId?: string
+  readonly parts: readonly { readonly text: string }[]
+}
+
+test(
+  `${KILLS} kills under load: 0 acknowledged and lost, 0 settled twice, sequences gapless, the ledger exact`,
+  { timeout: 240_000 },
+  async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+    console.info(`seed ${seed}`)
+    const random = mulberry(seed)
+    await using bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+    let gateway = await startGateway({ yaml: yaml(bot.url) })
+    const { directory } = gateway
+    await using _ = { [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() }
+    const posted: Posted[] = []
+    let slowest = 0
+
+    for (let kill = 0; kill < KILLS; kill++) {
+      const load = startLoad(gateway.base, posted)
+      await new Promise((resolve) => setTimeout(resolve, 50 + random() * 250))
+      await gateway.kill()
+      await load.stop()
+      const begun = performance.now()
+      gateway = await startGateway({ yaml: yaml(bot.url), directory })
+      slowest = Math.max(slowest, performance.now() - begun)
+    }
+
+    // What was not acknowledged is sent again with its id, as a caller with an id does.
+    for (const one of posted) if (one.id === undefined) await post(gateway.base, one)
+    const ledger = await until(async () => {
+      const now = await readLedger(gateway)
+      return now.waiting === 0 ? now : undefined
+    }, 60_000)
+    console.info(`${posted.length} messages, slowest start ${Math.round(slowest)} ms`, ledger)
+
+    expect(ledger.accepted).toBe(ledger.settled + ledger.expired + ledger.dead + ledger.waiting)
+    expect(ledger.dead).toBe(0)
+    for (let customer = 0; customer < CUSTOMERS; customer++) {
+      const log = await readLog(gateway.base, `web:c${customer}`)
+      expect(log.map(({ sequence }) => sequence)).toEqual(log.map((_entry, index) => index + 1))
+      const mine = posted.filter((one) => one.customer === `c${customer}`)
+      const inbound = log.filter(({ direction }) => direction === 'inbound')
+      expect(inbound.map(({ externalId }) => externalId).toSorted()).toEqual(
+        mine.map(({ key }) => key).toSorted(),
+      )
+      for (const { key, id, sequence } of mine)
+        expect(inbound.find((message) => message.externalId === key)).toMatchObject({ id, sequence })
+      const answered = log
+        .filter(({ direction }) => direction === 'outbound')
+        .map(({ causationId }) => causationId)
+      expect(answered.toSorted()).toEqual(inbound.map(({ id }) => id).toSorted())
+    }
+    expect(slowest).toBeLessThan(READY_MS)
+  },
+)
+
+/** Posts without end, in order per customer, remembering every acknowledgement. */
+function startLoad(base: string, posted: Posted[]): { stop(): Promise<void> } {
+  let running = true
+  const customers = Array.from({ length: CUSTOMERS }, async (_, customer) => {
+    while (running) {
+      const one: Posted = { key: `k${posted.length}`, customer: `c${customer}` }
+      posted.push(one)
+      try {
+        await post(base, one)
+      } catch {
+        return // the gateway is gone: not acknowledged
+      }
+    }
+  })
+  return {
+    async stop() {
+      running = false
+      await Promise.all(customers)
+    },
+  }
+}
+
+async function post(base: string, one: Posted): Promise<void> {
+  const response = await fetch(`${base}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': one.key },
+    body: JSON.stringify({ sender: { id: one.customer }, text: one.key }),
+  })
+  const body = (await response.json()) as { id: string; sequence: number }
+  if (response.status !== 202 && response.status !== 200) throw new Error(`answered ${response.status}`)
+  one.id = body.id
+  one.sequence = body.sequence
+}
+
+async function readLog(base: string, conversation: string): Promise<LogMessage[]> {
+  const all: LogMessage[] = []
+  for (let after = 0; ;) {
+    const response = await fetch(`${base}/v1/conversations/${conversation}/messages?after=${after}&limit=500`)
+    const page = (await response.json()) as { messages: LogMessage[]; next: number }
+    if (page.messages.length === 0) return all
+    all.push(...page.messages)
+    after = page.next
+  }
+}
+
+interface Ledger {
+  readonly accepted: number
+  readonly settled: number
+  readonly expired: number
+  readonly dead: number
+  readonly waiting: number
+}
+
+async function readLedger(gateway: GatewayProcess): Promise<Ledger> {
+  const token = (await readFile(join(gateway.directory, 'data/admin.token'), 'utf8')).trim()
+  const response = await fetch(`${gateway.base}/admin/v1/ledger`, {
+    headers: { authorization: `Bearer ${token}` },
+  })
+  return (await response.json()) as Ledger
+}
+
+/** A small seeded generator, so that a failure can be run again. */
+function mulberry(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
