@@ -1,0 +1,166 @@
+// Why a plugin cannot be loaded, in words its author can act on: file, line, problem, cure.
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Failure {
+  /** `shop.ts:3: the problem: the cure`. */
+  readonly message: string
+  readonly file?: string
+  readonly line?: number
+}
+
+interface Place {
+  readonly file: string
+  readonly line?: number
+}
+
+/** A failure at a place the loader knows itself; `root` is the plugins folder, which is left out of the message. */
+export function failureAt(root: string, place: Place, problem: string): Failure {
+  const where = place.line === undefined ? '' : `:${place.line}`
+  return { message: `${relative(root, place.file)}${where}: ${problem}`, ...place }
+}
+
+/** Explains what importing `entry` threw. */
+export async function explain(thrown: unknown, entry: string, root: string): Promise<Failure> {
+  if (!(thrown instanceof Error))
+    return failureAt(
+      root,
+      { file: entry },
+      `it throws ${preview(thrown)} while it is loaded: ${NOTHING_RUNS}`,
+    )
+  const code = 'code' in thrown ? thrown.code : undefined
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, entry, root)
+  const place = syntaxPlace(thrown) ?? framePlace(thrown, root) ?? (await unlocated(thrown, entry))
+  if (thrown instanceof SyntaxError || String(code).endsWith('TYPESCRIPT_SYNTAX'))
+    return failureAt(root, place, withCure(firstLine(thrown.message), syntaxCure(thrown.message)))
+  if (/^adapter (?:is|has|")/.test(thrown.message))
+    return failureAt(root, place, withCure(thrown.message, adapterCure(thrown.message)))
+  return failureAt(
+    root,
+    place,
+    `it throws "${firstLine(thrown.message)}" while it is loaded: ${NOTHING_RUNS}`,
+  )
+}
+
+/** What to do about a problem that `adapterProblem` found. */
+export function adapterCure(problem: string): string {
+  const known = [
+    [/apiVersion/, 'write `apiVersion: 1`'],
+    [/has the name/, "write `name: 'my-protocol'`"],
+    [/offers none/, 'give it a channel, a backend or an agent'],
+    [/is not a schema/, 'write `config: z.strictObject({ … })`'],
+    [/create is not/, 'write `create: (config, scope) => ({ … })`'],
+  ] as const
+  return (
+    known.find(([pattern]) => pattern.test(problem))?.[1] ?? 'write `export default defineAdapter({ … })`'
+  )
+}
+
+/** The first line of a file that has one of these texts in it. */
+export function lineOf(file: string, texts: readonly string[]): number | undefined {
+  const index = readFileSync(file, 'utf8')
+    .split('\n')
+    .findIndex((line) => texts.some((text) => line.includes(text)))
+  return index === -1 ? undefined : index + 1
+}
+
+const CHECK_MS = 5000
+const NOTHING_RUNS = 'do such work in `create` or `start`, where the gateway can report it'
+
+function syntaxCure(message: string): string {
+  const [, named, source] =
+    /module '([^']+)' does not provide an export named '?([^']+)'?/.exec(message) ?? []
+  if (named === 'dragoman')
+    return source === 'default'
+      ? "import by name, `import { defineAdapter } from 'dragoman'`"
+      : `if ${source} is a type, write \`import type { ${source} } from 'dragoman'\`; core/api.ts has every name there is`
+  const known = [
+    [
+      /enum/,
+      "TypeScript runs as it is written here: use a union of texts, `type Size = 'small' | 'large'`, or an object `as const`",
+    ],
+    [/parameter property/, 'declare the member and assign it in the constructor'],
+    [/namespace|module keyword/, 'use exports of a file of its own'],
+    [/import (?:equals|=)|export =/, 'write `import … from` and `export default`'],
+    [/does not provide an export/, 'a type needs `import type`; otherwise the name is not exported there'],
+  ] as const
+  // Others name the cure themselves ("Instead, use the 'as' syntax").
+  return (
+    known.find(([pattern]) => pattern.test(message))?.[1] ??
+    (/instead/i.test(message) ? '' : 'mend the syntax')
+  )
+}
+
+// Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts
+function notFound(error: Error, entry: string, root: string): Failure {
+  const [, kind = 'module', wanted = '', from] =
+    /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?([^\n?]+))?/.exec(
+      error.message,
+    ) ?? []
+  const file = from ?? framePlace(error, root)?.file ?? entry
+  const last = wanted.split('/').at(-1) ?? wanted
+  const line = lineOf(file, [`${last}'`, `${last}"`])
+  const place = { file, ...(line !== undefined && { line }) }
+  if (kind === 'package' || !wanted.startsWith('/'))
+    return failureAt(
+      root,
+      place,
+      `it imports "${wanted}", which neither its folder nor the gateway has: run \`npm install ${wanted}\` there`,
+    )
+  return failureAt(
+    root,
+    place,
+    `it imports ${relative(root, wanted)}, which does not exist: write the name as it is on disk, with its ending (./x.ts)`,
+  )
+}
+
+// Node puts `FILE:LINE` before the code of a syntax error.
+function syntaxPlace(error: Error): Place | undefined {
+  const [, address = '', line] =
+    /^((?:file:\/\/)?\/[^\n]*?)(?:\?v=\w+)?:(\d+)\n/.exec(error.stack ?? '') ?? []
+  return line === undefined ? undefined : { file: pathOf(address), line: Number(line) }
+}
+
+function framePlace(error: Error, root: string): Place | undefined {
+  for (const [, address = '', line] of (error.stack ?? '').matchAll(
+    /((?:file:\/\/)?\/[^\s()?]+)(?:\?v=\w+)?:(\d+):\d+/g,
+  )) {
+    const file = pathOf(address)
+    if (file.startsWith(`${root}/`)) return { file, line: Number(line) }
+  }
+  return undefined
+}
+
+// Importing does not say where a module of plain JavaScript is broken; checking it does: `[stdin]:3`.
+async function unlocated(error: Error, entry: string): Promise<Place> {
+  if (!(error instanceof SyntaxError)) return { file: entry }
+  const said = await new Promise<string>((resolve) => {
+    const check = execFile(
+      process.execPath,
+      ['--check', '--input-type=module', '-'],
+      { timeout: CHECK_MS, env: {} },
+      (_failed, _stdout, stderr) => resolve(stderr),
+    )
+    check.stdin?.on('error', () => resolve('')).end(readFileSync(entry))
+  })
+  const [, line] = /^\[stdin\]:(\d+)$/m.exec(said) ?? []
+  return { file: entry, ...(line !== undefined && { line: Number(line) }) }
+}
+
+function pathOf(address: string): string {
+  return address.startsWith('file:') ? fileURLToPath(address) : address
+}
+
+function withCure(problem: string, cure: string): string {
+  return cure === '' ? problem : `${problem}: ${cure}`
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? ''
+}
+
+function preview(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : `a ${typeof value}`
+}
