@@ -5,6 +5,7 @@ import { resolveReferences } from '../xml/bind.ts'
 import { readXml } from '../xml/read.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { isAddressing } from './addressing.ts'
+import { includeParts, readPackage } from './attachments.ts'
 import type { Caller } from './backend.ts'
 import { mediaType } from './content.ts'
 import { bodyEntry, readEnvelope, type Envelope } from './envelope.ts'
@@ -55,14 +56,17 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
 }
 
 function parse({ called }: Caller, response: Response, bytes: Uint8Array): Envelope {
-  const { type, parameters } = mediaType(response.headers.get('content-type') ?? undefined)
-  if (type !== '' && !/^(?:text|application)\/(?:soap\+)?xml$/.test(type))
+  const outer = mediaType(response.headers.get('content-type') ?? undefined)
+  const packaged = outer.type === 'multipart/related' ? readPackage(bytes, outer) : undefined
+  const { type, parameters } = packaged?.type ?? outer
+  if (type !== '' && !/^(?:text|application)\/(?:soap\+|xop\+)?xml$/.test(type))
     throw new GatewayError('DECODE_FAILED', `its media type is "${type}"`)
-  const { root } = readXml(bytes, {
+  const read = readXml(packaged?.root ?? bytes, {
     charset: parameters.get('charset'),
     joinSurrogateReferences: true,
     processingInstructions: 'ignore',
   })
+  const root = packaged === undefined ? read.root : includeParts(read.root, packaged.parts)
   const envelope = readEnvelope(root)
   if (envelope.version !== called.version)
     throw new GatewayError(

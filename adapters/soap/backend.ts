@@ -4,10 +4,10 @@ import type { Answer, Backend, BackendCall, Operation, Scope } from 'dragoman'
 import { requestAddressing } from './addressing.ts'
 import type { BackendConfig } from './config.ts'
 import { isRemote, loadDocuments } from './documents.ts'
-import { contentType, makeEnvelope, writeEnvelope } from './envelope.ts'
+import { makeEnvelope, packEnvelope } from './envelope.ts'
 import { metadataToHeaders } from './headers.ts'
 import { messageCodec, type MessageCodec } from './messages.ts'
-import type { Version } from './names.ts'
+import { versions, type Version } from './names.ts'
 import { readAnswer } from './answer.ts'
 import { backendGuard, type Guard } from './security.ts'
 import { readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
@@ -196,11 +196,17 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
     encoded: input.encoded,
     ...(body === undefined ? {} : { body }),
   })
+  const { bytes, contentType } = packEnvelope(envelope, {
+    version,
+    sealer: guard,
+    action: operation.soapAction === '' ? undefined : operation.soapAction,
+    attach: config.mtom && body !== undefined ? input.attachable(body) : undefined,
+  })
   const answer = await scope
     .fetch(address, {
       method: 'POST',
-      headers: requestHeaders(operation, version),
-      body: Buffer.from(writeEnvelope(envelope, 'utf-8', guard)),
+      headers: { ...requestHeaders(operation, version), 'content-type': contentType },
+      body: Buffer.from(bytes),
       signal,
     })
     .catch((error: unknown) => {
@@ -222,12 +228,8 @@ function explained(error: unknown, address: string): unknown {
   )
 }
 
-/** SOAP 1.1: a quoted SOAPAction, `""` if there is none (WS-I BP 1.1 R2744, R2745). 1.2: the `action` parameter (Part 2 §6.5). */
+/** SOAP 1.1: a quoted SOAPAction, `""` if there is none (WS-I BP 1.1 R2744, R2745). 1.2 has the `action` parameter (Part 2 §6.5). */
 function requestHeaders({ soapAction }: WsdlOperation, version: Version): Record<string, string> {
-  const common = {
-    accept: `${version === '1.1' ? 'text/xml' : 'application/soap+xml'}, multipart/related;q=0.5`,
-  }
-  return version === '1.1'
-    ? { ...common, 'content-type': contentType('1.1'), soapaction: `"${soapAction}"` }
-    : { ...common, 'content-type': contentType('1.2', 'utf-8', soapAction === '' ? undefined : soapAction) }
+  const accept = `${versions[version].mediaType}, multipart/related;q=0.5`
+  return version === '1.1' ? { accept, soapaction: `"${soapAction}"` } : { accept }
 }

@@ -115,7 +115,8 @@ async function handle(
   if (request.method !== 'POST') return notAllowed(published)
   const { type } = mediaType(request.headers['content-type'])
   // WS-I BP 1.1 R1115, SOAP 1.2 Part 2 §7.5.2; no type at all is borne
-  if (type !== '' && type !== 'text/xml' && type !== 'application/soap+xml')
+  const known = ['', 'text/xml', 'application/soap+xml', ...(config.mtom ? ['multipart/related'] : [])]
+  if (!known.includes(type))
     return line(415, `media type "${type}" is not text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)`)
   try {
     const body = await decodeContent(request.body, request.headers['content-encoding'], config.bodyLimit)

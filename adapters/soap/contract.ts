@@ -17,6 +17,8 @@ export interface ServedOperation {
   readonly encoded: boolean
   decode(entry: XmlElement | undefined): Json
   encode(value: Json): { readonly body: XmlElement | undefined; readonly encoded: boolean }
+  /** What of an answer's body may travel as attachments. */
+  attachable(body: XmlElement): ReadonlySet<XmlElement>
   /** The answer's value for a message or event that was only stored. */
   acknowledge(accepted: Accepted): Json
   /** Blocks the binding declares, inwards and outwards. */
@@ -122,6 +124,7 @@ function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
     encoded: input.encoded,
     decode: (entry) => input.decode(entry, version),
     encode: (value) => ({ body: output?.encode(value, version), encoded: output?.encoded ?? false }),
+    attachable: (body) => output?.attachable(body) ?? new Set(),
     acknowledge: (accepted) => acknowledgement(accepted, output?.declarations ?? []),
     headersIn: operation.input.headers.map(({ element }) => element),
     headersOut: operation.output?.headers.map(({ element }) => element) ?? [],
@@ -159,6 +162,7 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
           }),
           encoded: false,
         }),
+        attachable: () => new Set(),
         acknowledge: plainAcknowledgement,
         headersIn: [],
         headersOut: [],

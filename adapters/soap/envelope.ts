@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import { attribute, childElements, element, type XmlElement } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
+import { extractParts, writePackage } from './attachments.ts'
 import { faultElement, isFault, SoapProblem, upgradeHeader, type SoapFault } from './faults.ts'
 import { clark, prefixes, versionOf, versions, type Version } from './names.ts'
 
@@ -112,12 +113,44 @@ export interface Sealer {
   sign(envelope: XmlElement): XmlElement
 }
 
-/** Bytes of an envelope, sealed if there is a sealer. Throws `ENCODE_FAILED`. */
-export function writeEnvelope(envelope: XmlElement, charset = 'utf-8', sealer?: Sealer): Uint8Array {
+export interface Packing {
+  readonly version: Version
+  /** Default `utf-8`; a package of parts is always in it. */
+  readonly charset?: string
+  readonly sealer?: Sealer | undefined
+  /** The action parameter of SOAP 1.2. */
+  readonly action?: string | undefined
+  /** Elements whose values travel as attachments. */
+  readonly attach?: ReadonlySet<XmlElement> | undefined
+}
+
+export interface Packed {
+  readonly bytes: Uint8Array
+  /** Made, never copied (SSBP R9703, R1018; RFC 3902). */
+  readonly contentType: string
+}
+
+/** An envelope as bytes: sealed, with attachments or without. Throws `ENCODE_FAILED`. */
+export function packEnvelope(envelope: XmlElement, packing: Packing): Packed {
+  const { version, charset = 'utf-8', sealer, attach } = packing
+  const action = version === '1.2' ? packing.action : undefined
   const block = sealer?.block()
   const sealed =
     sealer === undefined || block === undefined ? envelope : sealer.sign(withBlock(envelope, block))
-  return writeXml(sealed, { charset, prefixes })
+  if (attach === undefined || attach.size === 0)
+    return {
+      bytes: writeXml(sealed, { charset, prefixes }),
+      contentType: contentType(version, charset, action),
+    }
+  const { envelope: reduced, parts } = extractParts(sealed, attach)
+  const root = writeXml(reduced, { prefixes })
+  const packed = writePackage({
+    root,
+    parts,
+    mediaType: versions[version].mediaType,
+    ...(action === undefined ? {} : { action }),
+  })
+  return { bytes: packed.body, contentType: packed.contentType }
 }
 
 function withBlock(envelope: XmlElement, block: XmlElement): XmlElement {
@@ -128,7 +161,7 @@ function withBlock(envelope: XmlElement, block: XmlElement): XmlElement {
   return { ...envelope, children: [element(uri, 'Header', [], [block]), ...envelope.children] }
 }
 
-/** The Content-Type is made, never copied (SSBP R9703, R1018; RFC 3902). */
+/** The Content-Type of an envelope alone. */
 export function contentType(version: Version, charset = 'utf-8', action?: string): string {
   const base = `${versions[version].mediaType}; charset=${charset}`
   return action === undefined || version === '1.1'

@@ -2,24 +2,24 @@
 import { GatewayError } from 'dragoman'
 import type { Accepted, ChannelHost, HttpRequest, HttpResponse, Identity, Json, Party, Scope } from 'dragoman'
 import { resolveReferences } from '../xml/bind.ts'
-import { readXml } from '../xml/read.ts'
+import { readXml, type XmlDocument } from '../xml/read.ts'
 import { childElements, isNamed, type XmlElement } from '../xml/tree.ts'
 import { answerAddressing, faultAction, isAddressing, readAddressing, type Addressing } from './addressing.ts'
+import { includeParts, readPackage } from './attachments.ts'
 import type { ChannelConfig } from './config.ts'
 import { mediaType, soapAction, type MediaType } from './content.ts'
 import type { Contract, ServedOperation } from './contract.ts'
 import {
-  contentType,
   faultEnvelope,
   makeEnvelope,
   readEnvelope,
   requestEntry,
-  writeEnvelope,
+  packEnvelope,
   type Envelope,
 } from './envelope.ts'
 import { faultOfError, faultOfReply, faultStatus, type SoapFault } from './faults.ts'
 import { checkUnderstood, headersToMetadata, isForUs, metadataToHeaders, staleHeader } from './headers.ts'
-import { clark, type Version } from './names.ts'
+import { clark, versions, type Version } from './names.ts'
 import type { Guard } from './security.ts'
 import { isSecurity } from './wsse.ts'
 
@@ -37,6 +37,8 @@ interface Exchange {
   charset: string
   addressing?: Addressing
   readonly sealer: Guard | undefined
+  /** The request came in MTOM: so may the answer. */
+  mtom: boolean
 }
 
 /** Answers one POST whose body is decoded. Never throws: every failure becomes a fault of the caller's version. */
@@ -50,13 +52,15 @@ export async function exchange(
     version: type.type === 'application/soap+xml' ? '1.2' : '1.1',
     charset: 'utf-8',
     sealer: service.guard,
+    mtom: false,
   }
   try {
     return await answer(service, { request, signal, type, state })
   } catch (error) {
     const fault = faultOfError(error)
-    if (fault.code === 'server')
-      service.scope.log.warn('a request was answered with a fault', { fault: fault.subcode?.local, error })
+    // what accept refuses the core has recorded
+    if (fault.code === 'server' && (!(error instanceof GatewayError) || error.code === 'ENCODE_FAILED'))
+      service.scope.log.error('a request was answered with a fault of ours', { error })
     return faultResponse(fault, state)
   }
 }
@@ -70,12 +74,7 @@ interface Call {
 
 async function answer(service: Service, { request, signal, type, state }: Call): Promise<HttpResponse> {
   const { config, contract, guard, host, scope } = service
-  const { root, charset } = readXml(request.body, {
-    charset: type.parameters.get('charset'),
-    maxBytes: config.bodyLimit,
-    joinSurrogateReferences: config.tolerateSurrogateRefs,
-    processingInstructions: config.processingInstructions,
-  })
+  const { root, charset } = readRequest(service, { request, signal, type, state })
   // UTF-16 is answered in UTF-8, which whoever reads XML must read as well (XML 1.0 §4.3.3, SSBP R1012)
   state.charset = charset.startsWith('utf-16') ? 'utf-8' : charset
   const envelope = readEnvelope(root)
@@ -119,6 +118,22 @@ async function answer(service: Service, { request, signal, type, state }: Call):
       })
 }
 
+/** The document of a request, its attachments put in place. */
+function readRequest({ config }: Service, { request, type, state }: Call): XmlDocument {
+  const options = {
+    maxBytes: config.bodyLimit,
+    joinSurrogateReferences: config.tolerateSurrogateRefs,
+    processingInstructions: config.processingInstructions,
+  }
+  if (type.type !== 'multipart/related')
+    return readXml(request.body, { ...options, charset: type.parameters.get('charset') })
+  const { root, type: inner, parts } = readPackage(request.body, type)
+  if (inner.type === versions['1.2'].mediaType) state.version = '1.2'
+  state.mtom = true
+  const document = readXml(root, { ...options, charset: inner.parameters.get('charset') })
+  return { ...document, root: includeParts(document.root, parts) }
+}
+
 /** The Body's child with references put in place (SOAP 1.1 §5.4.1); PHP uses them in literal too. */
 function resolvedEntry(envelope: Envelope, operation: ServedOperation): XmlElement | undefined {
   const root = resolveReferences(envelope.root, { missing: operation.encoded ? 'refuse' : 'keep' })
@@ -149,14 +164,22 @@ function replyResponse(service: Service, { operation, accepted, state, pending }
     ...(addressing === undefined ? [] : answerAddressing(addressing, operation.answerAction)),
     ...outwardHeaders(service, operation, accepted),
   ]
-  const bytes = writeEnvelope(
+  const { bytes, contentType } = packEnvelope(
     makeEnvelope({ version, headers, encoded, ...(body === undefined ? {} : { body }) }),
-    charset,
-    sealer,
+    {
+      version,
+      charset,
+      sealer,
+      attach: body === undefined || !state.mtom ? undefined : operation.attachable(body),
+    },
   )
   return {
     status: reply === undefined && pending ? 202 : 200,
-    headers: { ...fixedHeaders(version, charset, bytes), ...staleness(accepted, service.scope.now()) },
+    headers: {
+      'content-type': contentType,
+      'content-length': String(bytes.length),
+      ...staleness(accepted, service.scope.now()),
+    },
     body: bytes,
     ...(reply === undefined ? {} : { carries: accepted.id }),
   }
@@ -176,12 +199,17 @@ function faultResponse(
     ...(addressing === undefined ? [] : answerAddressing(addressing, faultAction(addressing))),
     ...(given.headers ?? []),
   ]
-  const bytes = writeEnvelope(faultEnvelope(fault, version, headers), charset, sealer)
+  const { bytes, contentType } = packEnvelope(faultEnvelope(fault, version, headers), {
+    version,
+    charset,
+    sealer,
+  })
   const { retryAfterMs } = fault
   return {
     status: faultStatus(fault, version),
     headers: {
-      ...fixedHeaders(version, charset, bytes),
+      'content-type': contentType,
+      'content-length': String(bytes.length),
       ...(retryAfterMs === undefined
         ? {}
         : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
@@ -189,10 +217,6 @@ function faultResponse(
     body: bytes,
     ...(given.accepted === undefined ? {} : { carries: given.accepted.id }),
   }
-}
-
-function fixedHeaders(version: Version, charset: string, bytes: Uint8Array): Record<string, string> {
-  return { 'content-type': contentType(version, charset), 'content-length': String(bytes.length) }
 }
 
 /** RFC 9111 §5.1 and RFC 9211: what HTTP says of a stale answer, beside the header block. */

@@ -3,6 +3,7 @@ import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
 import { attribute, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import { attachable } from './attachments.ts'
 import { ns, type Version } from './names.ts'
 import type { WsdlOperation } from './wsdl.ts'
 import type { Part, WireMessage } from './wsdl-messages.ts'
@@ -20,6 +21,8 @@ export interface MessageCodec {
   sample(): Json
   /** document: the declaration of the Body's child. rpc: those of the parts. */
   readonly declarations: readonly ElementDecl[]
+  /** What of a Body's child of ours may travel as attachments. */
+  attachable(entry: XmlElement): ReadonlySet<XmlElement>
 }
 
 /** Makes the codec of one message. Throws `DECODE_FAILED` where the schema does not have what the binding names. */
@@ -35,7 +38,14 @@ function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: W
   const encoded = message.use === 'encoded'
   const name = message.body
   if (name === undefined)
-    return { encoded, decode: () => ({}), encode: () => undefined, sample: () => ({}), declarations: [] }
+    return {
+      encoded,
+      decode: () => ({}),
+      encode: () => undefined,
+      sample: () => ({}),
+      declarations: [],
+      attachable: () => new Set(),
+    }
   const decl = schemas.element(name)
   if (decl === undefined)
     throw new GatewayError(
@@ -52,6 +62,7 @@ function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: W
       fromJson(value, name, decl, { ...options, ...encoding(encoded, version) }),
     sample: () => sample(decl),
     declarations: [decl],
+    attachable: (entry) => attachable(entry, [decl], false),
   }
 }
 
@@ -93,6 +104,12 @@ function rpcCodec(schemas: XmlSchemas, message: WireMessage): MessageCodec {
     },
     sample: () => Object.fromEntries(parts.map(({ name, decl }) => [name, sample(decl)])),
     declarations: parts.map(({ decl }) => decl),
+    attachable: (entry) =>
+      attachable(
+        entry,
+        parts.map(({ decl }) => decl),
+        true,
+      ),
   }
 }
 

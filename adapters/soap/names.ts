@@ -81,6 +81,7 @@ export const prefixes: ReadonlyMap<string, string> = new Map([
   [ns.wsu, 'wsu'],
   [ns.ds, 'ds'],
   [ns.wsa, 'wsa'],
+  [ns.xop, 'xop'],
 ])
 
 /** The version whose envelope namespace this is: nothing else decides it (SOAP 1.1 §5, SOAP 1.2 Part 1 §5.4.7). */

@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs'
+import { WSSecurityCert } from 'soap'
+import { describe, expect, test } from 'vitest'
+import { testScope } from 'dragoman/testing'
+import { canonicalize } from '../../../../adapters/soap/c14n.ts'
+import { backendConfig, channelConfig } from '../../../../adapters/soap/config.ts'
+import { packEnvelope, readEnvelope, type Envelope } from '../../../../adapters/soap/envelope.ts'
+import { backendGuard, channelGuard } from '../../../../adapters/soap/security.ts'
+import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
+import { fixtures } from './corpus.ts'
+import { envelope, getTicket } from './service.ts'
+
+const key = (name: string): string => new URL(`keys/${name}`, fixtures).pathname
+const pem = (name: string): string => readFileSync(key(name), 'utf8')
+/** The keys of the fixtures begin in November 2026. */
+const now = Date.parse('2027-01-01T12:00:00Z')
+const scope = testScope({ now: () => now })
+
+async function channel(security: object) {
+  const config = channelConfig.parse({ path: '/x', security }).security
+  if (config === undefined) throw new Error('no security')
+  return channelGuard(config, scope)
+}
+
+async function signedByUs(name: string): Promise<string> {
+  const config = backendConfig.parse({
+    wsdl: 'x',
+    security: { sign: { keyFile: key(`${name}.key`), certFile: key(`${name}.pem`) } },
+  }).security
+  if (config === undefined) throw new Error('no security')
+  const sealer = await backendGuard(config, scope)
+  const { bytes } = packEnvelope(readXmlText(envelope(getTicket('  <&>\u00e9 '.replace(/[<&>]/gu, '')))), {
+    version: '1.1',
+    sealer,
+  })
+  return new TextDecoder().decode(bytes)
+}
+
+const opened = (text: string): Envelope => readEnvelope(readXml(new TextEncoder().encode(text)).root)
+
+describe('exclusive canonicalization', () => {
+  test('writes what the example of the specification says (Exclusive XML Canonicalization 1.0 §2.2)', () => {
+    const inner = (text: string) => {
+      const first = readXmlText(text).children.find((child) => typeof child !== 'string')
+      if (first === undefined || typeof first === 'string') throw new Error('no element')
+      return canonicalize(first)
+    }
+    const wanted =
+      '<n1:elem2 xmlns:n1="http://example.net" xml:lang="en">\n    <n3:stuff xmlns:n3="ftp://example.org"></n3:stuff>\n  </n1:elem2>'
+    const body =
+      '<n1:elem2 xmlns:n1="http://example.net" xml:lang="en">\n    <n3:stuff xmlns:n3="ftp://example.org"/>\n  </n1:elem2>'
+    expect(inner(`<n0:pdu xmlns:n0='http://a.example'>\n  ${body}\n</n0:pdu>`)).toBe(wanted)
+    expect(
+      inner(
+        `<n2:pdu xmlns:n1='http://example.com' xmlns:n2='http://foo.example' xml:lang='fr'>${body}</n2:pdu>`,
+      ),
+    ).toBe(wanted)
+  })
+
+  test('sorts by expanded name, escapes, drops unused declarations and keeps xmlns="" (Canonical XML 1.0 §2.3)', () => {
+    const text =
+      '<a xmlns="urn:d" xmlns:u="urn:unused" xmlns:b="urn:b" b:z="1" a="&quot;&#9;&#10;&lt;" b:a=\'2\'><c xmlns=""/><![CDATA[<&>]]>&#13;</a>'
+    expect(canonicalize(readXmlText(text))).toBe(
+      '<a xmlns="urn:d" xmlns:b="urn:b" a="&quot;&#x9;&#xA;&lt;" b:a="2" b:z="1"><c xmlns=""></c>&lt;&amp;&gt;&#xD;</a>',
+    )
+    expect(canonicalize(readXmlText('<a xmlns:v="urn:v"><b/></a>'), { inclusive: ['v', 'w'] })).toBe(
+      '<a xmlns:v="urn:v"><b></b></a>',
+    )
+  })
+})
+
+describe('a signature (X.509 Token Profile 1.1)', () => {
+  test('made by node-soap is verified, and names its signer', async () => {
+    const made = new WSSecurityCert(pem('erp.key'), pem('erp.pem'), '', {
+      signatureTransformations: ['http://www.w3.org/2001/10/xml-exc-c14n#'],
+    })
+    const header = '<s:Header></s:Header>'
+    const text = made.postProcess(envelope(getTicket()).replace('<s:Body>', `${header}<s:Body>`), 's')
+    // node-soap takes the time of the machine
+    const guard = await channelGuard(
+      { passwordType: 'any', sha1: false, timestamp: 'optional', maxAge: 1e12, trust: [key('ca.pem')] },
+      testScope(),
+    )
+    await expect(guard.check(opened(text))).resolves.toEqual({ role: 'program', id: 'erp' })
+  })
+
+  test.each(['erp', 'curve'])('of ours with an %s key is verified', async (name) => {
+    const guard = await channel({ trust: [key(`${name}.pem`)], timestamp: 'required' })
+    await expect(guard.check(opened(await signedByUs(name)))).resolves.toEqual({ role: 'program', id: name })
+  })
+
+  test('by a certificate nobody trusts is refused', async () => {
+    const guard = await channel({ trust: [key('ca.pem')] })
+    await expect(guard.check(opened(await signedByUs('stranger')))).rejects.toMatchObject({
+      code: 'caller',
+      subcode: { local: 'FailedAuthentication' },
+    })
+  })
+
+  test('of an authority that is only a leaf is not one of an authority', async () => {
+    const guard = await channel({ trust: [key('stranger.pem')] })
+    await expect(guard.check(opened(await signedByUs('erp')))).rejects.toMatchObject({ code: 'caller' })
+  })
+
+  test.each([
+    ['a changed Body', (text: string) => text.replace('ticketId>', 'ticketId>9')],
+    ['a changed Timestamp', (text: string) => text.replace('2027-01-01T12:00', '2027-01-01T12:01')],
+    ['a changed digest', (text: string) => text.replace(/DigestValue>./u, 'DigestValue>_')],
+    ['a changed value', (text: string) => text.replace(/SignatureValue>..../u, 'SignatureValue>AAAA')],
+    ['a Body that only looks signed', (text: string) => wrapped(text)],
+    [
+      'two elements of one id',
+      (text: string) =>
+        text
+          .replace('<s:Body', '<s:Body wsu:Id="body" ')
+          .replace(/(<s:Body wsu:Id="body" ) wsu:Id="body"/u, '$1')
+          .replace('<m:ticketId', '<m:ticketId wsu:Id="body"')
+          .replace('<ns1:ticketId', '<ns1:ticketId wsu:Id="body"'),
+    ],
+    ['no signature', (text: string) => text.replace(/<ds:Signature>.*<\/ds:Signature>/su, '')],
+    ['no Security', (text: string) => text.replace(/<s:Header>.*<\/s:Header>/su, '')],
+  ])('is refused with %s', async (_what, change) => {
+    const text = await signedByUs('erp')
+    const changed = change(text)
+    expect(changed).not.toBe(text)
+    const guard = await channel({ trust: [key('ca.pem')] })
+    await expect(guard.check(opened(changed))).rejects.toMatchObject({ code: 'caller' })
+  })
+
+  test('that expired, or comes from the future, is refused', async () => {
+    const text = await signedByUs('erp')
+    const config = channelConfig.parse({ path: '/x', security: { trust: [key('ca.pem')] } }).security
+    for (const off of [11 * 60_000, -2 * 60_000]) {
+      if (config === undefined) throw new Error('no security')
+      const guard = await channelGuard(config, testScope({ now: () => now + off }))
+      await expect(guard.check(opened(text))).rejects.toMatchObject({ subcode: { local: 'MessageExpired' } })
+    }
+  })
+
+  test('with a key that cannot be read is an error that names the file, when it is loaded', async () => {
+    await expect(channel({ trust: [key('erp.key')] })).rejects.toMatchObject({
+      message: expect.stringContaining('erp.key'),
+    })
+  })
+})
+
+/** XML signature wrapping: the signed Body is moved into the Header, another one takes its place. */
+function wrapped(text: string): string {
+  const body = /<s:Body.*<\/s:Body>/su.exec(text)?.[0] ?? ''
+  const forged = body.replace(/ wsu:Id="body"/u, '').replace('ticketId>', 'ticketId>666')
+  return text
+    .replace(body, forged)
+    .replace('</s:Header>', `<x:Old xmlns:x="urn:x">${body}</x:Old></s:Header>`)
+}
