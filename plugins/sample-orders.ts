@@ -1,7 +1,7 @@
 // A drop-in as an integrator writes one: a small order system as a backend, and a bot that knows its orders.
 import { createHash } from 'node:crypto'
 
-import { defineAdapter } from 'dragoman'
+import { defineAdapter, GatewayError } from 'dragoman'
 import type { Agent, Answer, Backend, Json, Message, Scope } from 'dragoman'
 import { z } from 'zod'
 
@@ -81,7 +81,7 @@ function createBackend(scope: Scope): Backend {
         case 'CreateOrder':
           return createOrder(params, key)
         default:
-          return { fault: { code: 'UnknownOperation', message: `there is no operation ${operation}` } }
+          throw new GatewayError('NO_ROUTE', `sample-orders has GetOrder and CreateOrder, not ${operation}`)
       }
     },
 

@@ -243,6 +243,20 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
     ['no database', '`start`'],
   ],
   ['a throw of a text', { 'shop.ts': `throw 'boom'` }, undefined, ['"boom"', '`start`']],
+  [
+    'a throw of something that throws when it is looked at',
+    {
+      'shop.ts': `throw Object.defineProperty(new Error('x'), 'stack', { get() { throw new Error('again') } })`,
+    },
+    undefined,
+    ['cannot be read'],
+  ],
+  [
+    'a default export that throws when it is looked at',
+    { 'shop.ts': `export default { get name() { throw new Error('no peeking') } }` },
+    1,
+    ['no peeking'],
+  ],
   ['a throw of nothing', { 'shop.ts': 'throw undefined' }, undefined, ['undefined']],
   [
     'a broken helper',
