@@ -99,7 +99,7 @@ function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted)
   if (!isFields(value)) return value
   const names = Object.keys(value).sort()
-  return names.map((name) => [name, sorted(value[name])])
+  return Object.fromEntries(names.map((name) => [name, sorted(value[name])]))
 }
 
 /** Whether it is a map. */

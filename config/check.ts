@@ -76,11 +76,13 @@ function validate<T>(schema: Schema<T>, value: unknown): SchemaResult<T> {
 
 /**
  * Top-level keys that the schema takes and forgets (zod's `object` instead of `strictObject`). A key is one of these if
- * its value does not matter: something no schema allows gives the same output.
+ * the schema does not name it, and its value does not matter: something no schema allows gives the same output.
  */
 function droppedKeys(schema: Schema<unknown>, input: unknown, output: unknown): readonly string[] {
   if (!isRecord(input) || !isRecord(output)) return []
-  const missing = Object.keys(input).filter((key) => !Object.hasOwn(output, key))
+  const json = jsonSchemaOf(schema)
+  const named = json === undefined ? [] : keysAt(json, [])
+  const missing = Object.keys(input).filter((key) => !Object.hasOwn(output, key) && !named.includes(key))
   return missing.filter((key) => {
     const again = validate(schema, replaced(input, [key], Symbol('no such value')))
     return again.issues === undefined && isDeepStrictEqual(again.value, output)
@@ -119,12 +121,14 @@ function flatten(raw: SchemaIssue): readonly Issue[] {
     const [nearest] = possible.sort((a, b) => a.length - b.length)
     if (nearest !== undefined) return nearest.map((each) => ({ ...each, path: [...path, ...each.path] }))
   }
+  const inner = memberOf(raw, 'issues')
+  const [first] = code === 'invalid_key' && isIssueList(inner) ? inner : []
   const keys = memberOf(raw, 'keys')
   const values = memberOf(raw, 'values')
   const offset = memberOf(memberOf(raw, 'params'), 'offset')
   return [
     {
-      message: raw.message,
+      message: first?.message ?? raw.message,
       path,
       ...(typeof code === 'string' && { code }),
       ...(Array.isArray(keys) && { keys: keys.map(String) }),
@@ -156,6 +160,10 @@ function reportIssue({ issue, schema, value, path }: Subject, report: Report, op
   const name = issue.path.at(-1)
   if (given === undefined && name !== undefined && issue.code !== 'custom') {
     report.add(full.slice(0, -1), `${JSON.stringify(name)} is missing`, 'key')
+    return
+  }
+  if (issue.code === 'invalid_key') {
+    report.add(full, lowered(issue.message), 'key')
     return
   }
   const shown = isRecord(given) || Array.isArray(given) ? undefined : report.show(full, given)

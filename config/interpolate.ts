@@ -37,7 +37,11 @@ const CLOSE = '\uF8F1'
 const FILL = '\uF8F2'
 const DIGIT = 0xe000
 const RADIX = 2048
+const HIDDEN = /\uF8F0([\uE000-\uE7FF])([\uE000-\uE7FF])\uF8F2*\uF8F1|\$\$\{/gu
 const PLACEHOLDER = /\uF8F0([\uE000-\uE7FF])([\uE000-\uE7FF])\uF8F2*\uF8F1/gu
+
+/** Stands for `${` where no variable follows. */
+const ESCAPED = '$${'
 
 /** Where the text holds a character that is needed for hiding; -1: nowhere. */
 export function reservedCharacter(text: string): number {
@@ -66,14 +70,14 @@ export function unmask(text: string, variables: readonly Variable[]): string {
   })
 }
 
-/** Whether anything in it is hidden. */
+/** Whether anything in it is hidden or escaped. */
 export function isMasked(text: string): boolean {
-  return text.includes(OPEN)
+  return text.includes(OPEN) || text.includes(ESCAPED)
 }
 
-/** Where a `${` stands that is no variable (`${A-B}`, `${A:-${B}}`); -1: nowhere. */
+/** Where a `${` stands that is no variable (`${A-B}`, `${A:-${B}}`) and not escaped; -1: nowhere. */
 export function strayVariable(maskedText: string): number {
-  return maskedText.indexOf('${')
+  return maskedText.search(/(?<!\$)\$\{/u)
 }
 
 /** Puts the values in. As in a shell, `:-` also stands in for an empty value. */
@@ -84,20 +88,28 @@ export function interpolate(
 ): Interpolated {
   const values: { name: string; value: string }[] = []
   const unset: string[] = []
-  const text = maskedText.replaceAll(PLACEHOLDER, (_, high: string, low: string) => {
-    const variable = variableOf(variables, high, low)
-    if (variable.escaped) return variable.source.slice(1)
-    const given = Object.hasOwn(env, variable.name) ? env[variable.name] : undefined
-    const value = given === undefined || given === '' ? (variable.fallback ?? given) : given
-    if (value === undefined) unset.push(variable.name)
-    else values.push({ name: variable.name, value })
+  const text = replaceMasked(maskedText, variables, ({ name, fallback }) => {
+    const given = Object.hasOwn(env, name) ? env[name] : undefined
+    const value = given === undefined || given === '' ? (fallback ?? given) : given
+    if (value === undefined) unset.push(name)
+    else values.push({ name, value })
     return value ?? ''
   })
-  const shown = maskedText.replaceAll(PLACEHOLDER, (_, high: string, low: string) => {
-    const variable = variableOf(variables, high, low)
-    return variable.escaped ? variable.source.slice(1) : `\${${variable.name}}`
-  })
+  const shown = replaceMasked(maskedText, variables, ({ name }) => `\${${name}}`)
   return { text, shown, values, unset }
+}
+
+/** One pass: what is put in is not looked at again. */
+function replaceMasked(
+  maskedText: string,
+  variables: readonly Variable[],
+  replacement: (variable: Variable) => string,
+): string {
+  return maskedText.replaceAll(HIDDEN, (match, high: string | undefined, low: string | undefined) => {
+    if (high === undefined || low === undefined) return match.slice(1)
+    const variable = variableOf(variables, high, low)
+    return variable.escaped ? variable.source.slice(1) : replacement(variable)
+  })
 }
 
 function variableOf(variables: readonly Variable[], high: string, low: string): Variable {

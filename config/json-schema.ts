@@ -104,7 +104,8 @@ function component(
   const theirs =
     found === undefined ? undefined : adopted(orVariable(found), `${role}-${adapter.name}`, definitions)
   const ours = opened(own(keys))
-  const operations = operation === undefined ? {} : { operations: operationsOf(role, own(operation), theirs) }
+  const each = operation === undefined ? undefined : adopted(own(operation), `${role}-operation`, definitions)
+  const operations = each === undefined ? {} : { operations: operationsOf(role, each, theirs) }
   const core = { ...ours, properties: { ...propertiesOf(ours), ...operations } }
   if (theirs === undefined) return core
   return { allOf: [core, opened(without(theirs, 'operations'))], unevaluatedProperties: false }

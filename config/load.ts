@@ -9,9 +9,11 @@ import { resolveAgents, resolveBackends, resolveChannels } from './components.ts
 
 import type { Config, PluginsConfig } from './config.ts'
 import { reasonOf, relativeTo } from './files.ts'
+import { jsonSchemaOf, keysAt } from './json-schema.ts'
 import type { Environment } from './interpolate.ts'
+import type { Resolved } from './components.ts'
 import { ConfigError } from './problems.ts'
-import { Report } from './report.ts'
+import { Report, valueAt } from './report.ts'
 import { resolveRoutes } from './routes.ts'
 import type { Names } from './routes.ts'
 import { backendOperation, sections } from './schema.ts'
@@ -80,7 +82,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const http = section(sections.http, 'http')
   const data = section(sections.data, 'data')
   section(sections.plugins, 'plugins') // readConfig has taken it; here its problems join the others
-  const identity = section<ReturnType<typeof sections.identity.parse>>(sections.identity, 'identity')
+  const identity = (root['identity'] ?? undefined) && section(sections.identity, 'identity')
   const admin = section(sections.admin, 'admin')
   const log = section(sections.log, 'log')
   const store = section(sections.store, 'store')
@@ -92,13 +94,13 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const agents = resolveAgents(context)
   const names: Names = {
     channels: new Set(channels.keys()),
-    backends: new Map([...backends.keys()].map((name) => [name, knownOperations(root, name)])),
+    backends: knownOperations(root, backends, adapters),
     agents: new Set(agents.keys()),
   }
   const routes = resolveRoutes(root['routes'], names, report)
   const identified = identity === undefined ? undefined : identityOf(identity, { names, report, files })
   const listener = http === undefined ? undefined : httpOf(http, files)
-  if (listener !== undefined) checkReach(listener.host, root['identity'], report)
+  checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
 
   report.end()
   return {
@@ -163,15 +165,30 @@ function overridden(root: Fields, { data, port, mqttPort }: Overrides): Fields {
 }
 
 /** The file knows all operations of a backend whose adapter takes them from the file. */
-function knownOperations(root: Fields, backend: string): ReadonlySet<string> | undefined {
-  const backends = root['backends']
-  const entry = isFields(backends) ? backends[backend] : undefined
-  const operations = isFields(entry) ? entry['operations'] : undefined
-  if (!isFields(operations)) return undefined
-  const own = Object.values(operations).some(
+function knownOperations(
+  root: Fields,
+  backends: Resolved<unknown>,
+  adapters: ReadonlyMap<string, Adapter>,
+): Names['backends'] {
+  const known = new Map<string, ReadonlySet<string> | undefined>()
+  for (const [name, resolved] of backends) {
+    const operations = valueAt(root, ['backends', name, 'operations'])
+    const adapter = valueAt(root, ['backends', name, 'adapter'])
+    const schema = typeof adapter === 'string' ? adapters.get(adapter)?.backend?.config : undefined
+    const json = schema === undefined ? undefined : jsonSchemaOf(schema)
+    const takes = json === undefined ? resolved !== undefined : keysAt(json, []).includes('operations')
+    known.set(
+      name,
+      takes && isFields(operations) && anyOwn(operations) ? new Set(Object.keys(operations)) : undefined,
+    )
+  }
+  return known
+}
+
+function anyOwn(operations: Fields): boolean {
+  return Object.values(operations).some(
     (keys) => isFields(keys) && Object.keys(keys).some((key) => !Object.hasOwn(backendOperation.shape, key)),
   )
-  return own ? new Set(Object.keys(operations)) : undefined
 }
 
 function recordOf<T>(resolved: ReadonlyMap<string, T | undefined>): Readonly<Record<string, T>> {

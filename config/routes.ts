@@ -1,4 +1,5 @@
 // The routes: what they name must exist, and each must be reachable.
+import { isFields } from './adapter-part.ts'
 import { check } from './check.ts'
 import type { RouteConfig } from './config.ts'
 import { expressionFault, readPredicate } from './expressions.ts'
@@ -30,7 +31,7 @@ export function resolveRoutes(value: unknown, names: Names, report: Report): rea
     const checked = check(routeSchema, { value: raw, path }, report)
     // What a route names is looked at also where another of its keys is wrong.
     const keys = checked?.value ?? textsOf(raw)
-    checkTarget(keys, path, report)
+    if (isFields(raw)) checkTarget(keys, path, report)
     checkNames(keys, path, { names, report })
     checkKinds(keys.when, path, report)
     if (checked === undefined) return []
@@ -43,14 +44,17 @@ export function resolveRoutes(value: unknown, names: Names, report: Report): rea
 type Texts = Partial<Record<keyof RouteKeys, unknown>>
 
 function textsOf(raw: unknown): Texts {
-  if (typeof raw !== 'object' || raw === null) return {}
+  if (!isFields(raw)) return {}
   return Object.fromEntries(Object.entries(raw).filter(([key]) => Object.hasOwn(routeSchema.shape, key)))
 }
 
 /** Exactly one of agent, backend, notify; keys that say something only about one of them. */
 function checkTarget(keys: Texts, path: Path, report: Report): void {
   const targets = (['agent', 'backend', 'notify'] as const).filter((key) => keys[key] !== undefined)
-  const events = typeof keys.when === 'string' && readPredicate(keys.when).kind === 'event'
+  const { when } = keys
+  // A predicate that does not compile has been reported, and says nothing about kinds.
+  const events =
+    typeof when === 'string' && (readPredicate(when).kind === 'event' || expressionFault(when) !== undefined)
   if (targets.length > 1)
     report.add(path, `only one of ${targets.join(', ')} is possible: write a route for each`)
   else if (targets.length === 0 && keys.reply === undefined)
@@ -144,7 +148,7 @@ function reportUnreachable(routes: readonly unknown[], report: Report): void {
   let everything: number | undefined
   const seen = new Map<string, number>()
   for (const [index, raw] of routes.entries()) {
-    const when = typeof raw === 'object' && raw !== null ? (raw as { when?: unknown }).when : null // any object may be asked
+    const when = isFields(raw) ? raw['when'] : null
     const same = typeof when === 'string' ? seen.get(when.trim()) : undefined
     if (everything !== undefined)
       report.add(['routes', index], `it is never reached: route ${everything + 1} takes everything`)

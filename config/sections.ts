@@ -41,7 +41,8 @@ export function identityOf(
 }
 
 /** DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. */
-export function checkReach(host: string, identity: unknown, report: Report): void {
+export function checkReach(host: unknown, identity: unknown, report: Report): void {
+  if (typeof host !== 'string' || host === '') return
   const local = host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
   const someone = isFields(identity) && Object.keys(identity).length > 0
   if (local || someone) return

@@ -1,5 +1,6 @@
 // What the YAML parser finds wrong, and what it would read differently from how it is written.
-import type { Document, LineCounter } from 'yaml'
+import { LineCounter } from 'yaml'
+import type { Document } from 'yaml'
 import { unmask } from './interpolate.ts'
 import type { Masked } from './interpolate.ts'
 import type { Position, Problem } from './problems.ts'
@@ -29,10 +30,18 @@ export function syntaxProblems(
   })
 }
 
+/** Where lines begin. Not left to the parser: after some errors it forgets to count one. */
+export function countLines(text: string): LineCounter {
+  const lines = new LineCounter()
+  lines.addNewLine(0)
+  for (const { index } of text.matchAll(/\n/gu)) lines.addNewLine(index + 1)
+  return lines
+}
+
 /** Line and column of a character of the file. */
 export function positionAt(lines: LineCounter, offset: number): Position {
   const { line, col } = lines.linePos(offset)
-  return line === 0 ? { line: 1, column: 1 } : { line, column: col }
+  return { line, column: col }
 }
 
 /** What a text that came from the environment may mean where no text is wanted (YAML 1.2.2 §10.3.2). */

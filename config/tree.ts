@@ -1,11 +1,11 @@
 // The file as plain data, with the place of every key and value.
-import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Document, Pair, Scalar } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
+import type { Document, LineCounter, Pair, Scalar } from 'yaml'
 import { interpolate, isMasked, mask, reservedCharacter, strayVariable } from './interpolate.ts'
 import type { Environment, Masked } from './interpolate.ts'
 import { ConfigError, formatPath, prefixOf } from './problems.ts'
 import type { Path, Position, Problem } from './problems.ts'
-import { MAX_DEPTH, lostDigits, positionAt, readingOf, syntaxProblems } from './syntax.ts'
+import { MAX_DEPTH, countLines, lostDigits, positionAt, readingOf, syntaxProblems } from './syntax.ts'
 import { isSecretName, isSecretPlace, redact, redactable, urlSecrets } from './secrets.ts'
 
 /** Where a value stands, and what else is known of it. */
@@ -38,7 +38,7 @@ const MAX_NODES = 50_000
 
 /** Reads YAML 1.2 (core schema, one document). Throws `ConfigError` where it is none, or is a bomb. */
 export function parseTree(file: string, text: string, env: Environment): Tree {
-  const lines = new LineCounter()
+  const lines = countLines(text)
   const refuse = (message: string, offset = 0): ConfigError =>
     new ConfigError([{ file, ...positionAt(lines, offset), message, path: '' }])
 
@@ -46,7 +46,6 @@ export function parseTree(file: string, text: string, env: Environment): Tree {
     throw refuse(`the file has ${text.length} characters: ${MAX_CHARACTERS} are the limit`)
   const masked = mask(text)
   const document = parseDocument(masked.text, {
-    lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: false, // doubled keys are reported with both places, together with everything else
     schema: 'core',

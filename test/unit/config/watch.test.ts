@@ -1,0 +1,138 @@
+// Files that change under the gateway, in every way editors and deployments write them.
+import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { watchConfig } from '../../../config/watch.ts'
+import type { WatchOptions } from '../../../config/watch.ts'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dragoman-watch-'))
+})
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Events alone: no test of them may pass by polling. */
+const EVENTS: WatchOptions = { debounceMs: 5, pollMs: 3_600_000 }
+const POLLING: WatchOptions = { debounceMs: 3_600_000, pollMs: 5 }
+
+async function watching(names: readonly string[], options: WatchOptions) {
+  const seen: string[][] = []
+  const watch = watchConfig(
+    names.map((name) => join(folder, name)),
+    (changed) => void seen.push(changed.map((path) => path.slice(folder.length + 1))),
+    options,
+  )
+  await watch.ready
+  return { seen, watch, [Symbol.asyncDispose]: () => watch.close() }
+}
+
+test.each([
+  ['events', EVENTS],
+  ['polling', POLLING],
+])(
+  'a file written again, replaced by a rename, or gone and back is reported with its new content (%s)',
+  async (_, options) => {
+    const file = join(folder, 'a.yaml')
+    await writeFile(file, '1')
+    await using run = await watching(['a.yaml'], options)
+    await writeFile(file, '2')
+    await vi.waitFor(() => expect(run.seen).toEqual([['a.yaml']]))
+    await writeFile(`${file}.new`, '3')
+    await rename(`${file}.new`, file)
+    await vi.waitFor(() => expect(run.seen).toHaveLength(2))
+    await unlink(file)
+    await writeFile(file, '4')
+    await vi.waitFor(() => expect(run.seen).toHaveLength(3))
+    await writeFile(`${file}.new`, '5')
+    await rename(`${file}.new`, file)
+    await vi.waitFor(() => expect(run.seen).toHaveLength(4))
+  },
+)
+
+test('the same content, a touch and another file of the folder are no change', async () => {
+  await writeFile(join(folder, 'a.yaml'), '1')
+  await writeFile(join(folder, 'b.yaml'), '1')
+  await using run = await watching(['a.yaml', 'b.yaml'], EVENTS)
+  await writeFile(join(folder, 'a.yaml'), '1')
+  await utimes(join(folder, 'a.yaml'), new Date(), new Date())
+  await writeFile(join(folder, 'other'), '1')
+  await writeFile(join(folder, 'b.yaml'), '2')
+  await vi.waitFor(() => expect(run.seen).toEqual([['b.yaml']]))
+})
+
+test('a folder behind a symbolic link that is swapped is seen, as deployments of containers do it', async () => {
+  for (const version of ['v1', 'v2']) {
+    await mkdir(join(folder, version))
+    await writeFile(join(folder, version, 'a.yaml'), version)
+  }
+  await symlink('v1', join(folder, 'current'))
+  await symlink(join('current', 'a.yaml'), join(folder, 'a.yaml'))
+  await using run = await watching(['a.yaml'], EVENTS)
+  await symlink('v2', join(folder, 'next'))
+  await rename(join(folder, 'next'), join(folder, 'current'))
+  await vi.waitFor(() => expect(run.seen).toEqual([['a.yaml']]))
+})
+
+test('a file that is not there yet is reported when it comes, also with its folder', async () => {
+  await using run = await watching(['sub/a.yaml'], POLLING)
+  await mkdir(join(folder, 'sub'))
+  await writeFile(join(folder, 'sub/a.yaml'), '1')
+  await vi.waitFor(() => expect(run.seen).toEqual([['sub/a.yaml']]))
+})
+
+test('many writes are one change, and calls do not overlap', async () => {
+  const file = join(folder, 'a.yaml')
+  await writeFile(file, 'x')
+  let running = 0
+  let most = 0
+  const gates: (() => void)[] = []
+  await using watch = watchConfig(
+    [file],
+    async () => {
+      most = Math.max(most, ++running)
+      await new Promise<void>((resolve) => gates.push(resolve))
+      running--
+    },
+    { debounceMs: 5, pollMs: 5 },
+  )
+  await watch.ready
+  for (let index = 0; index < 20; index++) await writeFile(file, String(index))
+  await vi.waitFor(() => expect(gates).toHaveLength(1))
+  await writeFile(file, 'last')
+  gates[0]?.()
+  await vi.waitFor(() => expect(gates).toHaveLength(2))
+  gates[1]?.()
+  expect(most).toBe(1)
+})
+
+test('what the listener throws is handed on, and the watch goes on', async () => {
+  const file = join(folder, 'a.yaml')
+  await writeFile(file, '1')
+  const errors: unknown[] = []
+  await using watch = watchConfig(
+    [file],
+    () => {
+      throw new Error('bad config')
+    },
+    { ...EVENTS, onError: (error) => void errors.push(error) },
+  )
+  await watch.ready
+  await writeFile(file, '2')
+  await vi.waitFor(() => expect(errors).toMatchObject([{ message: 'bad config' }]))
+  await writeFile(file, '3')
+  await vi.waitFor(() => expect(errors).toHaveLength(2))
+})
+
+test('after close nothing is called any more', async () => {
+  const file = join(folder, 'a.yaml')
+  await writeFile(file, '1')
+  const first = await watching(['a.yaml'], POLLING)
+  await using second = await watching(['a.yaml'], POLLING)
+  await first.watch.close()
+  await writeFile(file, '2')
+  await vi.waitFor(() => expect(second.seen).toHaveLength(1))
+  expect(first.seen).toEqual([])
+})
