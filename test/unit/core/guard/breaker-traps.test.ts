@@ -95,6 +95,15 @@ test('a late failure of a call begun before the opening neither reopens it nor s
   expect(await outcome(breaker, good)).toBe('ok')
 })
 
+test('no answer is ever replayed: two calls are two calls, and an open breaker gives none (TRAPS opossum: cache)', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
+  let calls = 0
+  const count = async (): Promise<number> => (calls += 1)
+  expect([await breaker.run(count), await breaker.run(count)]).toEqual([1, 2])
+  for (let i = 0; i < 6; i += 1) await outcome(breaker, bad)
+  expect(await outcome(breaker, count)).toBe('BREAKER_OPEN')
+})
+
 test('two breakers made from one options object share nothing (TRAPS opossum: the options object is mutated)', async () => {
   const shared = Object.freeze({ ...options })
   const a = createBreaker('a', shared)
