@@ -57,7 +57,8 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
     const binding = index.find('binding', reference(port, 'binding'))
     const address = childElements(port).find((child) => child.local === 'address')
     const version = soapVersion(childElements(binding).find((child) => child.local === 'binding')?.uri)
-    if (version === undefined) continue // ASMX also binds HTTP GET and POST
+    // ASMX also binds HTTP GET and POST
+    if (version === undefined || (address !== undefined && soapVersion(address.uri) === undefined)) continue
     const where = {
       service: serviceName,
       name,

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest'
+import {
+  extractParts,
+  includeParts,
+  readPackage,
+  writePackage,
+} from '../../../../adapters/soap/attachments.ts'
+import { mediaType } from '../../../../adapters/soap/content.ts'
+import { readXmlText } from '../../../../adapters/xml/read.ts'
+import { childElements, element, textOf } from '../../../../adapters/xml/tree.ts'
+import { captures } from './corpus.ts'
+
+const xop = 'xmlns:x="http://www.w3.org/2004/08/xop/include"'
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+describe('a package', () => {
+  test('that JAX-WS sent gives its envelope and its attachment (RFC 2387, XOP §5)', () => {
+    const [capture] = captures('extras-mtom-jaxws-11')
+    const { root, type, parts } = readPackage(
+      capture?.request.body ?? new Uint8Array(),
+      mediaType(capture?.request.headers?.['content-type']),
+    )
+    expect(new TextDecoder().decode(root)).toMatch(/^<\?xml.*Envelope>$/su)
+    expect(type.type).toBe('text/xml')
+    expect([...parts].map(([id, part]) => [id, part.length])).toEqual([
+      ['2aedcd8b-eecf-4e3e-b89a-b5e22c188630@example.jaxws.sun.com', 5000],
+    ])
+  })
+
+  test('that we write is read again, whatever bytes are in it', () => {
+    const part = Uint8Array.from({ length: 5000 }, (_, index) => (index * 7) % 256)
+    const { body, contentType } = writePackage({
+      root: bytes('<a/>'),
+      mediaType: 'application/soap+xml',
+      action: 'urn:a',
+      parts: [{ id: '1@x', bytes: part }],
+    })
+    const type = mediaType(contentType)
+    expect([
+      type.type,
+      type.parameters.get('type'),
+      type.parameters.get('start-info'),
+      type.parameters.get('action'),
+    ]).toEqual(['multipart/related', 'application/xop+xml', 'application/soap+xml', 'urn:a'])
+    const read = readPackage(body, type)
+    expect([new TextDecoder().decode(read.root), read.type.type]).toEqual(['<a/>', 'application/soap+xml'])
+    expect(Buffer.from(read.parts.get('1@x') ?? []).equals(part)).toBe(true)
+  })
+
+  test.each([
+    ['without a boundary', 'multipart/related', '--b\r\n\r\n<a/>\r\n--b--'],
+    ['without an end', 'multipart/related; boundary=b', '--b\r\n\r\n<a/>\r\n--b\r\n'],
+    ['without a header section', 'multipart/related; boundary=b', '--b\r\n<a/>\r\n--b--'],
+    [
+      'without the part it starts with',
+      'multipart/related; boundary=b; start="<x>"',
+      '--b\r\n\r\n<a/>\r\n--b--',
+    ],
+    [
+      'in an encoding nobody uses',
+      'multipart/related; boundary=b',
+      '--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<a/>\r\n--b--',
+    ],
+    ['of too many parts', 'multipart/related; boundary=b', `${'--b\r\n\r\nx\r\n'.repeat(200)}--b--`],
+    ['that is empty', 'multipart/related; boundary=b', ''],
+  ])('%s is refused', (_what, type, body) => {
+    expect(() => readPackage(bytes(body), mediaType(type))).toThrow(
+      expect.objectContaining({ code: 'DECODE_FAILED' }),
+    )
+  })
+})
+
+describe('attachments', () => {
+  const one = new Map([['1@x', bytes('hello')]])
+
+  test('take the place of xop:Include as base64 (XOP §3.2), and of an href (SOAP with Attachments)', () => {
+    for (const text of [`<a><b><x:Include ${xop} href="cid:1%40x"/></b></a>`, '<a><b href="cid:1@x"/></a>']) {
+      const [b] = childElements(includeParts(readXmlText(text), one))
+      expect(b === undefined ? '' : textOf(b)).toBe('aGVsbG8=')
+      expect(b?.attributes).toEqual([])
+    }
+  })
+
+  test.each([
+    ['a reference to no part', `<a><x:Include ${xop} href="cid:2"/></a>`],
+    [
+      'two references to one part, which would multiply it',
+      `<a><b><x:Include ${xop} href="cid:1@x"/></b><b><x:Include ${xop} href="cid:1@x"/></b></a>`,
+    ],
+    ['a part nobody refers to, which would be lost', '<a/>'],
+    ['an Include beside text', `<a>text<x:Include ${xop} href="cid:1@x"/></a>`],
+    ['a part named __proto__ that is not there', `<a><x:Include ${xop} href="cid:__proto__"/></a>`],
+  ])('are refused with %s', (_what, text) => {
+    expect(() => includeParts(readXmlText(text), one)).toThrow(
+      expect.objectContaining({ code: 'DECODE_FAILED' }),
+    )
+  })
+
+  test('taken out and put back are the same tree', () => {
+    const value = element('urn:a', 'b', [], [Buffer.alloc(3000, 7).toString('base64')])
+    const whole = element('urn:a', 'a', [], [value, element('urn:a', 'c')])
+    const { envelope, parts } = extractParts(whole, new Set([value]))
+    expect(parts.map((part) => part.bytes.length)).toEqual([3000])
+    expect(includeParts(envelope, new Map(parts.map((part) => [part.id, part.bytes])))).toEqual(whole)
+  })
+})
