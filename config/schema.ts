@@ -98,9 +98,18 @@ export const sections = {
   http: http.prefault({}).describe('The listener'),
   data: text.default('./data').describe('The folder of the embedded store; made if it is not there'),
   plugins: z
-    .union([text, z.strictObject({ path: text.exactOptional(), allow: allow.exactOptional() })], {
-      error: 'it must be a folder, or { path, allow }',
-    })
+    .union(
+      [
+        text,
+        z.strictObject({
+          path: text.describe('The folder').exactOptional(),
+          allow: allow.exactOptional(),
+        }),
+      ],
+      {
+        error: 'it must be a folder, or { path, allow }',
+      },
+    )
     .default('./plugins')
     .describe('The folder of the plugins, or `{ path, allow }`'),
   identity: identity.describe('Who may call').exactOptional(),
@@ -146,7 +155,7 @@ export const channelKeys = z.strictObject({
           .strictObject({
             from: z.array(range).min(1).describe('Addresses and CIDR ranges').exactOptional(),
             basic: z
-              .strictObject({ user: text, password: text })
+              .strictObject({ user: text.describe('Its user'), password: text.describe('Its password') })
               .describe('HTTP Basic (RFC 7617)')
               .exactOptional(),
           })
@@ -168,7 +177,7 @@ export const channelKeys = z.strictObject({
 })
 
 const breakerFields = {
-  errorRate: z.number().min(1).max(100).describe('Opens at this percentage of failed and slow calls'),
+  errorRate: z.number().min(1).max(100).describe('Opens at this percentage of failed calls'),
   minimumCalls: count(1_000_000).describe('… of at least so many'),
   window: duration().describe('… in this time'),
   openFor: duration().describe('Then no call for this time'),
@@ -230,15 +239,15 @@ export const agentKeys = z.strictObject({
 })
 
 export const route = z.strictObject({
-  when: expression.describe('JSONata over the message; without it, everything').exactOptional(),
+  when: expression.describe('What it takes, said over the message; without it, everything').exactOptional(),
   agent: text.describe('The agent who answers').exactOptional(),
   backend: text.describe('The backend that is called').exactOptional(),
   operation: text
     .describe('Its operation: a name or JSONata; without it, the message’s type')
     .exactOptional(),
-  params: expression.describe('JSONata; without it, the message’s data').exactOptional(),
+  params: expression.describe('Its parameters; without it, the message’s data').exactOptional(),
   notify: text.describe('The agent who is told').exactOptional(),
-  fallback: text.describe('The agent who takes over').exactOptional(),
+  fallback: text.describe('The agent who takes over, where the first one fails').exactOptional(),
   reply: template.describe('A text with `{{ JSONata }}` for the customer').exactOptional(),
   priority: z
     .enum(['low', 'normal', 'high', 'urgent'])
@@ -247,5 +256,5 @@ export const route = z.strictObject({
   skills: z.array(text).describe('What the person at the desk must know').exactOptional(),
   timeout: duration().describe('One attempt; without it, the agent’s or backend’s').exactOptional(),
   record: z.boolean().describe('Stores requests too').exactOptional(),
-  ordered: expression.describe('JSONata: recorded requests of one value keep their order').exactOptional(),
+  ordered: expression.describe('Recorded requests with the same value keep their order').exactOptional(),
 })

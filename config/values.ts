@@ -50,9 +50,9 @@ function checked(fault: (source: string) => ExpressionFault | undefined) {
 }
 
 /** JSONata that compiles. */
-export const expression = checked(expressionFault)
+export const expression = checked(expressionFault).meta({ format: 'jsonata' })
 /** A text with `{{ JSONata }}` in it. */
-export const template = checked(templateFault)
+export const template = checked(templateFault).meta({ format: 'jsonata-template' })
 
 /** An address or a CIDR range. */
 export const range = text.refine(isAddressRange, {
