@@ -59,13 +59,13 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     if (this.#stopReason !== undefined) controller.abort(this.#stopReason) // it ended while it waited for a connection
   }
 
+  /** Called for interim answers too (RFC 9110 §15.2): the final one overwrites them. */
   onResponseStart(
     _controller: Dispatcher.DispatchController,
     status: number,
     headers: RawAnswer['headers'],
     statusText = '',
   ): void {
-    if (status < 200) return // RFC 9110 §15.2: interim
     this.#status = status
     this.#statusText = statusText
     this.#headers = headers
