@@ -167,7 +167,9 @@ function reportIssue({ issue, schema, value, path }: Subject, report: Report, op
     return
   }
   const shown = isRecord(given) || Array.isArray(given) ? undefined : report.show(full, given)
-  const quoted = shown === undefined || issue.offset !== undefined ? '' : `${shown}: `
+  const told =
+    issue.offset !== undefined || (typeof given === 'string' && issue.message.includes(shown ?? ''))
+  const quoted = shown === undefined || told ? '' : `${shown}: `
   const hint = typeof given === 'string' ? didYouMean(given, issue.values ?? []) : ''
   report.add(full, `${quoted}${lowered(issue.message)}${hint}`, issue.offset ?? 'value')
 }

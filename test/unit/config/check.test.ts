@@ -66,6 +66,13 @@ test('issues of any vendor are mapped back to the place, also with path segments
   ])
 })
 
+test('a value is quoted once', async () => {
+  const schema = other(() => ({ issues: [{ message: '"b" is no good', path: ['second'] }] }))
+  expect(await problemsOf(TEXT, { adapters: channelWith(schema) })).toEqual([
+    '5:13: channels.c.second: "b" is no good',
+  ])
+})
+
 test('a schema that throws or answers later is a problem, not a crash', async () => {
   const throwing = other(() => {
     throw new Error('boom')
