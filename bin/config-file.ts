@@ -27,10 +27,9 @@ export function configFile(asked: string | undefined): string {
 /** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem until a name needs it. */
 export async function loadAll(file: string, overrides: Overrides): Promise<Loaded> {
   const document = await readConfig(file, { env: process.env, overrides })
-  const plugins = await loadPlugins(
-    document.plugins.directory,
-    builtIn.map(({ name }) => name),
-  )
+  const { directory, allow } = document.plugins
+  const names = builtIn.map(({ name }) => name)
+  const plugins = await loadPlugins(directory, names, allow === undefined ? {} : { allow })
   const adapters = new Map([...builtIn, ...plugins.adapters].map((adapter) => [adapter.name, adapter]))
   return { config: resolveConfig(document, adapters), adapters, plugins }
 }

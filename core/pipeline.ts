@@ -89,7 +89,8 @@ export class Pipeline {
       const failure = GatewayError.from(error)
       const refused = failure.side === 'caller' || failure.code === 'OVERLOADED'
       telemetry.intake(refused ? 'refused' : 'failed', origin.id)
-      if (failure.code === 'INTERNAL') this.#options.log.error('a draft was not taken in', { error })
+      if (failure.code === 'INTERNAL' && options.signal?.aborted !== true)
+        this.#options.log.error('a draft was not taken in', { error })
       throw failure
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
