@@ -45,7 +45,7 @@ function createChannel(config: z.output<typeof channelConfig>, scope: Scope): Ch
     signal: AbortSignal,
     closing: AbortSignal,
   ): Promise<HttpResponse> {
-    const { endpoint, parameter } = findEndpoint(request.method, request.path.slice(path.length))
+    const { endpoint, parameter } = findEndpoint(request.method, request.path, path)
     const posting = { host, maxWaitMs, now: () => scope.now(), signal }
     switch (endpoint.name) {
       case 'messages':

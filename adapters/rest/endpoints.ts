@@ -91,10 +91,11 @@ const patterns = endpoints.map((endpoint) => ({
   pattern: new RegExp(`^${endpoint.path.replace('{id}', '(.+)').replace(/\{\w+\}/, '([^/]+)')}$`, 's'),
 }))
 
-/** The endpoint of a path below the channel's own. Throws `NOT_FOUND`, or `METHOD_NOT_ALLOWED` with the methods it has. */
-export function findEndpoint(method: string, path: string): Found {
+/** The endpoint of a path at or below `base`, the channel's own. Throws `NOT_FOUND`, or `METHOD_NOT_ALLOWED` with the methods it has. */
+export function findEndpoint(method: string, path: string, base: string): Found {
+  const below = path.slice(base.length)
   for (const { endpoint, pattern } of patterns) {
-    const match = pattern.exec(path)
+    const match = pattern.exec(below)
     if (match === null) continue
     if (method === endpoint.method || (method === 'HEAD' && endpoint.method === 'GET'))
       return { endpoint, parameter: match[1] ?? '' }
@@ -104,6 +105,6 @@ export function findEndpoint(method: string, path: string): Found {
   }
   throw new GatewayError(
     'NOT_FOUND',
-    `nothing is served at ${JSON.stringify(path.slice(0, 120))}: there is ${endpoints.map((each) => `${each.method} ${each.path}`).join(', ')}`,
+    `nothing is served at ${JSON.stringify(path.slice(0, 120))}: there is ${endpoints.map((each) => `${each.method} ${base}${each.path}`).join(', ')}`,
   )
 }

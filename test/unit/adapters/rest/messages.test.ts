@@ -299,6 +299,14 @@ test.each<[string, string, number, string | undefined]>([
   expect(answer.headers['content-type']).toBe('application/problem+json')
 })
 
+test('a wrong address is answered with the right ones, as they are on this channel', async () => {
+  await using trial = await Trial.start({ config: { path: '/partner' } })
+  const { body: problem } = await trial.post('/partner/mesages', body)
+  expect(problem['detail']).toContain(
+    'nothing is served at "/partner/mesages": there is POST /partner/messages, ',
+  )
+})
+
 test('the hint is a command whose body the channel takes, waiting for an answer', async () => {
   await using trial = await Trial.start({ config: { path: '/api/v2' } })
   const hint = trial.channel.hint?.('http://127.0.0.1:8080') ?? ''
