@@ -127,6 +127,9 @@ export function createBackend(
     if (known !== undefined) return known
     const offered = ownOr(instance.operations, name)
     if (offered === undefined) return undefined
+    // Names behind `*` come from callers: what they may create is bounded, the rest shares one breaker.
+    if (inUse.size >= MAX_OPERATIONS && !Object.hasOwn(instance.operations, name) && name !== '*')
+      return operation('*')
     const said = ownOr(settings.operations, name) ?? {}
     const breaker = watched({ owner: settings.id, operation: name, around }, said.breaker ?? settings.breaker)
     const made: OperationInUse = {
@@ -140,8 +143,6 @@ export function createBackend(
         around,
       }),
     }
-    // Names behind `*` come from callers: what they may create is bounded.
-    if (inUse.size >= MAX_OPERATIONS) return { ...made, protect: inUse.get('*')?.protect ?? made.protect }
     inUse.set(name, made)
     breakers.set(name, breaker)
     return made
