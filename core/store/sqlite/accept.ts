@@ -17,7 +17,6 @@ type KnownRow = readonly [
   id: number,
   sequence: number,
   offset: number | null,
-  conversation: string,
   ownerEpoch: number,
   state: number | null,
   attempt: number | null,
@@ -33,7 +32,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
   const rows = new WorkRows(ground)
   const known = query<KnownRow>(
     db,
-    `SELECT l.id, l.sequence, l.offset, c.name, c.owner_epoch, w.state, w.attempt, w.fence
+    `SELECT l.id, l.sequence, l.offset, c.owner_epoch, w.state, w.attempt, w.fence
      FROM log l JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
   )
   const waitLonger = query(
@@ -46,8 +45,15 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     `UPDATE outcome SET wait_until = ?1 WHERE id = ?2 AND outcome = 'taken' AND coalesce(wait_until, 0) < ?1`,
   )
 
-  function again(row: KnownRow, fence: number): AcceptAnswer {
-    const [, sequence, offset, , ownerEpoch, state, attempt, begunUnder] = row
+  /**
+   * SEMANTICS 15: the same id again is the same result again. Nearly every id is new, so this is looked up only where the answer
+   * would be another one: before a refusal, and when the append finds the id in the log.
+   */
+  function resent(request: AcceptWire): AcceptAnswer | undefined {
+    const row = known.get(request[3])
+    if (row === undefined) return undefined
+    const fence = request[17]
+    const [, sequence, offset, ownerEpoch, state, attempt, begunUnder] = row
     const stillBegun = state === 1 && attempt === 1 && begunUnder === fence
     return [sequence, offset ?? 0, stillBegun ? 1 : 0, ownerEpoch]
   }
@@ -75,52 +81,52 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     const [, homeName, conversation, id, body, channel, cause, inbox, raw, key, fingerprint, ttlMs] = request
     const [, , , , , , , , , , , , lane, priority, delayMs, limit, waitMs, fence, random, extras] = request
 
-    // SEMANTICS 15: the same id again is the same result again.
-    const stored = known.get(id)
-    if (stored !== undefined) return again(stored, fence)
-
     const home = heads.home(homeName)
     const link = extras?.device === undefined ? undefined : devices.next(home, extras.device)
-    if (link !== undefined && link.status !== 'next') {
-      if (link.status === 'gap') return { status: 'gap', next: link.next }
-      if (link.status === 'refused')
-        return extras?.refusalId === link.id ? [0, 0, 0, 0] : refusedBefore(link.id, link.code, conversation)
-    }
+    if (link?.status === 'gap') return resent(request) ?? { status: 'gap', next: link.next }
+    if (link?.status === 'refused')
+      return extras?.refusalId === link.id ? [0, 0, 0, 0] : refusedBefore(link.id, link.code, conversation)
     const isNext = link?.status === 'next'
     if (isNext && extras?.device?.refuse !== undefined) {
       requireRoom(ground)
-      devices.refuse(heads.homeOrNew(homeName), extras.device, extras.refusalId ?? id)
+      devices.refuse(home ?? heads.newHome(homeName), extras.device, extras.refusalId ?? id)
       return [0, 0, 0, 0]
     }
 
     const claim = key === null ? undefined : claims.holding(key)
     if (claim !== undefined) {
+      if (claim.message === id && !claim.isCall) return resent(request) ?? duplicate(claim, waitMs)
       if (claim.fingerprint !== fingerprint) return { status: 'mismatch' }
       // The same id from another boot: duplicate, and this boot's number advances.
-      if (isNext && extras?.device !== undefined) devices.advance(heads.homeOrNew(homeName), extras.device)
+      if (isNext && extras?.device !== undefined)
+        devices.advance(home ?? heads.newHome(homeName), extras.device)
       return duplicate(claim, waitMs)
     }
     // A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
-    if (link?.status === 'used') return { status: 'gap', next: link.next }
+    if (link?.status === 'used') return resent(request) ?? { status: 'gap', next: link.next }
 
     let place: Place | undefined = heads.place(conversation)
-    if (place !== undefined && place.home !== home?.id) return { status: 'forbidden' }
+    if (place !== undefined && place.home !== home?.id) return resent(request) ?? { status: 'forbidden' }
     if (extras?.expect !== undefined && extras.expect.ownerEpoch !== (place?.ownerEpoch ?? 0))
-      return { status: 'notOwner' }
+      return resent(request) ?? { status: 'notOwner' }
     const waiting = lane === null ? 0 : lanes.message.waitingIn(lane)
-    if (lane !== null && waiting >= limit) return { status: 'full', waiting }
+    if (lane !== null && waiting >= limit) return resent(request) ?? { status: 'full', waiting }
+    const before = ground.isPressed() ? resent(request) : undefined
+    if (before !== undefined) return before
     requireRoom(ground)
 
-    const owner = heads.homeOrNew(homeName)
+    const owner = home ?? heads.newHome(homeName)
     place ??= heads.bind(conversation, owner, channel)
     const causeRow = cause === null ? undefined : known.get(cause)
-    const { log, sequence, offset } = heads.append(place, owner, {
+    const appended = heads.append(place, owner, {
       id,
       body,
       cause: causeRow?.[0] ?? null,
       inbox,
       at: clock.now,
     })
+    if (appended === undefined) return resent(request) ?? { status: 'mismatch' }
+    const { log, sequence, offset } = appended
     if (key !== null)
       claims.make(key, {
         id: log,

@@ -83,7 +83,7 @@ export class Connection {
           this.#incarnation = message.incarnation
           return resolve()
         case 'failed':
-          failure = errorOf(message.refused)
+          failure = errorOf(message.thrown)
           return undefined
         case 'health':
           this.#health = healthOf(message.trouble)
@@ -157,7 +157,7 @@ export class Connection {
       for (const [index, ticket] of tickets.entries()) {
         const answer = answers[index]
         if (answer === undefined) ticket.reject(unavailable(this.#health))
-        else if (isRefused(answer)) ticket.reject(errorOf(answer.refused))
+        else if (isRefused(answer)) ticket.reject(errorOf(answer.thrown))
         else this.#options.answered(ticket, answer)
       }
     }
@@ -191,10 +191,10 @@ export class Connection {
 }
 
 function isRefused(answer: Answer | Refused): answer is Refused {
-  return typeof answer === 'object' && 'refused' in answer
+  return typeof answer === 'object' && 'thrown' in answer
 }
 
-function errorOf({ code, message, retryAfterMs }: Refused['refused']): GatewayError {
+function errorOf({ code, message, retryAfterMs }: Refused['thrown']): GatewayError {
   return new GatewayError(code, message, {
     ...(retryAfterMs !== null && { retryAfterMs }),
     // OVERLOADED is said before anything is written; STORE_UNAVAILABLE may come after it was.

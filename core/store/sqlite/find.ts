@@ -20,11 +20,11 @@ type ConversationCells = readonly [
 ]
 
 const CONVERSATION = `
-  SELECT c.name, h.name, c.customer, c.channel,
-    max(c.top, coalesce((SELECT max(sequence) FROM log WHERE conversation = c.id), 0)), c.oldest, c.owner_epoch, c.agent,
-    coalesce((SELECT json_extract(body, '$.receivedAt') FROM log WHERE conversation = c.id ORDER BY sequence DESC LIMIT 1), c.last)
-      AS active
-  FROM conversation c JOIN home h ON h.id = c.home`
+  SELECT c.name, c.home_name, c.customer, c.channel,
+    max(c.top, coalesce((SELECT max(n) FROM entry WHERE home = c.home AND stream = c.id), 0)), c.oldest, c.owner_epoch, c.agent,
+    coalesce((SELECT json_extract(l.body, '$.receivedAt') FROM entry e JOIN log l ON l.id = e.log
+              WHERE e.home = c.home AND e.stream = c.id ORDER BY e.n DESC LIMIT 1), c.last) AS active
+  FROM conversation c`
 const MOST = 1000
 
 export function findOperation(ground: Ground): (request: Find) => readonly RowAnswer[] {

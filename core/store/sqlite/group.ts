@@ -93,7 +93,7 @@ function runAlone(parts: GroupParts, request: Request): Result {
 }
 
 export function refusal({ code, message, retryAfterMs }: GatewayError): Refused {
-  return { refused: { code, message, retryAfterMs: retryAfterMs ?? null } }
+  return { thrown: { code, message, retryAfterMs: retryAfterMs ?? null } }
 }
 
 /** Outside a transaction: sees what is committed. */

@@ -7,6 +7,8 @@ import type { Counters } from './counters.ts'
 import { query } from './database.ts'
 
 const CACHED = 20_000
+/** The stream of the home's inbox among its conversations. */
+const INBOX = 0
 
 export interface Home {
   readonly id: number
@@ -65,28 +67,28 @@ export class Heads {
     this.#sql = {
       home: query<HomeRow>(
         db,
-        `SELECT id, epoch, max(top, coalesce((SELECT max(offset) FROM inbox WHERE home = home.id), 0)), oldest
+        `SELECT id, epoch, max(top, coalesce((SELECT max(n) FROM entry WHERE home = home.id AND stream = 0), 0)), oldest
          FROM home WHERE name = ?`,
       ),
-      newHome: query<readonly [number]>(db, 'INSERT INTO home (name) VALUES (?) RETURNING id'),
-      raiseInboxEpoch: query(db, 'UPDATE home SET epoch = ? WHERE id = ?'),
+      newHome: query(db, 'INSERT INTO home (name, id) VALUES (?, ?)'),
+      raiseInboxEpoch: query(db, 'UPDATE home SET epoch = ? WHERE name = ?'),
       place: query<PlaceRow>(
         db,
-        `SELECT id, home, max(top, coalesce((SELECT max(sequence) FROM log WHERE conversation = conversation.id), 0)),
+        `SELECT id, home, max(top, coalesce((SELECT max(n) FROM entry WHERE home = conversation.home AND stream = conversation.id), 0)),
            oldest, owner_epoch, agent
          FROM conversation WHERE name = ?`,
       ),
       nameOf: query<readonly [string]>(db, 'SELECT name FROM conversation WHERE id = ?'),
-      newPlace: query<readonly [number]>(
+      newPlace: query(
         db,
-        'INSERT INTO conversation (name, home, customer, channel) VALUES (?, ?, ?, ?) RETURNING id',
+        'INSERT INTO conversation (id, name, home, home_name, customer, channel) VALUES (?, ?, ?, ?, ?, ?)',
       ),
       patchPlace: query(
         db,
         'UPDATE conversation SET owner_epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE id = ?',
       ),
-      append: query(db, 'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)'),
-      enter: query(db, 'INSERT INTO inbox VALUES (?, ?, ?)'),
+      append: query(db, 'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message) DO NOTHING'),
+      enter: query(db, 'INSERT INTO entry VALUES (?, ?, ?, ?)'),
     }
   }
 
@@ -101,10 +103,13 @@ export class Heads {
   }
 
   homeOrNew(name: string): Home {
-    const known = this.home(name)
-    if (known !== undefined) return known
-    const id = this.#sql.newHome.get(name)?.[0]
-    if (id === undefined) throw new TypeError('an insert returned no id')
+    return this.home(name) ?? this.newHome(name)
+  }
+
+  /** For who has looked and found none. */
+  newHome(name: string): Home {
+    const id = this.#counters.newId()
+    this.#sql.newHome.run(name, id)
     const home: Home = { id, name, epoch: 1, top: 0, oldest: 1 }
     this.#homes.set(name, home)
     return home
@@ -135,21 +140,23 @@ export class Heads {
 
   /** Binds a new conversation to its home for ever. */
   bind(name: string, home: Home, channel: string): Place {
-    const id = this.#sql.newPlace.get(name, home.id, customerOf(home.name), channel)?.[0]
-    if (id === undefined) throw new TypeError('an insert returned no id')
+    const id = this.#counters.newId()
+    this.#sql.newPlace.run(id, name, home.id, home.name, customerOf(home.name), channel)
     const place: Place = { id, name, home: home.id, top: 0, oldest: 1, ownerEpoch: 0, agent: null }
     this.#places.set(name, place)
     return place
   }
 
-  /** Log row and inbox entry in one step (SEMANTICS 10). */
-  append(place: Place, home: Home, { id, body, cause, inbox, at }: Entry): Appended {
+  /** Log row and entries in one step (SEMANTICS 10). Undefined: this id is in the log already, and nothing was written. */
+  append(place: Place, home: Home, { id, body, cause, inbox, at }: Entry): Appended | undefined {
     const log = this.#counters.newId()
     const sequence = place.top + 1
     const offset = inbox ? home.top + 1 : undefined
-    this.#sql.append.run(log, place.id, sequence, id, cause, offset ?? null, at, body)
+    const { changes } = this.#sql.append.run(log, place.id, sequence, id, cause, offset ?? null, at, body)
+    if (changes === 0) return undefined
+    this.#sql.enter.run(home.id, place.id, sequence, log)
     if (offset !== undefined) {
-      this.#sql.enter.run(home.id, offset, log)
+      this.#sql.enter.run(home.id, INBOX, offset, log)
       home.top = offset
     }
     place.top = sequence
@@ -166,7 +173,7 @@ export class Heads {
 
   /** A new epoch makes every cursor into this inbox unusable (SEMANTICS 12, 13). */
   raiseInboxEpoch(home: Home): void {
-    this.#sql.raiseInboxEpoch.run(home.epoch + 1, home.id)
+    this.#sql.raiseInboxEpoch.run(home.epoch + 1, home.name)
     home.epoch++
   }
 

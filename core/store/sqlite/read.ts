@@ -18,12 +18,13 @@ export function readOperation({ db, heads, counters }: Ground): (request: Read) 
   const sql = {
     log: query<Row>(
       db,
-      'SELECT sequence, body, offset FROM log WHERE conversation = ? AND sequence > ? ORDER BY sequence LIMIT ?',
+      `SELECT e.n, l.body, l.offset FROM entry e JOIN log l ON l.id = e.log
+       WHERE e.home = ? AND e.stream = ? AND e.n > ? ORDER BY e.n LIMIT ?`,
     ),
     inbox: query<Row>(
       db,
-      `SELECT l.sequence, l.body, i.offset FROM inbox i JOIN log l ON l.id = i.log
-       WHERE i.home = ? AND i.offset > ? ORDER BY i.offset LIMIT ?`,
+      `SELECT l.sequence, l.body, e.n FROM entry e JOIN log l ON l.id = e.log
+       WHERE e.home = ? AND e.stream = 0 AND e.n > ? ORDER BY e.n LIMIT ?`,
     ),
   }
 
@@ -57,7 +58,7 @@ export function readOperation({ db, heads, counters }: Ground): (request: Read) 
     const span = { top: place?.top ?? 0, oldest: place?.oldest ?? 1 }
     if (incarnation !== undefined && incarnation !== counters.incarnation) return { status: 'reset', ...span }
     const answer = page(request, span, (from, limit) =>
-      place === undefined ? [] : sql.log.iterate(place.id, from, limit),
+      place === undefined ? [] : sql.log.iterate(place.home, place.id, from, limit),
     )
     return behindLast(answer, (row) => row[0])
   }

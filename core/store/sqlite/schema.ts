@@ -5,7 +5,7 @@ import { GatewayError } from '../../api.ts'
 /**
  * One step per version, oldest first; a released step is never edited, only followed by another.
  *
- * Ids of log, claim, push and timer rows come from one counter, so that `work`, `outcome` and `raw` are keyed by the row they
+ * Ids of homes, conversations, log, claim, push and timer rows come from one counter, so that `work`, `outcome` and `raw` are keyed by the row they
  * belong to and rows made later have higher ids. What is written for every message is kept small and appended at the right edge of
  * its tree; tops of logs and inboxes are derived from the rows that are there, and written down only when retention cuts these.
  */
@@ -26,17 +26,18 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
 
   CREATE TABLE home (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT PRIMARY KEY,
+    id INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 1,
     top INTEGER NOT NULL DEFAULT 0,     -- of the entries already cut; see the comment above
     oldest INTEGER NOT NULL DEFAULT 1
-  ) STRICT;
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE conversation (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     home INTEGER NOT NULL,
+    home_name TEXT NOT NULL,
     customer TEXT NOT NULL,
     channel TEXT NOT NULL,
     top INTEGER NOT NULL DEFAULT 0,
@@ -58,15 +59,17 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL,                -- store clock
     body TEXT NOT NULL                  -- the message as JSON, without sequence and raw
   ) STRICT;
-  CREATE UNIQUE INDEX log_place ON log (conversation, sequence);
   CREATE UNIQUE INDEX log_message ON log (message);
   CREATE INDEX log_cause ON log (cause) WHERE cause IS NOT NULL;
 
-  CREATE TABLE inbox (
+  -- Where a log row stands: in its conversation (stream: the conversation's id) by sequence, and in the home's inbox (stream 0) by
+  -- offset. One tree for both, because a customer's entries are written together and then lie on one page.
+  CREATE TABLE entry (
     home INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    n INTEGER NOT NULL,
     log INTEGER NOT NULL,
-    PRIMARY KEY (home, offset)
+    PRIMARY KEY (home, stream, n)
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE claim (

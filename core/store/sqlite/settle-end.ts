@@ -77,15 +77,18 @@ export function endOperation(ground: Ground): EndOperation {
     const { home, place } = where
     const isNote = extras.expect !== undefined && extras.expect.ownerEpoch !== place.ownerEpoch
     const cause = kind === 'claim' ? null : target.origin
-    const appended = replies.map(({ id, body }) =>
-      heads.append(place, home, {
+    const appended = replies.map(({ id, body }) => {
+      const text = isNote ? asNote(body) : body
+      const entry = heads.append(place, home, {
         id,
-        body: isNote ? asNote(body) : body,
+        body: text,
         cause,
         inbox: inbox && !isNote,
         at: clock.now,
-      }),
-    )
+      })
+      if (entry === undefined) throw new TypeError(`reply "${id}" is in the log already`)
+      return entry
+    })
     if (isNote) return { replies: appended, owed: [], isNote }
     const owed = [...owePushes(target, request, { appended, place, waitUntil }), ...oweTimer(target, request)]
     if (extras.patch !== undefined) heads.patch(place, extras.patch)

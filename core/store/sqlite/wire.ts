@@ -130,7 +130,7 @@ export type Answer = Wires[OperationName]['answer']
 
 /** An operation that failed alone, or with its whole group. */
 export interface Refused {
-  readonly refused: {
+  readonly thrown: {
     readonly code: ErrorCode
     readonly message: string
     readonly retryAfterMs: number | null
@@ -155,7 +155,7 @@ export interface Faults {
 
 export type FromWorker =
   | { readonly kind: 'open'; readonly incarnation: string }
-  | { readonly kind: 'failed'; readonly refused: Refused['refused'] }
+  | { readonly kind: 'failed'; readonly thrown: Refused['thrown'] }
   | { readonly kind: 'health'; readonly trouble: { readonly reason: string; readonly since: number } | null }
   | {
       readonly kind: 'note'

@@ -24,7 +24,7 @@ function start(): Engine | undefined {
     tell({ kind: 'open', incarnation: opened.incarnation })
     return opened
   } catch (error) {
-    tell({ kind: 'failed', refused: refusal(asRefusal(error)).refused })
+    tell({ kind: 'failed', thrown: refusal(asRefusal(error)).thrown })
     port.close()
     return undefined
   }
