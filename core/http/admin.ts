@@ -94,7 +94,7 @@ function pages(source: AdminSource): Hono {
       new GatewayError('METHOD_NOT_ALLOWED', `${c.req.method} is not served there, only ${allow}`),
       { headers: { allow } },
     )
-    return new Response(typeof body === 'string' ? body : null, { status, headers: { ...headers } })
+    return new Response(body, { status, headers: { ...headers } })
   })
   return app
 }

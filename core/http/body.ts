@@ -102,7 +102,7 @@ export function dropBody(
   limits: { maxBytes: number; maxMs: number },
 ): Promise<void> {
   return new Promise((resolve) => {
-    if (incoming.destroyed || incoming.readableEnded) {
+    if (incoming.destroyed || incoming.readableEnded || incoming.socket.readableEnded) {
       resolve()
       return
     }
@@ -110,6 +110,7 @@ export function dropBody(
     const done = (): void => {
       clearTimeout(timer)
       incoming.off('data', onData).off('end', done).off('close', done)
+      incoming.socket.off('end', done)
       resolve()
     }
     const onData = (chunk: Uint8Array): void => {
@@ -117,6 +118,7 @@ export function dropBody(
       if (dropped > limits.maxBytes) done()
     }
     const timer = setTimeout(done, limits.maxMs)
+    incoming.socket.once('end', done)
     incoming.on('data', onData).on('end', done).on('close', done)
     incoming.resume()
   })

@@ -32,10 +32,11 @@ const MAX_PIPELINED = 100
  */
 export class Connection {
   readonly #socket: Socket
+  readonly #draining: () => boolean
   readonly #waiting: Turn[] = []
   #running = false
   #newest: Turn | undefined
-  #broken: Refusal | undefined
+  #broken = false
   /** The refusal to be written when the answers before it are. */
   #owed: (() => void) | undefined
   #closing = false
@@ -43,8 +44,9 @@ export class Connection {
   /** The caller's address behind trusted proxies, worked out once per connection and header. */
   caller: { readonly forwardedFor: string | undefined; readonly address: string } | undefined
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, draining: () => boolean) {
     this.#socket = socket
+    this.#draining = draining
   }
 
   /** False: too many wait already, and the connection was cut. */
@@ -78,20 +80,22 @@ export class Connection {
   }
 
   /**
-   * The parser has given up, or time is over: the request that is being read gets the refusal as its answer, else it
-   * is written after the answers still owed. False: that was known already.
+   * The parser has given up, or time is over: the request that is being read fails with the refusal, else it is written
+   * after the answers still owed. True: it is to be counted here, because no request's way does it.
    */
   break(refusal: Refusal, limits: LingerLimits): boolean {
-    if (this.#broken !== undefined || this.#closing) {
+    if (this.#broken || this.#closing) {
       this.#checkLinger()
       return false
     }
-    this.#broken = refusal
+    this.#broken = true
     const reading = this.#newest
     if (reading !== undefined && !reading.incoming.complete) {
       reading.failure = refusal
       reading.fail?.(refusal)
-    } else if (this.#running) this.#owed = () => this.#answerRaw(refusal, limits)
+      return false
+    }
+    if (this.#running) this.#owed = () => this.#answerRaw(refusal, limits)
     else this.#answerRaw(refusal, limits)
     return true
   }
@@ -103,8 +107,9 @@ export class Connection {
       this.#running = false
       if (this.#socket.destroyed) this.close()
       const next = this.#waiting.shift()
-      if (next === undefined) this.#owed?.()
-      else this.#start(next)
+      if (next !== undefined) this.#start(next)
+      else if (this.#owed !== undefined) this.#owed()
+      else if (this.#draining()) this.#socket.destroySoon() // its head may have promised to keep the connection
     })
     turn.start()
   }
@@ -114,6 +119,11 @@ export class Connection {
     this.close()
     if (!this.#socket.writable) {
       this.#socket.destroy()
+      return
+    }
+    if (this.#socket.readableEnded) {
+      this.#socket.write(rawProblem(refusal.error))
+      this.#socket.destroySoon()
       return
     }
     this.#lingering = { from: this.#socket.bytesRead, maxBytes: limits.maxBytes }

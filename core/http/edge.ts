@@ -10,7 +10,7 @@ import { BodyBudget } from './body.ts'
 import type { LingerLimits } from './connection.ts'
 import { type Gate, type Mount } from './exchange.ts'
 import { attachGuards, type Guards } from './guards.ts'
-import { openFileLimit } from './open-files.ts'
+import { openFilesLeft } from './open-files.ts'
 import { PathTable } from './paths.ts'
 import type { RefusalReason } from './refusal.ts'
 import { readTls, type TlsFiles } from './tls.ts'
@@ -68,7 +68,7 @@ const LINGER: LingerLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 2000 }
 const STALL_MS = 30_000
 const BODY_BUDGET_BYTES = 256 * 1024 * 1024
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** Of the files the process may open, this part is for callers; the store, backends and logs need the rest. */
+/** Of the files the process may still open, this part is for callers; backends, plugins and the store need the rest. */
 const SHARE_FOR_CALLERS = 0.75
 
 /** Makes the listener; nothing is bound before `start`. */
@@ -111,7 +111,7 @@ export function createEdge(options: EdgeOptions): Edge {
     return { port, origin: http.publicUrl ?? `${http.tls ? 'https' : 'http'}://${hostIn(http.host)}:${port}` }
   }
 
-  /** EMFILE and ENFILE arrive here: libuv has closed the connection it could not take, the listener goes on. */
+  /** A connection that could not be taken is no reason to stop. Out of files (EMFILE), libuv mostly closes it without a word. */
   function onServerError(error: NodeJS.ErrnoException): void {
     const outOfFiles = error.code === 'EMFILE' || error.code === 'ENFILE'
     gate.onRefused(outOfFiles ? 'open_files' : 'connections')
@@ -203,8 +203,8 @@ function reasonOf(error: NodeJS.ErrnoException): string {
 }
 
 function connectionLimit(wanted: number): number {
-  const files = openFileLimit()
-  return files === undefined ? wanted : Math.min(wanted, Math.max(1, Math.floor(files * SHARE_FOR_CALLERS)))
+  const left = openFilesLeft()
+  return left === undefined ? wanted : Math.min(wanted, Math.max(1, Math.floor(left * SHARE_FOR_CALLERS)))
 }
 
 function hostIn(host: string): string {

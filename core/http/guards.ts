@@ -22,7 +22,7 @@ export function attachGuards(server: Server | TlsServer, gate: Gate): Guards {
   const connectionOf = (socket: Socket): Connection => {
     const known = connections.get(socket)
     if (known !== undefined) return known
-    const fresh = new Connection(socket)
+    const fresh = new Connection(socket, gate.draining)
     connections.set(socket, fresh)
     socket.once('close', () => connections.delete(socket))
     return fresh
@@ -34,7 +34,10 @@ export function attachGuards(server: Server | TlsServer, gate: Gate): Guards {
     if (!connection.enter(turn)) gate.onRefused('pipeline')
   }
 
-  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', connectionOf)
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    if (gate.draining()) socket.destroy() // it was shaking hands when the listener closed
+    else connectionOf(socket)
+  })
   server.on('request', (incoming, outgoing) => take(incoming, outgoing, false))
   server.on('checkContinue', (incoming, outgoing) => take(incoming, outgoing, true))
   server.on('checkExpectation', (incoming, outgoing) => {

@@ -34,6 +34,10 @@ const titles: Readonly<Record<ErrorCode, string>> = {
 const RESERVED = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'retryable'])
 const DEFAULT_RETRY_MS = 1000
 
+export interface TextResponse extends HttpResponse {
+  readonly body: string
+}
+
 export interface ProblemOptions {
   /** `WWW-Authenticate` of a 401 (RFC 9110 §15.5.2). */
   readonly challenge?: string
@@ -47,7 +51,7 @@ export interface ProblemOptions {
  * The answer to an error: status, `application/problem+json` with `code` and `retryable`, the members of `error.detail`
  * as extensions, `Retry-After` where waiting helps. Neither cause nor stack is in it.
  */
-export function problem(error: GatewayError, options: ProblemOptions = {}): HttpResponse {
+export function problem(error: GatewayError, options: ProblemOptions = {}): TextResponse {
   const headers: Record<string, string> = {
     'content-type': options.text ? 'text/plain; charset=utf-8' : 'application/problem+json',
     'cache-control': 'no-store',
@@ -93,11 +97,10 @@ function oneLine(error: GatewayError): string {
 /** The refusal of what is not yet a request, as bytes for the socket: the parser gave up, nothing else will answer. */
 export function rawProblem(error: GatewayError): string {
   const { headers = {}, body } = problem(error)
-  const text = typeof body === 'string' ? body : ''
   const lines = Object.entries({
     ...headers,
-    'content-length': String(Buffer.byteLength(text)),
+    'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${lines.join('')}\r\n${text}`
+  return `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

@@ -1,6 +1,7 @@
 // Writes an answer to the socket: whole with its length, or streamed with back-pressure.
 import type { ServerResponse } from 'node:http'
 import type { HttpResponse } from '../api.ts'
+import type { TextResponse } from './problem.ts'
 
 export type Outgoing = ServerResponse
 
@@ -53,8 +54,8 @@ export async function respond(
 }
 
 /** Writes all of a text answer but its end, after which node:http may close; `outgoing.end()` is left to the caller. */
-export function respondUnended(outgoing: Outgoing, response: HttpResponse, close: boolean): void {
-  const body = typeof response.body === 'string' ? response.body : ''
+export function respondUnended(outgoing: Outgoing, response: TextResponse, close: boolean): void {
+  const { body } = response
   const fields = headerFields(response, close)
   fields.push('content-length', String(Buffer.byteLength(body)))
   outgoing.writeHead(response.status, fields)
@@ -109,27 +110,27 @@ async function writeStream(
   outgoing.flushHeaders()
   await new Promise<void>((resolve) => {
     let over = false
-    const finish = (): void => {
+    const settle = (action: () => void): void => {
       if (over) return
       over = true
       options.streams.delete(stop)
       outgoing.off('close', stop)
-      outgoing.end()
+      action()
       resolve()
     }
-    const stop = (): void => {
-      if (!over) release(iterator, options)
-      finish()
-    }
+    const finish = (): void => settle(() => outgoing.end())
+    const stop = (): void =>
+      settle(() => {
+        release(iterator, options)
+        outgoing.end()
+      })
     options.streams.add(stop)
     outgoing.on('close', stop)
-    pump(outgoing, iterator, { stallMs: options.stallMs, over: () => over }).then(
-      finish,
-      (error: unknown) => {
-        if (!over) options.onStreamError(error)
-        if (!over) outgoing.destroy() // a truncated stream must not look like a whole one
-        finish()
-      },
+    pump(outgoing, iterator, { stallMs: options.stallMs, over: () => over }).then(finish, (error: unknown) =>
+      settle(() => {
+        options.onStreamError(error)
+        cutOff(outgoing)
+      }),
     )
     if (outgoing.destroyed) stop()
   })
@@ -139,6 +140,12 @@ async function writeStream(
 function release(iterator: AsyncIterator<unknown>, options: RespondOptions): void {
   options.abort()
   void Promise.resolve(iterator.return?.()).catch(options.onStreamError)
+}
+
+/** What was written goes out, the end does not: a truncated stream must not look like a whole one. */
+function cutOff(outgoing: Outgoing): void {
+  outgoing.uncork()
+  outgoing.socket?.destroySoon()
 }
 
 async function pump(

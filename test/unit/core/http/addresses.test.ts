@@ -46,7 +46,7 @@ test('an IPv4 caller on a dual-stack listener has one name', () => {
 
 const trusted = addressSet(['127.0.0.1', '10.0.0.0/8'])
 
-test.each([
+test.each<[string, string | undefined, string, string]>([
   ['203.0.113.9', '198.51.100.1', '203.0.113.9', 'the peer is no trusted proxy'],
   ['127.0.0.1', undefined, '127.0.0.1', 'there is no header'],
   ['127.0.0.1', '198.51.100.1', '198.51.100.1', 'one proxy'],

@@ -258,7 +258,7 @@ test('draining finishes what runs, closes what idles, and takes nothing new', as
   await vi.waitFor(() => expect([release, edge.edge.connections]).toEqual([expect.any(Function), 3]))
   const drained = edge.edge.drain(60_000)
   await Promise.all([idle.closed(), silent.closed()])
-  await expect(fetch(`http://127.0.0.1:${edge.port}/`)).rejects.toThrow()
+  await expect(fetch(`http://127.0.0.1:${edge.port}/`)).rejects.toThrow('fetch failed')
   release?.()
   expect(await slow.closed()).toMatch(/connection: close[^]*GET \/slow/u)
   await drained

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { PathTable, readTarget } from '../../../../core/http/paths.ts'

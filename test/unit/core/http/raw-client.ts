@@ -56,7 +56,7 @@ export async function running(options: RunOptions = {}): Promise<Running> {
     identity,
     log,
     onRefused: (reason, channel) => refused.push(channel === undefined ? reason : `${reason} ${channel}`),
-    linger: { maxBytes: 4_000_000, maxMs: 1000 },
+    linger: { maxBytes: 4_000_000, maxMs: 200 },
     ...options.edge,
   })
   const handler: HttpHandler =
@@ -134,7 +134,7 @@ export function exchange(port: number, text: string): Promise<string> {
 
 /** The statuses of a transcript of several answers. */
 export function statuses(transcript: string): readonly number[] {
-  return [...transcript.matchAll(/^HTTP\/1\.1 (\d{3}) /gmu)].map(([, status]) => Number(status))
+  return [...transcript.matchAll(/HTTP\/1\.1 (\d{3}) /gu)].map(([, status]) => Number(status))
 }
 
 export function bodyOf(transcript: string): string {
