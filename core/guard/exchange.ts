@@ -124,9 +124,14 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   }
 }
 
-/** What is called, in messages: the method and the host, never the path, which may name a person. */
-export function describe({ method, url }: Pick<Outbound, 'method' | 'url'>): string {
-  return `${method} ${url.origin}`
+/** What is called, in messages that may reach callers: they are not told where our business systems are. */
+export function describe({ method }: Pick<Outbound, 'method'>): string {
+  return `the ${method}`
+}
+
+/** The same for the log, as a cause: with the host, never the path, which may name a person. */
+export function placed(error: unknown, { method, url }: Pick<Outbound, 'method' | 'url'>): Error {
+  return new Error(`${method} ${url.origin}`, { cause: error })
 }
 
 const words = new Map([
@@ -147,7 +152,7 @@ function failureOf(error: Error, request: Outbound, started: boolean): GatewayEr
   if (error instanceof GatewayError) return error
   const what = describe(request)
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  const options = { cause: error, notExecuted: !started }
+  const options = { cause: placed(error, request), notExecuted: !started }
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
     return new GatewayError('DEADLINE_EXCEEDED', `${what}: the line was silent for too long`, options)
   const stage = started ? 'the connection broke before the answer was complete' : 'cannot connect'

@@ -206,7 +206,7 @@ test('a refused connection is BACKEND_FAILED with notExecuted: a write may be qu
   ).rejects.toMatchObject({
     code: 'BACKEND_FAILED',
     notExecuted: true,
-    message: `POST ${server.origin}: cannot connect: connection refused`,
+    message: 'the POST: cannot connect: connection refused',
   })
 })
 
