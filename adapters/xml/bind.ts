@@ -1,8 +1,14 @@
 // XML and JSON, both ways, by the schema where there is one: the rules that hold everywhere in the gateway.
-import { GatewayError } from 'dragoman'
 import type { Json } from 'dragoman'
+import { Binding } from './bind-context.ts'
+import { typedIn } from './bind-in.ts'
+import { typedOut } from './bind-out.ts'
+import { untypedIn, untypedOut } from './bind-untyped.ts'
 import type { ElementDecl } from './schema.ts'
 import type { XmlElement, XmlName } from './tree.ts'
+
+export { resolveReferences } from './references.ts'
+export type { ReferenceOptions } from './references.ts'
 
 export interface BindOptions {
   /**
@@ -28,37 +34,22 @@ export interface BindOptions {
  * An element as JSON. Without `decl` everything is a string but what `types` says. Illegal values, unknown types and
  * out-of-range numbers are `DECODE_FAILED` with the path (`CreateOrder/order/item[2]/qty`).
  */
-export function toJson(
-  _element: XmlElement,
-  _decl: ElementDecl | undefined,
-  _options: BindOptions = {},
-): Json {
-  throw new GatewayError('INTERNAL', 'not built')
+export function toJson(element: XmlElement, decl: ElementDecl | undefined, options: BindOptions = {}): Json {
+  const binding = new Binding('DECODE_FAILED', options, decl?.schemas)
+  return binding.inside(element.local, 0, () =>
+    decl === undefined ? untypedIn(element, binding) : typedIn(element, decl, binding),
+  )
 }
 
 /** The inverse: an element of that name. Values the schema does not allow are `ENCODE_FAILED` with the path. */
 export function fromJson(
-  _value: Json,
-  _name: XmlName,
-  _decl: ElementDecl | undefined,
-  _options: BindOptions = {},
+  value: Json,
+  name: XmlName,
+  decl: ElementDecl | undefined,
+  options: BindOptions = {},
 ): XmlElement {
-  throw new GatewayError('INTERNAL', 'not built')
-}
-
-export interface ReferenceOptions {
-  /** A reference to an id that is not there: `refuse` (encoded, the default) or `keep` the element as it is (literal). */
-  readonly missing?: 'refuse' | 'keep'
-  /** Elements after expansion. Default 500,000. */
-  readonly maxNodes?: number
-  readonly maxDepth?: number
-}
-
-/**
- * Puts the targets of `href="#id"` (SOAP 1.1 §5.4.1) and `enc:ref` (SOAP 1.2 Part 2 §3.1.5) in place, wherever they stand
- * below `root` (an envelope or a body), and takes the independent elements (multiRef) that were targets out of the body.
- * Shared targets are shared, not copied. Throws `DECODE_FAILED`: a cycle, an unknown or doubled id, more than the limits.
- */
-export function resolveReferences(_root: XmlElement, _options: ReferenceOptions = {}): XmlElement {
-  throw new GatewayError('INTERNAL', 'not built')
+  const binding = new Binding('ENCODE_FAILED', options, decl?.schemas)
+  return binding.inside(name.local, 0, () =>
+    decl === undefined ? untypedOut(value, name, binding) : typedOut(value, name, { decl, binding }),
+  )
 }

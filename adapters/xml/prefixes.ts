@@ -1,10 +1,17 @@
 // Which prefix stands for which namespace in a document that is written.
 import { GatewayError } from 'dragoman'
-import { isNcName, XML_NS, XMLNS_NS } from './names.ts'
+import { isNcName, SOAPENC_NS, XML_NS, XMLNS_NS, XSD_NS, XSI_NS } from './names.ts'
 import type { XmlElement } from './tree.ts'
 
 /** Total of prefixes over all distinct scopes of a document: one read and written again holds each scope as a chain. */
 const maxScopeEntries = 1_000_000
+
+/** What everybody calls them; some old parsers of SOAP look for no other. */
+const customary: ReadonlyMap<string, string> = new Map([
+  [XSI_NS, 'xsi'],
+  [XSD_NS, 'xsd'],
+  [SOAPENC_NS, 'soapenc'],
+])
 
 /**
  * Prefixes that mean one thing in the whole tree are declared on the root. Those that shift (one prefix, several meanings)
@@ -46,7 +53,7 @@ export class PrefixPlan {
     if (uri === XML_NS) return 'xml'
     const known = this.#byUri.get(uri)
     if (known !== undefined) return known
-    const wanted = this.#wanted.get(uri)
+    const wanted = this.#wanted.get(uri) ?? customary.get(uri)
     if (wanted !== undefined && wanted !== '' && !this.#taken.has(wanted)) return this.#declare(wanted, uri)
     let prefix: string
     do prefix = `ns${++this.#counter}`

@@ -1,7 +1,9 @@
 // The model of an XML schema: declarations and types by expanded name, ready for binding.
-import { GatewayError } from 'dragoman'
-import type { Json } from 'dragoman'
+import { XSD_NS } from './names.ts'
+import { compile } from './schema-compile.ts'
 import type { XmlElement, XmlName } from './tree.ts'
+
+export { sample } from './schema-sample.ts'
 
 export interface XmlSchemas {
   /** A global element. */
@@ -10,6 +12,8 @@ export interface XmlSchemas {
   type(name: XmlName): TypeDecl | undefined
   /** A global attribute. */
   attribute(name: XmlName): AttributeDecl | undefined
+  /** Named types with this local name in any namespace, without the built-in ones: what `@type` can mean. */
+  typesNamed(local: string): readonly TypeDecl[]
   readonly elements: readonly ElementDecl[]
   /** Named types of the documents, without the built-in ones. */
   readonly types: readonly TypeDecl[]
@@ -67,6 +71,8 @@ export interface Facets {
   readonly maxExclusive?: string
   readonly totalDigits?: number
   readonly fractionDigits?: number
+  /** A value that matches the pattern, for samples. */
+  readonly example?: string
 }
 
 export interface ComplexType {
@@ -84,7 +90,17 @@ export interface ComplexType {
   /** Element content, effective (the base's first). Absent: empty or simple. */
   readonly particle?: Particle
   /** A SOAP-encoded array (SOAP 1.1 §5.4.2). */
-  readonly array?: { readonly item: TypeDecl; readonly itemName: XmlName; readonly arrayType?: XmlName }
+  readonly array?: ArrayType
+}
+
+export interface ArrayType {
+  readonly item: TypeDecl
+  /** What items are called when they are written; when they are read any name will do (SOAP 1.1 §5.4.2). */
+  readonly itemName: XmlName
+  /** The type before the last brackets of arrayType, `xsd:string` of `xsd:string[][]`; absent: anonymous. */
+  readonly arrayType?: XmlName
+  /** Brackets between that and the last ones: `[]` for an array of arrays. */
+  readonly suffix: string
 }
 
 /** `max` may be `Infinity`. */
@@ -124,13 +140,22 @@ export type ResolveSchema = (reference: {
  * naming the component that is wrong or missing.
  */
 export function compileSchemas(
-  _documents: readonly (XmlElement | SchemaDocument)[],
-  _options: { readonly resolve?: ResolveSchema } = {},
+  documents: readonly (XmlElement | SchemaDocument)[],
+  options: { readonly resolve?: ResolveSchema } = {},
 ): XmlSchemas {
-  throw new GatewayError('INTERNAL', 'not built')
+  const named = documents.map((document) => ('schema' in document ? document : { schema: document }))
+  return compile(named, options.resolve ?? (() => undefined))
 }
 
-/** A sample of an element's JSON, valid by its schema: for help pages and commands to paste. */
-export function sample(_decl: ElementDecl): Json {
-  throw new GatewayError('INTERNAL', 'not built')
+/** Whether a type is another one or derived from it, by any number of steps (XSD 1 §3.4.6, §3.14.6). */
+export function derivesFrom(type: TypeDecl, base: TypeDecl): boolean {
+  if (base.kind === 'complex' && base.name?.uri === XSD_NS && base.name.local === 'anyType') return true
+  if (
+    base.kind === 'simple' &&
+    base.variety === 'union' &&
+    base.members?.some((member) => derivesFrom(type, member))
+  )
+    return true
+  for (let at: TypeDecl | undefined = type; at !== undefined; at = at.base) if (at === base) return true
+  return false
 }

@@ -1,0 +1,104 @@
+// SOAP encoding (SOAP 1.1 §5, SOAP 1.2 Part 2 §3) as it is read: its attributes and its arrays.
+import type { Json } from 'dragoman'
+import type { Binding } from './bind-context.ts'
+import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, XSI_NS } from './names.ts'
+import { anyType } from './schema-builtin.ts'
+import { arrayOf, isSoapEncoding } from './schema-complex.ts'
+import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
+import { attribute, resolveQName } from './tree.ts'
+import type { XmlElement, XmlName } from './tree.ts'
+
+/** Attributes that say how something is encoded, not what it is. */
+export function isEncodingAttribute({ uri, local }: XmlName): boolean {
+  if (uri === '') return false
+  return (
+    uri === XSI_NS ||
+    isSoapEncoding(uri) ||
+    ((uri === SOAP11_NS || uri === SOAP12_NS) && (local === 'encodingStyle' || local === 'mustUnderstand'))
+  )
+}
+
+/** Without a schema: whether the document itself says that this is an array. */
+export function looksLikeArray(element: XmlElement): boolean {
+  for (const { uri, local } of element.attributes)
+    if ((uri === SOAPENC_NS && local === 'arrayType') || (uri === SOAPENC12_NS && local === 'arraySize'))
+      return true
+  const said = attribute(element, 'type', XSI_NS)
+  const name = said === undefined ? undefined : resolveQName(element, said)
+  return name !== undefined && isSoapEncoding(name.uri) && name.local === 'Array'
+}
+
+/**
+ * The items, whatever they are called; arrayType may be missing (SOAP 1.1 §5.4.2). Arrays with holes and of several
+ * dimensions are refused by name: a JSON array would say something else.
+ */
+export function arrayIn(
+  element: XmlElement,
+  array: ArrayType,
+  binding: Binding,
+  item: (element: XmlElement, decl: ElementDecl, binding: Binding) => Json,
+): Json {
+  refuseHoles(element, binding)
+  const said = attribute(element, 'arrayType', SOAPENC_NS)
+  const type = array.item === anyType && said !== undefined ? saidItem(element, said, binding) : array.item
+  const decl = itemDeclaration(array, type, binding)
+  const items: Json[] = []
+  for (const child of element.children) {
+    if (typeof child === 'string') {
+      if (child.trim() !== '') throw binding.problem('has text between its items')
+      continue
+    }
+    items.push(
+      binding.inside(child.local, items.length + 1, () => {
+        refuseHoles(child, binding)
+        return item(child, decl, binding)
+      }),
+    )
+  }
+  return items
+}
+
+/** What one item is, for reading and writing. */
+export function itemDeclaration(array: ArrayType, type: TypeDecl, binding: Binding): ElementDecl {
+  const schemas = binding.schemas ?? noSchemas
+  return { name: array.itemName, type, nillable: true, abstract: false, substitutes: [], schemas }
+}
+
+const noSchemas: XmlSchemas = {
+  elements: [],
+  types: [],
+  element: () => undefined,
+  type: () => undefined,
+  attribute: () => undefined,
+  typesNamed: () => [],
+  declare: (name) => ({
+    name,
+    type: anyType,
+    nillable: true,
+    abstract: false,
+    substitutes: [],
+    schemas: noSchemas,
+  }),
+}
+
+export function refuseHoles(element: XmlElement, binding: Binding): void {
+  for (const { uri, local, value } of element.attributes) {
+    if (uri !== SOAPENC_NS && uri !== SOAPENC12_NS) continue
+    if (local === 'position') throw binding.problem('sparse arrays (soapenc:position) are not supported')
+    if (local === 'offset' && value.trim() !== '[0]')
+      throw binding.problem('partial arrays (soapenc:offset) are not supported')
+    const dimensions = local === 'arrayType' ? (/\[([^[\]]*)\]\s*$/.exec(value)?.[1] ?? '') : value.trim()
+    const isSeveral = local === 'arrayType' ? dimensions.includes(',') : /\s/.test(dimensions)
+    if ((local === 'arrayType' || local === 'arraySize') && isSeveral)
+      throw binding.problem('arrays of several dimensions are not supported, arrays of arrays are')
+  }
+}
+
+/** `xsd:int[3]` on the wire, where the schema left it open. */
+function saidItem(element: XmlElement, said: string, binding: Binding): TypeDecl {
+  const [, qname = '', suffix = ''] = /^\s*([^[\]\s]+)((?:\[[\d,]*\])*)\[[\d,]*\]\s*$/.exec(said) ?? []
+  const name = resolveQName(element, qname)
+  if (name === undefined) throw binding.problem(`arrayType ${JSON.stringify(said.slice(0, 80))} says no type`)
+  const type = binding.schemas?.type(name)
+  return type === undefined ? anyType : arrayOf(type, name, suffix)
+}

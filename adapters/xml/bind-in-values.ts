@@ -1,0 +1,139 @@
+// Types, text and attributes as a schema wants them read.
+import type { Json } from 'dragoman'
+import { quoted, setMember } from './bind-context.ts'
+import type { Binding, JsonObject } from './bind-context.ts'
+import { isEncodingAttribute } from './bind-encoded.ts'
+import { shapeOf } from './bind-shape.ts'
+import { XSD_NS, XSI_NS, clark } from './names.ts'
+import { anyType } from './schema-builtin.ts'
+import { isSoapEncoding } from './schema-complex.ts'
+import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
+import { derivesFrom } from './schema.ts'
+import { attribute, isNamed, resolveQName, textOf } from './tree.ts'
+import type { XmlAttribute, XmlElement } from './tree.ts'
+import { jsonKind, jsonOf, normalise, problemOf } from './value.ts'
+
+/** XSD 1 §2.6.2, §3.3.4 cvc-elt.3: xsi:nil in any lexical form of a boolean, and then nothing inside. */
+export function isNil(element: XmlElement, binding: Binding): boolean {
+  const said = attribute(element, 'nil', XSI_NS)?.trim()
+  if (said === undefined || said === 'false' || said === '0') return false
+  if (said !== 'true' && said !== '1') throw binding.problem(`xsi:nil ${quoted(said)} is not a boolean`)
+  if (element.children.some((child) => typeof child !== 'string' || child.trim() !== ''))
+    throw binding.problem('is nil and has content')
+  return true
+}
+
+/** XSD 1 §3.3.4 cvc-elt.4: the declared type, or what xsi:type says if it is derived from that. */
+export function actualType(element: XmlElement, declared: TypeDecl, binding: Binding): TypeDecl {
+  const said = attribute(element, 'type', XSI_NS)
+  if (said === undefined) return declared
+  const name = resolveQName(element, said)
+  if (name === undefined) throw binding.problem(`xsi:type ${quoted(said)} is not a name in scope`)
+  if (declared.name !== undefined && isNamed(declared.name, name)) return declared
+  const isAny = declared === anyType || declared.name?.local === 'anySimpleType'
+  // Perl and PHP say soapenc:Array, soapenc:Struct or a guessed xsd type where the schema has better: it is held to the schema.
+  const isVague = isSoapEncoding(name.uri) || (name.uri === XSD_NS && declared.kind === 'simple')
+  const actual = binding.schemas?.type(name)
+  if (!isAny && isVague && (actual !== undefined || isSoapEncoding(name.uri))) return declared
+  if (actual === undefined) throw binding.problem(`xsi:type ${quoted(said)} is not a known type`)
+  if (derivesFrom(actual, declared)) return actual
+  throw binding.problem(
+    `xsi:type ${quoted(said)} is not derived from ${quoted(declared.name?.local ?? 'the type here')}`,
+  )
+}
+
+export function simpleIn(
+  element: XmlElement,
+  type: SimpleType,
+  decl: Partial<ElementDecl>,
+  binding: Binding,
+): Json {
+  if (element.children.some((child) => typeof child !== 'string'))
+    throw binding.problem('takes text, not elements')
+  const raw = textOf(element)
+  // XSD 1 §3.3.1: an element that is there and empty has its default.
+  const meant = raw === '' ? (decl.default ?? decl.fixed ?? raw) : raw
+  const value = valueIn(meant, type, { scope: element, binding })
+  if (decl.fixed !== undefined && normalise(type, meant) !== normalise(type, decl.fixed))
+    throw binding.problem(`${quoted(meant)} is not the fixed value ${quoted(decl.fixed)}`)
+  return value
+}
+
+interface ValuePlace {
+  readonly scope: XmlElement
+  readonly binding: Binding
+  /** `@name` for an attribute. */
+  readonly below?: string
+}
+
+function valueIn(raw: string, type: SimpleType, { scope, binding, below }: ValuePlace): Json {
+  const value = normalise(type, raw)
+  const problem = problemOf(type, value)
+  if (problem !== undefined) throw binding.problem(`${quoted(value)} ${problem}`, below)
+  if (jsonKind(type, value) !== 'qname') return jsonOf(type, value)
+  // A prefix means nothing outside its document: the expanded name does.
+  const name = resolveQName(scope, value)
+  if (name === undefined) throw binding.problem(`the prefix of ${quoted(value)} is not declared`, below)
+  return clark(name.uri, name.local)
+}
+
+interface AttributesInto {
+  readonly object: JsonObject
+  readonly binding: Binding
+  /** Whether attributes that are not there get their defaults. */
+  readonly defaults: boolean
+}
+
+export function attributesIn(element: XmlElement, type: ComplexType, into: AttributesInto): void {
+  const { object, binding } = into
+  const shape = shapeOf(type)
+  const found = new Map<string, string>()
+  const loose: XmlAttribute[] = []
+  for (const one of element.attributes) {
+    const member = shape.attributesByName.get(clark(one.uri, one.local))
+    if (member !== undefined) found.set(member.key, one.value)
+    else if (!isEncodingAttribute(one)) loose.push(one)
+  }
+  for (const { key, decl } of shape.attributes) {
+    const said = found.get(key)
+    if (said === undefined && decl.required && binding.options.missing === 'refuse')
+      throw binding.problem('is missing', key)
+    // XSD 1 §3.4.4: an optional attribute that is not there has its default.
+    const value = said ?? (into.defaults && !decl.required ? (decl.default ?? decl.fixed) : undefined)
+    if (value === undefined || (said === undefined && isSoapEncoding(decl.name.uri))) continue
+    setMember(object, key, valueIn(value, decl.type, { scope: element, binding, below: key }))
+    if (decl.fixed !== undefined && normalise(decl.type, value) !== normalise(decl.type, decl.fixed))
+      throw binding.problem(`${quoted(value)} is not the fixed value ${quoted(decl.fixed)}`, key)
+  }
+  for (const one of loose)
+    looseAttribute(one, object, { binding, allowed: type.anyAttribute, taken: shape.attributesByKey })
+}
+
+export function attributesOfSimple(element: XmlElement, object: JsonObject, binding: Binding): void {
+  for (const one of element.attributes)
+    if (!isEncodingAttribute(one)) looseAttribute(one, object, { binding, allowed: false, taken: noKeys })
+}
+
+const noKeys: ReadonlyMap<string, unknown> = new Map()
+
+function looseAttribute(
+  { uri, local, value }: XmlAttribute,
+  object: JsonObject,
+  place: {
+    readonly binding: Binding
+    readonly allowed: boolean
+    readonly taken: ReadonlyMap<string, unknown>
+  },
+): void {
+  const { binding, allowed, taken } = place
+  const unknown = binding.options.unknown ?? 'refuse'
+  const plain = `@${local}`
+  if (!allowed && unknown === 'refuse')
+    throw binding.problem('is not an attribute the schema has here', plain)
+  if (!allowed && unknown === 'drop') {
+    binding.options.dropped?.(binding.path(plain))
+    return
+  }
+  const isTaken = taken.has(plain) || Object.hasOwn(object, plain)
+  setMember(object, isTaken ? `@${clark(uri, local)}` : plain, value)
+}

@@ -1,0 +1,171 @@
+// XML to JSON where a schema says what things are.
+import type { Json } from 'dragoman'
+import { quoted, setMember } from './bind-context.ts'
+import type { Binding, JsonObject } from './bind-context.ts'
+import { arrayIn } from './bind-encoded.ts'
+import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn } from './bind-in-values.ts'
+import { admits, arrange, shapeOf } from './bind-shape.ts'
+import type { Member, Shape } from './bind-shape.ts'
+import { untypedIn } from './bind-untyped.ts'
+import { XSI_NS, clark } from './names.ts'
+import { anyType } from './schema-builtin.ts'
+import { isSoapEncoding } from './schema-complex.ts'
+import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
+import { attribute, textOf } from './tree.ts'
+import type { XmlElement, XmlName } from './tree.ts'
+
+/** An element that is declared. The binding stands at it. */
+export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding): Json {
+  const declared = decl.type
+  const actual = actualType(element, declared, binding)
+  const said = actual === declared ? undefined : (actual.name?.local ?? '')
+  if (decl.abstract)
+    throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
+  if (actual.kind === 'complex' && actual.abstract)
+    throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, xsi:type has to say which`)
+  if (isNil(element, binding)) return nilIn(element, actual, binding)
+  if (actual.kind === 'simple') {
+    const value = simpleIn(element, actual, decl, binding)
+    const extra: JsonObject = said === undefined ? {} : { '@type': said }
+    attributesOfSimple(element, extra, binding)
+    return Object.keys(extra).length === 0 ? value : { ...extra, '#text': value }
+  }
+  if (actual.array !== undefined) return arrayIn(element, actual.array, binding, typedIn)
+  if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
+    return untypedIn(element, binding, childUnderSchema)
+  return complexIn(element, actual, said, binding)
+}
+
+/** A child nobody declared: by xsi:type or a global declaration if there is one (lax), else untyped. */
+export function childUnderSchema(element: XmlElement, binding: Binding): Json {
+  const { schemas } = binding
+  const decl = schemas?.element(element)
+  if (decl !== undefined) return typedIn(element, decl, binding)
+  if (schemas !== undefined && attribute(element, 'type', XSI_NS) !== undefined)
+    return typedIn(element, anyElement(element, schemas), binding)
+  return untypedIn(element, binding, schemas === undefined ? undefined : childUnderSchema)
+}
+
+function anyElement(name: XmlName, schemas: ElementDecl['schemas']): ElementDecl {
+  return { name, type: anyType, nillable: true, abstract: false, substitutes: [], schemas }
+}
+
+function nilIn(element: XmlElement, type: TypeDecl, binding: Binding): Json {
+  if (type.kind === 'simple') return null
+  const object: JsonObject = {}
+  attributesIn(element, type, { object, binding, defaults: false })
+  return Object.keys(object).length === 0 ? null : { ...object, '#text': null }
+}
+
+function complexIn(element: XmlElement, type: ComplexType, said: string | undefined, binding: Binding): Json {
+  const shape = shapeOf(type)
+  const object: JsonObject = {}
+  if (said !== undefined) setMember(object, shape.typeKey, said)
+  attributesIn(element, type, { object, binding, defaults: true })
+  if (type.simple !== undefined) {
+    const value = simpleIn(element, type.simple, {}, binding)
+    const plain = shape.attributes.length === 0 && Object.keys(object).length === 0
+    return plain ? value : { ...object, '#text': value }
+  }
+  const hasElements = element.children.some((child) => typeof child !== 'string')
+  if (type.mixed && (hasElements || element.children.length > 0)) {
+    if (hasElements) return { ...object, '#mixed': mixedIn(element, shape, binding) }
+    const text = textOf(element)
+    return Object.keys(object).length === 0 ? text : { ...object, '#text': text }
+  }
+  elementsIn(element, type, { shape, object, binding })
+  return object
+}
+
+interface ElementsInto {
+  readonly shape: Shape
+  readonly object: JsonObject
+  readonly binding: Binding
+}
+
+/** Members come in the order of the schema, whatever order the elements came in. */
+function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto): void {
+  const { shape, object, binding } = into
+  const found = new Map<string, Json[]>()
+  const order: string[] = []
+  for (const child of element.children) {
+    if (typeof child === 'string') {
+      if (child.trim() !== '')
+        throw binding.problem(`text ${quoted(child.trim())} has no place between elements`)
+      continue
+    }
+    const member = memberFor(child, shape, binding)
+    const key = member?.key ?? looseKey(child, shape, binding)
+    if (key === undefined) continue
+    const values = found.get(key) ?? []
+    if (values.length === 0) found.set(key, values)
+    else if (member?.repeated === false) throw binding.problem('came more than once', child.local)
+    const index = member?.repeated === false ? 0 : values.length + 1
+    values.push(
+      binding.inside(child.local, index, () =>
+        member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding),
+      ),
+    )
+    order.push(key)
+  }
+  for (const { key, repeated, own } of shape.members) {
+    const values = found.get(key)
+    if (repeated && (values !== undefined || own)) setMember(object, key, values ?? [])
+    else if (values?.[0] !== undefined) setMember(object, key, values[0])
+  }
+  for (const [key, values] of found)
+    if (!shape.byKey.has(key)) setMember(object, key, values.length === 1 ? (values[0] ?? null) : values)
+  if (binding.options.missing !== 'refuse' && !shape.interleaves && !hasMaximum(shape, found)) return
+  const arranged = arrange(type, shape, new Map([...found].map(([key, values]) => [key, values.length])))
+  if (binding.options.missing === 'refuse' && arranged.missing[0] !== undefined)
+    throw binding.problem('is missing', arranged.missing[0])
+  const tooMany = arranged.left.find((key) => shape.byKey.has(key))
+  if (tooMany !== undefined) throw binding.problem('came more often than the schema allows', tooMany)
+  if (shape.interleaves && arranged.order.some((key, i) => key !== order[i]))
+    setMember(object, '#order', order)
+}
+
+/** Lists with an upper bound are counted; unbounded ones need no look at the content model. */
+function hasMaximum(shape: Shape, lists: ReadonlyMap<string, readonly Json[]>): boolean {
+  for (const [key, values] of lists) if (values.length > (shape.byKey.get(key)?.max ?? Infinity)) return true
+  return false
+}
+
+function memberFor(child: XmlElement, shape: Shape, binding: Binding): Member | undefined {
+  const likely = shape.byLocal.get(child.local)
+  if (likely === undefined) return undefined
+  // SOAP 1.1 §5.1: accessors of encoded structs are known by their local names, however the schema qualifies its own.
+  if (likely.decl.name.uri === child.uri || binding.options.encoded !== undefined) return likely
+  return shape.byName.get(clark(child.uri, child.local))
+}
+
+/** The member an element without a declaration becomes; undefined: it is left out. */
+function looseKey(child: XmlElement, shape: Shape, binding: Binding): string | undefined {
+  const unknown = binding.options.unknown ?? 'refuse'
+  if (!shape.wildcards.some((wildcard) => admits(wildcard, child.uri))) {
+    const where = child.uri === '' ? 'without a namespace' : `in namespace ${quoted(child.uri)}`
+    if (unknown === 'refuse')
+      throw binding.problem(`is not an element the schema has here (${where})`, child.local)
+    if (unknown === 'drop') {
+      binding.options.dropped?.(binding.path(child.local))
+      return undefined
+    }
+  }
+  return shape.byKey.has(child.local) ? clark(child.uri, child.local) : child.local
+}
+
+/** Mixed content in its order: strings, and objects with one member each. */
+function mixedIn(element: XmlElement, shape: Shape, binding: Binding): Json[] {
+  return element.children.flatMap((child): Json[] => {
+    if (typeof child === 'string') return [child]
+    const member = memberFor(child, shape, binding)
+    const key = member?.key ?? looseKey(child, shape, binding)
+    if (key === undefined) return []
+    const value = binding.inside(child.local, 0, () =>
+      member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding),
+    )
+    const object: JsonObject = {}
+    setMember(object, key, value)
+    return [object]
+  })
+}

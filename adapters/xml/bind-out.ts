@@ -1,0 +1,275 @@
+// JSON to XML where a schema says what things are.
+import type { Json } from 'dragoman'
+import { getMember, isObject, nameOfKey, quoted } from './bind-context.ts'
+import type { Binding } from './bind-context.ts'
+import { arrayOut, scalarTypeOf, typeAttribute } from './bind-encoded-out.ts'
+import type { Typed } from './bind-encoded-out.ts'
+import { attributesOut, mergedScopes, reportLoose, reportLooseKey, textOut } from './bind-out-values.ts'
+import type { JsonMembers, Scope } from './bind-out-values.ts'
+import { arrange, shapeOf } from './bind-shape.ts'
+import type { Member, Shape } from './bind-shape.ts'
+import { nil, untypedOut } from './bind-untyped.ts'
+import { XSD_NS, clark } from './names.ts'
+import { anyType, builtinType } from './schema-builtin.ts'
+import { isSoapEncoding } from './schema-complex.ts'
+import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
+import { derivesFrom } from './schema.ts'
+import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
+import { anyText } from './value.ts'
+
+/** A value of a declared element. The binding stands at it. Throws `ENCODE_FAILED`. */
+export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): XmlElement {
+  const declared = decl.type
+  const object = isObject(value) ? value : undefined
+  const actual = object === undefined ? declared : actualType(object, declared, binding)
+  if (decl.abstract)
+    throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
+  if (actual.kind === 'complex' && actual.abstract)
+    throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, @type has to say which`)
+  const said = typeAttribute(actual, actual !== declared, binding)
+  const start: Start = { name, attributes: said.attributes, namespaces: said.namespaces }
+  if (value === null || (object !== undefined && getMember(object, '#text') === null))
+    return nilOut(object, actual, start, { decl, binding })
+  if (actual.kind === 'simple') {
+    const text = object === undefined ? value : (getMember(object, '#text') ?? '')
+    if (object !== undefined) reportLoose(object, new Set(['#text', '@type', '@xsi:type']), binding)
+    return simpleElement(start, text, actual, { decl, binding })
+  }
+  if (actual.array !== undefined) return arrayOut(value, actual.array, start, { binding, item: typedOut })
+  if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
+    return openOut(value, start, said.isSaid, binding)
+  return complexOut(value, actual, start, { decl, binding })
+}
+
+/** An element before its content: its name, what xsi:type says, and the prefix that needs. */
+export interface Start {
+  readonly name: XmlName
+  readonly attributes: readonly XmlAttribute[]
+  readonly namespaces: ReadonlyMap<string, string> | undefined
+}
+
+function finish(
+  start: Start,
+  attributes: readonly XmlAttribute[],
+  children: readonly XmlNode[],
+  more?: Scope,
+): XmlElement {
+  const namespaces = mergedScopes(start.namespaces, more)
+  return { ...start.name, attributes: [...start.attributes, ...attributes], children, namespaces }
+}
+
+/** What `@type` (`@xsi:type`, where a type has an attribute of that name) says, if anything. */
+function actualType(object: JsonMembers, declared: TypeDecl, binding: Binding): TypeDecl {
+  const explicit = getMember(object, '@xsi:type')
+  const isAttribute = declared.kind === 'complex' && shapeOf(declared).typeKey !== '@type'
+  const said = explicit ?? (isAttribute ? undefined : getMember(object, '@type'))
+  if (said === undefined) return declared
+  if (typeof said !== 'string') throw binding.problem('has to be the name of a type', '@type')
+  const { uri, local } = nameOfKey(said, '')
+  if (declared.name?.local === local && (uri === '' || declared.name.uri === uri)) return declared
+  const { schemas } = binding
+  const candidates = [...(schemas?.typesNamed(local) ?? []), builtinType(clark(XSD_NS, local))]
+  const fitting = candidates.filter(
+    (type) => type !== undefined && (uri === '' || type.name?.uri === uri) && derivesFrom(type, declared),
+  )
+  const found = fitting.find((type) => type?.name?.uri === declared.name?.uri) ?? fitting[0]
+  if (found !== undefined) return found
+  if (explicit === undefined && declared === anyType) return declared // an attribute called type
+  throw binding.problem(
+    `${quoted(said)} is not a type derived from ${quoted(declared.name?.local ?? 'the one here')}`,
+    '@type',
+  )
+}
+
+function nilOut(
+  object: JsonMembers | undefined,
+  type: TypeDecl,
+  start: Start,
+  { decl, binding }: Typed,
+): XmlElement {
+  if (!decl.nillable && binding.options.encoded === undefined)
+    throw binding.problem('is null, the schema does not allow nil')
+  const attributes =
+    object === undefined || type.kind === 'simple' ? [] : attributesOut(object, type, binding).attributes
+  return finish(start, [...attributes, nil], [])
+}
+
+function simpleElement(start: Start, value: Json, type: SimpleType, { decl, binding }: Typed): XmlElement {
+  const { text, namespaces } = textOut(value, type, { binding, fixed: decl.fixed })
+  return finish(start, [], text === '' ? [] : [text], namespaces)
+}
+
+/** xs:anyType: whatever it is; in SOAP encoding scalars say what they are. */
+function openOut(value: Json, start: Start, isSaid: boolean, binding: Binding): XmlElement {
+  const bare = untypedOut(isObject(value) ? withoutType(value, isSaid) : value, start.name, binding, childOut)
+  const guessed = binding.options.encoded === undefined || isSaid ? undefined : scalarTypeOf(value)
+  const said = guessed === undefined ? undefined : typeAttribute(guessed, true, binding)
+  return {
+    ...bare,
+    attributes: [...start.attributes, ...(said?.attributes ?? []), ...bare.attributes],
+    namespaces: mergedScopes(mergedScopes(start.namespaces, said?.namespaces), bare.namespaces),
+  }
+}
+
+function withoutType(object: JsonMembers, isSaid: boolean): JsonMembers {
+  if (!isSaid) return object
+  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== '@type' && key !== '@xsi:type'))
+}
+
+/** A member nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
+function childOut(value: Json, name: XmlName, binding: Binding): XmlElement {
+  const { schemas } = binding
+  if (schemas === undefined) return untypedOut(value, name, binding)
+  const decl =
+    schemas.element(name) ?? schemas.elements.find((candidate) => candidate.name.local === name.local)
+  if (decl !== undefined) return typedOut(value, decl.name, { decl, binding })
+  const any = { name, type: anyType, nillable: true, abstract: false, substitutes: [], schemas }
+  return typedOut(value, name, { decl: any, binding })
+}
+
+function complexOut(value: Json, type: ComplexType, start: Start, typed: Typed): XmlElement {
+  const { decl, binding } = typed
+  const shape = shapeOf(type)
+  const object = membersOf(value, type, binding)
+  const { attributes, namespaces } = attributesOut(object, type, binding)
+  if (type.simple !== undefined) {
+    reportLoose(object, new Set(['#text', ...shape.attributesByKey.keys()]), binding)
+    const content = getMember(object, '#text') ?? ''
+    const said = textOut(content, type.simple, { binding, fixed: decl.fixed })
+    return finish(
+      start,
+      attributes,
+      said.text === '' ? [] : [said.text],
+      mergedScopes(namespaces, said.namespaces),
+    )
+  }
+  const mixed = getMember(object, '#mixed')
+  if (mixed !== undefined) return finish(start, attributes, mixedOut(mixed, type, shape, binding), namespaces)
+  const text = getMember(object, '#text')
+  if (text !== undefined && !type.mixed && text !== '')
+    throw binding.problem('text has no place here', '#text')
+  const spoken = text === undefined ? '' : textOut(text, anyText, { binding, below: '#text' }).text
+  const elements = elementsOut(object, type, shape, binding)
+  return finish(start, attributes, spoken === '' ? elements : [spoken, ...elements], namespaces)
+}
+
+/** What is no object may still be the text of one, or nothing. */
+function membersOf(value: Json, type: ComplexType, binding: Binding): JsonMembers {
+  if (isObject(value)) return value
+  if (Array.isArray(value)) throw binding.problem(`takes one value, not a list of ${value.length}`)
+  if (type.simple !== undefined || type.mixed) return { '#text': value }
+  if (value === '') return {}
+  throw binding.problem(`takes an object, not ${quoted(JSON.stringify(value))}`)
+}
+
+function elementsOut(object: JsonMembers, type: ComplexType, shape: Shape, binding: Binding): XmlNode[] {
+  const queues = new Map<string, readonly Json[]>()
+  for (const [key, value] of Object.entries(object)) {
+    if (key.startsWith('@') || key.startsWith('#')) continue
+    const member = memberFor(key, shape)
+    if (member === undefined && shape.wildcards.length === 0) {
+      reportLooseKey(key, binding)
+      continue
+    }
+    const values = member === undefined ? manyOf(value) : valuesOf(member, value, binding)
+    if (values.length > 0) queues.set(member?.key ?? key, values)
+  }
+  const order = orderOf(object, queues, type, { shape, binding })
+  const taken = new Map<string, number>()
+  return order.map((key) => {
+    const at = taken.get(key) ?? 0
+    taken.set(key, at + 1)
+    return memberOut(key, queues.get(key)?.[at] ?? null, { at, shape, binding })
+  })
+}
+
+interface MemberPlace {
+  readonly at: number
+  readonly shape: Shape
+  readonly binding: Binding
+}
+
+function memberOut(key: string, value: Json, { at, shape, binding }: MemberPlace): XmlElement {
+  const member = shape.byKey.get(key)
+  if (member === undefined) {
+    const name = nameOfKey(key, wildcardNamespace(shape))
+    return binding.inside(name.local, at + 1, () => childOut(value, name, binding))
+  }
+  const { decl } = member
+  return binding.inside(decl.name.local, member.repeated ? at + 1 : 0, () =>
+    typedOut(value, decl.name, { decl, binding }),
+  )
+}
+
+function memberFor(key: string, shape: Shape): Member | undefined {
+  return shape.byKey.get(key) ?? (key.startsWith('{') ? shape.byName.get(key) : undefined)
+}
+
+function manyOf(value: Json): readonly Json[] {
+  return Array.isArray(value) ? value : [value]
+}
+
+/** The values of a member; null is nil where the schema has that, nothing where the element may be absent. */
+function valuesOf(member: Member, value: Json, binding: Binding): readonly Json[] {
+  const { decl } = member
+  if (value === null) return decl.nillable || binding.options.encoded !== undefined ? [null] : []
+  if (member.repeated) return manyOf(value)
+  const isOneList =
+    decl.type.kind === 'simple'
+      ? decl.type.variety === 'list'
+      : decl.type.array !== undefined || decl.type === anyType
+  if (Array.isArray(value) && !isOneList)
+    throw binding.problem(`takes one value, not a list of ${value.length}`, decl.name.local)
+  return [value]
+}
+
+/** `#order` if it is there and right (it was written where the members alone do not tell), else the schema's. */
+function orderOf(
+  object: JsonMembers,
+  queues: ReadonlyMap<string, readonly Json[]>,
+  type: ComplexType,
+  { shape, binding }: { readonly shape: Shape; readonly binding: Binding },
+): readonly string[] {
+  const counts = new Map([...queues].map(([key, values]) => [key, values.length] as const))
+  const said = getMember(object, '#order')
+  if (Array.isArray(said)) {
+    const order = said.filter((key: Json) => typeof key === 'string')
+    const left = new Map(counts)
+    for (const key of order) left.set(key, (left.get(key) ?? 0) - 1)
+    if (order.length === said.length && [...left.values()].every((many) => many === 0)) return order
+    throw binding.problem('does not name each member as often as there are values', '#order')
+  }
+  const { order, missing, left } = arrange(type, shape, counts)
+  const [tooMany] = left
+  if (tooMany !== undefined)
+    throw binding.problem(`has ${counts.get(tooMany)} values, more than the schema has room for`, tooMany)
+  if (missing[0] !== undefined && binding.options.missing !== 'keep')
+    throw binding.problem('is missing', missing[0])
+  return order
+}
+
+/** A wildcard of one namespace means that one; of others only `{uri}name` can say which. */
+function wildcardNamespace(shape: Shape): string {
+  const [named] = shape.wildcards.flatMap((one) => (one.startsWith('##') ? [] : one.split(/[\t\n\r ]+/)))
+  return named === undefined || named === '##local' ? '' : named
+}
+
+function mixedOut(mixed: Json, type: ComplexType, shape: Shape, binding: Binding): XmlNode[] {
+  if (!type.mixed) throw binding.problem('the schema has no text between elements here', '#mixed')
+  if (!Array.isArray(mixed))
+    throw binding.problem('has to be an array of strings and objects with one member', '#mixed')
+  return mixed.flatMap((piece: Json): XmlNode[] => {
+    if (!isObject(piece)) {
+      if (typeof piece !== 'string')
+        throw binding.problem('has to hold strings and objects with one member', '#mixed')
+      return piece === '' ? [] : [piece]
+    }
+    return Object.entries(piece).flatMap(([key, value]) => {
+      const member = memberFor(key, shape)
+      if (member !== undefined || shape.wildcards.length > 0)
+        return [memberOut(member?.key ?? key, value, { at: 0, shape, binding })]
+      reportLooseKey(key, binding)
+      return []
+    })
+  })
+}

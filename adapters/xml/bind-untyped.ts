@@ -1,0 +1,206 @@
+// XML and JSON where nobody says what things are: text is a string, what repeats is a list, options may say more.
+import type { Json } from 'dragoman'
+import { getMember, isObject, nameOfKey, quoted, setMember } from './bind-context.ts'
+import type { Binding, JsonObject } from './bind-context.ts'
+import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
+import { XSD_NS, XSI_NS, clark } from './names.ts'
+import { isSoapEncoding } from './schema-complex.ts'
+import type { SimpleType } from './schema.ts'
+import { attribute, attributeOf, element as makeElement, resolveQName, textOf } from './tree.ts'
+import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
+import { anyText, jsonOf, normalise, problemOf, textOfJson } from './value.ts'
+
+/** How a child is read where a schema knows some elements after all. */
+export type ChildIn = (element: XmlElement, binding: Binding) => Json
+
+/** An element nobody declared. The binding stands at it. */
+export function untypedIn(element: XmlElement, binding: Binding, childIn: ChildIn = untypedIn): Json {
+  if (isNilHere(element)) return nilWith(attributesIn(element, binding))
+  if (looksLikeArray(element)) {
+    refuseHoles(element, binding)
+    return elementsOf(element).map((child, i) => {
+      return binding.inside(child.local, i + 1, () => {
+        refuseHoles(child, binding)
+        return childIn(child, binding)
+      })
+    })
+  }
+  const object = attributesIn(element, binding)
+  const children = elementsOf(element)
+  const lists = binding.listsHere()
+  if (children.length === 0) {
+    const text = textOf(element)
+    for (const name of lists) setMember(object, name, [])
+    const bare = Object.keys(object).length === 0
+    const value = valueIn(text, binding.typeHere(), binding)
+    if (bare) return value
+    return text === '' || (lists.size > 0 && text.trim() === '') ? object : { ...object, '#text': value }
+  }
+  const texts = element.children.filter((child) => typeof child === 'string')
+  const spoken = texts.filter((text) => text.trim() !== '')
+  const [first] = element.children
+  // Text in one piece before the elements needs no order; in any other place it does.
+  if (spoken.length > 1 || (spoken.length === 1 && spoken[0] !== first))
+    return { ...object, '#mixed': mixedIn(element, binding, childIn) }
+  if (spoken[0] !== undefined) setMember(object, '#text', spoken[0])
+  const groups = new Map<string, Json[]>()
+  for (const child of children) {
+    const values = groups.get(child.local) ?? []
+    groups.set(child.local, values)
+    values.push(binding.inside(child.local, values.length + 1, () => childIn(child, binding)))
+  }
+  for (const [name, values] of groups)
+    setMember(object, name, values.length === 1 && !lists.has(name) ? (values[0] ?? null) : values)
+  for (const name of lists) if (!groups.has(name)) setMember(object, name, [])
+  return object
+}
+
+function elementsOf(element: XmlElement): XmlElement[] {
+  return element.children.filter((child) => typeof child !== 'string')
+}
+
+function isNilHere(element: XmlElement): boolean {
+  const said = attribute(element, 'nil', XSI_NS)?.trim()
+  return (
+    (said === 'true' || said === '1') &&
+    element.children.every((child) => typeof child === 'string' && child.trim() === '')
+  )
+}
+
+function nilWith(object: JsonObject): Json {
+  return Object.keys(object).length === 0 ? null : { ...object, '#text': null }
+}
+
+function valueIn(raw: string, type: SimpleType | undefined, binding: Binding, below?: string): Json {
+  if (type === undefined) return raw
+  const value = normalise(type, raw)
+  const problem = problemOf(type, value)
+  if (problem !== undefined) throw binding.problem(`${quoted(value)} ${problem}`, below)
+  return jsonOf(type, value)
+}
+
+function attributesIn(element: XmlElement, binding: Binding): JsonObject {
+  const object: JsonObject = {}
+  for (const { uri, local, value } of element.attributes) {
+    if (isEncodingAttribute({ uri, local })) continue
+    const plain = `@${local}`
+    const key = Object.hasOwn(object, plain) ? `@${clark(uri, local)}` : plain
+    setMember(object, key, valueIn(value, binding.typeHere(plain), binding, plain))
+  }
+  const said = saidType(element)
+  if (said !== undefined) setMember(object, Object.hasOwn(object, '@type') ? '@xsi:type' : '@type', said)
+  return object
+}
+
+/** Types of XSD and SOAP encoding are no news: text is a string here whatever a client guessed. */
+function saidType(element: XmlElement): string | undefined {
+  const said = attribute(element, 'type', XSI_NS)
+  const name = said === undefined ? undefined : resolveQName(element, said)
+  return name === undefined || name.uri === XSD_NS || isSoapEncoding(name.uri) ? undefined : name.local
+}
+
+function mixedIn(element: XmlElement, binding: Binding, childIn: ChildIn): Json[] {
+  return element.children.map((child) => {
+    if (typeof child === 'string') return child
+    const object: JsonObject = {}
+    setMember(
+      object,
+      child.local,
+      binding.inside(child.local, 0, () => childIn(child, binding)),
+    )
+    return object
+  })
+}
+
+/** How a child is written where a schema knows some elements after all. */
+export type ChildOut = (value: Json, name: XmlName, binding: Binding) => XmlElement
+
+/** A value nobody declared. The binding stands at it; `extra` attributes come first. */
+export function untypedOut(
+  value: Json,
+  name: XmlName,
+  binding: Binding,
+  childOut: ChildOut = untypedOut,
+): XmlElement {
+  if (value === null) return makeElement(name.uri, name.local, [nil])
+  if (!isObject(value) && !Array.isArray(value)) return leaf(name, [], scalarOut(value, binding), binding)
+  const uri = binding.options.childNamespace ?? name.uri
+  if (Array.isArray(value)) {
+    const items: readonly Json[] = value
+    const children = items.map((item, i) =>
+      binding.inside('item', i + 1, () => childOut(item, { uri, local: 'item' }, binding)),
+    )
+    return makeElement(name.uri, name.local, [], children)
+  }
+  if (!isObject(value)) return makeElement(name.uri, name.local)
+  const attributes = attributesOut(value, binding)
+  const text = getMember(value, '#text')
+  if (text === null) return makeElement(name.uri, name.local, [...attributes, nil])
+  const mixed = getMember(value, '#mixed')
+  const children =
+    mixed === undefined ? membersOut(value, uri, binding, childOut) : mixedOut(mixed, uri, binding, childOut)
+  const said = text === undefined ? '' : scalarOut(text, binding)
+  return makeElement(name.uri, name.local, attributes, said === '' ? children : [said, ...children])
+}
+
+export const nil: XmlAttribute = attributeOf('nil', 'true', XSI_NS)
+
+function leaf(
+  name: XmlName,
+  attributes: readonly XmlAttribute[],
+  text: string,
+  _binding: Binding,
+): XmlElement {
+  return makeElement(name.uri, name.local, attributes, text === '' ? [] : [text])
+}
+
+function scalarOut(value: Json, binding: Binding, below?: string): string {
+  const type = binding.typeHere(below) ?? anyText
+  const text = textOfJson(type, value)
+  if (text === undefined) {
+    const what =
+      typeof value === 'number'
+        ? `${value} is a number that has lost digits, send it as a string`
+        : 'text cannot be an object or a list'
+    throw binding.problem(what, below)
+  }
+  const problem = problemOf(type, normalise(type, text))
+  if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
+  return text
+}
+
+function attributesOut(object: { readonly [member: string]: Json }, binding: Binding): XmlAttribute[] {
+  return Object.entries(object).flatMap(([key, value]) => {
+    if (!key.startsWith('@') || value === null) return []
+    const { uri, local } = nameOfKey(key.slice(1), '')
+    return [attributeOf(local, scalarOut(value, binding, key), uri)]
+  })
+}
+
+function membersOut(
+  object: { readonly [member: string]: Json },
+  uri: string,
+  binding: Binding,
+  childOut: ChildOut,
+): XmlNode[] {
+  const children: XmlNode[] = []
+  for (const [key, value] of Object.entries(object)) {
+    if (key.startsWith('@') || key.startsWith('#')) continue
+    const name = nameOfKey(key, uri)
+    if (!Array.isArray(value))
+      children.push(binding.inside(name.local, 0, () => childOut(value, name, binding)))
+    else
+      for (const [i, item] of (value satisfies readonly Json[]).entries())
+        children.push(binding.inside(name.local, i + 1, () => childOut(item, name, binding)))
+  }
+  return children
+}
+
+function mixedOut(mixed: Json, uri: string, binding: Binding, childOut: ChildOut): XmlNode[] {
+  if (!Array.isArray(mixed))
+    throw binding.problem('has to be an array of strings and objects with one member', '#mixed')
+  return mixed.flatMap((piece: Json) => {
+    if (isObject(piece)) return membersOut(piece, uri, binding, childOut)
+    return [scalarOut(piece, binding)]
+  })
+}

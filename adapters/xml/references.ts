@@ -1,0 +1,160 @@
+// References of SOAP encoding (href and id, multiRef), put in place: the graph on the wire becomes a tree.
+import { GatewayError } from 'dragoman'
+import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
+import { attribute } from './tree.ts'
+import type { XmlElement, XmlName, XmlNode } from './tree.ts'
+
+export interface ReferenceOptions {
+  /** A reference that leads nowhere: `refuse` (encoded, the default), or `keep` it as the data it may be (literal). */
+  readonly missing?: 'refuse' | 'keep'
+  /** Elements after expansion. Default 500,000. */
+  readonly maxNodes?: number
+  /** Levels after expansion. Default 200. */
+  readonly maxDepth?: number
+}
+
+/**
+ * Puts the targets of `href="#id"` (SOAP 1.1 §5.4.1) and `enc:ref` (SOAP 1.2 Part 2 §3.1.5) in place, wherever they stand
+ * below `root` (an envelope or a body), and takes the independent elements (multiRef) that were targets out of the body.
+ * Each element is looked at once and shared targets stay shared: time and memory are linear. Throws `DECODE_FAILED`: a
+ * cycle, an unknown or doubled id, more than the limits after expansion.
+ */
+export function resolveReferences(root: XmlElement, options: ReferenceOptions = {}): XmlElement {
+  if (!mentionsReference(root)) return root
+  return new References(root, options).expand(root).element
+}
+
+/** What a reference was found to lead to: its size and height, so that nothing explodes. */
+interface Expanded {
+  readonly element: XmlElement
+  readonly nodes: number
+  readonly depth: number
+}
+
+function mentionsReference(root: XmlElement): boolean {
+  const waiting = [root]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    if (referenceIn(at) !== undefined) return true
+    for (const child of at.children) if (typeof child !== 'string') waiting.push(child)
+  }
+  return false
+}
+
+/** `href="#id"` (SOAP 1.1 §5.4.1) or `enc:ref="id"` (SOAP 1.2 Part 2 §3.1.5.2); other hrefs are data. */
+function referenceIn(element: XmlElement): string | undefined {
+  for (const { uri, local, value } of element.attributes) {
+    if (uri === '' && local === 'href' && value.startsWith('#')) return value.slice(1)
+    if (uri === SOAPENC12_NS && local === 'ref') return value.trim()
+  }
+  return undefined
+}
+
+function idOf(element: XmlElement): string | undefined {
+  return attribute(element, 'id') ?? attribute(element, 'id', SOAPENC12_NS)
+}
+
+class References {
+  readonly #targets = new Map<string, XmlElement>()
+  readonly #doubled = new Set<string>()
+  readonly #wanted = new Set<string>()
+  readonly #done = new Map<XmlElement, Expanded>()
+  readonly #open = new Set<XmlElement>()
+  readonly #keepMissing: boolean
+  readonly #maxNodes: number
+  readonly #maxDepth: number
+
+  constructor(root: XmlElement, options: ReferenceOptions) {
+    this.#keepMissing = options.missing === 'keep'
+    this.#maxNodes = options.maxNodes ?? limits.maxNodes
+    this.#maxDepth = options.maxDepth ?? limits.maxDepth
+    const waiting = [root]
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const id = idOf(at)
+      if (id !== undefined && this.#targets.has(id)) this.#doubled.add(id)
+      if (id !== undefined) this.#targets.set(id, at)
+      const wanted = referenceIn(at)
+      if (wanted !== undefined) this.#wanted.add(wanted)
+      for (const child of at.children) if (typeof child !== 'string') waiting.push(child)
+    }
+  }
+
+  expand(element: XmlElement): Expanded {
+    const known = this.#done.get(element)
+    if (known !== undefined) return known
+    // A target that leads back to itself: SOAP allows the graph, a tree and JSON do not.
+    if (this.#open.has(element))
+      throw refused(`the reference to "${idOf(element) ?? ''}" leads back to itself`)
+    this.#open.add(element)
+    if (this.#open.size > this.#maxDepth * 2)
+      throw refused(`references go deeper than ${this.#maxDepth} elements`)
+    const target = this.#targetOf(element)
+    const expanded = target === undefined ? this.#inside(element) : this.#instead(element, target)
+    this.#open.delete(element)
+    this.#done.set(element, expanded)
+    return expanded
+  }
+
+  #targetOf(element: XmlElement): XmlElement | undefined {
+    const id = referenceIn(element)
+    if (id === undefined) return undefined
+    const hasContent = element.children.some((child) => typeof child !== 'string' || child.trim() !== '')
+    const target = this.#targets.get(id)
+    let problem: string | undefined
+    if (hasContent) problem = `"${element.local}" is a reference and has content`
+    else if (this.#doubled.has(id)) problem = `the id "${id.slice(0, 80)}" stands on two elements`
+    else if (target === undefined) problem = `there is no element with the id "${id.slice(0, 80)}"`
+    if (problem === undefined) return target
+    if (this.#keepMissing) return undefined // in a literal body an href may be just data
+    throw refused(problem)
+  }
+
+  /** The accessor keeps its name, the target gives what it holds and says (xsi:type, arrayType). */
+  #instead(accessor: XmlElement, target: XmlElement): Expanded {
+    const { element, nodes, depth } = this.expand(target)
+    const { uri, local, prefix } = accessor
+    const named = { ...element, uri, local, attributes: element.attributes.filter((one) => !isIdentity(one)) }
+    return { element: prefix === undefined ? named : { ...named, prefix }, nodes, depth }
+  }
+
+  #inside(element: XmlElement): Expanded {
+    let nodes = 1
+    let depth = 1
+    let changed = false
+    const children: XmlNode[] = []
+    for (const child of element.children) {
+      if (typeof child === 'string') {
+        children.push(child)
+        continue
+      }
+      // An independent element (SOAP 1.1 §5.1 rule 8) is put where it is wanted.
+      if (this.#wanted.has(idOf(child) ?? '') && isBody(element)) {
+        changed = true
+        continue
+      }
+      const expanded = this.expand(child)
+      nodes += expanded.nodes
+      depth = Math.max(depth, expanded.depth + 1)
+      if (expanded.element !== child) changed = true
+      children.push(expanded.element)
+    }
+    if (nodes > this.#maxNodes) throw refused(`references make more than ${this.#maxNodes} elements`)
+    if (depth > this.#maxDepth) throw refused(`references go deeper than ${this.#maxDepth} elements`)
+    const isTarget = this.#wanted.has(idOf(element) ?? '')
+    const attributes = isTarget ? element.attributes.filter((one) => !isIdentity(one)) : element.attributes
+    return { element: changed || isTarget ? { ...element, children, attributes } : element, nodes, depth }
+  }
+}
+
+function isBody({ uri, local }: XmlName): boolean {
+  return local === 'Body' && (uri === SOAP11_NS || uri === SOAP12_NS)
+}
+
+/** Of the target: its id, and the root mark of independent elements (SOAP 1.1 §5.6). */
+function isIdentity({ uri, local }: XmlName): boolean {
+  if (uri === '') return local === 'id'
+  return (uri === SOAPENC12_NS && local === 'id') || (uri === SOAPENC_NS && local === 'root')
+}
+
+function refused(problem: string): GatewayError {
+  return new GatewayError('DECODE_FAILED', problem)
+}

@@ -1,0 +1,178 @@
+// The documents of a schema, followed through imports and includes to their global components.
+import { GatewayError } from 'dragoman'
+import { SOAPENC12_NS, SOAPENC_NS, XML_NS, XSD_NS, clark } from './names.ts'
+import type { ResolveSchema, SchemaDocument } from './schema.ts'
+import { attribute, childElements, resolveQName } from './tree.ts'
+import type { XmlElement, XmlName } from './tree.ts'
+
+/** One document under one target namespace: a chameleon (XSD 1 §4.2.1) is another one under each. */
+export interface SchemaFile {
+  readonly namespace: string
+  readonly chameleon: boolean
+  readonly elementForm: 'qualified' | 'unqualified'
+  readonly attributeForm: 'qualified' | 'unqualified'
+  readonly location: string | undefined
+}
+
+/** A piece of a document, with what its names and forms are read by. */
+export interface Component {
+  readonly node: XmlElement
+  readonly file: SchemaFile
+}
+
+/** By `{uri}local`; simple and complex types share one space of names (XSD 1 §2.5). */
+export interface Components {
+  readonly elements: ReadonlyMap<string, Component>
+  readonly types: ReadonlyMap<string, Component>
+  readonly attributes: ReadonlyMap<string, Component>
+  readonly groups: ReadonlyMap<string, Component>
+  readonly attributeGroups: ReadonlyMap<string, Component>
+}
+
+const spaces = {
+  element: 'elements',
+  simpleType: 'types',
+  complexType: 'types',
+  attribute: 'attributes',
+  group: 'groups',
+  attributeGroup: 'attributeGroups',
+} as const
+
+/** These are built in; a document that has them says nothing new. */
+const builtinNamespaces = new Set([XSD_NS, XML_NS, SOAPENC_NS, SOAPENC12_NS])
+
+export function schemaProblem(problem: string): GatewayError {
+  return new GatewayError('DECODE_FAILED', `schema: ${problem}`)
+}
+
+/** Throws `DECODE_FAILED` for what is no schema, an include that was not loaded, and redefinitions. */
+export function collectComponents(documents: readonly SchemaDocument[], resolve: ResolveSchema): Components {
+  return new Collector(resolve).collect(documents)
+}
+
+/** A document to look at. */
+interface Named {
+  readonly document: SchemaDocument
+  /** The namespace of the document that includes it. */
+  readonly into: string | undefined
+  readonly by: 'caller' | 'reference'
+}
+
+/** Components met first win: WSDLs are seen to bring one type twice. */
+class Collector {
+  readonly #resolve: ResolveSchema
+  readonly #seen = new Set<string>()
+  readonly #nodes = new Map<XmlElement, Set<string>>()
+  readonly #found = {
+    elements: new Map<string, Component>(),
+    types: new Map<string, Component>(),
+    attributes: new Map<string, Component>(),
+    groups: new Map<string, Component>(),
+    attributeGroups: new Map<string, Component>(),
+  }
+
+  constructor(resolve: ResolveSchema) {
+    this.#resolve = resolve
+  }
+
+  collect(documents: readonly SchemaDocument[]): Components {
+    const waiting: Named[] = documents.map((document) => ({ document, into: undefined, by: 'caller' }))
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      waiting.push(...this.#take(next))
+    return this.#found
+  }
+
+  /** The documents this one names. */
+  #take({ document, into, by }: Named): Named[] {
+    const { schema, location } = document
+    if (schema.uri !== XSD_NS || schema.local !== 'schema')
+      throw schemaProblem(`"${schema.local}" in ${JSON.stringify(schema.uri)} is not an xs:schema`)
+    const own = attribute(schema, 'targetNamespace')
+    if (into !== undefined && own !== undefined && own !== into)
+      throw schemaProblem(`${location ?? 'a document'} of ${own} cannot be included into ${into}`)
+    const namespace = own ?? into ?? ''
+    if (builtinNamespaces.has(namespace) || this.#isKnown(document, namespace, by)) return []
+    const file: SchemaFile = {
+      namespace,
+      chameleon: own === undefined && namespace !== '',
+      elementForm: formOf(attribute(schema, 'elementFormDefault')),
+      attributeForm: formOf(attribute(schema, 'attributeFormDefault')),
+      location,
+    }
+    return childElements(schema).flatMap((node) => {
+      if (node.uri !== XSD_NS) return []
+      if (node.local === 'include') return [this.#include(node, file)]
+      if (node.local === 'import') return this.#import(node, file)
+      if (node.local === 'redefine' || node.local === 'override')
+        throw schemaProblem(`xs:${node.local} is not supported (${location ?? namespace})`)
+      this.#add(node, file)
+      return []
+    })
+  }
+
+  /** By its element, and if a reference led here by its location: the schemas of one WSDL share theirs. */
+  #isKnown({ schema, location }: SchemaDocument, namespace: string, by: Named['by']): boolean {
+    const namespaces = this.#nodes.get(schema) ?? new Set()
+    this.#nodes.set(schema, namespaces)
+    const key =
+      by === 'reference' && location !== undefined ? JSON.stringify([location, namespace]) : undefined
+    const known = namespaces.has(namespace) || (key !== undefined && this.#seen.has(key))
+    namespaces.add(namespace)
+    if (key !== undefined) this.#seen.add(key)
+    return known
+  }
+
+  #include(node: XmlElement, file: SchemaFile): Named {
+    const location = attribute(node, 'schemaLocation') ?? ''
+    const document = this.#resolve({
+      location,
+      ...(file.location === undefined ? {} : { base: file.location }),
+    })
+    if (document === undefined) throw schemaProblem(`the included document "${location}" was not found`)
+    return { document, into: file.namespace, by: 'reference' }
+  }
+
+  /** One that is not found may still be another document of the caller, or not needed: what is missing shows by its use. */
+  #import(node: XmlElement, file: SchemaFile): Named[] {
+    const location = attribute(node, 'schemaLocation')
+    const namespace = attribute(node, 'namespace')
+    if (location === undefined || builtinNamespaces.has(namespace ?? '')) return []
+    const document = this.#resolve({
+      location,
+      ...(file.location === undefined ? {} : { base: file.location }),
+      ...(namespace === undefined ? {} : { namespace }),
+    })
+    return document === undefined ? [] : [{ document, into: undefined, by: 'reference' }]
+  }
+
+  #add(node: XmlElement, file: SchemaFile): void {
+    const name = attribute(node, 'name')
+    if (name === undefined || !Object.hasOwn(spaces, node.local)) return // annotations, notations
+    const space = this.#found[spaces[node.local as keyof typeof spaces]] // an own key, by the line before
+    const key = clark(file.namespace, name)
+    if (!space.has(key)) space.set(key, { node, file })
+  }
+}
+
+/** What a QName means in a document. Throws `DECODE_FAILED` for an undeclared prefix. */
+export function referenceOf({ node, file }: Component, qname: string): XmlName {
+  const name = resolveQName(node, qname)
+  if (name === undefined) throw schemaProblem(`"${qname}" is not a name in scope (${describe(node)})`)
+  // A chameleon's references without a namespace are to the one it is included into (XSD 1 §4.2.1, 2.3.2).
+  return name.uri === '' && file.chameleon ? { uri: file.namespace, local: name.local } : name
+}
+
+/** `element "total"`, for messages. */
+export function describe(node: XmlElement): string {
+  const name = attribute(node, 'name') ?? attribute(node, 'ref')
+  return name === undefined ? node.local : `${node.local} "${name}"`
+}
+
+/** Children that are part of the schema language, without annotations. */
+export function partsOf(node: XmlElement): XmlElement[] {
+  return childElements(node).filter(({ uri, local }) => uri === XSD_NS && local !== 'annotation')
+}
+
+function formOf(value: string | undefined): 'qualified' | 'unqualified' {
+  return value === 'qualified' ? 'qualified' : 'unqualified'
+}

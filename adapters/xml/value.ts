@@ -1,0 +1,208 @@
+// Values of simple types: white space, lexical form, facets, and what they are as JSON.
+import type { Json } from 'dragoman'
+import { compareDecimals, countDigits, exactNumber, plainDecimal } from './decimal.ts'
+import { instantOf, isLexical } from './lexical.ts'
+import type { Facets, SimpleType } from './schema.ts'
+
+/** Text nobody has typed. */
+export const anyText: SimpleType = {
+  kind: 'simple',
+  variety: 'atomic',
+  builtin: 'anySimpleType',
+  whiteSpace: 'preserve',
+  facets: {},
+}
+
+/** White space as the type wants it (XSD 1.0 Part 2 §4.3.6). */
+export function normalise(type: SimpleType, raw: string): string {
+  if (type.whiteSpace === 'preserve') return raw
+  if (type.whiteSpace === 'replace') return raw.replace(/[\t\n\r]/g, ' ')
+  return /^[\t\n\r ]|[\t\n\r ]$|[\t\n\r]|[ ]{2}/.test(raw)
+    ? raw.replace(/[\t\n\r ]+/g, ' ').replace(/^ | $/g, '')
+    : raw
+}
+
+/** What is wrong with a value (normalised), in words that follow it: `is not a long`. Undefined: nothing. */
+export function problemOf(type: SimpleType, value: string): string | undefined {
+  let check = checkers.get(type)
+  if (check === undefined) checkers.set(type, (check = checkerOf(type)))
+  return check(value)
+}
+
+// JSON numbers hold these without loss (DESIGN: integers to 32 bits).
+const smallIntegers = new Set(['int', 'short', 'byte', 'unsignedInt', 'unsignedShort', 'unsignedByte'])
+
+/** How values of a type look in JSON; the first member of a union that takes the value decides. */
+export function jsonKind(
+  type: SimpleType,
+  value: string,
+): 'boolean' | 'integer' | 'double' | 'qname' | 'string' {
+  if (type.variety === 'list') return 'string'
+  if (type.variety === 'union') {
+    const member = type.members?.find(
+      (candidate) => problemOf(candidate, normalise(candidate, value)) === undefined,
+    )
+    return member === undefined ? 'string' : jsonKind(member, normalise(member, value))
+  }
+  if (type.builtin === 'boolean') return 'boolean'
+  if (smallIntegers.has(type.builtin)) return 'integer'
+  if (type.builtin === 'double' || type.builtin === 'float') return 'double'
+  return type.builtin === 'QName' || type.builtin === 'NOTATION' ? 'qname' : 'string'
+}
+
+/** A checked, normalised value as JSON: exact, else its text. QNames are the caller's business: they need a scope. */
+export function jsonOf(type: SimpleType, value: string): boolean | number | string {
+  switch (jsonKind(type, value)) {
+    case 'boolean':
+      return value.trim() === 'true' || value.trim() === '1'
+    case 'integer':
+      return Number(value)
+    case 'double':
+      return exactNumber(value) ?? value
+    case 'qname':
+    case 'string':
+      return value
+  }
+}
+
+/**
+ * A JSON value as text of a type: what it would be read from. Undefined for what is no value at all (an object, an array
+ * outside a list, a number that has lost digits on its way).
+ */
+export function textOfJson(type: SimpleType, value: Json): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') {
+    if (type.builtin === 'double' || type.builtin === 'float') return String(value)
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) return undefined
+    return plainDecimal(value)
+  }
+  if (!Array.isArray(value) || type.variety !== 'list') return undefined
+  const texts = value.map((item: Json) => textOfJson(type.item ?? type, item))
+  return texts.includes(undefined) ? undefined : texts.join(' ')
+}
+
+type Checker = (value: string) => string | undefined
+
+const checkers = new WeakMap<SimpleType, Checker>()
+
+function checkerOf(type: SimpleType): Checker {
+  const kind = kindCheck(type)
+  const facets = Object.keys(type.facets).length === 0 ? undefined : facetCheck(type)
+  return facets === undefined ? kind : (value) => kind(value) ?? facets(value)
+}
+
+function kindCheck(type: SimpleType): Checker {
+  const { item, members = [], builtin } = type
+  if (type.variety === 'list' && item !== undefined)
+    return (value) => {
+      for (const one of itemsOf(value)) {
+        const problem = problemOf(item, one)
+        if (problem !== undefined) return `has an item that ${problem}`
+      }
+      return undefined
+    }
+  if (type.variety === 'union')
+    return (value) =>
+      members.some((member) => problemOf(member, normalise(member, value)) === undefined)
+        ? undefined
+        : `is not one of ${type.name?.local ?? 'the types it may be'}`
+  return (value) => (isLexical(builtin, value) ? undefined : `is not of type ${builtin}`)
+}
+
+function facetCheck(type: SimpleType): Checker {
+  const { facets } = type
+  return (value) =>
+    lengthProblem(type, value) ??
+    digitsProblem(facets, value) ??
+    rangeProblem(type, value) ??
+    enumerationProblem(type, value) ??
+    (facets.patterns?.every((matches) => matches(value)) === false ? 'does not match the pattern' : undefined)
+}
+
+/** XSD 1.0 Part 2 §4.3.1 to §4.3.3: characters, octets or items. */
+function lengthProblem(type: SimpleType, value: string): string | undefined {
+  const { length, minLength, maxLength } = type.facets
+  if (length === undefined && minLength === undefined && maxLength === undefined) return undefined
+  if (type.builtin === 'QName' || type.builtin === 'NOTATION') return undefined // meaningless by the second edition
+  const actual = lengthOf(type, value)
+  if (length !== undefined && actual !== length) return `has length ${actual}, not ${length}`
+  if (minLength !== undefined && actual < minLength)
+    return `has length ${actual}, at least ${minLength} is needed`
+  if (maxLength !== undefined && actual > maxLength) return `has length ${actual}, ${maxLength} is the most`
+  return undefined
+}
+
+function lengthOf(type: SimpleType, value: string): number {
+  if (type.variety === 'list') return itemsOf(value).length
+  if (type.builtin === 'hexBinary') return value.length / 2
+  if (type.builtin === 'base64Binary') {
+    const packed = value.replaceAll(' ', '')
+    return (packed.length / 4) * 3 - (packed.endsWith('==') ? 2 : packed.endsWith('=') ? 1 : 0)
+  }
+  let characters = 0
+  for (let i = 0; i < value.length; i++) if ((value.charCodeAt(i) & 0xfc00) !== 0xdc00) characters++
+  return characters
+}
+
+function digitsProblem({ totalDigits, fractionDigits }: Facets, value: string): string | undefined {
+  if (totalDigits === undefined && fractionDigits === undefined) return undefined
+  const { total, fraction } = countDigits(value)
+  if (totalDigits !== undefined && total > totalDigits)
+    return `has ${total} digits, ${totalDigits} is the most`
+  if (fractionDigits !== undefined && fraction > fractionDigits)
+    return `has ${fraction} digits after the point, ${fractionDigits} is the most`
+  return undefined
+}
+
+/** XSD 1.0 Part 2 §4.3.7 to §4.3.10. What cannot be compared (durations, one zone unknown) is not refused. */
+function rangeProblem(type: SimpleType, value: string): string | undefined {
+  const { minInclusive, maxInclusive, minExclusive, maxExclusive } = type.facets
+  const against = (bound: string | undefined): number | undefined =>
+    bound === undefined ? undefined : compareValues(type.builtin, value, bound)
+  if ((against(minInclusive) ?? 0) < 0) return `is below ${minInclusive}`
+  if ((against(maxInclusive) ?? 0) > 0) return `is above ${maxInclusive}`
+  if ((against(minExclusive) ?? 1) <= 0) return `is not above ${minExclusive}`
+  if ((against(maxExclusive) ?? -1) >= 0) return `is not below ${maxExclusive}`
+  return undefined
+}
+
+function compareValues(builtin: string, a: string, b: string): number | undefined {
+  if (builtin === 'double' || builtin === 'float') {
+    const [x, y] = [Number(a.replace('INF', 'Infinity')), Number(b.replace('INF', 'Infinity'))]
+    return x < y ? -1 : x > y ? 1 : x === y ? 0 : undefined
+  }
+  if (builtin === 'dateTime' || builtin === 'date' || builtin === 'time') {
+    const [x, y] = [instantOf(builtin, a), instantOf(builtin, b)]
+    return x === undefined || y === undefined || x.zoned !== y.zoned ? undefined : x.seconds - y.seconds
+  }
+  return isLexical('decimal', a) && isLexical('decimal', b) ? compareDecimals(a, b) : undefined
+}
+
+/** §4.3.5, in the value space where that differs from the text (`1.0` is `1`). */
+function enumerationProblem(type: SimpleType, value: string): string | undefined {
+  const { enumeration } = type.facets
+  if (enumeration === undefined || enumeration.includes(value)) return undefined
+  const isNumber =
+    type.variety === 'atomic' &&
+    (isDecimalLike(type) || type.builtin === 'double' || type.builtin === 'float')
+  if (isNumber && enumeration.some((allowed) => compareValues(type.builtin, value, allowed) === 0))
+    return undefined
+  if (
+    type.builtin === 'boolean' &&
+    enumeration.some((allowed) => jsonOf(type, allowed) === jsonOf(type, value))
+  )
+    return undefined
+  const shown = enumeration.slice(0, 10).join(', ')
+  return `is not one of ${shown}${enumeration.length > 10 ? ' …' : ''}`
+}
+
+function isDecimalLike(type: SimpleType): boolean {
+  for (let at: SimpleType | undefined = type; at !== undefined; at = at.base)
+    if (at.name?.local === 'decimal') return true
+  return false
+}
+
+function itemsOf(value: string): string[] {
+  return value === '' ? [] : value.split(' ')
+}
