@@ -65,9 +65,6 @@ export function createEffects(options: EffectsOptions): (work: Work, route: Rout
       limit: MAX_CONVERSATIONS,
     })
     const since = moment(now() - ACTIVE_MS)
-    return rows.filter(
-      (row): row is ConversationRow =>
-        row.row === 'conversation' && row.lastAt >= since && row.conversation !== work.message.conversation,
-    )
+    return rows.filter((row): row is ConversationRow => row.row === 'conversation' && row.lastAt >= since)
   }
 }

@@ -96,7 +96,9 @@ function createBackend(scope: Scope): Backend {
     const { orderNo } = wanted.data
     const found = await findOrder(orderNo, scope)
     if (found !== undefined) return { data: found }
-    return { fault: { code: 'OrderNotFound', message: `there is no order ${orderNo}`, detail: { orderNo } } }
+    // One member that a WSDL declares as a fault is encoded by that fault's schema.
+    const detail = { OrderNotFound: { orderNo } }
+    return { fault: { code: 'OrderNotFound', message: `there is no order ${orderNo}`, detail } }
   }
 
   // The number comes from the key, so the same call again finds the order it made: after a restart and on any instance.

@@ -30,7 +30,11 @@ testBackend('sample-orders', {
       operation: 'GetOrder',
       params: { orderNo: '000999' },
       answer: {
-        fault: { code: 'OrderNotFound', message: 'there is no order 000999', detail: { orderNo: '000999' } },
+        fault: {
+          code: 'OrderNotFound',
+          message: 'there is no order 000999',
+          detail: { OrderNotFound: { orderNo: '000999' } },
+        },
       },
     },
   ],
