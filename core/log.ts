@@ -38,10 +38,13 @@ const SHORTEST_SECRET = 4
 /** Lines wait here at most: a full buffer, or the next beat. */
 const BUFFER_BYTES = 4096
 const BEAT_MS = 100
+/** While nobody reads stderr lines wait up to this; then they are dropped rather than the memory filled. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
 /**
  * Makes the log. Lines are buffered for at most 100 ms or 4 kB, and written before the process exits, also by an
- * uncaught error; only a `kill -9` may take the last of them. Measured: 2 µs a line against 6 µs when each is written at once.
+ * uncaught error; only a `kill -9` may take the last of them. Measured, into a pipe: pino takes 5 µs a line so, 52 µs when
+ * each is written at once; cleaning the fields adds 2 to 5 µs.
  */
 export function createLog(options: LogOptions): RootLog {
   let forbidden = forms(options.secrets ?? [])
@@ -80,7 +83,13 @@ export function createLog(options: LogOptions): RootLog {
 }
 
 function buffered(): { readonly stream: pino.DestinationStream; readonly flush: () => void } {
-  const stream = pino.destination({ fd: 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: BEAT_MS })
+  const stream = pino.destination({
+    fd: 2,
+    sync: false,
+    minLength: BUFFER_BYTES,
+    maxLength: MAX_WAITING_BYTES,
+    periodicFlush: BEAT_MS,
+  })
   return { stream, flush: () => stream.flushSync() }
 }
 
@@ -110,8 +119,7 @@ function forms(secrets: readonly string[]): readonly string[] {
   const all = new Set<string>()
   for (const secret of secrets) {
     if (secret.length < SHORTEST_SECRET) continue
-    for (const form of [secret, encodeURIComponent(secret.toWellFormed())])
-      all.add(JSON.stringify(form).slice(1, -1))
+    all.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(encodeURIComponent(secret.toWellFormed()))
   }
   return [...all].sort((a, b) => b.length - a.length)
 }

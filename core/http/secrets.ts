@@ -1,6 +1,7 @@
 // Comparing secrets so that the time it takes says nothing, and the admin token.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
 /** A secret as it is kept: its hash, which has one length whatever the secret's. */
@@ -26,7 +27,7 @@ export async function loadAdminToken(directory: string, configured?: string): Pr
   if (configured !== undefined) return configured
   await mkdir(directory, { recursive: true })
   const file = path.join(directory, TOKEN_FILE)
-  const made = await createOnce(file)
+  const made = existsSync(file) ? undefined : await createOnce(file)
   if (made !== undefined) return made
   const token = (await readFile(file, 'utf8')).trim()
   if (token.length < 16)
@@ -34,16 +35,18 @@ export async function loadAdminToken(directory: string, configured?: string): Pr
   return token
 }
 
-/** Undefined: it was there already. */
+/** Undefined: it was there already. The file appears whole or not at all. */
 async function createOnce(file: string): Promise<string | undefined> {
   const token = randomBytes(32).toString('base64url')
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
-    await using handle = await open(file, 'wx', 0o600)
-    await handle.writeFile(`${token}\n`)
-    await handle.sync()
+    await writeFile(draft, `${token}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    await link(draft, file)
     return token
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return undefined
     throw error
+  } finally {
+    await rm(draft, { force: true })
   }
 }

@@ -1,0 +1,201 @@
+import { expect, test } from 'vitest'
+import type { GatewayError, Identity } from '../../../../core/api.ts'
+import type { Access } from '../../../../core/http/access.ts'
+import { createIdentity, type IdentityConfig } from '../../../../core/http/identity.ts'
+import { exchange, running } from './raw-client.ts'
+import { recordingLog } from './recording-log.ts'
+
+const ADMIN = 'an-admin-token-of-enough-characters'
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+interface Ask {
+  readonly access?: Access
+  readonly channel?: string
+  readonly remote?: string
+}
+
+function identity(config?: IdentityConfig, host = '127.0.0.1') {
+  const { log, lines } = recordingLog()
+  const check = createIdentity(config, { host, adminToken: ADMIN, log })
+  /** The identity, or the code and status of the refusal. */
+  const ask = async (headers: Record<string, string>, options: Ask = {}): Promise<Identity | string> => {
+    try {
+      const caller = { headers, remote: options.remote ?? '127.0.0.1' }
+      return await check.forHttp(caller, options.access, options.channel ?? 'web')
+    } catch (error) {
+      const { code, status } = error as GatewayError // forHttp throws nothing else
+      return `${code} ${status}`
+    }
+  }
+  return { ask, check, lines }
+}
+
+const program = (id: string): Identity => ({ role: 'program', id })
+
+test('without identity on loopback nobody needs a credential, and a bearer token is a name, which is logged once', async () => {
+  const { ask, lines } = identity()
+  expect(await ask({})).toEqual(program('web'))
+  expect(await ask({ authorization: 'Bearer alice' })).toEqual({ role: 'customer', id: 'alice' })
+  expect(await ask({ authorization: 'bearer  bob ' })).toEqual({ role: 'customer', id: 'bob' })
+  expect(lines).toMatchObject([{ level: 'warn', message: expect.stringContaining('on loopback only') }])
+})
+
+test('without identity on any other address nobody is anybody', async () => {
+  const { ask } = identity(undefined, '0.0.0.0')
+  expect(await ask({})).toBe('AUTH_FAILED 401')
+  expect(await ask({ authorization: 'Bearer alice' })).toBe('AUTH_FAILED 401')
+})
+
+test('with identity a missing credential is 401, on loopback too', async () => {
+  expect(await identity({}).ask({})).toBe('AUTH_FAILED 401')
+})
+
+const keys: IdentityConfig = {
+  keys: { erp: { key: 'key-of-the-erp' }, pos: { key: 'key-of-the-pos', channels: ['crm'] } },
+}
+
+test('an API key names its program, as a bearer token or as X-API-Key, on the channels it is for', async () => {
+  const { ask } = identity(keys)
+  expect(await ask({ authorization: 'Bearer key-of-the-erp' })).toEqual(program('erp'))
+  expect(await ask({ 'x-api-key': 'key-of-the-erp' })).toEqual(program('erp'))
+  expect(await ask({ 'x-api-key': 'key-of-the-pos' }, { channel: 'crm' })).toEqual(program('pos'))
+  expect(await ask({ 'x-api-key': 'key-of-the-pos' }, { channel: 'web' })).toBe('FORBIDDEN 403')
+  expect(await ask({ 'x-api-key': 'key-of-the-er' })).toBe('AUTH_FAILED 401')
+  expect(await ask({ 'x-api-key': '' })).toBe('AUTH_FAILED 401')
+  expect(await ask({ authorization: 'Bearer' })).toBe('AUTH_FAILED 401')
+  expect(await ask({ authorization: 'Bearer key-of-the-erp, Bearer other' })).toBe('AUTH_FAILED 401') // two headers, joined
+})
+
+test('a program named like a member of every object is a name like any other', async () => {
+  const hostile = JSON.parse(
+    '{"__proto__":{"key":"key-of-proto"},"constructor":{"key":"key-of-constructor"}}',
+  ) as NonNullable<IdentityConfig['keys']> // as the config parser makes it
+  const { ask } = identity({ keys: hostile })
+  expect(await ask({ 'x-api-key': 'key-of-constructor' })).toEqual(program('constructor'))
+  expect(await ask({ 'x-api-key': 'key-of-proto' })).toEqual(program('__proto__'))
+})
+
+test('an open channel takes callers without a credential; one that is sent must be right', async () => {
+  const { ask } = identity(keys)
+  const open: Ask = { access: { open: true } }
+  expect(await ask({}, open)).toEqual(program('web'))
+  expect(await ask({ authorization: basic('any', 'thing') }, open)).toEqual(program('web'))
+  expect(await ask({ 'x-api-key': 'key-of-the-erp' }, open)).toEqual(program('erp'))
+  expect(await ask({ 'x-api-key': 'wrong' }, open)).toBe('AUTH_FAILED 401')
+})
+
+test.each([
+  ['192.0.2.7', program('web')],
+  ['10.9.9.9', program('web')],
+  ['198.51.100.1', 'FORBIDDEN 403'],
+])('access from some addresses: %s', async (remote, outcome) => {
+  const access: Access = { from: ['10.0.0.0/8', '192.0.2.7'] }
+  expect(await identity(keys).ask({}, { access, remote })).toEqual(outcome)
+  expect(await identity(undefined).ask({}, { access, remote })).toEqual(outcome)
+})
+
+test('access by name and password (RFC 7617): the user is the program', async () => {
+  const { ask } = identity(keys)
+  const options: Ask = { access: { basic: { user: 'erp-7', password: 'päss:word' } } }
+  expect(await ask({ authorization: basic('erp-7', 'päss:word') }, options)).toEqual(program('erp-7'))
+  for (const wrong of [basic('erp-7', 'x'), basic('erp-8', 'päss:word'), 'Basic !!!', 'Basic', 'Digest x'])
+    expect(await ask({ authorization: wrong }, options)).toBe('AUTH_FAILED 401')
+  expect(await ask({}, options)).toBe('AUTH_FAILED 401')
+})
+
+test('addresses and password together: both must hold', async () => {
+  const { ask } = identity(keys)
+  const access: Access = { from: ['10.0.0.0/8'], basic: { user: 'u', password: 'p' } }
+  const authorization = basic('u', 'p')
+  expect(await ask({ authorization }, { access, remote: '10.1.1.1' })).toEqual(program('u'))
+  expect(await ask({ authorization }, { access, remote: '11.1.1.1' })).toBe('FORBIDDEN 403')
+  expect(await ask({}, { access, remote: '10.1.1.1' })).toBe('AUTH_FAILED 401')
+})
+
+test("without identity a made-up bearer name does not get past a channel's access", async () => {
+  const { ask } = identity()
+  const authorization = 'Bearer alice'
+  expect(await ask({ authorization }, { access: { basic: { user: 'u', password: 'p' } } })).toBe(
+    'AUTH_FAILED 401',
+  )
+  expect(await ask({ authorization }, { access: { from: ['10.0.0.0/8'] } })).toBe('FORBIDDEN 403')
+  expect(await ask({ authorization }, { access: { from: ['127.0.0.1'] } })).toEqual({
+    role: 'customer',
+    id: 'alice',
+  })
+})
+
+test('the admin token is always needed for admin, for operators only where others reach the listener', async () => {
+  const right = { authorization: `Bearer ${ADMIN}` }
+  for (const host of ['127.0.0.1', '0.0.0.0']) {
+    const { ask } = identity(keys, host)
+    expect(await ask({}, { access: 'admin' })).toBe('AUTH_FAILED 401')
+    expect(await ask({ 'x-api-key': 'key-of-the-erp' }, { access: 'admin' })).toBe('AUTH_FAILED 401')
+    expect(await ask({ authorization: `Bearer ${ADMIN}x` }, { access: 'admin' })).toBe('AUTH_FAILED 401')
+    expect(await ask(right, { access: 'admin' })).toEqual(program('admin'))
+    expect(await ask(right, { access: 'operator' })).toEqual(program('admin'))
+  }
+  expect(await identity(keys, '127.0.0.1').ask({}, { access: 'operator' })).toEqual(program('admin'))
+  expect(await identity(keys, '0.0.0.0').ask({}, { access: 'operator' })).toBe('AUTH_FAILED 401')
+})
+
+test('a credential that did not come by HTTP: a password that is a key or a name counts as one', async () => {
+  const named = identity().check
+  expect(await named.forCredential({ scheme: 'none' }, 'devices')).toEqual(program('devices'))
+  expect(await named.forCredential({ scheme: 'basic', user: 'x', password: 'alice' }, 'devices')).toEqual({
+    role: 'customer',
+    id: 'alice',
+  })
+  expect(await named.forCredential({ scheme: 'basic', user: 'alice', password: '' }, 'devices')).toEqual({
+    role: 'customer',
+    id: 'alice',
+  })
+  const keyed = identity(keys).check
+  const key = { scheme: 'basic', user: 'any', password: 'key-of-the-erp' } as const
+  expect(await keyed.forCredential(key, 'devices')).toEqual(program('erp'))
+  expect(await keyed.forCredential({ scheme: 'bearer', token: 'key-of-the-erp' }, 'devices')).toEqual(
+    program('erp'),
+  )
+  await expect(keyed.forCredential({ scheme: 'none' }, 'devices')).rejects.toMatchObject({
+    code: 'AUTH_FAILED',
+  })
+  const access: Access = { basic: { user: 'u', password: 'p' } }
+  expect(await keyed.forCredential({ scheme: 'basic', user: 'u', password: 'p' }, 'devices', access)).toEqual(
+    program('u'),
+  )
+  await expect(keyed.forCredential(key, 'devices', access)).rejects.toMatchObject({ code: 'AUTH_FAILED' })
+  await expect(
+    keyed.forCredential({ scheme: 'none' }, 'devices', { from: ['10.0.0.0/8'] }),
+  ).rejects.toMatchObject({ code: 'FORBIDDEN' })
+})
+
+test('at the edge a refusal is 401 with the right challenge before the body is read, and counted (RFC 9110 §11.6.1)', async () => {
+  const handler = () => Promise.resolve({ status: 200 })
+  await using edge = await running({
+    identity: keys,
+    mounts: [
+      { path: '/web', channel: 'web', handler },
+      { path: '/old', channel: 'o"ld', handler, access: { basic: { user: 'u', password: 'p' } } },
+    ],
+  })
+  const post = (path: string, header = '') =>
+    exchange(edge.port, `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n${header}\r\n`)
+  const [bearer, basicOne] = await Promise.all([post('/web'), post('/old', 'Content-Type: text/xml\r\n')])
+  expect(bearer).toMatch(
+    /^HTTP\/1\.1 401 [^]*www-authenticate: Bearer realm="web"\r\n[^]*"code":"AUTH_FAILED"/u,
+  )
+  expect(basicOne).toMatch(
+    /^HTTP\/1\.1 401 [^]*www-authenticate: Basic realm="o_ld", charset="UTF-8"\r\n[^]*\r\n\r\nAUTH_FAILED: /u,
+  )
+  expect([...edge.refused].sort()).toEqual(['credential o"ld', 'credential web'])
+})
+
+test('two Authorization headers are never one of them', async () => {
+  await using edge = await running({ identity: keys })
+  const answer = await exchange(
+    edge.port,
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer key-of-the-erp\r\nAuthorization: Bearer key-of-the-erp\r\n\r\n',
+  )
+  expect(answer).toMatch(/^HTTP\/1\.1 401/u)
+})

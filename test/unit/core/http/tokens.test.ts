@@ -1,0 +1,142 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import { expect, test } from 'vitest'
+import { createTokenCheck } from '../../../../core/http/tokens.ts'
+
+const SECRET = 'a secret of the customers, long enough'
+const AGENTS = 'a secret of the agents, long enough too'
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+function sign(payload: JWTPayload, secret = SECRET, algorithm = 'HS256'): Promise<string> {
+  return new SignJWT(payload).setProtectedHeader({ alg: algorithm }).sign(bytes(secret))
+}
+
+const now = () => Math.floor(Date.now() / 1000)
+
+test('a customer is who sub says', async () => {
+  const check = createTokenCheck({ customers: { secret: SECRET } })
+  expect(await check(await sign({ sub: 'alice', exp: now() + 60 }))).toEqual({
+    role: 'customer',
+    id: 'alice',
+  })
+})
+
+test("an agent has roles; the customers' key makes no agent, and agents without roles are none", async () => {
+  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: AGENTS } })
+  const roles = ['desk', 'lead']
+  expect(await check(await sign({ sub: 'amy', roles }, AGENTS))).toEqual({ role: 'agent', id: 'amy', roles })
+  expect(await check(await sign({ sub: 'mallory', roles }))).toEqual({ role: 'customer', id: 'mallory' })
+  expect(await check(await sign({ sub: 'amy' }, AGENTS))).toBeUndefined()
+  expect(await check(await sign({ sub: 'amy', roles: [] }, AGENTS))).toBeUndefined()
+  expect(await check(await sign({ sub: 'amy', roles: ['desk', 7] }, AGENTS))).toBeUndefined()
+})
+
+test('with one key for both, roles make the agent', async () => {
+  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: SECRET } })
+  expect(await check(await sign({ sub: 'amy', roles: ['desk'] }))).toMatchObject({ role: 'agent' })
+  expect(await check(await sign({ sub: 'bob' }))).toMatchObject({ role: 'customer' })
+})
+
+test.each([
+  ['another key', () => sign({ sub: 'a' }, AGENTS)],
+  ['no name', () => sign({})],
+  ['an empty name', () => sign({ sub: '' })],
+  ['expired', () => sign({ sub: 'a', exp: now() - 60 })],
+  ['not yet valid', () => sign({ sub: 'a', nbf: now() + 60 })],
+  ['unsigned (alg none)', () => Promise.resolve(new UnsecuredJWT({ sub: 'a' }).encode())],
+  ['no token', () => Promise.resolve('abc')],
+  ['three parts of noise', () => Promise.resolve('a.b.c')],
+  ['too long', async () => sign({ sub: 'a'.repeat(9000) })],
+  [
+    'a changed payload',
+    async () =>
+      (await sign({ sub: 'a' })).replace(
+        /\.[^.]+\./u,
+        `.${Buffer.from('{"sub":"b"}').toString('base64url')}.`,
+      ),
+  ],
+])('%s is nobody', async (_what, token) => {
+  const check = createTokenCheck({ customers: { secret: SECRET } })
+  expect(await check(await token())).toBeUndefined()
+})
+
+test('issuer and audience must be the configured ones', async () => {
+  const check = createTokenCheck({
+    customers: { secret: SECRET, issuer: 'https://id', audience: ['desk', 'app'] },
+  })
+  expect(await check(await sign({ sub: 'a', iss: 'https://id', aud: 'app' }))).toMatchObject({ id: 'a' })
+  expect(await check(await sign({ sub: 'a', iss: 'https://other', aud: 'app' }))).toBeUndefined()
+  expect(await check(await sign({ sub: 'a', iss: 'https://id', aud: 'shop' }))).toBeUndefined()
+  expect(await check(await sign({ sub: 'a', iss: 'https://id' }))).toBeUndefined()
+})
+
+test('a verified token is remembered for a minute at most, and never beyond its expiry', async () => {
+  let time = Date.now()
+  const check = createTokenCheck({ customers: { secret: SECRET } }, () => time)
+  const lasting = await sign({ sub: 'a' })
+  const short = await sign({ sub: 'b', exp: Math.floor(time / 1000) + 10 })
+  await Promise.all([check(lasting), check(short)])
+  expect(check(lasting)).toEqual({ role: 'customer', id: 'a' }) // at once, not a promise
+  expect(check(short)).toEqual({ role: 'customer', id: 'b' })
+  time += 30_000
+  expect(await check(short)).toBeUndefined()
+  expect(check(lasting)).toEqual({ role: 'customer', id: 'a' })
+  time += 31_000
+  expect(check(lasting)).toBeInstanceOf(Promise)
+})
+
+test('keys from a file (JWKS, RFC 7517), asymmetric ones only: the public key is no HMAC secret', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'dragoman-jwks-'))
+  try {
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' }
+    const file = join(directory, 'jwks.json')
+    await writeFile(
+      file,
+      JSON.stringify({
+        keys: [jwk, { kty: 'oct', kid: 'k2', k: Buffer.from(SECRET).toString('base64url') }],
+      }),
+    )
+    const check = createTokenCheck({ customers: { jwks: file } })
+    const token = await new SignJWT({ sub: 'alice' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .sign(privateKey)
+    expect(await check(token)).toEqual({ role: 'customer', id: 'alice' })
+    const forged = await new SignJWT({ sub: 'a' })
+      .setProtectedHeader({ alg: 'HS256', kid: 'k2' })
+      .sign(bytes(SECRET))
+    expect(await check(forged)).toBeUndefined()
+    const missing = createTokenCheck({ customers: { jwks: join(directory, 'none.json') } })
+    await expect(missing(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('keys from a URL; while they cannot be fetched nobody is turned away as if his token were wrong', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA' }
+  let status = 503
+  const server = createServer((_request, response) =>
+    response.writeHead(status).end(JSON.stringify({ keys: [jwk] })),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    const check = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/jwks` } })
+    const token = await new SignJWT({ sub: 'amy', roles: ['desk'] })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k1' })
+      .sign(privateKey)
+    await expect(check(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED', retry: true })
+    status = 200
+    expect(await check(token)).toEqual({ role: 'agent', id: 'amy', roles: ['desk'] })
+    const closed = createTokenCheck({ agents: { jwks: 'http://127.0.0.1:1/jwks' } })
+    await expect(closed(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  } finally {
+    server.close()
+  }
+})

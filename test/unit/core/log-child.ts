@@ -1,0 +1,14 @@
+// Started by log.test.ts: writes 500 lines and ends in the way it is told.
+import { createLog } from '../../../core/log.ts'
+
+const [, , how] = process.argv
+const log = createLog({ level: 'info' }).child('child')
+for (let n = 0; n < 500; n += 1) log.info('line', { n })
+if (how === 'exit') process.exit(3)
+if (how === 'throw') throw new Error('thrown')
+if (how === 'reject') void Promise.reject(new Error('rejected'))
+if (how === 'broken-pipe')
+  setTimeout(() => {
+    log.info('nobody reads this')
+    setTimeout(() => process.stdout.write('still here\n'), 200)
+  }, 200)
