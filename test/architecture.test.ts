@@ -216,9 +216,12 @@ test('only the house stands at the top: what else there is belongs into one of i
   expect([...strangers]).toStrictEqual([])
 })
 
+// DESIGN §4: the public interface is one file that imports nothing, most of it contract comments.
+const ONE_FILE_BY_DESIGN = 'core/api.ts'
+
 test('no file is longer than 400 lines: past that there are two things in it (STYLE)', () => {
   const long = files
-    .filter((file) => isCode(file) && !file.startsWith('test/fixtures/'))
+    .filter((file) => isCode(file) && !file.startsWith('test/fixtures/') && file !== ONE_FILE_BY_DESIGN)
     .map((file) => ({ file, lines: source(file).split('\n').length - 1 }))
     .filter(({ lines }) => lines > 400)
   expect(long).toStrictEqual([])
