@@ -2,11 +2,11 @@
 import { GatewayError, type Accepted, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type XmlSchemas } from '../xml/schema.ts'
-import { attribute, childElements, type XmlElement } from '../xml/tree.ts'
+import { childElements, type XmlElement } from '../xml/tree.ts'
 import { acknowledgement, plainAcknowledgement } from './acknowledge.ts'
 import type { FaultContext } from './faults.ts'
 import { messageCodec } from './messages.ts'
-import { clark, versions, type QName, type Version } from './names.ts'
+import { clark, type QName, type Version } from './names.ts'
 import type { Wsdl, WsdlOperation } from './wsdl.ts'
 
 /** One operation as this request means it. */
@@ -16,7 +16,11 @@ export interface ServedOperation {
   /** SOAP encoding inwards: references are resolved strictly. */
   readonly encoded: boolean
   decode(entry: XmlElement | undefined): Json
-  encode(value: Json): { readonly body: XmlElement | undefined; readonly encoded: boolean }
+  /** `dropped` is told what the schema has no place for. */
+  encode(
+    value: Json,
+    dropped: (path: string) => void,
+  ): { readonly body: XmlElement | undefined; readonly encoded: boolean }
   /** What of an answer's body may travel as attachments. */
   attachable(body: XmlElement): ReadonlySet<XmlElement>
   /** The answer's value for a message or event that was only stored. */
@@ -31,8 +35,9 @@ export interface ServedOperation {
 
 export interface Asked {
   readonly entry: XmlElement | undefined
-  readonly root: XmlElement
   readonly version: Version
+  /** The envelope says that it is in SOAP encoding. */
+  readonly encoded: boolean
   /** SOAPAction, `action` and wsa:Action, as far as there are any. */
   readonly actions: readonly string[]
 }
@@ -123,7 +128,10 @@ function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
     oneWay: output === undefined,
     encoded: input.encoded,
     decode: (entry) => input.decode(entry, version),
-    encode: (value) => ({ body: output?.encode(value, version), encoded: output?.encoded ?? false }),
+    encode: (value, dropped) => ({
+      body: output?.encode(value, version, { dropped }),
+      encoded: output?.encoded ?? false,
+    }),
     attachable: (body) => output?.attachable(body) ?? new Set(),
     acknowledge: (accepted) => acknowledgement(accepted, output?.declarations ?? []),
     headersIn: operation.input.headers.map(({ element }) => element),
@@ -145,9 +153,8 @@ export interface OpenOptions {
 export function openContract({ schemas, lists, types }: OpenOptions): Contract {
   return {
     ...(schemas === undefined ? {} : { schemas }),
-    find({ entry, root, version }) {
+    find({ entry, version, encoded }) {
       if (entry === undefined) throw new GatewayError('DECODE_FAILED', 'the Body is empty')
-      const encoded = isEncoded(entry, root, version)
       const options: BindOptions = { lists, types, ...(encoded ? { encoded: version } : {}) }
       const answer = { uri: entry.uri, local: `${entry.local}Response` }
       return {
@@ -155,10 +162,11 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
         oneWay: false,
         encoded,
         decode: (body) => (body === undefined ? {} : toJson(body, schemas?.element(body), options)),
-        encode: (value) => ({
+        encode: (value, dropped) => ({
           // the caller's own habit tells whether members are qualified
           body: fromJson(value, answer, schemas?.element(answer), {
             childNamespace: childElements(entry)[0]?.uri ?? (encoded ? '' : entry.uri),
+            dropped,
           }),
           encoded: false,
         }),
@@ -176,13 +184,4 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
       return { name: decl.name.local, soapAction: '', body: fromJson(value ?? sample(decl), decl.name, decl) }
     },
   }
-}
-
-function isEncoded(entry: XmlElement, root: XmlElement, version: Version): boolean {
-  const { envelope, encoding } = versions[version]
-  const body = childElements(root).find(({ local }) => local === 'Body')
-  const style = [entry, body, root]
-    .map((at) => (at === undefined ? undefined : attribute(at, 'encodingStyle', envelope)))
-    .find((one) => one !== undefined)
-  return style?.split(/\s+/).includes(encoding) ?? false
 }

@@ -41,18 +41,30 @@ export function readEnvelope(root: XmlElement): Envelope {
 
 /**
  * The Body's one child; undefined for an empty Body. Independent elements of SOAP encoding (`multiRef`, SOAP 1.1 §5.1) may
- * stand beside it: they have an id and it has none, or it says `root="1"` (§5.6).
+ * stand beside it: they have an id and it has none, or it says `root="1"` (§5.6). An envelope that says it is encoded may
+ * hold more beside its first, as SOAP::Lite leaves them there.
  */
-export function bodyEntry({ body, version }: Envelope): XmlElement | undefined {
+export function bodyEntry(envelope: Envelope): XmlElement | undefined {
+  const { body, version } = envelope
   const entries = childElements(body)
   if (body.children.some((child) => typeof child === 'string' && child.trim() !== ''))
     throw malformed('text in the Body')
   const { encoding } = versions[version]
   const calls = entries.length < 2 ? entries : entries.filter((entry) => isRoot(entry, encoding))
   const [call] = calls
-  if (calls.length > 1) throw malformed(`${calls.length} children in the Body (WS-I BP 1.1 R9981)`)
+  if (calls.length > 1 && !isEncoded(envelope, call))
+    throw malformed(`${calls.length} children in the Body (WS-I BP 1.1 R9981)`)
   if (call === undefined && entries.length > 0) throw malformed('only independent elements in the Body')
   return call
+}
+
+/** Whether the envelope says that SOAP encoding holds for this child of its Body (SOAP 1.1 §4.1.1). */
+export function isEncoded({ root, body, version }: Envelope, entry: XmlElement | undefined): boolean {
+  const { envelope, encoding } = versions[version]
+  const said = [entry, body, root]
+    .map((at) => (at === undefined ? undefined : attribute(at, 'encodingStyle', envelope)))
+    .find((style) => style !== undefined)
+  return said?.split(/\s+/).includes(encoding) ?? false
 }
 
 function isRoot(entry: XmlElement, encoding: string): boolean {

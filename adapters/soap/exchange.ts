@@ -10,12 +10,14 @@ import type { ChannelConfig } from './config.ts'
 import { mediaType, soapAction, type MediaType } from './content.ts'
 import type { Contract, ServedOperation } from './contract.ts'
 import {
+  bodyEntry,
+  type Envelope,
   faultEnvelope,
+  isEncoded,
   makeEnvelope,
+  packEnvelope,
   readEnvelope,
   requestEntry,
-  packEnvelope,
-  type Envelope,
 } from './envelope.ts'
 import { faultOfError, faultOfReply, faultStatus, type SoapFault } from './faults.ts'
 import { checkUnderstood, headersToMetadata, isForUs, metadataToHeaders, staleHeader } from './headers.ts'
@@ -83,10 +85,11 @@ async function answer(service: Service, { request, signal, type, state }: Call):
   const identity = (await guard?.check(envelope)) ?? request.identity
   const addressing = readAddressing(envelope.headers, version)
   if (addressing !== undefined) state.addressing = addressing
+  const entry = requestEntry(envelope)
   const operation = contract.find({
-    entry: requestEntry(envelope),
-    root,
+    entry,
     version,
+    encoded: isEncoded(envelope, entry),
     actions: actionsOf(request, type, addressing),
   })
   checkUnderstood(envelope, (block) => isUnderstood(block, service, operation))
@@ -138,13 +141,13 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
 function resolvedEntry(envelope: Envelope, operation: ServedOperation): XmlElement | undefined {
   const root = resolveReferences(envelope.root, { missing: operation.encoded ? 'refuse' : 'keep' })
   const resolved = root === envelope.root ? envelope : readEnvelope(root)
-  const [entry, ...others] = childElements(resolved.body)
-  if (others.length > 0)
+  const others = childElements(resolved.body).slice(1)
+  if (others.length > 0 && !operation.encoded)
     throw new GatewayError(
       'DECODE_FAILED',
       `the envelope has ${others.length + 1} children in the Body (WS-I BP 1.1 R9981)`,
     )
-  return entry
+  return bodyEntry(resolved)
 }
 
 interface Answer {
@@ -159,7 +162,9 @@ function replyResponse(service: Service, { operation, accepted, state, pending }
   const { version, charset, addressing, sealer } = state
   const { reply } = accepted
   const value: Json = reply?.data !== undefined ? reply.data : operation.acknowledge(accepted)
-  const { body, encoded } = operation.encode(value)
+  const { body, encoded } = operation.encode(value, (path) =>
+    service.scope.log.debug(`${path} is not in the schema and is left out of the answer`),
+  )
   const headers = [
     ...(addressing === undefined ? [] : answerAddressing(addressing, operation.answerAction)),
     ...outwardHeaders(service, operation, accepted),
