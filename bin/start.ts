@@ -60,7 +60,7 @@ export async function start(options: StartOptions): Promise<void> {
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
     announce(gateway)
     const reloaded = (): void => void gateway.reload().catch(() => undefined) // the gateway has logged why
-    const watching = watchConfig([file], reloaded)
+    const watching = watchConfig([file, ...config.files], reloaded)
     const { tls } = config.http
     const certificates =
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]

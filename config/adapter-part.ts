@@ -63,7 +63,7 @@ export function adapterPart(
     },
   })
   if (checked === undefined) return undefined
-  return { id, adapter, config: checked.value, hash: hashOf(files.absolute(raw)) }
+  return { id, adapter, config: checked.value, hash: hashOf(files.stamped(raw)) }
 }
 
 function findComponent(

@@ -7,6 +7,8 @@ export interface Config {
   /** The file it was read from, absolute. */
   readonly file: string
   readonly http: HttpConfig
+  /** Files that channels, backends and agents name with `./` or `../`, absolute: a change in one is a change of the config. */
+  readonly files: readonly string[]
   /** Absolute. */
   readonly dataDirectory: string
   readonly plugins: PluginsConfig
@@ -88,7 +90,7 @@ export interface ComponentConfig {
   readonly adapter: string
   /** What the adapter's own schema made of its keys. */
   readonly config: unknown
-  /** Changes exactly when something below the component's name in the file changes, in whatever order it is written. */
+  /** Changes exactly when something below the component's name changes, in the file or in a file it names, in whatever order it is written. */
   readonly hash: string
 }
 

@@ -1,5 +1,6 @@
 // Paths in the file: relative to it, and those that the gateway itself opens must be readable.
-import { accessSync, constants, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -11,17 +12,27 @@ export interface Files {
   readable(text: string, path: Path): string
   /** A copy with every text that begins with `./` or `../` made absolute: which keys hold files only the adapter knows. */
   absolute(value: unknown): unknown
+  /** The same, with a digest of the content in the place of each file: a component changes when its files do. */
+  stamped(value: unknown): unknown
+  /** The files that `stamped` has read. */
+  readonly read: ReadonlySet<string>
 }
 
 /** `base` is the folder of the config file, absolute. */
 export function relativeTo(base: string, report: Report): Files {
-  const absolute = (value: unknown): unknown => {
-    if (typeof value === 'string') return /^\.\.?\//u.test(value) ? resolve(base, value) : value
-    if (Array.isArray(value)) return value.map(absolute)
+  const read = new Set<string>()
+  const mapped = (value: unknown, each: (file: string) => string): unknown => {
+    if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
+    if (Array.isArray(value)) return value.map((member) => mapped(member, each))
     if (typeof value !== 'object' || value === null) return value
     const copy: Record<string, unknown> = Object.create(null) // null prototype: names come from the file
-    for (const [name, member] of Object.entries(value)) copy[name] = absolute(member)
+    for (const [name, member] of Object.entries(value)) copy[name] = mapped(member, each)
     return copy
+  }
+  const stamp = (file: string): string => {
+    if (unreadable(file) !== undefined) return file
+    read.add(file)
+    return `${file} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`
   }
   return {
     path: (text) => resolve(base, text),
@@ -31,7 +42,9 @@ export function relativeTo(base: string, report: Report): Files {
       if (reason !== undefined) report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
       return file
     },
-    absolute,
+    absolute: (value) => mapped(value, (file) => file),
+    stamped: (value) => mapped(value, stamp),
+    read,
   }
 }
 

@@ -105,6 +105,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   report.end()
   return {
     file: document.file,
+    files: [...files.read],
     http: taken(listener),
     dataDirectory: files.path(taken(data)),
     plugins: document.plugins,

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ConfigError, readConfig } from '../../../config/load.ts'
-import { load, problemsOf } from './fakes.ts'
+import { ConfigError, readConfig, resolveConfig } from '../../../config/load.ts'
+import { known, load, problemsOf } from './fakes.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -212,4 +212,18 @@ routes: [{ agent: h, overflow: h }]
 `)
   expect(problems).toHaveLength(7)
   for (const problem of problems) expect(problem).toContain('unknown key')
+})
+
+test('the hash changes with the content of a file that a component names, and the file is told', async () => {
+  const file = join(folder, 'contract.wsdl')
+  const text = 'channels: { crm: { adapter: soap, path: /crm, wsdl: ./contract.wsdl } }'
+  const read = async (content: string) => {
+    await writeFile(file, content)
+    await writeFile(join(folder, 'gateway.yaml'), text)
+    return resolveConfig(await readConfig(join(folder, 'gateway.yaml'), { env: {} }), known)
+  }
+  const [first, second, third] = [await read('one'), await read('two'), await read('one')]
+  expect(first.files).toEqual([file])
+  expect(second.channels['crm']?.hash).not.toBe(first.channels['crm']?.hash)
+  expect(third.channels['crm']?.hash).toBe(first.channels['crm']?.hash)
 })
