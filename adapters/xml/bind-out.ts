@@ -153,9 +153,11 @@ function complexOut(value: Json, type: ComplexType, start: Start, typed: Typed):
   return finish(start, attributes, spoken === '' ? elements : [spoken, ...elements], namespaces)
 }
 
-/** What is no object may still be the text of one, or nothing. */
+/** What is no object may still be the text of one, the list in it, or nothing. */
 function membersOf(value: Json, type: ComplexType, binding: Binding): JsonMembers {
   if (isObject(value)) return value
+  const list = onlyList(type)
+  if (Array.isArray(value) && list !== undefined) return { [list.key]: value }
   if (Array.isArray(value)) throw binding.problem(`takes one value, not a list of ${value.length}`)
   if (type.simple !== undefined || type.mixed) return { '#text': value }
   if (value === '') return {}
@@ -181,6 +183,13 @@ function elementsOut(object: JsonMembers, type: ComplexType, shape: Shape, bindi
     taken.set(key, at + 1)
     return memberOut(key, queues.get(key)?.[at] ?? null, { at, shape, binding })
   })
+}
+
+/** The one member of a type that only wraps a list (`ArrayOfString`): the list itself may stand for it. */
+function onlyList(type: ComplexType): Member | undefined {
+  const { members, attributes } = shapeOf(type)
+  const [only] = members
+  return members.length === 1 && attributes.length === 0 && only?.repeated === true ? only : undefined
 }
 
 interface MemberPlace {
@@ -214,13 +223,15 @@ function valuesOf(member: Member, value: Json, binding: Binding): readonly Json[
   const { decl } = member
   if (value === null) return decl.nillable || binding.options.encoded !== undefined ? [null] : []
   if (member.repeated) return manyOf(value)
-  const isOneList =
-    decl.type.kind === 'simple'
-      ? decl.type.variety === 'list'
-      : decl.type.array !== undefined || decl.type === anyType
-  if (Array.isArray(value) && !isOneList)
+  if (Array.isArray(value) && !takesList(decl.type))
     throw binding.problem(`takes one value, not a list of ${value.length}`, decl.name.local)
   return [value]
+}
+
+/** Whether one element of the type can be a list: xs:list, a SOAP array, a type that wraps one, anything. */
+function takesList(type: TypeDecl): boolean {
+  if (type.kind === 'simple') return type.variety === 'list'
+  return type.array !== undefined || type === anyType || onlyList(type) !== undefined
 }
 
 /** `#order` if it is there and right (it was written where the members alone do not tell), else the schema's. */

@@ -7,8 +7,8 @@ import type { PatternNode } from './schema-regex.ts'
 
 export interface Pattern {
   matches(value: string): boolean
-  /** A shortest value that matches, if one was found. */
-  readonly example: string | undefined
+  /** A shortest value that matches, if one is found. */
+  example(): string | undefined
 }
 
 /** States after the bounded repeats are written out; a pattern that needs more is not enforced. */
@@ -24,7 +24,10 @@ export function compilePattern(source: string): Pattern | undefined {
   const machines = [anchored, strict].filter((machine) => machine !== undefined)
   const [first] = machines
   if (first === undefined) return undefined
-  return { matches: (value) => machines.some((machine) => run(machine, value)), example: shortest(first) }
+  return {
+    matches: (value) => machines.some((machine) => run(machine, value)),
+    example: () => shortest(first),
+  }
 }
 
 function automaton(source: string): Machine | undefined {
@@ -134,5 +137,8 @@ function shortest({ states, start }: Machine): string | undefined {
 
 function representative(is: CharClass): string | undefined {
   const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i))
-  return [...Array.from(likely), ...printable].find((character) => is(codeOf(character)))
+  const usual = [...Array.from(likely), ...printable].find((character) => is(codeOf(character)))
+  if (usual !== undefined) return usual
+  for (let code = 0x80; code < 0xd800; code++) if (is(code)) return String.fromCharCode(code)
+  return undefined
 }

@@ -135,10 +135,11 @@ function candidates(type: SimpleType): string[] {
   } = type.facets
   const item = type.item ?? type.members?.[0]
   const inner = item === undefined ? [] : candidates(item)
+  const matching = example?.()
   const size = length ?? minLength ?? 0
   return [
     ...enumeration,
-    ...(example === undefined ? [] : [example]),
+    ...(matching === undefined ? [] : [matching]),
     texts.get(type.builtin) ?? 'text',
     '1',
     ...inner,

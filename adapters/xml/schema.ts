@@ -72,7 +72,7 @@ export interface Facets {
   readonly totalDigits?: number
   readonly fractionDigits?: number
   /** A value that matches the pattern, for samples. */
-  readonly example?: string
+  readonly example?: () => string | undefined
 }
 
 export interface ComplexType {
