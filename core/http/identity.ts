@@ -53,6 +53,7 @@ interface Claim {
 export function createIdentity(config: IdentityConfig | undefined, options: IdentityOptions): IdentityCheck {
   const tokens = createTokenCheck(config ?? {}, options.now)
   const programs = programsOf(config)
+  const knownKeys = new Map<string, Program>()
   const adminDigest = digest(options.adminToken)
   const loopback = isLoopback(options.host)
   const trying = config === undefined && loopback
@@ -82,22 +83,27 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     )
   }
 
-  async function bearer(token: string, channel: string): Promise<Identity> {
-    const identity = keyOwner(token, channel) ?? (await tokens(token))
-    if (identity === undefined) throw unknown('the token or key is not accepted')
-    return identity
+  function bearer(token: string, channel: string): Identity | Promise<Identity> {
+    const identity = keyOwner(token, channel) ?? tokens(token)
+    return identity instanceof Promise ? identity.then(accepted) : accepted(identity)
   }
 
-  /** Every key is compared, so that the time does not tell which one came close. */
+  /** Every key is compared, so that the time does not tell which one came close; a key that was right is known from then on. */
   function keyOwner(key: string, channel: string): Identity | undefined {
     if (programs.length === 0) return undefined
-    const presented = digest(key)
-    let owner: Program | undefined
-    for (const candidate of programs) if (sameDigest(candidate.key, presented)) owner = candidate
+    const owner = knownKeys.get(key) ?? findOwner(key)
     if (owner === undefined) return undefined
+    knownKeys.set(key, owner)
     if (owner.channels !== undefined && !owner.channels.includes(channel))
       throw new GatewayError('FORBIDDEN', `the key of ${owner.id} is not for the channel ${channel}`)
     return { role: 'program', id: owner.id }
+  }
+
+  function findOwner(key: string): Program | undefined {
+    const presented = digest(key)
+    let owner: Program | undefined
+    for (const candidate of programs) if (sameDigest(candidate.key, presented)) owner = candidate
+    return owner
   }
 
   function named(token: string): Identity {
@@ -195,6 +201,11 @@ function tokenIn(credential: Extract<Credential, { scheme: 'basic' }>): Credenti
 
 function realm(channel: string): string {
   return channel.replaceAll(/[^\w.-]/gu, '_')
+}
+
+function accepted(identity: Identity | undefined): Identity {
+  if (identity === undefined) throw unknown('the token or key is not accepted')
+  return identity
 }
 
 function unknown(message: string): GatewayError {

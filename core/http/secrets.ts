@@ -1,5 +1,5 @@
 // Comparing secrets so that the time it takes says nothing, and the admin token.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -8,7 +8,7 @@ import path from 'node:path'
 export type Digest = Uint8Array
 
 export function digest(secret: string): Digest {
-  return createHash('sha256').update(secret, 'utf8').digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 /** Takes the same time for every pair. */
