@@ -53,11 +53,6 @@ export class Family<Label extends string> {
     return fresh
   }
 
-  /** False: the next new combination would share the series `other`. */
-  get hasRoom(): boolean {
-    return this.#cells.size < this.#maxSeries
-  }
-
   add(by: number, ...values: readonly string[]): void {
     this.cell(...values).value += by
   }

@@ -290,3 +290,26 @@ test('a peer that does not read its answer is cut off', async () => {
   await vi.waitFor(() => expect(edge.edge.connections).toBe(1))
   await vi.waitFor(() => expect(edge.edge.connections).toBe(0), { timeout: 5000 })
 })
+
+test('a caller who closes his side counts as gone, as with most servers', async () => {
+  let signal: AbortSignal | undefined
+  await using edge = await running({
+    handler: (_request, given) => {
+      signal = given
+      return new Promise(() => undefined)
+    },
+  })
+  const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await vi.waitFor(() => expect(signal).toBeDefined())
+  client.socket.end()
+  expect(await client.closed()).toBe('')
+  await vi.waitFor(() => expect(signal?.aborted).toBe(true))
+})
+
+test('an upgrade nobody offers is ignored, and the request answered (RFC 9110 §7.8)', async () => {
+  await using edge = await running()
+  const upgrade =
+    'Connection: Upgrade, close\r\nUpgrade: h2c, websocket\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
+  const answer = await exchange(edge.port, `GET /x HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`)
+  expect(statuses(answer)).toEqual([200])
+})

@@ -199,3 +199,19 @@ test('two Authorization headers are never one of them', async () => {
   )
   expect(answer).toMatch(/^HTTP\/1\.1 401/u)
 })
+
+test('while the key set cannot be had callers are told to try again, and operators why', async () => {
+  await using edge = await running({ identity: { customers: { jwks: 'http://127.0.0.1:1/jwks' } } })
+  const token = [{ alg: 'RS256' }, { sub: 'a' }].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
+  const answer = await fetch(edge.origin, { headers: { authorization: `Bearer ${token.join('.')}.c2ln` } })
+  expect([answer.status, await answer.json()]).toMatchObject([
+    502,
+    { code: 'BACKEND_FAILED', retryable: true },
+  ])
+  expect(edge.lines).toMatchObject([
+    { level: 'error', fields: { channel: 'web', error: { code: 'BACKEND_FAILED' } } },
+  ])
+  expect(edge.refused).toEqual(['credential web'])
+})

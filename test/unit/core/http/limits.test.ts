@@ -369,3 +369,11 @@ test('a client that goes away within its body is nobody to answer, and nothing i
   expect(edge.seen).toEqual([])
   expect(edge.lines).toEqual([])
 })
+
+test('a client that sends noise and closes his side is told, and the connection does not linger', async () => {
+  await using edge = await running({ edge: { linger: { maxBytes: 1000, maxMs: 60_000 } } })
+  const client = wire(edge.port, 'BROKEN')
+  client.socket.end()
+  expect(statuses(await client.closed())).toEqual([400])
+  expect(edge.refused).toEqual(['malformed'])
+})

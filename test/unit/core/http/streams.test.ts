@@ -163,3 +163,31 @@ test('a handler that answers a stream after its caller has gone has the source t
   await vi.waitFor(() => expect(iterator.return).toHaveBeenCalledTimes(1))
   expect(iterator.next).not.toHaveBeenCalled()
 })
+
+test.each([
+  ['whose head cannot be written', { headers: { 'x-a': 'b\nc' } }],
+  ['with a status that is none', { status: 99 }],
+])('a stream %s is INTERNAL, and the source told', async (_what, changes) => {
+  const iterator = {
+    next: vi.fn<() => Promise<IteratorResult<string>>>(),
+    return: vi
+      .fn<() => Promise<IteratorReturnResult<undefined>>>()
+      .mockResolvedValue({ done: true, value: undefined }),
+  }
+  const body: AsyncIterable<string> = { [Symbol.asyncIterator]: () => iterator }
+  await using edge = await running({ handler: () => Promise.resolve({ status: 200, body, ...changes }) })
+  expect((await fetch(edge.origin)).status).toBe(500)
+  expect([iterator.next.mock.calls.length, iterator.return.mock.calls.length]).toEqual([0, 1])
+})
+
+test.each([
+  ['a number', 7],
+  ['null', null],
+  ['an object', { a: 1 }],
+])('a body that is %s, as a plugin without types may send it, is INTERNAL', async (_what, body) => {
+  await using edge = await running({
+    handler: () => Promise.resolve({ status: 200, body: body as unknown as string }), // what the types forbid
+  })
+  expect((await fetch(edge.origin)).status).toBe(500)
+  expect(edge.lines).toHaveLength(1)
+})
