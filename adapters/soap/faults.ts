@@ -106,8 +106,8 @@ export function faultOfReply(fault: Fault, context: FaultContext): SoapFault {
     ['Sender', 'caller'],
     ['Server', 'server'],
     ['Receiver', 'server'],
-  ]).get(fault.code)
-  const named = known === undefined && isNcName(fault.code)
+  ]).get(/^[^.]*/.exec(fault.code)?.[0] ?? '') // SOAP 1.1 §4.4.1: a dot goes from the general to the particular
+  const named = (known === undefined || fault.code.includes('.')) && isNcName(fault.code)
   return {
     code: known ?? 'server',
     ...(named ? { subcode: { uri: ns.gateway, local: fault.code } } : {}),
@@ -138,14 +138,17 @@ export function readFault(
   version: Version,
   context: FaultContext,
 ): Fault & { readonly soapCode: string } {
-  // unqualified in 1.1 (WS-I BP 1.1 R1001), but some servers qualify them
-  const child = (owner: XmlElement, local: string): XmlElement | undefined =>
-    childElement(owner, '', local) ?? childElement(owner, versions[version].envelope, local)
-  const codeElement = version === '1.1' ? child(entry, 'faultcode') : child(entry, 'Code')
+  // unqualified in 1.1 (WS-I BP 1.1 R1001), but some servers qualify them, and some use 1.1's names in 1.2
+  const child = (owner: XmlElement, ...locals: readonly string[]): XmlElement | undefined =>
+    locals
+      .flatMap((local) => [
+        childElement(owner, '', local),
+        childElement(owner, versions[version].envelope, local),
+      ])
+      .find((found) => found !== undefined)
+  const codeElement = child(entry, 'Code', 'faultcode')
   const soapCode = localPart(
-    codeElement === undefined
-      ? ''
-      : textOf(version === '1.1' ? codeElement : (child(codeElement, 'Value') ?? codeElement)),
+    codeElement === undefined ? '' : textOf(child(codeElement, 'Value') ?? codeElement),
   )
   let code = soapCode
   for (
@@ -154,9 +157,8 @@ export function readFault(
     at = child(at, 'Subcode')
   )
     code = localPart(textOf(child(at, 'Value') ?? at)) || code
-  const reason =
-    version === '1.1' ? child(entry, 'faultstring') : child(child(entry, 'Reason') ?? entry, 'Text')
-  const detail = child(entry, version === '1.1' ? 'detail' : 'Detail')
+  const reason = child(child(entry, 'Reason') ?? entry, 'Text', 'faultstring')
+  const detail = child(entry, 'Detail', 'detail')
   const read = detail === undefined ? undefined : detailJson(detail, context)
   return {
     code: code === '' ? 'Server' : code,

@@ -4,6 +4,7 @@ import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
 import { attribute, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
 import { attachable } from './attachments.ts'
+import { forgiving } from './encoded.ts'
 import { ns, type Version } from './names.ts'
 import type { WsdlOperation } from './wsdl.ts'
 import type { Part, WireMessage } from './wsdl-messages.ts'
@@ -78,7 +79,10 @@ function rpcCodec(schemas: XmlSchemas, message: WireMessage): MessageCodec {
       for (const [index, accessor] of accessors(entry, parts, encoded).entries()) {
         const decl = parts[index]?.decl
         if (accessor !== undefined && decl !== undefined)
-          members.push([parts[index]?.name ?? '', toJson(accessor, decl, encoding(encoded, version))])
+          members.push([
+            parts[index]?.name ?? '',
+            toJson(encoded ? forgiving(accessor, decl) : accessor, decl, encoding(encoded, version)),
+          ])
       }
       return Object.fromEntries(members)
     },

@@ -117,7 +117,8 @@ export function answer(
     case 'EchoScalars':
       return { data: { out: given['in'] ?? {} } }
     case 'GetTicket': {
-      if (BigInt(text(given['ticketId']).trim().replace('+', '')) === 1n) return { data: { ticket: ticket(1) } }
+      if (BigInt(text(given['ticketId']).trim().replace('+', '')) === 1n)
+        return { data: { ticket: ticket(1) } }
       const detail = { code: 404, ticketId: text(given['ticketId']), hint: 'no such ticket' }
       return { fault: { code: 'Server', message: 'Ticket not found', detail: { TicketNotFound: detail } } }
     }
