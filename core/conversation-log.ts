@@ -8,6 +8,8 @@ export interface LogReaderOptions {
   readonly channel: string
   /** Nobody is identified (loopback without `identity`): every program may read everything. */
   readonly open: boolean
+  /** The gateway stops: nobody is kept waiting for what the next life will say. */
+  readonly stopping: AbortSignal
 }
 
 export type LogReader = (conversation: string, after: number, options?: LogOptions) => Promise<LogPage>
@@ -17,7 +19,7 @@ const MOST = 1000
 const LONGEST_WAIT_MS = 60_000
 
 /** `ChannelHost.log`. Throws `NOT_FOUND`, `FORBIDDEN`, `CURSOR_RESET` (detail `{ oldest, top }`). */
-export function createLogReader({ store, channel, open }: LogReaderOptions): LogReader {
+export function createLogReader({ store, channel, open, stopping }: LogReaderOptions): LogReader {
   return async (conversation, after, options = {}) => {
     if (!Number.isSafeInteger(after) || after < 0)
       throw new GatewayError('DECODE_FAILED', `after is ${after}: a sequence number of 0 or more is needed`)
@@ -25,16 +27,22 @@ export function createLogReader({ store, channel, open }: LogReaderOptions): Log
     if (!may(row, options.identity))
       throw new GatewayError('FORBIDDEN', `the conversation "${conversation}" is not yours to read`)
     const watch = options.waitMs === undefined ? undefined : store.watch([`log:${conversation}`])
+    const signals = options.signal === undefined ? [stopping] : [stopping, options.signal]
     try {
       const deadline = performance.now() + Math.min(options.waitMs ?? 0, LONGEST_WAIT_MS)
       let cursor = after
       for (;;) {
         const page = await readPage(row, cursor, options)
         const left = deadline - performance.now()
-        if (page.messages.length > 0 || watch === undefined || left <= 0 || options.signal?.aborted === true)
+        if (
+          page.messages.length > 0 ||
+          watch === undefined ||
+          left <= 0 ||
+          signals.some(({ aborted }) => aborted)
+        )
           return page
         cursor = page.next
-        await hint(watch, left, options.signal)
+        await hint(watch, left, signals)
       }
     } finally {
       watch?.close()
@@ -91,17 +99,17 @@ function forCustomer(message: Message): boolean {
 async function hint(
   watch: AsyncIterable<string>,
   ms: number,
-  signal: AbortSignal | undefined,
+  signals: readonly AbortSignal[],
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
   const gone = (): void => resolve()
-  signal?.addEventListener('abort', gone, { once: true })
+  for (const signal of signals) signal.addEventListener('abort', gone, { once: true })
   const hinted = watch[Symbol.asyncIterator]().next()
   try {
     await Promise.race([promise, hinted])
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener('abort', gone)
+    for (const signal of signals) signal.removeEventListener('abort', gone)
   }
 }

@@ -85,7 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let settings = options.settings
   let generation: Generation | undefined
   let origin = ''
-  let draining = false
+  const stopping = new AbortController()
   let lastReload: { readonly at: string; readonly error?: string } | undefined
   let edge: Edge
 
@@ -130,6 +130,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         pipeline,
         store,
         open: options.open,
+        stopping: stopping.signal,
         identify: (credential, channel) => identity.forCredential(credential, channel),
         remount: () => {
           if (generation !== undefined) mount(generation)
@@ -199,7 +200,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   function unready(): readonly Unready[] {
     const health = store.health()
     return [
-      ...(draining ? [{ part: 'gateway', reason: 'it is stopping' }] : []),
+      ...(stopping.signal.aborted ? [{ part: 'gateway', reason: 'it is stopping' }] : []),
       ...(health.writable ? [] : [{ part: 'store', reason: `it cannot be written: ${health.reason}` }]),
       ...(generation === undefined ? [{ part: 'gateway', reason: 'no generation is running' }] : []),
     ]
@@ -285,7 +286,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     async stop(deadlineMs) {
       const end = performance.now() + deadlineMs
       const left = (): number => Math.max(0, end - performance.now())
-      draining = true
+      stopping.abort()
       await Promise.all([edge.drain(left() * 0.6), pipeline.stop(left() * 0.6)])
       const stragglers = pipeline.lanes.inFlight
       retention[Symbol.dispose]()

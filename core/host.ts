@@ -11,6 +11,8 @@ export interface HostOptions {
   readonly store: Store
   /** Nobody is identified: every program may read everything. */
   readonly open: boolean
+  /** The gateway stops. */
+  readonly stopping: AbortSignal
   readonly identify: (credential: Credential, channel: string) => Promise<Identity>
   /** The channel serves something new while it runs. */
   readonly remount: () => void
@@ -18,14 +20,14 @@ export interface HostOptions {
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
   const { settings, operations, mounts, pushes } = parts
-  const { pipeline, store, open } = options
+  const { pipeline, store, open, stopping } = options
   const origin = { id: settings.id, pushes }
   return {
     operations: operations.list,
     accept: (draft, acceptOptions) => pipeline.accept(origin, draft, acceptOptions),
     draft: (operation, body, base) => operations.draft(operation, body, base),
     handed: (id, how) => pipeline.returnRight.handed(id, how),
-    log: createLogReader({ store, channel: settings.id, open }),
+    log: createLogReader({ store, channel: settings.id, open, stopping }),
     identify: (credential) => options.identify(credential, settings.id),
     serve(path, handler) {
       if (!path.startsWith('/'))
