@@ -4,7 +4,7 @@ import { quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute } from './bind-encoded.ts'
 import { shapeOf } from './bind-shape.ts'
-import { XSD_NS, XSI_NS, clark } from './names.ts'
+import { XSD_NS, XSI_NS, clark, fullKey } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
@@ -135,5 +135,5 @@ function looseAttribute(
     return
   }
   const isTaken = taken.has(plain) || Object.hasOwn(object, plain)
-  setMember(object, isTaken ? `@${clark(uri, local)}` : plain, value)
+  setMember(object, isTaken ? `@${fullKey(uri, local)}` : plain, value)
 }

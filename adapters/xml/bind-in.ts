@@ -7,7 +7,7 @@ import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn } from '.
 import { admits, arrange, shapeOf } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn } from './bind-untyped.ts'
-import { XSI_NS, clark } from './names.ts'
+import { XSI_NS, clark, fullKey } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
@@ -100,7 +100,7 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
     const values = found.get(key) ?? []
     if (values.length === 0) found.set(key, values)
     else if (member?.repeated === false) throw binding.problem('came more than once', child.local)
-    const index = member?.repeated === false ? 0 : values.length + 1
+    const index = member?.repeated === true || values.length > 0 ? values.length + 1 : 0
     values.push(
       binding.inside(child.local, index, () =>
         member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding),
@@ -151,7 +151,7 @@ function looseKey(child: XmlElement, shape: Shape, binding: Binding): string | u
       return undefined
     }
   }
-  return shape.byKey.has(child.local) ? clark(child.uri, child.local) : child.local
+  return shape.byKey.has(child.local) ? fullKey(child.uri, child.local) : child.local
 }
 
 /** Mixed content in its order: strings, and objects with one member each. */

@@ -31,14 +31,23 @@ export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): 
   if (value === null || (object !== undefined && getMember(object, '#text') === null))
     return nilOut(object, actual, start, { decl, binding })
   if (actual.kind === 'simple') {
-    const text = object === undefined ? value : (getMember(object, '#text') ?? '')
-    if (object !== undefined) reportLoose(object, new Set(['#text', '@type', '@xsi:type']), binding)
-    return simpleElement(start, text, actual, { decl, binding })
+    return simpleElement(start, object === undefined ? value : textIn(object, binding), actual, {
+      decl,
+      binding,
+    })
   }
   if (actual.array !== undefined) return arrayOut(value, actual.array, start, { binding, item: typedOut })
   if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
     return openOut(value, start, said.isSaid, binding)
   return complexOut(value, actual, start, { decl, binding })
+}
+
+/** The text of `{ "@type": …, "#text": … }`; an object with members of its own is no text. */
+function textIn(object: JsonMembers, binding: Binding): Json {
+  const text = getMember(object, '#text')
+  if (text === undefined && Object.keys(object).some((key) => !key.startsWith('@'))) return object
+  reportLoose(object, new Set(['#text', '@type', '@xsi:type']), binding)
+  return text ?? ''
 }
 
 /** An element before its content: its name, what xsi:type says, and the prefix that needs. */
@@ -202,7 +211,7 @@ function memberOut(key: string, value: Json, { at, shape, binding }: MemberPlace
   const member = shape.byKey.get(key)
   if (member === undefined) {
     const name = nameOfKey(key, wildcardNamespace(shape))
-    return binding.inside(name.local, at + 1, () => childOut(value, name, binding))
+    return binding.inside(name.local, at === 0 ? 0 : at + 1, () => childOut(value, name, binding))
   }
   const { decl } = member
   return binding.inside(decl.name.local, member.repeated ? at + 1 : 0, () =>
@@ -211,7 +220,10 @@ function memberOut(key: string, value: Json, { at, shape, binding }: MemberPlace
 }
 
 function memberFor(key: string, shape: Shape): Member | undefined {
-  return shape.byKey.get(key) ?? (key.startsWith('{') ? shape.byName.get(key) : undefined)
+  const known = shape.byKey.get(key)
+  if (known !== undefined || !key.startsWith('{')) return known
+  const { uri, local } = nameOfKey(key, '')
+  return shape.byName.get(clark(uri, local))
 }
 
 function manyOf(value: Json): readonly Json[] {

@@ -1,5 +1,5 @@
 // What a complex type is as a JSON object: its members by name, and the order their elements stand in.
-import { clark } from './names.ts'
+import { clark, fullKey } from './names.ts'
 import type { AttributeDecl, ComplexType, ElementDecl, Particle } from './schema.ts'
 import type { XmlName } from './tree.ts'
 
@@ -53,7 +53,7 @@ function makeShape(type: ComplexType): Shape {
   const byName = new Map<string, Member>()
   const byLocal = new Map<string, Member>()
   for (const [name, { decl, max, own }] of counted) {
-    const key = byKey.has(decl.name.local) ? name : decl.name.local
+    const key = byKey.has(decl.name.local) ? fullKey(decl.name.uri, decl.name.local) : decl.name.local
     const member = { key, decl, repeated: max > 1, max, own: own && !decl.abstract }
     members.push(member)
     byKey.set(key, member)
@@ -64,7 +64,7 @@ function makeShape(type: ComplexType): Shape {
   const attributesByKey = new Map<string, AttributeMember>()
   for (const decl of type.attributes) {
     const plain = `@${decl.name.local}`
-    const key = attributesByKey.has(plain) ? `@${clark(decl.name.uri, decl.name.local)}` : plain
+    const key = attributesByKey.has(plain) ? `@${fullKey(decl.name.uri, decl.name.local)}` : plain
     attributes.push({ key, decl })
     attributesByKey.set(key, { key, decl })
   }

@@ -3,7 +3,7 @@ import type { Json } from 'dragoman'
 import { getMember, isObject, nameOfKey, quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
-import { XSD_NS, XSI_NS, clark } from './names.ts'
+import { XSD_NS, XSI_NS, fullKey, isNcName } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
 import { attribute, attributeOf, element as makeElement, resolveQName, textOf } from './tree.ts'
@@ -47,12 +47,17 @@ export function untypedIn(element: XmlElement, binding: Binding, childIn: ChildI
   for (const child of children) {
     const values = groups.get(child.local) ?? []
     groups.set(child.local, values)
-    values.push(binding.inside(child.local, values.length + 1, () => childIn(child, binding)))
+    values.push(binding.inside(child.local, nth(values.length), () => childIn(child, binding)))
   }
   for (const [name, values] of groups)
     setMember(object, name, values.length === 1 && !lists.has(name) ? (values[0] ?? null) : values)
   for (const name of lists) if (!groups.has(name)) setMember(object, name, [])
   return object
+}
+
+/** The first of a name may be the only one: it is not counted in paths. */
+function nth(before: number): number {
+  return before === 0 ? 0 : before + 1
 }
 
 function elementsOf(element: XmlElement): XmlElement[] {
@@ -84,7 +89,7 @@ function attributesIn(element: XmlElement, binding: Binding): JsonObject {
   for (const { uri, local, value } of element.attributes) {
     if (isEncodingAttribute({ uri, local })) continue
     const plain = `@${local}`
-    const key = Object.hasOwn(object, plain) ? `@${clark(uri, local)}` : plain
+    const key = Object.hasOwn(object, plain) ? `@${fullKey(uri, local)}` : plain
     setMember(object, key, valueIn(value, binding.typeHere(plain), binding, plain))
   }
   const said = saidType(element)
@@ -123,7 +128,7 @@ export function untypedOut(
   childOut: ChildOut = untypedOut,
 ): XmlElement {
   if (value === null) return makeElement(name.uri, name.local, [nil])
-  if (!isObject(value) && !Array.isArray(value)) return leaf(name, [], scalarOut(value, binding), binding)
+  if (!isObject(value) && !Array.isArray(value)) return leaf(name, scalarOut(value, binding))
   const uri = binding.options.childNamespace ?? name.uri
   if (Array.isArray(value)) {
     const items: readonly Json[] = value
@@ -145,13 +150,8 @@ export function untypedOut(
 
 export const nil: XmlAttribute = attributeOf('nil', 'true', XSI_NS)
 
-function leaf(
-  name: XmlName,
-  attributes: readonly XmlAttribute[],
-  text: string,
-  _binding: Binding,
-): XmlElement {
-  return makeElement(name.uri, name.local, attributes, text === '' ? [] : [text])
+function leaf(name: XmlName, text: string): XmlElement {
+  return makeElement(name.uri, name.local, [], text === '' ? [] : [text])
 }
 
 function scalarOut(value: Json, binding: Binding, below?: string): string {
@@ -187,6 +187,7 @@ function membersOut(
   for (const [key, value] of Object.entries(object)) {
     if (key.startsWith('@') || key.startsWith('#')) continue
     const name = nameOfKey(key, uri)
+    if (!isNcName(name.local)) throw binding.problem('is not a name an element can have', key)
     if (!Array.isArray(value))
       children.push(binding.inside(name.local, 0, () => childOut(value, name, binding)))
     else

@@ -40,3 +40,8 @@ export function isNcName(name: string): boolean {
 export function clark(uri: string, local: string): string {
   return uri === '' ? local : `{${uri}}${local}`
 }
+
+/** `{uri}local` also without a namespace (`{}local`): the member that stands beside another of the same local name. */
+export function fullKey(uri: string, local: string): string {
+  return `{${uri}}${local}`
+}

@@ -126,8 +126,8 @@ class References {
         children.push(child)
         continue
       }
-      // An independent element (SOAP 1.1 §5.1 rule 8) is put where it is wanted.
-      if (this.#wanted.has(idOf(child) ?? '') && isBody(element)) {
+      // An independent element (SOAP 1.1 §5.1 rule 8) is put where it is wanted; the first is the call itself (§7.1).
+      if (this.#wanted.has(idOf(child) ?? '') && isIndependent(child, element)) {
         changed = true
         continue
       }
@@ -145,8 +145,11 @@ class References {
   }
 }
 
-function isBody({ uri, local }: XmlName): boolean {
-  return local === 'Body' && (uri === SOAP11_NS || uri === SOAP12_NS)
+/** SOAP 1.1 §5.6: root="0" says that even the first element of a body is no call. */
+function isIndependent(child: XmlElement, parent: XmlElement): boolean {
+  if (parent.local !== 'Body' || (parent.uri !== SOAP11_NS && parent.uri !== SOAP12_NS)) return false
+  const first = parent.children.find((sibling) => typeof sibling !== 'string')
+  return child !== first || attribute(child, 'root', SOAPENC_NS)?.trim() === '0'
 }
 
 /** Of the target: its id, and the root mark of independent elements (SOAP 1.1 §5.6). */

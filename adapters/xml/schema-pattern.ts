@@ -6,9 +6,9 @@ import type { PatternNode } from './schema-regex.ts'
 // JavaScript's RegExp backtracks: one nested quantifier in a WSDL and one hostile value would hold the process for hours.
 
 export interface Pattern {
-  matches(value: string): boolean
+  readonly matches: (value: string) => boolean
   /** A shortest value that matches, if one is found. */
-  example(): string | undefined
+  readonly example: () => string | undefined
 }
 
 /** States after the bounded repeats are written out; a pattern that needs more is not enforced. */
