@@ -1,0 +1,98 @@
+// Clients nobody here wrote, each through all its cases: before a JSON service, and before a SOAP server nobody here wrote.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../support/gateway.ts'
+import type { GatewayProcess } from '../support/gateway.ts'
+import { casesOf, jaxwsBuild, runClient, skipped, why } from './clients.ts'
+import type { Run, Stack } from './clients.ts'
+import { startBeforeRest, startBeforeSoap } from './gateways.ts'
+import { startKitBusiness } from './rest-business.ts'
+import type { Business } from './rest-business.ts'
+import { startSoapServer } from './soap-server.ts'
+import type { SoapServer } from './soap-server.ts'
+
+const jaxws = jaxwsBuild()
+afterAll(() => jaxws[Symbol.asyncDispose]())
+
+type Case = Pick<Run, 'stack' | 'service' | 'version'> & { readonly path: string }
+
+const stacks: readonly Stack[] = ['zeep', 'php', 'soaplite', 'jaxws']
+
+/** Every client in both versions at each path of the orders service, and on the legacy ones in the styles it speaks. */
+function casesAt(orders: readonly string[]): readonly Case[] {
+  return stacks.flatMap((stack): Case[] => [
+    ...orders.flatMap((path): Case[] => [
+      { stack, service: 'orders', path, version: '11' },
+      { stack, service: 'orders', path, version: '12' },
+    ]),
+    { stack, service: 'legacy', path: '/legacy-lit' },
+    // JAX-WS has no rpc/encoded
+    ...(stack === 'jaxws' ? [] : [{ stack, service: 'legacy' as const, path: '/legacy-enc' }]),
+  ])
+}
+
+function names({ stack, version, path }: Case): string {
+  return `${stack}${version === undefined ? '' : `, SOAP 1.${version.slice(1)}`}, at ${path}`
+}
+
+async function verdicts(gateway: GatewayProcess, { path, ...client }: Case): Promise<Record<string, string>> {
+  return runClient({ ...client, address: `${gateway.base}${path}` }, jaxws.classPath)
+}
+
+function allOk(service: Case['service']): Record<string, string> {
+  return Object.fromEntries(casesOf(service).map((name) => [name, 'ok']))
+}
+
+describe('before a JSON service', () => {
+  let business: Business
+  let gateway: GatewayProcess
+  beforeAll(async () => {
+    business = await startKitBusiness()
+    gateway = await startBeforeRest(business.url)
+  })
+  afterAll(async () => {
+    await gateway[Symbol.asyncDispose]()
+    await business[Symbol.asyncDispose]()
+  })
+
+  for (const one of casesAt(['/orders'])) {
+    test.skipIf(skipped(one.stack))(
+      `every case of ${names(one)}${why(one.stack)}`,
+      { timeout: 90_000 },
+      async () => {
+        const before = business.called.length
+        expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
+        const notified = (): true | undefined =>
+          business.called.includes('NotifyShipment', before) || undefined
+        if (one.service === 'orders') await until(notified) // a one-way call is answered before it is delivered
+      },
+    )
+  }
+})
+
+// The tests of this half need PHP whatever the client is: without it none of them runs, and nothing is started.
+describe('before a SOAP server (PHP SoapServer), asked in SOAP 1.1 and in SOAP 1.2', () => {
+  let server: SoapServer
+  let gateway: GatewayProcess
+  beforeAll(async () => {
+    server = await startSoapServer()
+    gateway = await startBeforeSoap(server.url)
+  })
+  afterAll(async () => {
+    await gateway[Symbol.asyncDispose]()
+    await server[Symbol.asyncDispose]()
+  })
+
+  for (const one of casesAt(['/orders', '/orders12'])) {
+    const needed = [one.stack, 'php'] as const
+    test.skipIf(skipped(...needed))(
+      `every case of ${names(one)}${why(...needed)}`,
+      { timeout: 90_000 },
+      async () => {
+        const notified = (): number => server.log().split('NotifyShipment 1 DHL').length
+        const before = notified()
+        expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
+        if (one.service === 'orders') await until(() => notified() > before || undefined)
+      },
+    )
+  }
+})
