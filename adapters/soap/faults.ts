@@ -4,7 +4,7 @@ import { fromJson, toJson } from '../xml/bind.ts'
 import { isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
 import { attributeOf, childElement, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
-import { ns, versions, type QName, type Version } from './names.ts'
+import { ns, prefixes, versions, type QName, type Version } from './names.ts'
 
 /** `caller` is Client or Sender, `server` is Server or Receiver; the rest have one name in both versions. */
 export type FaultCode = 'caller' | 'server' | 'VersionMismatch' | 'MustUnderstand' | 'DataEncodingUnknown'
@@ -203,8 +203,7 @@ function fault12(fault: SoapFault): XmlElement {
 
 /** An element whose text is a qualified name: it carries the declaration of the prefix it uses. */
 function qnameElement(uri: string, local: string, value: QName): XmlElement {
-  const prefix =
-    value.uri === ns.gateway ? 'd' : value.uri === ns.soap11 || value.uri === ns.soap12 ? 's' : 'q'
+  const prefix = prefixes.get(value.uri) ?? 'q'
   return {
     ...element(uri, local, [], [`${prefix}:${value.local}`]),
     namespaces: new Map([[prefix, value.uri]]),

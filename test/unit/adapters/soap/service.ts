@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Accepted, Channel, HttpRequest, HttpResponse, Reply } from 'dragoman'
+import type { Accepted, Channel, HttpRequest, HttpResponse, Identity, Reply } from 'dragoman'
 import { testHost, testScope, type ScopeOptions, type TestHost } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
 import { readXml } from '../../../../adapters/xml/read.ts'
@@ -13,6 +13,8 @@ import { answer } from './semantics.ts'
 export interface Running extends AsyncDisposable {
   readonly host: TestHost
   readonly channel: Channel
+  /** Whom each request was accepted for. */
+  readonly identities: readonly (Identity | undefined)[]
   /** One POST; the path is the channel's. */
   post(
     body: string | Uint8Array,
@@ -45,9 +47,11 @@ export async function serve({ config, scope, operations, reply }: Setting = {}):
   if (checked.issues !== undefined) throw new Error(checked.issues.map(({ message }) => message).join('; '))
   const channel = component.create(checked.value, testScope(scope))
   const host = testHost(operations)
+  const identities: (Identity | undefined)[] = []
   const business: TestHost = {
     ...host,
     async accept(draft, options) {
+      identities.push(options?.identity)
       const accepted = await host.accept(draft, options)
       if (accepted.reply !== undefined) return accepted
       const given =
@@ -62,6 +66,7 @@ export async function serve({ config, scope, operations, reply }: Setting = {}):
   return {
     host,
     channel,
+    identities,
     handle,
     post: (body, headers = {}, rest = {}) =>
       handle({
