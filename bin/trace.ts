@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError } from '../core/api.ts'
-import { openSqliteStore } from '../core/store/sqlite.ts'
+import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
 import { configFile, loadAll } from './config-file.ts'
@@ -54,8 +54,8 @@ async function fromGateway(directory: string, id: string): Promise<Trace | undef
 }
 
 async function fromFile(directory: string, id: string): Promise<Trace | undefined> {
-  await using store = await openSqliteStore({ directory, readOnly: true })
-  return traceOf(store, id)
+  using store = openStoreReader(directory)
+  return traceOf({ find: async (find) => store.find(find) }, id)
 }
 
 function readable({ id, steps }: Trace): string {

@@ -16,7 +16,7 @@ export interface Trace {
 }
 
 /** Undefined: the store knows nothing of the id. Takes a message's id; an external id's key is found by `key`. */
-export async function traceOf(store: Store, id: string): Promise<Trace | undefined> {
+export async function traceOf(store: Pick<Store, 'find'>, id: string): Promise<Trace | undefined> {
   const rows = await store.find({ by: 'id', id })
   if (rows.length === 0) return undefined
   const message = rows.find((row) => row.row === 'message' && row.message.id === id)

@@ -7,7 +7,7 @@ import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { migrate } from './schema.ts'
 
-const FILE = 'dragoman.db'
+export const FILE = 'dragoman.db'
 const LOCK = 'dragoman.lock'
 const WITNESS = 'dragoman.witness'
 

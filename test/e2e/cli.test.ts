@@ -1,0 +1,86 @@
+// The command line as a person uses it: one gateway, then every command against it.
+import { execFile, spawnSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { startBot, textOf } from '../support/bot.ts'
+import { startGateway, temporaryDirectory } from '../support/gateway.ts'
+
+const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
+
+function run(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [BIN, ...args], { encoding: 'utf8' })
+}
+
+/** The same while this process answers as the bot. */
+async function runBeside(...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [BIN, ...args])
+  return stdout
+}
+
+test('send, trace while it runs, trace from its file, and a clean end', async () => {
+  const directory = await temporaryDirectory()
+  await using bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  const yaml = `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot.url}" } }
+routes: [{ agent: helper }]
+`
+  const config = join(directory, 'gateway.yaml')
+  const data = join(directory, 'data')
+  let id = ''
+  {
+    await using gateway = await startGateway({ yaml, directory })
+    const sent = JSON.parse(await runBeside('send', 'hello', '--url', gateway.base)) as { id: string }
+    expect(sent).toMatchObject({ duplicate: false, reply: { parts: [{ text: 'echo hello' }] } })
+    id = sent.id
+    const running = await runBeside('trace', id, '--config', config, '--data', data)
+    expect(running).toMatch(/accepted .*hello/u)
+    expect(running).toMatch(/attempt 1 +agent helper/u)
+    expect(running).toMatch(/settled +answered/u)
+    expect(await gateway.stop()).toBe(0)
+  }
+  const read = run('trace', id, '--config', config, '--data', data)
+  expect(read.stderr).toBe('')
+  expect(read.stdout).toMatch(/reply .*echo hello/u)
+  const unknown = run('trace', '01900000-0000-7000-8000-000000000000', '--config', config, '--data', data)
+  expect(unknown.status).toBe(1)
+  expect(unknown.stderr).toMatch(/knows nothing of 01900000/u)
+})
+
+test('send without a gateway says what to do', () => {
+  const sent = run('send', 'hello', '--url', 'http://127.0.0.1:1')
+  expect(sent.status).toBe(1)
+  expect(sent.stderr).toContain('no gateway answered at http://127.0.0.1:1')
+  expect(sent.stderr).not.toMatch(/^\s+at /mu)
+})
+
+test('check names every problem with its place; a good file is ok', async () => {
+  const directory = await temporaryDirectory()
+  const bad = join(directory, 'bad.yaml')
+  await writeFile(bad, 'channels: { web: { adapter: rset } }\nagents: {}\nroutes:\n  - { agent: crm }\n')
+  const checked = run('check', '--config', bad)
+  expect(checked.status).toBe(1)
+  expect(checked.stderr).toMatch(/bad\.yaml:1:\d+: .*rset.*did you mean "rest"/u)
+  expect(checked.stderr).toMatch(/bad\.yaml:4:\d+: .*"crm"/u)
+  const good = run('check', '--config', resolve(import.meta.dirname, '../../config/gateway.yaml'))
+  expect(good).toMatchObject({ status: 0, stderr: '' })
+  expect(good.stdout).toMatch(/gateway\.yaml: ok \(2 channels, 1 backend, 1 agent, 3 routes\)/u)
+})
+
+test('schema is a JSON Schema that knows the adapters', () => {
+  const schema = JSON.parse(run('schema').stdout) as { $schema: string; properties: Record<string, unknown> }
+  expect(schema.$schema).toContain('2020-12')
+  expect(Object.keys(schema.properties)).toEqual(
+    expect.arrayContaining(['http', 'channels', 'backends', 'agents', 'routes']),
+  )
+})
+
+test('a second process on the same store is refused', async () => {
+  const yaml = 'channels: { web: { adapter: rest } }\nroutes: []\n'
+  await using first = await startGateway({ yaml })
+  await expect(startGateway({ yaml, directory: first.directory })).rejects.toThrow(
+    /in use by another process/u,
+  )
+})
