@@ -8,6 +8,7 @@ import { openContract, wsdlContract, type Contract } from './contract.ts'
 import { loadDocuments, type Documents } from './documents.ts'
 import { contentType, makeEnvelope } from './envelope.ts'
 import { exchange, type Service } from './exchange.ts'
+import { prefixes } from './names.ts'
 import { askedDocument, publish } from './publish.ts'
 import { channelGuard } from './security.ts'
 import { readWsdl } from './wsdl.ts'
@@ -165,6 +166,7 @@ function curl(address: string, contract: Contract, host: ChannelHost): string | 
   if (example === undefined) return undefined
   const envelope = makeEnvelope({
     version: '1.1',
+    encoded: example.encoded,
     ...(example.body === undefined ? {} : { body: example.body }),
   })
   const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
@@ -172,6 +174,6 @@ function curl(address: string, contract: Contract, host: ChannelHost): string | 
     `curl -s ${quoted(address)}`,
     `-H ${quoted(`Content-Type: ${contentType('1.1')}`)}`,
     `-H ${quoted(`SOAPAction: "${example.soapAction}"`)}`,
-    `-d ${quoted(writeXmlText(envelope))}`,
+    `-d ${quoted(writeXmlText(envelope, { prefixes }))}`,
   ].join(' ')
 }

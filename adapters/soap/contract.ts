@@ -46,6 +46,7 @@ export interface Example {
   readonly name: string
   readonly soapAction: string
   readonly body: XmlElement | undefined
+  readonly encoded: boolean
 }
 
 export interface Contract {
@@ -109,7 +110,7 @@ export function wsdlContract(wsdl: Wsdl): Contract {
       if (operation === undefined) return undefined
       const codec = messageCodec(schemas, operation, operation.input)
       const body = codec.encode(value ?? codec.sample(), '1.1')
-      return { name: operation.name, soapAction: operation.soapAction, body }
+      return { name: operation.name, soapAction: operation.soapAction, body, encoded: codec.encoded }
     },
   }
 }
@@ -181,7 +182,12 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
     example(name, value) {
       const decl = schemas?.elements.find((one) => name === undefined || one.name.local === name)
       if (decl === undefined) return undefined
-      return { name: decl.name.local, soapAction: '', body: fromJson(value ?? sample(decl), decl.name, decl) }
+      return {
+        name: decl.name.local,
+        soapAction: '',
+        body: fromJson(value ?? sample(decl), decl.name, decl),
+        encoded: false,
+      }
     },
   }
 }
