@@ -116,7 +116,12 @@ async function handle(
   if (request.method !== 'POST') return notAllowed(published)
   const { type } = mediaType(request.headers['content-type'])
   // WS-I BP 1.1 R1115, SOAP 1.2 Part 2 §7.5.2; no type at all is borne
-  const known = ['', 'text/xml', 'application/soap+xml', ...(config.mtom ? ['multipart/related'] : [])]
+  const known = [
+    '',
+    'text/xml',
+    'application/soap+xml',
+    ...(config.mtom === 'off' ? [] : ['multipart/related']),
+  ]
   if (!known.includes(type))
     return line(415, `media type "${type}" is not text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)`)
   try {

@@ -103,7 +103,7 @@ export const channelConfig = z
       .min(0)
       .default(0)
       .describe('how long an operation that is a message waits for its answer before it is acknowledged'),
-    mtom: z.boolean().default(true).describe('take MTOM and attachments, and answer in MTOM whoever sent it'),
+    mtom: z.enum(['off', 'in', 'both']).default('in').describe('both: answer in MTOM whoever sent it'),
   })
   .refine(
     ({ wsdl, schema }) => wsdl === undefined || schema === undefined,

@@ -39,7 +39,7 @@ interface Exchange {
   charset: string
   addressing?: Addressing
   readonly sealer: Guard | undefined
-  /** The request came in MTOM: so may the answer. */
+  /** The request came in MTOM, and so may the answer go. */
   mtom: boolean
 }
 
@@ -132,7 +132,7 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
     return readXml(request.body, { ...options, charset: type.parameters.get('charset') })
   const { root, type: inner, parts } = readPackage(request.body, type)
   if (inner.type === versions['1.2'].mediaType) state.version = '1.2'
-  state.mtom = true
+  state.mtom = config.mtom === 'both'
   const document = readXml(root, { ...options, charset: inner.parameters.get('charset') })
   return { ...document, root: includeParts(document.root, parts) }
 }

@@ -13,6 +13,8 @@ const clients = {
     'jaxws-11',
     'jaxws-12',
     'extras-wcf-basic',
+    'extras-wsse-wsa-11',
+    'extras-mtom-jaxws-11',
   ],
   'legacy-rpclit': ['zeep-lit', 'php-lit', 'soaplite-lit', 'jaxws-lit'],
   'legacy-rpcenc': ['zeep-enc', 'php-enc', 'soaplite-enc'],

@@ -3,7 +3,7 @@ import { loadDocuments } from '../../../../adapters/soap/documents.ts'
 import { messageCodec } from '../../../../adapters/soap/messages.ts'
 import { readWsdl } from '../../../../adapters/soap/wsdl.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
-import { wsdl } from './service.ts'
+import { bodyText, envelope, normal, serve, wsdl } from './service.ts'
 
 const model = readWsdl(await loadDocuments(wsdl('legacy-rpcenc'), { fetch, imports: [] }))
 
@@ -50,5 +50,55 @@ describe('SOAP encoding as untyped stacks write it', () => {
     ['text beside them', 'x<s>a</s>'],
   ])('%s are refused', (_what, inner) => {
     expect(() => decode('echoString', inner)).toThrow(expect.objectContaining({ code: 'DECODE_FAILED' }))
+  })
+})
+
+describe('Axis 1', () => {
+  const style = 's:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"'
+  const types =
+    'xmlns:i="http://www.w3.org/2001/XMLSchema-instance" xmlns:e="http://schemas.xmlsoap.org/soap/encoding/" xmlns:t="urn:example:legacy:types" xmlns:x="http://www.w3.org/2001/XMLSchema"'
+  const ref = (id: string, type: string, inner: string): string =>
+    `<multiRef id="${id}" e:root="0" ${style} i:type="${type}" ${types}>${inner}</multiRef>`
+  const request = envelope(
+    `<m:echoTicket xmlns:m="urn:example:legacy" ${style}><ticket href="#id0"/></m:echoTicket>` +
+      ref(
+        'id0',
+        't:Ticket',
+        '<id href="#id3"/><title i:type="x:string">T</title><owner href="#id1"/><watcher href="#id1"/><due i:type="x:dateTime">2024-02-29T10:15:30Z</due><tags e:arrayType="x:string[2]" i:type="e:Array"><tags>a</tags><tags>b</tags></tags><open href="#id2"/>',
+      ) +
+      ref('id1', 't:Person', '<login i:type="x:string">ann</login><phone i:type="x:string">0044 20</phone>') +
+      ref('id2', 'x:boolean', 'true') +
+      ref('id3', 'x:long', '9007199254740993'),
+  )
+
+  test('sends every value as a reference beside the call (SOAP 1.1 §5.4.1); the answer has types and no references', async () => {
+    await using running = await serve({ config: { wsdl: wsdl('legacy-rpcenc') } })
+    const response = await running.post(request)
+    const person = { login: 'ann', phone: '0044 20' }
+    expect(running.host.drafts[0]?.data).toEqual({
+      ticket: {
+        id: '9007199254740993',
+        title: 'T',
+        owner: person,
+        watcher: person,
+        due: '2024-02-29T10:15:30Z',
+        tags: ['a', 'b'],
+        open: true,
+      },
+    })
+    const text = bodyText(response)
+    expect(text).not.toMatch(/href|multiRef/u)
+    expect(text).toMatch(/<id xsi:type="xsd:long">9007199254740993<.*soapenc:arrayType="xsd:string\[2\]"/su)
+    expect(normal(response)).toContain('encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"')
+  })
+
+  test.each([
+    ['a circle', '<ticket href="#id1"/></m:echoTicket><multiRef id="id1"><owner href="#id1"/></multiRef>'],
+    ['a reference to nothing', '<ticket href="#id9"/></m:echoTicket>'],
+    ['two of one id', '<ticket href="#a"/></m:echoTicket><multiRef id="a"/><multiRef id="a"/>'],
+  ])('%s is a Client fault', async (_what, inner) => {
+    await using running = await serve({ config: { wsdl: wsdl('legacy-rpcenc') } })
+    const response = await running.post(envelope(`<m:echoTicket xmlns:m="urn:example:legacy">${inner}`))
+    expect([response.status, bodyText(response)]).toEqual([500, expect.stringContaining('s:Client')])
   })
 })
