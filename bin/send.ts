@@ -1,5 +1,6 @@
 // `dragoman send`: one message to a running gateway, and its answer.
 import { randomUUID } from 'node:crypto'
+import { GatewayError } from '../core/api.ts'
 import { fail } from './fail.ts'
 
 export interface SendOptions {
@@ -27,6 +28,11 @@ export async function send(text: string, { sender, wait, url, token }: SendOptio
   } catch (error) {
     const reason =
       error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
-    fail(new Error(`no gateway answered at ${url} (${String(reason)}); start one with "dragoman start"`))
+    fail(
+      new GatewayError(
+        'CHANNEL_GONE',
+        `no gateway answered at ${url} (${String(reason)}); start one with "dragoman start"`,
+      ),
+    )
   }
 }

@@ -97,7 +97,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
       method: head.method,
       path: head.path,
       query: head.query,
-      headers: head.headers,
+      headers: asDecoded(head.headers),
       body,
       remote,
       origin: originOf(exchange, head),
@@ -109,6 +109,13 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
   } finally {
     gate.budget.giveBack(held)
   }
+}
+
+/** The body is unpacked: what the adapter sees has no coding any more (RFC 9110 §8.4). */
+function asDecoded(headers: Head['headers']): Head['headers'] {
+  if (headers['content-encoding'] === undefined) return headers
+  const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers
+  return rest
 }
 
 async function identify(gate: Gate, mount: Mount, request: Caller): Promise<Identity> {

@@ -312,6 +312,7 @@ test.each([
   await using edge = await running()
   const answer = await fetch(edge.origin, { method: 'POST', body, headers: { 'content-encoding': coding } })
   expect(await answer.text()).toBe('POST / hello')
+  expect(edge.seen[0]?.headers).not.toHaveProperty('content-encoding')
 })
 
 test('a decoded body may not be longer than the limit either: a bomb is 413', async () => {
