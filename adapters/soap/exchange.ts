@@ -1,47 +1,19 @@
 // One request's way through a SOAP channel: envelope → operation → draft → accept → envelope.
 import { GatewayError } from 'dragoman'
-import type { Accepted, ChannelHost, HttpRequest, HttpResponse, Identity, Json, Party, Scope } from 'dragoman'
+import type { HttpRequest, HttpResponse, Identity, Party } from 'dragoman'
 import { resolveReferences } from '../xml/bind.ts'
 import { readXml, type XmlDocument } from '../xml/read.ts'
 import { childElements, isNamed, type XmlElement } from '../xml/tree.ts'
-import { answerAddressing, faultAction, isAddressing, readAddressing, type Addressing } from './addressing.ts'
+import { isAddressing, readAddressing, type Addressing } from './addressing.ts'
 import { includeParts, readPackage } from './attachments.ts'
-import type { ChannelConfig } from './config.ts'
 import { mediaType, soapAction, type MediaType } from './content.ts'
-import type { Contract, ServedOperation } from './contract.ts'
-import {
-  bodyEntry,
-  type Envelope,
-  faultEnvelope,
-  isEncoded,
-  makeEnvelope,
-  packEnvelope,
-  readEnvelope,
-  requestEntry,
-} from './envelope.ts'
-import { faultOfError, faultOfReply, faultStatus, type SoapFault } from './faults.ts'
-import { checkUnderstood, headersToMetadata, isForUs, metadataToHeaders, staleHeader } from './headers.ts'
-import { clark, versions, type Version } from './names.ts'
-import type { Guard } from './security.ts'
+import type { ServedOperation } from './contract.ts'
+import { bodyEntry, type Envelope, isEncoded, readEnvelope, requestEntry } from './envelope.ts'
+import { faultOfError, faultOfReply } from './faults.ts'
+import { checkUnderstood, headersToMetadata, isForUs } from './headers.ts'
+import { clark, versions } from './names.ts'
+import { faultResponse, outwardHeaders, replyResponse, type Exchange, type Service } from './respond.ts'
 import { isSecurity } from './wsse.ts'
-
-export interface Service {
-  readonly config: ChannelConfig
-  readonly scope: Scope
-  readonly host: ChannelHost
-  readonly contract: Contract
-  readonly guard: Guard | undefined
-}
-
-/** What is known of a request while it is answered; a fault is written with as much of it as there is. */
-interface Exchange {
-  version: Version
-  charset: string
-  addressing?: Addressing
-  readonly sealer: Guard | undefined
-  /** The request came in MTOM, and so may the answer go. */
-  mtom: boolean
-}
 
 /** Answers one POST whose body is decoded. Never throws: every failure becomes a fault of the caller's version. */
 export async function exchange(
@@ -148,105 +120,6 @@ function resolvedEntry(envelope: Envelope, operation: ServedOperation): XmlEleme
       `the envelope has ${others.length + 1} children in the Body (WS-I BP 1.1 R9981)`,
     )
   return bodyEntry(resolved)
-}
-
-interface Answer {
-  readonly operation: ServedOperation
-  readonly accepted: Accepted
-  readonly state: Exchange
-  /** A request without a reply was queued: its answer exists no earlier than its execution. */
-  readonly pending: boolean
-}
-
-function replyResponse(service: Service, { operation, accepted, state, pending }: Answer): HttpResponse {
-  const { version, charset, addressing, sealer } = state
-  const { reply } = accepted
-  const value: Json = reply?.data !== undefined ? reply.data : operation.acknowledge(accepted)
-  const { body, encoded } = operation.encode(value, (path) =>
-    service.scope.log.debug(`${path} is not in the schema and is left out of the answer`),
-  )
-  const headers = [
-    ...(addressing === undefined ? [] : answerAddressing(addressing, operation.answerAction)),
-    ...outwardHeaders(service, operation, accepted),
-  ]
-  const { bytes, contentType } = packEnvelope(
-    makeEnvelope({ version, headers, encoded, ...(body === undefined ? {} : { body }) }),
-    {
-      version,
-      charset,
-      sealer,
-      attach: body === undefined || !state.mtom ? undefined : operation.attachable(body),
-    },
-  )
-  return {
-    status: reply === undefined && pending ? 202 : 200,
-    headers: {
-      'content-type': contentType,
-      'content-length': String(bytes.length),
-      ...staleness(accepted, service.scope.now()),
-    },
-    body: bytes,
-    ...(reply === undefined ? {} : { carries: accepted.id }),
-  }
-}
-
-interface FaultAnswer {
-  readonly accepted?: Accepted
-  readonly headers?: readonly XmlElement[]
-}
-
-function faultResponse(
-  fault: SoapFault,
-  { version, charset, addressing, sealer }: Exchange,
-  given: FaultAnswer = {},
-): HttpResponse {
-  const headers = [
-    ...(addressing === undefined ? [] : answerAddressing(addressing, faultAction(addressing))),
-    ...(given.headers ?? []),
-  ]
-  const { bytes, contentType } = packEnvelope(faultEnvelope(fault, version, headers), {
-    version,
-    charset,
-    sealer,
-  })
-  const { retryAfterMs } = fault
-  return {
-    status: faultStatus(fault, version),
-    headers: {
-      'content-type': contentType,
-      'content-length': String(bytes.length),
-      ...(retryAfterMs === undefined
-        ? {}
-        : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }),
-    },
-    body: bytes,
-    ...(given.accepted === undefined ? {} : { carries: given.accepted.id }),
-  }
-}
-
-/** RFC 9111 §5.1 and RFC 9211: what HTTP says of a stale answer, beside the header block. */
-function staleness({ reply }: Accepted, now: number): Record<string, string> {
-  if (reply?.stale !== true) return {}
-  const age = reply.asOf === undefined ? NaN : Math.floor((now - Date.parse(reply.asOf)) / 1000)
-  return {
-    'cache-status': 'dragoman; hit; detail=stale',
-    ...(Number.isFinite(age) ? { age: String(Math.max(0, age)) } : {}),
-  }
-}
-
-function outwardHeaders(
-  { config, contract, scope }: Service,
-  operation: ServedOperation,
-  { reply }: Accepted,
-): XmlElement[] {
-  const { schemas } = contract
-  const blocks = metadataToHeaders(reply?.metadata, {
-    declared: operation.headersOut,
-    ...(schemas === undefined ? {} : { schemas }),
-    undeclared: { namespace: config.namespace },
-    dropped: (name) => scope.log.warn(`header "${name}" of an answer has no namespace here and is left out`),
-  })
-  return reply?.stale === true ? [...blocks, staleHeader(reply.asOf)] : blocks
 }
 
 /** SOAPAction is 1.1's, the `action` parameter 1.2's (RFC 3902); some stacks send both. wsa:Action counts like them. */

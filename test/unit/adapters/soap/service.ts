@@ -117,3 +117,16 @@ export async function files(contents: Readonly<Record<string, string>>): Promise
 export async function fixtureText(name: string): Promise<string> {
   return readFile(new URL(name, fixtures), 'utf8')
 }
+
+/** The SOAPAction header of an operation of orders.wsdl. */
+export const action = (name: string): Record<string, string> => ({ soapaction: `"${orders}/${name}"` })
+
+/** Posts, and answers what a test looks at. */
+export async function ask(running: Running, body: string, headers: Record<string, string> = {}) {
+  const response = await running.post(body, headers)
+  return {
+    status: response.status,
+    text: bodyText(response),
+    drafts: running.host.drafts.map(({ type }) => type),
+  }
+}
