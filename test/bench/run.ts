@@ -43,8 +43,8 @@ async function launch<T>(
   throw new Error(`${args.join(' ')} ended before it was ready`)
 }
 
-async function load(order: Order): Promise<Result> {
-  const child = spawn(process.execPath, [join(HERE, 'load.ts'), JSON.stringify(order)], {
+async function load(one: Order): Promise<Result> {
+  const child = spawn(process.execPath, [join(HERE, 'load.ts'), JSON.stringify(one)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''
