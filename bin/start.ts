@@ -8,6 +8,7 @@ import { createIdentity, loadAdminToken } from '../core/http/identity.ts'
 import { createLog } from '../core/log.ts'
 import type { RootLog } from '../core/log.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
+import type { StoreHooks } from '../core/store/sqlite.ts'
 import { configFile, loadAll } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -34,7 +35,11 @@ export async function start(options: StartOptions): Promise<void> {
     const { config } = first
     const log = createLog({ level: config.log.level, secrets: config.secrets })
     warnOfPlugins(first, log)
-    const store = await openSqliteStore({ directory: config.dataDirectory })
+    const store = await openSqliteStore({
+      directory: config.dataDirectory,
+      log: log.child('store'),
+      ...testHooks(),
+    })
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
@@ -81,6 +86,12 @@ export async function start(options: StartOptions): Promise<void> {
     fail(error)
     process.exit(1)
   }
+}
+
+/** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/sqlite/crash.ts`). */
+function testHooks(): { readonly hooks?: StoreHooks } {
+  const crash = process.env['DRAGOMAN_TEST_CRASH']
+  return crash === undefined || process.env['NODE_ENV'] !== 'test' ? {} : { hooks: { crash } }
 }
 
 async function renewed(gateway: Gateway, log: RootLog): Promise<void> {

@@ -7,7 +7,7 @@ import type { Components } from './calls.ts'
 import { canonical } from './json.ts'
 import { pushesOf } from './push.ts'
 import type { Row, Settle, Store } from './store/store.ts'
-import { timerId } from './timers.ts'
+import { timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -29,6 +29,8 @@ export interface Callbacks {
 }
 
 export const CALLBACK_PATH = '/v1/callbacks'
+const TAKEN_WITHIN_MS = 2000
+const LOOK_AGAIN_MS = 20
 
 /** The secret of the tokens lives in the store: every instance, and the next life, accepts what this one gave out. */
 export async function loadCallbackSecret(store: Store): Promise<Buffer> {
@@ -72,18 +74,14 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const id = request.path.slice(CALLBACK_PATH.length + 1)
       const ownerEpoch = epochOf(bearer(request.headers['authorization']), id)
       const reply = replyOf(parse(request.body), 'agent', 'the callback')
-      const rows = await store.find({ by: 'id', id })
+      const rows = await rowsOfTaken(id)
       const question = questionOf(rows, id)
       const conversation = await conversationOf(question)
-      const timer = rows.find((row) => row.row === 'work' && row.id === timerId(id))
-      const said = outbound(question, reply, {
-        id: timer === undefined ? 'agent' : agentOf(timer),
-        now: now(),
-      })
+      const said = outbound(question, reply, { id: agentOf(rows, id), now: now() })
       const settle: Settle = {
         home: conversation.home,
         kind: 'timer',
-        id: timerId(id),
+        id: timerId(id, ownerEpoch),
         attempt: 0,
         conversation: question.conversation,
         expect: { ownerEpoch },
@@ -104,10 +102,27 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       throw new GatewayError(
         'NOT_OWNER',
         result.status === 'already'
-          ? `the message ${id} has its answer already (${result.outcome})`
+          ? `no answer to the message ${id} is waited for any more (${result.outcome})`
           : 'the conversation has passed to somebody else; the answer was kept as an internal note',
       )
     },
+  }
+
+  /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */
+  async function rowsOfTaken(id: string): Promise<readonly Row[]> {
+    const deadline = performance.now() + TAKEN_WITHIN_MS
+    let rows = await store.find({ by: 'id', id })
+    while (rows.some((row) => row.row === 'work' && row.kind === 'message' && row.id === id)) {
+      if (performance.now() > deadline)
+        throw new GatewayError(
+          'OVERLOADED',
+          `the message ${id} is not handed over yet; send the callback again`,
+          { retryAfterMs: TAKEN_WITHIN_MS },
+        )
+      await new Promise((again) => setTimeout(again, LOOK_AGAIN_MS))
+      rows = await store.find({ by: 'id', id })
+    }
+    return rows
   }
 
   async function conversationOf(question: Message) {
@@ -122,8 +137,12 @@ function questionOf(rows: readonly Row[], id: string): Message {
   throw new GatewayError('NOT_FOUND', `there is no message ${id} (any more)`)
 }
 
-function agentOf(row: Row): string {
-  return row.row === 'work' ? (row.attempts[0]?.target.replace(/^agent /u, '') ?? 'agent') : 'agent'
+/** Who took it, by the last attempt that the settled row shows. */
+function agentOf(rows: readonly Row[], id: string): string {
+  for (const row of rows)
+    if (row.row === 'settled' && row.id === id)
+      return row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? 'agent'
+  return 'agent'
 }
 
 function accepted(id: string): HttpResponse {

@@ -1,10 +1,11 @@
 // Stage 7: what is done with one lane step, as a verdict for the settle. Never rejects: a failure is a verdict too.
 import { GatewayError } from './api.ts'
-import type { Conversation, Reply } from './api.ts'
+import type { Conversation, Handoff, Reply } from './api.ts'
 import { callAgent, callBackend } from './calls.ts'
 import type { AgentInUse, Components } from './calls.ts'
+import type { Effects } from './effects.ts'
 import type { Route, Router } from './router.ts'
-import { outcomeUnknown } from './settling.ts'
+import { outcomeUnknown, provesNothingDone } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
 
 export interface Verdict {
@@ -19,19 +20,22 @@ export interface Verdict {
   readonly dead?: boolean
   readonly delayMs?: number
   readonly patch?: ConversationPatch
-  /** An answer is promised; after this time it is missing. */
-  readonly callbackWithinMs?: number
+  /** An answer is promised: under which owner epoch, and after which time it is missing. */
+  readonly promised?: { readonly ownerEpoch: number; readonly withinMs: number }
+  /** Nobody was asked: it is no attempt and leaves no trace. */
+  readonly idle?: boolean
 }
 
 export interface DeliverContext {
   readonly router: Router
   readonly components: Components
-  readonly conversation: Conversation
+  /** What an agent is told of the conversation, with a callback that is good under this owner epoch. */
+  readonly conversation: (ownerEpoch: number) => Conversation
   readonly now: number
   readonly attempts: number
   readonly holdMs: number
-  /** The effects of an event besides its agent's notice (DESIGN §8 Events). */
-  readonly effects: (work: Work, route: Route) => Promise<void>
+  /** What an event does for its customer (DESIGN §8 Events). */
+  readonly effects: Effects
 }
 
 const RETRY_FIRST_MS = 500
@@ -41,6 +45,7 @@ const RETRY_LONGEST_MS = 15_000
 export async function deliver(work: Work, context: DeliverContext): Promise<Verdict> {
   const { message } = work
   if (isExpired(message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
+  const step = new Step(work, context)
   let target = 'route'
   try {
     const route = await context.router.route(message)
@@ -48,11 +53,11 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
       throw new GatewayError('NO_ROUTE', `no route takes this ${message.kind} of type "${message.type}"`)
     target = describe(route)
     if (work.poison) return poisoned(work, target)
-    if (route.target.kind === 'backend') return await toBackend(work, route, context)
-    if (route.target.kind === 'agent') return await toAgent(work, route, context)
-    return await notify(work, route, context)
+    if (route.target.kind === 'backend') return await toBackend(step, route)
+    if (route.target.kind === 'agent') return await toAgent(step, route)
+    return await notify(step, route)
   } catch (error) {
-    return failed(work, context, { target, error: GatewayError.from(error) })
+    return step.failed(target, GatewayError.from(error))
   }
 }
 
@@ -66,46 +71,109 @@ export function retryDelay(attempt: number, askedMs?: number): number {
   return Math.ceil(Math.random() * Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_LONGEST_MS))
 }
 
-/** Calls an agent; a breakage or a hand-off goes to the fallback, which then has the conversation. */
-async function toAgent(work: Work, route: Route, context: DeliverContext): Promise<Verdict> {
+/** One attempt and its place in the time its head may hold the lane (SEMANTICS 19). */
+export class Step {
+  readonly work: Work
+  readonly context: DeliverContext
+  readonly #begun = performance.now()
+
+  constructor(work: Work, context: DeliverContext) {
+    this.work = work
+    this.context = context
+  }
+
+  /** What a call may take of what is left. A head that waited over a stop has held nothing up: it gets its whole call. */
+  ms(timeoutMs: number, share = 1): number {
+    const left = this.context.holdMs - this.work.heldMs
+    if (left <= 0) return timeoutMs
+    return Math.min(timeoutMs, left * share - this.#elapsedMs)
+  }
+
+  /** How long to wait before this failed attempt is made again; undefined: it was the last one. */
+  againIn(error: GatewayError): number | undefined {
+    const { work, context } = this
+    if (!error.retry || work.poison || work.attempts.length + 1 >= context.attempts) return undefined
+    const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
+    return work.heldMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
+  }
+
+  failed(target: string, failure: GatewayError): Verdict {
+    const delayMs = this.againIn(failure)
+    if (delayMs === undefined) return { outcome: 'failed', target, failure, dead: true }
+    return { outcome: 'retry', target, failure, delayMs }
+  }
+
+  /** Asks an agent. `ownerEpoch`: the one its later answer will count under. */
+  ask(
+    agent: AgentInUse,
+    { ms, ownerEpoch }: { readonly ms: number; readonly ownerEpoch: number },
+  ): Promise<Reply | Handoff | undefined> {
+    const { work, context } = this
+    return callAgent(agent, { message: work.message, conversation: context.conversation(ownerEpoch), ms })
+  }
+
+  agent(id: string): AgentInUse {
+    const agent = this.context.components.agent(id)
+    if (agent === undefined) throw missing('agent', id)
+    return agent
+  }
+
+  /** Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). */
+  async fallBack(fallback: string, timeoutMs: number | undefined): Promise<Verdict> {
+    const ownerEpoch = this.work.ownerEpoch + 1
+    try {
+      const agent = this.agent(fallback)
+      const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), ownerEpoch })
+      if (answer !== undefined && 'handoff' in answer) return nobodyLeft(fallback, answer)
+      return { ...answered(agent, answer, ownerEpoch), patch: { agent: fallback, raiseEpoch: true } }
+    } catch (error) {
+      return this.failed(`agent ${fallback}`, GatewayError.from(error))
+    }
+  }
+
+  get #elapsedMs(): number {
+    return performance.now() - this.#begun
+  }
+}
+
+/** An agent that fails is asked again; after its last attempt, or where it hands off, the fallback gets the conversation. */
+async function toAgent(step: Step, route: Route): Promise<Verdict> {
   if (route.target.kind !== 'agent') throw new GatewayError('INTERNAL', 'not a route to an agent')
   const { agent, fallback } = route.target
-  const first = requireAgent(context, agent)
+  const { ownerEpoch } = step.work
   try {
-    const answer = await callAgent(first, {
-      ...agentCall(work, context),
-      ms: route.timeoutMs ?? first.timeoutMs,
-    })
-    if (answer === undefined || !('handoff' in answer)) return answered(first, answer)
-    if (fallback === undefined)
-      throw new GatewayError(
-        'AGENT_FAILED',
-        `agent "${agent}" hands off ("${answer.handoff}"), but the route has no fallback`,
-      )
+    const first = step.agent(agent)
+    const ms = step.ms(route.timeoutMs ?? first.timeoutMs, fallback === undefined ? 1 : 0.5)
+    const answer = await step.ask(first, { ms, ownerEpoch })
+    if (answer === undefined || !('handoff' in answer)) return answered(first, answer, ownerEpoch)
+    if (fallback === undefined) return nobodyLeft(agent, answer)
   } catch (error) {
     if (fallback === undefined) throw error
+    const failure = GatewayError.from(error)
+    // An open breaker says that asking again is of no use for a while: a customer need not wait for that.
+    const delayMs = failure.code === 'BREAKER_OPEN' ? undefined : step.againIn(failure)
+    if (delayMs !== undefined) return { outcome: 'retry', target: `agent ${agent}`, failure, delayMs }
   }
-  const second = requireAgent(context, fallback)
-  const answer = await callAgent(second, {
-    ...agentCall(work, context),
-    ms: route.timeoutMs ?? second.timeoutMs,
-  })
-  if (answer !== undefined && 'handoff' in answer)
-    throw new GatewayError(
-      'AGENT_FAILED',
-      `agent "${fallback}" hands off ("${answer.handoff}"), but nobody is left`,
-    )
-  return { ...answered(second, answer), patch: { agent: fallback, raiseEpoch: true } }
+  return step.fallBack(fallback, route.timeoutMs)
 }
 
-function answered(agent: AgentInUse, reply: Reply | undefined): Verdict {
+function answered(agent: AgentInUse, reply: Reply | undefined, ownerEpoch: number): Verdict {
   const target = `agent ${agent.id}`
-  if (reply === undefined) return { outcome: 'taken', target, callbackWithinMs: agent.callbackWithinMs }
-  return { outcome: 'answered', target, reply, by: agent.id }
+  if (reply !== undefined) return { outcome: 'answered', target, reply, by: agent.id }
+  return { outcome: 'taken', target, promised: { ownerEpoch, withinMs: agent.callbackWithinMs } }
 }
 
-async function toBackend(work: Work, route: Route, context: DeliverContext): Promise<Verdict> {
+function nobodyLeft(agent: string, { handoff }: Handoff): Verdict {
+  const failure = new GatewayError(
+    'AGENT_FAILED',
+    `agent "${agent}" hands off ("${handoff}"), but nobody is left: give the route a fallback`,
+  )
+  return { outcome: 'failed', target: `agent ${agent}`, failure, dead: true }
+}
+
+async function toBackend(step: Step, route: Route): Promise<Verdict> {
   if (route.target.kind !== 'backend') throw new GatewayError('INTERNAL', 'not a route to a backend')
+  const { work, context } = step
   const { message } = work
   const backend = context.components.backend(route.target.backend)
   if (backend === undefined) throw missing('backend', route.target.backend)
@@ -117,52 +185,45 @@ async function toBackend(work: Work, route: Route, context: DeliverContext): Pro
   const repeatable = operation.safe || operation.idempotent === true
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again.
   if (work.orphan && !repeatable) return unknown(target)
+  const params = await route.params(message)
   try {
     const reply = await callBackend(backend, operation, {
       operation: name,
-      params: await route.params(message),
+      params,
       message,
       key: message.id,
       attempt: work.attempt,
-      ms: Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs),
+      ms: step.ms(Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)),
     })
     return { outcome: 'answered', target, reply, by: backend.id }
   } catch (error) {
     const failure = GatewayError.from(error)
-    const executed = failure.side === 'backend' && !failure.notExecuted
-    if (executed && !repeatable) return unknown(target, failure)
-    return failed(work, context, { target, error: failure })
+    return repeatable || provesNothingDone(failure) ? step.failed(target, failure) : unknown(target, failure)
   }
 }
 
-async function notify(work: Work, route: Route, context: DeliverContext): Promise<Verdict> {
-  let target = 'nobody'
-  if (route.target.kind === 'notify') {
-    const agent = requireAgent(context, route.target.agent)
-    target = `agent ${agent.id}`
-    await callAgent(agent, { ...agentCall(work, context), ms: route.timeoutMs ?? agent.timeoutMs })
+/** The customer is told first: whether somebody at the desk can be shown it is another matter. */
+async function notify(step: Step, route: Route): Promise<Verdict> {
+  const { work, context } = step
+  await context.effects(work, route, context.components)
+  if (route.target.kind !== 'notify') return { outcome: 'taken', target: 'nobody' }
+  const { ownerEpoch } = work
+  const { agent, fallback } = route.target
+  const tell = async (id: string): Promise<Verdict> => {
+    const told = step.agent(id)
+    await step.ask(told, { ms: step.ms(route.timeoutMs ?? told.timeoutMs), ownerEpoch })
+    return { outcome: 'taken', target: `agent ${id}` }
   }
-  await context.effects(work, route)
-  return { outcome: 'taken', target }
-}
-
-function failed(
-  work: Work,
-  context: DeliverContext,
-  { target, error }: { readonly target: string; readonly error: GatewayError },
-): Verdict {
-  const delayMs = retryDelay(work.attempt, error.retryAfterMs)
-  const again =
-    error.retry &&
-    work.attempts.length + 1 < context.attempts &&
-    work.heldMs + delayMs < context.holdMs &&
-    !work.poison
-  if (again) return { outcome: 'retry', target, failure: error, delayMs }
-  return { outcome: 'failed', target, failure: error, dead: true }
+  try {
+    return await tell(agent)
+  } catch (error) {
+    const verdict = step.failed(`agent ${agent}`, GatewayError.from(error))
+    return verdict.outcome === 'retry' || fallback === undefined ? verdict : await tell(fallback)
+  }
 }
 
 // SEMANTICS 16: begun too often without an end; what it does to us it would do again.
-function poisoned(work: Work, target: string): Verdict {
+export function poisoned(work: Work, target: string): Verdict {
   const failure = new GatewayError(
     'AGENT_FAILED',
     `begun ${work.attempt - 1} times, and the gateway did not live to its end`,
@@ -173,16 +234,6 @@ function poisoned(work: Work, target: string): Verdict {
 function unknown(target: string, cause?: GatewayError): Verdict {
   const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(target), { cause })
   return { outcome: 'unknown', target, failure, dead: true }
-}
-
-function agentCall({ message }: Work, { conversation }: DeliverContext) {
-  return { message, conversation }
-}
-
-function requireAgent(context: DeliverContext, id: string): AgentInUse {
-  const agent = context.components.agent(id)
-  if (agent === undefined) throw missing('agent', id)
-  return agent
 }
 
 function missing(role: 'agent' | 'backend', id: string): GatewayError {

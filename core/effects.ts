@@ -1,13 +1,13 @@
 // What an event does for its customer: the route's text, once in each of his active conversations (SEMANTICS 29).
+import { GatewayError } from './api.ts'
+import type { Components } from './calls.ts'
 import { newId, moment, traceparent } from './ids.ts'
 import type { ConversationRow, Store, Work } from './store/store.ts'
-import type { Pinned } from './pipeline.ts'
 import type { Route } from './router.ts'
 
 export interface EffectsOptions {
   readonly store: Store
   readonly now: () => number
-  readonly pin: () => Pinned
   readonly dedupeMs: number
   readonly laneLimit: { readonly platform: number }
   readonly poke: (home: string) => void
@@ -16,17 +16,19 @@ export interface EffectsOptions {
 const ACTIVE_MS = 72 * 3_600_000
 const MAX_CONVERSATIONS = 16
 
+/** What the route of an event does besides its agent's notice, in the generation the attempt is pinned to. */
+export type Effects = (work: Work, route: Route, components: Components) => Promise<void>
+
 /** Each effect is its own accept with a key made of event, route and conversation: redelivery sends it once. */
-export function createEffects(options: EffectsOptions): (work: Work, route: Route) => Promise<void> {
-  const { store, now, pin, dedupeMs, laneLimit, poke } = options
-  return async (work, route) => {
+export function createEffects(options: EffectsOptions): Effects {
+  const { store, now, dedupeMs, laneLimit, poke } = options
+  return async (work, route, components) => {
     const text = await route.reply?.(work.message)
     if (text === undefined || text === '') return
-    using pinned = pin()
     for (const conversation of await activeConversations(work)) {
-      const pushes = pinned.components.channel(conversation.channel)?.channel.send !== undefined
+      const pushes = components.channel(conversation.channel)?.channel.send !== undefined
       const key = ['effect', work.message.id, route.number, conversation.conversation].join('\u001F')
-      await store.accept({
+      const result = await store.accept({
         home: conversation.home,
         conversation: conversation.conversation,
         message: {
@@ -54,6 +56,11 @@ export function createEffects(options: EffectsOptions): (work: Work, route: Rout
         }),
         inbox: true,
       })
+      if (result.status !== 'accepted' && result.status !== 'duplicate')
+        throw new GatewayError(
+          'OVERLOADED',
+          `the text of the event could not be put into "${conversation.conversation}": ${result.status}`,
+        )
       if (pushes) poke(conversation.home)
     }
   }

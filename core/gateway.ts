@@ -112,9 +112,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     pin,
     callback: (message: Message, epoch: number) => callbacks.offer(message, epoch),
     dedupeMs: settings.store.dedupeMs,
-    laneLimit: { refusable: settings.lanes.limit, platform: PLATFORM_LANE_LIMIT },
-    holdMs: settings.lanes.holdMs,
-    attempts: settings.lanes.attempts,
+    // Asked for at each use: a reload may have changed them.
+    get laneLimit() {
+      return { refusable: settings.lanes.limit, platform: PLATFORM_LANE_LIMIT }
+    },
+    get holdMs() {
+      return settings.lanes.holdMs
+    },
+    get attempts() {
+      return settings.lanes.attempts
+    },
     maxInFlight: MAX_IN_FLIGHT,
   })
   const around: Surroundings = {
@@ -206,6 +213,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ]
   }
 
+  let retiring: Promise<void> = Promise.resolve()
   async function swap(next: Generation): Promise<void> {
     const before = generation
     generation = next
@@ -213,6 +221,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics.generation.set(next.number)
     metrics.lastReloadSuccess.set(Date.now() / 1000)
     if (before === undefined) return
+    // One after the other: what an older generation still uses must not end with the one that followed it.
+    retiring = retiring.catch(() => undefined).then(() => retire(before, next))
+    await retiring
+  }
+
+  async function retire(before: Generation, next: Generation): Promise<void> {
     const stragglers = await before.drained(DRAIN_MS)
     if (stragglers > 0)
       log
@@ -255,6 +269,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onRefused: metrics.refused,
   })
   const retention = startRetention({ store, log: log.child('retention'), ...settings.store.retention })
+  // From the first moment a caller is told to come again, not that there is nothing here.
+  edge.mount([{ path: '/', channel: 'core', access: { open: true }, handler: starting }])
   const listening = await edge.start()
   origin = listening.origin
   try {
@@ -287,8 +303,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const end = performance.now() + deadlineMs
       const left = (): number => Math.max(0, end - performance.now())
       stopping.abort()
-      await Promise.all([edge.drain(left() * 0.6), pipeline.stop(left() * 0.6)])
-      const stragglers = pipeline.lanes.inFlight
+      const drained = edge.drain(left() * 0.6)
+      // Who waits for an answer is let go when the lanes stand still; what the last callers began still gets its time.
+      await pipeline.stop(left() * 0.5)
+      await drained
+      const stragglers = await pipeline.stop(left() * 0.3)
       retention[Symbol.dispose]()
       await Promise.race([
         Promise.all([...current().running()].map((running) => running.dispose())),
@@ -297,6 +316,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return stragglers
     },
   }
+}
+
+async function starting(): Promise<never> {
+  throw new GatewayError('OVERLOADED', 'the gateway is starting; try again in a moment', {
+    retryAfterMs: 1000,
+    notExecuted: true,
+  })
 }
 
 /** Read at each start of a component: a renewed certificate is used after the next reload. */

@@ -35,6 +35,7 @@ export class Lanes {
   readonly #options: LanesOptions
   readonly #partitions: readonly Partition[]
   readonly #inFlight = new Set<Promise<void>>()
+  readonly #taking = new Set<Promise<void>>()
   #renewal: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -95,16 +96,29 @@ export class Lanes {
     this.#pump(partition)
   }
 
-  /** Takes nothing new and waits for what runs, at most `deadlineMs`. Resolves how many steps were left behind. */
+  /**
+   * Takes nothing new and waits for what runs, at most `deadlineMs`. Resolves how many steps were left behind. What an accept on its
+   * way begins afterwards still runs; called again, it waits for that too.
+   */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true
     clearInterval(this.#renewal)
     for (const partition of this.#partitions) clearTimeout(partition.wake)
+    const end = performance.now() + deadlineMs
     const deadline = Promise.withResolvers<void>()
     const timer = setTimeout(deadline.resolve, deadlineMs)
-    await Promise.race([Promise.allSettled(this.#inFlight), deadline.promise])
+    let rest = this.#unfinished()
+    // What is being taken is begun durably: it runs, or the next life takes it for a call that nobody saw end.
+    while (rest.length > 0 && performance.now() < end) {
+      await Promise.race([Promise.allSettled(rest), deadline.promise])
+      rest = this.#unfinished()
+    }
     clearTimeout(timer)
     return this.#inFlight.size
+  }
+
+  #unfinished(): Promise<void>[] {
+    return [...this.#taking, ...this.#inFlight]
   }
 
   async #renewAll(): Promise<void> {
@@ -136,38 +150,50 @@ export class Lanes {
   #pump(partition: Partition): void {
     if (partition.pumping || this.#stopped) return
     partition.pumping = true
-    void this.#takeAll(partition).finally(() => {
-      partition.pumping = false
-    })
+    const taking = this.#takeAll(partition).finally(() => this.#taking.delete(taking))
+    this.#taking.add(taking)
   }
 
   async #takeAll(partition: Partition): Promise<void> {
-    const { store, log, maxInFlight } = this.#options
-    while (partition.dirty && !this.#stopped && holds(partition)) {
-      const max = maxInFlight - this.#inFlight.size
-      if (max <= 0 || partition.fence === undefined) return // the next step that ends pumps again
-      const { fence } = partition
-      partition.dirty = false
-      try {
-        const taken = await store.take({ partition: partition.number, fence, max, kinds: KINDS })
-        if (taken.status === 'fenced') {
-          partition.dirty = true
-          return release(partition)
-        }
-        for (const work of taken.work) this.begin(work, fence)
-        if (taken.nextDueMs !== undefined) this.#wakeIn(partition, taken.nextDueMs)
-        // What is behind heads in flight is found when their settle says so.
-        if (taken.work.length === max) partition.dirty = true
-      } catch (error) {
-        partition.dirty = true
-        log.warn('due work could not be taken', { error: GatewayError.from(error).message })
-        return this.#wakeIn(partition, RETRY_MS)
+    try {
+      while (partition.dirty && !this.#stopped && holds(partition)) {
+        const max = this.#options.maxInFlight - this.#inFlight.size
+        if (max <= 0 || partition.fence === undefined) return // the next step that ends pumps again
+        if (!(await this.#takeSome(partition, partition.fence, max))) return
       }
+    } finally {
+      // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
+      partition.pumping = false
+    }
+  }
+
+  /** False: not now; something else pumps again. */
+  async #takeSome(partition: Partition, fence: Fence, max: number): Promise<boolean> {
+    const { store, log } = this.#options
+    partition.dirty = false
+    try {
+      const taken = await store.take({ partition: partition.number, fence, max, kinds: KINDS })
+      if (taken.status === 'fenced') {
+        partition.dirty = true
+        release(partition)
+        return false
+      }
+      for (const work of taken.work) this.begin(work, fence)
+      if (taken.nextDueMs !== undefined) this.#wakeIn(partition, taken.nextDueMs)
+      // What is behind heads in flight is found when their settle says so.
+      if (taken.work.length === max) partition.dirty = true
+      return true
+    } catch (error) {
+      partition.dirty = true
+      log.warn('due work could not be taken', { error: GatewayError.from(error).message })
+      this.#wakeIn(partition, RETRY_MS)
+      return false
     }
   }
 
   #wakeIn(partition: Partition, ms: number): void {
     clearTimeout(partition.wake)
+    if (this.#stopped) return
     partition.wake = setTimeout(
       () => {
         partition.dirty = true

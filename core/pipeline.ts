@@ -1,31 +1,37 @@
 // The way of one message (DESIGN §5), top to bottom: what happens to it from the edge to its one recorded outcome.
 import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message, Priority } from './api.ts'
-import type { Components } from './calls.ts'
+import type { ChannelInUse, Components } from './calls.ts'
 import { deliver } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
+import type { Effects } from './effects.ts'
 import { moment } from './ids.ts'
+import { createJoining } from './joining.ts'
+import type { Joining, Taken } from './joining.ts'
 import { Lanes } from './lanes.ts'
 import { normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
 import { sendPush } from './push.ts'
-import { answerRequest } from './requests.ts'
-import { claimedEnd, createReturnRight } from './return-right.ts'
+import { createRequests } from './requests.ts'
+import type { Requests } from './requests.ts'
+import { createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
 import type { Router } from './router.ts'
-import { errorOf, outcomeUnknown, settleDurably, settleOf } from './settling.ts'
+import { errorOf, settleDurably, settleOf } from './settling.ts'
 import type { AcceptResult, Fence, Store, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
 
-/** A generation held for one attempt. */
-export interface Pinned extends Disposable {
+/** What an attempt works with, from route to settle. */
+export interface InForce {
   readonly router: Router
   readonly components: Components
 }
+/** A generation held for one attempt. */
+export interface Pinned extends InForce, Disposable {}
 
 export interface PipelineOptions {
   readonly store: Store
@@ -60,7 +66,9 @@ export class Pipeline {
   readonly returnRight: ReturnRight
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
-  readonly #effects: ReturnType<typeof createEffects>
+  readonly #effects: Effects
+  readonly #requests: Requests
+  readonly #joining: Joining
 
   constructor(options: PipelineOptions) {
     this.#options = options
@@ -74,6 +82,9 @@ export class Pipeline {
     })
     this.returnRight = createReturnRight({ store, log, instance, poke: (home) => this.lanes.poke(home) })
     this.#effects = createEffects({ ...options, poke: (home) => this.lanes.poke(home) })
+    const { lanes, waiters } = this
+    this.#joining = createJoining({ store, waiters })
+    this.#requests = createRequests({ ...options, lanes, waiters, stopped: this.#stopped.signal })
   }
 
   // 1 receive, 2 decode: the edge (core/http) keeps the limits, the adapter makes the draft.
@@ -82,7 +93,7 @@ export class Pipeline {
   async accept(origin: Origin, draft: Draft, options: AcceptOptions = {}): Promise<Accepted> {
     const { telemetry } = this.#options
     telemetry.intake('offered', origin.id)
-    let taken: Taken
+    let taken: Offered
     try {
       taken = await this.#take(origin, draft, options)
     } catch (error) {
@@ -97,7 +108,7 @@ export class Pipeline {
     return this.#return(origin, taken)
   }
 
-  async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Taken> {
+  async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
     const { now, dedupeMs, pin } = this.#options
     // 3 normalise
     const normalised = normalise(draft, {
@@ -107,19 +118,11 @@ export class Pipeline {
       dedupeMs,
     })
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
-    const answered = await answerRequest(
-      { ...this.#options, lanes: this.lanes, waiters: this.waiters, stopped: this.#stopped.signal },
-      normalised,
-      { pinned: pin(), signal: options.signal },
-    )
+    const answered = await this.#requests.answer(normalised, { pinned: pin(), signal: options.signal })
     if (answered.status === 'answered') return { home: normalised.home, accepted: answered.accepted }
     // A recorded request goes the way of a message, and its caller waits for it.
-    return this.#store(origin, normalised, {
-      ...options,
-      waitMs: answered.waitMs,
-      lane: answered.lane,
-      mustAnswer: true,
-    })
+    const { lane, waitMs } = answered
+    return { ...(await this.#store(origin, normalised, { ...options, waitMs, lane })), mustAnswer: true }
   }
 
   // 4 accept: one store transaction, durable when it resolves
@@ -153,7 +156,7 @@ export class Pipeline {
     }
     if (result.status !== 'accepted') {
       waiter?.cancel()
-      return this.#notNew(normalised, result, options)
+      return this.#joining.notNew(normalised, result, options)
     }
     const { sequence, attempt, ownerEpoch } = result
     if (attempt !== undefined && fence !== undefined)
@@ -164,124 +167,58 @@ export class Pipeline {
     return {
       home,
       accepted,
-      ...(waiter !== undefined && {
-        ended: waiter.ended.then((ended) => ended ?? this.#lookAgain(message.id)),
-      }),
-      ...(options.mustAnswer === true && { mustAnswer: true }),
-    }
-  }
-
-  /** What was offered is not new: it joins, repeats an outcome, or is refused. */
-  async #notNew(
-    { home, message }: Normalised,
-    result: Exclude<AcceptResult, { status: 'accepted' }>,
-    options: StoreOptions,
-  ): Promise<Taken> {
-    switch (result.status) {
-      case 'duplicate': {
-        const { id, conversation, sequence } = result
-        const accepted = { id, conversation, sequence, duplicate: true }
-        const ended = claimedEnd(result)
-        const mustAnswer = options.mustAnswer === true && { mustAnswer: true }
-        if (ended !== undefined)
-          return {
-            home,
-            accepted,
-            ended: Promise.resolve(ended),
-            pushed: result.pushed === true,
-            ...mustAnswer,
-          }
-        if (options.waitMs === undefined) return { home, accepted }
-        const joined = this.waiters.register(id, { ms: options.waitMs, signal: options.signal })
-        // Register, then read: it may have ended between the store's answer and the registration.
-        const already = await this.#lookAgain(id)
-        if (already !== undefined) joined.cancel()
-        const later = joined.ended.then((end) => end ?? this.#lookAgain(id))
-        return {
-          home,
-          accepted,
-          ended: already === undefined ? later : Promise.resolve(already),
-          ...mustAnswer,
-        }
-      }
-      case 'mismatch':
-        throw new GatewayError(
-          'IDEMPOTENCY_MISMATCH',
-          `the id "${message.externalId}" was used before for something else; use a new id for a new message`,
-        )
-      case 'forbidden':
-        throw new GatewayError(
-          'FORBIDDEN',
-          `the conversation "${message.conversation}" belongs to another customer`,
-        )
-      case 'full':
-        throw new GatewayError(
-          'OVERLOADED',
-          `${result.waiting} messages wait in the conversation "${message.conversation}" already; try again later`,
-          { retryAfterMs: 5000, status: 429 },
-        )
-      case 'notOwner':
-      case 'gap':
-        throw new GatewayError(
-          'INTERNAL',
-          `the store answered "${result.status}" to an accept that cannot get it`,
-        )
+      ...(waiter !== undefined && { ended: this.#joining.awaited(message.id, waiter) }),
     }
   }
 
   // 6 route, 7 deliver, 8 settle
   async #run(work: Work, fence: Fence): Promise<void> {
     const begun = performance.now()
-    const { log, telemetry, now, pin } = this.#options
+    const { log, now, pin } = this.#options
+    const startedAt = moment(now())
     try {
-      const startedAt = moment(now())
       using pinned = pin()
       const verdict = await this.#deliver(work, pinned)
       const durationMs = performance.now() - begun
-      const ended = await this.#settle(work, verdict, { fence, pinned, startedAt, durationMs })
-      if (ended === undefined || work.kind === 'push') return
+      const step = { fence, startedAt, durationMs, channel: pinned.components.channel(work.message.channel) }
+      const ended = await this.#settle(work, verdict, step)
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
-      const promised = ended.outcome === 'taken' && verdict.callbackWithinMs !== undefined
-      if (!promised) this.waiters.resolve(work.message.id, ended)
-      // 10 record: exactly one outcome
-      const { id, channel, kind, direction, conversation } = work.message
-      telemetry.settled({ channel, kind, direction, outcome: ended.outcome, durationMs })
-      const fields = {
-        id,
-        channel,
-        kind,
-        conversation,
-        outcome: ended.outcome,
-        target: verdict.target,
-        durationMs,
-      }
-      if (verdict.failure === undefined) log.info('message', fields)
-      else log.warn('message', { ...fields, error: verdict.failure })
+      const isPromised = ended?.outcome === 'taken' && verdict.promised !== undefined
+      if (ended !== undefined && work.kind !== 'push' && !isPromised)
+        this.waiters.resolve(work.message.id, ended)
+      this.#record(work, verdict, { ended, durationMs })
     } catch (error) {
-      log.error('a step of work failed inside the gateway; it is taken again', { id: work.id, error })
+      log.error('a step of work failed inside the gateway', { id: work.id, error })
+      await this.#giveUp(work, {
+        fence,
+        startedAt,
+        durationMs: performance.now() - begun,
+        channel: undefined,
+      })
     }
   }
 
-  async #deliver(work: Work, { router, components }: Pinned): Promise<Verdict> {
-    const { now, callback, holdMs, attempts } = this.#options
+  async #deliver(work: Work, { router, components }: InForce): Promise<Verdict> {
+    const { store, log, telemetry, callback, holdMs, attempts } = this.#options
     const { message } = work
-    const conversation: Conversation = {
+    const now = this.#options.now()
+    const conversation = (ownerEpoch: number): Conversation => ({
       id: message.conversation,
       customer: message.sender,
-      callback: callback(message, work.ownerEpoch),
-    }
-    const context = { router, components, conversation, now: now(), holdMs, attempts, effects: this.#effects }
+      callback: callback(message, ownerEpoch),
+    })
+    const context = { router, components, conversation, now, holdMs, attempts, effects: this.#effects }
     switch (work.kind) {
       case 'push':
-        return sendPush(work, components, { now: now(), telemetry: this.#options.telemetry })
+        return sendPush(work, components, { now, store, log, telemetry })
       case 'message':
         if (message.direction === 'outbound')
-          return sendPush(work, components, { now: now(), telemetry: this.#options.telemetry })
+          return sendPush(work, components, { now, store, log, telemetry })
         return deliver(work, context)
       case 'timer':
         return missedCallback(work, context)
       case 'claim':
-        return orphanedCall()
+        return this.#requests.recover(work, { router, components })
     }
   }
 
@@ -289,16 +226,11 @@ export class Pipeline {
   async #settle(work: Work, verdict: Verdict, step: StepContext): Promise<Ended | undefined> {
     const { store, log, now } = this.#options
     const { outcome, reply } = verdict
-    const channel = step.pinned.components.channel(work.message.channel)
-    const settle = settleOf(work, verdict, { ...step, channel, now: now() })
+    const settle = settleOf(work, verdict, { ...step, now: now() })
     const result = await settleDurably(store, settle, { log, stopped: this.#stopped.signal })
     if (result === undefined || result.status === 'fenced') return undefined
-    if (result.status === 'settled' && result.waiting > 0) this.lanes.poke(work.home)
-    if (
-      result.status === 'settled' &&
-      (settle.pushes.length > 0 || settle.timer !== undefined || outcome === 'retry')
-    )
-      this.lanes.poke(work.home)
+    const owes = settle.pushes.length > 0 || settle.timer !== undefined || outcome === 'retry'
+    if (result.status === 'settled' && (owes || result.waiting > 0)) this.lanes.poke(work.home)
     if (outcome === 'retry') return undefined
     if (result.status === 'already')
       return { outcome: result.outcome, reply: result.reply, failure: result.failure }
@@ -306,8 +238,38 @@ export class Pipeline {
     return { outcome, reply, failure: settle.failure }
   }
 
+  /** What cannot be settled as it should be must not hold its lane: it goes to the dead letters as it came. */
+  async #giveUp(work: Work, step: StepContext): Promise<void> {
+    try {
+      const failure = new GatewayError('INTERNAL', 'the gateway made a mistake; its log has the details')
+      const verdict: Verdict = { outcome: 'failed', target: 'gateway', failure, dead: true }
+      const ended = await this.#settle(work, verdict, step)
+      if (ended !== undefined && work.kind !== 'push') this.waiters.resolve(work.message.id, ended)
+    } catch (error) {
+      this.#options.log.error('a step of work cannot be ended; it holds its lane until the next start', {
+        id: work.id,
+        error,
+      })
+    }
+  }
+
+  // 10 record: exactly one outcome
+  #record(work: Work, verdict: Verdict, step: { ended: Ended | undefined; durationMs: number }): void {
+    const { log, telemetry } = this.#options
+    const { id, channel, kind, direction, conversation } = work.message
+    const { ended, durationMs } = step
+    const outcome = ended?.outcome ?? verdict.outcome
+    if (ended !== undefined && work.kind !== 'push')
+      telemetry.settled({ channel, kind, direction, outcome, durationMs })
+    const { target, failure, delayMs } = verdict
+    const fields = { id, channel, kind, conversation, outcome, target, durationMs }
+    const line = work.kind === 'push' ? 'push' : work.kind === 'timer' ? 'promised answer' : kind
+    if (failure !== undefined) log.warn(line, { ...fields, againInMs: delayMs, error: failure })
+    else if (verdict.idle !== true) log.info(line, fields)
+  }
+
   // 9 return: the reply to the caller who waited, if the right to give it can still be had
-  async #return(origin: Origin, taken: Taken): Promise<Accepted> {
+  async #return(origin: Origin, taken: Offered): Promise<Accepted> {
     const ended = await taken.ended
     if (ended === undefined) {
       if (taken.mustAnswer === true)
@@ -320,43 +282,42 @@ export class Pipeline {
     const error = errorOf(ended)
     if (error !== undefined) throw error
     if (ended.reply === undefined || taken.pushed === true) return taken.accepted
-    if (origin.pushes && !(await this.returnRight.take(taken.home, taken.accepted.id))) return taken.accepted
+    // A duplicate may have come by another channel than the one that owes the push.
+    const mayBePushed = origin.pushes || taken.accepted.duplicate
+    if (mayBePushed && !(await this.returnRight.take(taken.home, taken.accepted.id))) return taken.accepted
     return { ...taken.accepted, reply: ended.reply }
   }
 
-  /** A wait is over: what the store says now counts. */
-  async #lookAgain(id: string): Promise<Ended | undefined> {
-    for (const row of await this.#options.store.find({ by: 'id', id })) {
-      if (row.row === 'claim' && row.id === id) return claimedEnd(row)
-    }
-    return undefined
-  }
-
-  /** Stops taking work, waits for what runs, at most `deadlineMs`. Resolves how many steps the next life finds. */
+  /**
+   * Stops taking work, waits for what runs, at most `deadlineMs`, then lets go who waits. Resolves how many steps the next life finds.
+   * Called again when no caller is left, it waits for what the last ones began.
+   */
   async stop(deadlineMs: number): Promise<number> {
-    const left = await this.lanes.stop(deadlineMs)
+    const { promise: over, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, deadlineMs)
+    const [left] = await Promise.all([
+      this.lanes.stop(deadlineMs),
+      Promise.race([this.#requests.ended(), over]),
+    ])
+    clearTimeout(timer)
     this.#stopped.abort()
+    this.waiters.release()
     return left
   }
 }
 
 interface StoreOptions extends AcceptOptions {
   readonly lane?: string
+}
+
+interface Offered extends Taken {
   /** No reply in time is an error: the caller of a request has no use for an id. */
   readonly mustAnswer?: boolean
 }
 
-interface Taken {
-  readonly home: string
-  readonly accepted: Accepted
-  readonly ended?: Promise<Ended | undefined>
-  readonly mustAnswer?: boolean
-  readonly pushed?: boolean
-}
-
 interface StepContext {
   readonly fence: Fence
-  readonly pinned: Pinned
+  readonly channel: ChannelInUse | undefined
   readonly startedAt: string
   readonly durationMs: number
 }
@@ -379,9 +340,4 @@ function firstStep(
     heldMs: 0,
     attempts: [],
   }
-}
-
-function orphanedCall(): Verdict {
-  const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
-  return { outcome: 'unknown', target: 'backend', failure, dead: true }
 }

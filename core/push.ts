@@ -1,20 +1,23 @@
 // A reply on its way to a platform: at least once with a stable key, in doubt where nobody can know (SEMANTICS 6).
 import { GatewayError } from './api.ts'
-import type { Delivery, Message } from './api.ts'
+import type { Delivery, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
 import { isExpired, retryDelay } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { withDeadline } from './guard/deadline.ts'
-import type { Settle, Unnumbered, Work } from './store/store.ts'
+import type { Settle, Store, Unnumbered, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 
 export interface PushContext {
   readonly now: number
+  readonly store: Store
+  readonly log: Log
   readonly telemetry: Telemetry
 }
 
 const SEND_MS = 15_000
-const PARKED_MS = 5000
+const PARKED_FIRST_MS = 1000
+const PARKED_LONGEST_MS = 30_000
 const ATTEMPTS = 6
 
 /** What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from. */
@@ -22,32 +25,69 @@ export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | u
   if (said === undefined || channel?.channel.send === undefined) return []
   const parts = said.parts?.length ?? 0
   const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
-  return indexes.map((part) => ({ key: `${said.id}/${part}`, reply: 0, part, channel: channel.id }))
+  return indexes.map((part) => ({
+    key: keyOf(said.id, part),
+    reply: 0,
+    part,
+    channel: `${channel.id}@${channel.adapter}`,
+  }))
 }
 
 /** Sends one part of a reply (or an outbound message as a whole). Never rejects. */
 export async function sendPush(work: Work, components: Components, context: PushContext): Promise<Verdict> {
-  const id = work.target ?? work.message.channel
+  // Names of channels and adapters hold no `@`.
+  const [id = '', adapter] = (work.target ?? work.message.channel).split('@')
   const channel = components.channel(id)
   const target = `channel ${id}`
   if (isExpired(work.message.expiresAt, context.now)) return { outcome: 'expired', target }
-  // SEMANTICS 21: parked until a channel of that name is back; that is no attempt of anybody.
-  if (channel?.channel.send === undefined) return { outcome: 'retry', target, delayMs: PARKED_MS }
-  if (work.orphan) {
-    context.telemetry.inDoubt(id)
-    if (channel.inDoubt === 'park') return parked(target, 'nobody knows whether an earlier push arrived')
+  const isHere = channel?.channel.send !== undefined && (adapter === undefined || channel.adapter === adapter)
+  if (!isHere) return waiting(work, target)
+  // SEMANTICS 16: what ends the gateway each time is not sent for ever.
+  if (work.poison)
+    return parked(target, `begun ${work.attempt - 1} times, and the gateway did not live to its end`)
+  try {
+    const before = await failedBefore(work, context.store)
+    if (before !== undefined) return parked(target, `the part before it was not sent (${before})`)
+  } catch (error) {
+    return again(work, target, { reason: GatewayError.from(error).message })
   }
+  const doubt = (reason: string): boolean => {
+    const { inDoubt } = channel
+    context.telemetry.inDoubt(id)
+    context.log.warn('a push is in doubt', { key: work.id, channel: id, reason, inDoubt })
+    return inDoubt === 'park'
+  }
+  const nobodyKnows = 'nobody knows whether an earlier push arrived'
+  if (isInDoubt(work) && doubt(nobodyKnows)) return parked(target, nobodyKnows)
   const delivery = await send(work, channel)
   switch (delivery.status) {
     case 'sent':
       return { outcome: 'answered', target }
     case 'refused':
       return delivery.retry ? again(work, target, delivery) : parked(target, delivery.reason ?? 'refused')
-    case 'unknown':
-      context.telemetry.inDoubt(id)
-      if (channel.inDoubt === 'park') return parked(target, delivery.reason ?? 'its outcome is not known')
-      return again(work, target, delivery)
+    case 'unknown': {
+      const reason = delivery.reason ?? 'its outcome is not known'
+      return doubt(reason) ? parked(target, reason) : again(work, target, delivery)
+    }
   }
+}
+
+/** Also where the channel was gone when the gateway came back: the store keeps the attempt that nobody saw end. */
+function isInDoubt({ orphan, attempts }: Work): boolean {
+  return orphan || attempts.at(-1)?.failure?.code === 'OUTCOME_UNKNOWN'
+}
+
+function keyOf(replyId: string, part: number): string {
+  return `${replyId}/${part}`
+}
+
+/** SEMANTICS 30: a part that failed stops the rest. The key of the one that did; undefined: none. */
+async function failedBefore({ message, part }: Work, store: Store): Promise<string | undefined> {
+  if (part === undefined || part <= 0) return undefined
+  const before = keyOf(message.id, part - 1)
+  for (const row of await store.find({ by: 'id', id: message.id }))
+    if (row.row === 'settled' && row.id === before && row.outcome === 'failed') return before
+  return undefined
 }
 
 async function send(work: Work, { id, channel }: ChannelInUse): Promise<Delivery> {
@@ -75,6 +115,12 @@ function again(
   if (work.attempts.length + 1 >= ATTEMPTS) return parked(target, `${reason} (${ATTEMPTS} attempts)`)
   const failure = new GatewayError('CHANNEL_GONE', reason)
   return { outcome: 'retry', target, failure, delayMs: retryDelay(work.attempts.length + 1, why.afterMs) }
+}
+
+/** SEMANTICS 21: until a channel of that name and adapter is back. Looked for ever less often; that is no attempt of anybody. */
+function waiting({ heldMs }: Work, target: string): Verdict {
+  const delayMs = Math.min(Math.max(PARKED_FIRST_MS, heldMs / 4), PARKED_LONGEST_MS)
+  return { outcome: 'retry', target, delayMs, idle: true }
 }
 
 function parked(target: string, reason: string): Verdict {

@@ -20,12 +20,21 @@ export interface ReturnRightOptions {
   readonly poke: (home: string) => void
 }
 
-export function createReturnRight({ store, log, instance, poke }: ReturnRightOptions): ReturnRight {
-  const taken = new Map<string, string>()
+interface Held {
+  readonly home: string
+  readonly by: string
+}
 
-  async function report(home: string, id: string, to: 'flushed' | 'back'): Promise<void> {
+/** Rights whose holders never reported; the store has them in doubt by then. */
+const MOST_HELD = 10_000
+
+export function createReturnRight({ store, log, instance, poke }: ReturnRightOptions): ReturnRight {
+  const held = new Map<string, Held>()
+  let taken = 0
+
+  async function report({ home, by }: Held, id: string, to: 'flushed' | 'back'): Promise<void> {
     try {
-      await store.handOver({ home, replyId: id, by: instance, to })
+      await store.handOver({ home, replyId: id, by, to })
       if (to === 'back') poke(home)
     } catch (error) {
       // Not reported within 10 s it is in doubt, and the push decides by the channel's `inDoubt`.
@@ -39,16 +48,31 @@ export function createReturnRight({ store, log, instance, poke }: ReturnRightOpt
 
   return {
     async take(home, id) {
-      const { status } = await store.handOver({ home, replyId: id, by: instance, to: 'taken' })
-      if (status !== 'ok') return false
-      taken.set(id, home)
+      // Each waiter is somebody else: of two who wait for one reply the store lets one have it.
+      const by = `${instance}/${++taken}`
+      try {
+        const { status } = await store.handOver({ home, replyId: id, by, to: 'taken' })
+        if (status !== 'ok') return false
+      } catch (error) {
+        // The reply is stored and its push is owed: the caller gets his acknowledgement, not an error.
+        log.warn('the right to a reply could not be taken; it is pushed', {
+          id,
+          error: GatewayError.from(error).message,
+        })
+        return false
+      }
+      held.set(id, { home, by })
+      for (const oldest of held.keys()) {
+        if (held.size <= MOST_HELD) break
+        held.delete(oldest)
+      }
       return true
     },
     handed(id, how) {
-      const home = taken.get(id)
-      if (home === undefined) return
-      taken.delete(id)
-      void report(home, id, how)
+      const holder = held.get(id)
+      if (holder === undefined) return
+      held.delete(id)
+      void report(holder, id, how)
     },
   }
 }

@@ -8,7 +8,6 @@ import type { ChannelInUse } from './calls.ts'
 import type { Verdict } from './deliver.ts'
 import { pushesOf } from './push.ts'
 import type { Failure, Fence, Settle, SettleResult, Store, Work } from './store/store.ts'
-import { timerId } from './timers.ts'
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2000
@@ -29,9 +28,12 @@ export interface Settling {
 
 /** Everything a lane step leaves behind, as one transaction. */
 export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ...step }: Settling): Settle {
-  const { outcome, reply, target } = verdict
+  const { outcome, reply, target, promised } = verdict
+  const isLogged = work.kind !== 'claim' // a claimed call is in no log: what it answers is said to nobody but its callers
   const said =
-    reply === undefined ? undefined : outbound(work.message, reply, { id: verdict.by ?? 'gateway', now })
+    reply === undefined || !isLogged
+      ? undefined
+      : outbound(work.message, reply, { id: verdict.by ?? 'gateway', now })
   const failure = verdict.failure === undefined ? undefined : failureOf(verdict.failure)
   return {
     home: work.home,
@@ -39,14 +41,16 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
     id: work.id,
     attempt: work.attempt,
     fence,
-    conversation: work.message.conversation,
+    ...(isLogged && { conversation: work.message.conversation }),
     outcome,
-    tried: {
-      target,
-      startedAt: step.startedAt,
-      durationMs: Math.round(step.durationMs * 1000) / 1000,
-      ...(failure !== undefined && { failure }),
-    },
+    ...(verdict.idle !== true && {
+      tried: {
+        target,
+        startedAt: step.startedAt,
+        durationMs: Math.round(step.durationMs * 1000) / 1000,
+        ...(failure !== undefined && { failure }),
+      },
+    }),
     // SEMANTICS 7: an answer counts only under the owner it was begun under.
     ...(said !== undefined && { expect: { ownerEpoch: work.ownerEpoch } }),
     ...(verdict.delayMs !== undefined && { delayMs: verdict.delayMs }),
@@ -55,12 +59,28 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
     replies: said === undefined ? [] : [said],
     inbox: true,
     pushes: pushesOf(channel, said),
-    ...(verdict.callbackWithinMs !== undefined && {
-      timer: { id: timerId(work.message.id), delayMs: verdict.callbackWithinMs, target },
+    ...(promised !== undefined && {
+      timer: {
+        id: timerId(work.message.id, promised.ownerEpoch),
+        delayMs: promised.withinMs,
+        target,
+      },
     }),
     ...(verdict.dead === true && failure !== undefined && { dead: failure }),
     ...(verdict.patch !== undefined && { patch: verdict.patch }),
   }
+}
+
+/**
+ * The store's name for an answer promised under an owner epoch. The callback and its deadline settle the same row; the first one wins.
+ * A fallback that promises in its turn does so under the next epoch, so its row is another one.
+ */
+export function timerId(messageId: string, ownerEpoch: number): string {
+  return `callback:${messageId}:${ownerEpoch}`
+}
+
+export function isPromiseOf(timer: string, messageId: string): boolean {
+  return timer.startsWith(`callback:${messageId}:`)
 }
 
 /** Undefined: the process stopped first. */
@@ -94,6 +114,14 @@ async function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)
   }
+}
+
+/**
+ * Whether a failed call has done nothing for certain, so that it may be made again (SEMANTICS 3): no byte went out, or what was to go
+ * out could not be written. Any other failure of an unsafe call leaves its outcome unknown, whoever says it.
+ */
+export function provesNothingDone({ notExecuted, code }: GatewayError): boolean {
+  return notExecuted || code === 'ENCODE_FAILED' || code === 'NO_ROUTE'
 }
 
 export function failureOf(error: GatewayError): Failure {

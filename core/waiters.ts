@@ -22,6 +22,7 @@ export interface WaitOptions {
 /** Register before the work can end, then read the store: a wake-up is only a hint (SEMANTICS 33). */
 export class Waiters {
   readonly #byId = new Map<string, Set<(ended: Ended | undefined) => void>>()
+  #isReleased = false
 
   register(id: string, { ms, signal }: WaitOptions): Waiter {
     let finish: (ended: Ended | undefined) => void = () => undefined
@@ -38,7 +39,7 @@ export class Waiters {
         resolve(result)
       }
       waiting.add(finish)
-      if (signal?.aborted === true) gone()
+      if (signal?.aborted === true || this.#isReleased) gone()
       else signal?.addEventListener('abort', gone, { once: true })
     })
     return { ended, cancel: () => finish(undefined) }
@@ -49,7 +50,9 @@ export class Waiters {
     if (waiting !== undefined) for (const finish of waiting) finish(ended)
   }
 
-  has(id: string): boolean {
-    return this.#byId.has(id)
+  /** Nobody waits any longer, also who comes later: the process ends. */
+  release(): void {
+    this.#isReleased = true
+    for (const waiting of this.#byId.values()) for (const finish of waiting) finish(undefined)
   }
 }

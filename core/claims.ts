@@ -1,0 +1,265 @@
+// Claimed calls: what is unsafe or identified is claimed before it begins, answered once, and joined (SEMANTICS 2, 35).
+import { GatewayError } from './api.ts'
+import type { Log, Message, Reply } from './api.ts'
+import type { Verdict } from './deliver.ts'
+import { moment } from './ids.ts'
+import type { Lanes } from './lanes.ts'
+import type { Normalised } from './normalise.ts'
+import { claimedEnd } from './return-right.ts'
+import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
+import type { Settle, Store, Work } from './store/store.ts'
+import type { Ended, Waiters } from './waiters.ts'
+
+/** One call of a route's target. */
+export interface Call {
+  /** `backend "orders", operation "GetOrder"`. */
+  readonly what: string
+  /** Changes nothing. */
+  readonly safe: boolean
+  /** Safe, or done once by the other side however often it comes with the same key. */
+  readonly repeatable: boolean
+  readonly ms: number
+  make(key: string, attempt: number, signal?: AbortSignal): Promise<Reply>
+}
+
+export interface ClaimsOptions {
+  readonly store: Store
+  readonly log: Log
+  readonly lanes: Lanes
+  readonly waiters: Waiters
+  readonly stopped: AbortSignal
+  readonly dedupeMs: number
+  readonly now: () => number
+  /** Hears of each call that was made, once. */
+  readonly telemetry: {
+    ended(message: Message, call: Call, end: { outcome: string; durationMs: number; error?: unknown }): void
+  }
+}
+
+export interface Answered {
+  readonly reply: Reply
+  /** The id of the message that was answered first. */
+  readonly first: string
+}
+
+export interface Claims {
+  /** Makes the call, joins the one that runs, or repeats its outcome. Throws `GatewayError`. */
+  call(normalised: Normalised, call: Call): Promise<Answered>
+  /** Decides on a call that was begun by somebody who is gone. Never rejects. */
+  recover(work: Work, prepare: () => Promise<Call>): Promise<Verdict>
+  ended(): Promise<void>
+}
+
+/** How a call of this process ended. */
+interface Flown extends Ended {
+  /** As it was thrown: it knows more than a stored failure does. */
+  readonly error?: GatewayError
+}
+
+interface Run {
+  readonly id: string
+  readonly attempt: number
+}
+
+interface Made extends Partial<Pick<Settle, 'outcome' | 'delayMs' | 'dead'>> {
+  readonly flown: Flown
+  /** Why there is no answer. */
+  readonly cause?: GatewayError
+}
+
+/** Joiners give the running call this much longer than its own deadline, for its end to be stored. */
+const SETTLE_MS = 1000
+const FIRST_LOOK_MS = 50
+const LONGEST_LOOK_MS = 1000
+
+export function createClaims(options: ClaimsOptions): Claims {
+  const { store, log, lanes, waiters, stopped, dedupeMs, now } = options
+  const flights = new Map<string, Promise<Flown>>()
+
+  async function call(normalised: Normalised, wanted: Call): Promise<Answered> {
+    const { message, raw, home, dedupe } = normalised
+    const deadline = performance.now() + wanted.ms + SETTLE_MS
+    for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
+      const claim = await store.claim({
+        home,
+        key: dedupe?.key ?? `request:${message.id}`,
+        fingerprint: dedupe?.fingerprint ?? message.id,
+        id: message.id,
+        ttlMs: dedupe?.ttlMs ?? dedupeMs,
+        idempotent: wanted.repeatable,
+        fence: lanes.ownFence(home),
+        message,
+        ...(raw !== undefined && { raw }),
+      })
+      const first = 'id' in claim ? claim.id : message.id
+      switch (claim.status) {
+        case 'run': {
+          const flight = fly(normalised, wanted, claim).finally(() => flights.delete(first))
+          flights.set(first, flight)
+          return { reply: replyOrThrow(await flight), first }
+        }
+        case 'running': {
+          const left = deadline - performance.now()
+          const flight = flights.get(first)
+          const flown = await (flight === undefined
+            ? elsewhere(first, Math.min(pause, left))
+            : within(left, flight))
+          if (flown !== undefined) return { reply: replyOrThrow(flown), first }
+          if (left > pause && flight === undefined) continue // it may have been released meanwhile
+          throw new GatewayError(
+            'DEADLINE_EXCEEDED',
+            `${wanted.what} is still at work on the same id; ask again with it`,
+          )
+        }
+        case 'done':
+          return { reply: replyOrThrow(claim), first }
+        case 'unknown':
+          throw new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(wanted.what))
+        case 'mismatch':
+          throw new GatewayError(
+            'IDEMPOTENCY_MISMATCH',
+            `the id "${message.externalId}" was used before for another request; use a new id`,
+          )
+      }
+    }
+  }
+
+  /** Makes the call and completes its claim before anybody gets the answer. Never rejects. */
+  async function fly({ message, home, dedupe }: Normalised, wanted: Call, claim: Run): Promise<Flown> {
+    const begun = performance.now()
+    const startedAt = moment(now())
+    const { flown, cause, ...ending } = await made(wanted, claim, dedupe?.ttlMs)
+    const durationMs = performance.now() - begun
+    const { outcome, reply, failure, error } = flown
+    options.telemetry.ended(Object.freeze({ ...message, sequence: 0 }), wanted, {
+      outcome,
+      durationMs,
+      error,
+    })
+    const stored = await keep({
+      home,
+      kind: 'claim',
+      id: claim.id,
+      attempt: claim.attempt,
+      outcome,
+      ...(reply !== undefined && { reply }),
+      ...(failure !== undefined && { failure }),
+      replies: [],
+      inbox: false,
+      pushes: [],
+      tried: {
+        target: wanted.what,
+        startedAt,
+        durationMs,
+        ...(cause !== undefined && { failure: failureOf(cause) }),
+      },
+      ...ending,
+    })
+    const end = stored ?? flown
+    waiters.resolve(claim.id, end)
+    return end
+  }
+
+  /** Undefined: as it was to be. Never rejects. */
+  async function keep(settle: Settle): Promise<Flown | undefined> {
+    try {
+      // Without a fence: the call's own end counts, whoever holds the partition by now (SEMANTICS 2).
+      const settled = await settleDurably(store, settle, { log, stopped })
+      if (settled?.status === 'settled') return undefined
+      if (settled?.status === 'already') return settled
+      throw new GatewayError('STORE_UNAVAILABLE', 'the gateway stopped before the answer was stored')
+    } catch (error) {
+      log.error('the end of a call could not be stored', { id: settle.id, error })
+      return failed(GatewayError.from(error))
+    }
+  }
+
+  /** A call of another instance or of an earlier life: its end is in the store when it comes. */
+  async function elsewhere(id: string, ms: number): Promise<Ended | undefined> {
+    const waiter = waiters.register(id, { ms })
+    try {
+      for (const row of await store.find({ by: 'id', id }))
+        if (row.row === 'claim' && row.id === id) return claimedEnd(row) ?? (await waiter.ended)
+      return undefined
+    } finally {
+      waiter.cancel()
+    }
+  }
+
+  return {
+    call,
+
+    async recover(work, prepare) {
+      const target = 'backend'
+      // It was released, and in all the time its id is remembered nobody asked again.
+      if (!work.orphan) return { outcome: 'failed', target, failure: lastFailure(work), idle: true }
+      const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
+      const unknown: Verdict = { outcome: 'unknown', target, failure, dead: true }
+      try {
+        const wanted = await prepare()
+        if (!wanted.repeatable || work.poison) return unknown
+        const released: Verdict = { outcome: 'retry', target: wanted.what, delayMs: dedupeMs, idle: true }
+        // What changed nothing is made again for whoever asks again; what may have changed something is finished now.
+        if (wanted.safe) return released
+        try {
+          const reply = await wanted.make(work.id, work.attempt)
+          return { outcome: 'answered', target: wanted.what, reply }
+        } catch (error) {
+          return { ...released, failure: GatewayError.from(error), idle: false }
+        }
+      } catch (error) {
+        log.warn('a call that was cut off cannot be looked into', { id: work.id, error })
+        return unknown
+      }
+    },
+
+    async ended() {
+      while (flights.size > 0) await Promise.all(flights.values())
+    },
+  }
+}
+
+/** The call itself, and how its claim is to end. Released, the next one with its id makes it again. Never rejects. */
+async function made(wanted: Call, claim: Run, rememberedMs: number | undefined): Promise<Made> {
+  try {
+    return { flown: { outcome: 'answered', reply: await wanted.make(claim.id, claim.attempt) } }
+  } catch (thrown) {
+    const cause = GatewayError.from(thrown)
+    if (wanted.repeatable || provesNothingDone(cause)) {
+      const flown = failed(cause)
+      // Where no other can come with that id, it is over.
+      return rememberedMs === undefined
+        ? { flown, cause }
+        : { flown, cause, outcome: 'retry', delayMs: rememberedMs }
+    }
+    const unknown = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(wanted.what), { cause })
+    return { flown: { ...failed(unknown), outcome: 'unknown' }, cause, dead: failureOf(unknown) }
+  }
+}
+
+function failed(error: GatewayError): Flown {
+  return { outcome: 'failed', failure: failureOf(error), error }
+}
+
+function replyOrThrow(flown: Flown): Reply {
+  const error = flown.error ?? errorOf(flown)
+  if (error !== undefined) throw error
+  if (flown.reply === undefined) throw new GatewayError('INTERNAL', 'a claim was answered without an answer')
+  return flown.reply
+}
+
+function lastFailure({ attempts }: Work): GatewayError {
+  const failure = attempts.at(-1)?.failure
+  return errorOf({ outcome: 'failed', failure }) ?? new GatewayError('INTERNAL', 'a failure is an error')
+}
+
+/** Undefined after `ms`. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), Math.max(0, ms))
+  try {
+    return await Promise.race([promise, over])
+  } finally {
+    clearTimeout(timer)
+  }
+}

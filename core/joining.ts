@@ -1,0 +1,102 @@
+// What was offered before: it joins the running work, repeats an outcome, or is refused (SEMANTICS 1, 8, 35).
+import { GatewayError } from './api.ts'
+import type { Accepted } from './api.ts'
+import type { Normalised } from './normalise.ts'
+import { claimedEnd } from './return-right.ts'
+import { isPromiseOf } from './settling.ts'
+import type { AcceptResult, Row, Store } from './store/store.ts'
+import type { Ended, Waiter, Waiters } from './waiters.ts'
+
+/** A draft that is in the store, and its end where the caller waits for it or it is known. */
+export interface Taken {
+  readonly home: string
+  readonly accepted: Accepted
+  readonly ended?: Promise<Ended | undefined> | Ended
+  /** The reply is on its way by push. */
+  readonly pushed?: boolean
+}
+
+export interface Waiting {
+  readonly waitMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface Joining {
+  /** Throws what an accept that is none is refused with. */
+  notNew(
+    normalised: Normalised,
+    result: Exclude<AcceptResult, { status: 'accepted' }>,
+    waiting: Waiting,
+  ): Taken
+  /** The end that somebody waits for: told by who brings it about, or read when the wait is over. */
+  awaited(id: string, waiter: Waiter): Promise<Ended | undefined>
+}
+
+export function createJoining({ store, waiters }: { store: Store; waiters: Waiters }): Joining {
+  const rowsOf = (id: string): Promise<readonly Row[]> => store.find({ by: 'id', id })
+
+  /** Register, then read: it may have ended between the store's answer and the registration. */
+  async function join(id: string, waiter: Waiter): Promise<Ended | undefined> {
+    try {
+      const rows = await rowsOf(id)
+      const ended = endIn(rows, id)
+      if (ended !== undefined && !isPromised(rows, id)) return ended
+      return (await waiter.ended) ?? endIn(await rowsOf(id), id)
+    } finally {
+      waiter.cancel()
+    }
+  }
+
+  return {
+    notNew({ home, message }, result, { waitMs, signal }) {
+      switch (result.status) {
+        case 'duplicate': {
+          const { id, conversation, sequence } = result
+          const accepted = { id, conversation, sequence, duplicate: true }
+          const ended = claimedEnd(result)
+          // What was only taken may still get the answer that was promised.
+          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
+            return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
+          return { home, accepted, ended: join(id, waiters.register(id, { ms: waitMs, signal })) }
+        }
+        case 'mismatch':
+          throw new GatewayError(
+            'IDEMPOTENCY_MISMATCH',
+            `the id "${message.externalId}" was used before for something else; use a new id for a new message`,
+          )
+        case 'forbidden':
+          throw new GatewayError(
+            'FORBIDDEN',
+            `the conversation "${message.conversation}" belongs to another customer`,
+          )
+        case 'full':
+          throw new GatewayError(
+            'OVERLOADED',
+            `${result.waiting} messages wait in the conversation "${message.conversation}" already; try again later`,
+            { retryAfterMs: 5000, status: 429 },
+          )
+        case 'notOwner':
+        case 'gap':
+          throw new GatewayError(
+            'INTERNAL',
+            `the store answered "${result.status}" to an accept that cannot get it`,
+          )
+      }
+    },
+
+    async awaited(id, waiter) {
+      return (await waiter.ended) ?? endIn(await rowsOf(id), id)
+    },
+  }
+}
+
+/** How a claimed message has ended; undefined while it is at work, or where it came without an id of its own. */
+function endIn(rows: readonly Row[], id: string): Ended | undefined {
+  for (const row of rows) if (row.row === 'claim' && row.id === id) return claimedEnd(row)
+  return undefined
+}
+
+/** It was taken, and the answer that was promised may still come. */
+function isPromised(rows: readonly Row[], id: string): boolean {
+  return rows.some((row) => row.row === 'work' && row.kind === 'timer' && isPromiseOf(row.id, id))
+}
