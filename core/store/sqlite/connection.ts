@@ -194,11 +194,10 @@ function isRefused(answer: Answer | Refused): answer is Refused {
   return typeof answer === 'object' && 'thrown' in answer
 }
 
-function errorOf({ code, message, retryAfterMs }: Refused['thrown']): GatewayError {
+function errorOf({ code, message, retryAfterMs, notExecuted }: Refused['thrown']): GatewayError {
   return new GatewayError(code, message, {
     ...(retryAfterMs !== null && { retryAfterMs }),
-    // OVERLOADED is said before anything is written; STORE_UNAVAILABLE may come after it was.
-    ...(code === 'OVERLOADED' && { notExecuted: true }),
+    notExecuted,
   })
 }
 

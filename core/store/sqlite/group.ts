@@ -92,8 +92,8 @@ function runAlone(parts: GroupParts, request: Request): Result {
   }
 }
 
-export function refusal({ code, message, retryAfterMs }: GatewayError): Refused {
-  return { thrown: { code, message, retryAfterMs: retryAfterMs ?? null } }
+export function refusal({ code, message, retryAfterMs, notExecuted }: GatewayError): Refused {
+  return { thrown: { code, message, retryAfterMs: retryAfterMs ?? null, notExecuted } }
 }
 
 /** Outside a transaction: sees what is committed. */

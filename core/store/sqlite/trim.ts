@@ -90,7 +90,8 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     let removed = 0
     let isTooLarge = usedBytes() > maxBytes
     let isDone = false
-    for (let row = 1; !isDone && !isOver(); row++) {
+    // One row at least, however small the budget: else a run of calls would come to no end.
+    for (let row = 1; !isDone && (row === 1 || !isOver()); row++) {
       const cut = cutNext((at) => isTooLarge || at < oldestKept)
       isDone = cut === undefined
       removed += cut ?? 0

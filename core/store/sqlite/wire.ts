@@ -134,6 +134,7 @@ export interface Refused {
     readonly code: ErrorCode
     readonly message: string
     readonly retryAfterMs: number | null
+    readonly notExecuted: boolean
   }
 }
 

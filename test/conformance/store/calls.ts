@@ -1,0 +1,145 @@
+// Operation 2: an unsafe call is claimed before it begins, and an outcome nobody knows is said (SEMANTICS 2).
+import { expect, test } from 'vitest'
+import type { StoreFactory } from '../store.ts'
+import { LEASE_MS, World, accept, dedupe, message, settle } from './world.ts'
+
+const ANSWER = { data: { order: '007' }, origin: 'backend' } as const
+
+export function callsSuite(factory: StoreFactory): void {
+  test('runs once: the same id again runs on, another joins, both get the stored answer', async () => {
+    await using world = await World.make(factory)
+    const claim = world.claim('c1')
+    expect(await world.store.claim(claim)).toEqual({ status: 'run', id: 'c1', attempt: 1 })
+    expect(await world.store.claim(claim)).toEqual({ status: 'run', id: 'c1', attempt: 1 })
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
+    const done = settle('c1', { kind: 'claim', reply: ANSWER })
+    expect(await world.store.settle(done)).toMatchObject({ status: 'settled', sequences: [] })
+    expect(await world.store.settle(done)).toEqual({ status: 'already', outcome: 'answered', reply: ANSWER })
+    const stored = { status: 'done', id: 'c1', outcome: 'answered', reply: ANSWER }
+    expect(await world.store.claim(world.claim('c2'))).toEqual(stored)
+    expect(await world.store.claim(claim)).toEqual(stored)
+  })
+
+  test('another fingerprint is a mismatch, running or done (SEMANTICS 8)', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    expect(await world.store.claim(world.claim('c2', { fingerprint: 'other' }))).toEqual({
+      status: 'mismatch',
+    })
+    await world.store.settle(settle('c1', { kind: 'claim', reply: ANSWER }))
+    expect(await world.store.claim(world.claim('c2', { fingerprint: 'other' }))).toEqual({
+      status: 'mismatch',
+    })
+  })
+
+  test('64 racing claims of one key run once', async () => {
+    await using world = await World.make(factory)
+    const results = await Promise.all(
+      Array.from({ length: 64 }, (_, n) => world.store.claim(world.claim(`c${n}`))),
+    )
+    expect(results.filter((result) => result.status === 'run')).toHaveLength(1)
+    expect(results.filter((result) => result.status === 'running')).toHaveLength(63)
+  })
+
+  test('begun by an owner who is gone: unknown for every duplicate, and in the dead letters with its bytes', async () => {
+    await using world = await World.make(factory)
+    const raw = { mediaType: 'text/xml', bytes: new Uint8Array([60, 0, 255]) }
+    await world.store.claim(world.claim('c1', { raw }))
+    await world.passOn('other')
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'unknown', id: 'c1' })
+    expect(await world.store.claim(world.claim('c3'))).toEqual({ status: 'unknown', id: 'c1' })
+    const [dead] = await world.dead()
+    expect(dead).toMatchObject({ id: 'c1', failure: { code: 'OUTCOME_UNKNOWN' } })
+    expect(dead?.raw?.bytes).toEqual(raw.bytes)
+    expect(dead?.message).toEqual({ ...message('c1', { kind: 'request', type: 'PlaceOrder' }), sequence: 0 })
+    expect(await world.takeWork()).toEqual([])
+  })
+
+  test('an idempotent call of an owner who is gone runs again with the same id', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1', { idempotent: true }))
+    await world.passOn('other')
+    expect(await world.store.claim(world.claim('c2', { idempotent: true }))).toEqual({
+      status: 'run',
+      id: 'c1',
+      attempt: 2,
+    })
+    expect(await world.store.claim(world.claim('c3', { idempotent: true }))).toEqual({
+      status: 'running',
+      id: 'c1',
+    })
+  })
+
+  test('the owner’s restart leaves the call to take, as an orphan, once', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    expect(await world.takeWork('claim')).toEqual([])
+    await world.reopen()
+    const [orphan, ...more] = await world.takeWork('claim')
+    expect(more).toEqual([])
+    expect(orphan).toMatchObject({ kind: 'claim', id: 'c1', attempt: 2, orphan: true, poison: false })
+    expect(orphan?.attempts).toMatchObject([{ attempt: 1, failure: { code: 'OUTCOME_UNKNOWN' } }])
+    // Whoever took it has it now.
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
+    const failure = { code: 'OUTCOME_UNKNOWN', message: 'nobody saw its end' }
+    await world.settle(
+      settle('c1', { kind: 'claim', attempt: 2, outcome: 'unknown', failure, dead: failure }),
+    )
+    expect(await world.store.claim(world.claim('c3'))).toEqual({ status: 'unknown', id: 'c1' })
+  })
+
+  test('an operator makes the unknown known, and the dead letter goes with it', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    await world.passOn('other')
+    await world.store.claim(world.claim('c2'))
+    expect(await world.dead()).toHaveLength(1)
+    await world.store.settle(settle('c1', { kind: 'claim', attempt: 0, reply: ANSWER }))
+    expect(await world.dead()).toEqual([])
+    expect(await world.store.claim(world.claim('c3'))).toMatchObject({ status: 'done', reply: ANSWER })
+  })
+
+  test('a call is no part of the ledger’s accepted', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    expect(await world.ledger()).toMatchObject({ accepted: 0, settled: 0, waiting: 0 })
+    await world.store.settle(settle('c1', { kind: 'claim', reply: ANSWER }))
+    expect(await world.ledger()).toMatchObject({ accepted: 0, settled: 0, waiting: 0 })
+  })
+
+  test('under a lease that is over nothing begins, and what is stored is still told', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    await world.store.settle(settle('c1', { kind: 'claim', reply: ANSWER }))
+    world.advance(LEASE_MS + 1)
+    await expect(world.store.claim(world.claim('c2', { key: 'another' }))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      notExecuted: true,
+    })
+    expect(await world.store.claim(world.claim('c3'))).toMatchObject({ status: 'done' })
+  })
+
+  test('the claim of an accepted message answers a call of the same key', async () => {
+    await using world = await World.make(factory)
+    await world.accept(accept('a', dedupe('call-key')))
+    expect(await world.store.claim(world.claim('c1'))).toEqual({ status: 'done', id: 'a', outcome: 'taken' })
+  })
+
+  test('a completed claim ends with its time, an unknown one waits for its operator', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1', { ttlMs: 1000 }))
+    await world.store.claim(world.claim('c2', { ttlMs: 1000, key: 'other' }))
+    await world.store.settle(settle('c1', { kind: 'claim', reply: ANSWER }))
+    await world.passOn('other')
+    expect(await world.store.claim(world.claim('c3'))).toMatchObject({ status: 'run', id: 'c3' })
+    expect(await world.store.claim(world.claim('c4', { key: 'other' }))).toEqual({
+      status: 'unknown',
+      id: 'c2',
+    })
+    world.advance(10_000)
+    expect(await world.store.claim(world.claim('c5', { key: 'other' }))).toEqual({
+      status: 'unknown',
+      id: 'c2',
+    })
+  })
+}
