@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
-import { decodeContent, mediaType } from './content.ts'
+import { mediaType } from './content.ts'
 import { openContract, wsdlContract, type Contract } from './contract.ts'
 import { loadDocuments, type Documents } from './documents.ts'
 import { contentType, makeEnvelope } from './envelope.ts'
@@ -126,8 +126,7 @@ async function handle(
   if (!known.includes(type))
     return line(415, `media type "${type}" is not text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)`)
   try {
-    const body = await decodeContent(request.body, request.headers['content-encoding'], config.bodyLimit)
-    return await exchange(service, { ...request, body }, gone)
+    return await exchange(service, request, gone)
   } catch (error) {
     const refusal = GatewayError.from(error)
     if (refusal.code === 'INTERNAL') service.scope.log.error('a SOAP request failed', { error })

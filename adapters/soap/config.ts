@@ -6,20 +6,15 @@ const units: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60_000,
   h: 3_600_000,
-  b: 1,
-  kb: 1024,
-  mb: 1024 ** 2,
 }
-const quantity = (form: RegExp, example: string) =>
-  z
-    .string()
-    .regex(form, `must look like ${example}`)
-    .transform((text) => {
-      const [, digits = '0', unit = ''] = form.exec(text) ?? []
-      return Number(digits) * (units[unit] ?? 1)
-    })
-const duration = quantity(/^(\d{1,9})(ms|s|m|h)$/, '300s')
-const size = quantity(/^(\d{1,9})(b|kb|mb)$/, '1mb')
+const DURATION = /^(\d{1,9})(ms|s|m|h)$/
+const duration = z
+  .string()
+  .regex(DURATION, 'must look like 300s')
+  .transform((text) => {
+    const [, digits = '0', unit = ''] = DURATION.exec(text) ?? []
+    return Number(digits) * (units[unit] ?? 1)
+  })
 
 const sign = z.strictObject({
   keyFile: z.string().describe('PEM file of the private key'),
@@ -95,9 +90,6 @@ export const channelConfig = z
       .default(true)
       .describe('join two references to surrogates into the character they mean (Axis 1)'),
     processingInstructions: z.enum(['refuse', 'ignore']).default('refuse'),
-    bodyLimit: size
-      .prefault('1mb')
-      .describe('of a body when it is unpacked; keep it equal to http.bodyLimit'),
     waitMs: z
       .int()
       .min(0)

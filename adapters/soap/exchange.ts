@@ -96,7 +96,7 @@ async function answer(service: Service, { request, signal, type, state }: Call):
 /** The document of a request, its attachments put in place. */
 function readRequest({ config }: Service, { request, type, state }: Call): XmlDocument {
   const options = {
-    maxBytes: config.bodyLimit,
+    maxBytes: Infinity, // the listener has counted them
     joinSurrogateReferences: config.tolerateSurrogateRefs,
     processingInstructions: config.processingInstructions,
   }

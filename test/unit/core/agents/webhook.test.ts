@@ -346,7 +346,7 @@ test('429 proves that nothing was done, and so does a bot that is not there (SEM
   await expect(helper.ask()).rejects.toMatchObject({
     code: 'AGENT_FAILED',
     notExecuted: true,
-    message: `agent "helper": POST ${server.origin}: cannot connect: connection refused`,
+    message: 'agent "helper": the POST: cannot connect: connection refused',
   })
 })
 
