@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
-import { migrate } from './schema.ts'
+import { checkFile, migrate } from './schema.ts'
 
 export const FILE = 'dragoman.db'
 const LOCK = 'dragoman.lock'
@@ -78,6 +78,7 @@ export function lockDirectory(directory: string): Disposable {
 export function openFile(directory: string, options: { readonly mustSync?: boolean } = {}): DatabaseSync {
   const db = new DatabaseSync(join(directory, FILE), { timeout: 5000, enableForeignKeyConstraints: false })
   try {
+    checkFile(db)
     db.exec(PRAGMAS)
     const mode = query<[string]>(db, 'PRAGMA journal_mode').get()?.[0]
     if (mode !== 'wal')

@@ -19,12 +19,12 @@ export function acceptWire(accept: Accept): AcceptWire {
     accept.raw ?? null,
     dedupe?.key ?? null,
     dedupe?.fingerprint ?? '',
-    dedupe?.ttlMs ?? 0,
+    whole(dedupe?.ttlMs ?? 0),
     work?.lane ?? null,
     work?.priority ?? 0,
-    work?.delayMs ?? 0,
+    whole(work?.delayMs ?? 0),
     work?.limit ?? 0,
-    accept.waitMs ?? null,
+    accept.waitMs === undefined ? null : whole(accept.waitMs),
     fence?.counter ?? 0,
     fence?.random ?? '',
     hasExtras
@@ -58,7 +58,7 @@ export function settleWire(settle: Settle): SettleWire {
     settle.outcome,
     settle.fence?.counter ?? 0,
     settle.fence?.random ?? '',
-    settle.delayMs ?? 0,
+    whole(settle.delayMs ?? 0),
     settle.tried === undefined ? null : JSON.stringify({ attempt, ...settle.tried }),
     settle.failure === undefined ? null : JSON.stringify(settle.failure),
     settle.reply === undefined ? null : JSON.stringify(settle.reply),
@@ -82,7 +82,7 @@ function extrasOf({ expect, patch, timer, conversation, pushes, dead }: Settle):
   return {
     ...(expect !== undefined && { expect }),
     ...(patch !== undefined && { patch }),
-    ...(timer !== undefined && { timer }),
+    ...(timer !== undefined && { timer: { ...timer, delayMs: whole(timer.delayMs) } }),
     ...(conversation !== undefined && { conversation }),
     ...(pushes.length > 0 && { pushes }),
     ...(dead !== undefined && { dead: JSON.stringify(dead) }),
@@ -100,8 +100,20 @@ export function claimWire({
   message,
   raw,
 }: Claim): ClaimWire {
-  return { home, key, fingerprint, id, ttlMs, idempotent, fence, body: bodyOf(message), raw: raw ?? null }
+  return {
+    home,
+    key,
+    fingerprint,
+    id,
+    ttlMs: whole(ttlMs),
+    idempotent,
+    fence,
+    body: bodyOf(message),
+    raw: raw ?? null,
+  }
 }
+
+const LONGEST_MS = 8_640_000_000_000_000 - 4_102_444_800_000 // ECMA-262 §21.4.1.1, and room for now
 
 /** Throws `TOO_LARGE` above 64 kB of JSON text. */
 export function valueWire({ key, expect, put, delete: drop, ttlMs, fence }: ValueOp): ValueWire {
@@ -116,9 +128,14 @@ export function valueWire({ key, expect, put, delete: drop, ttlMs, fence }: Valu
     expect: expect ?? null,
     put: text,
     delete: drop === true,
-    ttlMs: ttlMs ?? null,
+    ttlMs: ttlMs === undefined ? null : whole(ttlMs),
     fence: fence ?? null,
   }
+}
+
+/** The tables hold whole milliseconds, up to what a date can say. */
+function whole(ms: number): number {
+  return Math.ceil(Math.min(ms, LONGEST_MS))
 }
 
 /** A caller may hand over a whole Message; its raw bytes travel beside the body and its number is the store's to give. */

@@ -192,10 +192,10 @@ export const MIGRATIONS: readonly string[] = [
 export const APPLICATION_ID = 0x44726167
 
 /**
- * Brings a file to the newest schema, each step in its own transaction. Throws `STORE_UNAVAILABLE` for a file that a newer gateway
- * has written or that is not a store at all; such a file is not touched.
+ * Throws `STORE_UNAVAILABLE` for a file that a newer gateway has written or that is not a store at all. It only reads, so such a
+ * file is not touched.
  */
-export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+export function checkFile(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
   const version = pragma(db, 'user_version')
   const application = pragma(db, 'application_id')
   if (version > migrations.length)
@@ -209,6 +209,11 @@ export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRAT
       'STORE_UNAVAILABLE',
       'the store file is a database of another program: use another directory',
     )
+}
+
+/** Brings a file to the newest schema, each step in its own transaction. */
+export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+  const version = pragma(db, 'user_version')
   for (const [index, step] of migrations.entries()) {
     if (index < version) continue
     db.exec('BEGIN IMMEDIATE')

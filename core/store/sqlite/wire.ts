@@ -152,6 +152,8 @@ export interface Faults {
   readonly freeBytes?: number
   /** fails: the commit throws and has not happened. lost: it throws and has happened. */
   readonly commit?: 'fails' | 'lost'
+  /** The writer's thread ends with an error. */
+  readonly writer?: 'dies'
 }
 
 export type FromWorker =

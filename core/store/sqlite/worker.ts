@@ -73,6 +73,7 @@ function nextGroup(queue: readonly ToWorker[], from: number): { batches: readonl
 function answer(running: Engine, batches: readonly Batch[]): void {
   const last = batches.at(-1)
   if (last === undefined) return
+  if (last.faults?.writer === 'dies') throw new Error('ordered by a test')
   const requests: readonly Request[] =
     batches.length === 1 ? last.requests : batches.flatMap((batch) => batch.requests)
   const results = running.run(requests, last.stamp, last.faults)
