@@ -34,8 +34,16 @@ export interface Shape {
   readonly wildcards: readonly string[]
   /** Elements of different names may alternate: members alone do not tell their order. */
   readonly interleaves: boolean
+  /** The whole content model where it is nothing but elements one after the other, which most are. */
+  readonly plain: readonly PlainStep[] | undefined
   /** Where xsi:type goes: `@type`, but `@xsi:type` for a type that has an attribute of that name itself. */
   readonly typeKey: '@type' | '@xsi:type'
+}
+
+export interface PlainStep {
+  readonly key: string
+  readonly min: number
+  readonly max: number
 }
 
 const shapes = new WeakMap<ComplexType, Shape>()
@@ -78,8 +86,29 @@ function makeShape(type: ComplexType): Shape {
     attributesByKey,
     wildcards: type.particle === undefined ? [] : wildcardsIn(type.particle),
     interleaves: type.particle !== undefined && interleaves(type.particle, new Set(), false),
+    plain: type.particle === undefined ? [] : plainSteps(type.particle, byName),
     typeKey: attributesByKey.has('@type') ? '@xsi:type' : '@type',
   }
+}
+
+function plainSteps(
+  particle: Particle,
+  byName: ReadonlyMap<string, Member>,
+): readonly PlainStep[] | undefined {
+  if (particle.kind === 'element') {
+    const member = byName.get(keyOf(particle.decl.name))
+    if (member === undefined || particle.decl.substitutes.length > 0) return undefined
+    return [{ key: member.key, min: particle.min, max: particle.max }]
+  }
+  if (particle.kind === 'any' || particle.kind === 'choice' || particle.min !== 1 || particle.max !== 1)
+    return undefined
+  const steps: PlainStep[] = []
+  for (const item of particle.items) {
+    const inner = plainSteps(item, byName)
+    if (inner === undefined) return undefined
+    steps.push(...inner)
+  }
+  return steps
 }
 
 interface Counted {
@@ -147,110 +176,6 @@ export function admits(wildcard: string, uri: string): boolean {
   return wildcard.split(/[\t\n\r ]+/).includes(uri === '' ? '##local' : uri)
 }
 
-/** The order of elements, by key, and what is wrong with how many there are. */
-export interface Arrangement {
-  readonly order: readonly string[]
-  /** Keys of required members that are not there. */
-  readonly missing: readonly string[]
-  /** Keys of which there are more than have a place. */
-  readonly left: readonly string[]
-}
-
-/**
- * Puts elements into the order of the content model, as many of each as `counts` says; keys the shape does not know go
- * where a wildcard is. Groups that repeat take one round after the other, choices the first branch that has something.
- */
-export function arrange(type: ComplexType, shape: Shape, counts: ReadonlyMap<string, number>): Arrangement {
-  const arranger = new Arranger(shape, counts)
-  if (type.particle !== undefined) arranger.place(type.particle)
-  return arranger.result()
-}
-
-class Arranger {
-  readonly #shape: Shape
-  readonly #left: Map<string, number>
-  readonly #loose: readonly string[]
-  readonly #order: string[] = []
-  readonly #missing: string[] = []
-
-  constructor(shape: Shape, counts: ReadonlyMap<string, number>) {
-    this.#shape = shape
-    this.#left = new Map(counts)
-    this.#loose = [...counts.keys()].filter((key) => !shape.byKey.has(key))
-  }
-
-  result(): Arrangement {
-    const left = [...this.#left].filter(([, many]) => many > 0).map(([key]) => key)
-    return { order: this.#order, missing: this.#missing, left }
-  }
-
-  place(particle: Particle): void {
-    if (particle.kind === 'element' || particle.kind === 'any') this.#take(particle)
-    else this.#rounds(particle)
-  }
-
-  #take(particle: Extract<Particle, { readonly kind: 'element' | 'any' }>): void {
-    let taken = 0
-    for (const key of this.#keysOf(particle)) {
-      const here = Math.min(this.#left.get(key) ?? 0, particle.max - taken)
-      for (let i = 0; i < here; i++) this.#order.push(key)
-      this.#left.set(key, (this.#left.get(key) ?? 0) - here)
-      taken += here
-    }
-    if (taken < particle.min && particle.kind === 'element')
-      this.#missing.push(this.#shape.byName.get(keyOf(particle.decl.name))?.key ?? particle.decl.name.local)
-  }
-
-  #rounds(group: Extract<Particle, { readonly items: readonly Particle[] }>): void {
-    for (let round = 0; round < group.max; round++) {
-      const before = this.#order.length
-      const wanted = round < group.min
-      if (!this.#has(group) && !(wanted && round === 0)) return
-      if (group.kind === 'choice') this.#branch(group.items)
-      else for (const item of group.items) this.place(item)
-      if (this.#order.length === before) return
-    }
-  }
-
-  #branch(items: readonly Particle[]): void {
-    const chosen = items.find((item) => this.#has(item))
-    if (chosen !== undefined) this.place(chosen)
-    else if (items.length > 0 && !items.some(isOptional)) {
-      const names = items.flatMap((item) => this.#keysIn(item)).slice(0, 5)
-      this.#missing.push(names.join(' or '))
-    }
-  }
-
-  #has(particle: Particle): boolean {
-    if (particle.kind === 'element' || particle.kind === 'any')
-      return this.#keysOf(particle).some((key) => (this.#left.get(key) ?? 0) > 0)
-    return particle.items.some((item) => this.#has(item))
-  }
-
-  #keysOf(particle: Extract<Particle, { readonly kind: 'element' | 'any' }>): readonly string[] {
-    if (particle.kind === 'any') return this.#loose
-    const { decl } = particle
-    if (decl.substitutes.length === 0) return [this.#keyOf(decl)]
-    return [decl, ...decl.substitutes].map((one) => this.#keyOf(one))
-  }
-
-  #keyOf(decl: ElementDecl): string {
-    return this.#shape.byName.get(keyOf(decl.name))?.key ?? decl.name.local
-  }
-
-  #keysIn(particle: Particle): readonly string[] {
-    if (particle.kind === 'element') return [this.#keyOf(particle.decl)]
-    return particle.kind === 'any' ? [] : particle.items.flatMap((item) => this.#keysIn(item))
-  }
-}
-
-function isOptional(particle: Particle): boolean {
-  if (particle.min === 0) return true
-  if (particle.kind === 'element' || particle.kind === 'any') return false
-  if (particle.items.length === 0) return true
-  return particle.kind === 'choice' ? particle.items.some(isOptional) : particle.items.every(isOptional)
-}
-
-function keyOf(name: XmlName): string {
+export function keyOf(name: XmlName): string {
   return clark(name.uri, name.local)
 }

@@ -136,10 +136,16 @@ function matchesZoned(pattern: RegExp, value: string, valid: (groups: readonly G
 }
 
 function between(min?: string, max?: string): Check {
-  return (value) =>
-    integer.test(value) &&
-    (min === undefined || compareDecimals(value, min) >= 0) &&
-    (max === undefined || compareDecimals(value, max) <= 0)
+  const [low, high] = [Number(min ?? -Infinity), Number(max ?? Infinity)]
+  return (value) => {
+    if (!integer.test(value)) return false
+    // Up to 15 digits are exact as numbers, and on the right side of a bound beyond them.
+    if (value.length <= 15) return Number(value) >= low && Number(value) <= high
+    return (
+      (min === undefined || compareDecimals(value, min) >= 0) &&
+      (max === undefined || compareDecimals(value, max) <= 0)
+    )
+  }
 }
 
 /** §3.2.16: spaces may stand between, unused bits are zero. */

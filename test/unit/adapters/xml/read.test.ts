@@ -259,13 +259,17 @@ test.each([
   expect(fastest(3, () => readXml(two)) / once).toBeLessThan(6)
 })
 
-test('reading is at least half as fast as saxes alone with namespaces', { timeout: 60_000 }, () => {
-  const text = orders(1e6)
+test('reading messages is at least half as fast as saxes alone with namespaces', { timeout: 60_000 }, () => {
+  const text = orders(1500)
   const bytes = utf8(text)
-  const alone = (): unknown => new SaxesParser({ xmlns: true }).write(text).close()
-  readXml(bytes)
+  const many = (run: () => unknown) => (): void => {
+    for (let i = 0; i < 300; i++) run()
+  }
+  const alone = many(() => new SaxesParser({ xmlns: true }).write(text).close())
+  const ours = many(() => readXml(bytes))
+  ours()
   alone()
   // In turn, so that both see the same machine; the best ratio of the rounds, since others share it.
-  const ratios = Array.from({ length: 5 }, () => fastest(2, alone) / fastest(2, () => readXml(bytes)))
+  const ratios = Array.from({ length: 6 }, () => fastest(2, alone) / fastest(2, ours))
   expect(Math.max(...ratios)).toBeGreaterThan(0.5)
 })
