@@ -107,24 +107,41 @@ export function send(
   return sendRaw(port, Buffer.concat([head, bytes]))
 }
 
-/** Sends bytes on a connection of their own and reads to the gateway's close. Rejects after `ms`. */
-export function sendRaw(port: number, bytes: Uint8Array | string, ms = 10_000): Promise<Answer> {
+const ANSWER_MS = 10_000
+
+/** Sends bytes on a connection of their own. Resolves when the first answer is whole, or with everything up to the close. */
+export function sendRaw(
+  port: number,
+  bytes: Uint8Array | string,
+  options: { readonly toClose?: boolean } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const begun = performance.now()
-    const pieces: Buffer[] = []
+    let received = Buffer.alloc(0)
     const socket = connect(port, '127.0.0.1')
     const timer = setTimeout(() => {
       socket.destroy()
-      reject(new Error(`not answered within ${ms} ms; so far: ${Buffer.concat(pieces).toString()}`))
-    }, ms)
-    socket.on('data', (piece) => pieces.push(piece))
+      reject(new Error(`not answered within ${ANSWER_MS} ms; so far: ${received.toString()}`))
+    }, ANSWER_MS)
+    socket.on('data', (piece) => {
+      received = Buffer.concat([received, piece])
+      if (options.toClose !== true && isWhole(received)) socket.destroy()
+    })
     socket.on('error', () => undefined) // 'close' follows; the gateway may reset what it has refused
     socket.on('close', () => {
       clearTimeout(timer)
-      resolve(parse(Buffer.concat(pieces), performance.now() - begun))
+      resolve(parse(received, performance.now() - begun))
     })
     socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   })
+}
+
+function isWhole(received: Buffer): boolean {
+  const end = received.indexOf('\r\n\r\n')
+  const length = /^content-length: (\d+)/imu.exec(
+    received.subarray(0, Math.max(0, end)).toString('latin1'),
+  )?.[1]
+  return length !== undefined && received.length >= end + 4 + Number(length)
 }
 
 function parse(bytes: Buffer, ms: number): Answer {
