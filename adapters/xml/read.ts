@@ -112,7 +112,8 @@ class TreeBuilder {
     parser.on('cdata', (run) => this.#text(run))
     // Six handlers and no more for documents as they should be: `on` adds a property by a computed name, and V8 turns an
     // object that gets too many so into a dictionary, which makes saxes four times slower.
-    if (text.includes('<?', 2) && this.#options.processingInstructions !== 'ignore')
+    const afterDeclaration = /^<\?xml[\t\n\r ]/.test(text.slice(0, 6)) ? 6 : 0
+    if (text.includes('<?', afterDeclaration) && this.#options.processingInstructions !== 'ignore')
       parser.on('processinginstruction', () => this.#refuse('a processing instruction is not allowed'))
     if (text.includes('<!DOCTYPE')) parser.on('doctype', () => this.#refuse('a DOCTYPE is not allowed'))
     try {
