@@ -2,6 +2,7 @@
 // The command line: every command with the text that teaches it.
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { check } from './check.ts'
+import { map } from './map.ts'
 import { schema } from './schema.ts'
 import { send } from './send.ts'
 import { start } from './start.ts'
@@ -51,6 +52,29 @@ program
   .description('read the config and name every problem at once: file:line:column: what is wrong')
   .addOption(config)
   .action(check)
+
+program
+  .command('map')
+  .description('take one captured request through the gateway, stage by stage; nobody is called')
+  .argument('<file>', 'a raw HTTP request: head, blank line, body')
+  .addOption(config)
+  .option('--answer <file>', 'what the business system answers: a raw HTTP response, or its body (JSON, XML)')
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+It shows what is decoded, which route takes it and why, the request that would go out exactly as it would go,
+an answer (yours, or a sample by the schema) and what the caller would get. Then it follows each value: where it
+goes, and which are lost or changed on the way. No connection is opened and no store is written.
+
+What a proxy or tcpdump has captured is such a file; one written by hand does as well:
+
+  printf 'POST /v1/requests/GetOrder HTTP/1.1\\ncontent-type: application/json\\n\\n{"orderNo":"000777"}' > order.http
+  dragoman map order.http
+
+The exit status is 1 where the request does not get through. Secrets are shown as ***. Plugins run their own code.`,
+  )
+  .action(map)
 
 program
   .command('schema')

@@ -1,0 +1,45 @@
+// What components get here instead of the gateway's own: a log that is read, a state in memory, figures for nobody.
+import { GatewayError } from '../api.ts'
+import type { Json, Log, Metrics, State } from '../api.ts'
+import type { Said } from './passage.ts'
+
+/** A log whose warnings and errors are handed on, the reason of an error with them. */
+export function tellingLog(component: string, said: (line: Said) => void): Log {
+  const at = (level: Said['level']) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
+    const error = fields?.['error']
+    said({ component, level, message, ...(error instanceof Error && { reason: error.message }) })
+  }
+  return { debug() {}, info() {}, warn: at('warn'), error: at('error') }
+}
+
+export const noLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
+export const noMetrics: Metrics = { count() {}, gauge() {} }
+
+/** A component's state that lasts until it is emptied: each way begins with nothing remembered. */
+export function emptyState(): { readonly state: State; empty(): void } {
+  const values = new Map<string, { readonly value: Json; readonly version: number }>()
+  const write = (key: string, value: Json): void =>
+    void values.set(key, { value, version: (values.get(key)?.version ?? 0) + 1 })
+  return {
+    empty: () => values.clear(),
+    state: {
+      get: async (key) => values.get(key),
+      put: async (key, value) => write(key, value),
+      async compareAndSet(key, expected, value) {
+        if (values.get(key)?.version !== expected) return false
+        write(key, value)
+        return true
+      },
+      lease: async () => ({ release: async () => undefined }),
+    },
+  }
+}
+
+/** A component wants something over the network while it starts: it must get it from a file. */
+export function notFetched(owner: string, url: string): GatewayError {
+  return new GatewayError(
+    'BACKEND_FAILED',
+    `${owner} wants ${url}, and nobody is called here: save it to a file and name that in the config you map with`,
+    { notExecuted: true },
+  )
+}
