@@ -8,14 +8,9 @@ import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
 import { attribute, resolveQName } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
-/** Attributes that say how something is encoded, not what it is. */
-export function isEncodingAttribute({ uri, local }: XmlName): boolean {
-  if (uri === '') return false
-  return (
-    uri === XSI_NS ||
-    isSoapEncoding(uri) ||
-    ((uri === SOAP11_NS || uri === SOAP12_NS) && (local === 'encodingStyle' || local === 'mustUnderstand'))
-  )
+/** Attributes that say how something is encoded or meant for whom, not what it is. */
+export function isEncodingAttribute({ uri }: XmlName): boolean {
+  return uri === XSI_NS || isSoapEncoding(uri) || uri === SOAP11_NS || uri === SOAP12_NS
 }
 
 /** Without a schema: whether the document itself says that this is an array. */

@@ -80,7 +80,7 @@ function valueIn(raw: string, type: SimpleType, { scope, binding, below }: Value
 interface AttributesInto {
   readonly object: JsonObject
   readonly binding: Binding
-  /** Whether attributes that are not there get their defaults. */
+  /** Whether attributes that are not there get their defaults or are missing: not on a nil element. */
   readonly defaults: boolean
 }
 
@@ -96,7 +96,7 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
   }
   for (const { key, decl } of shape.attributes) {
     const said = found.get(key)
-    if (said === undefined && decl.required && binding.options.missing === 'refuse')
+    if (said === undefined && decl.required && into.defaults && binding.options.missing === 'refuse')
       throw binding.problem('is missing', key)
     // XSD 1 §3.4.4: an optional attribute that is not there has its default.
     const value = said ?? (into.defaults && !decl.required ? (decl.default ?? decl.fixed) : undefined)

@@ -24,6 +24,9 @@ export function compile(documents: readonly SchemaDocument[], resolve: ResolveSc
   return new Compiler(collectComponents(documents, resolve))
 }
 
+/** Particles and attributes after groups are expanded; the largest schemas in use have some ten thousand. */
+const maxParts = 500_000
+
 class Compiler implements XmlSchemas, Surroundings {
   readonly elements: readonly ElementDecl[]
   readonly types: readonly TypeDecl[]
@@ -35,6 +38,7 @@ class Compiler implements XmlSchemas, Surroundings {
   /** Types whose shape is being made: a base found here would be its own ancestor (XSD 1 §3.4.6). */
   readonly #open = new Set<string>()
   readonly #waiting: (() => void)[] = []
+  #size = 0
   readonly find = (name: XmlName, from: XmlElement): TypeDecl => this.#typeNamed(name, describe(from))
 
   constructor(components: Components) {
@@ -135,6 +139,10 @@ class Compiler implements XmlSchemas, Surroundings {
     if (found === undefined)
       throw schemaProblem(`attribute group "${name.local}" is not defined (${describe(from)})`)
     return found
+  }
+
+  grow(): void {
+    if (++this.#size > maxParts) throw schemaProblem(`it expands to more than ${maxParts} parts`)
   }
 
   later(work: () => void): void {

@@ -18,6 +18,8 @@ export interface Surroundings {
   attributeAt(component: Component): AttributeDecl
   groupNamed(name: XmlName, from: XmlElement): Component
   attributeGroupNamed(name: XmlName, from: XmlElement): Component
+  /** Counts what groups expand to: each may hold two of the next, and so on. Throws `DECODE_FAILED` past a limit. */
+  grow(): void
   /** Runs when every type has its shape: only then may a type be looked into that may be this one. */
   later(work: () => void): void
 }
@@ -97,6 +99,7 @@ function particleOf(
   open: readonly XmlElement[],
 ): Particle | undefined {
   const { node, file } = component
+  around.grow()
   const min = occurs(node, 'minOccurs')
   const max = occurs(node, 'maxOccurs')
   if (max === 0) return undefined
@@ -179,6 +182,7 @@ function collectAttributes(
 ): boolean {
   let any = false
   for (const part of partsOf(node)) {
+    around.grow()
     const component = { node: part, file }
     if (part.local === 'anyAttribute') any = true
     else if (part.local === 'attributeGroup') {

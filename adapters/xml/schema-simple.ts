@@ -33,7 +33,7 @@ export function compileSimple({ node, file }: Component, find: FindType, name?: 
     return {
       ...common,
       variety: 'union',
-      members: typesIn(component, 'memberTypes', find),
+      members: flat(typesIn(component, 'memberTypes', find)),
       whiteSpace: 'preserve',
     }
   throw schemaProblem(`${describe(node)} has a "${how.local}"`)
@@ -51,6 +51,15 @@ export function restrict({ node, file }: Component, base: SimpleType, find: Find
     whiteSpace: whiteSpace === 'replace' || whiteSpace === 'collapse' ? whiteSpace : from.whiteSpace,
     facets: { ...from.facets, ...facetsOf(node, from) },
   }
+}
+
+/** XSD 1.0 Part 2 §2.5.1.3: a union of unions is one of their members, each of which needs asking once. */
+function flat(members: readonly SimpleType[]): SimpleType[] {
+  const all = members.flatMap((member) => {
+    const isPlainUnion = member.variety === 'union' && Object.keys(member.facets).length === 0
+    return isPlainUnion ? (member.members ?? []) : [member]
+  })
+  return [...new Set(all)]
 }
 
 function baseOf(component: Component, find: FindType): SimpleType {

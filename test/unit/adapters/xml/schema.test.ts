@@ -256,6 +256,22 @@ test('what is no schema, and an include of another namespace, are refused', () =
   ).toContain('o.xsd of urn:o cannot be included into urn:t')
 })
 
+test('groups that double at each of 40 steps are refused, not expanded', () => {
+  const groups = Array.from(
+    { length: 40 },
+    (_, i) =>
+      `<xs:group name="G${i}"><xs:sequence><xs:group ref="t:G${i + 1}"/><xs:group ref="t:G${i + 1}"/></xs:sequence></xs:group>`,
+  )
+  const last = '<xs:group name="G40"><xs:sequence><xs:element name="a"/></xs:sequence></xs:group>'
+  const began = performance.now()
+  expect(
+    refusal(() =>
+      declared('<xs:complexType><xs:group ref="t:G0"/></xs:complexType>', groups.join('') + last),
+    ),
+  ).toContain('it expands to more than 500000 parts')
+  expect(performance.now() - began).toBeLessThan(3000)
+})
+
 test('names that mean something to JavaScript are names', () => {
   const decl = declared(
     '<xs:complexType><xs:sequence><xs:element name="__proto__" type="t:constructor"/><xs:element name="toString" type="xs:int" minOccurs="0"/></xs:sequence><xs:attribute name="__proto__" type="xs:int"/></xs:complexType>',

@@ -224,3 +224,15 @@ test('prefixes of made elements are declared once on the root', () => {
     '<a xmlns:x="urn:x"><b t="x:T"/><b t="x:T"/></a>',
   )
 })
+
+test('a tree read with thousands of prefixes in thousands of scopes is refused, not multiplied', () => {
+  const declarations = (level: number): string =>
+    Array.from({ length: 100 }, (_, i) => `xmlns:p${level}x${i}="u${i}"`).join(' ')
+  const open = Array.from({ length: 50 }, (_, level) => `<a ${declarations(level)}>`).join('')
+  const { root } = readXml(
+    Buffer.from(`${open}${'<b xmlns:q="1"/><b xmlns:q="2"/>'.repeat(2000)}${'</a>'.repeat(50)}`),
+  )
+  const began = performance.now()
+  expect(() => writeXml(root)).toThrow('the xml declares too many prefixes in too many places')
+  expect(performance.now() - began).toBeLessThan(3000)
+})
