@@ -134,37 +134,78 @@ export type Delivery =
 // ─── Errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * The closed table of errors: whose fault it is, whether the same may be sent again, and the HTTP status (RFC 9110 §15).
+ * The closed table of errors: whose fault it is, whether the same may be sent again, the HTTP status
+ * (RFC 9110 §15) and the title (RFC 9457 §3.1.3), the same for every occurrence.
  * Every adapter maps every code into its own protocol; the conformance suite checks that the map is total.
  */
 export const errorTable = {
-  AUTH_FAILED: { side: 'caller', retry: false, status: 401 },
-  FORBIDDEN: { side: 'caller', retry: false, status: 403 },
-  DECODE_FAILED: { side: 'caller', retry: false, status: 400 },
-  TOO_LARGE: { side: 'caller', retry: false, status: 413 },
-  METHOD_NOT_ALLOWED: { side: 'caller', retry: false, status: 405 },
-  UNSUPPORTED_MEDIA: { side: 'caller', retry: false, status: 415 },
-  NOT_FOUND: { side: 'caller', retry: false, status: 404 },
-  NO_ROUTE: { side: 'caller', retry: false, status: 404 },
-  IDEMPOTENCY_MISMATCH: { side: 'caller', retry: false, status: 422 },
-  NOT_OWNER: { side: 'caller', retry: false, status: 409 },
-  TOO_OLD: { side: 'caller', retry: false, status: 409 },
-  EXPIRED: { side: 'caller', retry: false, status: 410 },
-  CURSOR_RESET: { side: 'caller', retry: false, status: 410 },
-  RATE_LIMITED: { side: 'caller', retry: true, status: 429 },
-  OVERLOADED: { side: 'gateway', retry: true, status: 503 },
-  STORE_UNAVAILABLE: { side: 'gateway', retry: true, status: 503 },
-  CHANNEL_GONE: { side: 'gateway', retry: true, status: 503 },
-  ENCODE_FAILED: { side: 'gateway', retry: false, status: 500 },
-  INTERNAL: { side: 'gateway', retry: false, status: 500 },
-  BREAKER_OPEN: { side: 'backend', retry: true, status: 503 },
-  DEADLINE_EXCEEDED: { side: 'backend', retry: true, status: 504 },
-  AGENT_FAILED: { side: 'backend', retry: true, status: 502 },
-  BACKEND_FAILED: { side: 'backend', retry: true, status: 502 },
-  OUTCOME_UNKNOWN: { side: 'backend', retry: false, status: 409 },
+  AUTH_FAILED: { side: 'caller', retry: false, status: 401, title: 'The credential is missing or wrong' },
+  FORBIDDEN: { side: 'caller', retry: false, status: 403, title: 'This caller may not do that' },
+  DECODE_FAILED: { side: 'caller', retry: false, status: 400, title: 'The request cannot be understood' },
+  TOO_LARGE: { side: 'caller', retry: false, status: 413, title: 'The request is too large' },
+  METHOD_NOT_ALLOWED: {
+    side: 'caller',
+    retry: false,
+    status: 405,
+    title: 'This address does not take that method',
+  },
+  UNSUPPORTED_MEDIA: {
+    side: 'caller',
+    retry: false,
+    status: 415,
+    title: 'The content type is not taken here',
+  },
+  NOT_FOUND: { side: 'caller', retry: false, status: 404, title: 'There is nothing at this address' },
+  NO_ROUTE: { side: 'caller', retry: false, status: 404, title: 'No route takes this message' },
+  IDEMPOTENCY_MISMATCH: {
+    side: 'caller',
+    retry: false,
+    status: 422,
+    title: 'The same key came with another content',
+  },
+  NOT_OWNER: {
+    side: 'caller',
+    retry: false,
+    status: 409,
+    title: 'The conversation belongs to somebody else now',
+  },
+  TOO_OLD: { side: 'caller', retry: false, status: 409, title: 'The id is older than the memory of ids' },
+  EXPIRED: {
+    side: 'caller',
+    retry: false,
+    status: 410,
+    title: 'The message expired before it was delivered',
+  },
+  CURSOR_RESET: { side: 'caller', retry: false, status: 410, title: 'The cursor cannot be used any more' },
+  RATE_LIMITED: { side: 'caller', retry: true, status: 429, title: 'Too many requests' },
+  OVERLOADED: { side: 'gateway', retry: true, status: 503, title: 'The gateway is overloaded' },
+  STORE_UNAVAILABLE: { side: 'gateway', retry: true, status: 503, title: 'The store is not available' },
+  CHANNEL_GONE: { side: 'gateway', retry: true, status: 503, title: 'The channel is gone' },
+  ENCODE_FAILED: {
+    side: 'gateway',
+    retry: false,
+    status: 500,
+    title: 'The answer cannot be written in this protocol',
+  },
+  INTERNAL: { side: 'gateway', retry: false, status: 500, title: 'The gateway made a mistake' },
+  BREAKER_OPEN: { side: 'backend', retry: true, status: 503, title: 'The business system is out of order' },
+  DEADLINE_EXCEEDED: {
+    side: 'backend',
+    retry: true,
+    status: 504,
+    title: 'The business system did not answer in time',
+  },
+  AGENT_FAILED: { side: 'backend', retry: true, status: 502, title: 'The agent failed' },
+  BACKEND_FAILED: { side: 'backend', retry: true, status: 502, title: 'The business system failed' },
+  OUTCOME_UNKNOWN: {
+    side: 'backend',
+    retry: false,
+    status: 409,
+    title: 'Nobody knows whether the business system did it',
+  },
 } as const satisfies Record<
   string,
-  { side: 'caller' | 'gateway' | 'backend'; retry: boolean; status: number }
+  { side: 'caller' | 'gateway' | 'backend'; retry: boolean; status: number; title: string }
 >
 
 export type ErrorCode = keyof typeof errorTable

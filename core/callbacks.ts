@@ -1,13 +1,14 @@
 // `POST /v1/callbacks/{id}`: the later answer of an agent that had only taken a message (SEMANTICS 7, 17).
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from './api.ts'
-import type { Conversation, HttpRequest, HttpResponse, Message } from './api.ts'
-import { outbound, replyOf } from './answers.ts'
+import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message } from './api.ts'
+import { parseAnswer } from './agents/webhook/answer.ts'
+import { isHandoff, outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
-import { canonical } from './json.ts'
+import { canonical, freezePlain } from './json.ts'
 import { pushesOf } from './push.ts'
 import type { Row, Settle, Store } from './store/store.ts'
-import { timerId } from './settling.ts'
+import { isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -70,18 +71,23 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
 
     async handle(request) {
       if (request.method !== 'POST')
-        throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${request.method}`)
+        throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${request.method}`, {
+          detail: { allow: 'POST' },
+        })
       const id = request.path.slice(CALLBACK_PATH.length + 1)
       const ownerEpoch = epochOf(bearer(request.headers['authorization']), id)
-      const reply = replyOf(parse(request.body), 'agent', 'the callback')
+      const answer = parse(request)
       const rows = await rowsOfTaken(id)
       const question = questionOf(rows, id)
       const conversation = await conversationOf(question)
-      const said = outbound(question, reply, { id: agentOf(rows, id), now: now() })
+      if (isHandoff(answer)) return handOff(id, { ownerEpoch, home: conversation.home })
+      const reply = replyOf(answer, 'agent', 'the callback')
+      const timer = timerId(id, ownerEpoch)
+      const said = outbound(question, reply, { id: agentOf(rows, id, timer), now: now() })
       const settle: Settle = {
         home: conversation.home,
         kind: 'timer',
-        id: timerId(id, ownerEpoch),
+        id: timer,
         attempt: 0,
         conversation: question.conversation,
         expect: { ownerEpoch },
@@ -106,6 +112,25 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
           : 'the conversation has passed to somebody else; the answer was kept as an internal note',
       )
     },
+  }
+
+  /** The promise will not be kept: its deadline is now, and the route's fallback gets the message. */
+  async function handOff(id: string, taken: { ownerEpoch: number; home: string }): Promise<HttpResponse> {
+    const result = await store.settle({
+      home: taken.home,
+      kind: 'timer',
+      id: timerId(id, taken.ownerEpoch),
+      attempt: 0,
+      outcome: 'retry',
+      delayMs: 0,
+      replies: [],
+      inbox: false,
+      pushes: [],
+    })
+    if (result.status !== 'settled')
+      throw new GatewayError('NOT_OWNER', `no answer to the message ${id} is waited for any more`)
+    options.poke(taken.home)
+    return accepted(id)
   }
 
   /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */
@@ -137,12 +162,15 @@ function questionOf(rows: readonly Row[], id: string): Message {
   throw new GatewayError('NOT_FOUND', `there is no message ${id} (any more)`)
 }
 
-/** Who took it, by the last attempt that the settled row shows. */
-function agentOf(rows: readonly Row[], id: string): string {
-  for (const row of rows)
-    if (row.row === 'settled' && row.id === id)
-      return row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? 'agent'
-  return 'agent'
+/** Who promised it: whose attempt ended the row before this one, the message's own or an earlier promise. */
+function agentOf(rows: readonly Row[], id: string, timer: string): string {
+  let agent = 'agent'
+  for (const row of rows) {
+    if ((row.row === 'work' || row.row === 'settled') && row.id === timer) return agent
+    if (row.row === 'settled' && (row.id === id || isPromiseOf(row.id, id)))
+      agent = row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? agent
+  }
+  return agent
 }
 
 function accepted(id: string): HttpResponse {
@@ -154,10 +182,21 @@ function bearer(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/iu.exec(authorization ?? '')?.[1]
 }
 
-function parse(body: Uint8Array): unknown {
+/** A callback says what a 200 would have said. Here the bot is the caller: its mistake is `DECODE_FAILED`. */
+function parse({ headers, body }: HttpRequest): Answer | Handoff {
+  const type = headers['content-type'] ?? ''
+  if (!JSON_TYPE.test(type))
+    throw new GatewayError('UNSUPPORTED_MEDIA', `a callback is application/json in UTF-8, not "${type}"`)
+  let answer: Answer | Handoff
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    answer = parseAnswer(body)
+    freezePlain(answer, 'it')
   } catch (error) {
-    throw new GatewayError('DECODE_FAILED', 'the callback is not JSON in UTF-8', { cause: error })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new GatewayError('DECODE_FAILED', `the callback came ${why}`, { cause: error })
   }
+  if (Object.keys(answer).length === 0)
+    throw new GatewayError('DECODE_FAILED', 'the callback says nothing: { "text": … } is the shortest answer')
+  return answer
 }
+const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/iu

@@ -181,7 +181,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       {
         path: CALLBACK_PATH,
         channel: 'core',
-        access: { open: true },
+        access: 'handler',
         handler: (request) => callbacks.handle(request),
       },
       ...adminMounts({

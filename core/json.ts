@@ -22,6 +22,9 @@ export function canonical(value: unknown): string {
 export function freezePlain<T>(value: T, what: string, depth = 0): T {
   switch (typeof value) {
     case 'string':
+      // Half a surrogate pair: no protocol behind us could carry it (RFC 8259 §8.2).
+      if (value.isWellFormed()) return value
+      throw new GatewayError('DECODE_FAILED', `${what} holds half a surrogate pair`)
     case 'boolean':
     case 'undefined':
       return value

@@ -7,7 +7,6 @@ import type { ChannelOperation, ErrorCode, Json } from 'dragoman'
 
 import { endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { titles } from './problem.ts'
 import { problemAnswer, published } from './schemas.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -148,7 +147,7 @@ const problems: Document = Object.fromEntries(
       String(status),
       {
         $ref: '#/components/responses/Problem',
-        description: codes.map((code) => `${code}: ${titles[code]}`).join('. '),
+        description: codes.map((code) => `${code}: ${errorTable[code].title}`).join('. '),
       },
     ],
   ),

@@ -1,38 +1,10 @@
 // Errors and business faults as application/problem+json (RFC 9457).
-import { GatewayError } from 'dragoman'
-import type { ErrorCode, Fault, HttpResponse, Json, Log } from 'dragoman'
+import { GatewayError, errorTable } from 'dragoman'
+import type { Fault, HttpResponse, Json, Log } from 'dragoman'
 
 import { isObject } from './json.ts'
 
-/** RFC 9457 §3.1.3: the same for every occurrence of a code. Total: a new code does not compile without its title. */
-export const titles: Readonly<Record<ErrorCode, string>> = {
-  AUTH_FAILED: 'The credential is missing or wrong',
-  FORBIDDEN: 'This caller may not do that',
-  DECODE_FAILED: 'The request cannot be understood',
-  TOO_LARGE: 'The request is too large',
-  METHOD_NOT_ALLOWED: 'This address does not take that method',
-  UNSUPPORTED_MEDIA: 'The content type is not taken here',
-  NOT_FOUND: 'There is nothing at this address',
-  NO_ROUTE: 'No route takes this message',
-  IDEMPOTENCY_MISMATCH: 'The same key came with another content',
-  NOT_OWNER: 'The conversation belongs to somebody else now',
-  TOO_OLD: 'The id is older than the memory of ids',
-  EXPIRED: 'The message expired before it was delivered',
-  CURSOR_RESET: 'The cursor cannot be used any more',
-  RATE_LIMITED: 'Too many requests',
-  OVERLOADED: 'The gateway is overloaded',
-  STORE_UNAVAILABLE: 'The store is not available',
-  CHANNEL_GONE: 'The channel is gone',
-  ENCODE_FAILED: 'The answer cannot be written in this protocol',
-  INTERNAL: 'The gateway made a mistake',
-  BREAKER_OPEN: 'The business system is out of order',
-  DEADLINE_EXCEEDED: 'The business system did not answer in time',
-  AGENT_FAILED: 'The agent failed',
-  BACKEND_FAILED: 'The business system failed',
-  OUTCOME_UNKNOWN: 'Nobody knows whether the business system did it',
-}
-
-const RESERVED = new Set(['type', 'title', 'status', 'code', 'detail', 'retry'])
+const RESERVED = new Set(['type', 'title', 'status', 'code', 'detail', 'retryable'])
 
 /** Any thrown value as an answer. What is no GatewayError is logged here and told to nobody. */
 export function problemOf(thrown: unknown, log: Log): HttpResponse {
@@ -56,12 +28,12 @@ export function problemBody(error: GatewayError): Json {
   const { code, status, message: detail, retry } = error
   return {
     ...extensions(error.detail),
-    type: 'about:blank',
-    title: titles[code],
+    type: `urn:dragoman:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: errorTable[code].title,
     status,
     code,
     detail,
-    retry,
+    retryable: retry,
   }
 }
 

@@ -221,7 +221,7 @@ export const problemAnswer = z
     status: z.int(),
     code: z.string().meta({ description: 'Stable: decide by this one.' }),
     detail: json.exactOptional(),
-    retry: z.boolean().exactOptional().meta({ description: 'The same request may succeed later.' }),
+    retryable: z.boolean().exactOptional().meta({ description: 'The same request may succeed later.' }),
     message: z.string().exactOptional().meta({ description: "A business fault's message." }),
     errors: z.array(z.looseObject({ pointer: z.string(), detail: z.string() })).exactOptional(),
     oldest: z.int().exactOptional(),

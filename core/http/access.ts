@@ -4,7 +4,7 @@ import type { Identity } from '../api.ts'
 /**
  * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
  * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token on a listener that
- * only this machine reaches, else the admin token.
+ * only this machine reaches, else the admin token. `handler`: the handler looks at the credential itself.
  */
 export type Access =
   | { readonly open: true }
@@ -14,6 +14,7 @@ export type Access =
     }
   | 'admin'
   | 'operator'
+  | 'handler'
 
 export interface Caller {
   readonly headers: Readonly<Record<string, string>>

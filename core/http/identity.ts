@@ -63,6 +63,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
   function identify(claim: Claim): Identity | Promise<Identity> {
     const { access, channel, credential } = claim
     if (access === 'admin' || access === 'operator') return operator(access, credential)
+    if (access === 'handler') return { role: 'program', id: channel }
     const opened = access === undefined || 'open' in access ? undefined : compile(access)
     if (trying) {
       if (opened !== undefined) admit(opened, claim)

@@ -1,34 +1,7 @@
 // An error as callers see it: problem details (RFC 9457), or one line of text for those who speak XML.
 import { STATUS_CODES } from 'node:http'
-import type { ErrorCode, GatewayError, HttpResponse, Json } from '../api.ts'
-
-/** RFC 9457 §3.1.3: the same for every occurrence of a code. */
-const titles: Readonly<Record<ErrorCode, string>> = {
-  AUTH_FAILED: 'The credential is missing or not accepted',
-  FORBIDDEN: 'Not allowed',
-  DECODE_FAILED: 'The request cannot be read',
-  TOO_LARGE: 'The request is too large',
-  METHOD_NOT_ALLOWED: 'The method is not allowed here',
-  UNSUPPORTED_MEDIA: 'The media type or coding is not supported',
-  NOT_FOUND: 'There is nothing here',
-  NO_ROUTE: 'No route takes this message',
-  IDEMPOTENCY_MISMATCH: 'The same key was used for a different request',
-  NOT_OWNER: 'Somebody else owns the conversation',
-  TOO_OLD: 'The id is older than what is remembered',
-  EXPIRED: 'The message has expired',
-  CURSOR_RESET: 'The cursor cannot be used any more',
-  RATE_LIMITED: 'Too many requests',
-  OVERLOADED: 'The gateway is overloaded',
-  STORE_UNAVAILABLE: 'The store is not available',
-  CHANNEL_GONE: 'The channel is gone',
-  ENCODE_FAILED: 'The answer cannot be written',
-  INTERNAL: 'The gateway made a mistake',
-  BREAKER_OPEN: 'The business system is not being called for now',
-  DEADLINE_EXCEEDED: 'The business system did not answer in time',
-  AGENT_FAILED: 'The agent failed',
-  BACKEND_FAILED: 'The business system failed',
-  OUTCOME_UNKNOWN: 'It is not known whether the call was carried out',
-}
+import { errorTable } from '../api.ts'
+import type { GatewayError, HttpResponse, Json } from '../api.ts'
 
 /** Members of RFC 9457 and ours; what an error has to say beside them must not overwrite them. */
 const RESERVED = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'retryable'])
@@ -57,6 +30,7 @@ export function problem(error: GatewayError, options: ProblemOptions = {}): Text
     'cache-control': 'no-store',
     ...retryAfter(error),
     ...(error.status === 401 ? { 'www-authenticate': options.challenge ?? 'Bearer realm="dragoman"' } : {}),
+    ...allowed(error),
     ...options.headers,
   }
   const body = options.text ? oneLine(error) : JSON.stringify(members(error))
@@ -66,7 +40,7 @@ export function problem(error: GatewayError, options: ProblemOptions = {}): Text
 function members(error: GatewayError): Json {
   const all = new Map<string, Json>([
     ['type', `urn:dragoman:problem:${error.code.toLowerCase().replaceAll('_', '-')}`],
-    ['title', titles[error.code]],
+    ['title', errorTable[error.code].title],
     ['status', error.status],
     ['detail', error.message],
     ['code', error.code],
@@ -80,6 +54,12 @@ function extensions(detail: Json | undefined): readonly (readonly [string, Json]
   if (detail === undefined || detail === null) return []
   if (typeof detail === 'object' && !Array.isArray(detail)) return Object.entries(detail)
   return [['data', detail]]
+}
+
+/** RFC 9110 §15.5.6: a 405 names the methods there are. */
+function allowed({ status, detail }: GatewayError): Readonly<Record<string, string>> {
+  const methods = status === 405 && typeof detail === 'object' ? Object.entries(detail ?? {}) : []
+  return Object.fromEntries(methods.filter((entry): entry is [string, string] => entry[0] === 'allow'))
 }
 
 /** RFC 9110 §10.2.3. */

@@ -52,7 +52,7 @@ const known = ['handoff', ...Object.keys(reply.shape)]
 const absentAsNull = new Set(['handoff', 'text', 'parts', 'fault', 'metadata'])
 
 /**
- * Reads a bot's answer. Undefined: taken, and nothing to say, or not yet (202, 204, an empty body, `{}`).
+ * Reads a bot's answer. Undefined: taken, the answer comes later (202). Empty: nothing to say (204, an empty body, `{}`).
  *
  * Throws `AGENT_FAILED` for every other status than 2xx (its `detail.status` says which; `retryAfterMs` from a 429 or 503)
  * and for a body that is no answer.
@@ -64,31 +64,40 @@ export async function readAnswer(
   const { status } = response
   const bytes = await response.bytes()
   if (status < 200 || status > 299) throw refusalOf(response, bytes, options)
-  if (status === 202 || status === 204) return undefined
-
-  const failed = (why: string, cause?: unknown): GatewayError =>
-    new GatewayError('AGENT_FAILED', `${options.who} answered ${status} ${why}`, {
-      cause,
+  if (status === 202) return undefined
+  if (status === 204) return {}
+  try {
+    return parseAnswer(bytes, typeOf(response))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new GatewayError('AGENT_FAILED', `${options.who} answered ${status} ${why}`, {
+      cause: error,
       detail: { status },
     })
+  }
+}
+
+/** The body of an answer, or of a callback: the same words both ways. Throws `TypeError` with what is wrong, to follow "answered". */
+export function parseAnswer(bytes: Uint8Array, what = 'a body'): Answer | Handoff {
   let body: unknown
   try {
     const content = utf8.decode(bytes).trim()
-    if (content === '') return undefined
+    if (content === '') return {}
     body = parseExact(content)
   } catch (error) {
-    throw failed(`with ${typeOf(response)} that is not JSON in UTF-8`, error)
+    throw new TypeError(`with ${what} that is not JSON in UTF-8`, { cause: error })
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw failed('with JSON that is not an object: { "text": … } is the shortest answer')
+    throw new TypeError('with JSON that is not an object: { "text": … } is the shortest answer')
   const members = Object.entries(body)
-  if (members.length === 0) return undefined
+  if (members.length === 0) return {}
   const given: Partial<Record<string, unknown>> = Object.fromEntries(
     members.filter(([name, value]) => known.includes(name) && !(value === null && absentAsNull.has(name))),
   )
-  if (Object.keys(given).length === 0) throw failed(`with none of ${known.join(', ')}`)
+  if (Object.keys(given).length === 0) throw new TypeError(`with none of ${known.join(', ')}`)
   const read = (given['handoff'] === undefined ? reply : handoff).safeParse(given)
-  if (!read.success) throw failed(`with what is no answer: ${wordsOf(read.error)}`, read.error)
+  if (!read.success)
+    throw new TypeError(`with what is no answer: ${wordsOf(read.error)}`, { cause: read.error })
   return read.data
 }
 

@@ -160,7 +160,12 @@ test.each<[string, unknown, string]>([
   const answer = await trial.post('/v1/messages', bad)
   expect(answer.status).toBe(400)
   expect(answer.headers['content-type']).toBe('application/problem+json')
-  expect(answer.body).toMatchObject({ type: 'about:blank', status: 400, code: 'DECODE_FAILED', retry: false })
+  expect(answer.body).toMatchObject({
+    type: 'urn:dragoman:problem:decode-failed',
+    status: 400,
+    code: 'DECODE_FAILED',
+    retryable: false,
+  })
   expect(JSON.stringify([answer.body['detail'], answer.body['errors']])).toContain(place)
   expect(trial.handed).toStrictEqual([])
 })
@@ -238,7 +243,7 @@ test.each(Object.entries(errorTable))(
       status: row.status,
       code,
       detail: 'thing "x" is wrong',
-      retry: row.retry,
+      retryable: row.retry,
       oldest: 3,
     })
     expect(String(answer.body['title'])).not.toBe('')

@@ -220,14 +220,19 @@ test.each([
 })
 
 test.each([
-  [200, ''],
-  [200, '  \n'],
-  [200, '{}'],
-  [204, ''],
   [202, ''],
   [202, '{"text":"this is not the answer, that comes later"}'],
 ])('%i with %j means taken: no answer now (SEMANTICS 17)', async (status, body) => {
   expect(await outcome(status, body)).toBeUndefined()
+})
+
+test.each([
+  [200, ''],
+  [200, '  \n'],
+  [200, '{}'],
+  [204, ''],
+])('%i with %j means answered, with nothing to say', async (status, body) => {
+  expect(await outcome(status, body)).toEqual({})
 })
 
 test('hostile member names are data in data and metadata, and nothing elsewhere', async () => {
