@@ -38,6 +38,18 @@ export function required<T>(found: T | undefined): T {
   return found
 }
 
+export function sequence(content: string): string {
+  return `<xs:complexType><xs:sequence>${content}</xs:sequence></xs:complexType>`
+}
+
+/** Types with a base, one with an attribute called type, one abstract. */
+export const parties = `
+  <xs:complexType name="Party"><xs:sequence><xs:element name="name" type="xs:string"/></xs:sequence></xs:complexType>
+  <xs:complexType name="Company"><xs:complexContent><xs:extension base="t:Party"><xs:sequence><xs:element name="vat" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>
+  <xs:complexType name="Typed"><xs:complexContent><xs:extension base="t:Party"><xs:attribute name="type"/></xs:extension></xs:complexContent></xs:complexType>
+  <xs:complexType name="Base" abstract="true"><xs:sequence/></xs:complexType>
+  <xs:complexType name="Derived"><xs:complexContent><xs:extension base="t:Base"><xs:attribute name="d"/></xs:extension></xs:complexContent></xs:complexType>`
+
 /** `<e>…</e>` in the namespace of the schema, with the usual prefixes, as JSON. */
 export function read(inner: string, decl: ElementDecl | undefined, options?: BindOptions): Json {
   return toJson(xml(inner), decl, options)
