@@ -1,5 +1,5 @@
 // `POST /v1/callbacks/{id}`: the later answer of an agent that had only taken a message (SEMANTICS 7, 17).
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from './api.ts'
 import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message } from './api.ts'
 import { parseAnswer } from './agents/webhook/answer.ts'
@@ -45,8 +45,9 @@ export async function loadCallbackSecret(store: Store): Promise<Buffer> {
 
 export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
   const { store, now } = options
+  const key = createSecretKey(secret)
   const mac = (id: string, epoch: string): string =>
-    createHmac('sha256', secret).update(`${id}.${epoch}`).digest('base64url')
+    createHmac('sha256', key).update(`${id}.${epoch}`).digest('base64url')
 
   function epochOf(token: string | undefined, id: string): number {
     const [epoch, given, ...more] = token?.split('.') ?? []

@@ -99,7 +99,8 @@ function fingerprint(message: Unnumbered): string {
 
 function senderOf(sender: Party, identity: Identity | undefined): Party {
   if (identity === undefined || identity.role === 'program') return sender
-  return { ...sender, id: identity.id, role: identity.role }
+  // Nor do a tier and attributes: whoever says `vip` of himself is none.
+  return { id: identity.id, role: identity.role, ...(sender.name !== undefined && { name: sender.name }) }
 }
 
 function check(draft: Draft): void {

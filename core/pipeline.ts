@@ -22,6 +22,7 @@ import { errorOf, settleDurably, settleOf } from './settling.ts'
 import type { AcceptResult, Fence, Store, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
+import { recordTrace } from './tracing.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
 
@@ -180,6 +181,7 @@ export class Pipeline {
       using pinned = pin()
       const verdict = await this.#deliver(work, pinned)
       const durationMs = performance.now() - begun
+      const delivered = now()
       const step = { fence, startedAt, durationMs, channel: pinned.components.channel(work.message.channel) }
       const ended = await this.#settle(work, verdict, step)
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
@@ -187,6 +189,17 @@ export class Pipeline {
       if (ended !== undefined && work.kind !== 'push' && !isPromised)
         this.waiters.resolve(work.message.id, ended)
       this.#record(work, verdict, { ended, durationMs })
+      recordTrace({
+        message: work.message,
+        outcome: ended?.outcome ?? verdict.outcome,
+        target: verdict.target,
+        attempt: work.attempt,
+        error: verdict.failure?.message,
+        stages: [
+          { name: 'deliver', begun: delivered - durationMs, ended: delivered },
+          { name: 'settle', begun: delivered, ended: now() },
+        ],
+      })
     } catch (error) {
       log.error('a step of work failed inside the gateway', { id: work.id, error })
       await this.#giveUp(work, {
@@ -205,7 +218,10 @@ export class Pipeline {
     const conversation = (ownerEpoch: number): Conversation => ({
       id: message.conversation,
       customer: message.sender,
-      callback: callback(message, ownerEpoch),
+      // Signed only when an agent reads it; structuredClone reads it too.
+      get callback() {
+        return callback(message, ownerEpoch)
+      },
     })
     const context = { router, components, conversation, now, holdMs, attempts, effects: this.#effects }
     switch (work.kind) {

@@ -24,7 +24,7 @@ test('a message is stamped by the core and frozen all the way down', () => {
 
 test('a name never comes from a body when a credential gave one (DESIGN §11)', () => {
   const identity = { role: 'customer', id: 'bob' } as const
-  const { message, home } = of({ sender: { id: 'ann', role: 'agent' } }, { identity })
+  const { message, home } = of({ sender: { id: 'ann', role: 'agent', tier: 'vip' } }, { identity })
   expect(message.sender).toEqual({ id: 'bob', role: 'customer' })
   expect(message.conversation).toBe('link:bob')
   expect(home).toBe('link/bob')
