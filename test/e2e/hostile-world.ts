@@ -27,10 +27,10 @@ export interface World extends AsyncDisposable {
   readonly tickets: Business
 }
 
-/** A bot that takes messages and answers later, a system that answers anything, and the kit's service behind `/orders`. */
+/** A bot that takes messages and answers later, a system that echoes, and the kit's service behind `/orders`. */
 export async function startWorld(): Promise<World> {
   const bot = await startBot(() => ({ status: 202 }))
-  const business = await startBusiness(() => ({ json: '{"orderNo":"000777"}' }))
+  const business = await startBusiness(({ text }) => ({ json: text === '' ? 'null' : text }))
   const tickets = await startKitBusiness()
   const gateway = await startGateway({
     files: {
