@@ -8,8 +8,9 @@ import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
 import { attribute, resolveQName } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
-/** Attributes that say how something is encoded or meant for whom, not what it is. */
-export function isEncodingAttribute({ uri }: XmlName): boolean {
+/** Attributes that say how something is encoded, or meant for whom, not what it is; ids only where encoding has them. */
+export function isEncodingAttribute({ uri, local }: XmlName, { options }: Binding): boolean {
+  if (uri === '') return local === 'id' && options.encoded !== undefined
   return uri === XSI_NS || isSoapEncoding(uri) || uri === SOAP11_NS || uri === SOAP12_NS
 }
 

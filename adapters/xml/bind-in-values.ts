@@ -42,6 +42,14 @@ export function actualType(element: XmlElement, declared: TypeDecl, binding: Bin
   )
 }
 
+/** How a type is told in JSON: by its local name, by `{uri}local` where that would be taken for another one. */
+export function typeKeyOf(actual: TypeDecl, declared: TypeDecl, { schemas }: Binding): string {
+  const { uri, local } = actual.name ?? { uri: '', local: '' }
+  const others =
+    schemas?.typesNamed(local).filter((type) => type !== actual && derivesFrom(type, declared)) ?? []
+  return others.length > 0 || declared.name?.local === local ? fullKey(uri, local) : local
+}
+
 export function simpleIn(
   element: XmlElement,
   type: SimpleType,
@@ -92,7 +100,7 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
   for (const one of element.attributes) {
     const member = shape.attributesByName.get(clark(one.uri, one.local))
     if (member !== undefined) found.set(member.key, one.value)
-    else if (!isEncodingAttribute(one)) loose.push(one)
+    else if (!isEncodingAttribute(one, binding)) loose.push(one)
   }
   for (const { key, decl } of shape.attributes) {
     const said = found.get(key)
@@ -111,7 +119,8 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
 
 export function attributesOfSimple(element: XmlElement, object: JsonObject, binding: Binding): void {
   for (const one of element.attributes)
-    if (!isEncodingAttribute(one)) looseAttribute(one, object, { binding, allowed: false, taken: noKeys })
+    if (!isEncodingAttribute(one, binding))
+      looseAttribute(one, object, { binding, allowed: false, taken: noKeys })
 }
 
 const noKeys: ReadonlyMap<string, unknown> = new Map()

@@ -3,7 +3,7 @@ import type { Json } from 'dragoman'
 import { quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { arrayIn } from './bind-encoded.ts'
-import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn } from './bind-in-values.ts'
+import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn, typeKeyOf } from './bind-in-values.ts'
 import { arrange } from './bind-order.ts'
 import { admits, shapeOf } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
@@ -19,7 +19,7 @@ import type { XmlElement, XmlName } from './tree.ts'
 export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding): Json {
   const declared = decl.type
   const actual = actualType(element, declared, binding)
-  const said = actual === declared ? undefined : (actual.name?.local ?? '')
+  const said = actual === declared ? undefined : typeKeyOf(actual, declared, binding)
   if (decl.abstract)
     throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
   if (actual.kind === 'complex' && actual.abstract)

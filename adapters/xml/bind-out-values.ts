@@ -3,6 +3,7 @@ import type { Json } from 'dragoman'
 import { getMember, nameOfKey, quoted } from './bind-context.ts'
 import type { Binding } from './bind-context.ts'
 import { shapeOf } from './bind-shape.ts'
+import { illegalProblem } from './escape.ts'
 import type { AttributeDecl, ComplexType, SimpleType } from './schema.ts'
 import { attributeOf } from './tree.ts'
 import type { XmlAttribute } from './tree.ts'
@@ -35,7 +36,7 @@ export function textOut(value: Json, type: SimpleType, { binding, fixed, below }
   if (text === undefined) throw binding.problem(noText(value, type), below)
   const written = type.builtin === 'QName' ? qnameOut(text, binding, below) : { text }
   const normal = normalise(type, written.text)
-  const problem = problemOf(type, normal)
+  const problem = problemOf(type, normal) ?? illegalProblem(written.text)
   if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
   if (fixed !== undefined && normal !== normalise(type, fixed))
     throw binding.problem(`${quoted(text)} is not the fixed value ${quoted(fixed)}`, below)
@@ -90,11 +91,16 @@ export function attributesOut(object: JsonMembers, type: ComplexType, binding: B
   return namespaces === undefined ? { attributes } : { attributes, namespaces }
 }
 
+/** SOAP 1.1 §5.1 rule 9: an accessor that is left out has no value; in literal what is required must be there. */
+export function refusesMissing({ options }: Binding): boolean {
+  return options.missing === undefined ? options.encoded === undefined : options.missing === 'refuse'
+}
+
 /** A required attribute has its fixed value or default if nothing is said (XSD 1 §3.2.1), else it is missing. */
 function requiredOr(decl: AttributeDecl, key: string, binding: Binding): string | undefined {
   if (!decl.required) return undefined
   const value = decl.fixed ?? decl.default
-  if (value === undefined && binding.options.missing !== 'keep') throw binding.problem('is missing', key)
+  if (value === undefined && refusesMissing(binding)) throw binding.problem('is missing', key)
   return value
 }
 

@@ -4,7 +4,14 @@ import { getMember, isObject, nameOfKey, quoted } from './bind-context.ts'
 import type { Binding } from './bind-context.ts'
 import { arrayOut, scalarTypeOf, typeAttribute } from './bind-encoded-out.ts'
 import type { Typed } from './bind-encoded-out.ts'
-import { attributesOut, mergedScopes, reportLoose, reportLooseKey, textOut } from './bind-out-values.ts'
+import {
+  attributesOut,
+  mergedScopes,
+  refusesMissing,
+  reportLoose,
+  reportLooseKey,
+  textOut,
+} from './bind-out-values.ts'
 import type { JsonMembers, Scope } from './bind-out-values.ts'
 import { arrange } from './bind-order.ts'
 import { shapeOf } from './bind-shape.ts'
@@ -267,8 +274,7 @@ function orderOf(
   const [tooMany] = left
   if (tooMany !== undefined)
     throw binding.problem(`has ${counts.get(tooMany)} values, more than the schema has room for`, tooMany)
-  if (missing[0] !== undefined && binding.options.missing !== 'keep')
-    throw binding.problem('is missing', missing[0])
+  if (missing[0] !== undefined && refusesMissing(binding)) throw binding.problem('is missing', missing[0])
   return order
 }
 
@@ -286,7 +292,7 @@ function mixedOut(mixed: Json, type: ComplexType, shape: Shape, binding: Binding
     if (!isObject(piece)) {
       if (typeof piece !== 'string')
         throw binding.problem('has to hold strings and objects with one member', '#mixed')
-      return piece === '' ? [] : [piece]
+      return piece === '' ? [] : [textOut(piece, anyText, { binding, below: '#mixed' }).text]
     }
     return Object.entries(piece).flatMap(([key, value]) => {
       const member = memberFor(key, shape)

@@ -3,6 +3,7 @@ import type { Json } from 'dragoman'
 import { getMember, isObject, nameOfKey, quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
+import { illegalProblem } from './escape.ts'
 import { XSD_NS, XSI_NS, fullKey, isNcName } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
@@ -87,7 +88,7 @@ function valueIn(raw: string, type: SimpleType | undefined, binding: Binding, be
 function attributesIn(element: XmlElement, binding: Binding): JsonObject {
   const object: JsonObject = {}
   for (const { uri, local, value } of element.attributes) {
-    if (isEncodingAttribute({ uri, local })) continue
+    if (isEncodingAttribute({ uri, local }, binding)) continue
     const plain = `@${local}`
     const key = Object.hasOwn(object, plain) ? `@${fullKey(uri, local)}` : plain
     setMember(object, key, valueIn(value, binding.typeHere(plain), binding, plain))
@@ -164,7 +165,7 @@ function scalarOut(value: Json, binding: Binding, below?: string): string {
         : 'text cannot be an object or a list'
     throw binding.problem(what, below)
   }
-  const problem = problemOf(type, normalise(type, text))
+  const problem = problemOf(type, normalise(type, text)) ?? illegalProblem(text)
   if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
   return text
 }

@@ -16,7 +16,7 @@ export interface BindOptions {
    * `{uri}local` where the local name is taken), or `drop`. Default: inwards `refuse`, outwards `drop`.
    */
   readonly unknown?: 'refuse' | 'keep' | 'drop'
-  /** Required elements and attributes that are not there. Default: inwards `keep` (no member), outwards `refuse`. */
+  /** Required elements and attributes that are not there. Default: inwards and in SOAP encoding `keep`, outwards `refuse`. */
   readonly missing?: 'refuse' | 'keep'
   /** SOAP encoding: member names in any form, outwards xsi:type everywhere and the attributes of arrays. */
   readonly encoded?: '1.1' | '1.2'

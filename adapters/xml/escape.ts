@@ -45,12 +45,19 @@ export function carriesOf(charset: string): Carries {
   }
 }
 
+/** What is wrong with a text no document can hold, in words that follow it; undefined: nothing. */
+export function illegalProblem(text: string): string | undefined {
+  if (!unplainText.test(text)) return undefined
+  const found = illegal.exec(text)?.[0]
+  if (found === undefined) return undefined
+  const code = found.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+  return `holds U+${code}, which xml cannot carry`
+}
+
 /** XML 1.0 §2.2 [2] Char: not even a reference may name others (§4.1 WFC: Legal Character). */
 function refuseIllegal(text: string): void {
-  const found = illegal.exec(text)?.[0]
-  if (found === undefined) return
-  const code = found.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
-  throw new GatewayError('ENCODE_FAILED', `xml cannot carry the character U+${code}`)
+  const problem = illegalProblem(text)
+  if (problem !== undefined) throw new GatewayError('ENCODE_FAILED', `a text of the document ${problem}`)
 }
 
 const references: ReadonlyMap<string, string> = new Map([

@@ -60,8 +60,10 @@ export function jsonOf(type: SimpleType, value: string): boolean | number | stri
     case 'double':
       return exactNumber(value) ?? value
     case 'qname':
-    case 'string':
       return value
+    case 'string':
+      // Octets, in however many lines a client wrote them (XSD 1.0 Part 2 §3.2.16).
+      return type.builtin === 'base64Binary' ? value.replaceAll(' ', '') : value
   }
 }
 

@@ -2,6 +2,8 @@
 import type { Json } from 'dragoman'
 import { expect, test } from 'vitest'
 import { fromJson } from '../../../../adapters/xml/bind.ts'
+import { readXmlText } from '../../../../adapters/xml/read.ts'
+import { compileSchemas } from '../../../../adapters/xml/schema.ts'
 import { writeXml } from '../../../../adapters/xml/write.ts'
 import {
   declared,
@@ -11,6 +13,7 @@ import {
   required,
   roundTrip,
   schema,
+  schemaText,
   sequence,
   written,
 } from './support.ts'
@@ -25,6 +28,17 @@ test('xsi:type is @type, its local name, only where it is not the declared type 
   expect(written(value, decl)).toBe('<e><p xsi:type="t1:Company"><name>A</name><vat>1</vat></p></e>')
   expect(roundTrip(value, decl)).toEqual(value)
   expect(written({ p: { '@type': 'Party', name: 'A' } }, decl)).toBe('<e><p><name>A</name></p></e>')
+})
+
+test('types of one local name in two namespaces are told apart', () => {
+  const base = '<xs:complexType name="P"><xs:sequence/></xs:complexType><xs:element name="e" type="t:P"/>'
+  const other = `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" targetNamespace="urn:o"><xs:import namespace="urn:t"/>
+    <xs:complexType name="P"><xs:complexContent><xs:extension base="t:P"><xs:attribute name="x"/></xs:extension></xs:complexContent></xs:complexType></xs:schema>`
+  const schemas = compileSchemas([readXmlText(schemaText(base)), readXmlText(other)])
+  const decl = required(schemas.element({ uri: 'urn:t', local: 'e' }))
+  const value = { '@type': '{urn:o}P', '@x': '1' }
+  expect(read('<e xmlns:o="urn:o" xsi:type="o:P" x="1"/>', decl)).toEqual(value)
+  expect(roundTrip(value, decl)).toEqual(value)
 })
 
 test('a type with an attribute called type keeps both apart', () => {

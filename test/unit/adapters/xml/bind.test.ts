@@ -295,3 +295,11 @@ test('outwards members nobody declared are left out and told, or refused', () =>
     'ENCODE_FAILED e/b: is not in the schema',
   )
 })
+
+test('characters xml cannot carry are refused with the path', () => {
+  expect(refusal(() => written({ note: 'a\u0001' }, note))).toBe(
+    'ENCODE_FAILED e/note: "a\\u0001" holds U+0001, which xml cannot carry',
+  )
+  expect(refusal(() => written({ note: '\uD83D' }, note))).toContain('e/note: "\\ud83d" holds U+D83D')
+  expect(refusal(() => written({ note: '\uFFFE' }, undefined))).toContain('e/note')
+})

@@ -161,6 +161,18 @@ test('types a client guessed do not matter where the schema says better', () => 
   })
 })
 
+test('what has no value may be left out, and ids nobody refers to say nothing (SOAP 1.1 §5.1)', () => {
+  const decl = part('ticket', 'Ticket')
+  expect(writeXmlText(fromJson({ id: '1' }, decl.name, decl, encoded))).toMatch(
+    /<id xsi:type="xsd:long">1<\/id><\/ticket>$/,
+  )
+  const person = part('p', 'Person')
+  expect(toJson(readXmlText('<p id="i1"><login id="i2">ann</login></p>'), person, encoded)).toEqual({
+    login: 'ann',
+  })
+  expect(refusal(() => toJson(readXmlText('<p id="i1"/>'), person))).toContain('p/@id: is not an attribute')
+})
+
 // ─── References ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const body = (inner: string): XmlElement =>

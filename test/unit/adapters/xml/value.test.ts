@@ -205,6 +205,12 @@ test('a union takes the first member that fits, and its JSON is that one’s (XS
   expect(written(true, decl)).toBe('<e>true</e>')
 })
 
+test('octets lose the lines a client broke them into, and nothing else', () => {
+  const decl = declared('type="xs:base64Binary"')
+  expect(read('\n  dGV4\n  dA==\n', decl)).toBe('dGV4dA==')
+  expect(refusal(() => read('dGV4 dA=', decl))).toContain('is not of type base64Binary')
+})
+
 test('a QName is its expanded name in JSON, and gets a prefix again', () => {
   const decl = declared('type="xs:QName"')
   expect(read('t:x', decl)).toBe('{urn:t}x')
