@@ -29,6 +29,8 @@ export const READ_BYTES = 8 * 1024 * 1024
 /** How often a store that cannot be written is tried, and how often free space is looked at. */
 export const PROBE_MS = 1000
 export const SPACE_CHECK_MS = 200
+/** What may wait for the writer; beyond it new work is refused before it is queued. */
+export const QUEUED_REQUESTS = 20_000
 /** Attempts kept of one row that is retried for days: the last ones. */
 export const ATTEMPTS_KEPT = 32
 

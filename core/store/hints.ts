@@ -41,7 +41,8 @@ export class Hints {
 class Watching implements Watch {
   readonly #pending = new Set<string>()
   readonly #left: () => void
-  #wake: (() => void) | undefined
+  /** Iterators that wait; one may have been given up by who asked it. */
+  readonly #waiting = new Set<() => void>()
   #isClosed = false
 
   constructor(left: () => void) {
@@ -50,14 +51,14 @@ class Watching implements Watch {
 
   hint(name: string): void {
     this.#pending.add(name)
-    this.#wake?.()
+    this.#wake()
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#left()
-    this.#wake?.()
+    this.#wake()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
@@ -75,10 +76,14 @@ class Watching implements Watch {
     }
   }
 
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
+  }
+
   async #woken(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
+    this.#waiting.add(resolve)
     await promise
-    this.#wake = undefined
   }
 }

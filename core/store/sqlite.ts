@@ -227,6 +227,9 @@ class SqliteStore implements Store {
         this.#hints.hint(`log:${conversation ?? replies[0]?.conversation ?? ''}`)
       if (replies.length > 0) this.#hints.hint(`inbox:${home}`)
       if (kind !== 'push') this.#hints.hint(`reply:${id}`)
+      // A callback settles its timer; who waits knows the message.
+      for (const { causationId } of replies)
+        if (causationId !== undefined) this.#hints.hint(`reply:${causationId}`)
       this.#hints.hint('partition:0')
     } else if (name === 'handOver') this.#hints.hint('partition:0')
   }

@@ -6,7 +6,7 @@ import type { ClaimMade } from './claims.ts'
 import { query } from './database.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Ground } from './ground.ts'
-import { IN_FLIGHT } from './lanes.ts'
+import { IN_FLIGHT, WAITING } from './lanes.ts'
 import { Outcomes } from './outcomes.ts'
 import type { ClaimAnswer } from './answers.ts'
 import type { ClaimWire } from './wire.ts'
@@ -36,23 +36,28 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
     return { status: 'done', id, outcome: state, reply, failure }
   }
 
-  function again(claim: ClaimMade, request: ClaimWire, [, attempt, fence, attempts]: BegunRow): ClaimAnswer {
+  /** The next attempt, under the asker's lease. */
+  function begin(id: number, { fence }: ClaimWire): number {
+    const begun = rows.begin(id, fence.counter)
+    if (begun === undefined) throw new TypeError(`call ${id} is open and has no row`)
+    const now = clock.now
+    lanes.claim.change(String(id), id, { state: IN_FLIGHT, due: now, fence: fence.counter, now })
+    return begun.attempt
+  }
+
+  function again(
+    claim: ClaimMade,
+    request: ClaimWire,
+    [state, attempt, fence, attempts]: BegunRow,
+  ): ClaimAnswer {
     const id = claim.message
+    // Released: it ended without an effect, and whoever comes next with the key makes it again.
+    if (state === WAITING) return { status: 'run', id, attempt: begin(claim.id, request) }
     const isOwn = fence === request.fence.counter
     if (isOwn && id === request.id) return { status: 'run', id, attempt }
     if (isOwn || leases.owns(fence, clock)) return { status: 'running', id }
     rows.noteLost(claim.id)
-    const lane = String(claim.id)
-    if (request.idempotent) {
-      const begun = rows.begin(claim.id, request.fence.counter)
-      lanes.claim.change(lane, claim.id, {
-        state: IN_FLIGHT,
-        due: clock.now,
-        fence: request.fence.counter,
-        now: clock.now,
-      })
-      return { status: 'run', id, attempt: begun?.attempt ?? attempt + 1 }
-    }
+    if (request.idempotent) return { status: 'run', id, attempt: begin(claim.id, request) }
     // Nobody will ever know: no duplicate calls it again, and it waits for an operator.
     const failure = JSON.stringify({
       code: 'OUTCOME_UNKNOWN',
@@ -62,7 +67,7 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
     dead.bury({ ref: id, id: claim.id, kind: 'claim', failure, attempts })
     rows.end(claim.id)
     sql.drop.run(claim.id)
-    lanes.claim.remove(lane, claim.id, clock.now)
+    lanes.claim.remove(String(claim.id), claim.id, clock.now)
     return { status: 'unknown', id }
   }
 

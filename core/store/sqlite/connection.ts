@@ -2,9 +2,10 @@
 import { Worker } from 'node:worker_threads'
 import { GatewayError } from '../../api.ts'
 import type { Log } from '../../api.ts'
-import { PROBE_MS } from '../figures.ts'
+import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import type { Health } from '../store.ts'
 import type { Stamp } from './clock.ts'
+import { isGrowing } from './wire.ts'
 import type {
   Answer,
   Batch,
@@ -43,6 +44,7 @@ export class Connection {
   #requests: Request[] = []
   #tickets: Ticket[] = []
   #sent: (readonly Ticket[])[] = []
+  #queued = 0
   #isScheduled = false
   #isClosing = false
   #health: Health = { writable: true }
@@ -108,6 +110,8 @@ export class Connection {
 
   send(request: Request, ticket: Ticket): void {
     if (this.#worker === undefined) return ticket.reject(unavailable(this.#health))
+    if (this.#queued >= QUEUED_REQUESTS && isGrowing(request)) return ticket.reject(busy(this.#queued))
+    this.#queued++
     this.#requests.push(request)
     this.#tickets.push(ticket)
     if (this.#requests.length >= BATCH_REQUESTS) return this.#flush()
@@ -154,6 +158,7 @@ export class Connection {
   #answer(batches: readonly (readonly (Answer | Refused)[])[]): void {
     for (const answers of batches) {
       const tickets = this.#sent.shift() ?? []
+      this.#queued -= tickets.length
       for (const [index, ticket] of tickets.entries()) {
         const answer = answers[index]
         if (answer === undefined) ticket.reject(unavailable(this.#health))
@@ -169,6 +174,7 @@ export class Connection {
     this.#sent = []
     this.#requests = []
     this.#tickets = []
+    this.#queued = 0
     this.#worker = undefined
     for (const ticket of left) ticket.reject(error)
     if (this.#isClosing) return
@@ -198,6 +204,13 @@ function errorOf({ code, message, retryAfterMs, notExecuted }: Refused['thrown']
   return new GatewayError(code, message, {
     ...(retryAfterMs !== null && { retryAfterMs }),
     notExecuted,
+  })
+}
+
+function busy(queued: number): GatewayError {
+  return new GatewayError('OVERLOADED', `${queued} operations wait for the store's writer`, {
+    retryAfterMs: PROBE_MS,
+    notExecuted: true,
   })
 }
 

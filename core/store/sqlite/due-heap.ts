@@ -1,5 +1,7 @@
 // A binary heap of moments. An entry is valid while its lane still names that moment; the others are skipped when they surface.
 
+const SMALL = 1024
+
 export interface Timed {
   timed: number | undefined
 }
@@ -10,9 +12,11 @@ export interface DueEntry<Lane extends Timed> {
 }
 
 export class DueHeap<Lane extends Timed> {
-  readonly #entries: DueEntry<Lane>[] = []
+  #entries: DueEntry<Lane>[] = []
+  #compactAt = SMALL
 
   push(entry: DueEntry<Lane>): void {
+    if (this.#entries.length >= this.#compactAt) this.#compact()
     const entries = this.#entries
     let index = entries.length
     entries.push(entry)
@@ -30,7 +34,7 @@ export class DueHeap<Lane extends Timed> {
   first(): DueEntry<Lane> | undefined {
     for (;;) {
       const top = this.#entries[0]
-      if (top === undefined || top.lane.timed === top.due) return top
+      if (top === undefined || isValid(top)) return top
       this.pop()
     }
   }
@@ -53,4 +57,20 @@ export class DueHeap<Lane extends Timed> {
     }
     entries[index] = last
   }
+
+  /** Callbacks that came in time leave entries that surface only when they would have been missed. */
+  #compact(): void {
+    // A sorted array is a heap.
+    this.#entries = this.#entries.filter(isValid).sort((a, b) => a.due - b.due)
+    this.#compactAt = Math.max(SMALL, this.#entries.length * 2)
+  }
+
+  /** How many entries are kept, valid or not. */
+  get size(): number {
+    return this.#entries.length
+  }
+}
+
+function isValid<Lane extends Timed>({ due, lane }: DueEntry<Lane>): boolean {
+  return lane.timed === due
 }

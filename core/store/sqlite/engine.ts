@@ -8,6 +8,7 @@ import { StoreFile } from './file.ts'
 import type { Note } from './file.ts'
 import { GroupFailed, isFull, refusal, runGroup, runRead } from './group.ts'
 import type { Result, Step } from './group.ts'
+import { isGrowing } from './wire.ts'
 import type { Faults, FromWorker, Request, WorkerData } from './wire.ts'
 
 interface Trouble {
@@ -234,11 +235,6 @@ export class Engine implements Disposable {
     this.#options.tell({ kind: 'health', trouble: { reason: trouble.reason, since } })
     this.#note('error', 'the store cannot be written', { reason: trouble.reason })
   }
-}
-
-/** Asks for room that nothing gives back soon. */
-function isGrowing(request: Request): boolean {
-  return request[0] === 'accept' || request[0] === 'claim'
 }
 
 function causeOf(error: unknown): unknown {

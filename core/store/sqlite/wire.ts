@@ -128,6 +128,11 @@ export type OperationName = keyof Wires
 export type Request = Wires[OperationName]['request']
 export type Answer = Wires[OperationName]['answer']
 
+/** Asks for room that nothing gives back soon. */
+export function isGrowing(request: Request): boolean {
+  return request[0] === 'accept' || request[0] === 'claim'
+}
+
 /** An operation that failed alone, or with its whole group. */
 export interface Refused {
   readonly thrown: {

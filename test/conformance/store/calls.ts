@@ -99,6 +99,28 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.store.claim(world.claim('c3'))).toMatchObject({ status: 'done', reply: ANSWER })
   })
 
+  test('released without an effect, the next with its key makes it again, under the first id', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    const tried = { target: 'backend orders', startedAt: '2026-01-02T03:04:05Z', durationMs: 3 }
+    const release = settle('c1', { kind: 'claim', outcome: 'retry', delayMs: 60_000, tried })
+    expect(await world.store.settle(release)).toMatchObject({ status: 'settled' })
+    expect(await world.take()).toMatchObject({ work: [], nextDueMs: 60_000 })
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'run', id: 'c1', attempt: 2 })
+    expect(await world.store.claim(world.claim('c3'))).toEqual({ status: 'running', id: 'c1' })
+    // The release of the first attempt, sent again, does not end the second.
+    await world.store.settle(release)
+    expect(await world.store.claim(world.claim('c3'))).toEqual({ status: 'running', id: 'c1' })
+    await world.store.settle({ ...release, attempt: 2 })
+    await world.reopen()
+    expect(await world.store.claim(world.claim('c4'))).toEqual({ status: 'run', id: 'c1', attempt: 3 })
+    await world.store.settle({ ...release, attempt: 3 })
+    world.advance(60_000)
+    expect(await world.takeWork()).toMatchObject([
+      { kind: 'claim', id: 'c1', attempt: 4, orphan: false, poison: false },
+    ])
+  })
+
   test('a call is no part of the ledger’s accepted', async () => {
     await using world = await World.make(factory)
     await world.store.claim(world.claim('c1'))

@@ -158,6 +158,19 @@ export function readingSuite(factory: StoreFactory): void {
     await reader
   })
 
+  test('an iterator that was given up takes no hint from the next one', async () => {
+    await using world = await World.make(factory)
+    const watch = world.store.watch([`log:${CONVERSATION}`, 'reply:q'])
+    void watch[Symbol.asyncIterator]().next()
+    const second = watch[Symbol.asyncIterator]()
+    const both = [second.next(), watch[Symbol.asyncIterator]().next()]
+    await world.accept(accept('a'))
+    await world.accept(accept('b'))
+    await Promise.race(both)
+    watch.close()
+    expect(await Promise.all(both)).toContainEqual({ done: true, value: undefined })
+  })
+
   test('a watch holds each name once, and ends with close, with its loop and with the store', async () => {
     await using world = await World.make(factory)
     const slow = world.store.watch([`log:${CONVERSATION}`])

@@ -148,6 +148,34 @@ test('a failed commit fails all of its group as unknown; sent again each has one
   expect(await w.ledger()).toMatchObject({ accepted: 21, settled: 21, waiting: 0 })
 })
 
+test('a copy written over the file itself is another incarnation (SEMANTICS 12)', async () => {
+  const made = await world()
+  await using w = made.world
+  const file = join(made.harness.data, 'dragoman.db')
+  await w.accept(accept('a'))
+  await w.close()
+  const copy = await readFile(file)
+  await w.openAgain()
+  const { incarnation } = w.store
+  await w.accept(accept('b'))
+  await w.close()
+  await writeFile(file, copy)
+  await w.openAgain()
+  expect(w.store.incarnation).not.toBe(incarnation)
+  expect((await w.log()).map((row) => row.id)).toEqual(['a'])
+})
+
+test('more than waits for the writer is refused before it is queued', { timeout: 30_000 }, async () => {
+  await using w = (await world()).world
+  const all = await Promise.allSettled(
+    Array.from({ length: 20_050 }, (_, n) => w.store.accept(accept(`m${n}`, { inbox: false }))),
+  )
+  const refused = all.filter((result) => result.status === 'rejected')
+  expect(refused).toHaveLength(50)
+  expect(refused[0]).toMatchObject({ reason: { code: 'OVERLOADED', notExecuted: true } })
+  expect(await w.ledger()).toMatchObject({ accepted: 20_000 })
+})
+
 test('the fence of a lease whose commit failed does not come again for another', async () => {
   const made = await world()
   await using w = made.world

@@ -19,6 +19,19 @@ test('what is pushed in any order comes out in order of time', () => {
   )
 })
 
+test('entries that are no longer valid do not pile up', () => {
+  const heap = new DueHeap<{ timed: number | undefined }>()
+  const kept = { timed: 3 as number | undefined }
+  heap.push({ due: 3, lane: kept })
+  for (let n = 0; n < 100_000; n++) {
+    const lane = { timed: (1_000_000 - n) as number | undefined }
+    heap.push({ due: 1_000_000 - n, lane })
+    lane.timed = undefined
+  }
+  expect(heap.size).toBeLessThan(5000)
+  expect(heap.first()?.lane).toBe(kept)
+})
+
 test('an entry whose lane has moved on is skipped', () => {
   const heap = new DueHeap<{ timed: number | undefined }>()
   const moved = { timed: 5 as number | undefined }
