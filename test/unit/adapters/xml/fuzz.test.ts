@@ -15,7 +15,11 @@ function orRefused<T>(code: string, run: () => T): T | undefined {
   try {
     return run()
   } catch (error) {
-    if (error instanceof GatewayError && error.code === code && !/\n| at |node_modules/.test(error.message))
+    if (
+      error instanceof GatewayError &&
+      error.code === code &&
+      !/\n|node_modules|\.ts:\d/.test(error.message)
+    )
       return undefined
     throw error
   }
