@@ -93,6 +93,42 @@ test('scalars of a real client survive exactly', () => {
   })
 })
 
+const tns = 'xmlns:m="urn:example:orders:v1"'
+test.each([
+  [
+    'A02 CDATA and comments',
+    `<m:GetTicket ${tns}><!-- x --><m:ticketId><![CDATA[1]]></m:ticketId></m:GetTicket>`,
+    '1',
+  ],
+  [
+    'A03 unusual prefixes, a default namespace',
+    '<z:GetTicket xmlns:z="urn:example:orders:v1"><ticketId xmlns="urn:example:orders:v1">1</ticketId></z:GetTicket>',
+    '1',
+  ],
+  [
+    'A04 a prefix that shifts',
+    `<s:b xmlns:s="urn:s"><s:GetTicket xmlns:s="urn:example:orders:v1"><s:ticketId>1</s:ticketId></s:GetTicket></s:b>`,
+    '1',
+  ],
+  [
+    'V01 leading zeros',
+    `<m:GetTicket ${tns}><m:ticketId>0000000001</m:ticketId></m:GetTicket>`,
+    '0000000001',
+  ],
+  [
+    'V03 the largest long',
+    `<m:GetTicket ${tns}><m:ticketId>9223372036854775807</m:ticketId></m:GetTicket>`,
+    '9223372036854775807',
+  ],
+  ['V05 white space around', `<m:GetTicket ${tns}><m:ticketId>\n  1 \t</m:ticketId></m:GetTicket>`, '1'],
+  ['V07 a plus', `<m:GetTicket ${tns}><m:ticketId>+1</m:ticketId></m:GetTicket>`, '+1'],
+])('a message as it should be: %s', (_what, document, ticketId) => {
+  const { root } = readXml(Buffer.from(document))
+  expect(toJson(root.local === 'GetTicket' ? root : firstChild(root), order('GetTicket'))).toEqual({
+    ticketId,
+  })
+})
+
 test.each([
   [
     'V02 a 20-digit id in xs:long',
