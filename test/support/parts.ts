@@ -20,25 +20,44 @@ const disposal = { async [Symbol.asyncDispose]() {} }
 export interface HandAgent {
   readonly adapter: Adapter
   readonly asked: { readonly message: Message; readonly conversation: Conversation }[]
+  /** Instances made and ended so far. */
+  made: number
+  ended: number
+  /** Calls that were running, or came, when their instance had ended. */
+  outlived: number
   answer: (message: Message, conversation: Conversation, signal: AbortSignal) => ReturnType<Agent['answer']>
 }
 
 export function handAgent(name: string, answer: HandAgent['answer']): HandAgent {
   const agent: HandAgent = {
     asked: [],
+    made: 0,
+    ended: 0,
+    outlived: 0,
     answer,
     adapter: defineAdapter({
       name,
       apiVersion: 1,
       agent: {
         config: nothing,
-        create: () => ({
-          ...disposal,
-          answer(message, conversation, signal) {
-            agent.asked.push({ message, conversation })
-            return agent.answer(message, conversation, signal)
-          },
-        }),
+        create() {
+          agent.made++
+          let hasEnded = false
+          return {
+            async answer(message, conversation, signal) {
+              agent.asked.push({ message, conversation })
+              try {
+                return await agent.answer(message, conversation, signal)
+              } finally {
+                if (hasEnded) agent.outlived++
+              }
+            },
+            async [Symbol.asyncDispose]() {
+              if (!hasEnded) agent.ended++
+              hasEnded = true
+            },
+          }
+        },
       },
     }),
   }
@@ -94,6 +113,8 @@ export interface HandChannel {
   /** Of the channel that was started last. */
   readonly host: ChannelHost
   readonly sent: Sent[]
+  /** Callers over HTTP who went before their answer. */
+  left: number
   /** What becomes of a push. */
   deliver: (message: Message, key: string, signal: AbortSignal) => Promise<Delivery>
 }
@@ -103,6 +124,7 @@ export function handChannel(name: string): HandChannel {
   let started: ChannelHost | undefined
   const channel: HandChannel = {
     sent: [],
+    left: 0,
     deliver: async () => ({ status: 'sent' }),
     get host() {
       if (started === undefined) throw new Error(`the channel ${name} has not started`)
@@ -118,6 +140,7 @@ export function handChannel(name: string): HandChannel {
           async start(host) {
             started = host
             host.serve(`/${name}`, async (request, signal) => {
+              signal.addEventListener('abort', () => channel.left++)
               const { draft, waitMs } = JSON.parse(new TextDecoder().decode(request.body)) as Posted // the test wrote it
               const accepted = await host.accept(draft, { ...(waitMs !== undefined && { waitMs }), signal })
               return {

@@ -87,3 +87,10 @@ export async function readLog(base: string, conversation: string): Promise<LogEn
 export function texts(log: readonly LogEntry[]): readonly string[] {
   return log.map(({ direction, parts }) => `${direction}: ${parts?.[0]?.text ?? ''}`)
 }
+
+/** A figure of `/metrics` by its name and labels as they stand there; 0 where it does not. */
+export async function metric(base: string, series: string): Promise<number> {
+  const text = await (await fetch(`${base}/metrics`)).text()
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `))
+  return line === undefined ? 0 : Number(line.slice(series.length))
+}

@@ -1,0 +1,226 @@
+// SEMANTICS 7, 17: an agent that has only taken a message answers later, once, and only while the conversation is its own.
+import { expect, test } from 'vitest'
+import { startBot, textOf } from '../support/bot.ts'
+import type { Asked } from '../support/bot.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import { echo, handAgent, handChannel, said } from '../support/parts.ts'
+import type { HandAgent } from '../support/parts.ts'
+import { post, readLog, say, texts } from '../support/rest.ts'
+
+const yaml = (within = '1h', fallback = true): string => `
+channels: { web: { adapter: rest }, chat: { adapter: chat } }
+agents:
+  helper: { adapter: bot, callbackWithin: ${within} }
+  people: { adapter: desk, callbackWithin: 1h }
+routes: [{ agent: helper${fallback ? ', fallback: people' : ''} }]
+`
+const chat = (): ReturnType<typeof handChannel> => handChannel('chat')
+const taking = (name = 'bot'): HandAgent => handAgent(name, async () => undefined)
+
+/** What an agent was given with its nth message. */
+function given({ asked }: HandAgent, nth = 0): { url: string; token: string } {
+  const callback = asked[nth]?.conversation.callback
+  if (callback === undefined) throw new Error(`the agent was not asked ${nth + 1} times`)
+  return callback
+}
+
+function answer({ url, token }: { url: string; token: string }, text: string) {
+  return post(url, { text }, { headers: { authorization: `Bearer ${token}` } })
+}
+
+test('202 and a callback: 401 for a wrong token, 200, 200 again for the same body, 409 for another', async () => {
+  let asked: Asked | undefined
+  await using bot = await startBot((one) => {
+    asked = one
+    return { status: 202 }
+  })
+  await using house = await openHouse({
+    yaml: `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot.url}" } }
+routes: [{ agent: helper }]
+`,
+  })
+  const { body } = await say(house.base, 'hello', { key: 'k1' })
+  const { callbackurl: url = '', callbacktoken: token = '' } = (await until(() => asked)).event
+  expect(textOf(await until(() => asked))).toBe('hello')
+  expect(url).toBe(`${house.base}/v1/callbacks/${body.id}`)
+  const reply = { text: 'later' }
+  expect((await post(url, reply)).status).toBe(401)
+  for (const wrong of ['x', `${token}x`, `1.${token.split('.')[1]}`, token.split('.')[1] ?? ''])
+    expect((await post(url, reply, { headers: { authorization: `Bearer ${wrong}` } })).status).toBe(401)
+  expect((await answer({ url, token }, 'later')).status).toBe(200)
+  expect((await answer({ url, token }, 'later')).status).toBe(200)
+  const other = await answer({ url, token }, 'something else')
+  expect(other.status).toBe(409)
+  expect(other.body).toMatchObject({ code: 'NOT_OWNER' })
+  expect(bot.asked).toHaveLength(1)
+  const log = await readLog(house.base, 'web:ann')
+  expect(texts(log)).toEqual(['inbound: hello', 'outbound: later'])
+  expect(log[1]).toMatchObject({ sender: { id: 'helper' }, causationId: body.id })
+  const duplicate = await say(house.base, 'hello', { key: 'k1' })
+  expect(duplicate.body.reply?.parts?.[0]?.text).toBe('later')
+})
+
+test('a callback that is no answer is 502 or 400, for no message 404, and changes nothing', async () => {
+  const bot = taking()
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  await say(house.base, 'hello')
+  await until(() => bot.asked[0])
+  const { url, token } = given(bot)
+  const headers = { authorization: `Bearer ${token}` }
+  expect((await post(url, { parts: 'none' }, { headers })).status).toBe(502)
+  const garbage = await fetch(url, { method: 'POST', headers, body: '{' })
+  expect(garbage.status).toBe(400)
+  expect((await fetch(url, { headers })).status).toBe(405)
+  expect((await post(`${url}x`, { text: 'x' }, { headers })).status).toBe(401)
+  expect((await answer(given(bot), 'later')).status).toBe(200)
+})
+
+test('who waits gets it: the first caller and a duplicate that joined', async () => {
+  const bot = taking()
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  const first = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  const { id } = (await until(() => bot.asked[0])).message
+  await until(async () => ((await house.rows(id)).some((row) => row.row === 'settled') ? true : undefined))
+  // It was taken already, and its answer is still to come: a duplicate that waits joins.
+  const second = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  const bare = await say(house.base, 'hello', { key: 'k1' })
+  expect(bare).toMatchObject({ status: 202, body: { id, duplicate: true } })
+  expect((await answer(given(bot), 'later')).status).toBe(200)
+  for (const { body, status } of await Promise.all([first, second])) {
+    expect(status).toBe(200)
+    expect(body.reply?.parts?.[0]?.text).toBe('later')
+  }
+  expect(bot.asked).toHaveLength(1)
+})
+
+test('a bot that is quicker with its callback than with its 202 is heard', async () => {
+  const bot = handAgent('bot', async (_message, { callback }) => {
+    early = answer(callback, 'early')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    return undefined
+  })
+  let early: ReturnType<typeof answer> | undefined
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  const { body } = await say(house.base, 'hello', { waitSeconds: 15 })
+  expect(body.reply?.parts?.[0]?.text).toBe('early')
+  expect((await until(() => early)).status).toBe(200)
+})
+
+test('the token outlives the process: a callback after a restart counts, and a waiting duplicate gets it', async () => {
+  const bot = taking()
+  const adapters = [bot.adapter, taking('desk').adapter, chat().adapter]
+  const first = await openHouse({ yaml: yaml(), adapters })
+  const { body } = await say(first.base, 'hello', { key: 'k1' })
+  await until(async () =>
+    (await first.rows(body.id)).some((row) => row.row === 'settled') ? true : undefined,
+  )
+  await first.crash()
+  await using house = await openHouse({ yaml: yaml(), adapters, directory: first.directory })
+  const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  const { url, token } = given(bot)
+  const moved = url.replace(/^http:\/\/[^/]+/u, house.base)
+  expect((await answer({ url: moved, token }, 'later')).status).toBe(200)
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('later')
+  expect(bot.asked).toHaveLength(1)
+})
+
+test('SEMANTICS 7: after a hand-off a late callback is 409, and what it said an internal note', async () => {
+  const bot = handAgent('bot', async (message) =>
+    message.parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({ yaml: yaml(), adapters: [bot.adapter, desk.adapter, chat().adapter] })
+  const { body } = await say(house.base, 'hello', { key: 'k1' })
+  await say(house.base, 'a person!', { waitSeconds: 15 })
+  for (let n = 0; n < 2; n++) {
+    const late = await answer(given(bot), 'too late')
+    expect(late.status).toBe(409)
+    expect(late.body).toMatchObject({ code: 'NOT_OWNER' })
+  }
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual([
+    'inbound: hello',
+    'inbound: a person!',
+    'outbound: echo a person!',
+    'internal: too late',
+  ])
+  // Nobody is told the note: neither a duplicate nor the customer's own view of the log.
+  expect(await say(house.base, 'hello', { key: 'k1' })).toMatchObject({ status: 202, body: { id: body.id } })
+})
+
+test('SEMANTICS 17: an answer that does not come in time is the fallback’s to give; the late one is 409', async () => {
+  const bot = taking()
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({
+    yaml: yaml('100ms'),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
+  const answered = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  expect(answered.body.reply?.parts?.[0]?.text).toBe('echo hello')
+  expect(desk.asked[0]?.message.id).toBe(answered.body.id)
+  expect((await answer(given(bot), 'too late')).status).toBe(409)
+  const log = await readLog(house.base, 'web:ann')
+  expect(texts(log)).toEqual(['inbound: hello', 'outbound: echo hello'])
+  expect(log[1]).toMatchObject({ sender: { id: 'people' } })
+  const duplicate = await say(house.base, 'hello', { key: 'k1' })
+  expect(duplicate.body.reply?.parts?.[0]?.text).toBe('echo hello')
+})
+
+test('a fallback may take its time as well: its callback counts, by hand-off and by a missed deadline', async () => {
+  for (const missed of [false, true]) {
+    const bot = missed ? taking() : handAgent('bot', async () => ({ handoff: 'a person' }))
+    const desk = taking('desk')
+    await using house = await openHouse({
+      yaml: yaml('100ms'),
+      adapters: [bot.adapter, desk.adapter, chat().adapter],
+    })
+    const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+    await until(() => desk.asked[0])
+    expect((await answer(given(desk), 'from a person')).status).toBe(200)
+    expect((await waiting).body.reply?.parts?.[0]?.text).toBe('from a person')
+    expect((await readLog(house.base, 'web:ann'))[1]).toMatchObject({ sender: { id: 'people' } })
+  }
+})
+
+test('a promise that is not kept, and nobody else to ask: the message stays taken, and the log says so', async () => {
+  const bot = taking()
+  await using house = await openHouse({
+    yaml: yaml('100ms', false),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  const { status } = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  expect(status).toBe(202)
+  expect((await say(house.base, 'hello', { key: 'k1' })).status).toBe(202)
+  expect((await answer(given(bot), 'too late')).status).toBe(409)
+  expect(house.log()).toContain('promised an answer that did not come in time')
+  expect(await house.ledger()).toMatchObject({ accepted: 1, settled: 1, dead: 0, waiting: 0 })
+})
+
+test('SEMANTICS 5: on a channel that pushes, a callback nobody waits for is pushed once', async () => {
+  const bot = taking()
+  const channel = chat()
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, taking('desk').adapter, channel.adapter],
+  })
+  await channel.host.accept(said('hello'))
+  await until(() => bot.asked[0])
+  expect((await answer(given(bot), 'later')).status).toBe(200)
+  await until(() => channel.sent[0])
+  expect((await answer(given(bot), 'later')).status).toBe(200)
+  await until(async () =>
+    (await house.store.find({ by: 'open', limit: 5 })).length === 0 ? true : undefined,
+  )
+  expect(channel.sent.map(({ text }) => text)).toEqual(['later'])
+})

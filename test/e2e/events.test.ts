@@ -1,0 +1,99 @@
+// SEMANTICS 29: what an event does for its customer is done once, whoever delivers it again and wherever the gateway dies.
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { echo, handAgent, handChannel, said } from '../support/parts.ts'
+import { post, readLog, say, texts } from '../support/rest.ts'
+
+const yaml = `
+channels: { web: { adapter: rest }, crm: { adapter: rest, path: /crm }, chat: { adapter: chat } }
+agents: { helper: { adapter: bot }, desk: { adapter: desk }, night: { adapter: night } }
+routes:
+  - { when: "type = 'order.shipped'", notify: desk, fallback: night, reply: "Your order {{data.orderNo}} has shipped." }
+  - { agent: helper }
+`
+const shipped = (base: string, key: string, subject = 'ann') =>
+  post(
+    `${base}/crm/events`,
+    { specversion: '1.0', id: key, source: '/crm', type: 'order.shipped', subject, data: { orderNo: '007' } },
+    { headers: { 'content-type': 'application/cloudevents+json' } },
+  )
+const text = 'Your order 007 has shipped.'
+
+function parts() {
+  const chat = handChannel('chat')
+  const desk = handAgent('desk', async () => undefined)
+  const night = handAgent('night', async () => undefined)
+  const bot = handAgent('bot', echo)
+  return { chat, desk, night, adapters: [chat.adapter, desk.adapter, night.adapter, bot.adapter] }
+}
+
+function settled(house: House, accepted: number): Promise<true> {
+  return until(async () => {
+    const ledger = await house.ledger()
+    const open = await house.store.find({ by: 'open', limit: 5 })
+    return ledger.accepted >= accepted && open.length === 0 ? true : undefined
+  })
+}
+
+test('the text reaches each of the customer’s active conversations once, pushed where the channel pushes', async () => {
+  const { chat, desk, adapters } = parts()
+  await using house = await openHouse({ yaml, adapters })
+  await say(house.base, 'hello', { waitSeconds: 10 })
+  await chat.host.accept(said('hello'))
+  await say(house.base, 'hello', { customer: 'bob', waitSeconds: 10 })
+  await until(() => chat.sent[0])
+  for (let n = 0; n < 3; n++) {
+    const event = await shipped(house.base, 'e1')
+    expect(event).toMatchObject({ status: 202, body: { duplicate: n > 0 } })
+    await settled(house, 4)
+  }
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([`outbound: ${text}`])
+  expect(texts(await readLog(house.base, 'web:bob'))).toHaveLength(2)
+  expect(chat.sent.map((sent) => sent.text)).toEqual(['echo hello', text])
+  expect(desk.asked).toHaveLength(1)
+  const event = (await readLog(house.base, 'crm:ann')).find(({ kind }) => kind === 'event')
+  const [effect] = (await readLog(house.base, 'web:ann')).slice(2)
+  expect(effect).toMatchObject({ causationId: event?.id })
+  // Another event is another text.
+  await shipped(house.base, 'e2')
+  await until(() => (chat.sent.length === 3 ? true : undefined))
+})
+
+test('the gateway dies after the text went out and before the event is settled: nothing is said twice', async () => {
+  const { chat, desk, adapters } = parts()
+  desk.answer = () => new Promise(() => undefined)
+  const first = await openHouse({ yaml, adapters })
+  await chat.host.accept(said('hello'))
+  await until(() => chat.sent[0])
+  await shipped(first.base, 'e1')
+  await until(() => desk.asked[0])
+  await until(() => chat.sent[1])
+  await first.crash()
+  desk.answer = async () => undefined
+  await using house = await openHouse({ yaml, adapters, directory: first.directory })
+  await until(() => desk.asked[1])
+  await settled(house, 2)
+  const own = texts(await readLog(house.base, 'chat:ann')).filter((line) => line.endsWith(text))
+  expect(own).toEqual([`outbound: ${text}`])
+  expect(new Set(chat.sent.map(({ key }) => key)).size).toBe(2)
+  expect(desk.asked.map(({ message }) => message.id)).toEqual(Array(2).fill(desk.asked[0]?.message.id))
+  expect(await house.ledger()).toMatchObject({ dead: 0, waiting: 0 })
+})
+
+test('the customer is told though nobody at the desk can be; then the fallback is shown the event', async () => {
+  const { desk, night, adapters } = parts()
+  desk.answer = async () => {
+    throw new GatewayError('AGENT_FAILED', 'nobody there', { retryAfterMs: 1 })
+  }
+  await using house = await openHouse({ yaml, adapters })
+  await say(house.base, 'hello', { waitSeconds: 10 })
+  await shipped(house.base, 'e1')
+  await settled(house, 2)
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([`outbound: ${text}`])
+  expect(desk.asked).toHaveLength(3)
+  expect(night.asked).toHaveLength(1)
+  expect(await house.dead()).toEqual([])
+})

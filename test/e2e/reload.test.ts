@@ -1,0 +1,93 @@
+// SEMANTICS 21: an attempt ends in the generation it began in; a change under load fails nobody.
+import { expect, test } from 'vitest'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import { echo, handAgent, handBackend } from '../support/parts.ts'
+import { post, say } from '../support/rest.ts'
+
+const yaml = (tag: string): string => `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: erp, tag: "${tag}" } }
+agents: { helper: { adapter: bot, tag: "${tag}" } }
+routes:
+  - { when: "kind = 'request'", backend: erp }
+  - { agent: helper }
+`
+
+test('reloads under load: 0 failed calls, no call outlives its component, old components end', async () => {
+  const bot = handAgent('bot', async (message) => {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    return echo(message)
+  })
+  const erp = handBackend('erp', { Look: { safe: true }, Pay: { safe: false } }, async ({ params }) => ({
+    data: params,
+  }))
+  await using house = await openHouse({ yaml: yaml('0'), adapters: [bot.adapter, erp.adapter] })
+  const over = new AbortController()
+  const statuses = new Map<number, number>()
+  const load = Array.from({ length: 6 }, async (_, customer) => {
+    for (let n = 0; !over.signal.aborted; n++) {
+      const answers = await Promise.all([
+        say(house.base, `${n}`, { customer: `c${customer}`, waitSeconds: 10 }),
+        post(`${house.base}/v1/requests/Look`, { n }),
+        post(`${house.base}/v1/requests/Pay`, { n }, { key: `${customer}/${n}` }),
+      ])
+      for (const { status } of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  })
+  for (let change = 1; change <= 8; change++) {
+    await house.reload(yaml(`${change}`))
+    const seen = bot.asked.length
+    await until(() => (bot.asked.length > seen + 5 ? true : undefined))
+  }
+  over.abort()
+  await Promise.all(load)
+  expect([...statuses.keys()]).toEqual([200])
+  expect(bot.made).toBe(9)
+  await until(() => (bot.ended === 8 ? true : undefined))
+  expect(bot.outlived).toBe(0)
+  expect(await house.ledger()).toMatchObject({ dead: 0, waiting: 0 })
+})
+
+test('a call begun two generations ago keeps what it uses, though the one between is idle', async () => {
+  const gate = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async (message) => {
+    await gate.promise
+    return echo(message)
+  })
+  const other = handAgent('other', echo)
+  const erp = handBackend('erp', { Look: { safe: true } }, async () => ({}))
+  await using house = await openHouse({
+    yaml: yaml('0'),
+    adapters: [bot.adapter, other.adapter, erp.adapter],
+  })
+  const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+  await until(() => bot.asked[0])
+  await house.reload(`${yaml('0')}\nlanes: { limit: 999 }\n`) // the same components
+  await house.reload(yaml('0').replace('adapter: bot', 'adapter: other'))
+  const next = await say(house.base, 'hello', { customer: 'bob', waitSeconds: 15 })
+  expect(next.body.reply?.parts?.[0]?.text).toBe('echo hello')
+  expect(other.asked).toHaveLength(1)
+  expect(bot.ended).toBe(0)
+  gate.resolve()
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
+  await until(() => (bot.ended === 1 ? true : undefined))
+  expect(bot.outlived).toBe(0)
+})
+
+test('a retry is routed by the generation of its own moment', async () => {
+  const bot = handAgent('bot', async () => {
+    throw new Error('a bug')
+  })
+  const other = handAgent('other', echo)
+  const erp = handBackend('erp', { Look: { safe: true } }, async () => ({}))
+  await using house = await openHouse({
+    yaml: yaml('0'),
+    adapters: [bot.adapter, other.adapter, erp.adapter],
+  })
+  const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+  await until(() => bot.asked[0])
+  await house.reload(yaml('0').replace('adapter: bot', 'adapter: other'))
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
+  expect(other.asked[0]?.message.id).toBe(bot.asked[0]?.message.id)
+})
