@@ -1,9 +1,13 @@
-// The servers the gateway is compared with, one kind a process: `node bare.ts http|hono|orders`. Prints its port.
+// The servers the gateway is compared with, one kind a process: `node bare.ts http|hono|orders|proxy URL`. Prints its port.
 import { createServer } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
+import { Agent, request as call } from 'undici'
 
 const kind = process.argv[2]
+const behind = process.argv[3] ?? ''
+const dispatcher = new Agent({ connections: 64 })
 const order = JSON.stringify({
   orderNo: '000777',
   id: '9007199254740993',
@@ -12,6 +16,14 @@ const order = JSON.stringify({
   customer: '王小明 <&>',
   lines: [{ sku: '007', quantity: 1 }],
 })
+
+/** The least a pass-through does: read JSON, call, read JSON, write it. */
+async function passThrough(text: string, response: ServerResponse): Promise<void> {
+  const { orderNo } = JSON.parse(text) as { orderNo: string } // the benchmark's own
+  const { body } = await call(`${behind}/orders/${orderNo}`, { dispatcher })
+  const answer: unknown = JSON.parse(await body.text())
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+}
 
 if (kind === 'hono') {
   const app = new Hono()
@@ -29,6 +41,10 @@ if (kind === 'hono') {
     const pieces: Buffer[] = []
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
+      if (kind === 'proxy') {
+        void passThrough(Buffer.concat(pieces).toString(), response)
+        return
+      }
       const body = JSON.parse(Buffer.concat(pieces).toString()) as { sender?: { id?: string } } // the benchmark's own
       const answer = { id: '1', conversation: body.sender?.id, sequence: 1, duplicate: false }
       response.writeHead(202, { 'content-type': 'application/json' }).end(JSON.stringify(answer))

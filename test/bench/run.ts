@@ -58,6 +58,7 @@ try {
   const bareHttp = await launch(['bare.ts', 'http'], {}, port)
   const bareHono = await launch(['bare.ts', 'hono'], {}, port)
   const orders = await launch(['bare.ts', 'orders'], {}, port)
+  const bareProxy = await launch(['bare.ts', 'proxy', `http://127.0.0.1:${orders.value}`], {}, port)
   const gateway = await launch(
     ['../../bin/dragoman.ts', 'start', '--config', 'gateway.yaml', '--data', data],
     { BENCH_BACKEND: `http://127.0.0.1:${orders.value}` },
@@ -76,6 +77,10 @@ try {
     {
       name: 'bare Hono, POST',
       order: order(`http://127.0.0.1:${bareHono.value}/v1/messages`, json, message),
+    },
+    {
+      name: 'bare node:http → undici, passed through',
+      order: order(`http://127.0.0.1:${bareProxy.value}/`, json, '{"orderNo":"000777"}'),
     },
     { name: 'gateway, durable accept', order: order(`${base}/v1/messages`, json, message) },
     {
@@ -127,8 +132,16 @@ try {
   if (Number(options.soak) > 0)
     await soak(gateway.child.pid ?? 0, order(`${base}/v1/messages`, json, message))
 } finally {
-  for (const child of children) child.kill('SIGTERM')
+  await Promise.all(children.map((child) => ended(child)))
   await rm(data, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 })
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  child.once('exit', () => resolve())
+  child.kill('SIGTERM')
+  await promise
 }
 
 function order(url: string, headers: Readonly<Record<string, string>>, body: string): Order {
