@@ -2,7 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ErrorCode, Fault, HttpResponse } from 'dragoman'
 import { charsetLabel, encodeText } from '../xml/charset.ts'
-import { retryAfter } from './http.ts'
+import { refusalHeaders } from './http.ts'
 
 /** A refusal in the original's own words. */
 export class AsmxProblem extends Error {
@@ -18,33 +18,14 @@ export class AsmxProblem extends Error {
   }
 }
 
-/** The original answers 500 to whatever happens to an operation; what its HTTP server refuses before has its own status. */
-const statusOf: Readonly<Record<ErrorCode, number>> = {
-  AUTH_FAILED: 401,
-  FORBIDDEN: 403,
-  DECODE_FAILED: 500,
-  TOO_LARGE: 413,
-  METHOD_NOT_ALLOWED: 405,
-  UNSUPPORTED_MEDIA: 415,
-  NOT_FOUND: 500,
-  NO_ROUTE: 500,
-  IDEMPOTENCY_MISMATCH: 500,
-  NOT_OWNER: 500,
-  TOO_OLD: 500,
-  EXPIRED: 500,
-  CURSOR_RESET: 500,
-  RATE_LIMITED: 500,
-  OVERLOADED: 500,
-  STORE_UNAVAILABLE: 500,
-  CHANNEL_GONE: 500,
-  ENCODE_FAILED: 500,
-  INTERNAL: 500,
-  BREAKER_OPEN: 500,
-  DEADLINE_EXCEEDED: 500,
-  AGENT_FAILED: 500,
-  BACKEND_FAILED: 500,
-  OUTCOME_UNKNOWN: 500,
-}
+/** What the original's HTTP server refuses before an operation is looked at; whatever comes later is 500. */
+const before: ReadonlySet<ErrorCode> = new Set([
+  'AUTH_FAILED',
+  'FORBIDDEN',
+  'TOO_LARGE',
+  'METHOD_NOT_ALLOWED',
+  'UNSUPPORTED_MEDIA',
+])
 
 /** Any thrown value; ours say their code. Callers tell faults of the business by `SoapException`, which these are not. */
 export function asmxError(thrown: unknown, charset: string): HttpResponse {
@@ -54,11 +35,11 @@ export function asmxError(thrown: unknown, charset: string): HttpResponse {
   }
   const error = GatewayError.from(thrown)
   const response = plain(
-    statusOf[error.code],
+    before.has(error.code) ? error.status : 500,
     `System.InvalidOperationException: ${error.code}: ${error.message}`,
     charset,
   )
-  return { ...response, headers: { ...response.headers, ...retryAfter(error) } }
+  return { ...response, headers: { ...response.headers, ...refusalHeaders(error) } }
 }
 
 /** A business fault: what a service of the original kind throws on purpose. */

@@ -1,4 +1,5 @@
 // What HTTP says of a body, and in which charset its sender wants to be answered.
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { HttpRequest, Reply } from 'dragoman'
 import { GatewayError } from 'dragoman'
 import { canonicalCharset } from '../xml/charset.ts'
@@ -25,12 +26,15 @@ export function isXml({ type }: MediaType): boolean {
 }
 
 /**
- * The charset to hand to the XML reader: what the header says; nothing where the document itself says it (BOM, UTF-16,
- * declaration); else the one agreed for callers who do not say.
+ * The charset to hand to the XML reader: what the header says; nothing where the document says it itself (BOM, UTF-16,
+ * declaration). One that says nothing is in UTF-8 (XML 1.0 §4.3.3); where it is not, or its bytes do not tell, it is in the
+ * one agreed for those who do not say, and is answered in it.
  */
 export function charsetOf(bytes: Uint8Array, stated: string | undefined, agreed: string): string | undefined {
   if (stated !== undefined) return stated
-  return saysItself(bytes) ? undefined : agreed
+  if (saysItself(bytes)) return undefined
+  const isTold = isUtf8(bytes) && !isAscii(bytes)
+  return isTold || agreed.startsWith('utf-16') ? 'utf-8' : agreed
 }
 
 /** XML 1.0 appendix F: a byte order mark, a "<" of two bytes, or an encoding in the declaration. */
@@ -75,8 +79,12 @@ export function freshness(reply: Reply | undefined, now: number): Readonly<Recor
   }
 }
 
-/** RFC 9110 §10.2.3, whole seconds; also where the code alone says that waiting helps. */
-export function retryAfter({ retryAfterMs, status }: GatewayError): Readonly<Record<string, string>> {
-  if (retryAfterMs === undefined && status !== 503 && status !== 429) return {}
-  return { 'retry-after': String(Math.max(1, Math.ceil((retryAfterMs ?? 1000) / 1000))) }
+/** What belongs to a refusal: `Retry-After` where waiting helps (RFC 9110 §10.2.3), a challenge with 401 (§15.5.2). */
+export function refusalHeaders({ retryAfterMs, status }: GatewayError): Readonly<Record<string, string>> {
+  const isTemporary = retryAfterMs !== undefined || status === 503 || status === 429
+  const seconds = Math.max(1, Math.ceil((retryAfterMs ?? 1000) / 1000))
+  return {
+    ...(isTemporary && { 'retry-after': String(seconds) }),
+    ...(status === 401 && { 'www-authenticate': 'Bearer realm="dragoman"' }),
+  }
 }

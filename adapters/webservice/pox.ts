@@ -7,7 +7,7 @@ import { attributeOf, childElements, element } from '../xml/tree.ts'
 import type { XmlElement, XmlName } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { wrapped } from './contract.ts'
-import { freshness, retryAfter } from './http.ts'
+import { freshness, refusalHeaders } from './http.ts'
 import { isOffered, perform } from './perform.ts'
 import type { Call, Outcome, Service } from './perform.ts'
 import { printable } from './printable.ts'
@@ -109,7 +109,7 @@ export function poxError(error: GatewayError, style: AnswerStyle): HttpResponse 
       ...detailElements(error.detail, style.namespace),
     ],
   )
-  return document(root, style, { status: error.status, headers: retryAfter(error) })
+  return document(root, style, { status: error.status, headers: refusalHeaders(error) })
 }
 
 function faultElement({ code, message, detail }: Fault, uri: string): XmlElement {

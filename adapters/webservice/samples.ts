@@ -85,7 +85,8 @@ function parametersOf(service: Service, operation: string): [Json, readonly stri
 }
 
 function posted(address: string, document: XmlElement): string {
-  return `${curl(address, 'text/xml; charset=utf-8')} -d ${quoted(writeXmlText(document))}`
+  const text = writeXmlText(document, { prefixes: new Map([[document.uri, '']]) })
+  return `${curl(address, 'text/xml; charset=utf-8')} -d ${quoted(text)}`
 }
 
 function curl(address: string, type?: string): string {

@@ -5,7 +5,7 @@ import { charsetLabel } from '../xml/charset.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { isObject } from './contract.ts'
-import { freshness, retryAfter } from './http.ts'
+import { freshness, refusalHeaders } from './http.ts'
 import { perform } from './perform.ts'
 import type { Call, Outcome, Service } from './perform.ts'
 import { faultOfBusiness, faultOfError, interoperable } from './xmlrpc-faults.ts'
@@ -69,7 +69,7 @@ export function xmlRpcError(
 ): HttpResponse {
   const error = GatewayError.from(thrown)
   if (error.code === 'INTERNAL') scope.log.error('an XML-RPC call failed', { error: thrown })
-  return document(faultElement(faultOfError(error)), { charset, headers: retryAfter(error) })
+  return document(faultElement(faultOfError(error)), { charset, headers: refusalHeaders(error) })
 }
 
 /** The body was no XML, or in another charset than it says. */

@@ -4,8 +4,6 @@ import { GatewayError } from 'dragoman'
 import { testHost, testScope, type ScopeOptions, type TestHost } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
 import { decodeText } from '../../../../adapters/xml/charset.ts'
-import { readXml } from '../../../../adapters/xml/read.ts'
-import { writeXmlText } from '../../../../adapters/xml/write.ts'
 
 export const fixtures = new URL('../../../fixtures/webservice/', import.meta.url)
 export const path = '/erp/service'
@@ -98,12 +96,12 @@ export function textOf(response: HttpResponse): string {
   return decodeText(bytesOf(response), charset)
 }
 
-/** The document of an answer without its declaration and with the prefixes of one writer. */
-export function documentOf(response: HttpResponse): string {
-  return writeXmlText(readXml(bytesOf(response)).root)
-}
-
 /** What came in, as data. */
 export function dataOf({ host }: Running): unknown {
   return host.drafts.at(-1)?.data
+}
+
+/** The address a fetch was given. */
+export function addressOf(input: string | URL | Request): string {
+  return input instanceof Request ? input.url : input.toString()
 }
