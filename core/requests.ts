@@ -61,7 +61,10 @@ export function createRequests(options: RequestsOptions): Requests {
       told(message, call, { outcome: 'answered', durationMs: performance.now() - begun })
       return reply
     } catch (error) {
-      told(message, call, { outcome: 'failed', durationMs: performance.now() - begun, error })
+      const durationMs = performance.now() - begun
+      // A caller who has gone is nobody's failure.
+      if (signal?.aborted === true) told(message, call, { outcome: 'gone', durationMs })
+      else told(message, call, { outcome: 'failed', durationMs, error })
       throw error
     }
   }
