@@ -63,7 +63,7 @@ routes: [{ agent: helper }]
   expect(duplicate.body.reply?.parts?.[0]?.text).toBe('later')
 })
 
-test('a callback that is no answer is 502 or 400, for no message 404, and changes nothing', async () => {
+test('a callback that is no answer is refused as its own mistake, one without the token as nobody, and changes nothing', async () => {
   const bot = taking()
   await using house = await openHouse({
     yaml: yaml(),
@@ -73,9 +73,10 @@ test('a callback that is no answer is 502 or 400, for no message 404, and change
   await until(() => bot.asked[0])
   const { url, token } = given(bot)
   const headers = { authorization: `Bearer ${token}` }
-  expect((await post(url, { parts: 'none' }, { headers })).status).toBe(502)
-  const garbage = await fetch(url, { method: 'POST', headers, body: '{' })
-  expect(garbage.status).toBe(400)
+  expect((await post(url, { parts: 'none' }, { headers })).status).toBe(400)
+  const json = { ...headers, 'content-type': 'application/json' }
+  expect((await fetch(url, { method: 'POST', headers: json, body: '{' })).status).toBe(400)
+  expect((await fetch(url, { method: 'POST', headers, body: '{' })).status).toBe(415)
   expect((await fetch(url, { headers })).status).toBe(405)
   expect((await post(`${url}x`, { text: 'x' }, { headers })).status).toBe(401)
   expect((await answer(given(bot), 'later')).status).toBe(200)
