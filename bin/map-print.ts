@@ -103,7 +103,7 @@ function stage(name: string, lines: readonly string[]): string {
 function valuesBlock(title: string, values: readonly Followed[]): string {
   const kept = values.filter(({ became }) => became === 'kept')
   if (kept.length === 0) return ''
-  const lines = kept.map(({ path, text, to }) => `  ${path} ${quoted(text)} → ${places(to)}`)
+  const lines = kept.map((value) => `  ${named(value)} → ${places(value.to)}`)
   return [title, ...lines].join('\n')
 }
 
@@ -127,9 +127,9 @@ function findings({ values, failure, log, request }: MapReport): string {
   return lines.length === 0 ? '' : ['Look at', ...lines.map((line) => `  ! ${line}`)].join('\n')
 }
 
-function finding({ path, text, became, to }: Followed, unused: string): readonly string[] {
-  const value = `${path === '' ? 'the value' : path} ${quoted(text)}`
-  switch (became) {
+function finding(followed: Followed, unused: string): readonly string[] {
+  const value = named(followed)
+  switch (followed.became) {
     case 'kept':
       return []
     case 'unused':
@@ -138,9 +138,13 @@ function finding({ path, text, became, to }: Followed, unused: string): readonly
       return [`${value} is looked at, but stands nowhere afterwards`]
     case 'changed':
       return [
-        `${value} is changed: ${to.map((place) => `${place.path} is ${quoted(place.text)}`).join(', ')}`,
+        `${value} is changed: ${followed.to.map((place) => `${place.path} is ${quoted(place.text)}`).join(', ')}`,
       ]
   }
+}
+
+function named({ path, text }: Followed): string {
+  return `${path === '' ? 'the value' : path} ${quoted(text)}`
 }
 
 function places(to: Followed['to']): string {

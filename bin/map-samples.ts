@@ -8,6 +8,16 @@ import { makeEnvelope, packEnvelope } from '../adapters/soap/envelope.ts'
 import { messageCodec } from '../adapters/soap/messages.ts'
 import { readWsdl } from '../adapters/soap/wsdl.ts'
 import type { Wsdl, WsdlOperation } from '../adapters/soap/wsdl.ts'
+import { describedResult } from '../adapters/webservice/asmx-results.ts'
+import { makeContract } from '../adapters/webservice/contract.ts'
+import type { Described } from '../adapters/webservice/contract.ts'
+import { loadSchema } from '../adapters/webservice/schema.ts'
+import { responseElement } from '../adapters/webservice/xmlrpc-messages.ts'
+import { writeValue } from '../adapters/webservice/xmlrpc-write.ts'
+import { fromJson } from '../adapters/xml/bind.ts'
+import { sample } from '../adapters/xml/schema.ts'
+import { element } from '../adapters/xml/tree.ts'
+import { writeXml } from '../adapters/xml/write.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Json } from '../core/api.ts'
 import { decodeContent } from '../core/guard/content-coding.ts'
@@ -48,14 +58,16 @@ export async function sampleAnswer(asked: Asked): Promise<Given> {
   if (target.kind === 'agent')
     return { told: json({ text: 'A sample answer.' }), from: 'a sample of what a bot answers', hint: HINT }
   if (settings.adapter === 'soap') {
-    const sample = await soapSample(settings.config, target.operation)
-    if (sample !== undefined) return { told: sample, from: 'a sample by the WSDL of the backend' }
+    const envelope = await soapSample(settings.config, target.operation)
+    if (envelope !== undefined) return { told: envelope, from: 'a sample by the WSDL of the backend' }
   }
+  if (settings.adapter === 'webservice') return webserviceSample(settings.config, target.operation)
   // Who shapes the answer himself knows it; the caller's contract says only what must come out at the end.
-  const shaped = channel.adapter === 'soap' && !shapesAnswer(settings.config, target.operation)
-  const wanted = shaped ? await outputSample(channel.config, operation) : undefined
+  const wanted = shapesAnswer(settings.config, target.operation)
+    ? undefined
+    : await wantedBy(channel, operation)
   if (wanted !== undefined)
-    return { told: json(wanted), from: "a sample by the caller's WSDL, as JSON", hint: HINT }
+    return { told: json(wanted), from: "a sample by the caller's schema, as JSON", hint: HINT }
   return { told: json({}), from: 'an empty object: nothing is known of what it answers', hint: HINT }
 }
 
@@ -73,10 +85,52 @@ async function soapSample(config: unknown, name: string): Promise<Told | undefin
   return told(packed.contentType, packed.bytes)
 }
 
-async function outputSample(config: unknown, name: string): Promise<Json | undefined> {
+/** An answer as the caller's own contract has it. */
+async function wantedBy({ adapter, config }: Asked['channel'], name: string): Promise<Json | undefined> {
+  if (adapter === 'webservice') {
+    const response = (await describedBy(config, name))?.response
+    return response === undefined ? undefined : sample(response)
+  }
   const found = await operationOf(config, name)
   if (found?.operation.output === undefined) return undefined
   return messageCodec(found.wsdl.schemas, found.operation, found.operation.output).sample()
+}
+
+/** In the dialect of the backend; by its schema where it has one. */
+async function webserviceSample(config: unknown, name: string): Promise<Given> {
+  const dialect = textOf(config, 'dialect')
+  if (dialect === 'xmlrpc') {
+    const empty = responseElement(writeValue({}, () => undefined))
+    return {
+      told: told('text/xml', writeXml(empty)),
+      from: 'an empty struct: nothing is known of it',
+      hint: HINT,
+    }
+  }
+  const described = await describedBy(config, name)
+  const { response, result } = described ?? {}
+  if (response === undefined) {
+    const root = element(textOf(config, 'namespace') ?? '', `${name}Response`)
+    return {
+      told: told('text/xml', writeXml(root)),
+      from: 'an empty document: nothing is known of it',
+      hint: HINT,
+    }
+  }
+  const { uri } = response.name
+  const root =
+    dialect === 'pox' || result === undefined
+      ? fromJson(sample(response), response.name, response)
+      : describedResult(sample(result), result, { namespace: uri, lenient: true, dropped: () => undefined })
+  return { told: told('text/xml', writeXml(root)), from: 'a sample by the schema of the backend' }
+}
+
+async function describedBy(config: unknown, name: string): Promise<Described | undefined> {
+  const location = textOf(config, 'schema')
+  if (location === undefined || /^https?:/i.test(location)) return undefined
+  const signal = AbortSignal.timeout(10_000)
+  const loaded = await loadSchema(location, { fetch: refusing(location), signal })
+  return makeContract(textOf(config, 'namespace'), loaded).describe(name)
 }
 
 const read = new Map<string, Promise<Wsdl>>()
@@ -98,10 +152,13 @@ async function operationOf(
 }
 
 async function loadWsdl(location: string): Promise<Wsdl> {
-  const refuse: typeof fetch = async () => {
+  return readWsdl(await loadDocuments(location, { fetch: refusing(location), imports: [] }))
+}
+
+function refusing(location: string): typeof fetch {
+  return async () => {
     throw new GatewayError('BACKEND_FAILED', `${location} imports what would have to be fetched`)
   }
-  return readWsdl(await loadDocuments(location, { fetch: refuse, imports: [] }))
 }
 
 function shapesAnswer(config: unknown, operation: string): boolean {

@@ -1,16 +1,12 @@
 // `dragoman map FILE`: one captured request through decode, route, outbound request, sample answer and encode; nobody is called.
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { readXml } from '../adapters/xml/read.ts'
-import { childElements, textOf } from '../adapters/xml/tree.ts'
-import type { XmlElement } from '../adapters/xml/tree.ts'
 import { isSecretName, redact } from '../config/secrets.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Identity, Json } from '../core/api.ts'
 import { createIdentity } from '../core/http/identity.ts'
 import { readCapturedRequest } from '../core/map/capture.ts'
 import { closeNetwork } from '../core/map/offline.ts'
-import type { Place } from '../core/map/places.ts'
 import type { Told } from '../core/map/recorder.ts'
 import { mapRequest } from '../core/map/report.ts'
 import type { MapOptions, MapReport } from '../core/map/report.ts'
@@ -20,6 +16,7 @@ import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
 import { printReport } from './map-print.ts'
 import { answerOf, sampleAnswer } from './map-samples.ts'
+import { xmlPlaces } from './map-xml.ts'
 
 export interface MapCommand {
   readonly config?: string
@@ -116,28 +113,6 @@ function identifier(config: Loaded['config']): MapOptions['identify'] {
     }
   }
 }
-
-/** Values of a document with short paths: the envelope of SOAP and the attributes of its grammar are left out. */
-function xmlPlaces(body: Uint8Array, charset: string | undefined): readonly Place[] {
-  const places: Place[] = []
-  const add = (element: XmlElement, way: string): void => {
-    for (const { uri, local, value } of element.attributes)
-      if (!GRAMMAR.test(uri)) places.push({ path: `${way}/@${local}`, text: value })
-    const children = childElements(element)
-    const text = textOf(element)
-    if (children.length === 0 || text.trim() !== '') places.push({ path: way, text })
-    const all = Map.groupBy(children, ({ local }) => local)
-    for (const [local, same] of all)
-      for (const [index, child] of same.entries())
-        add(child, `${way}/${local}${same.length > 1 ? `[${index + 1}]` : ''}`)
-  }
-  const { root } = readXml(body, { charset, joinSurrogateReferences: true, processingInstructions: 'ignore' })
-  const soap = root.local === 'Envelope' ? childElements(root).flatMap((part) => childElements(part)) : [root]
-  for (const element of soap) add(element, `/${element.local}`)
-  return places
-}
-const GRAMMAR =
-  /^http:\/\/(?:www\.w3\.org\/(?:2001\/XMLSchema-instance|2003\/05\/)|schemas\.xmlsoap\.org\/soap\/)/
 
 const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'x-api-key'])
 

@@ -10,6 +10,8 @@ export interface Place {
 /** An HTTP message as far as it can hold values. */
 export interface Outgoing {
   readonly url?: string
+  /** Of fields that are not UTF-8. */
+  readonly charset?: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
 }
@@ -21,28 +23,32 @@ export type XmlPlaces = (body: Uint8Array, charset: string | undefined) => reado
 const FRAMING = new Set(['content-length', 'host', 'date', 'connection'])
 
 export function placesOf(message: Outgoing, xml: XmlPlaces): readonly Place[] {
-  const { url, headers, body } = message
+  const { url, headers, charset } = message
   return [
-    ...(url === undefined ? [] : placesOfUrl(new URL(url))),
+    ...(url === undefined ? [] : placesOfUrl(new URL(url), charset)),
     ...Object.entries(headers)
       .filter(([name]) => !FRAMING.has(name))
       .map(([name, text]) => ({ path: `header ${name}`, text })),
-    ...placesOfBody(body, headers['content-type'] ?? '', xml),
+    ...placesOfBody(message, xml),
   ]
 }
 
-function placesOfUrl(url: URL): readonly Place[] {
+function placesOfUrl(url: URL, charset: string | undefined): readonly Place[] {
   const segments = url.pathname.split('/').slice(1)
   return [
     { path: 'host', text: url.host },
-    ...segments.map((segment, index) => ({ path: `path segment ${index + 1}`, text: decoded(segment) })),
-    ...fields(url.search, 'query'),
+    ...segments.map((segment, index) => ({
+      path: `path segment ${index + 1}`,
+      text: decoded(segment, charset),
+    })),
+    ...fields(url.search.slice(1), 'query', charset),
   ]
 }
 
-function placesOfBody(body: Uint8Array, contentType: string, xml: XmlPlaces): readonly Place[] {
+function placesOfBody({ body, headers, charset }: Outgoing, xml: XmlPlaces): readonly Place[] {
   if (body.length === 0) return []
-  const [, charset] = /charset\s*=\s*"?([^\s";]+)/i.exec(contentType) ?? []
+  const contentType = headers['content-type'] ?? ''
+  const [, stated] = /charset\s*=\s*"?([^\s";]+)/i.exec(contentType) ?? []
   const [type = ''] = contentType.toLowerCase().split(/\s*;/)
   try {
     if (/\bjson$/.test(type))
@@ -51,28 +57,45 @@ function placesOfBody(body: Uint8Array, contentType: string, xml: XmlPlaces): re
         text,
       }))
     if (/\bxml$/.test(type))
-      return xml(body, charset).map(({ path, text }) => ({ path: `body ${path}`, text }))
+      return xml(body, stated).map(({ path, text }) => ({ path: `body ${path}`, text }))
     if (type === 'application/x-www-form-urlencoded')
-      return fields(new TextDecoder('latin1').decode(body), 'body')
+      return fields(new TextDecoder('latin1').decode(body), 'body', stated ?? charset)
   } catch {
     // What does not hold what its type says is looked at as one text: it will be shown as it is.
   }
   return [{ path: 'body', text: new TextDecoder().decode(body) }]
 }
 
-function fields(encoded: string, where: string): readonly Place[] {
+/** WHATWG URL §5.1, but in any charset. */
+function fields(encoded: string, where: string, charset: string | undefined): readonly Place[] {
   const seen = new Map<string, number>()
-  return [...new URLSearchParams(encoded)].map(([name, text]) => {
-    const count = (seen.get(name) ?? 0) + 1
-    seen.set(name, count)
-    return { path: `${where} ${name}${count === 1 ? '' : `[${count}]`}`, text }
-  })
+  return encoded
+    .split('&')
+    .filter((field) => field !== '')
+    .map((field) => {
+      const [name = '', ...value] = field
+        .split('=')
+        .map((part) => decoded(part.replaceAll('+', ' '), charset))
+      const count = (seen.get(name) ?? 0) + 1
+      seen.set(name, count)
+      return { path: `${where} ${name}${count === 1 ? '' : `[${count}]`}`, text: value.join('=') }
+    })
 }
 
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment // not UTF-8: shown as it stands
-  }
+/** Percent-encoded text: UTF-8, else the charset that is known, else what its bytes are one by one. */
+function decoded(text: string, charset: string | undefined): string {
+  if (!text.includes('%')) return text
+  const bytes = Buffer.from(
+    text.replaceAll(/%([\da-f]{2})/gi, (_, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 16)),
+    ),
+    'latin1',
+  )
+  for (const label of ['utf-8', charset ?? 'utf-8'])
+    try {
+      return new TextDecoder(label, { fatal: true }).decode(bytes)
+    } catch {
+      continue // not in this one
+    }
+  return bytes.toString('latin1')
 }

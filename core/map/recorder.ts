@@ -9,6 +9,8 @@ export interface Recorded {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
+  /** Of its form fields, where its backend has one of its own. */
+  readonly charset?: string
 }
 
 /** What the other side says, without the framing. */

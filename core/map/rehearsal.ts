@@ -214,7 +214,9 @@ export class Rehearsal implements AsyncDisposable {
     const channel = this.#channel().settings
     const operation = passage.operation ?? passage.draft?.type ?? ''
     const { answer: other } = this.#changes
-    this.#cast.answering = async (request) => {
+    const charset = charsetOf(whose.settings.config)
+    this.#cast.answering = async (sent) => {
+      const request: Recorded = { ...sent, ...(charset !== undefined && { charset }) }
       const one: Passage['outbound'][number] = { request }
       passage.outbound.push(one)
       const given = await this.#options.answer({ ...whose, request, channel, operation })
@@ -252,6 +254,12 @@ export class Rehearsal implements AsyncDisposable {
       this.#cast.answering = undefined
     }
   }
+}
+
+/** The key every adapter with a charset has it under (DESIGN §10). */
+function charsetOf(config: unknown): string | undefined {
+  if (typeof config !== 'object' || config === null || !('charset' in config)) return undefined
+  return typeof config.charset === 'string' ? config.charset : undefined
 }
 
 function known<T>(table: Readonly<Record<string, T>>, role: string, id: string): T {

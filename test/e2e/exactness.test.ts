@@ -52,26 +52,25 @@ const kinds = [
   { kind: 'Echo', where: 'with a schema' },
   { kind: 'EchoText', where: 'where nothing has a type' },
 ] as const
-for (const { kind, where } of kinds)
-  describe(where, () => {
-    for (const from of protocols)
-      for (const to of protocols)
-        test(`${from.name} → ${to.name}: the named values, and any other, cross unchanged both ways`, async () => {
-          await using pair = pairOf(from, to, kind)
-          const doc = namedDoc(kind)
-          await cross(pair, { kind, question: doc, answer: doc, styles: [plainStyle, plainStyle] })
-          const crossing = fc.record({
-            kind: fc.constant(kind),
-            question: docOf(kind),
-            answer: docOf(kind),
-            styles: fc.tuple(style, style),
-          })
-          await fc.assert(
-            fc.asyncProperty(crossing, (one) => cross(pair, one)),
-            { numRuns: RUNS },
-          )
+describe.each(kinds)('$where', ({ kind }) => {
+  for (const from of protocols)
+    for (const to of protocols)
+      test(`${from.name} → ${to.name}: the named values, and any other, cross unchanged both ways`, async () => {
+        await using pair = pairOf(from, to, kind)
+        const doc = namedDoc(kind)
+        await cross(pair, { kind, question: doc, answer: doc, styles: [plainStyle, plainStyle] })
+        const crossing = fc.record({
+          kind: fc.constant(kind),
+          question: docOf(kind),
+          answer: docOf(kind),
+          styles: fc.tuple(style, style),
         })
-  })
+        await fc.assert(
+          fc.asyncProperty(crossing, (one) => cross(pair, one)),
+          { numRuns: RUNS },
+        )
+      })
+})
 
 // A number that a double would change keeps its text, whoever wrote it as a number of JSON.
 const lexicals = ['1.10', '1e5', '12345678901234567890', '-0', '0.1000', '1E-7']

@@ -50,11 +50,15 @@ backends:
         result: "{ 'orderNo': number, 'id': id, 'status': $lookup({'S': 'shipped'}, state), 'total': total, 'customer': name }"
         safe: true
   legacy: { adapter: soap, wsdl: ${CRM}, endpoint: "http://127.0.0.1:${port}/legacy" }
+  rpc: { adapter: webservice, dialect: xmlrpc, url: "http://127.0.0.1:${port}/rpc" }
+  form: { adapter: webservice, dialect: asmx-get, url: "http://127.0.0.1:${port}/s.asmx", charset: gbk }
   later: { adapter: soap, wsdl: "http://127.0.0.1:${port}/orders?wsdl" }
 routes:
   - { when: "type = 'GetOrder'", backend: erp, operation: readOrder, params: "{ 'no': orderNo, 'status': '02', 'total': '5.00' }" }
   - { when: "type = 'Read'", backend: erp, operation: readOrder, params: "{ 'no': orderNo, 'status': status, 'total': total, 'currency': cur }" }
   - { when: "type = 'Legacy'", backend: legacy, operation: GetOrder, params: "{ 'orderNo': number, 'hint': hint }" }
+  - { when: "type = 'Rpc'", backend: rpc }
+  - { when: "type = 'Form'", backend: form }
   - { when: "type = 'Later'", backend: later, operation: GetOrder }
 `
 }
@@ -163,6 +167,26 @@ test('a SOAP backend answers with a sample by its WSDL; what its schema has no p
   expect(report.log).toMatchObject([{ component: 'backend "legacy"', level: 'warn' }])
 })
 
+test('members of XML-RPC and form fields in GBK are followed by their names', async () => {
+  const rpc = await reported(
+    await file('rpc.http', rest('Rpc', '{"on":true,"who":{"no":"007"}}')),
+    '--config',
+    'reshape.yaml',
+  )
+  expect(rpc.outbound[0]?.body).toContain('<methodName>Rpc</methodName>')
+  expect(rpc.values.request).toMatchObject([
+    { path: 'on', became: 'kept', to: [{ path: 'body methodCall.on' }] },
+    { path: 'who.no', became: 'kept', to: [{ path: 'body methodCall.who.no' }] },
+  ])
+  const form = await reported(
+    await file('form.http', rest('Form', '{"name":"中"}')),
+    '--config',
+    'reshape.yaml',
+  )
+  expect(form.outbound[0]?.url).toMatch(/\/s\.asmx\/Form\?name=%D6%D0$/)
+  expect(form.values.request).toMatchObject([{ path: 'name', became: 'kept', to: [{ path: 'query name' }] }])
+})
+
 test('a raw HTTP response is taken with its status: a 404 of the business system becomes the caller’s fault', async () => {
   const captured = await file('fault.http', soap('/crm', getOrder))
   const answer = await file(
@@ -195,7 +219,7 @@ test('no route: every route is named, and the refusal is shown as the caller get
   const captured = await file('nope.http', rest('Nope', '{}'))
   const { status, output } = await dragoman(captured, '--config', 'reshape.yaml')
   expect(status).toBe(1)
-  expect(output).toContain("(route 4 does not match: type = 'Later')")
+  expect(output).toContain("(route 6 does not match: type = 'Later')")
   expect(output).toContain('stopped at route: NO_ROUTE: no route takes this request of type "Nope"')
   expect(output).toContain('"code":"NO_ROUTE"')
 })

@@ -24,6 +24,13 @@ test('path segments, query, headers and JSON values stand with their own text; f
   })
 })
 
+test('fields that are not UTF-8 are read in the charset of their backend', () => {
+  const url = 'http://h/%D6%D0?q=%D6%D0+1&r=%E4%B8%AD'
+  const read = { 'path segment 1': '中', 'query q': '中 1', 'query r': '中' }
+  expect(table({ url, charset: 'gbk', headers: {}, body: bytes('') })).toMatchObject(read)
+  expect(table({ url, headers: {}, body: bytes('') })).toMatchObject({ 'query q': 'ÖÐ 1', 'query r': '中' })
+})
+
 test('a form has its fields; a body that is not what its type says is one text', () => {
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   expect(table({ headers: form, body: bytes('a=1+2&b=') })).toMatchObject({ 'body a': '1 2', 'body b': '' })
