@@ -33,7 +33,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
   const known = query<KnownRow>(
     db,
     `SELECT l.id, l.sequence, l.offset, c.owner_epoch, w.state, w.attempt, w.fence
-     FROM log l JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
+     FROM log l JOIN conversation c ON c.name = l.conversation LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
   )
   const waitLonger = query(
     db,
@@ -68,7 +68,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     return {
       status: 'duplicate',
       id: claim.message,
-      conversation: claim.conversation === null ? '' : (heads.nameOf(claim.conversation) ?? ''),
+      conversation: claim.conversation ?? '',
       sequence: claim.sequence,
       state: standing.state,
       reply: standing.reply,
@@ -133,7 +133,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
         fingerprint,
         message: id,
         isCall: false,
-        conversation: place.id,
+        conversation,
         sequence,
         ttlMs,
       })
@@ -157,10 +157,9 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
       due: clock.now + Math.max(0, delayMs),
       begunUnder: begins ? fence : 0,
       waitUntil: waitMs === null ? null : clock.now + waitMs,
-      hasRaw: raw !== null,
+      raw,
     }
     rows.open(work)
-    if (raw !== null) rows.keepRaw(log, raw.mediaType, raw.bytes)
     rows.show(work)
     counters.accepted++
     return [sequence, offset ?? 0, begins ? 1 : 0, place.ownerEpoch]

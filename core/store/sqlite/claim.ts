@@ -102,11 +102,10 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
       due: clock.now,
       begunUnder: fence.counter,
       waitUntil: null,
-      hasRaw: raw !== null,
+      raw,
     }
     rows.open(work)
     sql.keep.run(number, home, body)
-    if (raw !== null) rows.keepRaw(number, raw.mediaType, raw.bytes)
     rows.show(work)
     return { status: 'run', id, attempt: 1 }
   }

@@ -10,7 +10,7 @@ export interface ClaimMade {
   readonly message: string
   /** Of an unstored call. */
   readonly isCall: boolean
-  readonly conversation: number | null
+  readonly conversation: string | null
   readonly sequence: number
   readonly expires: number
 }
@@ -26,7 +26,7 @@ type ClaimRow = readonly [
   fingerprint: string,
   message: string,
   call: number,
-  conversation: number | null,
+  conversation: string | null,
   sequence: number,
   expires: number,
 ]

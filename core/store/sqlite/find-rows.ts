@@ -1,5 +1,5 @@
 // The rows of `find`, each by its number or name, and all that belong to one id.
-import type { Outcome, Raw, WorkKind } from '../store.ts'
+import type { Outcome, WorkKind } from '../store.ts'
 import { Claims } from './claims.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
@@ -28,12 +28,13 @@ type WorkCells = readonly [
   ref: string,
 ]
 type DeadCells = readonly [
-  id: number,
   at: number,
   sequence: number,
   body: string,
   failure: string,
   attempts: string | null,
+  mediaType: string | null,
+  raw: Uint8Array | null,
 ]
 type MessageCells = readonly [id: number, sequence: number, body: string]
 
@@ -53,15 +54,17 @@ export function finders(ground: Ground): Finders {
          (SELECT ref FROM timer WHERE id = work.id), (SELECT message FROM claim WHERE id = work.id))
        FROM work WHERE id = ?`,
     ),
-    dead: query<DeadCells>(db, 'SELECT id, at, sequence, body, failure, attempts FROM dead WHERE ref = ?'),
-    raw: query<readonly [mediaType: string, bytes: Uint8Array]>(
+    dead: query<DeadCells>(
       db,
-      'SELECT media_type, bytes FROM raw WHERE id = ?',
+      'SELECT at, sequence, body, failure, attempts, media_type, raw FROM dead WHERE ref = ?',
     ),
     message: query<MessageCells>(db, 'SELECT id, sequence, body FROM log WHERE message = ?'),
+    // What its settles said, and what was accepted with it as its cause.
     caused: query<MessageCells>(
       db,
-      `SELECT id, sequence, body FROM log WHERE cause = ? ORDER BY id LIMIT ${CAUSED}`,
+      `SELECT l.id, l.sequence, l.body FROM outcome o, json_each(o.replies) said JOIN log l ON l.message = said.value
+       WHERE o.id = ?1 OR o.id IN (SELECT id FROM timer WHERE log = ?1)
+       UNION SELECT id, sequence, body FROM log WHERE cause = ?1 ORDER BY 1 LIMIT ${CAUSED}`,
     ),
     claim: query<readonly [key: string, message: string, call: number]>(
       db,
@@ -79,11 +82,6 @@ export function finders(ground: Ground): Finders {
       db,
       `SELECT id, ref FROM timer WHERE log = ? ORDER BY id LIMIT ${CAUSED}`,
     ),
-  }
-
-  function rawOf(id: number): Raw | null {
-    const row = sql.raw.get(id)
-    return row === undefined ? null : { mediaType: row[0], bytes: row[1] }
   }
 
   function work(id: number): readonly RowAnswer[] {
@@ -107,8 +105,9 @@ export function finders(ground: Ground): Finders {
   function dead(ref: string): readonly RowAnswer[] {
     const row = sql.dead.get(ref)
     if (row === undefined) return []
-    const [id, at, sequence, body, failure, attempts] = row
-    return [{ row: 'dead', id: ref, at, sequence, body, raw: rawOf(id), failure, attempts }]
+    const [at, sequence, body, failure, attempts, mediaType, bytes] = row
+    const raw = mediaType === null || bytes === null ? null : { mediaType, bytes }
+    return [{ row: 'dead', id: ref, at, sequence, body, raw, failure, attempts }]
   }
 
   function settled(id: number, ref: string): readonly RowAnswer[] {

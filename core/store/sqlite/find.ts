@@ -44,7 +44,6 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
     ),
     deadAfter: query<readonly [string]>(db, 'SELECT ref FROM dead WHERE ref > ? ORDER BY ref LIMIT ?'),
     openAfter: query<readonly [number]>(db, 'SELECT id FROM work WHERE id > ? ORDER BY id LIMIT ?'),
-    waiting: query<readonly [number]>(db, `SELECT count(*) FROM work WHERE kind = 'message'`),
     deadLetters: query<readonly [number]>(db, 'SELECT count(*) FROM dead'),
   }
 
@@ -64,9 +63,18 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
 
   function ledger(): LedgerRow {
     const { accepted, settled, expired, dead, inDoubt } = counters
-    const waiting = sql.waiting.get()?.[0] ?? 0
     const deadLetters = sql.deadLetters.get()?.[0] ?? 0
-    return { row: 'ledger', accepted, settled, expired, dead, waiting, deadLetters, inDoubt }
+    return {
+      row: 'ledger',
+      accepted,
+      settled,
+      expired,
+      dead,
+      // What is in the lanes, counted on its own and not worked out of the others.
+      waiting: lanes.message.open,
+      deadLetters,
+      inDoubt,
+    }
   }
 
   return (request) => {

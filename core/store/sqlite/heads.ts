@@ -78,14 +78,13 @@ export class Heads {
            oldest, owner_epoch, agent
          FROM conversation WHERE name = ?`,
       ),
-      nameOf: query<readonly [string]>(db, 'SELECT name FROM conversation WHERE id = ?'),
       newPlace: query(
         db,
-        'INSERT INTO conversation (id, name, home, home_name, customer, channel) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO conversation (name, id, home, home_name, customer, channel) VALUES (?, ?, ?, ?, ?, ?)',
       ),
       patchPlace: query(
         db,
-        'UPDATE conversation SET owner_epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE id = ?',
+        'UPDATE conversation SET owner_epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE name = ?',
       ),
       append: query(db, 'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message) DO NOTHING'),
       enter: query(db, 'INSERT INTO entry VALUES (?, ?, ?, ?)'),
@@ -126,10 +125,6 @@ export class Heads {
     return place
   }
 
-  nameOf(id: number): string | undefined {
-    return this.#sql.nameOf.get(id)?.[0]
-  }
-
   /** SEMANTICS 9: the conversation if it is this home's, undefined if it is nobody's yet. Throws `FORBIDDEN` if another has it. */
   placeOf(name: string, home: Home | undefined): Place | undefined {
     const place = this.place(name)
@@ -141,7 +136,7 @@ export class Heads {
   /** Binds a new conversation to its home for ever. */
   bind(name: string, home: Home, channel: string): Place {
     const id = this.#counters.newId()
-    this.#sql.newPlace.run(id, name, home.id, home.name, customerOf(home.name), channel)
+    this.#sql.newPlace.run(name, id, home.id, home.name, customerOf(home.name), channel)
     const place: Place = { id, name, home: home.id, top: 0, oldest: 1, ownerEpoch: 0, agent: null }
     this.#places.set(name, place)
     return place
@@ -152,7 +147,7 @@ export class Heads {
     const log = this.#counters.newId()
     const sequence = place.top + 1
     const offset = inbox ? home.top + 1 : undefined
-    const { changes } = this.#sql.append.run(log, place.id, sequence, id, cause, offset ?? null, at, body)
+    const { changes } = this.#sql.append.run(log, place.name, sequence, id, cause, offset ?? null, at, body)
     if (changes === 0) return undefined
     this.#sql.enter.run(home.id, place.id, sequence, log)
     if (offset !== undefined) {
@@ -166,7 +161,7 @@ export class Heads {
   patch(place: Place, { agent, ticket, raiseEpoch }: ConversationPatch): void {
     const epoch = place.ownerEpoch + (raiseEpoch === true ? 1 : 0)
     const owner = agent === undefined ? place.agent : agent
-    this.#sql.patchPlace.run(epoch, owner, ticket === undefined ? null : JSON.stringify(ticket), place.id)
+    this.#sql.patchPlace.run(epoch, owner, ticket === undefined ? null : JSON.stringify(ticket), place.name)
     place.ownerEpoch = epoch
     place.agent = owner
   }

@@ -50,6 +50,11 @@ export class Lanes {
   #open = 0
   #flying = 0
 
+  /** All open rows. */
+  get open(): number {
+    return this.#open
+  }
+
   /** Open rows that are not in flight. */
   get waiting(): number {
     return this.#open - this.#flying

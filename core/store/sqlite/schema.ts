@@ -5,7 +5,7 @@ import { GatewayError } from '../../api.ts'
 /**
  * One step per version, oldest first; a released step is never edited, only followed by another.
  *
- * Ids of homes, conversations, log, claim, push and timer rows come from one counter, so that `work`, `outcome` and `raw` are keyed by the row they
+ * Ids of homes, conversations, log, claim, push and timer rows come from one counter, so that `work` and `outcome` are keyed by the row they
  * belong to and rows made later have higher ids. What is written for every message is kept small and appended at the right edge of
  * its tree; tops of logs and inboxes are derived from the rows that are there, and written down only when retention cuts these.
  */
@@ -34,8 +34,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE conversation (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT PRIMARY KEY,
+    id INTEGER NOT NULL,
     home INTEGER NOT NULL,
     home_name TEXT NOT NULL,
     customer TEXT NOT NULL,
@@ -46,15 +46,15 @@ export const MIGRATIONS: readonly string[] = [
     agent TEXT,
     ticket TEXT,
     last TEXT                           -- receivedAt of the newest row, once that is cut
-  ) STRICT;
+  ) STRICT, WITHOUT ROWID;
   CREATE INDEX conversation_customer ON conversation (customer);
 
   CREATE TABLE log (
     id INTEGER PRIMARY KEY,
-    conversation INTEGER NOT NULL,
+    conversation TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     message TEXT NOT NULL,
-    cause INTEGER,                      -- the log row that caused this one
+    cause INTEGER,                      -- the row an accepted one names as its cause; replies are named by outcomes
     offset INTEGER,                     -- its entry in the home's inbox
     at INTEGER NOT NULL,                -- store clock
     body TEXT NOT NULL                  -- the message as JSON, without sequence and raw
@@ -78,11 +78,10 @@ export const MIGRATIONS: readonly string[] = [
     fingerprint TEXT NOT NULL,
     message TEXT NOT NULL,
     call INTEGER NOT NULL,              -- 1: of an unstored call (operation 2)
-    conversation INTEGER,
+    conversation TEXT,
     sequence INTEGER NOT NULL,
     expires INTEGER NOT NULL
   ) STRICT;
-  CREATE INDEX claim_expires ON claim (expires);
   CREATE UNIQUE INDEX claim_call ON claim (message) WHERE call = 1;
 
   -- What is open: one row per message, push, timer or begun call that has not ended.
@@ -99,11 +98,10 @@ export const MIGRATIONS: readonly string[] = [
     first INTEGER,                      -- store clock: the first attempt began
     began INTEGER,                      -- wall clock: the last attempt began
     wait_until INTEGER,
-    raw INTEGER NOT NULL,
-    attempts TEXT
+    attempts TEXT,
+    media_type TEXT,                    -- the bytes as they arrived, while somebody may need them
+    raw BLOB
   ) STRICT;
-
-  CREATE TABLE raw (id INTEGER PRIMARY KEY, media_type TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
 
   CREATE TABLE push (
     id INTEGER PRIMARY KEY,
@@ -147,13 +145,14 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE dead (
     ref TEXT PRIMARY KEY,
-    id INTEGER NOT NULL,
     at INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     body TEXT NOT NULL,
     failure TEXT NOT NULL,
-    attempts TEXT
-  ) STRICT, WITHOUT ROWID;
+    attempts TEXT,
+    media_type TEXT,
+    raw BLOB
+  ) STRICT;
 
   CREATE TABLE device (
     home INTEGER NOT NULL,

@@ -71,18 +71,17 @@ export function endOperation(ground: Ground): EndOperation {
   }
 
   function say(target: Target, request: SettleRequest, waitUntil: number | null): Said {
-    const { replies, extras, inbox, kind } = request
+    const { replies, extras, inbox } = request
     const where = placeOf(target, request)
     if (where === undefined) return { replies: [], owed: [], isNote: false }
     const { home, place } = where
     const isNote = extras.expect !== undefined && extras.expect.ownerEpoch !== place.ownerEpoch
-    const cause = kind === 'claim' ? null : target.origin
     const appended = replies.map(({ id, body }) => {
       const text = isNote ? asNote(body) : body
       const entry = heads.append(place, home, {
         id,
         body: text,
-        cause,
+        cause: null,
         inbox: inbox && !isNote,
         at: clock.now,
       })
@@ -122,7 +121,7 @@ export function endOperation(ground: Ground): EndOperation {
   }
 
   function open(row: Pick<NewWork, 'id' | 'kind' | 'lane' | 'due'>): NewWork {
-    const work: NewWork = { ...row, priority: 1, begunUnder: 0, waitUntil: null, hasRaw: false }
+    const work: NewWork = { ...row, priority: 1, begunUnder: 0, waitUntil: null, raw: null }
     rows.open(work)
     return work
   }
@@ -151,7 +150,6 @@ export function endOperation(ground: Ground): EndOperation {
       attempts,
     })
     if (extras.dead !== undefined) dead.bury({ ref: id, id: target.id, kind, failure: extras.dead, attempts })
-    else if (work.hasRaw) rows.dropRaw(target.id)
     rows.end(target.id)
     if (kind === 'claim') sql.dropBegun.run(target.id)
     if (kind === 'timer' && !said.isNote) outcomes.answerLater(target.origin, { outcome, reply, failure })

@@ -14,6 +14,7 @@ type MadeRow = readonly [id: number, made: number, isHeld: number]
 type Sweep = (isOver: () => boolean) => Swept
 
 const SLICE = 100
+const CLAIM_WALK_MS = 3_600_000
 
 /** One sweep of everything; where the budget ends it, the next call begins with what is left, because that is what is found. */
 export function sweeps(ground: Ground): Sweep {
@@ -34,28 +35,38 @@ export function sweeps(ground: Ground): Sweep {
   }
 }
 
-/** Only completed claims end by time (SEMANTICS 1); an unknown one waits for an operator, however long (SEMANTICS 2). */
+/**
+ * Only completed claims end by time (SEMANTICS 1); an unknown one waits for an operator, however long (SEMANTICS 2). An index by time
+ * would cost each accept another tree; instead all claims are walked once an hour, some at each call. Until then one that is over
+ * takes room and no more: nobody finds it.
+ */
 function claimSweep(ground: Ground): Sweep {
   const { db, clock } = ground
   const claims = new Claims(ground)
-  const over = query<readonly [id: number, expires: number, isOpen: number]>(
+  const after = query<readonly [id: number, isOver: number]>(
     db,
-    `SELECT id, expires, EXISTS (SELECT 1 FROM work WHERE id = claim.id)
-       OR EXISTS (SELECT 1 FROM outcome WHERE id = claim.id AND outcome = 'unknown')
-     FROM claim WHERE expires <= ?1 AND (expires, id) > (?2, ?3) ORDER BY expires, id LIMIT ${SLICE}`,
+    `SELECT id, expires <= ?1 AND NOT EXISTS (SELECT 1 FROM work WHERE id = claim.id)
+       AND NOT EXISTS (SELECT 1 FROM outcome WHERE id = claim.id AND outcome = 'unknown')
+     FROM claim WHERE id > ?2 ORDER BY id LIMIT ${SLICE}`,
   )
+  let from = 0
+  let walkedAt = -Infinity
   return (isOver) => {
     let removed = 0
-    let from: readonly [number, number] = [0, 0]
+    if (from === 0 && clock.now - walkedAt < CLAIM_WALK_MS) return { removed, isDone: true }
     for (;;) {
-      const rows = over.all(clock.now, ...from)
-      for (const [id, expires, isHeld] of rows) {
-        from = [expires, id]
-        if (isHeld === 1) continue
+      const rows = after.all(clock.now, from)
+      for (const [id, isEnded] of rows) {
+        from = id
+        if (isEnded === 0) continue
         claims.drop(id)
         removed++
       }
-      if (rows.length < SLICE) return { removed, isDone: true }
+      if (rows.length < SLICE) {
+        from = 0
+        walkedAt = clock.now
+        return { removed, isDone: true }
+      }
       if (isOver()) return { removed, isDone: false }
     }
   }

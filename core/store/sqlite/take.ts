@@ -1,5 +1,5 @@
 // Operation 3, take: the heads that are due, begun durably as they are handed out.
-import type { Raw, Take, WorkKind } from '../store.ts'
+import type { Take, WorkKind } from '../store.ts'
 import { ATTEMPT_LIMIT, partitionLease } from '../figures.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
@@ -26,7 +26,7 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
   const { db, clock, lanes, leases, counters } = ground
   const rows = new WorkRows(ground)
   const subject = (text: string) => query<Subject>(db, text)
-  const place = 'JOIN conversation c ON c.id = l.conversation'
+  const place = 'JOIN conversation c ON c.name = l.conversation'
   const sql = {
     subject: {
       message: subject(
@@ -44,10 +44,6 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
         'SELECT c.message, b.home, b.body, 0, NULL, NULL, 0, NULL FROM begun b JOIN claim c ON c.id = b.id WHERE b.id = ?',
       ),
     } satisfies Record<WorkKind, unknown>,
-    raw: query<readonly [mediaType: string, bytes: Uint8Array]>(
-      db,
-      'SELECT media_type, bytes FROM raw WHERE id = ?',
-    ),
   }
   let scanned = -Infinity
 
@@ -77,7 +73,7 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
       orphan,
       body,
       sequence,
-      raw: begun.hasRaw ? rawOf(id) : null,
+      raw: begun.raw,
       part,
       target,
       ownerEpoch,
@@ -85,11 +81,6 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
       heldMs: clock.now - begun.first,
       attempts: begun.attempts,
     }
-  }
-
-  function rawOf(id: number): Raw | null {
-    const row = sql.raw.get(id)
-    return row === undefined ? null : { mediaType: row[0], bytes: row[1] }
   }
 
   return ({ partition, fence, max, kinds }) => {

@@ -17,7 +17,6 @@ export interface OpenWork {
   readonly lane: string
   readonly attempt: number
   readonly waitUntil: number | null
-  readonly hasRaw: boolean
   readonly attempts: string | null
 }
 
@@ -28,11 +27,10 @@ type TargetRow = readonly [
   lane: string | null,
   attempt: number | null,
   waitUntil: number | null,
-  raw: number | null,
   attempts: string | null,
 ]
 
-const WORK = 'w.lane, w.attempt, w.wait_until, w.raw, w.attempts'
+const WORK = 'w.lane, w.attempt, w.wait_until, w.attempts'
 
 export class Targets {
   readonly #sql
@@ -41,16 +39,15 @@ export class Targets {
     const prepared = (text: string) => query<TargetRow>(db, text)
     this.#sql = {
       message: prepared(
-        `SELECT l.id, c.name, l.id, ${WORK} FROM log l JOIN conversation c ON c.id = l.conversation
-         LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
+        `SELECT l.id, l.conversation, l.id, ${WORK} FROM log l LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
       ),
       push: prepared(
-        `SELECT p.id, c.name, p.origin, ${WORK} FROM push p LEFT JOIN log l ON l.id = p.log
-         LEFT JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = p.id WHERE p.key = ?`,
+        `SELECT p.id, l.conversation, p.origin, ${WORK} FROM push p LEFT JOIN log l ON l.id = p.log
+         LEFT JOIN work w ON w.id = p.id WHERE p.key = ?`,
       ),
       timer: prepared(
-        `SELECT t.id, c.name, t.log, ${WORK} FROM timer t LEFT JOIN log l ON l.id = t.log
-         LEFT JOIN conversation c ON c.id = l.conversation LEFT JOIN work w ON w.id = t.id WHERE t.ref = ?`,
+        `SELECT t.id, l.conversation, t.log, ${WORK} FROM timer t LEFT JOIN log l ON l.id = t.log
+         LEFT JOIN work w ON w.id = t.id WHERE t.ref = ?`,
       ),
       claim: prepared(
         `SELECT c.id, NULL, c.id, ${WORK} FROM claim c LEFT JOIN work w ON w.id = c.id WHERE c.message = ? AND c.call = 1`,
@@ -61,9 +58,8 @@ export class Targets {
   find(kind: WorkKind, id: string): Target | undefined {
     const row = this.#sql[kind].get(id)
     if (row === undefined) return undefined
-    const [number, conversation, origin, lane, attempt, waitUntil, raw, attempts] = row
-    const open =
-      lane === null ? undefined : { lane, attempt: attempt ?? 0, waitUntil, hasRaw: raw === 1, attempts }
+    const [number, conversation, origin, lane, attempt, waitUntil, attempts] = row
+    const open = lane === null ? undefined : { lane, attempt: attempt ?? 0, waitUntil, attempts }
     return { id: number, conversation, origin, open }
   }
 }

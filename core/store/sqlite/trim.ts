@@ -7,7 +7,8 @@ import { sweeps } from './sweeps.ts'
 
 type LogRow = readonly [
   id: number,
-  conversation: number,
+  conversation: string,
+  stream: number,
   home: number,
   homeName: string,
   sequence: number,
@@ -34,18 +35,18 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     // A reply's row is held by its push, a message's by its work and by its timer.
     rows: query<LogRow>(
       db,
-      `SELECT l.id, l.conversation, c.home, c.home_name, l.sequence, l.offset, l.at, l.sequence = c.oldest,
+      `SELECT l.id, l.conversation, c.id, c.home, c.home_name, l.sequence, l.offset, l.at, l.sequence = c.oldest,
          EXISTS (SELECT 1 FROM work WHERE id = l.id)
          OR EXISTS (SELECT 1 FROM push p JOIN work w ON w.id = p.id WHERE p.log = l.id)
          OR EXISTS (SELECT 1 FROM timer t JOIN work w ON w.id = t.id WHERE t.log = l.id)
-       FROM log l JOIN conversation c ON c.id = l.conversation WHERE l.id > ? ORDER BY l.id LIMIT 1`,
+       FROM log l JOIN conversation c ON c.name = l.conversation WHERE l.id > ? ORDER BY l.id LIMIT 1`,
     ),
     cutInbox: query(db, 'DELETE FROM entry WHERE home = ? AND stream = 0 AND n <= ?'),
     noteInbox: query(db, 'UPDATE home SET top = max(top, ?1), oldest = max(oldest, ?1 + 1) WHERE name = ?2'),
     noteLog: query(
       db,
       `UPDATE conversation SET top = max(top, ?1), oldest = ?1 + 1,
-         last = (SELECT json_extract(body, '$.receivedAt') FROM log WHERE id = ?3) WHERE id = ?2`,
+         last = (SELECT json_extract(body, '$.receivedAt') FROM log WHERE id = ?3) WHERE name = ?2`,
     ),
     cutLog: query(db, 'DELETE FROM log WHERE id = ?'),
     cutEntry: query(db, 'DELETE FROM entry WHERE home = ? AND stream = ? AND n = ?'),
@@ -63,7 +64,7 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
   function cutNext(mayGo: (at: number) => boolean): number | undefined {
     const row = sql.rows.get(from)
     if (row === undefined) return undefined
-    const [id, conversation, home, homeName, sequence, offset, at, isFront, isHeld] = row
+    const [id, conversation, stream, home, homeName, sequence, offset, at, isFront, isHeld] = row
     if (!mayGo(at)) return undefined
     from = id
     let removed = 0
@@ -74,7 +75,7 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     if (isFront === 0 || isHeld === 1) return removed
     sql.noteLog.run(sequence, conversation, id)
     sql.cutLog.run(id)
-    sql.cutEntry.run(home, conversation, sequence)
+    sql.cutEntry.run(home, stream, sequence)
     sql.dropOutcome.run(id)
     return removed + 1
   }

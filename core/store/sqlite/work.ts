@@ -1,5 +1,5 @@
 // The rows of open work: opening one, and the moves of its attempt.
-import type { WorkKind } from '../store.ts'
+import type { Raw, WorkKind } from '../store.ts'
 import { ATTEMPTS_KEPT } from '../figures.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
@@ -15,7 +15,7 @@ export interface NewWork {
   /** Counter of the lease attempt 1 begins under, in the step that opens the row; 0: it waits. */
   readonly begunUnder: number
   readonly waitUntil: number | null
-  readonly hasRaw: boolean
+  readonly raw: Raw | null
 }
 
 export interface Begun {
@@ -23,7 +23,7 @@ export interface Begun {
   readonly unended: number
   readonly first: number
   readonly attempts: string | null
-  readonly hasRaw: boolean
+  readonly raw: Raw | null
 }
 
 type BegunRow = readonly [
@@ -31,7 +31,8 @@ type BegunRow = readonly [
   unended: number,
   first: number,
   attempts: string | null,
-  raw: number,
+  mediaType: string | null,
+  raw: Uint8Array | null,
 ]
 
 export class WorkRows {
@@ -42,11 +43,11 @@ export class WorkRows {
     this.#ground = ground
     const { db } = ground
     this.#sql = {
-      open: query(db, 'INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)'),
+      open: query(db, 'INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)'),
       begin: query<BegunRow>(
         db,
         `UPDATE work SET state = 1, attempt = attempt + 1, unended = unended + 1, fence = ?, first = coalesce(first, ?), began = ?
-         WHERE id = ? RETURNING attempt, unended, first, attempts, raw`,
+         WHERE id = ? RETURNING attempt, unended, first, attempts, media_type, raw`,
       ),
       lost: query<readonly [attempt: number, began: number, attempts: string | null]>(
         db,
@@ -59,13 +60,11 @@ export class WorkRows {
         db,
         'UPDATE work SET state = 0, due = ?, unended = max(0, unended - 1), attempts = ? WHERE id = ?',
       ),
-      raw: query(db, 'INSERT INTO raw VALUES (?, ?, ?)'),
-      dropRaw: query(db, 'DELETE FROM raw WHERE id = ?'),
     }
   }
 
   /** Rows only; the lane in memory follows with `show`, after the operation's last statement. */
-  open({ id, kind, lane, priority, due, begunUnder, waitUntil, hasRaw }: NewWork): void {
+  open({ id, kind, lane, priority, due, begunUnder, waitUntil, raw }: NewWork): void {
     const begun = begunUnder === 0 ? 0 : 1
     const { clock } = this.#ground
     this.#sql.open.run(
@@ -81,7 +80,8 @@ export class WorkRows {
       begun === 1 ? clock.now : null,
       begun === 1 ? clock.wall : null,
       waitUntil,
-      hasRaw ? 1 : 0,
+      raw?.mediaType ?? null,
+      raw?.bytes ?? null,
     )
   }
 
@@ -98,8 +98,9 @@ export class WorkRows {
     const { clock } = this.#ground
     const row = this.#sql.begin.get(fence, clock.now, clock.wall, id)
     if (row === undefined) return undefined
-    const [attempt, unended, first, attempts, raw] = row
-    return { attempt, unended, first, attempts, hasRaw: raw === 1 }
+    const [attempt, unended, first, attempts, mediaType, bytes] = row
+    const raw = mediaType === null || bytes === null ? null : { mediaType, bytes }
+    return { attempt, unended, first, attempts, raw }
   }
 
   /** Notes an attempt that began and whose end nobody saw, so that trace and dead letter show it. */
@@ -123,14 +124,6 @@ export class WorkRows {
 
   end(id: number): void {
     this.#sql.end.run(id)
-  }
-
-  keepRaw(id: number, mediaType: string, bytes: Uint8Array): void {
-    this.#sql.raw.run(id, mediaType, bytes)
-  }
-
-  dropRaw(id: number): void {
-    this.#sql.dropRaw.run(id)
   }
 }
 
