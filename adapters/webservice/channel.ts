@@ -75,6 +75,10 @@ async function handle(service: Service, incoming: Incoming): Promise<HttpRespons
   const below = request.path.slice(base.length).replace(/^\//, '')
   if (below.includes('/')) return line(404, 'nothing is served here')
   const segment = below === '' ? undefined : below
+  const carriesOut = segment !== undefined || request.method === 'POST'
+  // Forms and GET need no leave of a browser (Fetch §4.8): what another site's page sends there, its reader has not asked for.
+  if (carriesOut && !service.config.crossSite && request.headers['sec-fetch-site'] === 'cross-site')
+    return line(403, 'a page of another site may not ask for operations here (crossSite)')
   switch (request.method) {
     case 'GET':
     case 'HEAD':

@@ -56,6 +56,10 @@ export const channelConfig = z.strictObject({
   help: z.record(z.string(), z.string()).default({}).describe('operation → what it does, one text'),
   page: z.boolean().default(true).describe('the help page at the path'),
   get: z.boolean().default(true).describe('ASMX: take GET path/OPERATION?a=b'),
+  crossSite: z
+    .boolean()
+    .default(false)
+    .describe("take what a browser sends for another site's page (Sec-Fetch-Site: cross-site)"),
   requestValidation: z
     .boolean()
     .default(false)

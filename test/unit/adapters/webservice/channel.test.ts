@@ -50,6 +50,22 @@ describe('one path', () => {
     expect(running.host.drafts).toHaveLength(0)
   })
 
+  test('carries nothing out for a page of another site, unless the config says so', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site' }
+    const asked = [
+      { method: 'GET', path: `${path}/Get`, headers },
+      { headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' }, path: `${path}/Get` },
+      { headers, body: new TextEncoder().encode('<Get/>') },
+    ]
+    await using running = await serve()
+    for (const request of asked) expect((await running.handle(request)).status).toBe(403)
+    expect((await running.handle({ method: 'GET', headers })).status).toBe(200)
+    const same = { method: 'GET', path: `${path}/Get`, headers: { 'sec-fetch-site': 'same-origin' } }
+    expect((await running.handle(same)).status).toBe(200)
+    await using open = await serve({ config: { crossSite: true } })
+    for (const request of asked) expect((await open.handle(request)).status).toBe(200)
+  })
+
   test('of a customer speaks for the customer, of a program for the channel', async () => {
     await using running = await serve()
     await running.handle({

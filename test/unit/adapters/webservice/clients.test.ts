@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -30,6 +30,7 @@ beforeAll(async () => {
   started.defer(() => void business.close())
   const { port } = business.address() as AddressInfo // it listens on TCP
   const directory = await temporaryDirectory()
+  started.defer(() => rm(directory, { recursive: true, force: true }))
   // As a plugin under another name, so that it is the source at hand whatever is built in.
   await mkdir(join(directory, 'plugins'))
   const source = fileURLToPath(new URL('../../../../adapters/webservice/index.ts', import.meta.url))

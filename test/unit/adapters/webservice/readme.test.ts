@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +30,7 @@ test('the commands of the README are answered by the channel of the README', asy
   using _closing = { [Symbol.dispose]: () => void business.close() }
   const { port } = business.address() as AddressInfo // it listens on TCP
   const directory = await temporaryDirectory()
+  await using _folder = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
   await mkdir(join(directory, 'plugins'))
   await writeFile(
     join(directory, 'plugins/tried.ts'),
