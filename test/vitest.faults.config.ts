@@ -1,0 +1,7 @@
+// The tests that kill, cut and fill disks, one file after the other: they measure how soon a gateway is back.
+import { defineConfig } from 'vitest/config'
+import all from './vitest.config.ts'
+
+export default defineConfig({
+  test: { ...all.test, include: ['test/faults/**/*.test.ts'], exclude: [], maxWorkers: 1 },
+})
