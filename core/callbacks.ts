@@ -99,13 +99,13 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
         pushes: pushesOf(options.components().channel(question.channel), said),
       }
       const result = await store.settle(settle)
-      if (result.status === 'settled') {
+      // The same body again is the same call again; another one comes too late.
+      const isSame = result.status === 'already' && canonical(result.reply) === canonical(reply)
+      if (result.status === 'settled' || isSame) {
         options.resolve(id, { outcome: 'answered', reply })
         if (settle.pushes.length > 0) options.poke(conversation.home)
         return accepted(id)
       }
-      // The same body again is the same call again; another one comes too late.
-      if (result.status === 'already' && canonical(result.reply) === canonical(reply)) return accepted(id)
       throw new GatewayError(
         'NOT_OWNER',
         result.status === 'already'

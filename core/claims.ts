@@ -7,7 +7,7 @@ import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
 import { claimedEnd } from './return-right.ts'
 import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
-import type { Settle, Store, Work } from './store/store.ts'
+import type { ClaimResult, Settle, Store, Work } from './store/store.ts'
 import type { Ended, Waiters } from './waiters.ts'
 
 /** One call of a route's target. */
@@ -31,6 +31,8 @@ export interface ClaimsOptions {
   readonly dedupeMs: number
   readonly now: () => number
   /** Hears of each call that was made, once. */
+  /** A claim failed, and nobody knows whether it stands. */
+  readonly onDoubt: (id: string, home: string) => void
   readonly telemetry: {
     ended(message: Message, call: Call, end: { outcome: string; durationMs: number; error?: unknown }): void
   }
@@ -43,6 +45,7 @@ export interface Answered {
 }
 
 export interface Claims {
+  isRunning(id: string): boolean
   /** Makes the call, joins the one that runs, or repeats its outcome. Throws `GatewayError`. */
   call(normalised: Normalised, call: Call): Promise<Answered>
   /** Decides on a call that was begun by somebody who is gone. Never rejects. */
@@ -77,20 +80,10 @@ export function createClaims(options: ClaimsOptions): Claims {
   const flights = new Map<string, Promise<Flown>>()
 
   async function call(normalised: Normalised, wanted: Call): Promise<Answered> {
-    const { message, raw, home, dedupe } = normalised
+    const { message } = normalised
     const deadline = performance.now() + wanted.ms + SETTLE_MS
     for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
-      const claim = await store.claim({
-        home,
-        key: dedupe?.key ?? `request:${message.id}`,
-        fingerprint: dedupe?.fingerprint ?? message.id,
-        id: message.id,
-        ttlMs: dedupe?.ttlMs ?? dedupeMs,
-        idempotent: wanted.repeatable,
-        fence: lanes.ownFence(home),
-        message,
-        ...(raw !== undefined && { raw }),
-      })
+      const claim = await begin(normalised, wanted)
       const first = 'id' in claim ? claim.id : message.id
       switch (claim.status) {
         case 'run': {
@@ -121,6 +114,26 @@ export function createClaims(options: ClaimsOptions): Claims {
             `the id "${message.externalId}" was used before for another request; use a new id`,
           )
       }
+    }
+  }
+
+  async function begin({ message, raw, home, dedupe }: Normalised, wanted: Call): Promise<ClaimResult> {
+    const fence = lanes.ownFence(home)
+    try {
+      return await store.claim({
+        home,
+        key: dedupe?.key ?? `request:${message.id}`,
+        fingerprint: dedupe?.fingerprint ?? message.id,
+        id: message.id,
+        ttlMs: dedupe?.ttlMs ?? dedupeMs,
+        idempotent: wanted.repeatable,
+        fence,
+        message,
+        ...(raw !== undefined && { raw }),
+      })
+    } catch (error) {
+      if (GatewayError.from(error).code === 'STORE_UNAVAILABLE') options.onDoubt(message.id, home)
+      throw error
     }
   }
 
@@ -188,6 +201,7 @@ export function createClaims(options: ClaimsOptions): Claims {
 
   return {
     call,
+    isRunning: (id) => flights.has(id),
 
     async recover(work, prepare) {
       const target = 'backend'

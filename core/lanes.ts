@@ -12,6 +12,8 @@ export interface LanesOptions {
   readonly run: (work: Work, fence: Fence) => Promise<void>
   /** Steps in flight in this process. */
   readonly maxInFlight: number
+  /** A take failed, and what it may have begun is not known. */
+  readonly onDoubt: () => void
 }
 
 const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
@@ -35,6 +37,7 @@ export class Lanes {
   readonly #options: LanesOptions
   readonly #partitions: readonly Partition[]
   readonly #inFlight = new Set<Promise<void>>()
+  readonly #running = new Set<string>()
   readonly #taking = new Set<Promise<void>>()
   #renewal: NodeJS.Timeout | undefined
   #stopped = false
@@ -78,9 +81,16 @@ export class Lanes {
     return this.#inFlight.size
   }
 
+  isRunning(kind: WorkKind, id: string): boolean {
+    return this.#running.has(`${kind}/${id}`)
+  }
+
   /** Runs work that is begun already. */
   begin(work: Work, fence: Fence): void {
+    const key = `${work.kind}/${work.id}`
+    this.#running.add(key)
     const running = this.#options.run(work, fence).finally(() => {
+      this.#running.delete(key)
       this.#inFlight.delete(running)
       const partition = this.#partitions[this.#options.store.partitionOf(work.home)]
       if (partition?.dirty === true) this.#pump(partition)
@@ -186,6 +196,7 @@ export class Lanes {
     } catch (error) {
       partition.dirty = true
       log.warn('due work could not be taken', { error: GatewayError.from(error).message })
+      this.#options.onDoubt()
       this.#wakeIn(partition, RETRY_MS)
       return false
     }

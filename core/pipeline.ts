@@ -17,6 +17,8 @@ import { createRequests } from './requests.ts'
 import type { Requests } from './requests.ts'
 import { createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
+import { createReconcile } from './reconcile.ts'
+import type { Reconcile } from './reconcile.ts'
 import type { Router } from './router.ts'
 import { errorOf, settleDurably, settleOf } from './settling.ts'
 import type { AcceptResult, Fence, Store, Work } from './store/store.ts'
@@ -70,6 +72,7 @@ export class Pipeline {
   readonly #effects: Effects
   readonly #requests: Requests
   readonly #joining: Joining
+  readonly #reconcile: Reconcile
 
   constructor(options: PipelineOptions) {
     this.#options = options
@@ -80,12 +83,30 @@ export class Pipeline {
       owner: instance,
       maxInFlight,
       run: (work, fence) => this.#run(work, fence),
+      onDoubt: () => this.#reconcile.doubtTake(),
     })
-    this.returnRight = createReturnRight({ store, log, instance, poke: (home) => this.lanes.poke(home) })
-    this.#effects = createEffects({ ...options, poke: (home) => this.lanes.poke(home) })
     const { lanes, waiters } = this
+    const stopped = this.#stopped.signal
+    const poke = (home: string): void => lanes.poke(home)
+    this.returnRight = createReturnRight({ store, log, instance, poke })
+    this.#effects = createEffects({ ...options, poke })
     this.#joining = createJoining({ store, waiters })
-    this.#requests = createRequests({ ...options, lanes, waiters, stopped: this.#stopped.signal })
+    this.#requests = createRequests({
+      ...options,
+      lanes,
+      waiters,
+      stopped,
+      onDoubt: (id, home) => this.#reconcile.doubt('claim', id, home),
+    })
+    this.#reconcile = createReconcile({
+      store,
+      log,
+      stopped,
+      dedupeMs: options.dedupeMs,
+      isRunning: (kind, id) => lanes.isRunning(kind, id) || this.#requests.isRunning(id),
+      fence: (home) => lanes.ownFence(home),
+      poke,
+    })
   }
 
   // 1 receive, 2 decode: the edge (core/http) keeps the limits, the adapter makes the draft.
@@ -153,6 +174,8 @@ export class Pipeline {
       })
     } catch (error) {
       waiter?.cancel()
+      if (GatewayError.from(error).code === 'STORE_UNAVAILABLE')
+        this.#reconcile.doubt('message', message.id, home)
       throw error
     }
     if (result.status !== 'accepted') {
@@ -246,7 +269,7 @@ export class Pipeline {
     const result = await settleDurably(store, settle, { log, stopped: this.#stopped.signal })
     if (result === undefined || result.status === 'fenced') return undefined
     const owes = settle.pushes.length > 0 || settle.timer !== undefined || outcome === 'retry'
-    if (result.status === 'settled' && (owes || result.waiting > 0)) this.lanes.poke(work.home)
+    if (owes || result.status !== 'settled' || result.waiting > 0) this.lanes.poke(work.home)
     if (outcome === 'retry') return undefined
     if (result.status === 'already')
       return { outcome: result.outcome, reply: result.reply, failure: result.failure }

@@ -18,6 +18,7 @@ export interface RequestsOptions extends PipelineOptions {
   readonly lanes: Lanes
   readonly waiters: Waiters
   readonly stopped: AbortSignal
+  readonly onDoubt: (id: string, home: string) => void
 }
 
 export type RequestResult =
@@ -33,6 +34,7 @@ export interface Requests {
   ): Promise<RequestResult>
   /** A claimed call whose owner is gone. Never rejects. */
   recover(work: Work, pinned: InForce): Promise<Verdict>
+  isRunning(id: string): boolean
   /** Resolves when no claimed call is in flight. */
   ended(): Promise<void>
 }
@@ -133,6 +135,7 @@ export function createRequests(options: RequestsOptions): Requests {
     },
 
     recover: (work, pinned) => claims.recover(work, async () => (await prepare(work.message, pinned)).call),
+    isRunning: (id) => claims.isRunning(id),
     ended: () => claims.ended(),
   }
 }

@@ -83,7 +83,10 @@ export function isPromiseOf(timer: string, messageId: string): boolean {
   return timer.startsWith(`callback:${messageId}:`)
 }
 
-/** Undefined: the process stopped first. */
+/**
+ * Undefined: the process stopped first. A settle that was sent again may be told its first result, which does not say how many wait
+ * now: one is assumed, for somebody to look.
+ */
 export async function settleDurably(
   store: Store,
   settle: Settle,
@@ -91,7 +94,8 @@ export async function settleDurably(
 ): Promise<SettleResult | undefined> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     try {
-      return await store.settle(settle)
+      const result = await store.settle(settle)
+      return pause > FIRST_PAUSE_MS && result.status === 'settled' ? { ...result, waiting: 1 } : result
     } catch (error) {
       const failure = GatewayError.from(error)
       if (failure.code !== 'STORE_UNAVAILABLE' && failure.code !== 'OVERLOADED') throw failure

@@ -286,7 +286,7 @@ test('SEMANTICS 21: a channel that is gone: its pushes park, are no attempts, an
     return echo(message)
   })
   await using house = await openHouse({ yaml: yaml(), adapters: [chat.adapter, other.adapter, bot.adapter] })
-  chat.deliver = async () => ({ status: 'refused', retry: true, afterMs: 1 })
+  chat.deliver = async () => ({ status: 'refused', retry: true, afterMs: 500 })
   const { id } = await chat.host.accept(hello)
   gate.resolve()
   await until(() => chat.sent[0])

@@ -9,6 +9,7 @@ import type { Gateway } from '../../core/gateway.ts'
 import { createIdentity } from '../../core/http/identity.ts'
 import { createLog } from '../../core/log.ts'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
+import type { StoreHooks } from '../../core/store/sqlite.ts'
 import type { Store } from '../../core/store/store.ts'
 import type { DeadRow, LedgerRow, Row } from '../../core/store/store.ts'
 import { temporaryDirectory } from './gateway.ts'
@@ -20,6 +21,8 @@ export interface HouseOptions {
   readonly directory?: string
   /** How long the house stood empty before: the wall clock is that far ahead. */
   readonly emptyForMs?: number
+  /** Disk faults to order. */
+  readonly hooks?: StoreHooks
   /** What the gateway sees of the store. */
   readonly around?: (store: Store) => Store
 }
@@ -63,6 +66,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const real = await openSqliteStore({
     directory: data,
     clock: { wall: () => Date.now() + ahead, monotonic: () => performance.now() },
+    ...(options.hooks !== undefined && { hooks: options.hooks }),
   })
   const wire = cutable(options.around?.(real) ?? real)
   const identity = createIdentity(undefined, {

@@ -1,0 +1,146 @@
+// What a failed write of the store may have begun all the same: found again and put back, or it would hold its lane for ever.
+import { GatewayError } from './api.ts'
+import type { Log } from './api.ts'
+import type { Fence, Settle, Store, WorkKind, WorkRow } from './store/store.ts'
+
+export interface ReconcileOptions {
+  readonly store: Store
+  readonly log: Log
+  readonly stopped: AbortSignal
+  readonly dedupeMs: number
+  /** This process is at work on it. */
+  readonly isRunning: (kind: WorkKind, id: string) => boolean
+  /** Throws while the partition is not this process' own. */
+  readonly fence: (home: string) => Fence
+  readonly poke: (home: string) => void
+}
+
+export interface Reconcile {
+  /** An accept or a claim under this id failed, and nobody knows whether it was stored (SEMANTICS 15). */
+  doubt(kind: 'message' | 'claim', id: string, home: string): void
+  /** A take failed: whatever it began nobody runs. */
+  doubtTake(): void
+}
+
+const PAUSE_MS = 500
+/** A step that was begun a moment ago may not have reached this process yet. */
+const SETTLING_MS = 1000
+const PAGE = 1000
+const MOST_PAGES = 1000
+/** More doubtful ids than this are found by looking through all open work. */
+const MOST = 10_000
+
+/** Waits until the store can be written, then ends every flight that is nobody's, so that the lanes take the work again. */
+export function createReconcile(options: ReconcileOptions): Reconcile {
+  const { store, log, stopped, isRunning, poke } = options
+  const doubtful = new Map<string, { readonly kind: 'message' | 'claim'; readonly home: string }>()
+  let isScanDue = false
+  let isAtWork = false
+
+  function begin(): void {
+    if (isAtWork || stopped.aborted) return
+    isAtWork = true
+    void work().finally(() => {
+      isAtWork = false
+      if (doubtful.size > 0 || isScanDue) begin()
+    })
+  }
+
+  async function work(): Promise<void> {
+    await pause(PAUSE_MS, stopped)
+    if (stopped.aborted || !store.health().writable) return
+    try {
+      for (const [id, { kind, home }] of doubtful) {
+        if (!isRunning(kind, id)) await putBack({ kind, id, attempt: 1, home })
+        doubtful.delete(id)
+        poke(home)
+      }
+      if (isScanDue) await scan()
+    } catch (error) {
+      log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
+    }
+  }
+
+  async function scan(): Promise<void> {
+    const before = await idle()
+    await pause(SETTLING_MS, stopped)
+    isScanDue = false
+    for (const [key, row] of before.size === 0 ? before : await idle()) {
+      if (before.get(key)?.attempt !== row.attempt) continue
+      const home = await homeOf(row)
+      if (home === undefined) continue
+      log.warn('a step was begun and lost; it is taken again', { id: row.id, attempt: row.attempt })
+      await putBack({ ...row, home })
+      poke(home)
+    }
+  }
+
+  /** What is in flight and nobody here runs. */
+  async function idle(): Promise<ReadonlyMap<string, WorkRow>> {
+    const found = new Map<string, WorkRow>()
+    let after: string | undefined
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const rows = await store.find({ by: 'open', limit: PAGE, ...(after !== undefined && { after }) })
+      for (const row of rows) {
+        if (row.row !== 'work') continue
+        after = row.id
+        if (row.state === 'flight' && !isRunning(row.kind, row.id)) found.set(`${row.kind}/${row.id}`, row)
+      }
+      if (rows.length < PAGE) break
+    }
+    return found
+  }
+
+  /** Undefined for a claimed call: whoever claimed it knows its home and has told it. */
+  async function homeOf({ id }: WorkRow): Promise<string | undefined> {
+    for (const row of await store.find({ by: 'id', id })) {
+      if (row.row !== 'message') continue
+      const { conversation } = row.message
+      for (const place of await store.find({ by: 'conversation', conversation }))
+        if (place.row === 'conversation') return place.home
+    }
+    return undefined
+  }
+
+  /** Ends the flight, if there is one. Nothing went out under it, so it counts as no attempt. */
+  async function putBack(lost: Pick<Settle, 'kind' | 'id' | 'attempt' | 'home'>): Promise<void> {
+    const { kind, id, attempt, home } = lost
+    const isClaim = kind === 'claim'
+    await store.settle({
+      kind,
+      id,
+      attempt,
+      home,
+      ...(!isClaim && { fence: options.fence(home) }),
+      outcome: 'retry',
+      delayMs: isClaim ? options.dedupeMs : 0,
+      replies: [],
+      inbox: false,
+      pushes: [],
+    })
+  }
+
+  return {
+    doubt(kind, id, home) {
+      if (doubtful.size < MOST) doubtful.set(id, { kind, home })
+      else isScanDue = true
+      begin()
+    },
+    doubtTake() {
+      isScanDue = true
+      begin()
+    },
+  }
+}
+
+/** Over at once with the signal. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  const stop = (): void => resolve()
+  signal.addEventListener('abort', stop, { once: true })
+  await promise
+  clearTimeout(timer)
+  signal.removeEventListener('abort', stop)
+}
