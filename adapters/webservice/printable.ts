@@ -1,7 +1,6 @@
 // Text for people in a document: what XML has no character for is written as its number.
 
 // XML 1.0 §2.2 [2] Char, turned round; with the u flag a lone surrogate is one of them.
-// oxlint-disable-next-line no-control-regex -- control characters are what it is for
 const unspeakable = /[^\u0009\u000A\u000D\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu
 
 /** A message that quotes what it refuses can still be told: `\u0000` for NUL. */

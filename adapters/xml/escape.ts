@@ -7,13 +7,9 @@ export type Carries = (character: string) => boolean
 
 // What cannot stand as it is: markup, what normalisation would change (XML 1.0 §2.11, §3.3.3), surrogates (a pair is fine:
 // looked at again), and what is no character at all (§2.2).
-// oxlint-disable-next-line no-control-regex
 const unplainText = /[&<>\r\0-\x08\x0B\x0C\x0E-\x1F\uD800-\uDFFF\uFFFE\uFFFF]/
-// oxlint-disable-next-line no-control-regex
 const unplainValue = /[&<>"\t\n\r\0-\x08\x0B\x0C\x0E-\x1F\uD800-\uDFFF\uFFFE\uFFFF]/
-// oxlint-disable-next-line no-control-regex
 const illegal = /[\0-\x08\x0B\x0C\x0E-\x1F\uFFFE\uFFFF]|\p{Surrogate}/u
-// oxlint-disable-next-line no-control-regex
 const beyondAscii = /[^\0-\x7F]/gu
 
 /**

@@ -69,7 +69,7 @@ function target(url: string): Target {
 function hasBody(incoming: IncomingMessage, headers: Head['headers']): boolean {
   const coding = headers['transfer-encoding']
   if (coding === undefined) return (headers['content-length'] ?? '0') !== '0'
-  // RFC 9112 §6.1: in HTTP/1.0 the framing is faulty; another coding than chunked is not implemented
+  // RFC 9112 §6.1: in HTTP/1.0 the framing is faulty; no other coding than chunked is served
   if (incoming.httpVersion === '1.0')
     throw new Refusal(
       'malformed',

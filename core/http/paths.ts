@@ -11,7 +11,6 @@ export interface Target {
 /** Nothing to decode, to collapse or to refuse: nearly every path there is. */
 const PLAIN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w~.!$&'()*+,;=:@-]+)+$|^\/$/u
 /** Controls (NUL among them), and what systems behind us take for a slash. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it is for
 const FORBIDDEN = /[\u0000-\u001F\u007F\\/]/u
 
 /**

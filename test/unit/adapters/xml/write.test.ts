@@ -16,7 +16,6 @@ function essence(node: XmlElement): unknown {
 }
 
 const isCharacter = (text: string): boolean =>
-  // oxlint-disable-next-line no-control-regex
   !/[\0-\x08\x0B\x0C\x0E-\x1F\uFFFE\uFFFF]|\p{Surrogate}/u.test(text)
 const uris = fc.constantFrom('', 'urn:a', 'urn:b', 'http://x/?a&b="<>\'', '订:单', '__proto__')
 const asciiNames = fc.constantFrom(
