@@ -20,14 +20,15 @@ export const FILE = 'dragoman.db'
 const LOCK = 'dragoman.lock'
 const WITNESS = 'dragoman.witness'
 
-// fullfsync: on macOS fsync alone leaves the drive's cache. 8 kB pages hold a dozen 1 kB messages' index entries per write; a larger log before each checkpoint writes hot pages once.
+// A small group touches a dozen trees and writes a page of each: small pages, and a log long enough that hot ones are copied once.
+// fullfsync: on macOS fsync alone leaves the drive's cache.
 const PRAGMAS = `
-  PRAGMA page_size = 8192;
+  PRAGMA page_size = 4096;
   PRAGMA auto_vacuum = INCREMENTAL;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA fullfsync = ON;
-  PRAGMA wal_autocheckpoint = 2000;
+  PRAGMA wal_autocheckpoint = 4000;
   PRAGMA journal_size_limit = 33554432;
   PRAGMA cache_size = -65536;
   PRAGMA temp_store = MEMORY;
