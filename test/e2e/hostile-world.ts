@@ -13,6 +13,7 @@ import type { GatewayProcess } from '../support/gateway.ts'
 
 export const BODY_LIMIT = 64 * 1024
 export const CRM = '/services/CrmService.asmx'
+export const ERP = '/erp/service'
 export const ADMIN = { authorization: 'Bearer an-admin-token-of-enough-characters' }
 export const JSON_TYPE = { 'content-type': 'application/json' }
 export const CLOUD_EVENT = { 'content-type': 'application/cloudevents+json' }
@@ -51,6 +52,13 @@ channels:
       GetOrder: { kind: request }
       SubmitTicket: { kind: message, sender: customerId, text: description, externalId: requestId }
       NotifyShipping: { kind: event, type: "'order.shipped'", sender: customerId }
+  erp:
+    adapter: webservice
+    path: ${ERP}
+    charset: gb18030
+    operations:
+      GetOrder: { kind: request }
+      SubmitTicket: { kind: message, sender: customerId, text: description, externalId: requestId }
 backends:
   business: { adapter: rest, url: "${business.url}" }
   tickets: { adapter: rest, url: "${tickets.url}" }
