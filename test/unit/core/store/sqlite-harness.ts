@@ -8,6 +8,7 @@ import { openSqliteStore } from '../../../../core/store/sqlite.ts'
 import type { SqliteOptions, StoreHooks } from '../../../../core/store/sqlite.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import type { ScriptStep, StoreHarness } from '../../../conformance/store.ts'
+import { World } from '../../../conformance/store/world.ts'
 
 type Faults = ReturnType<NonNullable<StoreHooks['faults']>>
 const CHILD = fileURLToPath(new URL('crash-child.ts', import.meta.url))
@@ -91,4 +92,10 @@ export class SqliteHarness implements StoreHarness {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+/** A world on its harness, for what the shared suite cannot order. */
+export async function worldOn(): Promise<{ readonly world: World; readonly harness: SqliteHarness }> {
+  const harness = await SqliteHarness.make()
+  return { world: await World.make(() => Promise.resolve(harness)), harness }
 }
