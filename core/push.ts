@@ -81,6 +81,11 @@ function keyOf(replyId: string, part: number): string {
   return `${replyId}/${part}`
 }
 
+/** The id of the reply a push carries. */
+export function replyOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/'))
+}
+
 /** SEMANTICS 30: a part that failed stops the rest. The key of the one that did; undefined: none. */
 async function failedBefore({ message, part }: Work, store: Store): Promise<string | undefined> {
   if (part === undefined || part <= 0) return undefined

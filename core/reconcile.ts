@@ -1,6 +1,8 @@
 // What a failed write of the store may have begun all the same: found again and put back, or it would hold its lane for ever.
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
+import { replyOf } from './push.ts'
+import { questionOf } from './settling.ts'
 import type { Fence, Settle, Store, WorkKind, WorkRow } from './store/store.ts'
 
 export interface ReconcileOptions {
@@ -92,10 +94,10 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
   }
 
   /** Undefined for a claimed call: whoever claimed it knows its home and has told it. */
-  async function homeOf({ id }: WorkRow): Promise<string | undefined> {
-    for (const row of await store.find({ by: 'id', id })) {
-      if (row.row !== 'message') continue
-      const { conversation } = row.message
+  async function homeOf(row: WorkRow): Promise<string | undefined> {
+    for (const found of await store.find({ by: 'id', id: messageIdOf(row) })) {
+      if (found.row !== 'message') continue
+      const { conversation } = found.message
       for (const place of await store.find({ by: 'conversation', conversation }))
         if (place.row === 'conversation') return place.home
     }
@@ -130,6 +132,19 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       isScanDue = true
       begin()
     },
+  }
+}
+
+/** The message a row of work is about, by the names this gateway gives its pushes and timers. */
+function messageIdOf({ kind, id }: WorkRow): string {
+  switch (kind) {
+    case 'push':
+      return replyOf(id)
+    case 'timer':
+      return questionOf(id)
+    case 'message':
+    case 'claim':
+      return id
   }
 }
 

@@ -25,6 +25,7 @@ interface Held {
   readonly by: string
 }
 
+const PAUSES_MS = [50, 200, 800, 3200]
 /** Rights whose holders never reported; the store has them in doubt by then. */
 const MOST_HELD = 10_000
 
@@ -32,17 +33,18 @@ export function createReturnRight({ store, log, instance, poke }: ReturnRightOpt
   const held = new Map<string, Held>()
   let taken = 0
 
+  /** Tried again for a while: not reported within 10 s it is in doubt, and the push decides by the channel's `inDoubt`. */
   async function report({ home, by }: Held, id: string, to: 'flushed' | 'back'): Promise<void> {
-    try {
-      await store.handOver({ home, replyId: id, by, to })
-      if (to === 'back') poke(home)
-    } catch (error) {
-      // Not reported within 10 s it is in doubt, and the push decides by the channel's `inDoubt`.
-      log.warn('what became of a reply could not be noted', {
-        id,
-        to,
-        error: GatewayError.from(error).message,
-      })
+    for (const pause of PAUSES_MS) {
+      try {
+        await store.handOver({ home, replyId: id, by, to })
+        if (to === 'back') poke(home)
+        return
+      } catch (error) {
+        const { message } = GatewayError.from(error)
+        log.warn('what became of a reply could not be noted', { id, to, againInMs: pause, error: message })
+      }
+      await new Promise((again) => setTimeout(again, pause).unref())
     }
   }
 
@@ -59,6 +61,7 @@ export function createReturnRight({ store, log, instance, poke }: ReturnRightOpt
           id,
           error: GatewayError.from(error).message,
         })
+        void report({ home, by }, id, 'back') // it may have been taken all the same
         return false
       }
       held.set(id, { home, by })

@@ -79,8 +79,13 @@ export function timerId(messageId: string, ownerEpoch: number): string {
   return `callback:${messageId}:${ownerEpoch}`
 }
 
+/** The id of the message to which an answer was promised. */
+export function questionOf(timer: string): string {
+  return timer.split(':')[1] ?? ''
+}
+
 export function isPromiseOf(timer: string, messageId: string): boolean {
-  return timer.startsWith(`callback:${messageId}:`)
+  return timer.startsWith('callback:') && questionOf(timer) === messageId
 }
 
 /**

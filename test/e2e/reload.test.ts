@@ -1,6 +1,8 @@
 // SEMANTICS 21: an attempt ends in the generation it began in; a change under load fails nobody.
 import { expect, test } from 'vitest'
-import { until } from '../support/gateway.ts'
+import { z } from 'zod'
+import { defineAdapter } from '../../core/api.ts'
+import { freePort, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
 import { post, say } from '../support/rest.ts'
@@ -90,4 +92,29 @@ test('a retry is routed by the generation of its own moment', async () => {
   await house.reload(yaml('0').replace('adapter: bot', 'adapter: other'))
   expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
   expect(other.asked[0]?.message.id).toBe(bot.asked[0]?.message.id)
+})
+
+test('while it starts, callers are told to come again, not that there is nothing here', async () => {
+  const gate = Promise.withResolvers<void>()
+  const slow = defineAdapter({
+    name: 'slow',
+    apiVersion: 1,
+    agent: {
+      config: z.strictObject({}),
+      create: () => ({ start: () => gate.promise, answer: echo, async [Symbol.asyncDispose]() {} }),
+    },
+  })
+  const port = await freePort()
+  const base = `http://127.0.0.1:${port}`
+  const opening = openHouse({
+    port,
+    yaml: 'channels: { web: { adapter: rest } }\nagents: { helper: { adapter: slow } }\nroutes: [{ agent: helper }]',
+    adapters: [slow],
+  })
+  const early = await until(() => say(base, 'hello').catch(() => undefined))
+  expect(early.status).toBe(503)
+  expect(Number(early.headers.get('retry-after'))).toBeGreaterThan(0)
+  gate.resolve()
+  await using house = await opening
+  expect((await say(house.base, 'hello', { waitSeconds: 10 })).status).toBe(200)
 })

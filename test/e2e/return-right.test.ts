@@ -306,14 +306,3 @@ test('SEMANTICS 21: a channel that is gone: its pushes park, are no attempts, an
   expect(other.sent).toEqual([])
   expect(await house.dead()).toEqual([])
 })
-
-test('SEMANTICS 26: a text that has expired before its push is not sent', async () => {
-  const chat = handChannel('chat')
-  const bot = handAgent('bot', echo)
-  await using house = await openHouse({ yaml: yaml(), adapters: [chat.adapter, bot.adapter] })
-  await chat.host.accept(said('hello', { expiresAt: '2026-01-01T00:00:00Z' }))
-  await quiet(house)
-  expect(bot.asked).toHaveLength(0)
-  expect(chat.sent).toEqual([])
-  expect(await house.ledger()).toMatchObject({ accepted: 1, expired: 1 })
-})

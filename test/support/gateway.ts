@@ -4,6 +4,8 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 
 export interface GatewayProcess extends AsyncDisposable {
@@ -114,4 +116,13 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`the condition did not hold within ${ms} ms`)
     await new Promise((again) => setTimeout(again, 20))
   }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  await new Promise((closed) => server.close(closed))
+  return port
 }

@@ -21,6 +21,8 @@ export interface HouseOptions {
   readonly directory?: string
   /** How long the house stood empty before: the wall clock is that far ahead. */
   readonly emptyForMs?: number
+  /** Default: any free one. */
+  readonly port?: number
   /** Disk faults to order. */
   readonly hooks?: StoreHooks
   /** What the gateway sees of the store. */
@@ -55,7 +57,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     [...builtIn, ...(options.adapters ?? [])].map((adapter) => [adapter.name, adapter]),
   )
   const load = async (): Promise<Loaded> => {
-    const document = await readConfig(file, { env: {}, overrides: { data, port: 0 } })
+    const document = await readConfig(file, { env: {}, overrides: { data, port: options.port ?? 0 } })
     return { settings: resolveConfig(document, adapters), adapters }
   }
   await writeFile(file, options.yaml)
