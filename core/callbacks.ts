@@ -5,10 +5,11 @@ import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message 
 import { parseAnswer } from './agents/webhook/answer.ts'
 import { isHandoff, outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
+import { moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { pushesOf } from './push.ts'
-import type { Row, Settle, Store } from './store/store.ts'
-import { isPromiseOf, timerId } from './settling.ts'
+import type { Failure, Row, Settle, Store } from './store/store.ts'
+import { handedOffId, isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -27,6 +28,15 @@ export interface Callbacks {
   offer(message: Message, ownerEpoch: number): Conversation['callback']
   /** Serves `/v1/callbacks/{id}`. Throws `GatewayError`. */
   handle(request: HttpRequest): Promise<HttpResponse>
+}
+
+/** An answer that is waited for, and who promised it. */
+interface Promised {
+  readonly home: string
+  readonly id: string
+  readonly ownerEpoch: number
+  readonly agent: string
+  readonly rows: readonly Row[]
 }
 
 export const CALLBACK_PATH = '/v1/callbacks'
@@ -81,10 +91,12 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const rows = await rowsOfTaken(id)
       const question = questionOf(rows, id)
       const conversation = await conversationOf(question)
-      if (isHandoff(answer)) return handOff(id, { ownerEpoch, home: conversation.home })
-      const reply = replyOf(answer, 'agent', 'the callback')
       const timer = timerId(id, ownerEpoch)
-      const said = outbound(question, reply, { id: agentOf(rows, id, timer), now: now() })
+      const agent = agentOf(rows, id, timer)
+      const promise = { home: conversation.home, id, ownerEpoch, rows, agent }
+      if (isHandoff(answer)) return handOff(promise, answer)
+      const reply = replyOf(answer, 'agent', 'the callback')
+      const said = outbound(question, reply, { id: agent, now: now() })
       const settle: Settle = {
         home: conversation.home,
         kind: 'timer',
@@ -115,22 +127,32 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     },
   }
 
-  /** The promise will not be kept: its deadline is now, and the route's fallback gets the message. */
-  async function handOff(id: string, taken: { ownerEpoch: number; home: string }): Promise<HttpResponse> {
+  /** The promise will not be kept: another one takes its place that is missed already, so the route's fallback gets the message. */
+  async function handOff(promise: Promised, { handoff }: Handoff): Promise<HttpResponse> {
+    const { home, id, ownerEpoch, rows, agent } = promise
+    const handedOff = handedOffId(id, ownerEpoch)
     const result = await store.settle({
-      home: taken.home,
+      home,
       kind: 'timer',
-      id: timerId(id, taken.ownerEpoch),
+      id: timerId(id, ownerEpoch),
       attempt: 0,
-      outcome: 'retry',
-      delayMs: 0,
+      expect: { ownerEpoch },
+      outcome: 'taken',
+      tried: {
+        target: `agent ${agent}`,
+        startedAt: moment(now()),
+        durationMs: 0,
+        failure: handingOff(handoff),
+      },
+      timer: { id: handedOff, delayMs: 0, target: `agent ${agent}` },
       replies: [],
       inbox: false,
       pushes: [],
     })
-    if (result.status !== 'settled')
+    const isSame = rows.some((row) => 'id' in row && row.id === handedOff)
+    if (result.status !== 'settled' && !isSame)
       throw new GatewayError('NOT_OWNER', `no answer to the message ${id} is waited for any more`)
-    options.poke(taken.home)
+    options.poke(home)
     return accepted(id)
   }
 
@@ -172,6 +194,10 @@ function agentOf(rows: readonly Row[], id: string, timer: string): string {
       agent = row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? agent
   }
   return agent
+}
+
+function handingOff(reason: string): Failure {
+  return { code: 'AGENT_FAILED', message: `hands off ("${reason}")` }
 }
 
 function accepted(id: string): HttpResponse {

@@ -5,6 +5,7 @@ import type { Verdict } from './deliver.ts'
 import { moment } from './ids.ts'
 import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
+import { isInDoubt } from './reconcile.ts'
 import { claimedEnd } from './return-right.ts'
 import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
 import type { ClaimResult, Settle, Store, Work } from './store/store.ts'
@@ -30,9 +31,9 @@ export interface ClaimsOptions {
   readonly stopped: AbortSignal
   readonly dedupeMs: number
   readonly now: () => number
-  /** Hears of each call that was made, once. */
   /** A claim failed, and nobody knows whether it stands. */
   readonly onDoubt: (id: string, home: string) => void
+  /** Hears of each call that was made, once. */
   readonly telemetry: {
     ended(message: Message, call: Call, end: { outcome: string; durationMs: number; error?: unknown }): void
   }
@@ -132,7 +133,7 @@ export function createClaims(options: ClaimsOptions): Claims {
         ...(raw !== undefined && { raw }),
       })
     } catch (error) {
-      if (GatewayError.from(error).code === 'STORE_UNAVAILABLE') options.onDoubt(message.id, home)
+      if (isInDoubt(error)) options.onDoubt(message.id, home)
       throw error
     }
   }

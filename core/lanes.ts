@@ -20,6 +20,8 @@ const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const LEASE_MS = 10_000
 const RENEW_MS = 3000
 const RETRY_MS = 500
+/** By so much the lease must outlast the moment at which a step begins. */
+const MARGIN_MS = 2000
 
 interface Partition {
   readonly number: number
@@ -215,9 +217,9 @@ export class Lanes {
   }
 }
 
-// SEMANTICS 20: an owner acts only while its own clock says that the lease lasts.
+// SEMANTICS 20: an owner begins only what the lease, by his own clock, outlasts.
 function holds(partition: Partition): boolean {
-  return partition.fence !== undefined && performance.now() < partition.heldUntil
+  return partition.fence !== undefined && performance.now() + MARGIN_MS < partition.heldUntil
 }
 
 function release(partition: Partition): void {

@@ -17,7 +17,7 @@ import { createRequests } from './requests.ts'
 import type { Requests } from './requests.ts'
 import { createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
-import { createReconcile } from './reconcile.ts'
+import { createReconcile, isInDoubt } from './reconcile.ts'
 import type { Reconcile } from './reconcile.ts'
 import type { Router } from './router.ts'
 import { errorOf, settleDurably, settleOf } from './settling.ts'
@@ -174,8 +174,7 @@ export class Pipeline {
       })
     } catch (error) {
       waiter?.cancel()
-      if (GatewayError.from(error).code === 'STORE_UNAVAILABLE')
-        this.#reconcile.doubt('message', message.id, home)
+      if (isInDoubt(error)) this.#reconcile.doubt('message', message.id, home)
       throw error
     }
     if (result.status !== 'accepted') {

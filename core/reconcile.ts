@@ -24,7 +24,13 @@ export interface Reconcile {
   doubtTake(): void
 }
 
+interface Doubt {
+  readonly kind: 'message' | 'claim'
+  readonly home: string
+}
+
 const PAUSE_MS = 500
+const AT_ONCE = 256
 /** A step that was begun a moment ago may not have reached this process yet. */
 const SETTLING_MS = 1000
 const PAGE = 1000
@@ -32,10 +38,16 @@ const MOST_PAGES = 1000
 /** More doubtful ids than this are found by looking through all open work. */
 const MOST = 10_000
 
+/** A write that failed and may have happened; the store says so where nothing was written (SEMANTICS 39). */
+export function isInDoubt(error: unknown): boolean {
+  const { code, notExecuted } = GatewayError.from(error)
+  return code === 'STORE_UNAVAILABLE' && !notExecuted
+}
+
 /** Waits until the store can be written, then ends every flight that is nobody's, so that the lanes take the work again. */
 export function createReconcile(options: ReconcileOptions): Reconcile {
   const { store, log, stopped, isRunning, poke } = options
-  const doubtful = new Map<string, { readonly kind: 'message' | 'claim'; readonly home: string }>()
+  const doubtful = new Map<string, Doubt>()
   let isScanDue = false
   let isAtWork = false
 
@@ -52,15 +64,23 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     await pause(PAUSE_MS, stopped)
     if (stopped.aborted || !store.health().writable) return
     try {
-      for (const [id, { kind, home }] of doubtful) {
-        if (!isRunning(kind, id)) await putBack({ kind, id, attempt: 1, home })
-        doubtful.delete(id)
-        poke(home)
-      }
+      // Side by side, so that they share commits.
+      for (let some = first(); some.length > 0; some = first())
+        await Promise.all(some.map(([id, doubt]) => resolve(id, doubt)))
       if (isScanDue) await scan()
     } catch (error) {
       log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
     }
+  }
+
+  function first(): readonly (readonly [string, Doubt])[] {
+    return [...doubtful].slice(0, AT_ONCE)
+  }
+
+  async function resolve(id: string, { kind, home }: Doubt): Promise<void> {
+    if (!isRunning(kind, id)) await putBack({ kind, id, attempt: 1, home })
+    doubtful.delete(id)
+    poke(home)
   }
 
   async function scan(): Promise<void> {

@@ -79,6 +79,16 @@ export function timerId(messageId: string, ownerEpoch: number): string {
   return `callback:${messageId}:${ownerEpoch}`
 }
 
+/** The promise that stands in for one an agent has given back: due at once. */
+export function handedOffId(messageId: string, ownerEpoch: number): string {
+  return `${timerId(messageId, ownerEpoch)}${HANDED_OFF}`
+}
+const HANDED_OFF = ':handoff'
+
+export function isHandedOff(timer: string): boolean {
+  return timer.endsWith(HANDED_OFF)
+}
+
 /** The id of the message to which an answer was promised. */
 export function questionOf(timer: string): string {
   return timer.split(':')[1] ?? ''

@@ -2,6 +2,7 @@
 import { GatewayError } from './api.ts'
 import { poisoned, Step } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
+import { isHandedOff } from './settling.ts'
 import type { Work } from './store/store.ts'
 
 /** Never rejects. */
@@ -11,13 +12,21 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
   try {
     if (work.poison) return poisoned(work, target)
     const route = await context.router.route(work.message)
-    if (route?.target.kind !== 'agent') return neverCame(target)
-    const { fallback } = route.target
-    if (fallback === undefined || `agent ${fallback}` === target) return neverCame(target)
-    return await step.fallBack(fallback, route.timeoutMs)
+    const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
+    const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target
+    if (isAnybodyLeft) return await step.fallBack(fallback, route?.timeoutMs)
+    return isHandedOff(work.id) ? nobodyLeft(target) : neverCame(target)
   } catch (error) {
     return step.failed(target, GatewayError.from(error))
   }
+}
+
+function nobodyLeft(target: string): Verdict {
+  const failure = new GatewayError(
+    'AGENT_FAILED',
+    `${target} hands off, but nobody is left: give the route a fallback`,
+  )
+  return { outcome: 'failed', target, failure, dead: true }
 }
 
 /** The message was taken and stays so: nobody else is there to be asked. */

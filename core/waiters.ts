@@ -19,6 +19,9 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Beyond it a timer of Node's fires at once. */
+const LONGEST_MS = 2_147_483_647
+
 /** Register before the work can end, then read the store: a wake-up is only a hint (SEMANTICS 33). */
 export class Waiters {
   readonly #byId = new Map<string, Set<(ended: Ended | undefined) => void>>()
@@ -30,7 +33,7 @@ export class Waiters {
       const waiting = this.#byId.get(id) ?? new Set()
       this.#byId.set(id, waiting)
       const gone = (): void => finish(undefined)
-      const timer = setTimeout(gone, ms)
+      const timer = setTimeout(gone, Math.min(ms, LONGEST_MS))
       finish = (result) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', gone)

@@ -225,3 +225,38 @@ test('SEMANTICS 5: on a channel that pushes, a callback nobody waits for is push
   )
   expect(channel.sent.map(({ text }) => text)).toEqual(['later'])
 })
+
+test('a callback may hand off: the fallback is asked at once, also where the bot says so twice', async () => {
+  const bot = taking()
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({ yaml: yaml(), adapters: [bot.adapter, desk.adapter, chat().adapter] })
+  const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+  await until(() => bot.asked[0])
+  const { url, token } = given(bot)
+  const headers = { authorization: `Bearer ${token}` }
+  for (let n = 0; n < 2; n++)
+    expect((await post(url, { handoff: 'asks for a person' }, { headers })).status).toBe(200)
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
+  expect(desk.asked).toHaveLength(1)
+  // It gave the message away: what it says now is too late.
+  expect((await answer(given(bot), 'after all')).status).toBe(409)
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: hello', 'outbound: echo hello'])
+  const [place] = await house.store.find({ by: 'conversation', conversation: 'web:ann' })
+  expect(place).toMatchObject({ ownerEpoch: 1, agent: 'people' })
+})
+
+test('a callback that hands off where nobody is left is a dead letter, and who waits is told', async () => {
+  const bot = taking()
+  await using house = await openHouse({
+    yaml: yaml('1h', false),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+  await until(() => bot.asked[0])
+  const { url, token } = given(bot)
+  await post(url, { handoff: 'a person' }, { headers: { authorization: `Bearer ${token}` } })
+  expect((await waiting).status).toBe(502)
+  expect((await house.dead()).map(({ failure }) => failure.message)).toEqual([
+    expect.stringContaining('nobody is left'),
+  ])
+})

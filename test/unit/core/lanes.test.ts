@@ -1,0 +1,134 @@
+// The lanes' engine against a store made by hand: wakes, leases, the bound of what is in flight, the stop.
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
+import type { Log } from '../../../core/api.ts'
+import { Lanes } from '../../../core/lanes.ts'
+import type { Store, TakeResult, Work } from '../../../core/store/store.ts'
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
+const fence = { counter: 1, random: 'r' }
+
+/** Only what lanes ask for; each take is answered by the test. */
+function fakeStore(remainingMs = 10_000) {
+  const takes: PromiseWithResolvers<TakeResult>[] = []
+  const store = {
+    partitions: 1,
+    partitionOf: () => 0,
+    lease: async () => ({ status: 'held', fence, remainingMs }),
+    take() {
+      const taking = Promise.withResolvers<TakeResult>()
+      takes.push(taking)
+      return taking.promise
+    },
+  }
+  return { takes, store: store as unknown as Store } // lanes use no other operation
+}
+
+const nothing: TakeResult = { status: 'taken', work: [], waiting: 0 }
+function taken(...ids: string[]): TakeResult {
+  const work = ids.map((id) => ({ kind: 'message', id, home: 'h', lane: id }) as unknown as Work) // run by the test alone
+  return { status: 'taken', work, waiting: 0 }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await Promise.resolve()
+}
+
+function makeLanes(store: Store, run: (work: Work) => Promise<void>, maxInFlight = 8) {
+  let doubts = 0
+  const lanes = new Lanes({ store, log, owner: 'me', maxInFlight, run, onDoubt: () => doubts++ })
+  return { lanes, doubts: () => doubts }
+}
+
+test.each(Array.from({ length: 12 }, (_, turn) => turn))(
+  'a poke is never lost, whichever turn of a take’s end it falls into (%i)',
+  async (turn) => {
+    const { store, takes } = fakeStore()
+    const { lanes } = makeLanes(store, async () => undefined)
+    await lanes.start()
+    expect(takes).toHaveLength(1)
+    takes[0]?.resolve(nothing)
+    await turns(turn)
+    lanes.poke('h')
+    await turns(20)
+    expect(takes).toHaveLength(2)
+    takes[1]?.resolve(nothing)
+    await lanes.stop(0)
+  },
+)
+
+test('SEMANTICS 20: nothing is begun under a lease that ends within 2 s', async () => {
+  const short = fakeStore(1900)
+  const { lanes } = makeLanes(short.store, async () => undefined)
+  await lanes.start()
+  expect(short.takes).toHaveLength(0)
+  expect(lanes.fence('h')).toBeUndefined()
+  expect(() => lanes.ownFence('h')).toThrow(GatewayError)
+  await lanes.stop(0)
+  const long = fakeStore(2500)
+  const { lanes: others } = makeLanes(long.store, async () => undefined)
+  await others.start()
+  expect(long.takes).toHaveLength(1)
+  expect(others.fence('h')).toEqual(fence)
+  long.takes[0]?.resolve(nothing)
+  await others.stop(0)
+})
+
+test('no more is taken than may be in flight; what ends makes room', async () => {
+  const { store, takes } = fakeStore()
+  const ends: PromiseWithResolvers<void>[] = []
+  const { lanes } = makeLanes(
+    store,
+    () => {
+      const end = Promise.withResolvers<void>()
+      ends.push(end)
+      return end.promise
+    },
+    2,
+  )
+  await lanes.start()
+  takes[0]?.resolve(taken('a', 'b'))
+  await turns(20)
+  lanes.poke('h')
+  await turns(20)
+  expect(lanes.inFlight).toBe(2)
+  expect(lanes.isRunning('message', 'a')).toBe(true)
+  expect(lanes.fence('h')).toBeUndefined()
+  expect(takes).toHaveLength(1)
+  ends[0]?.resolve()
+  await turns(20)
+  expect(lanes.isRunning('message', 'a')).toBe(false)
+  expect(takes).toHaveLength(2)
+  takes[1]?.resolve(nothing)
+  ends[1]?.resolve()
+  expect(await lanes.stop(1000)).toBe(0)
+})
+
+test('a stop runs what a take under way brings, and takes nothing after it', async () => {
+  const { store, takes } = fakeStore()
+  const seen: string[] = []
+  const { lanes } = makeLanes(store, async ({ id }) => void seen.push(id))
+  await lanes.start()
+  const stopped = lanes.stop(5000)
+  takes[0]?.resolve(taken('a'))
+  expect(await stopped).toBe(0)
+  expect(seen).toEqual(['a'])
+  lanes.poke('h')
+  await turns(20)
+  expect(takes).toHaveLength(1)
+  expect(lanes.fence('h')).toBeUndefined()
+})
+
+test('a take that failed leaves a doubt, and is tried again', async () => {
+  const { store, takes } = fakeStore()
+  const { lanes, doubts } = makeLanes(store, async () => undefined)
+  await lanes.start()
+  takes[0]?.reject(new GatewayError('STORE_UNAVAILABLE', 'no disk'))
+  await turns(20)
+  expect(doubts()).toBe(1)
+  lanes.poke('h')
+  await turns(20)
+  expect(takes).toHaveLength(2)
+  takes[1]?.resolve(nothing)
+  await lanes.stop(0)
+})
