@@ -32,8 +32,8 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
   const rows = new WorkRows(ground)
   const known = query<KnownRow>(
     db,
-    `SELECT l.id, l.sequence, l.offset, c.owner_epoch, w.state, w.attempt, w.fence
-     FROM log l JOIN conversation c ON c.name = l.conversation LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
+    `SELECT l.id, l.sequence, l.offset, c.epoch, w.state, w.attempt, w.fence
+     FROM log l JOIN place c ON c.key = l.conversation AND c.kind = 1 LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
   )
   const waitLonger = query(
     db,

@@ -4,13 +4,14 @@ import { Claims } from './claims.ts'
 import { query } from './database.ts'
 import { finders } from './find-rows.ts'
 import type { Ground } from './ground.ts'
+import { customerOf } from './heads.ts'
+import { keyOf, keysOf, nameOf } from './place-key.ts'
 import { Rights } from './rights.ts'
 import type { RowAnswer } from './answers.ts'
 
 type ConversationCells = readonly [
-  name: string,
+  key: string,
   home: string,
-  customer: string,
   channel: string,
   top: number,
   oldest: number,
@@ -20,11 +21,11 @@ type ConversationCells = readonly [
 ]
 
 const CONVERSATION = `
-  SELECT c.name, c.home_name, c.customer, c.channel,
-    max(c.top, coalesce((SELECT max(n) FROM entry WHERE home = c.home AND stream = c.id), 0)), c.oldest, c.owner_epoch, c.agent,
+  SELECT c.key, c.home_name, c.channel,
+    max(c.top, coalesce((SELECT max(n) FROM entry WHERE home = c.home AND stream = c.id), 0)), c.oldest, c.epoch, c.agent,
     coalesce((SELECT json_extract(l.body, '$.receivedAt') FROM entry e JOIN log l ON l.id = e.log
               WHERE e.home = c.home AND e.stream = c.id ORDER BY e.n DESC LIMIT 1), c.last) AS active
-  FROM conversation c`
+  FROM place c`
 const MOST = 1000
 
 export function findOperation(ground: Ground): (request: Find) => readonly RowAnswer[] {
@@ -37,10 +38,11 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
       db,
       'SELECT id, message, call FROM claim WHERE key = ?',
     ),
-    place: query<ConversationCells>(db, `${CONVERSATION} WHERE c.name = ?`),
+    place: query<ConversationCells>(db, `${CONVERSATION} WHERE c.key = ? AND c.kind = 1`),
     customer: query<ConversationCells>(
       db,
-      `${CONVERSATION} WHERE c.customer = ? ORDER BY active DESC LIMIT ?`,
+      `${CONVERSATION} WHERE c.key > ? AND c.key < ? AND c.kind = 1 AND c.customer IS NULL
+       UNION ALL ${CONVERSATION} WHERE c.customer = ? ORDER BY active DESC LIMIT ?`,
     ),
     deadAfter: query<readonly [string]>(db, 'SELECT ref FROM dead WHERE ref > ? ORDER BY ref LIMIT ?'),
     openAfter: query<readonly [number]>(db, 'SELECT id FROM work WHERE id > ? ORDER BY id LIMIT ?'),
@@ -84,9 +86,11 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
       case 'key':
         return byKey(request.key)
       case 'conversation':
-        return sql.place.all(request.conversation).map(conversationRow)
+        return sql.place.all(keyOf(request.conversation)).map(conversationRow)
       case 'customer':
-        return sql.customer.all(request.customer, capped(request.limit)).map(conversationRow)
+        return sql.customer
+          .all(...keysOf(request.customer), request.customer, capped(request.limit))
+          .map(conversationRow)
       case 'dead':
         return sql.deadAfter
           .all(request.after ?? '', capped(request.limit))
@@ -104,12 +108,12 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
 }
 
 function conversationRow(cells: ConversationCells): ConversationRow {
-  const [conversation, home, customer, channel, top, oldest, ownerEpoch, agent, last] = cells
+  const [key, home, channel, top, oldest, ownerEpoch, agent, last] = cells
   return {
     row: 'conversation',
-    conversation,
+    conversation: nameOf(key),
     home,
-    customer,
+    customer: customerOf(home),
     channel,
     top,
     oldest,

@@ -5,6 +5,7 @@ import { GatewayError } from '../../api.ts'
 import type { ConversationPatch } from '../store.ts'
 import type { Counters } from './counters.ts'
 import { query } from './database.ts'
+import { keyOf, keysOf } from './place-key.ts'
 
 const CACHED = 20_000
 /** The stream of the home's inbox among its conversations. */
@@ -21,6 +22,7 @@ export interface Home {
 
 export interface Place {
   readonly id: number
+  readonly key: string
   readonly name: string
   readonly home: number
   /** The last sequence given out. */
@@ -67,24 +69,24 @@ export class Heads {
     this.#sql = {
       home: query<HomeRow>(
         db,
-        `SELECT id, epoch, max(top, coalesce((SELECT max(n) FROM entry WHERE home = home.id AND stream = 0), 0)), oldest
-         FROM home WHERE name = ?`,
+        `SELECT id, epoch, max(top, coalesce((SELECT max(n) FROM entry WHERE home = place.id AND stream = 0), 0)), oldest
+         FROM place WHERE key = ? AND kind = 0`,
       ),
-      newHome: query(db, 'INSERT INTO home (name, id) VALUES (?, ?)'),
-      raiseInboxEpoch: query(db, 'UPDATE home SET epoch = ? WHERE name = ?'),
+      newHome: query(db, 'INSERT INTO place (key, kind, id, epoch) VALUES (?, 0, ?, 1)'),
+      raiseInboxEpoch: query(db, 'UPDATE place SET epoch = ? WHERE key = ? AND kind = 0'),
       place: query<PlaceRow>(
         db,
-        `SELECT id, home, max(top, coalesce((SELECT max(n) FROM entry WHERE home = conversation.home AND stream = conversation.id), 0)),
-           oldest, owner_epoch, agent
-         FROM conversation WHERE name = ?`,
+        `SELECT id, home, max(top, coalesce((SELECT max(n) FROM entry WHERE home = place.home AND stream = place.id), 0)),
+           oldest, epoch, agent
+         FROM place WHERE key = ? AND kind = 1`,
       ),
       newPlace: query(
         db,
-        'INSERT INTO conversation (name, id, home, home_name, customer, channel) VALUES (?, ?, ?, ?, ?, ?)',
+        'INSERT INTO place (key, kind, id, epoch, home, home_name, customer, channel) VALUES (?, 1, ?, 0, ?, ?, ?, ?)',
       ),
       patchPlace: query(
         db,
-        'UPDATE conversation SET owner_epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE name = ?',
+        'UPDATE place SET epoch = ?, agent = ?, ticket = coalesce(?, ticket) WHERE key = ? AND kind = 1',
       ),
       append: query(db, 'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message) DO NOTHING'),
       enter: query(db, 'INSERT INTO entry VALUES (?, ?, ?, ?)'),
@@ -94,7 +96,7 @@ export class Heads {
   home(name: string): Home | undefined {
     const cached = this.#homes.get(name)
     if (cached !== undefined) return cached
-    const row = this.#sql.home.get(name)
+    const row = this.#sql.home.get(keyOf(name))
     if (row === undefined) return undefined
     const home: Home = { id: row[0], name, epoch: row[1], top: row[2], oldest: row[3] }
     this.#homes.set(name, home)
@@ -108,7 +110,7 @@ export class Heads {
   /** For who has looked and found none. */
   newHome(name: string): Home {
     const id = this.#counters.newId()
-    this.#sql.newHome.run(name, id)
+    this.#sql.newHome.run(keyOf(name), id)
     const home: Home = { id, name, epoch: 1, top: 0, oldest: 1 }
     this.#homes.set(name, home)
     return home
@@ -117,10 +119,11 @@ export class Heads {
   place(name: string): Place | undefined {
     const cached = this.#places.get(name)
     if (cached !== undefined) return cached
-    const row = this.#sql.place.get(name)
+    const key = keyOf(name)
+    const row = this.#sql.place.get(key)
     if (row === undefined) return undefined
     const [id, home, top, oldest, ownerEpoch, agent] = row
-    const place: Place = { id, name, home, top, oldest, ownerEpoch, agent }
+    const place: Place = { id, key, name, home, top, oldest, ownerEpoch, agent }
     this.#places.set(name, place)
     return place
   }
@@ -136,8 +139,11 @@ export class Heads {
   /** Binds a new conversation to its home for ever. */
   bind(name: string, home: Home, channel: string): Place {
     const id = this.#counters.newId()
-    this.#sql.newPlace.run(name, id, home.id, home.name, customerOf(home.name), channel)
-    const place: Place = { id, name, home: home.id, top: 0, oldest: 1, ownerEpoch: 0, agent: null }
+    const key = keyOf(name)
+    const customer = customerOf(home.name)
+    const isNamedByKey = key.startsWith(keysOf(customer)[0])
+    this.#sql.newPlace.run(key, id, home.id, home.name, isNamedByKey ? null : customer, channel)
+    const place: Place = { id, key, name, home: home.id, top: 0, oldest: 1, ownerEpoch: 0, agent: null }
     this.#places.set(name, place)
     return place
   }
@@ -147,7 +153,7 @@ export class Heads {
     const log = this.#counters.newId()
     const sequence = place.top + 1
     const offset = inbox ? home.top + 1 : undefined
-    const { changes } = this.#sql.append.run(log, place.name, sequence, id, cause, offset ?? null, at, body)
+    const { changes } = this.#sql.append.run(log, place.key, sequence, id, cause, offset ?? null, at, body)
     if (changes === 0) return undefined
     this.#sql.enter.run(home.id, place.id, sequence, log)
     if (offset !== undefined) {
@@ -161,14 +167,14 @@ export class Heads {
   patch(place: Place, { agent, ticket, raiseEpoch }: ConversationPatch): void {
     const epoch = place.ownerEpoch + (raiseEpoch === true ? 1 : 0)
     const owner = agent === undefined ? place.agent : agent
-    this.#sql.patchPlace.run(epoch, owner, ticket === undefined ? null : JSON.stringify(ticket), place.name)
+    this.#sql.patchPlace.run(epoch, owner, ticket === undefined ? null : JSON.stringify(ticket), place.key)
     place.ownerEpoch = epoch
     place.agent = owner
   }
 
   /** A new epoch makes every cursor into this inbox unusable (SEMANTICS 12, 13). */
   raiseInboxEpoch(home: Home): void {
-    this.#sql.raiseInboxEpoch.run(home.epoch + 1, home.name)
+    this.#sql.raiseInboxEpoch.run(home.epoch + 1, keyOf(home.name))
     home.epoch++
   }
 

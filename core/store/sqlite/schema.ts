@@ -25,33 +25,29 @@ export const MIGRATIONS: readonly string[] = [
     in_doubt INTEGER NOT NULL
   ) STRICT;
 
-  CREATE TABLE home (
-    name TEXT PRIMARY KEY,
+  -- Homes (kind 0, their inboxes) and conversations (kind 1, their logs), by place-key.ts. Names come in any order, so each new one
+  -- touches a page of its own: one tree, in which a customer's home and usual conversation are neighbours.
+  CREATE TABLE place (
+    key TEXT NOT NULL,
+    kind INTEGER NOT NULL,
     id INTEGER NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 1,
+    epoch INTEGER NOT NULL,             -- of the inbox; of the conversation's owner
     top INTEGER NOT NULL DEFAULT 0,     -- of the entries already cut; see the comment above
-    oldest INTEGER NOT NULL DEFAULT 1
-  ) STRICT, WITHOUT ROWID;
-
-  CREATE TABLE conversation (
-    name TEXT PRIMARY KEY,
-    id INTEGER NOT NULL,
-    home INTEGER NOT NULL,
-    home_name TEXT NOT NULL,
-    customer TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    top INTEGER NOT NULL DEFAULT 0,
     oldest INTEGER NOT NULL DEFAULT 1,
-    owner_epoch INTEGER NOT NULL DEFAULT 0,
+    home INTEGER,                       -- of a conversation, as all below
+    home_name TEXT,
+    customer TEXT,                      -- where the key does not begin with it
+    channel TEXT,
     agent TEXT,
     ticket TEXT,
-    last TEXT                           -- receivedAt of the newest row, once that is cut
+    last TEXT,                          -- receivedAt of the newest row, once that is cut
+    PRIMARY KEY (key, kind)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX conversation_customer ON conversation (customer);
+  CREATE INDEX place_customer ON place (customer) WHERE customer IS NOT NULL;
 
   CREATE TABLE log (
     id INTEGER PRIMARY KEY,
-    conversation TEXT NOT NULL,
+    conversation TEXT NOT NULL,         -- its key
     sequence INTEGER NOT NULL,
     message TEXT NOT NULL,
     cause INTEGER,                      -- the row an accepted one names as its cause; replies are named by outcomes

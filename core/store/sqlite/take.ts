@@ -26,18 +26,18 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
   const { db, clock, lanes, leases, counters } = ground
   const rows = new WorkRows(ground)
   const subject = (text: string) => query<Subject>(db, text)
-  const place = 'JOIN conversation c ON c.name = l.conversation'
+  const place = 'JOIN place c ON c.key = l.conversation AND c.kind = 1'
   const sql = {
     subject: {
       message: subject(
-        `SELECT l.message, c.home_name, l.body, l.sequence, NULL, NULL, c.owner_epoch, c.agent FROM log l ${place} WHERE l.id = ?`,
+        `SELECT l.message, c.home_name, l.body, l.sequence, NULL, NULL, c.epoch, c.agent FROM log l ${place} WHERE l.id = ?`,
       ),
       push: subject(
-        `SELECT p.key, c.home_name, l.body, l.sequence, p.part, p.channel, c.owner_epoch, c.agent
+        `SELECT p.key, c.home_name, l.body, l.sequence, p.part, p.channel, c.epoch, c.agent
          FROM push p JOIN log l ON l.id = p.log ${place} WHERE p.id = ?`,
       ),
       timer: subject(
-        `SELECT t.ref, c.home_name, l.body, l.sequence, NULL, t.target, c.owner_epoch, c.agent
+        `SELECT t.ref, c.home_name, l.body, l.sequence, NULL, t.target, c.epoch, c.agent
          FROM timer t JOIN log l ON l.id = t.log ${place} WHERE t.id = ?`,
       ),
       claim: subject(

@@ -2,6 +2,7 @@
 import type { WorkKind } from '../store.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
+import { nameOf } from './place-key.ts'
 
 /** What a settle, a trace or a dead letter is about. */
 export interface Target {
@@ -60,6 +61,6 @@ export class Targets {
     if (row === undefined) return undefined
     const [number, conversation, origin, lane, attempt, waitUntil, attempts] = row
     const open = lane === null ? undefined : { lane, attempt: attempt ?? 0, waitUntil, attempts }
-    return { id: number, conversation, origin, open }
+    return { id: number, conversation: conversation === null ? null : nameOf(conversation), origin, open }
   }
 }

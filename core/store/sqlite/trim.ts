@@ -2,6 +2,7 @@
 import type { Trim, TrimResult } from '../store.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
+import { keyOf } from './place-key.ts'
 import { pragma } from './schema.ts'
 import { sweeps } from './sweeps.ts'
 
@@ -39,14 +40,17 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
          EXISTS (SELECT 1 FROM work WHERE id = l.id)
          OR EXISTS (SELECT 1 FROM push p JOIN work w ON w.id = p.id WHERE p.log = l.id)
          OR EXISTS (SELECT 1 FROM timer t JOIN work w ON w.id = t.id WHERE t.log = l.id)
-       FROM log l JOIN conversation c ON c.name = l.conversation WHERE l.id > ? ORDER BY l.id LIMIT 1`,
+       FROM log l JOIN place c ON c.key = l.conversation AND c.kind = 1 WHERE l.id > ? ORDER BY l.id LIMIT 1`,
     ),
     cutInbox: query(db, 'DELETE FROM entry WHERE home = ? AND stream = 0 AND n <= ?'),
-    noteInbox: query(db, 'UPDATE home SET top = max(top, ?1), oldest = max(oldest, ?1 + 1) WHERE name = ?2'),
+    noteInbox: query(
+      db,
+      'UPDATE place SET top = max(top, ?1), oldest = max(oldest, ?1 + 1) WHERE key = ?2 AND kind = 0',
+    ),
     noteLog: query(
       db,
-      `UPDATE conversation SET top = max(top, ?1), oldest = ?1 + 1,
-         last = (SELECT json_extract(body, '$.receivedAt') FROM log WHERE id = ?3) WHERE name = ?2`,
+      `UPDATE place SET top = max(top, ?1), oldest = ?1 + 1,
+         last = (SELECT json_extract(body, '$.receivedAt') FROM log WHERE id = ?3) WHERE key = ?2 AND kind = 1`,
     ),
     cutLog: query(db, 'DELETE FROM log WHERE id = ?'),
     cutEntry: query(db, 'DELETE FROM entry WHERE home = ? AND stream = ? AND n = ?'),
@@ -70,7 +74,7 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     let removed = 0
     if (offset !== null) {
       removed += Number(sql.cutInbox.run(home, offset).changes)
-      if (removed > 0) sql.noteInbox.run(offset, homeName)
+      if (removed > 0) sql.noteInbox.run(offset, keyOf(homeName))
     }
     if (isFront === 0 || isHeld === 1) return removed
     sql.noteLog.run(sequence, conversation, id)
