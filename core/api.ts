@@ -437,6 +437,8 @@ export interface ChannelHost {
   handed(id: string, how: 'flushed' | 'back'): void
   /** Serves the path and everything below it. */
   serve(path: string, handler: HttpHandler): void
+  /** Takes WebSocket handshakes at this very path (RFC 6455); it may be served as well. */
+  socket(path: string, handler: SocketHandler, options?: SocketOptions): void
   /** The channel's `operations`; empty means that every operation the protocol's own schema names is open. */
   readonly operations: Readonly<Record<string, ChannelOperation>>
   /**
@@ -488,6 +490,31 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
   /** `Accepted.id` of the reply this response carries: the core takes note whether it reached the socket. */
   readonly carries?: string
+}
+
+/** Called when the handshake is answered. The request has passed the edge like any other; its body is empty. */
+export type SocketHandler = (socket: Socket, request: HttpRequest) => void
+
+export interface SocketOptions {
+  /** The subprotocols spoken, best first (RFC 6455 §1.9); a client that names only others is refused. Absent: none is agreed. */
+  readonly protocols?: readonly string[]
+  /** Bytes of one message; a longer one closes the socket with 1009. Default 64 KiB. */
+  readonly messageBytes?: number
+}
+
+/** One WebSocket. Pings and the limits of the connection are the core's. */
+export interface Socket {
+  /** The agreed subprotocol; empty if there is none. */
+  readonly protocol: string
+  /** Bytes given to `send` that have not reached the system yet. Beyond a bound the core closes the socket with 1013. */
+  readonly buffered: number
+  /** Resolves when the message reached the system: true, or false if the socket was closed before. Never rejects. */
+  send(data: string | Uint8Array): Promise<boolean>
+  /** One message at a time, in order: the next one is read when the handler's promise is settled. A throw closes with 1011. */
+  onMessage(handler: (data: string | Uint8Array) => void | Promise<void>): void
+  /** Called once, also at once if it is closed already. */
+  onClose(handler: (code: number, reason: string) => void): void
+  close(code?: number, reason?: string): void
 }
 
 // ─── Backend and agent ───────────────────────────────────────────────────────────────────────────────────────────────
