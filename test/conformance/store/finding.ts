@@ -103,6 +103,28 @@ export function findingSuite(factory: StoreFactory): void {
     expect(await world.store.find({ by: 'conversation', conversation: 'none' })).toEqual([])
   })
 
+  test('by customer: a conversation of any name, and never one that is only named like him', async () => {
+    await using world = await World.make(factory)
+    const names: Readonly<Record<string, readonly string[]>> = {
+      'web/ann': ['case-42', 'web:ann', 'web:ann b', 'x/y:z'],
+      'web/bob': ['case:ann', 'ann', 'web:'],
+      'web/a:b/c': ['web:a:b/c'],
+    }
+    for (const [home, conversations] of Object.entries(names))
+      for (const conversation of conversations)
+        await world.accept(accept(`${home} ${conversation}`, { home, conversation }))
+    for (const [home, conversations] of Object.entries(names)) {
+      const customer = home.slice('web/'.length)
+      const found = await world.store.find({ by: 'customer', customer, limit: 10 })
+      expect(found.map((row) => 'conversation' in row && row.conversation).toSorted()).toEqual(
+        conversations.toSorted(),
+      )
+      for (const row of found) expect(row).toMatchObject({ home, customer })
+    }
+    for (const conversation of Object.values(names).flat())
+      expect(await world.store.find({ by: 'conversation', conversation })).toMatchObject([{ conversation }])
+  })
+
   test('open work and dead letters in pages that go on where the last row was, also when that is gone', async () => {
     await using world = await World.make(factory)
     for (const id of ['a', 'b', 'c', 'd'])
