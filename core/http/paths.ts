@@ -2,7 +2,7 @@
 import { GatewayError } from '../api.ts'
 
 export interface Target {
-  /** Decoded, no dot segments, no doubled slashes, no control characters. */
+  /** Decoded, no control characters, and but for the id of a conversation no dot segments and no doubled slashes. */
   readonly path: string
   /** Without the question mark, as it arrived. */
   readonly query: string
@@ -12,11 +12,14 @@ export interface Target {
 const PLAIN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w~.!$&'()*+,;=:@-]+)+$|^\/$/u
 /** Controls (NUL among them), and what systems behind us take for a slash. */
 const FORBIDDEN = /[\u0000-\u001F\u007F\\/]/u
+const CONTROLS = /[\u0000-\u001F\u007F]/u
 
 /**
  * The only reading of a request target: routing, authorisation and adapters see the same path. Only the origin form is
  * taken (RFC 9112 §3.2.1). Doubled slashes are collapsed; dot segments, encoded slashes, backslashes, control characters
- * and broken percent-encoding are refused, because a proxy in front may have read them otherwise. Throws `DECODE_FAILED`.
+ * and broken percent-encoding are refused, because a proxy in front may have read them otherwise. One segment may hold
+ * encoded slashes and backslashes: the id in `…/conversations/{id}/messages`, a name that its sender chose and that is only
+ * ever compared. Throws `DECODE_FAILED`.
  */
 export function readTarget(target: string): Target {
   if (target.charCodeAt(0) !== 47)
@@ -35,11 +38,16 @@ function canonical(path: string): string {
     if (encoded === '' && !last) continue
     const segment = decode(encoded)
     if (segment === '.' || segment === '..') throw bad('the path must not contain dot segments')
-    if (FORBIDDEN.test(segment))
+    const forbidden = isConversation(raw, index) ? CONTROLS : FORBIDDEN
+    if (forbidden.test(segment))
       throw bad('the path must not contain encoded slashes, backslashes or control characters')
     segments.push(segment)
   }
   return `/${segments.join('/')}`
+}
+
+function isConversation(raw: readonly string[], index: number): boolean {
+  return index === raw.length - 2 && raw[index - 1] === 'conversations' && raw[index + 1] === 'messages'
 }
 
 function decode(segment: string): string {

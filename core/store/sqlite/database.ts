@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -10,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
@@ -109,15 +110,32 @@ export function openFile(directory: string, options: { readonly mustSync?: boole
   }
 }
 
-/** The entry of a new directory must be on the disk before anything in it counts as stored. */
+/**
+ * Makes what is missing, level by level: `recursive` never ends where a parent that is there says ENOENT, as /proc does. The
+ * entry of a new directory must be on the disk before anything in it counts as stored.
+ */
 function makeDirectory(directory: string): void {
-  const first = mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (first === undefined || process.platform === 'win32') return
-  for (let made = directory; made.length >= first.length; made = dirname(made)) {
-    const parent = openSync(dirname(made), 'r')
-    fsyncSync(parent)
-    closeSync(parent)
+  const missing: string[] = []
+  for (let at = resolve(directory); !existsSync(at); at = dirname(at)) missing.unshift(at)
+  for (const level of missing) {
+    try {
+      mkdirSync(level, { mode: 0o700 })
+    } catch (error) {
+      if (existsSync(level)) continue // another process was faster
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        `the directory "${directory}" for the store cannot be made: give one that can be written`,
+        { cause: error },
+      )
+    }
+    if (process.platform !== 'win32') syncEntries(dirname(level))
   }
+}
+
+function syncEntries(directory: string): void {
+  const open = openSync(directory, 'r')
+  fsyncSync(open)
+  closeSync(open)
 }
 
 interface Witness {

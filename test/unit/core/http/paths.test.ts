@@ -46,6 +46,28 @@ test.each([
   expect(() => readTarget(target)).toThrow(expect.objectContaining({ code: 'DECODE_FAILED', status: 400 }))
 })
 
+test.each([
+  ['/v1/conversations/web%3Aa%2F%2Fb/messages?after=1', '/v1/conversations/web:a//b/messages'],
+  ['/v1/conversations/web:a%5C%5cb/messages', String.raw`/v1/conversations/web:a\\b/messages`],
+  ['/v1/conversations/x%2F..%2Fy/messages', '/v1/conversations/x/../y/messages'],
+  ['//api/v1//conversations/a%2f%2Fb/messages', '/api/v1/conversations/a//b/messages'],
+])('%s names a conversation with slashes in its id (DESIGN §11)', (target, path) => {
+  expect(readTarget(target).path).toBe(path)
+})
+
+test.each([
+  '/v1/conversations/a%2Fb/messages/',
+  '/v1/conversations/a%2Fb/messages/c',
+  '/v1/conversations/a%2Fb',
+  '/v1/conversations/a/b%2Fc/messages',
+  '/v1/conversations%2Fa%2Fb/messages',
+  '/v1/conversations/a%2Fb%00/messages',
+  '/v1/conversations/%2e%2e/messages',
+  '/v1/requests/a%2Fb/messages',
+])('%s is refused: only the id of a conversation may hold encoded slashes', (target) => {
+  expect(() => readTarget(target)).toThrow(expect.objectContaining({ code: 'DECODE_FAILED' }))
+})
+
 test('whatever the target, the path is canonical, and reading it again encoded gives the same path', () => {
   const piece = fc.oneof(
     fc.constantFrom(

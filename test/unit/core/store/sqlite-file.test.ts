@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { openSqliteStore } from '../../../../core/store/sqlite.ts'
 import { migrate, pragma } from '../../../../core/store/sqlite/schema.ts'
 import { accept, answering, message, settle, working } from '../../../conformance/store/world.ts'
 import { SqliteHarness, worldOn } from './sqlite-harness.ts'
@@ -144,3 +145,19 @@ test('the ledger’s waiting is what the file holds of open messages', async () 
   expect(waiting).toBe(3)
   await w.openAgain()
 })
+
+test.each(['under a file', 'where nothing can be made'])(
+  'a directory %s is refused at once, and named',
+  async (where) => {
+    await using harness = await make()
+    const file = join(harness.directory, 'file')
+    await writeFile(file, '')
+    // node:fs's recursive mkdir never ends below /proc
+    const base = where === 'under a file' || process.platform !== 'linux' ? file : '/proc'
+    const directory = join(base, 'nope/deeper')
+    await expect(openSqliteStore({ directory })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining(`"${directory}" for the store cannot be made`),
+    })
+  },
+)
