@@ -46,6 +46,10 @@ export interface HttpConfig {
   readonly maxConnections: number
   readonly maxHeaderBytes: number
 }
+  /** Lower case, `*` is any. */
+  readonly origins: readonly string[]
+  readonly maxSockets: number
+  readonly maxSocketsPerAddress: number
 
 export interface PluginsConfig {
   /** Absolute. */

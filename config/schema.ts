@@ -11,6 +11,7 @@ import {
   template,
   text,
   webAddress,
+  webOrigin,
 } from './values.ts'
 
 // ─── Sections ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -41,6 +42,14 @@ const http = z.strictObject({
   headerLimit: size(1024 ** 2)
     .prefault('16kb')
     .describe('The longest request head'),
+  origins: z
+    .array(webOrigin)
+    .default([])
+    .describe("Pages of these sites may open a WebSocket, besides the gateway's own; `'*'`: any"),
+  maxSockets: count(1_000_000).default(10_000).describe('WebSockets open at once; more are refused'),
+  maxSocketsPerAddress: count(1_000_000)
+    .default(1000)
+    .describe('WebSockets of one address; of an IPv6 caller his /64 counts as one'),
 })
 
 const jwt = z

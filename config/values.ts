@@ -73,6 +73,13 @@ export const webAddress = text
   })
   .transform((source) => source.replace(/\/+$/u, ''))
 
+/** What a browser sends as `Origin` (RFC 6454 §7), or `*`. Yields it in lower case. */
+export const webOrigin = text
+  .refine((source) => source === '*' || URL.parse(source)?.origin === source.toLowerCase(), {
+    error: "it must be an origin such as https://shop.example.com (no path), or '*'",
+  })
+  .transform((source) => source.toLowerCase())
+
 /** Names of components and programs become metric labels, paths and store keys. */
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/u
 

@@ -10,6 +10,8 @@ import type {
   HttpHandler,
   Log,
   Scope,
+  SocketHandler,
+  SocketOptions,
 } from './api.ts'
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse, Protect } from './calls.ts'
 import { createBreaker } from './guard/breaker.ts'
@@ -64,6 +66,7 @@ export interface Mounted {
 export interface Running {
   readonly role: Role
   readonly id: string
+  readonly sockets: MountedSocket[]
   readonly key: string
   readonly adapter: Adapter
   start(): Promise<void>
@@ -72,6 +75,15 @@ export interface Running {
 export interface RunningChannel extends Running {
   readonly inUse: ChannelInUse
   readonly mounts: readonly Mounted[]
+/** Takes WebSockets. */
+export interface MountedSocket {
+  readonly path: string
+  readonly handler: SocketHandler
+  readonly options: SocketOptions
+  /** Closed with the channel. */
+  readonly open: Set<{ close(code?: number, reason?: string): void }>
+}
+
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
 }
@@ -83,6 +95,7 @@ export interface RunningAgent extends Running {
   readonly inUse: AgentInUse
   readonly breaker: Breaker
 }
+  readonly sockets: readonly MountedSocket[]
 
 const START_MS = 30_000
 const DISPOSE_MS = 10_000
@@ -98,11 +111,13 @@ export function createChannel(
   adapter: Adapter,
   around: Surroundings,
 ): RunningChannel {
+/** 1012 in the IANA registry of WebSocket close codes. */
+const SERVICE_RESTART = 1012
   const life = create<Channel>('channel', { settings, adapter, component: adapter.channel, around })
   const mounts: Mounted[] = []
   const pushes = life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
-  const host = around.host({ settings, operations, mounts, pushes })
+  const host = around.host({ settings, operations, mounts, sockets, pushes })
   return {
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
@@ -111,13 +126,20 @@ export function createChannel(
     bodyLimitBytes: settings.bodyLimitBytes,
     inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
   }
+  const sockets: MountedSocket[] = []
 }
 
 export function createBackend(
   settings: BackendSettings,
   adapter: Adapter,
   around: Surroundings,
+    dispose: async () => {
+      for (const { open } of sockets)
+        for (const socket of open) socket.close(SERVICE_RESTART, 'connect again')
+      await life.running.dispose()
+    },
 ): RunningBackend {
+    sockets,
   const life = create<Backend>('backend', { settings, adapter, component: adapter.backend, around })
   const { instance } = life
   const inUse = new Map<string, OperationInUse>()

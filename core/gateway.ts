@@ -15,7 +15,7 @@ import { createHost } from './host.ts'
 import { adminMounts } from './http/admin.ts'
 import type { Unready } from './http/admin.ts'
 import { createEdge } from './http/edge.ts'
-import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
+import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { ADAPTER_LOG } from './log.ts'
@@ -176,7 +176,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...(channel.bodyLimitBytes !== undefined && { bodyLimitBytes: channel.bodyLimitBytes }),
       })),
     )
-    edge.mount([
+    const sockets: SocketMount[] = [...of.channels.values()].flatMap((channel) =>
+      channel.sockets.map((socket) => ({
+        ...socket,
+        channel: channel.id,
+        ...(channel.access !== undefined && { access: channel.access }),
+      })),
+    )
+    const all: Mount[] = [
       ...mounts,
       {
         path: CALLBACK_PATH,
@@ -201,7 +208,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         deadLetters: (page) => deadLettersOf(store, page),
         reload: async () => ({ ...(await reload()) }),
       }),
-    ])
+    ]
+    edge.mount(all, sockets)
   }
 
   function unready(): readonly Unready[] {
@@ -281,7 +289,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
   metrics.onScrape(async () => {
-    metrics.connections.set(edge.connections, 'http')
+    const kept = cache?.figures() ?? []
+    metrics.cacheEntries.set(kept.reduce((sum, { entries }) => sum + entries, 0))
+    metrics.cacheBytes.set(kept.reduce((sum, { bytes }) => sum + bytes, 0))
+    metrics.connections.set(edge.connections - edge.webSockets, 'http')
+    metrics.connections.set(edge.webSockets, 'websocket')
     for (const row of await store.find({ by: 'ledger' })) {
       if (row.row !== 'ledger') continue
       metrics.queueDepth.set(row.waiting)

@@ -142,11 +142,15 @@ export async function buildGeneration({
 function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {
   const owners = new Map<string, string>()
   for (const channel of channels.values()) {
-    for (const { path } of channel.mounts) {
-      const owner = owners.get(path)
+    const places = [
+      ...channel.mounts.map(({ path }) => path),
+      ...channel.sockets.map(({ path }) => `WebSockets at ${path}`),
+    ]
+    for (const place of places) {
+      const owner = owners.get(place)
       if (owner !== undefined && owner !== channel.id)
-        throw new GatewayError('INTERNAL', `channels "${owner}" and "${channel.id}" both serve ${path}`)
-      owners.set(path, channel.id)
+        throw new GatewayError('INTERNAL', `channels "${owner}" and "${channel.id}" both serve ${place}`)
+      owners.set(place, channel.id)
     }
   }
 }

@@ -19,7 +19,7 @@ export interface HostOptions {
 }
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
-  const { settings, operations, mounts, pushes } = parts
+  const { settings, operations, mounts, sockets, pushes } = parts
   const { pipeline, store, open, stopping } = options
   const origin = { id: settings.id, pushes }
   return {
@@ -30,13 +30,19 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     log: createLogReader({ store, channel: settings.id, open, stopping }),
     identify: (credential) => options.identify(credential, settings.id),
     serve(path, handler) {
-      if (!path.startsWith('/'))
-        throw new GatewayError(
-          'INTERNAL',
-          `channel "${settings.id}": the path "${path}" does not begin with /`,
-        )
+      checkPath(path)
       mounts.push({ path, handler })
       options.remount()
     },
+    socket(path, handler, socketOptions = {}) {
+      checkPath(path)
+      sockets.push({ path, handler, options: socketOptions, open: new Set() })
+      options.remount()
+    },
+  }
+
+  function checkPath(path: string): void {
+    if (!path.startsWith('/'))
+      throw new GatewayError('INTERNAL', `channel "${settings.id}": the path "${path}" does not begin with /`)
   }
 }

@@ -23,8 +23,13 @@ import type {
   Message,
   Reply,
   Scope,
+  SocketHandler,
   State,
 } from './api.ts'
+import { testSocket } from './testing-socket.ts'
+import type { TestSocket } from './testing-socket.ts'
+
+export type { TestSocket } from './testing-socket.ts'
 
 export interface ScopeOptions {
   readonly id?: string
@@ -76,13 +81,17 @@ export interface TestHost extends ChannelHost {
   readonly drafts: readonly Draft[]
   /** What `accept` does from now on: reply with this, or throw this. */
   answer(with_: Reply | GatewayError | undefined): void
-  handle(request: Partial<HttpRequest> & { readonly path: string }): ReturnType<HttpHandler>
+  handle(request: TestRequest): ReturnType<HttpHandler>
+  /** Opens a WebSocket at this very path. */
+  connect(request: TestRequest): TestSocket
 }
+export type TestRequest = Partial<HttpRequest> & { readonly path: string }
 
 /** A host that remembers drafts and answers as told. */
 export function testHost(operations: Readonly<Record<string, ChannelOperation>> = {}): TestHost {
   const drafts: Draft[] = []
   const handlers = new Map<string, HttpHandler>()
+  const socketHandlers = new Map<string, SocketHandler>()
   let next: Reply | GatewayError | undefined
   return {
     drafts,
@@ -104,6 +113,9 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     serve(path, handler) {
       handlers.set(path, handler)
     },
+    socket(path, handler) {
+      socketHandlers.set(path, handler)
+    },
     async draft(operation, body, base) {
       if (Object.keys(operations).length > 0 && !Object.hasOwn(operations, operation)) return undefined
       const kind = operations[operation]?.kind ?? base.kind
@@ -118,20 +130,28 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
       )
       const handler = path === undefined ? undefined : handlers.get(path)
       if (handler === undefined) throw new Error(`nothing serves ${request.path}`)
-      return handler(
-        {
-          method: 'POST',
-          query: '',
-          headers: {},
-          body: new Uint8Array(),
-          remote: '127.0.0.1',
-          origin: 'http://127.0.0.1:8080',
-          identity: { role: 'program', id: 'test' },
-          ...request,
-        },
-        new AbortController().signal,
-      )
+      return handler(whole(request, 'POST'), new AbortController().signal)
     },
+    connect(request) {
+      const handler = socketHandlers.get(request.path)
+      if (handler === undefined) throw new Error(`nothing takes WebSockets at ${request.path}`)
+      const made = testSocket()
+      handler(made.socket, whole(request, 'GET'))
+      return made.peer
+    },
+  }
+}
+
+function whole(request: TestRequest, method: string): HttpRequest {
+  return {
+    method,
+    query: '',
+    headers: {},
+    body: new Uint8Array(),
+    remote: '127.0.0.1',
+    origin: 'http://127.0.0.1:8080',
+    identity: { role: 'program', id: 'test' },
+    ...request,
   }
 }
 

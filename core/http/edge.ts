@@ -1,5 +1,5 @@
 // The one listener: binds, hands requests to what is mounted, drains.
-import { createServer, type Server, type ServerOptions } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Log } from '../api.ts'
@@ -14,10 +14,12 @@ import { openFilesLeft } from './open-files.ts'
 import { PathTable } from './paths.ts'
 import type { RefusalReason } from './refusal.ts'
 import { readTls, type TlsFiles } from './tls.ts'
+import { createWebSockets, type SocketMount, type WebSockets } from './websocket.ts'
 
 export type { Access, Identifier } from './access.ts'
 export type { Mount } from './exchange.ts'
 export type { RefusalReason } from './refusal.ts'
+export type { SocketMount } from './websocket.ts'
 
 export interface ListenerConfig {
   readonly host: string
@@ -35,6 +37,11 @@ export interface ListenerConfig {
   readonly keepAliveTimeoutMs: number
   readonly maxConnections: number
   readonly maxHeaderBytes: number
+  /** Pages of these sites may open a WebSocket, besides our own: `https://shop.example.com`; `*` is any. */
+  readonly origins: readonly string[]
+  /** WebSockets open at once, of all callers and of one address. */
+  readonly maxSockets: number
+  readonly maxSocketsPerAddress: number
 }
 
 export interface EdgeOptions {
@@ -49,19 +56,25 @@ export interface EdgeOptions {
   readonly stallMs?: number
   /** Bytes of request bodies held at once. Default: 256 MB. */
   readonly bodyBudgetBytes?: number
+  /** Each WebSocket is pinged this often. Default: 25 s. */
+  readonly heartbeatMs?: number
+  /** What may wait for the peer of a WebSocket that does not read. Default: 1 MiB. */
+  readonly bufferedBytes?: number
 }
 
 export interface Edge extends AsyncDisposable {
   /** Binds. Until `mount` is called every path is 404. Throws `INTERNAL` where the address cannot be had. */
   start(): Promise<{ readonly port: number; readonly origin: string }>
   /** Replaces everything that is served, at once. Throws `TypeError` where a path stands twice; the old table stays then. */
-  mount(mounts: readonly Mount[]): void
+  mount(mounts: readonly Mount[], sockets?: readonly SocketMount[]): void
   /** Reads the certificate again, for new connections. Throws, and keeps the old one, where it cannot be used. */
   reloadTls(): Promise<void>
-  /** Takes no new connections, ends streams, lets requests finish until the deadline, then cuts what is left. */
+  /** Takes no new connections, ends streams, closes WebSockets with 1012, lets requests finish until the deadline, then cuts what is left. */
   drain(deadlineMs: number): Promise<void>
   /** Open connections. */
   readonly connections: number
+  /** Those among them that are WebSockets. */
+  readonly webSockets: number
 }
 
 const LINGER: LingerLimits = { maxBytes: 64 * 1024 * 1024, maxMs: 2000 }
@@ -94,9 +107,20 @@ export function createEdge(options: EdgeOptions): Edge {
     streams,
     draining: () => draining !== undefined,
   }
+  const webSockets: WebSockets = createWebSockets(gate, {
+    origins: http.origins.map((origin) => origin.toLowerCase()),
+    sockets: http.maxSockets,
+    perAddress: http.maxSocketsPerAddress,
+    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+    ...(options.bufferedBytes !== undefined && { bufferedBytes: options.bufferedBytes }),
+  })
 
   async function start(): Promise<{ port: number; origin: string }> {
-    const created = http.tls === undefined ? createServer(limitsOf(http)) : await createSecure(http, http.tls)
+    const serving = {
+      ...limitsOf(http),
+      shouldUpgradeCallback: (incoming: IncomingMessage) => webSockets.wants(incoming),
+    }
+    const created = http.tls === undefined ? createServer(serving) : await createSecure(serving, http.tls)
     server = created
     created.maxConnections = connectionLimit(http.maxConnections)
     created.maxHeadersCount = 0 // node:http would drop the rest silently; the head is checked instead
@@ -104,7 +128,7 @@ export function createEdge(options: EdgeOptions): Edge {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     })
-    guards = attachGuards(created, gate)
+    guards = attachGuards(created, gate, webSockets)
     await listen(created, http)
     created.on('error', onServerError)
     const { port } = created.address() as AddressInfo // it listens on TCP
@@ -131,6 +155,7 @@ export function createEdge(options: EdgeOptions): Edge {
     })
     await Promise.resolve() // `draining` is set: what is answered from here on says `Connection: close`
     guards?.closeQuiet()
+    webSockets.drain()
     for (const end of streams) end()
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy()
@@ -141,8 +166,9 @@ export function createEdge(options: EdgeOptions): Edge {
 
   return {
     start,
-    mount: (mounts) => {
+    mount: (mounts, socketMounts = []) => {
       table = new PathTable(mounts)
+      webSockets.mount(socketMounts)
     },
     reloadTls: async () => {
       if (http.tls === undefined) return
@@ -152,6 +178,9 @@ export function createEdge(options: EdgeOptions): Edge {
     drain,
     get connections() {
       return sockets.size
+    },
+    get webSockets() {
+      return webSockets.open
     },
     [Symbol.asyncDispose]: () => drain(0),
   }
@@ -171,9 +200,9 @@ function limitsOf(http: ListenerConfig): ServerOptions {
   }
 }
 
-async function createSecure(http: ListenerConfig, files: TlsFiles): Promise<TlsServer> {
+async function createSecure(serving: ServerOptions, files: TlsFiles): Promise<TlsServer> {
   return createTlsServer({
-    ...limitsOf(http),
+    ...serving,
     ...(await readTls(files)),
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
   })

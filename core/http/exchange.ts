@@ -118,7 +118,12 @@ function asDecoded(headers: Head['headers']): Head['headers'] {
   return rest
 }
 
-async function identify(gate: Gate, mount: Mount, request: Caller): Promise<Identity> {
+/** Throws `Refusal`. */
+export async function identify(
+  gate: Gate,
+  mount: Pick<Mount, 'access' | 'channel'>,
+  request: Caller,
+): Promise<Identity> {
   try {
     return await gate.identity.forHttp(request, mount.access, mount.channel)
   } catch (thrown) {
@@ -211,7 +216,11 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
   outgoing.end()
 }
 
-function remoteOf({ gate, connection, incoming }: Exchange, head: Head): string {
+/** The caller's address, behind trusted proxies the one they saw. */
+export function remoteOf(
+  { gate, connection, incoming }: Pick<Exchange, 'gate' | 'connection' | 'incoming'>,
+  head: Head,
+): string {
   const forwardedFor = gate.trusted === undefined ? undefined : head.headers['x-forwarded-for']
   const known = connection.caller
   if (known !== undefined && known.forwardedFor === forwardedFor) return known.address
@@ -222,7 +231,7 @@ function remoteOf({ gate, connection, incoming }: Exchange, head: Head): string 
 }
 
 /** Our base address as the caller sees it: the configured one, else what a trusted proxy saw, else the Host header. */
-function originOf({ gate, incoming }: Exchange, head: Head): string {
+export function originOf({ gate, incoming }: Pick<Exchange, 'gate' | 'incoming'>, head: Head): string {
   if (gate.publicUrl !== undefined) return gate.publicUrl
   const { socket } = incoming
   const secure = 'encrypted' in socket

@@ -9,6 +9,7 @@ import { type Gate, turnOf } from './exchange.ts'
 import { rawProblem } from './problem.ts'
 import { Refusal } from './refusal.ts'
 import type { Outgoing } from './respond.ts'
+import type { WebSockets } from './websocket.ts'
 
 export interface Guards {
   /** Closes every connection on which nothing is being answered; node:http spares those that have not sent a request yet. */
@@ -16,7 +17,7 @@ export interface Guards {
 }
 
 /** Leads every event of a server to one request's way, or to a refusal that is counted once and logged never. */
-export function attachGuards(server: Server | TlsServer, gate: Gate): Guards {
+export function attachGuards(server: Server | TlsServer, gate: Gate, sockets: WebSockets): Guards {
   const connections = new Map<Duplex, Connection>()
 
   const connectionOf = (socket: Socket): Connection => {
@@ -45,6 +46,16 @@ export function attachGuards(server: Server | TlsServer, gate: Gate): Guards {
     gate.onRefused('expectation')
     connectionOf(incoming.socket).close()
     outgoing.writeHead(417, { connection: 'close', 'content-length': 0 }).end()
+  })
+  server.on('upgrade', (incoming, socket: Duplex, first: Buffer) => {
+    const connection = connectionOf(incoming.socket)
+    // It is no longer one that requests come from: `closeQuiet` has nothing to do with it.
+    connections.delete(incoming.socket)
+    if (connection.busy) {
+      // RFC 6455 §4.1: nothing may be sent before the answer; what is still owed to an earlier request could not be told apart
+      gate.onRefused('pipeline')
+      socket.destroy()
+    } else void sockets.take({ incoming, socket, first, connection })
   })
   server.on('connect', (_incoming, socket: Duplex) => {
     gate.onRefused('method')

@@ -75,8 +75,8 @@ function oneLine(error: GatewayError): string {
 }
 
 /** The refusal of what is not yet a request, as bytes for the socket: the parser gave up, nothing else will answer. */
-export function rawProblem(error: GatewayError): string {
-  const { headers = {}, body } = problem(error)
+export function rawProblem(error: GatewayError, options: ProblemOptions = {}): string {
+  const { headers = {}, body } = problem(error, options)
   const lines = Object.entries({
     ...headers,
     'content-length': String(Buffer.byteLength(body)),

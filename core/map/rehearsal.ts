@@ -107,7 +107,7 @@ export class Rehearsal implements AsyncDisposable {
     return this.#opened
   }
 
-  #host({ operations, mounts }: ChannelParts): ChannelHost {
+  #host({ operations, mounts, sockets }: ChannelParts): ChannelHost {
     return {
       operations: operations.list,
       accept: (draft, options) => this.#accept(draft, options),
@@ -121,6 +121,8 @@ export class Rehearsal implements AsyncDisposable {
       },
       handed() {},
       serve: (path, handler) => void mounts.push({ path, handler }),
+      socket: (path, handler, options = {}) =>
+        void sockets.push({ path, handler, options, open: new Set() }),
       log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
       identify: async () => ({ role: 'program', id: 'map' }),
     }

@@ -73,6 +73,9 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     keepAliveTimeoutMs: 5000,
     maxConnections: 10_000,
     maxHeaderBytes: 16_384,
+    origins: [],
+    maxSockets: 10_000,
+    maxSocketsPerAddress: 1000,
   })
   expect(config.store).toEqual({
     retention: { ageMs: 30 * 86_400_000, maxBytes: 10 * 2 ** 30 },

@@ -12,6 +12,7 @@ import type {
   LogOptions,
   LogPage,
   Scope,
+  SocketHandler,
 } from 'dragoman'
 
 import rest from '../../../../adapters/rest/index.ts'
@@ -33,6 +34,7 @@ export interface TrialOptions {
 export class Trial implements AsyncDisposable {
   readonly handed: Handed[] = []
   readonly logged: string[] = []
+  readonly sockets = new Map<string, SocketHandler>()
   readonly channel
   readonly #handlers = new Map<string, HttpHandler>()
   readonly #closing = new AbortController()
@@ -122,6 +124,7 @@ export class Trial implements AsyncDisposable {
       },
       handed: () => undefined,
       serve: (path, handler) => this.#handlers.set(path, handler),
+      socket: (path, handler) => this.sockets.set(path, handler),
       operations: options.operations ?? {},
       draft:
         options.draft ??

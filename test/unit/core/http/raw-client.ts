@@ -7,6 +7,7 @@ import {
   type EdgeOptions,
   type ListenerConfig,
   type Mount,
+  type SocketMount,
 } from '../../../../core/http/edge.ts'
 import { createIdentity, type IdentityConfig } from '../../../../core/http/identity.ts'
 import { recordingLog, type RecordedLine } from './recording-log.ts'
@@ -23,6 +24,9 @@ export const listener: ListenerConfig = {
   keepAliveTimeoutMs: 5000,
   maxConnections: 100,
   maxHeaderBytes: 4096,
+  origins: [],
+  maxSockets: 100,
+  maxSocketsPerAddress: 100,
 }
 
 export interface Running extends AsyncDisposable {
@@ -40,6 +44,7 @@ export interface RunOptions {
   readonly edge?: Partial<EdgeOptions>
   readonly identity?: IdentityConfig
   readonly mounts?: readonly Mount[]
+  readonly sockets?: readonly SocketMount[]
   /** Of the default mount at `/`. */
   readonly handler?: HttpHandler
 }
@@ -65,7 +70,7 @@ export async function running(options: RunOptions = {}): Promise<Running> {
       seen.push(request)
       return Promise.resolve(echo(request))
     })
-  edge.mount(options.mounts ?? [{ path: '/', channel: 'web', handler }])
+  edge.mount(options.mounts ?? [{ path: '/', channel: 'web', handler }], options.sockets)
   const { port, origin } = await edge.start()
   return { edge, port, origin, refused, lines, seen, [Symbol.asyncDispose]: () => edge.drain(0) }
 }

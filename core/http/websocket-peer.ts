@@ -1,0 +1,154 @@
+// One WebSocket: messages one at a time with back pressure, a bound on what waits for a slow peer, a sign of life.
+import { WebSocket } from 'ws'
+import type { RawData } from 'ws'
+import type { Log, Socket } from '../api.ts'
+
+export interface PeerOptions {
+  readonly log: Log
+  /** What may wait for a peer that does not read. */
+  readonly bufferedBytes: number
+  /** Called once, when it is closed. */
+  readonly onGone: () => void
+}
+
+type Handler = Parameters<Socket['onMessage']>[0]
+type CloseHandler = Parameters<Socket['onClose']>[0]
+
+/** RFC 6455 §7.4.1, and the IANA registry for 1012 and 1013. */
+export const CLOSE = {
+  goingAway: 1001,
+  internal: 1011,
+  restart: 1012,
+  tryLater: 1013,
+} as const
+
+/** A peer that does not answer our close is cut off after this. */
+const CLOSE_MS = 3000
+/** RFC 6455 §5.5: a control frame holds 125 bytes, two of them the code. */
+const REASON_BYTES = 123
+
+export class Peer implements Socket {
+  readonly #ws: WebSocket
+  readonly #options: PeerOptions
+  readonly #waiting: (string | Uint8Array)[] = []
+  readonly #onClose: CloseHandler[] = []
+  #handler: Handler | undefined
+  #isWorking = false
+  #isAlive = true
+  /** By us: what still arrives is dropped. */
+  #isClosing = false
+  #closed: { readonly code: number; readonly reason: string } | undefined
+
+  constructor(ws: WebSocket, options: PeerOptions) {
+    this.#ws = ws
+    this.#options = options
+    ws.on('message', (data, isBinary) => this.#arrived(isBinary ? bytesOf(data) : textOf(data)))
+    ws.on('pong', () => {
+      this.#isAlive = true
+    })
+    ws.on('error', () => undefined) // ws has closed it with the code that fits; without a listener the process would end
+    ws.on('close', (code, reason) => this.#gone(code, String(reason)))
+  }
+
+  get protocol(): string {
+    return this.#ws.protocol
+  }
+
+  get buffered(): number {
+    return this.#ws.bufferedAmount
+  }
+
+  send(data: string | Uint8Array): Promise<boolean> {
+    if (this.#ws.readyState !== WebSocket.OPEN) return Promise.resolve(false)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#ws.send(data, (error) => resolve(error === undefined || error === null))
+    // ws buffers without bound for a stalled peer
+    if (this.buffered > this.#options.bufferedBytes) this.close(CLOSE.tryLater, 'you read too slowly')
+    return promise
+  }
+
+  onMessage(handler: Handler): void {
+    this.#handler = handler
+    if (this.#waiting.length > 0 && !this.#isWorking) void this.#work()
+  }
+
+  onClose(handler: CloseHandler): void {
+    if (this.#closed === undefined) this.#onClose.push(handler)
+    else handler(this.#closed.code, this.#closed.reason)
+  }
+
+  close(code = 1000, reason = ''): void {
+    if (this.#isClosing || this.#closed !== undefined) return
+    this.#isClosing = true
+    this.#waiting.length = 0
+    this.#ws.close(code, truncated(reason))
+    const cut = setTimeout(() => this.#ws.terminate(), CLOSE_MS)
+    this.#ws.once('close', () => clearTimeout(cut))
+    this.#ws.resume() // its answer is to be read
+  }
+
+  /** Cuts off a peer that has not answered the last ping, else sends the next one. While a handler runs nothing is read: that peer is not to blame. */
+  beat(): void {
+    if (!this.#isAlive && !this.#isWorking) {
+      this.#ws.terminate()
+      return
+    }
+    this.#isAlive = false
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping()
+  }
+
+  #arrived(message: string | Uint8Array): void {
+    if (this.#isClosing) return
+    this.#isAlive = true
+    this.#waiting.push(message)
+    if (this.#isWorking || this.#handler === undefined) this.#ws.pause()
+    else void this.#work()
+  }
+
+  /** The messages that were read together with the one in hand wait; the socket is read again when none is left. */
+  async #work(): Promise<void> {
+    this.#isWorking = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        const done = this.#handler?.(next)
+        if (done === undefined) continue
+        this.#ws.pause()
+        await done
+      }
+    } catch (error) {
+      this.#options.log.error('a message on a WebSocket failed', { error })
+      this.close(CLOSE.internal, 'the gateway made a mistake')
+    } finally {
+      this.#isWorking = false
+      this.#isAlive = true // whatever it has sent meanwhile was not read
+      this.#ws.resume()
+    }
+  }
+
+  #gone(code: number, reason: string): void {
+    this.#closed = { code, reason }
+    this.#options.onGone()
+    for (const handler of this.#onClose) {
+      try {
+        handler(code, reason)
+      } catch (error) {
+        this.#options.log.error('the end of a WebSocket was not taken note of', { error })
+      }
+    }
+  }
+}
+
+function textOf(data: RawData): string {
+  return Buffer.from(bytesOf(data).buffer).toString()
+}
+
+/** A copy: a view on the socket's buffer would keep all of it. */
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return new Uint8Array(Buffer.concat(data))
+  return new Uint8Array(data)
+}
+
+function truncated(reason: string): string {
+  const bytes = Buffer.from(reason)
+  return bytes.length <= REASON_BYTES ? reason : new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 3))
+}

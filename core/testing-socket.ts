@@ -1,0 +1,57 @@
+// A WebSocket without a network: what a channel's handler is given in a test, and the other end of it.
+import type { Socket } from './api.ts'
+
+/** The client's end. */
+export interface TestSocket {
+  /** What the channel has sent, in order. */
+  readonly sent: readonly (string | Uint8Array)[]
+  /** Set when it is closed, by whomever. */
+  readonly closed: { readonly code: number; readonly reason: string } | undefined
+  /** Hands a message in; resolves when the channel is done with it, and every one before it. A throw closes with 1011. */
+  say(data: string | Uint8Array): Promise<void>
+  close(code?: number, reason?: string): void
+}
+
+/** Both ends of a socket; sends reach the other end at once. */
+export function testSocket(protocol = ''): { readonly socket: Socket; readonly peer: TestSocket } {
+  const sent: (string | Uint8Array)[] = []
+  const onClose: Parameters<Socket['onClose']>[0][] = []
+  let onMessage: Parameters<Socket['onMessage']>[0] | undefined
+  let closed: TestSocket['closed']
+  let before: Promise<void> = Promise.resolve()
+  const close = (code = 1000, reason = ''): void => {
+    if (closed !== undefined) return
+    closed = { code, reason }
+    for (const handler of onClose) handler(code, reason)
+  }
+  const socket: Socket = {
+    protocol,
+    buffered: 0,
+    send(data) {
+      if (closed === undefined) sent.push(data)
+      return Promise.resolve(closed === undefined)
+    },
+    onMessage(handler) {
+      onMessage = handler
+    },
+    onClose(handler) {
+      if (closed === undefined) onClose.push(handler)
+      else handler(closed.code, closed.reason)
+    },
+    close,
+  }
+  const peer: TestSocket = {
+    sent,
+    get closed() {
+      return closed
+    },
+    say(data) {
+      before = before
+        .then(() => (closed === undefined ? onMessage?.(data) : undefined))
+        .catch(() => close(1011))
+      return before
+    },
+    close,
+  }
+  return { socket, peer }
+}
