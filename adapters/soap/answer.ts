@@ -103,6 +103,7 @@ function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Ans
     throw new GatewayError(
       'BACKEND_FAILED',
       `${name(caller)} answered ${response.status}, ${soapCode}: ${fault.message}`,
+      { detail: { status: response.status, soapCode } },
     )
   return { fault }
 }
@@ -117,6 +118,7 @@ function httpFailure(caller: Caller, response: Response): GatewayError {
     'BACKEND_FAILED',
     `${name(caller)} answered ${response.status} without a SOAP answer`,
     {
+      detail: { status: response.status },
       // SEMANTICS 3: too many requests means none of this one was done
       ...(response.status === 429 ? { notExecuted: true } : {}),
       ...(Number.isFinite(retry) && retry > 0 ? { retryAfterMs: retry * 1000 } : {}),

@@ -1,7 +1,7 @@
 // Verifies XML Signatures (WSS X.509 Token Profile 1.1) on the tree of the one reader.
 import { createHash, verify, type X509Certificate } from 'node:crypto'
 import { attribute, childElement, childElements, textOf, type XmlElement } from '../xml/tree.ts'
-import { canonicalize, exclusiveC14n } from './c14n.ts'
+import { canonicalize, canonicalizeInclusive, exclusiveC14n, inclusiveC14n } from './c14n.ts'
 import { isBelieved, signerOf } from './certificates.ts'
 import { ds, elementById, refused } from './wsse.ts'
 
@@ -66,7 +66,7 @@ export function verifySignature(rules: VerifyRules): X509Certificate {
     algorithm.key !== signer.publicKey.asymmetricKeyType
   )
     throw refused('UnsupportedAlgorithm', `signature algorithm "${method.slice(0, 120)}" is not accepted`)
-  const canonical = canonicalInfo(info)
+  const canonical = canonicalInfo(info, rules.root)
   const key = { key: signer.publicKey, dsaEncoding: 'ieee-p1363' as const } // RFC 6931 §2.3.6: r and s, not DER
   if (!verify(algorithm.hash, Buffer.from(canonical), key, Buffer.from(textOf(value), 'base64')))
     throw refused('FailedCheck', 'the signature does not fit')
@@ -76,14 +76,12 @@ export function verifySignature(rules: VerifyRules): X509Certificate {
   return signer
 }
 
-function canonicalInfo(info: XmlElement): string {
+function canonicalInfo(info: XmlElement, root: XmlElement): string {
   const method = childElement(info, ds, 'CanonicalizationMethod')
   const algorithm = method === undefined ? '' : (attribute(method, 'Algorithm') ?? '')
+  if (algorithm === inclusiveC14n) return canonicalizeInclusive(info, { root })
   if (method === undefined || algorithm !== exclusiveC14n)
-    throw refused(
-      'UnsupportedAlgorithm',
-      `canonicalization "${algorithm.slice(0, 120)}" is not exclusive XML canonicalization`,
-    )
+    throw refused('UnsupportedAlgorithm', `canonicalization "${algorithm.slice(0, 120)}" is not accepted`)
   return canonicalize(info, { inclusive: prefixList(method) })
 }
 
@@ -101,12 +99,11 @@ function referencedElements(
     if (!uri.startsWith('#') || uri.length < 2)
       throw refused('InvalidSecurity', `a signature refers to "${uri.slice(0, 80)}", not to an id`)
     const target = elementById(root, uri.slice(1))
-    const { inclusive, enveloped } = transformsOf(reference)
+    const canonical = transformed(target, { reference, signature, root })
     const method = algorithmOf(reference, 'DigestMethod')
     const hash = digests.get(method)
     if (hash === undefined || (hash === 'sha1' && !sha1))
       throw refused('UnsupportedAlgorithm', `digest "${method.slice(0, 120)}" is not accepted`)
-    const canonical = canonicalize(target, { inclusive, ...(enveloped ? { without: signature } : {}) })
     const digest = createHash(hash).update(canonical).digest('base64')
     const wanted = childElement(reference, ds, 'DigestValue')
     if (wanted === undefined || textOf(wanted).replaceAll(/\s/g, '') !== digest)
@@ -115,22 +112,24 @@ function referencedElements(
   })
 }
 
-function transformsOf(reference: XmlElement): {
-  readonly inclusive: readonly string[]
-  readonly enveloped: boolean
-} {
+/** XML Signature §4.4.3.2: what no transform made octets of is canonicalized inclusively. */
+function transformed(
+  target: XmlElement,
+  { reference, signature, root }: { reference: XmlElement; signature: XmlElement; root: XmlElement },
+): string {
   const list = childElement(reference, ds, 'Transforms')
-  let inclusive: readonly string[] | undefined
-  let enveloped = false
+  let without: XmlElement | undefined
+  let canonical: string | undefined
   for (const transform of list === undefined ? [] : childElements(list)) {
     const algorithm = attribute(transform, 'Algorithm') ?? ''
-    if (algorithm === envelopedTransform && inclusive === undefined) enveloped = true
-    else if (algorithm === exclusiveC14n && inclusive === undefined) inclusive = prefixList(transform)
+    if (canonical === undefined && algorithm === envelopedTransform) without = signature
+    else if (canonical === undefined && algorithm === exclusiveC14n)
+      canonical = canonicalize(target, { inclusive: prefixList(transform), without })
+    else if (canonical === undefined && algorithm === inclusiveC14n)
+      canonical = canonicalizeInclusive(target, { root, without })
     else throw refused('UnsupportedAlgorithm', `transform "${algorithm.slice(0, 120)}" is not accepted`)
   }
-  if (inclusive === undefined)
-    throw refused('UnsupportedAlgorithm', 'signed parts need exclusive XML canonicalization')
-  return { inclusive, enveloped }
+  return canonical ?? canonicalizeInclusive(target, { root, without })
 }
 
 function prefixList(owner: XmlElement): string[] {

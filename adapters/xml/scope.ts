@@ -19,6 +19,11 @@ export class NamespaceScope implements ReadonlyMap<string, string> {
     return this.#lastInner
   }
 
+  /** What its element declares itself; `''` for `xmlns=""`. */
+  get own(): ReadonlyMap<string, string> {
+    return this.#own
+  }
+
   get(prefix: string): string | undefined {
     const uri = this.#own.get(prefix)
     if (uri === undefined) return this.#outer?.get(prefix) // as deep as the document at most

@@ -55,6 +55,23 @@ describe('a channel that asks for signatures', () => {
     },
   )
 
+  test('takes what xmlsec1 signed by inclusive canonicalization, also as what no transform means (XML Signature §4.4.3.2)', async () => {
+    await using running = await serve({ config: { security }, scope: { now } })
+    const text = new TextDecoder().decode(signed('xmlsec-inclusive'))
+    expect((await running.post(text)).status).toBe(200)
+    expect(running.identities).toEqual([{ role: 'program', id: 'erp' }])
+    for (const changed of [
+      text.replace('xml:lang="de"', 'xml:lang="fr"'), // what it inherits is signed too
+      text.replace('xmlns:xsd=', 'xmlns:xse='),
+      text.replace('2027-01-01T11:59:00Z', '2027-01-01T11:59:01Z'),
+      text.replace('>1</o:ticketId>', '>2</o:ticketId>'),
+    ]) {
+      expect(changed).not.toBe(text)
+      expect((await running.post(changed)).status).toBe(500)
+    }
+    expect(running.identities).toHaveLength(1)
+  })
+
   test('refuses SHA-1 where the config does', async () => {
     await using running = await serve({ config: { security: { ...security, sha1: false } }, scope: { now } })
     expect((await running.post(signed('zeep-issuer-serial'))).status).toBe(500)

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import { WSSecurityCert } from 'soap'
 import { describe, expect, test } from 'vitest'
 import { testScope } from 'dragoman/testing'
-import { canonicalize } from '../../../../adapters/soap/c14n.ts'
+import { canonicalize, canonicalizeInclusive } from '../../../../adapters/soap/c14n.ts'
 import { backendConfig, channelConfig } from '../../../../adapters/soap/config.ts'
 import { packEnvelope, readEnvelope, type Envelope } from '../../../../adapters/soap/envelope.ts'
 import { backendGuard, channelGuard } from '../../../../adapters/soap/security.ts'
 import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
+import { childElements, type XmlElement } from '../../../../adapters/xml/tree.ts'
 import { fixtures } from './corpus.ts'
 import { envelope, getTicket } from './service.ts'
 
@@ -66,6 +67,45 @@ describe('exclusive canonicalization', () => {
     expect(canonicalize(readXmlText('<a xmlns:v="urn:v"><b/></a>'), { inclusive: ['v', 'w'] })).toBe(
       '<a xmlns:v="urn:v"><b></b></a>',
     )
+  })
+})
+
+describe('inclusive canonicalization (Canonical XML 1.0)', () => {
+  const first = (parent: XmlElement): XmlElement => {
+    const [found] = childElements(parent)
+    if (found === undefined) throw new Error('no element')
+    return found
+  }
+
+  test('brings every declaration in scope and the nearest xml: attributes along (§2.3, §2.4)', () => {
+    const root = readXmlText(
+      '<a xmlns="urn:d" xmlns:u="urn:unused" xml:lang="de" xml:space="preserve"><b xml:lang="fr" xmlns:u="urn:other"><c z="1" a="2"/></b></a>',
+    )
+    expect(canonicalizeInclusive(first(first(root)), { root })).toBe(
+      '<c xmlns="urn:d" xmlns:u="urn:other" a="2" z="1" xml:lang="fr" xml:space="preserve"></c>',
+    )
+  })
+
+  test('repeats no declaration, and takes the default one back with xmlns="" (§2.3)', () => {
+    const root = readXmlText(
+      '<a xmlns="urn:d" xmlns:u="urn:u"><b xmlns:u="urn:u"/><c xmlns=""><d xmlns=""/></c><e xmlns:u="urn:v"><f xmlns:u="urn:v"/></e></a>',
+    )
+    expect(canonicalizeInclusive(root, { root })).toBe(
+      '<a xmlns="urn:d" xmlns:u="urn:u"><b></b><c xmlns=""><d></d></c><e xmlns:u="urn:v"><f></f></e></a>',
+    )
+  })
+
+  test('of many elements with declarations of their own grows with their number', () => {
+    const run = (count: number): number => {
+      const declared = Array.from({ length: 100 }, (_, at) => `xmlns:p${at}="urn:${at}"`).join(' ')
+      const inner = Array.from({ length: count }, (_, at) => `<b xmlns:q="urn:${at}"/>`).join('')
+      const root = readXmlText(`<a ${declared}>${inner}</a>`)
+      const begun = process.cpuUsage()
+      canonicalizeInclusive(root, { root })
+      return process.cpuUsage(begun).user
+    }
+    run(2000)
+    expect(run(20_000)).toBeLessThan(10 * 10 * Math.max(run(2000), 1000))
   })
 })
 
