@@ -17,6 +17,7 @@ export interface SoapFault {
   readonly detail: readonly XmlElement[]
   /** Header blocks that explain it: Upgrade, NotUnderstood (SOAP 1.2 Part 1 §5.4.7, §5.4.8). */
   readonly headers: readonly XmlElement[]
+  /** Where waiting helps (RFC 9110 §10.2.3). */
   readonly retryAfterMs?: number
 }
 
@@ -82,13 +83,14 @@ export function faultOfError(thrown: unknown): SoapFault {
       headers: thrown.headers,
     }
   const error = GatewayError.from(thrown)
+  const { status, retryAfterMs = status === 503 || status === 429 ? 1000 : undefined } = error
   return {
     code: side[error.code],
     subcode: { uri: ns.gateway, local: error.code },
     reason: error.message,
     detail: [],
     headers: [],
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }
 }
 

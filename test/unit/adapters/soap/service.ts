@@ -97,9 +97,14 @@ export function getTicket(id = '1'): string {
   return `<m:GetTicket xmlns:m="${orders}"><m:ticketId>${id}</m:ticketId></m:GetTicket>`
 }
 
+/** The answer's bytes. */
+export function bytesOf({ body }: HttpResponse): Uint8Array {
+  return body instanceof Uint8Array ? body : new Uint8Array(0)
+}
+
 /** The answer's text. */
 export function bodyText(response: HttpResponse): string {
-  return response.body instanceof Uint8Array ? new TextDecoder().decode(response.body) : ''
+  return new TextDecoder().decode(bytesOf(response))
 }
 
 /** The answer without what may differ between two writers: prefixes and declarations of its root's namespaces. */
