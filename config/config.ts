@@ -45,11 +45,11 @@ export interface HttpConfig {
   readonly keepAliveTimeoutMs: number
   readonly maxConnections: number
   readonly maxHeaderBytes: number
-}
   /** Lower case, `*` is any. */
   readonly origins: readonly string[]
   readonly maxSockets: number
   readonly maxSocketsPerAddress: number
+}
 
 export interface PluginsConfig {
   /** Absolute. */

@@ -55,6 +55,7 @@ export interface ChannelParts {
   readonly settings: ChannelSettings
   readonly operations: Operations
   readonly mounts: Mounted[]
+  readonly sockets: MountedSocket[]
   readonly pushes: boolean
 }
 
@@ -63,18 +64,6 @@ export interface Mounted {
   readonly handler: HttpHandler
 }
 
-export interface Running {
-  readonly role: Role
-  readonly id: string
-  readonly sockets: MountedSocket[]
-  readonly key: string
-  readonly adapter: Adapter
-  start(): Promise<void>
-  dispose(): Promise<void>
-}
-export interface RunningChannel extends Running {
-  readonly inUse: ChannelInUse
-  readonly mounts: readonly Mounted[]
 /** Takes WebSockets. */
 export interface MountedSocket {
   readonly path: string
@@ -84,6 +73,18 @@ export interface MountedSocket {
   readonly open: Set<{ close(code?: number, reason?: string): void }>
 }
 
+export interface Running {
+  readonly role: Role
+  readonly id: string
+  readonly key: string
+  readonly adapter: Adapter
+  start(): Promise<void>
+  dispose(): Promise<void>
+}
+export interface RunningChannel extends Running {
+  readonly inUse: ChannelInUse
+  readonly mounts: readonly Mounted[]
+  readonly sockets: readonly MountedSocket[]
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
 }
@@ -95,11 +96,12 @@ export interface RunningAgent extends Running {
   readonly inUse: AgentInUse
   readonly breaker: Breaker
 }
-  readonly sockets: readonly MountedSocket[]
 
 const START_MS = 30_000
 const DISPOSE_MS = 10_000
 const CALLBACK_WITHIN_MS = 3_600_000
+/** 1012 in the IANA registry of WebSocket close codes. */
+const SERVICE_RESTART = 1012
 
 /** The same key and the same adapter: the same component. */
 export function keyOf(role: Role, settings: ComponentSettings): string {
@@ -111,35 +113,33 @@ export function createChannel(
   adapter: Adapter,
   around: Surroundings,
 ): RunningChannel {
-/** 1012 in the IANA registry of WebSocket close codes. */
-const SERVICE_RESTART = 1012
   const life = create<Channel>('channel', { settings, adapter, component: adapter.channel, around })
   const mounts: Mounted[] = []
+  const sockets: MountedSocket[] = []
   const pushes = life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
   const host = around.host({ settings, operations, mounts, sockets, pushes })
   return {
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
+    dispose: async () => {
+      for (const { open } of sockets)
+        for (const socket of open) socket.close(SERVICE_RESTART, 'connect again')
+      await life.running.dispose()
+    },
     mounts,
+    sockets,
     access: settings.access,
     bodyLimitBytes: settings.bodyLimitBytes,
     inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
   }
-  const sockets: MountedSocket[] = []
 }
 
 export function createBackend(
   settings: BackendSettings,
   adapter: Adapter,
   around: Surroundings,
-    dispose: async () => {
-      for (const { open } of sockets)
-        for (const socket of open) socket.close(SERVICE_RESTART, 'connect again')
-      await life.running.dispose()
-    },
 ): RunningBackend {
-    sockets,
   const life = create<Backend>('backend', { settings, adapter, component: adapter.backend, around })
   const { instance } = life
   const inUse = new Map<string, OperationInUse>()
