@@ -439,6 +439,15 @@ export interface ChannelHost {
   serve(path: string, handler: HttpHandler): void
   /** Takes WebSocket handshakes at this very path (RFC 6455); it may be served as well. */
   socket(path: string, handler: SocketHandler, options?: SocketOptions): void
+  /**
+   * One customer's end of the client protocol (DESIGN §12), the same for every transport: what arrives goes into
+   * `receive`, what comes out of `send` goes to the app. `send` may return a promise that settles when the transport has
+   * taken the frame; until then nothing further is pushed, so a slow reader costs no memory; `false` or a rejection ends the
+   * link. After a `kick` the link is closed and the transport closes its connection. Throws `FORBIDDEN` for who is no customer.
+   */
+  link(who: Identity, send: LinkSend, options?: LinkOptions): Link
+  /** Names a place where the client protocol is spoken, for /asyncapi.json. */
+  linkedAt(place: LinkPlace): void
   /** The channel's `operations`; empty means that every operation the protocol's own schema names is open. */
   readonly operations: Readonly<Record<string, ChannelOperation>>
   /**
@@ -451,6 +460,13 @@ export interface ChannelHost {
   log(conversation: string, after: number, options?: LogOptions): Promise<LogPage>
   /** Whom a credential names that did not come by HTTP. Throws `AUTH_FAILED`. */
   identify(credential: Credential): Promise<Identity>
+}
+
+/** Where the client protocol is spoken: MQTT topics with `{device}`, a path for the others; `up` from the app's point of view. */
+export interface LinkPlace {
+  readonly protocol: 'ws' | 'http' | 'mqtt'
+  readonly up: string
+  readonly down: string
 }
 
 /** What a protocol knows of a draft before the channel's `operations` are asked. */
@@ -515,6 +531,155 @@ export interface Socket {
   /** Called once, also at once if it is closed already. */
   onClose(handler: (code: number, reason: string) => void): void
   close(code?: number, reason?: string): void
+}
+
+// ─── Link ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The first on any link: opens or resumes. */
+export interface HelloFrame {
+  readonly t: 'hello'
+  readonly v: 1
+  /** An id the app keeps. */
+  readonly device: string
+  /** An id made together with the outbox: new after a re-install. */
+  readonly boot: string
+  /** The lowest `n` still in the outbox, or the next one. */
+  readonly first: number
+  /** What the app last knew of the inbox; empty and 0: nothing. */
+  readonly epoch: string
+  readonly offset: number
+}
+export interface SendFrame {
+  readonly t: 'send'
+  /** The device's own counter: 1, 2, 3 … without holes per boot. */
+  readonly n: number
+  /** The client message id (UUIDv7), never used again. */
+  readonly id: string
+  /** `text` is short for one text part. `kind` is message (the default) or event; a request has its own surface. */
+  readonly message: Partial<Pick<Draft, 'type' | 'parts' | 'data' | 'conversation' | 'inReplyTo'>> & {
+    readonly kind?: 'message' | 'event'
+    readonly text?: string
+  }
+}
+/** Everything up to `offset` is stored by the app. `first`: as in hello, so that refusals it has passed are forgotten. */
+export interface AckFrame {
+  readonly t: 'ack'
+  readonly epoch: string
+  readonly offset: number
+  readonly first?: number
+}
+/** May be lost, is never queued: typing. */
+export interface SignalFrame {
+  readonly t: 'signal'
+  readonly conversation?: string
+  readonly name: string
+}
+export interface PingFrame {
+  readonly t: 'ping'
+}
+export type UpFrame = HelloFrame | SendFrame | AckFrame | SignalFrame | PingFrame
+
+/** A frame that was refused for good: its `n` is used up. */
+export interface RefusedFrame {
+  readonly n: number
+  readonly id: string
+  readonly code: string
+}
+export interface WelcomeFrame {
+  readonly t: 'welcome'
+  readonly epoch: string
+  readonly top: number
+  /** False: the inbox no longer reaches back to the app's cursor. Fetch the log; pushes go on after `top`. */
+  readonly recovered: boolean
+  /** The `n` wanted. */
+  readonly next: number
+  readonly refused: readonly RefusedFrame[]
+  /** Frames on their way at once. */
+  readonly window: { readonly up: number; readonly down: number }
+  /** A link that is silent for longer, in seconds, should say ping. */
+  readonly heartbeat: number
+}
+/** Everything up to `n` is durable or listed in a `refused`. */
+export interface OkFrame {
+  readonly t: 'ok'
+  readonly n: number
+  readonly id: string
+  readonly messageId: string
+  readonly sequence: number
+  readonly duplicate: boolean
+  /** The last refusals up to `n`; absent: none. `welcome` has them all. */
+  readonly refused?: readonly RefusedFrame[]
+}
+export interface NakFrame {
+  readonly t: 'nak'
+  /** Absent where the frame had none that could be read. */
+  readonly n?: number
+  readonly id?: string
+  readonly code: string
+  readonly message: string
+  /** False: for good. True: `n` is not used up, come again after `after` milliseconds. */
+  readonly retry: boolean
+  readonly after?: number
+}
+/** A `send` is missing: go back to `next`. */
+export interface GapFrame {
+  readonly t: 'gap'
+  readonly next: number
+}
+export interface MsgFrame {
+  readonly t: 'msg'
+  readonly epoch: string
+  readonly offset: number
+  readonly message: Omit<Message, 'raw'>
+}
+/** The cursor cannot be used: from here on it is (`epoch`, `top`), and what was before is in the log. After a hello a welcome follows. */
+export interface ResetFrame {
+  readonly t: 'reset'
+  readonly epoch: string
+  readonly top: number
+  readonly why: string
+}
+/** The link is closed: another one of this device has taken over, the credential is no good here, or the gateway stops. */
+export interface KickFrame {
+  readonly t: 'kick'
+  readonly code: 'replaced' | 'auth' | 'moved'
+  /** Milliseconds to wait before connecting again. */
+  readonly after: number
+}
+export interface PongFrame {
+  readonly t: 'pong'
+}
+export type DownFrame =
+  | WelcomeFrame
+  | OkFrame
+  | NakFrame
+  | GapFrame
+  | MsgFrame
+  | ResetFrame
+  | KickFrame
+  | PongFrame
+
+export type LinkSend = (frame: DownFrame) => void | Promise<unknown>
+
+export interface LinkOptions {
+  /** The only device that may say hello here (MQTT: the one in the topic); another one is kicked with `auth`. */
+  readonly device?: string
+  /** It lives for one exchange (HTTP): it never takes the place of a standing link. */
+  readonly transient?: boolean
+}
+
+export interface Link {
+  /**
+   * Takes what arrived: a frame or an array of frames, as JSON text, its bytes, or parsed. Frames are taken one at a time, in
+   * the order of the calls, also over all links of one device. Resolves when every frame has been answered by `send`
+   * (acknowledge only then). Rejects with `STORE_UNAVAILABLE` where one was not because the store cannot be reached
+   * (no PUBACK, 503), and with nothing else.
+   */
+  receive(frames: string | Uint8Array | Json): Promise<void>
+  /** Resolves when all that is in the inbox by now has been given to `send`, as far as the window allows; never rejects. */
+  caughtUp(): Promise<void>
+  /** The transport has lost it. Nothing is sent any more. */
+  close(): void
 }
 
 // ─── Backend and agent ───────────────────────────────────────────────────────────────────────────────────────────────
