@@ -1,0 +1,164 @@
+// Files to and from the platform: temporary media that live three days.
+import { GatewayError } from 'dragoman'
+import type { Answer, Json, Scope } from 'dragoman'
+import { LRUCache } from 'lru-cache'
+
+import { textIn } from './answer-text.ts'
+import type { Fields } from './answer-text.ts'
+import { rulingOf } from './errors.ts'
+import type { WireAnswer, WireCall } from './wire.ts'
+
+export type MediaType = 'image' | 'voice' | 'video' | 'file' | 'thumb'
+
+export interface MediaFile {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+  readonly name: string
+}
+
+/** Calls with a token. */
+export type Authorised = (
+  call: WireCall,
+  options: { readonly authorizer?: string | undefined; readonly signal: AbortSignal },
+) => Promise<WireAnswer>
+
+export interface Media {
+  /**
+   * The media_id of a file somewhere else, fetched and uploaded. Throws `ENCODE_FAILED` where the platform does not take
+   * such a file, else `BACKEND_FAILED`; nothing of the message has been sent then (`notExecuted`).
+   */
+  ofUrl(url: string, type: MediaType, to: Destination): Promise<string>
+}
+export interface Destination {
+  readonly authorizer?: string | undefined
+  readonly signal: AbortSignal
+}
+
+const UPLOAD_MS = 12_000
+/** What stands at an address may change: its media_id is used again for this long only. */
+const KNOWN_MS = 600_000
+const MAX_KNOWN = 500
+/** developers.weixin.qq.com "新增临时素材": image and video 10 MB, voice 2 MB; WeCom files 20 MB. */
+const maxBytes: Readonly<Record<MediaType, number>> = {
+  image: 10 * 1024 * 1024,
+  voice: 2 * 1024 * 1024,
+  video: 10 * 1024 * 1024,
+  file: 20 * 1024 * 1024,
+  thumb: 64 * 1024,
+}
+
+/** The upload of a file. Throws `ENCODE_FAILED` for one the platform would not take for its size. */
+export function uploadCall(file: MediaFile, type: MediaType): WireCall {
+  if (file.bytes.byteLength > maxBytes[type])
+    throw new GatewayError(
+      'ENCODE_FAILED',
+      `"${file.name}" has ${file.bytes.byteLength} bytes: the platform takes ${maxBytes[type]} as ${type}`,
+      { notExecuted: true },
+    )
+  const form = new FormData()
+  form.set('media', new Blob([new Uint8Array(file.bytes)], { type: file.mediaType }), file.name)
+  return { method: 'POST', path: '/cgi-bin/media/upload', query: { type }, body: form, timeoutMs: UPLOAD_MS }
+}
+
+/** The parameters of `uploadMedia`: `{ type, name?, mediaType?, content (base64) }`. Throws `DECODE_FAILED`. */
+export function uploadOf(params: Fields): WireCall {
+  const type = textIn(params, 'type') ?? ''
+  const content = textIn(params, 'content') ?? ''
+  if (!isMediaType(type))
+    throw wrong(`uploadMedia: "type" is ${JSON.stringify(type)}: one of ${Object.keys(maxBytes).join(', ')}`)
+  if (content === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(content) || content.length % 4 === 1)
+    throw wrong('uploadMedia: "content" must be the file in base64')
+  const mediaType = textIn(params, 'mediaType') ?? defaultTypes[type]
+  const name = textIn(params, 'name') ?? `${type}.${extensionOf(mediaType)}`
+  return uploadCall({ bytes: Buffer.from(content, 'base64'), mediaType, name }, type)
+}
+
+/** What a download yields: the file in base64, or the address of a video. */
+export function downloadedAnswer(answer: WireAnswer & { status: 'file' }): Answer {
+  const { bytes, mediaType, name } = answer
+  const data: Json = {
+    mediaType,
+    bytes: bytes.byteLength,
+    content: Buffer.from(bytes).toString('base64'),
+    ...(name !== undefined && { name }),
+  }
+  return { data }
+}
+
+/** Fetches and uploads what parts name by their address. */
+export function createMedia(fetch: Scope['fetch'], authorised: Authorised): Media {
+  const known = new LRUCache<string, string>({ max: MAX_KNOWN, ttl: KNOWN_MS })
+  return {
+    async ofUrl(url, type, { authorizer, signal }) {
+      const key = `${authorizer ?? ''} ${type} ${url}`
+      const found = known.get(key)
+      if (found !== undefined) return found
+      const file = await download(fetch, url, { type, signal })
+      const answer = await authorised(uploadCall(file, type), { authorizer, signal })
+      const id = mediaIdOf(answer, type)
+      known.set(key, id)
+      return id
+    },
+  }
+}
+
+function mediaIdOf(answer: WireAnswer, type: MediaType): string {
+  if (answer.status === 'error') {
+    const { verdict, says } = rulingOf(answer.code, answer.text)
+    throw new GatewayError(
+      verdict === 'refused' ? 'ENCODE_FAILED' : 'BACKEND_FAILED',
+      `the ${type} to send was not taken: ${says}`,
+      { notExecuted: true },
+    )
+  }
+  const fields = answer.status === 'ok' ? answer.fields : {}
+  const id = textIn(fields, 'media_id') ?? textIn(fields, 'thumb_media_id')
+  if (id !== undefined) return id
+  throw new GatewayError('BACKEND_FAILED', 'the answer to the upload has no media_id', { notExecuted: true })
+}
+
+/** Nothing of the message has been sent yet: every failure here is `notExecuted`. */
+async function download(
+  fetch: Scope['fetch'],
+  url: string,
+  { type, signal }: { readonly type: MediaType; readonly signal: AbortSignal },
+): Promise<MediaFile> {
+  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_MS)]) })
+  if (!response.ok)
+    throw new GatewayError('BACKEND_FAILED', `the ${type} to send: its address answers ${response.status}`, {
+      notExecuted: true,
+    })
+  const [mediaType = ''] = (response.headers.get('content-type') ?? defaultTypes[type]).split(';')
+  const last = new URL(url).pathname.split('/').at(-1) ?? ''
+  const name = /^[\w.-]{1,60}\.\w{1,5}$/.test(last) ? last : `${type}.${extensionOf(mediaType)}`
+  return { bytes: new Uint8Array(await response.arrayBuffer()), mediaType: mediaType.trim(), name }
+}
+
+const defaultTypes: Readonly<Record<MediaType, string>> = {
+  image: 'image/jpeg',
+  voice: 'audio/amr',
+  video: 'video/mp4',
+  file: 'application/octet-stream',
+  thumb: 'image/jpeg',
+}
+const extensions: Readonly<Record<string, string>> = {
+  'image/jpeg': 'jpg',
+  'image/png': 'png',
+  'image/gif': 'gif',
+  'audio/amr': 'amr',
+  'audio/mpeg': 'mp3',
+  'video/mp4': 'mp4',
+  'application/pdf': 'pdf',
+}
+
+function extensionOf(mediaType: string): string {
+  return Object.hasOwn(extensions, mediaType) ? (extensions[mediaType] ?? 'bin') : 'bin'
+}
+
+function isMediaType(type: string): type is MediaType {
+  return Object.hasOwn(maxBytes, type)
+}
+
+function wrong(message: string): GatewayError {
+  return new GatewayError('DECODE_FAILED', message, { notExecuted: true })
+}

@@ -1,0 +1,200 @@
+// The push of one part of an answer by the customer-service API, with its verdict: sent, refused, or nobody knows (SEMANTICS 6).
+import { GatewayError } from 'dragoman'
+import type { Delivery, Json, Message, Scope } from 'dragoman'
+
+import type { Account } from '../account.ts'
+import { partsOf } from '../outgoing.ts'
+import { replyContextOf } from '../reply-context.ts'
+import type { ReplyContext } from '../reply-context.ts'
+import { isFields } from './answer-text.ts'
+import { contentsOf, familyOf } from './contents.ts'
+import type { Content, Family } from './contents.ts'
+import { rulingOf } from './errors.ts'
+import type { Authorised, Media } from './media.ts'
+import { idOf } from './operations.ts'
+import type { Wire, WireAnswer, WireCall } from './wire.ts'
+import type { Windows } from './windows.ts'
+
+export interface SendParts {
+  readonly account: Account
+  readonly scope: Pick<Scope, 'state' | 'log'>
+  readonly authorised: Authorised
+  /** Without a token, for addresses that are their own credential. */
+  readonly wire: Wire
+  readonly media: Media
+  /** Absent: the product has no window. */
+  readonly windows: Windows | undefined
+  /** 微信客服: the account a customer wrote to last. */
+  readonly lastKfAccount: (customer: string) => Promise<string | undefined>
+}
+
+export type Send = (message: Message, key: string, signal: AbortSignal) => Promise<Delivery>
+
+type Address = Pick<ReplyContext, 'to' | 'authorizer' | 'openKfId' | 'agentId' | 'responseUrl'>
+
+/** The platform says "later" in seconds or minutes, never exactly. */
+const LATER_MS = 10_000
+/** How far a long text has come, should its push be repeated. */
+const PROGRESS_MS = 24 * 3_600_000
+const MAX_PIECES = 5
+
+/** Makes the push of one account. It never throws: what went wrong is in the delivery. */
+export function createSend(parts: SendParts): Send {
+  const { account, scope, media } = parts
+  const family = familyOf(account.product)
+
+  async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
+    const address = await addressOf(message, family, parts.lastKfAccount)
+    if (typeof address === 'string') return never(address)
+    const [part] = partsOf(message)
+    if (part === undefined)
+      return never('the answer has no text or other part that could be shown: give the route a `reply`')
+    const { authorizer } = address
+    const contents = await contentsOf(part, family, (url, type) =>
+      media.ofUrl(url, type, { authorizer, signal }),
+    )
+    if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
+    if (contents.length > MAX_PIECES)
+      return never(
+        `the text needs ${contents.length} messages, and the platform sends ${MAX_PIECES}: shorten it`,
+      )
+    const first = contents.length > 1 ? await doneOf(key) : 0
+    for (const [index, content] of contents.entries()) {
+      if (index < first) continue
+      const delivery = await sendOne(content, address, { key: `${key}#${index}`, signal })
+      if (delivery.status !== 'sent') return delivery
+      if (contents.length > 1)
+        await scope.state.put(`sent/${key}`, { done: index + 1 }, { ttlMs: PROGRESS_MS })
+    }
+    return { status: 'sent' }
+  }
+
+  async function doneOf(key: string): Promise<number> {
+    const found = await scope.state.get(`sent/${key}`)
+    const done = isFields(found?.value) ? found.value['done'] : undefined
+    return typeof done === 'number' ? done : 0
+  }
+
+  async function sendOne(
+    content: Content,
+    address: Address,
+    { key, signal }: { readonly key: string; readonly signal: AbortSignal },
+  ): Promise<Delivery> {
+    const { authorizer, to: openId } = address
+    const customer = { openId, ...(authorizer !== undefined && { authorizer }) }
+    const leave = await parts.windows?.take(customer)
+    if (leave?.status === 'closed') return never(leave.why)
+    const giveBack = async (): Promise<void> => {
+      if (leave?.status === 'open') await leave.giveBack()
+    }
+    let answer: WireAnswer
+    try {
+      answer = await posted(content, address, { key, signal })
+    } catch (error) {
+      const delivery = broken(error, family)
+      if (delivery.status === 'refused') await giveBack()
+      return delivery
+    }
+    if (answer.status !== 'error') return { status: 'sent' }
+    const { verdict, says } = rulingOf(answer.code, answer.text)
+    switch (verdict) {
+      case 'doubt':
+        // 微信客服 removes duplicates by msgid: a repeat is safe, whatever became of the first.
+        if (family === 'kf') return later(says)
+        return { status: 'unknown', reason: says }
+      case 'window':
+      case 'quota':
+        await parts.windows?.shut(customer)
+        return never(says)
+      case 'later':
+      case 'renew':
+      case 'setup':
+      case 'cursor':
+        await giveBack()
+        return later(says)
+      case 'refused':
+        await giveBack()
+        return never(says)
+    }
+  }
+
+  function posted(
+    content: Content,
+    address: Address,
+    { key, signal }: { readonly key: string; readonly signal: AbortSignal },
+  ): Promise<WireAnswer> {
+    const { authorizer, responseUrl } = address
+    if (family === 'bot')
+      return parts.wire({ method: 'POST', path: responseUrl ?? '', body: content }, signal)
+    return parts.authorised(callOf(content, address, { family, key, account }), { authorizer, signal })
+  }
+
+  return async (message, key, signal) => {
+    try {
+      return await deliver(message, key, signal)
+    } catch (error) {
+      return broken(error, family)
+    }
+  }
+}
+
+function callOf(
+  content: Content,
+  address: Address,
+  { family, key, account }: { readonly family: Family; readonly key: string; readonly account: Account },
+): WireCall {
+  const { to, openKfId, agentId = account.agentId } = address
+  if (family === 'wecom') {
+    const agentid: Json = /^\d{1,15}$/.test(agentId ?? '') ? Number(agentId) : (agentId ?? '')
+    return { method: 'POST', path: '/cgi-bin/message/send', body: { touser: to, agentid, ...content } }
+  }
+  if (family === 'kf') {
+    const body: Json = { touser: to, open_kfid: openKfId ?? '', msgid: idOf(key), ...content }
+    return { method: 'POST', path: '/cgi-bin/kf/send_msg', body }
+  }
+  return { method: 'POST', path: '/cgi-bin/message/custom/send', body: { touser: to, ...content } }
+}
+
+/** To whom; a text says why that cannot be told. */
+async function addressOf(
+  message: Message,
+  family: Family,
+  lastKfAccount: SendParts['lastKfAccount'],
+): Promise<Address | string> {
+  const context = replyContextOf(message.replyContext)
+  if (context === undefined && message.replyContext !== undefined)
+    return 'the reply context is of another adapter or version' // SEMANTICS 21
+  if (family === 'bot' && context?.responseUrl === undefined)
+    return 'a WeCom bot speaks only where it was spoken to: there is no address for a later answer'
+  const address: Address | undefined = context ?? defaultAddress(message)
+  if (address === undefined)
+    return `conversation "${message.conversation}" does not say which customer of the platform it is with`
+  if (family !== 'kf' || address.openKfId !== undefined) return address
+  const openKfId = await lastKfAccount(address.to)
+  if (openKfId === undefined) return `it is not known to which customer-service account "${address.to}" wrote`
+  return { ...address, openKfId }
+}
+
+/** A message that answers nothing, the text of an event: the default conversation names the customer (SEMANTICS 9). */
+function defaultAddress({ channel, conversation }: Message): Address | undefined {
+  const start = `${channel}:`
+  const to = conversation.startsWith(start) ? conversation.slice(start.length) : ''
+  return to === '' ? undefined : { to }
+}
+
+/** A line that broke. 微信客服 removes duplicates by msgid; elsewhere a repeat is safe only if nothing was sent. */
+function broken(error: unknown, family: Family): Delivery {
+  const { message, code, notExecuted, retryAfterMs } = GatewayError.from(error)
+  if (code === 'ENCODE_FAILED' || code === 'FORBIDDEN' || code === 'DECODE_FAILED') return never(message)
+  const afterMs = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }
+  if (notExecuted || family === 'kf') return { status: 'refused', retry: true, reason: message, ...afterMs }
+  return { status: 'unknown', reason: message }
+}
+
+function later(reason: string): Delivery {
+  return { status: 'refused', retry: true, reason, afterMs: LATER_MS }
+}
+
+function never(reason: string): Delivery {
+  return { status: 'refused', retry: false, reason }
+}
