@@ -26,13 +26,13 @@ describe('a gateway started as the README says', () => {
       },
     )
     ended = new Promise((done) => child.once('exit', done))
-    // The last hint ends with an empty line, but how many there are is the config's: two channels, two hints.
+    // The last hint ends with an empty line, but how many there are is the config's: three channels, three hints.
     await new Promise<void>((done, failed) => {
       child.once('exit', (code) => failed(new Error(`the gateway ended with ${code}`)))
       if (child.stdout === null) return
       createInterface({ input: child.stdout }).on('line', (line) => {
         printed.push(line)
-        if (hintsIn(printed).length === 2) done()
+        if (hintsIn(printed).length === 3) done()
       })
     })
     const { http } = JSON.parse(printed[0] ?? '') as { http: number } // the ready line
@@ -118,11 +118,14 @@ describe('a gateway started as the README says', () => {
 
   test('every hint that start prints is one line for sh, and is really answered', async () => {
     const hints = hintsIn(printed)
-    expect(hints.map(({ channel }) => channel)).toEqual(['web', 'crm'])
+    expect(hints.map(({ channel }) => channel)).toEqual(['web', 'crm', 'app'])
     const answers = await Promise.all(hints.map(({ command }) => curl(command)))
-    expect(answers.map(({ status }) => status)).toEqual([200, 200])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
     expect(answers[0]?.body).toContain('"reply"')
     expect(answers[1]?.body).toContain('GetOrderResponse')
+    expect(JSON.parse(answers[2]?.body ?? '')).toMatchObject({
+      data: { sendMessage: { conversation: 'app:you', reply: { text: expect.stringContaining('000777') } } },
+    })
   })
 })
 

@@ -1,0 +1,133 @@
+// What a GraphQL server answered: data, partial data, a business fault, or a breakage.
+import { GatewayError } from 'dragoman'
+import type { Answer, BackendCall, Fault, Json } from 'dragoman'
+
+import type { OperationConfig } from './backend-config.ts'
+import { compileExpression } from './expression.ts'
+import { isObject } from './json.ts'
+
+/** An answer as the client hands it over; the members are what the other side sent. */
+export interface Answered {
+  readonly status: number
+  readonly headers: Headers
+  readonly data?: unknown
+  readonly errors?: unknown
+  readonly extensions?: unknown
+}
+
+export interface ReadOptions {
+  /** The backend's name, for messages. */
+  readonly backend: string
+  readonly now: number
+}
+
+/** Reads one answer. Rejects with `BACKEND_FAILED`; its `detail` has the status and the first error's own code. */
+export type ReadAnswer = (answered: Answered, call: BackendCall, options: ReadOptions) => Promise<Answer>
+
+interface Failed {
+  readonly message: string
+  readonly code?: string
+  readonly extensions?: Json
+}
+const MAX_MESSAGE = 300
+
+/** Compiles how an operation's answers are read. */
+export function compileAnswer({
+  result,
+  metadata = {},
+  errors: rule,
+  faults,
+  notExecuted,
+}: OperationConfig): ReadAnswer {
+  const data = result === undefined ? undefined : compileExpression(result)
+  const marks = Object.entries(metadata).map(([name, source]) => [name, compileExpression(source)] as const)
+
+  return async (answered, call, { backend, now }) => {
+    const { status, headers } = answered
+    const where = `${backend}: ${call.operation}`
+    const failures = failuresOf(answered.errors)
+    const [first] = failures
+    const fail = (problem: string, cause?: unknown): GatewayError => {
+      const retryAfter = retryAfterMs(headers.get('retry-after'), now)
+      return new GatewayError('BACKEND_FAILED', `${where} ${problem}`, {
+        detail: { status, ...(first?.code !== undefined && { code: first.code }) },
+        ...(retryAfter !== undefined && { retryAfterMs: retryAfter }),
+        // SEMANTICS 3: a 429 proves it, a 503 where the operation declares it.
+        notExecuted: status === 429 || (status === 503 && notExecuted === true),
+        ...(cause !== undefined && { cause }),
+      })
+    }
+    // Overloads and refused credentials say nothing about the business, whatever the body is (DESIGN §10).
+    if (status >= 500 || NOT_BUSINESS.has(status)) throw fail(`answered ${status}`)
+    const fault = failures.find(({ code }) => code !== undefined && faults.includes(code))
+    if (fault !== undefined) return { fault: faultOf(fault) }
+    const content = answered.data as Json | undefined // what our own JSON parser made
+    const nothing = content === undefined || content === null || !isObject(content) || allNull(content)
+    if (first !== undefined && (rule === 'fail' || nothing))
+      throw fail(
+        `answered an error: ${first.message}${failures.length > 1 ? `, and ${failures.length - 1} more` : ''}`,
+      )
+    if (status < 200 || status > 299) throw fail(`answered ${status}`)
+    if (content === undefined) throw fail('answered what is no GraphQL result: data and errors are missing')
+
+    const texts: Record<string, string> = {}
+    if (failures.length > 0) texts['graphql:errors'] = JSON.stringify(failures)
+    const bindings = { message: call.message, headers: Object.fromEntries(headers) }
+    try {
+      const value = data === undefined ? content : await data(content, bindings)
+      for (const [name, expression] of marks) {
+        const mark = await expression(content, bindings)
+        if (mark !== undefined && mark !== null)
+          texts[name] = typeof mark === 'string' ? mark : JSON.stringify(mark)
+      }
+      return {
+        ...(value !== undefined && { data: value }),
+        ...(Object.keys(texts).length > 0 && { metadata: texts }),
+      }
+    } catch (error) {
+      throw fail(
+        `answered what the config cannot read: ${error instanceof Error ? error.message : String(error)}`,
+        error,
+      )
+    }
+  }
+}
+
+// 4xx that say nothing about the business: our credential, or not now.
+const NOT_BUSINESS = new Set([401, 403, 408, 429])
+
+function failuresOf(errors: unknown): readonly Failed[] {
+  if (!Array.isArray(errors)) return []
+  return errors.map((error: unknown) => {
+    if (!isObject(error)) return { message: 'an error without a message' }
+    const { message, extensions } = error
+    const code = isObject(extensions) ? extensions['code'] : undefined
+    return {
+      message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : 'an error without a message',
+      ...(typeof code === 'string' && { code }),
+      ...(extensions !== undefined && { extensions }),
+    }
+  })
+}
+
+function faultOf({ code, message, extensions }: Failed): Fault {
+  const detail = isObject(extensions)
+    ? Object.fromEntries(
+        Object.entries(extensions).filter(([name]) => name !== 'code' && name !== 'stacktrace'),
+      )
+    : {}
+  return { code: code ?? 'FAULT', message, ...(Object.keys(detail).length > 0 && { detail }) }
+}
+
+function allNull(content: Readonly<Record<string, Json>>): boolean {
+  return Object.values(content).every((value) => value === null)
+}
+
+/** RFC 9110 §10.2.3, in milliseconds from now: seconds or a date. */
+function retryAfterMs(field: string | null, now: number): number | undefined {
+  const value = (field ?? '').trim()
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
+  if (!/^[A-Z][a-z]{2}, /.test(value)) return undefined
+  const moment = Date.parse(value)
+  return Number.isNaN(moment) ? undefined : Math.max(0, moment - now)
+}

@@ -1,0 +1,125 @@
+// What the resolvers know: who calls, over what, and the way into the gateway.
+import type {
+  AcceptOptions,
+  Accepted,
+  ChannelHost,
+  Draft,
+  HttpRequest,
+  Identity,
+  Log,
+  Party,
+  Reply,
+} from 'dragoman'
+
+import { idempotencyKey } from './key.ts'
+
+/** One HTTP request, or one operation on a WebSocket. */
+export interface Call {
+  readonly host: ChannelHost
+  /** The channel's name. */
+  readonly channel: string
+  readonly identity: Identity
+  readonly transport: 'get' | 'post' | 'socket'
+  readonly request: HttpRequest
+  readonly raw?: Draft['raw']
+  /** The longest a caller may wait for the reply to a message, in milliseconds. */
+  readonly maxWaitMs: number
+  /** The caller is gone. */
+  readonly signal: AbortSignal
+  readonly log: Log
+}
+
+/** What was learned while one operation was executed, for `extensions`. */
+export interface Marks {
+  readonly answers: Map<string, Mark>
+  /** The log no longer reaches back to the subscriber's cursor: this is the oldest it has. */
+  oldest?: number
+  /** Replies that this response carries. */
+  readonly carried: string[]
+}
+
+/** How a root field was answered, where there is something to say beside its data. */
+export interface Mark {
+  readonly origin: Reply['origin']
+  readonly stale?: true
+  readonly asOf?: string
+  readonly fault?: Reply['fault']
+  readonly metadata?: Reply['metadata']
+}
+
+/** The context of an operation: what resolvers get as their third argument. */
+export interface Context {
+  readonly call: Call
+  readonly marks: Marks
+}
+
+export function newMarks(): Marks {
+  return { answers: new Map(), carried: [] }
+}
+
+/** Hands a draft in and notes what is to be said of the answer of the root field with this response key. */
+export async function accept(
+  draft: Draft,
+  { call, marks }: Context,
+  { key, ...options }: AcceptOptions & { readonly key: string },
+): Promise<Accepted> {
+  const { host, identity, signal } = call
+  const accepted = await host.accept(draft, { signal, identity, ...options })
+  const { reply } = accepted
+  if (reply === undefined) return accepted
+  marks.carried.push(accepted.id)
+  const { origin, stale, asOf, metadata, fault } = reply
+  if (origin === 'cache' || stale === true || metadata !== undefined || fault !== undefined)
+    marks.answers.set(key, {
+      origin,
+      ...(stale === true && { stale }),
+      ...(asOf !== undefined && { asOf }),
+      ...(fault !== undefined && { fault }),
+      ...(metadata !== undefined && { metadata }),
+    })
+  return accepted
+}
+
+/** The `extensions` of a result; undefined where there is nothing to say. Stale is said at the top too, with the oldest moment. */
+export function extensionsOf({ answers, oldest }: Marks): Readonly<Record<string, unknown>> | undefined {
+  if (answers.size === 0 && oldest === undefined) return undefined
+  const stale = [...answers.values()].filter((mark) => mark.stale === true)
+  const asOf = stale
+    .flatMap((mark) => (mark.asOf === undefined ? [] : [mark.asOf]))
+    .toSorted()
+    .at(0)
+  return {
+    ...(stale.length > 0 && { stale: true, ...(asOf !== undefined && { asOf }) }),
+    ...(answers.size > 0 && { answers: Object.fromEntries(answers) }),
+    ...(oldest !== undefined && { truncated: true, oldest }),
+  }
+}
+
+/** The sender where the operation names none: the credential's, else the channel itself (DESIGN §16, Callers). */
+export function callerOf({ identity, channel }: Call): Party {
+  if (identity.role === 'program') return { id: channel, role: 'system' }
+  return { id: identity.id, role: identity.role }
+}
+
+/** What every draft of a call carries: the bytes as they arrived, and the caller's trace (W3C Trace Context §3.2.1). */
+export function carriedBy({ raw, request }: Call): Pick<Draft, 'raw' | 'metadata'> {
+  const { traceparent } = request.headers
+  return {
+    ...(raw !== undefined && { raw }),
+    ...(traceparent !== undefined && traceparent.length <= 128 && { metadata: { traceparent } }),
+  }
+}
+
+/**
+ * The caller's own id of one field of a mutation: its `externalId`, else the Idempotency-Key of the request; with several
+ * fields, the key and the field's response key, so that each is one thing done once. Throws `DECODE_FAILED`.
+ */
+export function externalIdOf(
+  { request, transport }: Call,
+  given: string | null | undefined,
+  field: { readonly key: string; readonly alone: boolean },
+): string | undefined {
+  const header = transport === 'post' ? idempotencyKey(request.headers['idempotency-key']) : undefined
+  if (given !== null && given !== undefined) return given
+  return header === undefined || field.alone ? header : `${header}:${field.key}`
+}

@@ -1,0 +1,82 @@
+// The GraphQL channel: one path for queries, mutations and subscriptions.
+import type { Channel, ChannelHost, Component, HttpRequest, Scope } from 'dragoman'
+
+import { bindSchema } from './bind.ts'
+import { builtInRoots, builtInSchema } from './built-in.ts'
+import type { Call } from './call.ts'
+import { channelConfig } from './channel-config.ts'
+import type { ChannelConfig } from './channel-config.ts'
+import { answer } from './http.ts'
+import { openPersisted } from './persisted.ts'
+import { readSchema, schemaFirstRoots } from './schema-first.ts'
+import { createEngine } from './server.ts'
+import { serveSockets } from './socket.ts'
+
+export const channel: Component<Channel> = {
+  config: channelConfig,
+  create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+}
+
+function createChannel(config: ChannelConfig, scope: Scope): Channel {
+  const { path, schema: file, waitMs: maxWaitMs } = config
+  const { log, id } = scope
+  const closed = new AbortController()
+
+  return {
+    async start(host: ChannelHost, ending) {
+      const closing = AbortSignal.any([ending, closed.signal])
+      const schema =
+        file === undefined
+          ? bindSchema(builtInSchema(), builtInRoots)
+          : bindSchema(await readSchema(file, host.operations), schemaFirstRoots)
+      const persisted = await openPersisted(config.persisted)
+      const engine = createEngine({ config, schema, persisted, log })
+      const common = { host, channel: id, maxWaitMs, log }
+      const callOf = (asked: HttpRequest, transport: Call['transport']): Omit<Call, 'raw' | 'signal'> => ({
+        ...common,
+        identity: asked.identity,
+        transport,
+        request: asked,
+      })
+      host.serve(path, async (request, gone) =>
+        answer(request, {
+          engine,
+          path,
+          batch: config.limits.batch,
+          log,
+          callOf: (asked, transport) => ({
+            ...callOf(asked, transport),
+            signal: AbortSignal.any([gone, closing]),
+            ...(transport === 'post' && {
+              raw: { mediaType: asked.headers['content-type'] ?? 'application/json', bytes: asked.body },
+            }),
+          }),
+        }),
+      )
+      serveSockets({
+        host,
+        path,
+        engine,
+        persisted,
+        concurrent: config.limits.concurrent,
+        log,
+        closing,
+        callOf: (asked) => callOf(asked, 'socket'),
+      })
+    },
+    hint: (origin) => {
+      const asked =
+        file === undefined
+          ? {
+              query:
+                'mutation($text: String) { sendMessage(sender: {id: "you"}, text: $text, waitMs: 5000) { id conversation reply { text } } }',
+              variables: { text: 'Where is my order 000777?' },
+            }
+          : { query: '{ __typename }' }
+      return `curl -s '${origin}${path}' -H 'content-type: application/json' -d '${JSON.stringify(asked)}'`
+    },
+    async [Symbol.asyncDispose]() {
+      closed.abort()
+    },
+  }
+}

@@ -1,0 +1,119 @@
+// Failures in GraphQL's own form (GraphQL §7.1.2): every code of the table, business faults, and what the libraries throw.
+import { GraphQLError } from 'graphql'
+import type { GraphQLErrorExtensions } from 'graphql'
+
+import { GatewayError, errorTable } from 'dragoman'
+import type { ErrorCode, Fault, Log } from 'dragoman'
+
+/** Codes that are not in the gateway's table: the ones clients of automatic persisted queries look for. */
+export const PERSISTED_NOT_FOUND = 'PERSISTED_QUERY_NOT_FOUND'
+export const PERSISTED_NOT_SUPPORTED = 'PERSISTED_QUERY_NOT_SUPPORTED'
+
+/** Any thrown value as a GraphQL error with `extensions.code`; a foreign one is logged and tells the caller nothing. */
+export function graphqlError(thrown: unknown, log: Log): GraphQLError {
+  if (thrown instanceof GraphQLError && isOurs(thrown)) return thrown
+  const error = GatewayError.from(thrown)
+  if (error.code === 'INTERNAL') log.error('a call failed', { error: thrown })
+  const { code, retry, detail, retryAfterMs } = error
+  const headers = retryAfterMs === undefined ? undefined : { 'retry-after': seconds(retryAfterMs) }
+  return new GraphQLError(error.message, {
+    extensions: {
+      code,
+      retryable: retry,
+      ...(detail !== undefined && { detail }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(headers !== undefined && { http: { headers } }),
+    },
+  })
+}
+
+/** A document or its variables are refused before anything is executed: status 400 whatever the caller accepts. */
+export function refusal(message: string, status = 400): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { code: 'DECODE_FAILED', retryable: false, http: { status } },
+  })
+}
+
+/** A business fault: a valid answer, with its own code. */
+export function faultError(fault: Fault): GraphQLError {
+  return new GraphQLError(fault.message, { extensions: { code: fault.code, fault } })
+}
+
+/** Gives an error of the libraries (parser, validator, executor, yoga) a code of the table; with `hidden`, no name of the schema is suggested. */
+export function coded(error: GraphQLError, options: { readonly hidden?: boolean } = {}): GraphQLError {
+  if (isOurs(error)) return error
+  const http = httpOf(error.extensions)
+  const { nodes, source, positions, path } = error
+  return new GraphQLError(options.hidden === true ? withoutSuggestion(error.message) : error.message, {
+    ...(nodes !== undefined && { nodes }),
+    ...(source !== undefined && { source }),
+    ...(positions !== undefined && { positions }),
+    ...(path !== undefined && { path }),
+    extensions: {
+      code: codeOf(error, http?.status),
+      retryable: false,
+      http: http ?? { spec: true, status: 400 },
+    },
+  })
+}
+
+/** Whatever the libraries throw or collect, as one of the two above: what a resolver threw keeps its place in the answer. */
+export function maskedError(
+  error: unknown,
+  { log, hidden }: { readonly log: Log; readonly hidden: boolean },
+): GraphQLError {
+  if (!(error instanceof GraphQLError)) return graphqlError(error, log)
+  const { originalError, nodes, path } = error
+  if (!(originalError instanceof GatewayError)) return coded(error, { hidden })
+  const { message, extensions } = graphqlError(originalError, log)
+  return new GraphQLError(message, {
+    ...(nodes !== undefined && { nodes }),
+    ...(path !== undefined && { path }),
+    extensions,
+  })
+}
+
+/** An error as it goes out: without what was meant for the HTTP layer alone. */
+export function shownError(error: GraphQLError): ReturnType<GraphQLError['toJSON']> {
+  const { extensions, ...rest } = error.toJSON()
+  const { http: _http, ...others } = extensions ?? {}
+  return Object.keys(others).length === 0 ? rest : { ...rest, extensions: others }
+}
+
+interface Http {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly spec?: boolean
+}
+
+function isOurs({ extensions }: GraphQLError): boolean {
+  const { code, fault } = extensions
+  return (
+    fault !== undefined ||
+    code === PERSISTED_NOT_FOUND ||
+    code === PERSISTED_NOT_SUPPORTED ||
+    Object.hasOwn(errorTable, String(code))
+  )
+}
+
+function codeOf(error: GraphQLError, status: number | undefined): ErrorCode {
+  if (status === 405) return 'METHOD_NOT_ALLOWED'
+  if (status === 413) return 'TOO_LARGE'
+  // With a path it was met while the answer was written: the business system's data does not fit the schema.
+  return error.path === undefined ? 'DECODE_FAILED' : 'ENCODE_FAILED'
+}
+
+function httpOf(extensions: GraphQLErrorExtensions): Http | undefined {
+  const { http } = extensions
+  return typeof http === 'object' && http !== null ? http : undefined
+}
+
+// The validator suggests names of the schema, which a caller without introspection shall not learn.
+function withoutSuggestion(message: string): string {
+  return message.replace(/ Did you mean .*$/s, '')
+}
+
+/** RFC 9110 §10.2.3 */
+function seconds(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms / 1000)))
+}

@@ -1,0 +1,65 @@
+// A conversation's log as the events of a subscription: from a cursor on, without a hole.
+import type { ChannelHost, Identity, LogPage, Message } from 'dragoman'
+
+const WAIT_MS = 25_000
+
+export interface FollowOptions {
+  readonly host: ChannelHost
+  readonly conversation: string
+  /** The last sequence the subscriber has; 0 for the beginning. */
+  readonly after: number
+  readonly identity: Identity
+  /** The subscriber is gone, or the channel ends. */
+  readonly signal: AbortSignal
+  /** The log no longer reaches back to the cursor: called once, before the first message. */
+  readonly onTruncated: (oldest: number) => void
+}
+
+/**
+ * The messages after a cursor, oldest first, and those that come. Every read goes on where the one before it ended, so a
+ * wake-up that is lost costs time, never a message. Rejects before the first message with what `host.log` throws.
+ */
+export async function follow(options: FollowOptions): Promise<AsyncIterable<ShownMessage>> {
+  const { host, conversation, identity, signal, after, onTruncated } = options
+  const left = new AbortController()
+  const ending = AbortSignal.any([signal, left.signal])
+  // The first page is read at once: a refusal is then the answer to the subscription itself.
+  const first = await host.log(conversation, after, { identity, signal: ending })
+  if (first.truncated) onTruncated(first.oldest)
+  const messages = pages(first, async (next) =>
+    host.log(conversation, next, { identity, waitMs: WAIT_MS, signal: ending }),
+  )
+
+  async function* pages(
+    page: LogPage,
+    read: (after: number) => Promise<LogPage>,
+  ): AsyncGenerator<ShownMessage, undefined> {
+    for (let current = page; !ending.aborted; current = await read(current.next))
+      yield* current.messages.map(shown)
+    return undefined
+  }
+
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => messages.next(),
+      // A generator that waits cannot be returned from: the wait is ended first.
+      return: async () => {
+        left.abort()
+        return messages.return(undefined)
+      },
+    }),
+  }
+}
+
+export type ShownMessage = Omit<Message, 'raw'> & { readonly text?: string }
+
+/** A message as callers see it: without its raw bytes (DESIGN §16), and its parts as one text beside them. */
+export function shown({ raw: _raw, ...message }: Message): ShownMessage {
+  const text = textOf(message.parts)
+  return text === undefined ? message : { ...message, text }
+}
+
+/** The texts of all parts, one a line. */
+export function textOf(parts: Message['parts']): string | undefined {
+  return parts?.map((part) => part.text).join('\n')
+}

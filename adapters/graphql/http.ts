@@ -1,0 +1,120 @@
+// GraphQL over HTTP: one request in, one JSON answer or one event stream out.
+import { GraphQLError } from 'graphql'
+
+import { GatewayError } from 'dragoman'
+import type { HttpRequest, HttpResponse, Log } from 'dragoman'
+
+import type { Call } from './call.ts'
+import { graphqlError, shownError } from './errors.ts'
+import { isObject } from './json.ts'
+import { paramsOf } from './params.ts'
+import type { Engine } from './server.ts'
+
+export interface HttpOptions {
+  readonly engine: Engine
+  readonly path: string
+  /** Operations in one request. */
+  readonly batch: number
+  readonly log: Log
+  /** Makes the call of a request. */
+  readonly callOf: (request: HttpRequest, transport: 'get' | 'post') => Call
+}
+
+const FIELDS = ['content-type', 'allow', 'retry-after']
+
+/** Answers a request. Never rejects: every refusal is a GraphQL result with its status. */
+export async function answer(request: HttpRequest, options: HttpOptions): Promise<HttpResponse> {
+  const { engine, path, batch, log, callOf } = options
+  try {
+    check(request, path)
+    const { method, headers } = request
+    const call = callOf(request, method === 'GET' ? 'get' : 'post')
+    const asked = paramsOf(request, batch)
+    // Of this one yoga sees the method and what is accepted; what is asked was read from the request as the edge gave it.
+    const bare = new engine.fetchAPI.Request(`http://localhost${path}`, {
+      method,
+      headers: { accept: headers['accept'] ?? '*/*' },
+      signal: call.signal,
+    })
+    return await shown(await engine.fetch(bare, { call, asked }))
+  } catch (error) {
+    return refusalOf(error, log)
+  }
+}
+
+function check(request: HttpRequest, path: string): void {
+  if (request.path !== path) throw new GatewayError('NOT_FOUND', `GraphQL is served at ${path} alone`)
+  if (request.method === 'GET') return
+  if (request.method !== 'POST')
+    throw new GatewayError(
+      'METHOD_NOT_ALLOWED',
+      `${request.method} is not taken here: use POST, or GET for queries`,
+      {
+        detail: { allow: 'GET, POST' },
+      },
+    )
+  // A JSON content type is what a page of another site cannot send unasked.
+  const field = request.headers['content-type']
+  if (isJson(field)) return
+  throw new GatewayError(
+    'UNSUPPORTED_MEDIA',
+    `${field === undefined ? 'a body without content-type' : `content-type ${JSON.stringify(field.slice(0, 80))}`} is not taken: send content-type: application/json`,
+  )
+}
+
+function isJson(field: string | undefined): boolean {
+  const [essence = '', ...parameters] = (field ?? '').toLowerCase().split(';')
+  // RFC 6839 §3.1; RFC 8259 §8.1: JSON is UTF-8.
+  return (
+    /^application\/(?:[\w.-]+\+)?json$/.test(essence.trim()) &&
+    parameters.every(
+      (parameter) => !/^\s*charset\s*=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter),
+    )
+  )
+}
+
+async function shown(response: Response): Promise<HttpResponse> {
+  const headers: Record<string, string> = { 'cache-control': 'no-store', vary: 'Accept' }
+  for (const name of FIELDS) {
+    const value = response.headers.get(name)
+    if (value !== null) headers[name] = value
+  }
+  if (headers['content-type']?.startsWith('text/event-stream') !== true)
+    return { status: response.status, headers, body: await response.text() }
+  headers['x-accel-buffering'] = 'no' // nginx would hold the stream back
+  return { status: response.status, headers, body: response.body === null ? '' : pieces(response.body) }
+}
+
+/** Cancels the stream when its reader goes, also while a read is under way. */
+function pieces(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const reader = body.getReader()
+      return {
+        next: async () => {
+          const { done, value } = await reader.read()
+          return done ? { done: true, value: undefined } : { done: false, value }
+        },
+        return: async () => {
+          await reader.cancel()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}
+
+function refusalOf(thrown: unknown, log: Log): HttpResponse {
+  const error = thrown instanceof GraphQLError ? thrown : graphqlError(thrown, log)
+  const { status, detail } = GatewayError.from(thrown)
+  const allow = isObject(detail) ? detail['allow'] : undefined
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      ...(typeof allow === 'string' && { allow }),
+    },
+    body: JSON.stringify({ errors: [shownError(error)] }),
+  }
+}

@@ -1,0 +1,178 @@
+// GraphQL over WebSocket: the graphql-transport-ws protocol by graphql-ws, on the gateway's own sockets.
+import { OperationTypeNode, getOperationAST } from 'graphql'
+import type { ExecutionArgs, GraphQLError } from 'graphql'
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws'
+import type { SubscribePayload } from 'graphql-ws'
+
+import { GatewayError } from 'dragoman'
+import type { ChannelHost, HttpRequest, Identity, Log, Socket } from 'dragoman'
+
+import type { Call } from './call.ts'
+import { maskedError, refusal, shownError } from './errors.ts'
+import { checkDepth, exactReviver } from './json.ts'
+import { member } from './params.ts'
+import type { Persisted } from './persisted.ts'
+import type { Engine } from './server.ts'
+
+export interface SocketsOptions {
+  readonly host: ChannelHost
+  readonly path: string
+  readonly engine: Engine
+  readonly persisted: Persisted
+  /** Operations at once on one socket. */
+  readonly concurrent: number
+  readonly log: Log
+  /** The channel ends. */
+  readonly closing: AbortSignal
+  /** The call of an operation, but for its bytes and its caller's end. */
+  readonly callOf: (request: HttpRequest) => Omit<Call, 'raw' | 'signal'>
+}
+
+/** One connection: who speaks, and the message that was read last. */
+interface Connection {
+  readonly request: HttpRequest
+  readonly gone: AbortController
+  identity: Identity
+  arrived: string
+}
+
+/** What `onSubscribe` hands to `execute` and `subscribe`: the engine's own, with its hooks around. */
+interface Prepared extends ExecutionArgs {
+  readonly run: (args: ExecutionArgs) => ReturnType<ReturnType<Engine['getEnveloped']>['execute']>
+}
+
+/** Takes WebSocket handshakes at the channel's path. */
+export function serveSockets(options: SocketsOptions): void {
+  const { host, path, log } = options
+  const server = createServer(options)
+  host.socket(
+    path,
+    (socket, request) => {
+      const connection: Connection = {
+        request,
+        gone: new AbortController(),
+        identity: request.identity,
+        arrived: '',
+      }
+      const closed = server.opened(
+        {
+          protocol: socket.protocol,
+          send: async (text) => void (await socket.send(text)),
+          close: (code, reason) => socket.close(code, reason),
+          onMessage: (take) => socket.onMessage((data) => read(data, { take, connection, socket, log })),
+        },
+        connection,
+      )
+      socket.onClose((code, reason) => {
+        connection.gone.abort()
+        closed(code, reason).catch((error: unknown) => log.error('a socket did not end properly', { error }))
+      })
+    },
+    { protocols: [GRAPHQL_TRANSPORT_WS_PROTOCOL] },
+  )
+}
+
+interface Reading {
+  readonly take: (text: string) => Promise<void>
+  readonly connection: Connection
+  readonly socket: Socket
+  readonly log: Log
+}
+
+// The library's promise ends with the operation, a subscription's with the last event: nobody waits for it here.
+function read(data: string | Uint8Array, { take, connection, socket, log }: Reading): void {
+  try {
+    if (typeof data !== 'string') throw new SyntaxError('a message of bytes')
+    checkDepth(data)
+  } catch {
+    // The reason is the caller's to know, and it is in the close code (graphql-transport-ws, "Invalid message").
+    socket.close(CloseCode.BadRequest, 'Invalid message received')
+    return
+  }
+  connection.arrived = data
+  take(data).catch((error: unknown) => {
+    log.error('a message on a socket failed', { error })
+    socket.close(CloseCode.InternalServerError, 'Internal server error')
+  })
+}
+
+function createServer({ host, engine, persisted, concurrent, log, closing, callOf }: SocketsOptions) {
+  const prepare = async (
+    payload: SubscribePayload,
+    connection: Connection,
+  ): Promise<Prepared | readonly GraphQLError[]> => {
+    const params = member(payload)
+    const query = persisted.find(params)
+    if (query === undefined) return [refusal('the query is missing')]
+    const { arrived, identity, gone, request } = connection
+    const call: Call = {
+      ...callOf(request),
+      identity,
+      signal: AbortSignal.any([gone.signal, closing]),
+      raw: { mediaType: 'application/json', bytes: new TextEncoder().encode(arrived) },
+    }
+    const { schema, parse, validate, contextFactory, execute, subscribe } = engine.getEnveloped({
+      call,
+      params,
+    })
+    const document = parse(query)
+    const errors = validate(schema, document)
+    if (errors.length > 0) return errors
+    return {
+      schema,
+      document,
+      contextValue: await contextFactory(),
+      ...(params.operationName !== undefined && { operationName: params.operationName }),
+      ...(params.variables !== undefined && { variableValues: params.variables }),
+      run:
+        getOperationAST(document, params.operationName)?.operation === OperationTypeNode.SUBSCRIPTION
+          ? subscribe
+          : execute,
+    }
+  }
+
+  return makeServer<Record<string, unknown>, Connection>({
+    async onConnect({ connectionParams, extra }) {
+      const token = bearerOf(connectionParams)
+      if (token === undefined) return true
+      try {
+        extra.identity = await host.identify({ scheme: 'bearer', token })
+        return true
+      } catch (error) {
+        if (error instanceof GatewayError && error.side === 'caller') return false // 4403 Forbidden
+        throw error
+      }
+    },
+    async onSubscribe({ extra, subscriptions }, _id, payload) {
+      try {
+        if (Object.keys(subscriptions).length > concurrent)
+          throw new GatewayError(
+            'RATE_LIMITED',
+            `${concurrent} operations are under way on this socket: end one first`,
+          )
+        return await prepare(payload, extra)
+      } catch (error) {
+        return [maskedError(error, { log, hidden: true })]
+      }
+    },
+    execute: (args) => (args as Prepared).run(args), // what prepare made
+    subscribe: (args) => (args as Prepared).run(args), // what prepare made
+    onError: (_context, _id, _payload, errors) => errors.map(shownError),
+    onNext: (_context, _id, _payload, _args, { data, errors, extensions }) => ({
+      ...(data !== undefined && { data }),
+      ...(errors !== undefined && { errors: errors.map(shownError) }),
+      ...(extensions !== undefined && { extensions }),
+    }),
+    // It is handed to JSON.parse, which gives the source text of numbers as a third argument.
+    jsonMessageReviver: exactReviver,
+  })
+}
+
+function bearerOf(params: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  for (const name of ['authorization', 'Authorization']) {
+    const value = params !== undefined && Object.hasOwn(params, name) ? params[name] : undefined
+    const token = typeof value === 'string' ? /^Bearer +(\S+)$/i.exec(value)?.[1] : undefined
+    if (token !== undefined) return token
+  }
+  return undefined
+}
