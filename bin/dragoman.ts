@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: every command with the text that teaches it.
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { dropCache, listCache } from './cache.ts'
 import { check } from './check.ts'
 import { map } from './map.ts'
 import { schema } from './schema.ts'
@@ -101,6 +102,26 @@ program
   .option('--json', 'as JSON')
   .addHelpText('after', '\nAsks the running gateway; if none runs, reads its store without changing it.')
   .action(trace)
+
+const cache = program
+  .command('cache')
+  .description('the last good answers, which stand in for a system that is down')
+cache
+  .command('list', { isDefault: true })
+  .description('how many there are, by operation')
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .action(listCache)
+cache
+  .command('drop')
+  .description('forget the answers of an operation, or those of one set of parameters')
+  .argument('<backend>', "the backend's name in the config")
+  .argument('<operation>', "the operation's name")
+  .addOption(config)
+  .addOption(data)
+  .option('--params <json>', 'only the answers to these parameters, for whomever they are')
+  .action(dropCache)
 
 await program.parseAsync()
 

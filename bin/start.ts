@@ -59,6 +59,7 @@ export async function start(options: StartOptions): Promise<void> {
       open,
       log,
       version,
+      cacheFile: join(config.dataDirectory, 'cache.db'),
       reload,
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')

@@ -28,11 +28,11 @@ export interface Part {
   readonly left?: Readonly<Record<string, Fields>>
 }
 
-const keysOf = {
+const keysOf: Readonly<Record<'channel' | 'backend' | 'agent', readonly string[]>> = {
   channel: [...Object.keys(channelKeys.shape), 'operations'],
   backend: [...Object.keys(backendKeys.shape), 'operations'],
   agent: Object.keys(agentKeys.shape),
-} as const
+}
 
 /** What every component has, by its adapter's word; undefined after what is wrong was reported. */
 export function adapterPart(
@@ -63,7 +63,14 @@ export function adapterPart(
     },
   })
   if (checked === undefined) return undefined
-  return { id, adapter, config: checked.value, hash: hashOf(files.stamped(raw)) }
+  const own = Object.entries(raw).filter(([key]) => key === 'adapter' || !keysOf[role].includes(key))
+  return {
+    id,
+    adapter,
+    config: checked.value,
+    hash: hashOf(files.stamped(raw)),
+    definition: hashOf(files.stamped({ ...Object.fromEntries(own), operations: left })),
+  }
 }
 
 function findComponent(

@@ -2,9 +2,16 @@
 import { adapterPart, isFields } from './adapter-part.ts'
 import type { Context, Fields } from './adapter-part.ts'
 import { check } from './check.ts'
-import type { AgentConfig, BackendConfig, BackendOperationConfig, BreakerConfig } from './config.ts'
+import type {
+  AgentConfig,
+  BackendConfig,
+  BackendOperationConfig,
+  BreakerConfig,
+  CacheConfig,
+} from './config.ts'
 import type { CallsConfig, ChannelConfig, ChannelOperationConfig } from './config.ts'
 import type { Files } from './files.ts'
+import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
 import { agentKeys, backendKeys, backendOperation, channelKeys, channelOperation } from './schema.ts'
@@ -53,13 +60,15 @@ export function resolveBackends(context: Context): Resolved<BackendConfig> {
       const at = [...path, 'operations', name]
       const operation = check(backendOperation, { value: coreKeys, path: at }, report)
       if (operation === undefined) continue
-      const { timeout, breaker, ...others } = operation.value
+      const { timeout, breaker, cache, ...others } = operation.value
       operations[name] = {
         ...others,
         ...(timeout !== undefined && { timeoutMs: timeout }),
         ...(breaker !== undefined && core && { breaker: breakerOf({ ...core.value.breaker, ...breaker }) }),
+        ...(cache !== undefined && { cache: cacheOf(cache) }),
       }
     }
+    checkStandIns(operations, [...path, 'operations'], report)
     const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
     const config = files.absolute({ ...theirs, ...(anyLeft && { operations: left }) })
     const part = adapterPart('backend', { id, raw, path, config, left }, context)
@@ -161,6 +170,38 @@ function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
 function breakerOf(keys: CallKeys['breaker']): BreakerConfig {
   const { errorRate, minimumCalls, window, openFor } = keys
   return { errorRate, minimumCalls, windowMs: window, openForMs: openFor }
+}
+
+type CacheKeys = NonNullable<ReturnType<typeof backendOperation.parse>['cache']>
+
+function cacheOf({ fresh, revalidate = fresh, stale, staleAfterWrite }: CacheKeys): CacheConfig {
+  return { freshMs: fresh, revalidateMs: revalidate, staleMs: stale, staleAfterWrite }
+}
+
+/** An old answer never stands in for a write, and a name that is invalidated must be one that is kept. */
+function checkStandIns(
+  operations: Readonly<Record<string, BackendOperationConfig>>,
+  path: Path,
+  report: Report,
+): void {
+  const kept = Object.keys(operations).filter((name) => operations[name]?.cache !== undefined)
+  for (const [name, { safe, cache, static: fixed, invalidates = [] }] of Object.entries(operations)) {
+    for (const [key, given] of [
+      ['cache', cache],
+      ['static', fixed],
+    ] as const)
+      if (given !== undefined && safe === false)
+        report.add(
+          [...path, name, key],
+          'it needs an operation that is safe: no old answer stands in for a write',
+          'key',
+        )
+    for (const [index, other] of invalidates.entries()) {
+      if (other === '*' || kept.includes(other)) continue
+      const at = [...path, name, 'invalidates', index]
+      report.add(at, `${report.show(at, other) ?? 'it'} has no "cache" here${didYouMean(other, kept)}`)
+    }
+  }
 }
 
 function record<T>(): Record<string, T> {

@@ -18,6 +18,7 @@ export interface Config {
   readonly log: { readonly level: LogLevel }
   readonly store: StoreConfig
   readonly lanes: LanesConfig
+  readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
   /** This and the next two have no prototype: a name that somebody sends finds nothing but what the file says. */
   readonly channels: Readonly<Record<string, ChannelConfig>>
   readonly backends: Readonly<Record<string, BackendConfig>>
@@ -96,6 +97,8 @@ export interface ComponentConfig {
   readonly config: unknown
   /** Changes exactly when something below the component's name changes, in the file or in a file it names, in whatever order it is written. */
   readonly hash: string
+  /** Changes exactly when something changes that the adapter sees. */
+  readonly definition: string
 }
 
 export interface ChannelConfig extends ComponentConfig {
@@ -168,6 +171,18 @@ export interface BackendOperationConfig {
   /** Complete: what the operation leaves open is the backend's. */
   readonly breaker?: BreakerConfig
   readonly public?: boolean
+  readonly cache?: CacheConfig
+  readonly static?: Json
+  /** Operations of this backend that have a `cache`; `*`: all of them. */
+  readonly invalidates?: readonly string[]
+}
+
+/** Ages: fresh ≤ revalidate ≤ stale. */
+export interface CacheConfig {
+  readonly freshMs: number
+  readonly revalidateMs: number
+  readonly staleMs: number
+  readonly staleAfterWrite: boolean
 }
 
 export interface AgentConfig extends ComponentConfig, CallsConfig {

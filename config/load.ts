@@ -17,7 +17,7 @@ import { Report, valueAt } from './report.ts'
 import { resolveRoutes } from './routes.ts'
 import type { Names } from './routes.ts'
 import { backendOperation, sections } from './schema.ts'
-import { checkReach, httpOf, identityOf, lanesOf, storeOf } from './sections.ts'
+import { cacheOf, checkReach, httpOf, identityOf, lanesOf, storeOf } from './sections.ts'
 import { parseTree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
@@ -87,6 +87,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const log = section(sections.log, 'log')
   const store = section(sections.store, 'store')
   const lanes = section(sections.lanes, 'lanes')
+  const cache = section(sections.cache, 'cache')
 
   const context = { report, adapters, files }
   const channels = resolveChannels(context)
@@ -114,6 +115,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
     log: taken(log),
     store: storeOf(taken(store)),
     lanes: lanesOf(taken(lanes)),
+    cache: cacheOf(taken(cache)),
     channels: recordOf(channels),
     backends: recordOf(backends),
     agents: recordOf(agents),

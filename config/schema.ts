@@ -102,6 +102,13 @@ const lanes = z.strictObject({
 
 const allow = z.array(text).describe('Only these; without it, every plugin of the folder')
 
+const cache = z.strictObject({
+  entries: count(1_000_000).default(10_000).describe('At most so many answers'),
+  size: size(2 ** 32, 1024)
+    .prefault('64mb')
+    .describe('… of together so much; those used longest ago go first'),
+})
+
 /** The parts of the file that are validated as they stand; channels, backends, agents and routes are taken apart first. */
 export const sections = {
   http: http.prefault({}).describe('The listener'),
@@ -136,6 +143,9 @@ export const sections = {
     .describe('JSON lines on stderr'),
   store: store.prefault({}).describe('What is remembered'),
   lanes: lanes.prefault({}).describe('One conversation’s waiting work'),
+  cache: cache
+    .prefault({})
+    .describe('Last good answers of operations with `cache`, kept in the folder `data`'),
 } as const
 
 // ─── Components: the core's own keys; the rest is the adapter's ──────────────────────────────────────────────────────
@@ -236,6 +246,34 @@ export const backendOperation = z.strictObject({
     .describe('What differs from the backend’s')
     .exactOptional(),
   public: z.boolean().describe('The answer is the same for everybody').exactOptional(),
+  cache: z
+    .strictObject({
+      fresh: duration(LONGEST_KEPT_MS, 0).describe('Younger answers are given without a call'),
+      revalidate: duration(LONGEST_KEPT_MS)
+        .describe('Up to this age given at once, marked, and renewed behind it')
+        .exactOptional(),
+      stale: duration(LONGEST_KEPT_MS).describe('Up to this age given, marked, while the system is down'),
+      staleAfterWrite: z
+        .boolean()
+        .default(false)
+        .describe('Kept for when the system is down, also after a write that invalidates it'),
+    })
+    .refine(({ fresh, revalidate = fresh, stale }) => fresh <= revalidate && revalidate <= stale, {
+      error: 'these are ages: fresh ≤ revalidate ≤ stale',
+    })
+    .describe('Its last good answers; only for `safe` operations')
+    .exactOptional(),
+  static: z
+    .json()
+    .describe(
+      'The answer, marked, where the system is down and there is no other; only for `safe` operations',
+    )
+    .exactOptional(),
+  invalidates: z
+    .array(text)
+    .min(1)
+    .describe('Operations with `cache` whose answers this one makes untrue; `*`: all')
+    .exactOptional(),
 })
 
 export const backendKeys = z.strictObject({ adapter, ...callKeys })

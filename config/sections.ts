@@ -80,6 +80,11 @@ export function storeOf({ retention, dedupe }: ReturnType<typeof sections.store.
   return { retention: { ageMs: retention.age, maxBytes: retention.size }, dedupeMs: dedupe }
 }
 
+/** Last good answers. */
+export function cacheOf({ entries, size }: ReturnType<typeof sections.cache.parse>): Config['cache'] {
+  return { maxEntries: entries, maxBytes: size }
+}
+
 /** One conversation’s waiting work. */
 export function lanesOf({ limit, hold, attempts }: ReturnType<typeof sections.lanes.parse>): Config['lanes'] {
   return { limit, holdMs: hold, attempts }

@@ -13,6 +13,8 @@ import type {
   Reply,
 } from './api.ts'
 import { isHandoff, replyOf } from './answers.ts'
+import type { Asked, Fallback } from './guard/fallback.ts'
+import { provesNothingDone } from './settling.ts'
 
 /** Runs a call under deadline and breaker. `ms`: all that is left for it. */
 export type Protect = <T>(
@@ -32,6 +34,20 @@ export interface AgentInUse {
 export interface OperationInUse extends Operation {
   readonly timeoutMs: number
   readonly protect: Protect
+  /** What stands in for the call (DESIGN §7). Absent: nothing. */
+  readonly standIn?: StandIn
+  /** After a call that may have changed something: what the cache knows of these operations is no longer good. Never rejects. */
+  readonly invalidate?: () => Promise<void>
+}
+
+export interface StandIn extends Fallback {
+  /** Under which the answer of this call is kept. */
+  key(call: {
+    operation: string
+    params: Json
+    message: Message
+    caller: string
+  }): Pick<Asked, 'key' | 'params'>
 }
 
 export interface BackendInUse {
@@ -86,16 +102,42 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
+  /** The credential and the home it is made for: whose answers of the cache it may get. */
+  readonly caller: string
 }
 
-/** Calls an operation once. A business fault is in the reply. Throws `GatewayError`. */
+/** Calls an operation, or gives what stands in for its answer. A business fault is in the reply. Throws `GatewayError`. */
 export async function callBackend(
-  { id, backend }: BackendInUse,
+  backend: BackendInUse,
   operation: OperationInUse,
-  { ms, signal, ...call }: BackendInvocation,
+  invocation: BackendInvocation,
 ): Promise<Reply> {
+  const { standIn, invalidate } = operation
+  const { ms, signal } = invocation
+  if (standIn !== undefined)
+    return standIn.run({ ...standIn.key(invocation), ms, signal }, (left) =>
+      callOnce(backend, operation, { ...invocation, ...left }),
+    )
+  if (invalidate === undefined) return callOnce(backend, operation, invocation)
+  let isUntouched = false
+  try {
+    return await callOnce(backend, operation, invocation)
+  } catch (error) {
+    isUntouched = provesNothingDone(GatewayError.from(error))
+    throw error
+  } finally {
+    if (!isUntouched) await invalidate()
+  }
+}
+
+async function callOnce(
+  { id, backend }: BackendInUse,
+  { protect }: OperationInUse,
+  { operation, params, message, key, attempt, ms, signal }: BackendInvocation,
+): Promise<Reply> {
+  const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
-  const answer = await operation.protect({ ms, signal }, async (inner) => {
+  const answer = await protect({ ms, signal }, async (inner) => {
     try {
       return await backend.call(call, inner)
     } catch (error) {

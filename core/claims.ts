@@ -35,7 +35,11 @@ export interface ClaimsOptions {
   readonly onDoubt: (id: string, home: string) => void
   /** Hears of each call that was made, once. */
   readonly telemetry: {
-    ended(message: Message, call: Call, end: { outcome: string; durationMs: number; error?: unknown }): void
+    ended(
+      message: Message,
+      call: Call,
+      end: { outcome: string; durationMs: number; error?: unknown; reply?: Reply | undefined },
+    ): void
   }
 }
 
@@ -149,6 +153,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       outcome,
       durationMs,
       error,
+      reply,
     })
     const stored = await keep({
       home,

@@ -16,9 +16,12 @@ import type {
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse, Protect } from './calls.ts'
 import { createBreaker } from './guard/breaker.ts'
 import type { Breaker, BreakerOptions } from './guard/breaker.ts'
+import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
+import type { Served } from './guard/fallback.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
+import { invalidationOf, standInOf } from './stand-in.ts'
 import type { Called } from './telemetry.ts'
 import type {
   Access,
@@ -27,6 +30,7 @@ import type {
   CallSettings,
   ChannelSettings,
   ComponentSettings,
+  OperationSettings,
 } from './settings.ts'
 
 export type Role = 'channel' | 'backend' | 'agent'
@@ -41,6 +45,13 @@ export interface Surroundings {
   host(channel: ChannelParts): ChannelHost
   onBreaker(change: BreakerChange): void
   onCalled(called: Called): void
+  /** Absent: nothing stands in for a call. */
+  readonly fallback?:
+    | {
+        readonly cache: FallbackCache
+        onServed(served: { backend: string; operation: string; from: Served }): void
+      }
+    | undefined
 }
 
 export interface BreakerChange {
@@ -154,8 +165,10 @@ export function createBackend(
       return operation('*')
     const said = ownOr(settings.operations, name) ?? {}
     const breaker = watched({ owner: settings.id, operation: name, around }, said.breaker ?? settings.breaker)
+    const safe = said.safe ?? offered.safe
     const made: OperationInUse = {
-      safe: said.safe ?? offered.safe,
+      safe,
+      ...guarded({ settings, operation: name, said, around }, safe),
       idempotent: said.idempotent ?? offered.idempotent ?? false,
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
       protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, {
@@ -206,6 +219,30 @@ export function createAgent(settings: AgentSettings, adapter: Adapter, around: S
       }),
     },
   }
+}
+
+/** What stands around the call of an operation beside breaker and deadline. */
+function guarded(
+  to: {
+    readonly settings: BackendSettings
+    readonly operation: string
+    readonly said: OperationSettings
+    readonly around: Surroundings
+  },
+  safe: boolean,
+): Pick<OperationInUse, 'standIn' | 'invalidate'> {
+  const { settings, operation, said, around } = to
+  const { fallback, log } = around
+  if (fallback === undefined) return {}
+  const options = { settings, operation, said, log, ...fallback }
+  const standIn = safe ? standInOf(options) : undefined
+  const invalidate = invalidationOf(options)
+  if (!safe && (said.cache !== undefined || said.static !== undefined))
+    log.warn('an operation that is not safe has no stand-in: its "cache" and "static" are not used', {
+      backend: settings.id,
+      operation,
+    })
+  return { ...(standIn !== undefined && { standIn }), ...(invalidate !== undefined && { invalidate }) }
 }
 
 interface Life<T> {

@@ -193,6 +193,7 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
       message,
       key: message.id,
       attempt: work.attempt,
+      caller: work.home,
       ms: step.ms(Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)),
     })
     return { outcome: 'answered', target, reply, by: backend.id }

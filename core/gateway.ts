@@ -8,6 +8,8 @@ import type { Callbacks } from './callbacks.ts'
 import type { Surroundings } from './components.ts'
 import { buildGeneration } from './generation.ts'
 import type { Generation } from './generation.ts'
+import { openFallbackCache } from './guard/cache.ts'
+import type { FallbackCache } from './guard/cache.ts'
 import { createFetch } from './guard/fetch.ts'
 import type { TlsOptions } from './guard/fetch.ts'
 import { hostsOf } from './hosts.ts'
@@ -20,6 +22,7 @@ import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
+import { operatorPages } from './operate.ts'
 import { Pipeline } from './pipeline.ts'
 import { startRetention } from './retention.ts'
 import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
@@ -35,6 +38,7 @@ export interface GatewaySettings extends GenerationSettings {
     readonly dedupeMs: number
   }
   readonly lanes: { readonly limit: number; readonly holdMs: number; readonly attempts: number }
+  readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
 }
 
 export interface GatewayOptions {
@@ -46,6 +50,8 @@ export interface GatewayOptions {
   readonly open: boolean
   readonly log: RootLog
   readonly version: string
+  /** Where the fallback cache is kept; absent: in memory alone. */
+  readonly cacheFile?: string
   /** Reads config and plugins again; what it throws is the reason why nothing changes. */
   readonly reload: () => Promise<{
     readonly settings: GatewaySettings
@@ -124,8 +130,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     maxInFlight: MAX_IN_FLIGHT,
   })
+  let cache: FallbackCache | undefined
+  /** Opened for the first operation that needs it, with the bounds of that moment. */
+  async function openCacheFor(next: GatewaySettings): Promise<void> {
+    const isNeeded = Object.values(next.backends).some(({ operations }) =>
+      Object.values(operations).some((said) => said.cache !== undefined || said.static !== undefined),
+    )
+    if (!isNeeded || cache !== undefined) return
+    cache = await openFallbackCache({
+      ...(options.cacheFile !== undefined && { file: options.cacheFile }),
+      ...next.cache,
+      log: log.child('cache'),
+      now: Date.now,
+    })
+  }
   const around: Surroundings = {
     log: log.child('gateway'),
+    get fallback() {
+      return cache && { cache, onServed: metrics.served }
+    },
     onBreaker({ owner, operation, state, reason }) {
       if (state === 'OFF') return // it is disposed with its component
       metrics.breakerState.set(state.toLowerCase(), owner, operation)
@@ -207,6 +230,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         trace: async (id) => (await traceOf(store, id)) as Json | undefined, // a Trace is plain data
         deadLetters: (page) => deadLettersOf(store, page),
         reload: async () => ({ ...(await reload()) }),
+        pages: operatorPages({ generation: current, cache: () => cache }),
       }),
     ]
     edge.mount(all, sockets)
@@ -252,6 +276,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const at = new Date().toISOString()
       try {
         const fresh = await options.reload()
+        await openCacheFor(fresh.settings)
         const built = await buildGeneration({ ...fresh, previous: generation, around })
         settings = fresh.settings
         void swap(built).catch((error: unknown) =>
@@ -282,6 +307,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listening = await edge.start()
   origin = listening.origin
   try {
+    await openCacheFor(settings)
     await swap(await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around }))
     await pipeline.lanes.start()
   } catch (error) {
@@ -325,6 +351,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         Promise.all([...current().running()].map((running) => running.dispose())),
         new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
       ])
+      await cache?.[Symbol.asyncDispose]()
       return stragglers
     },
   }

@@ -11,6 +11,8 @@ export interface Normalised {
   readonly raw?: Raw
   /** The customer this belongs to: namespace and sender. */
   readonly home: string
+  /** The credential and the home: answers made for one caller are not given to another. */
+  readonly caller: string
   readonly dedupe?: Dedupe
 }
 
@@ -64,10 +66,12 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     traceparent: traceparent(draft.metadata?.['traceparent']),
   }
   freezePlain(message, 'the message')
+  const home = `${namespace}/${sender.id}`
   return {
     message,
     ...(draft.raw !== undefined && { raw: draft.raw }),
-    home: `${namespace}/${sender.id}`,
+    home,
+    caller: [identity?.role ?? '', identity?.id ?? '', home].join(DEDUPE_SEPARATOR),
     ...(draft.externalId !== undefined && {
       dedupe: {
         key: [namespace, identity?.id ?? '', sender.id, draft.externalId].join(DEDUPE_SEPARATOR),

@@ -45,12 +45,14 @@ export function createRequests(options: RequestsOptions): Requests {
   function told(
     message: Message,
     call: Call,
-    end: { outcome: string; durationMs: number; error?: unknown },
+    end: { outcome: string; durationMs: number; error?: unknown; reply?: Reply | undefined },
   ): void {
-    const { outcome, durationMs, error } = end
+    const { outcome, durationMs, error, reply } = end
     const { id, channel, kind, direction, type } = message
     options.telemetry.settled({ channel, kind, direction, outcome, durationMs })
-    const fields = { id, channel, operation: type, outcome, target: call.what, durationMs }
+    const stale = reply?.stale === true
+    const target = call.what
+    const fields = { id, channel, operation: type, outcome, target, durationMs, ...(stale && { stale }) }
     if (error === undefined) options.log.info('request', fields)
     else options.log.warn('request', { ...fields, error })
   }
@@ -60,7 +62,7 @@ export function createRequests(options: RequestsOptions): Requests {
     const begun = performance.now()
     try {
       const reply = await call.make(message.id, 1, signal)
-      told(message, call, { outcome: 'answered', durationMs: performance.now() - begun })
+      told(message, call, { outcome: 'answered', durationMs: performance.now() - begun, reply })
       return reply
     } catch (error) {
       const durationMs = performance.now() - begun
@@ -71,7 +73,11 @@ export function createRequests(options: RequestsOptions): Requests {
     }
   }
 
-  async function prepare(message: Message, pinned: InForce): Promise<{ call: Call; route: Route }> {
+  async function prepare(
+    message: Message,
+    caller: string,
+    pinned: InForce,
+  ): Promise<{ call: Call; route: Route }> {
     const route = await pinned.router.route(message)
     if (route === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes a request of the operation "${message.type}"`)
@@ -82,7 +88,7 @@ export function createRequests(options: RequestsOptions): Requests {
     if (backend === undefined || operation === undefined)
       throw new GatewayError('NO_ROUTE', `backend "${route.target.backend}" has no operation "${name}"`)
     const params = await route.params(message)
-    return { call: backendCall({ message, route, backend, operation, name, params }), route }
+    return { call: backendCall({ message, route, backend, operation, name, params, caller }), route }
   }
 
   function agentCall(message: Message, route: Route, { components }: InForce): Call {
@@ -120,7 +126,7 @@ export function createRequests(options: RequestsOptions): Requests {
       const { id, conversation } = message
       if (isExpired(message.expiresAt, options.now()))
         throw new GatewayError('EXPIRED', `the request expired at ${message.expiresAt}, before it was begun`)
-      const { call, route } = await prepare(message, held)
+      const { call, route } = await prepare(message, normalised.caller, held)
       if (route.record) {
         const order = await route.order(message)
         const lane = order === undefined ? `request:${id}` : `ordered:${route.number}:${order}`
@@ -134,7 +140,8 @@ export function createRequests(options: RequestsOptions): Requests {
       return { status: 'answered', accepted }
     },
 
-    recover: (work, pinned) => claims.recover(work, async () => (await prepare(work.message, pinned)).call),
+    recover: (work, pinned) =>
+      claims.recover(work, async () => (await prepare(work.message, work.home, pinned)).call),
     isRunning: (id) => claims.isRunning(id),
     ended: () => claims.ended(),
   }
@@ -147,8 +154,9 @@ function backendCall(to: {
   operation: OperationInUse
   name: string
   params: Json
+  caller: string
 }): Call {
-  const { message, route, backend, operation, name, params } = to
+  const { message, route, backend, operation, name, params, caller } = to
   const ms = Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)
   return {
     what: `backend "${backend.id}", operation "${name}"`,
@@ -156,6 +164,15 @@ function backendCall(to: {
     repeatable: operation.safe || operation.idempotent === true,
     ms,
     make: (key, attempt, signal) =>
-      callBackend(backend, operation, { operation: name, params, message, key, attempt, ms, signal }),
+      callBackend(backend, operation, {
+        operation: name,
+        params,
+        message,
+        key,
+        attempt,
+        ms,
+        signal,
+        caller,
+      }),
   }
 }

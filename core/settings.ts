@@ -1,5 +1,7 @@
 // What the core needs to know of a configuration. `config/` yields more than this; nothing here reads a file.
+import type { Json } from './api.ts'
 import type { BreakerOptions } from './guard/breaker.ts'
+import type { CachePolicy } from './guard/fallback.ts'
 import type { OperationConfig } from './operations.ts'
 import type { RouteConfig } from './router.ts'
 
@@ -10,6 +12,8 @@ export interface ComponentSettings {
   readonly config: unknown
   /** Equal hashes: nothing changed, the running component is kept. */
   readonly hash: string
+  /** Equal: the adapter was told the same, so its answers of before are answers to the same questions. Absent: as `hash`. */
+  readonly definition?: string
 }
 
 export type Access =
@@ -48,6 +52,12 @@ export interface OperationSettings {
   readonly idempotent?: boolean
   readonly timeoutMs?: number
   readonly breaker?: BreakerOptions
+  /** Its answer is the same for everybody. */
+  readonly public?: boolean
+  readonly cache?: CachePolicy & { readonly staleAfterWrite: boolean }
+  readonly static?: Json
+  /** Operations of this backend that have a `cache`; `*`: all of them. */
+  readonly invalidates?: readonly string[]
 }
 
 export interface BackendSettings extends ComponentSettings, CallSettings {

@@ -28,6 +28,8 @@ export interface AdminSource {
   deadLetters(page: { readonly after?: string; readonly limit: number }): Promise<Json>
   /** The OpenAPI document; absent: not served here. */
   openapi?(): Json | Promise<Json>
+  /** Further pages below `/admin/v1`. */
+  readonly pages?: readonly ((app: Hono) => void)[]
 }
 
 const MAX_PAGE = 500
@@ -83,6 +85,7 @@ function pages(source: AdminSource): Hono {
     const limit = pageSize(c.req.query('limit'))
     return Response.json(await source.deadLetters({ limit, ...(after === undefined ? {} : { after }) }))
   })
+  for (const add of source.pages ?? []) add(app)
   app.onError((error) => {
     throw error // the edge answers and logs it, as for any handler
   })
@@ -120,7 +123,15 @@ function handlerOf(app: Hono): HttpHandler {
     const path = request.path.split('/').map(encodeURIComponent).join('/')
     const url = `http://dragoman${path}${request.query === '' ? '' : `?${request.query}`}`
     const method = request.method === 'HEAD' ? 'GET' : request.method // the edge leaves the body out
-    const response = await app.fetch(new Request(url, { method, headers: { ...request.headers }, signal }))
+    const hasBody = method !== 'GET' && request.body.byteLength > 0
+    const response = await app.fetch(
+      new Request(url, {
+        method,
+        headers: { ...request.headers },
+        signal,
+        ...(hasBody && { body: new Uint8Array(request.body) }),
+      }),
+    )
     return {
       status: response.status,
       headers: { 'cache-control': 'no-store', ...Object.fromEntries(response.headers) },

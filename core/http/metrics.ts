@@ -1,6 +1,7 @@
 // The figures the core keeps so that no adapter can forget them, and those adapters add, as Prometheus reads them.
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import type { Log, Metrics } from '../api.ts'
+import type { Served } from '../guard/fallback.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { componentMetrics } from './component-metrics.ts'
 import type { RefusalReason } from './refusal.ts'
@@ -16,6 +17,10 @@ export interface GatewayMetrics {
   /** `dragoman_plugin_state{plugin,state}`. */
   readonly pluginState: StateFamily<'plugin'>
   readonly staleAnswers: Family<'backend' | 'operation'>
+  /** Where an answer of an operation with `cache` or `static` came from: `dragoman_cache_answers_total`, and the count of stale ones. */
+  readonly served: (served: { backend: string; operation: string; from: Served }) => void
+  readonly cacheEntries: Family<never>
+  readonly cacheBytes: Family<never>
   /** Work stored and not settled. */
   readonly queueDepth: Family<never>
   readonly deadLetters: Family<never>
@@ -52,6 +57,15 @@ export function createMetrics(log: Log): GatewayMetrics {
   const duplicates = counter('duplicates_total', 'Messages that had been taken before', [])
   const inDoubt = counter('in_doubt_total', 'Pushes whose result is not known', [])
   const refused = counter('refused_total', 'Requests and connections refused at the edge', ['reason'])
+  const staleAnswers = counter('stale_answers_total', 'Answers that were the last good ones', [
+    'backend',
+    'operation',
+  ])
+  const cacheAnswers = counter('cache_answers_total', 'Answers of operations that have a cache', [
+    'backend',
+    'operation',
+    'from',
+  ])
   const duration = new Histogram({
     name: 'dragoman_message_duration_seconds',
     help: 'From receiving a message to settling it',
@@ -104,10 +118,13 @@ export function createMetrics(log: Log): GatewayMetrics {
       labels: ['plugin'],
       registry,
     }),
-    staleAnswers: counter('stale_answers_total', 'Answers that were the last good ones', [
-      'backend',
-      'operation',
-    ]),
+    staleAnswers,
+    served: ({ backend, operation, from }) => {
+      cacheAnswers.add(1, backend, operation, from)
+      if (from !== 'fresh' && from !== 'call') staleAnswers.add(1, backend, operation)
+    },
+    cacheEntries: gauge('cache_entries', 'Answers in the fallback cache', []),
+    cacheBytes: gauge('cache_bytes', 'Size of the answers in the fallback cache', []),
     queueDepth: gauge('queue_depth', 'Work stored and not settled', []),
     deadLetters: gauge('dead_letters', 'Messages given up, waiting for an operator', []),
     connections: gauge('connections', 'Open connections', ['link']),

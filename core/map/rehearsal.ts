@@ -121,8 +121,7 @@ export class Rehearsal implements AsyncDisposable {
       },
       handed() {},
       serve: (path, handler) => void mounts.push({ path, handler }),
-      socket: (path, handler, options = {}) =>
-        void sockets.push({ path, handler, options, open: new Set() }),
+      socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
       log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
       identify: async () => ({ role: 'program', id: 'map' }),
     }
@@ -182,7 +181,15 @@ export class Rehearsal implements AsyncDisposable {
     const params = freezePlain(structuredClone(await route.params(message)), 'the parameters')
     const target: Target = { kind: 'backend', id, adapter, operation: name, params }
     passage.target = target
-    const call = { operation: name, params, message, key: message.id, attempt: 1, ms: operation.timeoutMs }
+    const call = {
+      operation: name,
+      params,
+      message,
+      key: message.id,
+      attempt: 1,
+      ms: operation.timeoutMs,
+      caller: '',
+    }
     const reply = await this.#calling({ settings, target }, () => callBackend(inUse, operation, call))
     const { ownAnswer } = this.#options
     return ownAnswer === undefined || passage.outbound.length > 0

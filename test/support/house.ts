@@ -83,6 +83,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     open: true,
     log,
     version: 'test',
+    cacheFile: join(data, 'cache.db'),
     reload: load,
   })
   let isOpen = true

@@ -1,0 +1,79 @@
+// The running gateway as the commands reach it: it leaves its address and the admin token in its data folder.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GatewayError } from '../core/api.ts'
+import { configFile, loadAll } from './config-file.ts'
+
+export interface AdminOptions {
+  readonly config?: string
+  readonly data?: string
+  readonly json?: boolean
+}
+
+export interface Ask {
+  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly body?: unknown
+}
+
+/** Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, and what the gateway answered where it refuses. */
+export type Admin = (path: string, ask?: Ask) => Promise<unknown>
+
+export async function adminOf(options: AdminOptions): Promise<Admin> {
+  const overrides = options.data === undefined ? {} : { data: options.data }
+  const { config } = await loadAll(configFile(options.config), overrides)
+  const { dataDirectory } = config
+  const [origin, token] = await Promise.all([
+    left(dataDirectory, 'gateway.url'),
+    left(dataDirectory, 'admin.token'),
+  ])
+  return async (path, { method = 'GET', body } = {}) => {
+    let response: Response
+    try {
+      response = await fetch(`${origin}/admin/v1/${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${config.admin.token ?? token}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+    } catch (error) {
+      throw notRunning(dataDirectory, error)
+    }
+    const answer: unknown = await response.json()
+    if (response.ok) return answer
+    const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
+    throw new GatewayError('INTERNAL', `the gateway answered ${response.status}: ${String(detail)}`)
+  }
+}
+
+async function left(directory: string, name: string): Promise<string> {
+  try {
+    return (await readFile(join(directory, name), 'utf8')).trim()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      throw notRunning(directory, error)
+    throw error
+  }
+}
+
+function notRunning(directory: string, cause: unknown): GatewayError {
+  return new GatewayError(
+    'CHANNEL_GONE',
+    `no gateway runs on the data in ${directory}; start one with "dragoman start"`,
+    { cause },
+  )
+}
+
+/** Columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

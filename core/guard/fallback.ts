@@ -1,0 +1,152 @@
+// What stands around a call of a safe operation: fresh answer → call → last good answer, marked → fixed answer → error (DESIGN §7).
+import type { Json, Log, Reply } from '../api.ts'
+import { moment } from '../ids.ts'
+import type { FallbackCache, Found, Place } from './cache.ts'
+import { mayServeStale } from './verdict.ts'
+
+/** Ages, each from the moment the call began that brought the answer; fresh ≤ revalidate ≤ stale. */
+export interface CachePolicy {
+  /** Younger ones are given without a call. */
+  readonly freshMs: number
+  /** Up to this age an answer is given at once, marked, and renewed behind it. */
+  readonly revalidateMs: number
+  /** Up to this age it stands in while the business system is down. */
+  readonly staleMs: number
+}
+
+export interface FallbackOptions extends Place {
+  readonly policy?: CachePolicy | undefined
+  /** The answer where there is no other; it is marked as stale, without a moment. */
+  readonly fixed?: Json | undefined
+  readonly cache: FallbackCache
+  readonly log: Log
+  /** Hears where each answer came from, once. */
+  readonly onServed: (from: Served) => void
+}
+
+/** call: the business system itself, or the running call of another. stale and fixed: because it failed. */
+export type Served = 'fresh' | 'revalidating' | 'call' | 'stale' | 'fixed'
+
+export interface Asked {
+  readonly key: string
+  readonly params: string
+  readonly ms: number
+  readonly signal?: AbortSignal | undefined
+}
+export type MakeCall = (options: Pick<Asked, 'ms' | 'signal'>) => Promise<Reply>
+
+export interface Fallback {
+  /** The call's own reply or error, unless an answer of the cache stands in: `origin: cache`. */
+  run(asked: Asked, call: MakeCall): Promise<Reply>
+}
+
+/** Makes the fallback of one safe operation. The cache can only help: whatever fails in it is logged and the call is made. */
+export function createFallback(options: FallbackOptions): Fallback {
+  const { policy, fixed, cache, log, onServed, backend, operation } = options
+  const place = { backend, operation }
+  const flights = new Map<string, Promise<Reply | undefined>>()
+
+  function tried<T>(what: () => T): T | undefined {
+    try {
+      return what()
+    } catch (error) {
+      log.warn('the fallback cache failed; the call goes on without it', { ...place, error })
+      return undefined
+    }
+  }
+
+  function served(from: Served, reply: Reply): Reply {
+    onServed(from)
+    return reply
+  }
+
+  /** One call for all who ask the same at the same time; each of them falls back on a call of his own. */
+  async function shared(asked: Asked, call: MakeCall): Promise<Reply> {
+    const begun = performance.now()
+    const running = flights.get(asked.key)
+    if (running !== undefined) {
+      const reply = await joined(running, asked)
+      if (reply !== undefined) return reply
+    }
+    const ms = asked.ms - (performance.now() - begun)
+    const { promise, resolve } = Promise.withResolvers<Reply | undefined>()
+    const leads = !flights.has(asked.key)
+    if (leads) flights.set(asked.key, promise)
+    try {
+      const reply = await kept(asked, () => call({ ms, signal: asked.signal }))
+      resolve(reply)
+      return reply
+    } finally {
+      if (leads) flights.delete(asked.key)
+      resolve(undefined) // no rejection is shared
+    }
+  }
+
+  async function kept({ key, params }: Asked, call: () => Promise<Reply>): Promise<Reply> {
+    const ticket = tried(() => cache.begin(place))
+    const reply = await call()
+    tried(() => {
+      // A business fault is the system's last word on this: what it said before is no longer good.
+      if (reply.fault !== undefined) cache.drop(key)
+      else if (ticket !== undefined && reply.metadata?.['incomplete'] === undefined)
+        cache.put(ticket, { key, params, reply })
+    })
+    return reply
+  }
+
+  async function renew(asked: Asked, call: MakeCall): Promise<void> {
+    if (flights.has(asked.key)) return
+    try {
+      await shared({ ...asked, signal: undefined }, call)
+    } catch (error) {
+      log.debug('an answer could not be renewed', { ...place, error })
+    }
+  }
+
+  return {
+    async run(asked, call) {
+      if (policy !== undefined) {
+        const found = tried(() => cache.get(asked.key))
+        if (found?.current === true && found.ageMs < policy.freshMs)
+          return served('fresh', fromCache(found, false))
+        if (found?.current === true && found.ageMs < policy.revalidateMs) {
+          void renew(asked, call)
+          return served('revalidating', fromCache(found, true))
+        }
+      }
+      try {
+        const reply = await (policy === undefined ? call(asked) : shared(asked, call))
+        return served('call', reply)
+      } catch (error) {
+        if (!mayServeStale(error)) throw error
+        const last = policy === undefined ? undefined : tried(() => cache.get(asked.key))
+        if (last !== undefined && policy !== undefined && last.ageMs < policy.staleMs)
+          return served('stale', fromCache(last, true))
+        if (fixed === undefined) throw error
+        return served('fixed', { data: fixed, origin: 'cache', stale: true })
+      }
+    },
+  }
+}
+
+function fromCache({ reply, asOf }: Found, stale: boolean): Reply {
+  return { ...reply, origin: 'cache', asOf: moment(asOf), ...(stale && { stale }) }
+}
+
+/** Half of his time at most, so that the other half is left for a call of his own. Undefined: nothing to share. */
+async function joined(
+  running: Promise<Reply | undefined>,
+  { ms, signal }: Asked,
+): Promise<Reply | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>()
+  const stop = (): void => resolve(undefined)
+  if (signal?.aborted === true) stop()
+  const timer = setTimeout(stop, ms / 2)
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([running, over])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,48 @@
+// What a failed call says about the next one: whether it may be made again, and whether an old answer may stand in (SEMANTICS 3, 32).
+import { GatewayError } from '../api.ts'
+
+/** transient: the next try may succeed. throttled: later, not before `retryAfterMs`. permanent: it would fail again. */
+export type FailureClass = 'transient' | 'throttled' | 'permanent'
+
+/** RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4: 4xx that speak of the moment, not of the request. */
+const MOMENTARY = new Set([408, 425, 429])
+/** RFC 9110 §15.6.2, §15.6.6: the server will not learn it. */
+const UNABLE = new Set([501, 505])
+
+/**
+ * Classifies what a call threw. Adapters say the HTTP status as `detail.status`, a SOAP fault about how we spoke (VersionMismatch,
+ * MustUnderstand …) as `detail.soapCode`; without either it is the line that broke.
+ */
+export function classify(thrown: unknown): FailureClass {
+  if (!(thrown instanceof GatewayError)) return 'permanent'
+  const { code, side, retryAfterMs } = thrown
+  if (side !== 'backend' || (code !== 'BACKEND_FAILED' && code !== 'AGENT_FAILED')) return 'permanent'
+  const { status, soapCode } = saidBy(thrown)
+  if (soapCode !== undefined) return 'permanent'
+  if (status === 429) return 'throttled'
+  if (status !== undefined && (status < 500 || UNABLE.has(status)))
+    return MOMENTARY.has(status) ? 'transient' : 'permanent'
+  return retryAfterMs === undefined ? 'transient' : 'throttled'
+}
+
+/**
+ * Whether the last good answer may be given instead: the breaker, a deadline, a broken line or an answer nobody can read, 5xx, 408,
+ * 425, 429. Never for what the business system has decided (401, 403, 404, 410 …), for our own mistakes, or a caller who has gone.
+ */
+export function mayServeStale(thrown: unknown): boolean {
+  if (!(thrown instanceof GatewayError)) return false
+  if (thrown.code === 'BREAKER_OPEN' || thrown.code === 'DEADLINE_EXCEEDED') return true
+  if (thrown.code !== 'BACKEND_FAILED') return false
+  const { status, soapCode } = saidBy(thrown)
+  if (soapCode !== undefined) return false
+  return status === undefined || status < 300 || status >= 500 || MOMENTARY.has(status)
+}
+
+function saidBy({ detail }: GatewayError): { readonly status?: number; readonly soapCode?: string } {
+  if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return {}
+  const { status, soapCode } = detail as Readonly<Record<string, unknown>> // an object
+  return {
+    ...(typeof status === 'number' && { status }),
+    ...(typeof soapCode === 'string' && { soapCode }),
+  }
+}

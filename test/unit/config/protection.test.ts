@@ -1,0 +1,56 @@
+// What the file says of the protection of calls: what stands in, and what a write makes untrue.
+import { expect, test } from 'vitest'
+import { load, problemsOf } from './fakes.ts'
+
+const backend = (operations: string): string =>
+  `backends: { orders: { adapter: rest, url: http://x, operations: ${operations} } }`
+
+test('cache: three ages; without revalidate it is as fresh', async () => {
+  const config = await load(
+    backend(`{
+      A: { cache: { fresh: 0s, stale: 30d }, static: { a: [1, null] } },
+      B: { cache: { fresh: 5s, revalidate: 1m, stale: 1h, staleAfterWrite: true } },
+      C: { safe: false, invalidates: [A, B, "*"] } }`),
+  )
+  expect(config.backends['orders']?.operations).toMatchObject({
+    A: {
+      cache: { freshMs: 0, revalidateMs: 0, staleMs: 30 * 86_400_000, staleAfterWrite: false },
+      static: { a: [1, null] },
+    },
+    B: { cache: { freshMs: 5000, revalidateMs: 60_000, staleMs: 3_600_000, staleAfterWrite: true } },
+    C: { invalidates: ['A', 'B', '*'] },
+  })
+  expect(config.cache).toEqual({ maxEntries: 10_000, maxBytes: 64 * 2 ** 20 })
+})
+
+test('ages out of order, a stand-in for a write, an invalidation of what is not kept are problems', async () => {
+  expect(await problemsOf(backend('{ A: { cache: { fresh: 5s, stale: 1s } } }'))).toEqual([
+    expect.stringContaining('operations.A.cache: these are ages: fresh ≤ revalidate ≤ stale'),
+  ])
+  expect(
+    await problemsOf(backend('{ A: { cache: { fresh: 5s, revalidate: 2s, stale: 1h } } }')),
+  ).toHaveLength(1)
+  expect(
+    await problemsOf(backend('{ A: { safe: false, static: 1, cache: { fresh: 1s, stale: 1s } } }')),
+  ).toEqual([
+    expect.stringContaining('operations.A.static: it needs an operation that is safe'),
+    expect.stringContaining('operations.A.cache: it needs an operation that is safe'),
+  ])
+  expect(
+    await problemsOf(
+      backend('{ GetOrder: { cache: { fresh: 1s, stale: 1s } }, B: { invalidates: [GetOder] } }'),
+    ),
+  ).toEqual([
+    expect.stringMatching(/invalidates\[0\]: "GetOder" has no "cache" here \(did you mean "GetOrder"\?\)$/u),
+  ])
+})
+
+test('what the core alone reads changes the hash, and not the definition by which answers are kept', async () => {
+  const of = async (operations: string) => (await load(backend(operations))).backends['orders']
+  const before = await of('{ A: { path: /a, safe: true } }')
+  const calm = await of('{ A: { path: /a, safe: true, cache: { fresh: 1s, stale: 1s } } }')
+  const other = await of('{ A: { path: /b, safe: true } }')
+  expect(calm?.definition).toBe(before?.definition)
+  expect(calm?.hash).not.toBe(before?.hash)
+  expect(other?.definition).not.toBe(before?.definition)
+})
