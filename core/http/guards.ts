@@ -93,6 +93,11 @@ function refusalOf(error: NodeJS.ErrnoException): Refusal | undefined {
     )
   if (error.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
     return new Refusal('body', new GatewayError('TOO_LARGE', 'the chunk extensions are too large'))
+  if (error.code === 'HPE_INVALID_EOF_STATE')
+    return new Refusal(
+      'malformed',
+      new GatewayError('DECODE_FAILED', 'the connection was closed for sending before the request was whole'),
+    )
   if (error.code?.startsWith('HPE_') === true)
     return new Refusal('malformed', new GatewayError('DECODE_FAILED', 'this is not HTTP/1.1 (RFC 9112)'))
   return undefined

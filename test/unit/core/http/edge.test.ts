@@ -147,6 +147,16 @@ test('pipelined requests are handled one after the other and answered in order (
   expect(events).toEqual(['begin /1', 'end /1', 'begin /2', 'end /2', 'begin /3', 'end /3'])
 })
 
+test('a request that ends before its body does is told so (RFC 9112 §8)', async () => {
+  await using edge = await running()
+  const client = wire(edge.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf')
+  client.socket.end()
+  const answer = await client.closed()
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /u)
+  expect(answer).toContain('closed for sending before the request was whole')
+  expect(edge.seen).toEqual([])
+})
+
 test('a connection that piles up requests without bound is cut', async () => {
   await using edge = await running({ handler: () => new Promise(() => undefined) })
   await exchange(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(150))
