@@ -41,7 +41,7 @@ export function faultError(fault: Fault): GraphQLError {
 
 /** Gives an error of the libraries (parser, validator, executor, yoga) a code of the table; with `hidden`, no name of the schema is suggested. */
 export function coded(error: GraphQLError, options: { readonly hidden?: boolean } = {}): GraphQLError {
-  if (isOurs(error)) return error
+  if (isOurs(error)) return withStatus(error)
   const http = httpOf(error.extensions)
   const { nodes, source, positions, path } = error
   return new GraphQLError(options.hidden === true ? withoutSuggestion(error.message) : error.message, {
@@ -106,6 +106,13 @@ function codeOf(error: GraphQLError, status: number | undefined): ErrorCode {
 function httpOf(extensions: GraphQLErrorExtensions): Http | undefined {
   const { http } = extensions
   return typeof http === 'object' && http !== null ? http : undefined
+}
+
+// yoga takes every failure to parse for one of the syntax, whose status depends on what the caller accepts: a refusal has its own.
+function withStatus(error: GraphQLError): GraphQLError {
+  const { spec, ...http } = httpOf(error.extensions) ?? {}
+  if (spec !== true) return error
+  return new GraphQLError(error.message, { extensions: { ...error.extensions, http } })
 }
 
 // The validator suggests names of the schema, which a caller without introspection shall not learn.

@@ -68,8 +68,8 @@ function checkSize(document: DocumentNode, limits: Limits): void {
       definition.kind === Kind.FRAGMENT_DEFINITION
         ? counted.fragment(definition.name.value)
         : counted.selections(definition.selectionSet)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) continue // counted where it is used
     within('depth', size.depth, limits.depth)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) continue
     total.fields += size.fields
     total.aliases += size.aliases
   }
