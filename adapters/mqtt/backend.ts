@@ -1,0 +1,130 @@
+// The MQTT backend: a request on one topic, its answer on another, told apart by a correlation, ended by the call's deadline.
+import { GatewayError } from 'dragoman'
+import type { Answer, Backend, BackendCall, Component, Operation, Scope } from 'dragoman'
+
+import { openClient } from './client.ts'
+import type { BrokerClient } from './client.ts'
+import { backendConfig } from './config.ts'
+import type { BackendConfig } from './config.ts'
+import { createCorrelation } from './correlation.ts'
+import { hubOf } from './hub.ts'
+import { compileRequest } from './request.ts'
+import type { CompiledRequest } from './request.ts'
+
+export const backend: Component<Backend> = {
+  config: backendConfig,
+  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+}
+
+const DEFAULT_KEEP_ALIVE_SECONDS = 30
+
+/** The way to the broker: a connection of its own, or the devices of a channel. */
+interface Way {
+  /** Resolves when the message is with the broker. Throws `BACKEND_FAILED`. */
+  publish(
+    topic: string,
+    payload: string,
+    options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
+  ): Promise<void>
+  readonly connected: boolean
+}
+
+function createBackend(config: BackendConfig, scope: Scope): Backend {
+  const requests = new Map<string, CompiledRequest>()
+  const operations: Record<string, Operation> = Object.create(null) // null prototype: names come from the config
+  for (const [name, operation] of Object.entries(config.operations)) {
+    requests.set(name, compileRequest(operation, scope.id))
+    operations[name] = { safe: false }
+  }
+  const correlation = createCorrelation(requests.values())
+  const stack = new AsyncDisposableStack()
+  let way: Way | undefined
+
+  async function throughUrl(url: string, signal: AbortSignal): Promise<Way> {
+    const connected = Promise.withResolvers<void>()
+    const client: BrokerClient = openClient({
+      url,
+      // Clean: an answer that nobody waits for any more is of no use.
+      clientId: config.clientId ?? `dragoman-${scope.id}-${crypto.randomUUID().slice(0, 8)}`,
+      clean: true,
+      keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
+      log: scope.log,
+      onMessage: async (topic, payload) => correlation.arrived(topic, payload),
+      onConnected() {
+        Promise.all(correlation.filters.map((filter) => client.subscribe(filter, 1))).then(
+          () => connected.resolve(),
+          (error: unknown) => scope.log.error(GatewayError.from(error).message),
+        )
+      },
+    })
+    stack.defer(() => client.close())
+    // A broker that is away now does not keep the gateway from starting; calls say so until it is there.
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(FIRST_CONNECT_MS)])
+    await Promise.race([connected.promise, new Promise((resolve) => soon.addEventListener('abort', resolve))])
+    return client
+  }
+
+  function throughChannel(channel: string): Way {
+    const hub = hubOf(channel)
+    const close = hub.open({
+      out: [...requests.values()].map(({ filter }) => filter),
+      in: correlation.filters,
+      on: (topic, payload) => correlation.arrived(topic, payload),
+    })
+    stack.defer(close)
+    return {
+      get connected() {
+        return hub.outlet !== undefined
+      },
+      async publish(topic, payload, options) {
+        const outcome = (await hub.outlet?.publish(topic, payload, options)) ?? 'nobody'
+        if (outcome === 'nobody')
+          throw new GatewayError(
+            'BACKEND_FAILED',
+            `no device of channel "${channel}" subscribes to ${topic}`,
+            {
+              notExecuted: true,
+            },
+          )
+        if (outcome === 'unknown') throw new GatewayError('BACKEND_FAILED', `no PUBACK for ${topic}`)
+      },
+    }
+  }
+
+  return {
+    operations,
+    async start(signal) {
+      if (config.url !== undefined) way = await throughUrl(config.url, signal)
+      else if (config.channel !== undefined) way = throughChannel(config.channel)
+    },
+    async call(call: BackendCall, signal: AbortSignal): Promise<Answer> {
+      const request = requests.get(call.operation) ?? requests.get('*')
+      if (request === undefined)
+        throw new GatewayError(
+          'NO_ROUTE',
+          `backend "${scope.id}" has no operation "${call.operation}": it has ${[...requests.keys()].join(', ')}`,
+          { notExecuted: true },
+        )
+      if (way?.connected !== true)
+        throw new GatewayError('BACKEND_FAILED', `the broker of backend "${scope.id}" is not connected`, {
+          notExecuted: true,
+        })
+      const { topic, payload, replyTopic, correlationId } = await request.build(call)
+      if (replyTopic === undefined) {
+        await way.publish(topic, payload, { qos: request.qos, signal })
+        return {}
+      }
+      // Registered first: an answer may overtake the PUBACK.
+      using waiting = correlation.wait(correlationId, replyTopic, signal)
+      await Promise.race([way.publish(topic, payload, { qos: request.qos, signal }), waiting.answer])
+      return request.read(await waiting.answer, call)
+    },
+    async probe() {
+      if (way?.connected !== true)
+        throw new GatewayError('BACKEND_FAILED', `the broker of backend "${scope.id}" is not connected`)
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+const FIRST_CONNECT_MS = 3000

@@ -1,0 +1,169 @@
+// A channel with a `url`: a client of somebody else's broker. At least once there, exactly once here for what has an id.
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { GatewayError } from 'dragoman'
+import type { Channel, ChannelHost, Message, Scope } from 'dragoman'
+
+import { openClient } from './client.ts'
+import type { BrokerClient } from './client.ts'
+import type { ChannelConfig } from './config.ts'
+import { claim } from './handover.ts'
+import { hubOf } from './hub.ts'
+import type { Outlet } from './hub.ts'
+import { takeIn } from './intake.ts'
+import { compileMapping, replyTopicOf } from './mapping.ts'
+import { createOutbox } from './outbox.ts'
+import { encodeMessage } from './payload.ts'
+
+const DEFAULT_KEEP_ALIVE_SECONDS = 30
+/** Among several instances one is the bridge. */
+const LEASE = 'bridge'
+const LEASE_MS = 15_000
+const RENEW_MS = 5000
+const FULL_MS = 30_000
+
+/** `url` is the config's; everything else as there. */
+export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
+  const mapping = compileMapping(config.topics)
+  const outbox = createOutbox(scope)
+  const hub = hubOf(scope.id)
+  const clientId = config.clientId ?? `dragoman-${scope.id}`
+  const stack = new AsyncDisposableStack()
+  let client: BrokerClient | undefined
+
+  async function take(
+    host: ChannelHost,
+    topic: string,
+    packet: Omit<Parameters<typeof takeIn>[0], 'topic'>,
+  ): Promise<void> {
+    if (hub.isAwaited(topic)) return hub.deliver(topic, packet.payload)
+    // A filter that the config no longer has may still be in the broker's session.
+    if (!mapping.has(topic)) return scope.log.debug('a message on a topic that is not mapped', { topic })
+    // A broker shows what it retains at every subscription: that is no news.
+    if (packet.retain) return
+    await takeIn(
+      { topic, ...packet },
+      {
+        host,
+        mapping,
+        scope,
+        answer: ({ topic: at, qos }, payload) => outbox.append({ topic: at, payload, qos }),
+        tell() {}, // on somebody else's broker nobody has asked for it
+      },
+    )
+  }
+
+  async function subscribeAll(to: BrokerClient): Promise<void> {
+    const filters = [...mapping.filters, ...[...hub.awaited()].map((filter) => ({ filter, qos: 1 as const }))]
+    for (const { filter, qos } of filters)
+      await to
+        .subscribe(filter, qos)
+        .catch((error: unknown) => scope.log.error(GatewayError.from(error).message, { filter }))
+  }
+
+  function connect(host: ChannelHost): BrokerClient {
+    let first = true
+    const opened: BrokerClient = openClient({
+      url: config.url,
+      clientId,
+      clean: false,
+      keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
+      log: scope.log,
+      onMessage: (topic, payload, qos, retain) => take(host, topic, { payload, qos, retain, will: false }),
+      onConnected(sessionPresent) {
+        scope.log.info('the bridge is connected', { sessionPresent })
+        if (first || !sessionPresent) void subscribeAll(opened)
+        first = false
+        outbox.wake()
+      },
+    })
+    return opened
+  }
+
+  /** The bridge of this process, as long as it holds the lease and nothing newer of its name runs. */
+  async function serve(host: ChannelHost, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const lease = await scope.state.lease(LEASE, LEASE_MS).catch(() => undefined)
+      if (lease === undefined) {
+        await rest(RENEW_MS, signal)
+        continue
+      }
+      const ending = new AbortController()
+      const either = AbortSignal.any([signal, ending.signal])
+      const opened = connect(host)
+      client = opened
+      const publishing = outbox.run(
+        ({ topic, payload, qos }) => opened.publish(topic, payload, { qos }),
+        either,
+      )
+      while (!either.aborted) {
+        await rest(RENEW_MS, either)
+        // A store that is away for a moment takes the lease from nobody else either.
+        const renewed = await scope.state.lease(LEASE, LEASE_MS).catch(() => lease)
+        if (renewed === undefined) ending.abort()
+      }
+      client = undefined
+      await opened.close()
+      await publishing
+      await lease.release().catch(() => undefined)
+    }
+  }
+
+  const outlet: Outlet = {
+    async publish(topic, payload, options) {
+      if (client?.connected !== true) return 'nobody'
+      return client.publish(topic, payload, options).then(
+        () => 'sent' as const,
+        (error: unknown) => (GatewayError.from(error).notExecuted ? 'nobody' : 'unknown'),
+      )
+    },
+    subscribe(filter) {
+      // Not connected: it is among those that are subscribed to then.
+      client
+        ?.subscribe(filter, 1)
+        .catch((error: unknown) => scope.log.debug(GatewayError.from(error).message, { filter }))
+    },
+  }
+
+  return {
+    async start(host) {
+      let running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined
+      const ended: Promise<void>[] = []
+      const release = claim(`bridge ${scope.id}`, {
+        take() {
+          const stop = new AbortController()
+          running = { stop, ended: serve(host, stop.signal) }
+          ended.push(running.ended)
+        },
+        yield() {
+          running?.stop.abort()
+          running = undefined
+        },
+      })
+      const detach = hub.attach(outlet)
+      stack.defer(async () => {
+        detach()
+        release()
+        await Promise.all(ended)
+      })
+    },
+    ...(mapping.replies && {
+      async send(message: Message, key: string) {
+        const at = replyTopicOf(message)
+        if (at === undefined) return { status: 'sent' }
+        try {
+          await outbox.append({ ...at, payload: encodeMessage(message, key) })
+          return { status: 'sent' }
+        } catch (error) {
+          const { retry, message: reason } = GatewayError.from(error)
+          return { status: 'refused', retry, afterMs: FULL_MS, reason }
+        }
+      },
+    }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: false }).catch(() => undefined)
+}

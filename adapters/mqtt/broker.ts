@@ -1,0 +1,261 @@
+// The broker: aedes as the front end only. What it would keep, spread or swallow is taken from it here.
+import type { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { Aedes } from 'aedes'
+import type { Client, PublishPacket } from 'aedes'
+import { LRUCache } from 'lru-cache'
+
+import { GatewayError } from 'dragoman'
+import type { Credential, Identity, Log } from 'dragoman'
+
+import { createDoor } from './connections.ts'
+import { nothingKept, silentEmitter } from './nothing-kept.ts'
+import { createSession } from './session.ts'
+import type { OpenSession, Published, Session } from './session.ts'
+
+export interface BrokerOptions {
+  readonly maxConnections: number
+  readonly maxKeepAliveSeconds: number
+  readonly log: Log
+  /** Throws `AUTH_FAILED` and the like. The stream tells what came with the connection itself. */
+  readonly identify: (credential: Credential, stream: Duplex) => Promise<Identity>
+  readonly onSession: (session: Session) => SessionHandler
+  readonly onRefused: (reason: string) => void
+}
+
+/** What becomes of what one client does. */
+export interface SessionHandler {
+  mayPublish(topic: string, will: boolean): boolean
+  maySubscribe(filter: string): boolean
+  /** Granted: what waited for it may go out. */
+  onSubscribed(filter: string): void
+  /** One at a time. Resolves: acknowledge it. Rejects: the connection closes, and the client sends it again. */
+  onPublished(packet: Published): Promise<void>
+  onClosed(): void
+}
+
+export interface Broker {
+  readonly connections: number
+  readonly sessions: Iterable<Session>
+  handle(stream: Duplex): void
+  close(): Promise<void>
+}
+
+const CONNECT_MS = 10_000
+const DRAIN_MS = 30_000
+const MAX_FILTERS = 64
+const MAX_RECEIVING = 100
+const MAX_CLIENT_ID = 128
+/** SEMANTICS 43: a client is cut at most once in this time, or it would do nothing but come back. */
+const CUT_MS = 1000
+
+/** CONNACK return codes (MQTT 3.1.1 §3.2.2.3). */
+const IDENTIFIER_REJECTED = 2
+const SERVER_UNAVAILABLE = 3
+const BAD_CREDENTIALS = 4
+const NOT_AUTHORIZED = 5
+
+interface Open {
+  readonly session: OpenSession
+  readonly handler: SessionHandler
+}
+
+/** Opens the front end. Nothing listens yet: connections are handed to `handle`. */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+  const { log, onRefused } = options
+  const open = new WeakMap<Client, Open>()
+  const byId = new Map<string, OpenSession>()
+  const wills = new WeakSet<object>()
+  const willTopics = new WeakMap<Client, string>()
+  const halfNamed = new WeakSet<Client>()
+  const cuts = new LRUCache<string, number>({ max: 10_000 })
+  let closing = false
+
+  const persistence = nothingKept<Client>({
+    onAcknowledged: (client, messageId) => open.get(client)?.session.onAcknowledged(messageId),
+    onWill: (will) => wills.add(will),
+    receiving: (client) => open.get(client)?.session.receiving,
+  })
+  const aedes = new Aedes({
+    mq: silentEmitter(),
+    persistence,
+    concurrency: 0,
+    connectTimeout: CONNECT_MS,
+    drainTimeout: DRAIN_MS,
+    maxInflightInbound: MAX_RECEIVING,
+    preConnect(client, packet, callback) {
+      // Sessions are clean, whatever is asked for: SessionPresent is 0 (§3.2.2.2), and state is the store's.
+      if (packet.clean !== true && packet.clientId === '') halfNamed.add(client)
+      packet.clean = true
+      const { keepalive = 0 } = packet
+      packet.keepalive =
+        keepalive === 0 ? options.maxKeepAliveSeconds : Math.min(keepalive, options.maxKeepAliveSeconds)
+      if (packet.will !== undefined) willTopics.set(client, packet.will.topic)
+      callback(null, true)
+    },
+    authenticate(client, username, password, done) {
+      const refuse = (returnCode: number, reason: string): void => {
+        onRefused(reason)
+        done(Object.assign(new Error(reason), { returnCode }), null)
+      }
+      const known = async (): Promise<void> => {
+        if (halfNamed.has(client)) return refuse(IDENTIFIER_REJECTED, 'no client id') // [MQTT-3.1.3-8]
+        if (client.id.length > MAX_CLIENT_ID || !client.id.isWellFormed())
+          return refuse(IDENTIFIER_REJECTED, 'client id')
+        const who = await options.identify(credentialOf(username, password), client.conn)
+        if (client.closed || closing) return
+        const holder = byId.get(client.id)
+        // Takeover [MQTT-3.1.4-2] is for the owner: another's client id is not for the taking while it is in use.
+        if (holder !== undefined && !holder.closed && !isSame(holder.who, who))
+          return refuse(IDENTIFIER_REJECTED, 'client id in use')
+        const session = createSession(client, who)
+        const handler = options.onSession(session)
+        const willTopic = willTopics.get(client)
+        if (willTopic !== undefined && !handler.mayPublish(willTopic, true)) {
+          handler.onClosed()
+          return refuse(NOT_AUTHORIZED, 'will')
+        }
+        open.set(client, { session, handler })
+        byId.set(client.id, session)
+        client.conn.once('close', () => {
+          session.end()
+          if (byId.get(session.id) === session) byId.delete(session.id)
+          handler.onClosed()
+        })
+        done(null, true)
+      }
+      known().catch((error: unknown) => refuse(returnCodeOf(error, password), 'identity'))
+    },
+    authorizeSubscribe(client, subscription, callback) {
+      const { session, handler } = open.get(client) ?? {}
+      const { topic, qos } = subscription
+      if (session === undefined || handler === undefined) return callback(new Error('not connected'))
+      const allowed = session.filters.has(topic) || session.filters.size < MAX_FILTERS
+      if (!allowed || !handler.maySubscribe(topic)) {
+        onRefused('subscription')
+        return callback(null, null) // SUBACK 0x80, §3.9.3
+      }
+      session.filters.set(topic, qos === 0 ? 0 : 1)
+      callback(null, subscription)
+      handler.onSubscribed(topic)
+    },
+    authorizeForward(client, packet) {
+      const messageId = open.get(client)?.session.sending
+      return messageId === undefined ? packet : Object.assign(packet, { messageId })
+    },
+    authorizePublish(client, packet, callback) {
+      const { session, handler } = (client === null ? undefined : open.get(client)) ?? {}
+      if (session === undefined || handler === undefined) return callback(new Error('not connected'))
+      const will = wills.has(packet)
+      if (will && closing) return callback(new Error('the gateway closes the connection, not the client'))
+      void settle({ session, handler }, packet, { will, callback })
+    },
+  })
+
+  /** The hook is what stands before PUBACK: nothing else of aedes waits for us. */
+  async function settle(
+    { session, handler }: Open,
+    packet: PublishPacket,
+    { will, callback }: { readonly will: boolean; readonly callback: (error?: Error | null) => void },
+  ): Promise<void> {
+    let failure: Error | null = null
+    try {
+      const published = { ...publishedOf(packet), will }
+      await session.inOrder(() => take({ session, handler }, published, packet.messageId))
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error))
+      if (!will) await holdCut(session)
+    }
+    callback(failure)
+  }
+
+  async function take({ session, handler }: Open, packet: Published, messageId = 0): Promise<void> {
+    if (packet.qos === 2) {
+      if (session.receiving.has(messageId)) return // sent again before its PUBREL: PUBREC again, [MQTT-4.3.3-2]
+      if (session.receiving.size >= MAX_RECEIVING)
+        throw new GatewayError('RATE_LIMITED', `${MAX_RECEIVING} messages of QoS 2 wait for PUBREL`)
+    }
+    if (!handler.mayPublish(packet.topic, packet.will)) {
+      onRefused('topic')
+      throw new GatewayError('FORBIDDEN', `client ${session.id} may not publish to ${packet.topic}`)
+    }
+    await handler.onPublished(packet)
+    if (packet.qos === 2) session.receiving.add(messageId)
+  }
+
+  async function holdCut(session: Session): Promise<void> {
+    const key = `${session.who.role}/${session.who.id}/${session.id}`
+    const now = performance.now()
+    const at = Math.max(now, (cuts.get(key) ?? -CUT_MS) + CUT_MS)
+    cuts.set(key, at)
+    if (at > now) await pause(at - now, undefined, { ref: false })
+  }
+
+  // An `error` nobody listens to ends the process; its type forgets that there is one.
+  const emitter: EventEmitter = aedes
+  emitter.on('error', (error: unknown) => log.error('the broker failed', { error }))
+  aedes.on('clientError', (client, error) =>
+    log.debug('an MQTT connection ended', { client: client.id, reason: error.message }),
+  )
+  aedes.on('connectionError', (_client, error) =>
+    log.debug('an MQTT connection ended before login', { reason: error.message }),
+  )
+  aedes.on('unsubscribe', (filters, client) => {
+    for (const filter of filters) open.get(client)?.session.filters.delete(filter)
+  })
+  aedes.on('connackSent', (packet, client) => {
+    if (packet.returnCode === 0) door.known(client.conn)
+  })
+  const door = createDoor({
+    maxConnections: options.maxConnections,
+    handle: (stream) => void aedes.handle(stream),
+    onRefused,
+  })
+  await aedes.listen()
+
+  return {
+    get connections() {
+      return door.size
+    },
+    get sessions() {
+      return byId.values()
+    },
+    handle(stream) {
+      if (closing) stream.destroy()
+      else door.enter(stream)
+    },
+    async close() {
+      if (closing) return
+      closing = true
+      door.close()
+      await new Promise<void>((resolve) => aedes.close(() => resolve()))
+    },
+  }
+}
+
+function publishedOf(packet: {
+  readonly topic: string
+  readonly payload: string | Buffer
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+}): Omit<Published, 'will'> {
+  const { topic, payload, qos, retain } = packet
+  return { topic, payload: typeof payload === 'string' ? Buffer.from(payload) : payload, qos, retain }
+}
+
+function credentialOf(username: string | undefined, password: Buffer | undefined): Credential {
+  if (username === undefined && password === undefined) return { scheme: 'none' }
+  return { scheme: 'basic', user: username ?? '', password: password?.toString('utf8') ?? '' }
+}
+
+function isSame(one: Identity, other: Identity): boolean {
+  return one.role === other.role && one.id === other.id
+}
+
+function returnCodeOf(error: unknown, password: unknown): number {
+  const { code, retry } = GatewayError.from(error)
+  if (code === 'AUTH_FAILED') return password === undefined ? NOT_AUTHORIZED : BAD_CREDENTIALS
+  return retry || code === 'INTERNAL' ? SERVER_UNAVAILABLE : NOT_AUTHORIZED
+}

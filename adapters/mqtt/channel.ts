@@ -1,0 +1,15 @@
+// The MQTT channel: a broker of its own for devices and apps, or a client of somebody else's.
+import type { Channel, Component } from 'dragoman'
+
+import { createBridge } from './bridge.ts'
+import { channelConfig } from './config.ts'
+import { createDevices } from './devices.ts'
+
+export const channel: Component<Channel> = {
+  config: channelConfig,
+  create(given, scope) {
+    const config = channelConfig.parse(given)
+    const { url } = config
+    return url === undefined ? createDevices(config, scope) : createBridge({ ...config, url }, scope)
+  },
+}

@@ -1,0 +1,82 @@
+// The door: how many may connect, how long a stranger may stand in it, and how much he may send.
+import type { Duplex } from 'node:stream'
+
+import { createGate } from './gate.ts'
+
+export interface DoorOptions {
+  readonly maxConnections: number
+  /** The connection goes to the broker. */
+  readonly handle: (stream: Duplex) => void
+  readonly onRefused: (reason: string) => void
+}
+
+export interface Door {
+  readonly size: number
+  /** Takes a connection over, or ends it. */
+  enter(stream: Duplex): void
+  /** Its CONNECT was accepted. */
+  known(stream: Duplex): void
+  /** Ends all. */
+  close(): void
+}
+
+export const BEFORE_CONNACK_BYTES = 16 * 1024
+export const PACKET_BYTES = 256 * 1024
+/** Strangers at once: beyond it the one who has stood there longest goes. */
+const MAX_STRANGERS = 1024
+
+export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): Door {
+  const all = new Map<Duplex, () => void>()
+  const strangers = new Set<Duplex>() // in the order they came
+
+  return {
+    get size() {
+      return all.size
+    },
+    enter(stream) {
+      // Whatever happens to it from now on ends the connection, never the process.
+      stream.on('error', () => stream.destroy())
+      if (all.size >= maxConnections) {
+        onRefused('connections')
+        stream.destroy()
+        return
+      }
+      const gate = createGate({ beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES })
+      watch(stream, (chunk) => {
+        if (gate.take(chunk)) return true
+        onRefused('too large')
+        stream.destroy()
+        return false
+      })
+      all.set(stream, () => gate.open())
+      strangers.add(stream)
+      stream.once('close', () => {
+        all.delete(stream)
+        strangers.delete(stream)
+      })
+      if (strangers.size > MAX_STRANGERS) {
+        const [oldest] = strangers
+        onRefused('half open')
+        oldest?.destroy()
+      }
+      handle(stream)
+    },
+    known(stream) {
+      strangers.delete(stream)
+      all.get(stream)?.()
+    },
+    close() {
+      for (const stream of all.keys()) stream.destroy()
+    },
+  }
+}
+
+/** Shows every chunk that is read to `look`; what it refuses is not handed on. Costs no copy and no stream between. */
+function watch(stream: Duplex, look: (chunk: Uint8Array) => boolean): void {
+  const read = stream.read.bind(stream)
+  stream.read = (size?: number) => {
+    const chunk: unknown = read(size)
+    if (!(chunk instanceof Uint8Array)) return chunk
+    return look(chunk) ? chunk : null
+  }
+}

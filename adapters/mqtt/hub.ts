@@ -1,0 +1,89 @@
+// Where components of one process meet by a channel's name: what goes out to its devices, and who waits for what they answer.
+import { covers, matches } from './topics.ts'
+
+/** What became of a message for devices: nobody subscribes, nobody acknowledged, or somebody did. */
+export type Outcome = 'nobody' | 'unknown' | 'sent'
+
+/** A running channel that can reach devices. */
+export interface Outlet {
+  publish(
+    topic: string,
+    payload: string,
+    options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
+  ): Promise<Outcome>
+  /** Somebody waits on this filter from now on. */
+  subscribe?(filter: string): void
+}
+
+export type Listener = (topic: string, payload: Uint8Array) => void
+
+export interface Hub {
+  /** The channel runs. Returns what takes it back. */
+  attach(outlet: Outlet): () => void
+  readonly outlet: Outlet | undefined
+  /** Devices may subscribe to these, and publish where somebody listens. Returns what takes it back. */
+  open(filters: {
+    readonly out: readonly string[]
+    readonly in: readonly string[]
+    readonly on: Listener
+  }): () => void
+  /** Whether a subscription lies within what goes out. */
+  goesOut(filter: string): boolean
+  isAwaited(topic: string): boolean
+  awaited(): Iterable<string>
+  /** Hands a device's publish to who listens. */
+  deliver(topic: string, payload: Uint8Array): void
+}
+
+interface Opened {
+  readonly out: readonly string[]
+  readonly in: readonly string[]
+  readonly on: Listener
+}
+
+const hubs = new Map<string, Hub>()
+
+/** The meeting place of a channel's name; it is there before the channel is, and after it. */
+export function hubOf(channel: string): Hub {
+  const known = hubs.get(channel)
+  if (known !== undefined) return known
+  const made = createHub()
+  hubs.set(channel, made)
+  return made
+}
+
+function createHub(): Hub {
+  const outlets: Outlet[] = []
+  const opened = new Set<Opened>()
+  return {
+    attach(outlet) {
+      outlets.push(outlet)
+      return () => {
+        const index = outlets.indexOf(outlet)
+        if (index !== -1) outlets.splice(index, 1)
+      }
+    },
+    get outlet() {
+      return outlets.at(-1)
+    },
+    open(filters) {
+      opened.add(filters)
+      for (const outlet of outlets) for (const filter of filters.in) outlet.subscribe?.(filter)
+      return () => void opened.delete(filters)
+    },
+    goesOut: (filter) => any(opened, ({ out }) => out.some((wide) => covers(wide, filter))),
+    isAwaited: (topic) => any(opened, ({ in: awaited }) => awaited.some((filter) => matches(filter, topic))),
+    *awaited() {
+      for (const { in: filters } of opened) yield* filters
+    },
+    deliver(topic, payload) {
+      for (const { in: filters, on } of opened)
+        if (filters.some((filter) => matches(filter, topic))) on(topic, payload)
+    },
+  }
+}
+
+function any<T>(values: Iterable<T>, holds: (value: T) => boolean): boolean {
+  for (const value of values) if (holds(value)) return true
+  return false
+}

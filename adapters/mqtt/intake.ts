@@ -1,0 +1,68 @@
+// One publish to a mapped topic: stored before it is acknowledged, refused for good in words, or not acknowledged at all.
+import { GatewayError } from 'dragoman'
+import type { ChannelHost, Identity, Scope } from 'dragoman'
+
+import type { Mapped, Mapping, ReplyTopic } from './mapping.ts'
+import { encodeError, encodeReply } from './payload.ts'
+import type { Published } from './session.ts'
+
+export interface IntakeOptions {
+  readonly host: ChannelHost
+  readonly mapping: Mapping
+  readonly scope: Scope
+  readonly identity?: Identity
+  /** The answer to a request, or why there is none, to the topic that the config says. */
+  readonly answer: (reply: ReplyTopic, payload: string) => Promise<void>
+  /** Why something was refused for good. */
+  readonly tell: (payload: string) => void
+}
+
+/**
+ * Resolves when the message may be acknowledged: it is stored (a request: answered), or it is refused for good, which MQTT 3.1.1
+ * cannot say and is told beside it. Rejects with a temporary refusal: then nothing may be acknowledged (SEMANTICS 43).
+ */
+export async function takeIn(packet: Published, options: IntakeOptions): Promise<void> {
+  const { host, mapping, scope, identity } = options
+  let mapped: Mapped | undefined
+  try {
+    mapped = await mapping.draft(packet.topic, packet.payload, {
+      channel: scope.id,
+      ...(identity !== undefined && { identity }),
+    })
+    const { draft, reply: at } = mapped
+    const accepted = await host.accept(draft, { ...(identity !== undefined && { identity }) })
+    if (draft.kind === 'request' && at !== undefined && accepted.reply !== undefined)
+      await options.answer(
+        at,
+        encodeReply(accepted.reply, {
+          channel: scope.id,
+          type: draft.type,
+          id: accepted.id,
+          externalId: draft.externalId,
+        }),
+      )
+  } catch (thrown) {
+    const error = GatewayError.from(thrown)
+    const isRequest = mapped?.draft.kind === 'request'
+    if (isTemporary(error) && packet.qos > 0 && !packet.will) throw error
+    scope.metrics.count('mqtt_refused', { reason: error.code })
+    scope.log.warn('a message was refused', {
+      topic: packet.topic,
+      code: error.code,
+      reason: error.message,
+      lost: packet.qos === 0 || packet.will,
+    })
+    const externalId = mapped?.draft.externalId
+    const payload = encodeError(error, {
+      topic: packet.topic,
+      ...(externalId !== undefined && { id: externalId }),
+    })
+    if (isRequest && mapped?.reply !== undefined) await options.answer(mapped.reply, payload)
+    else options.tell(payload)
+  }
+}
+
+/** The next try may be stored. Of a mistake of our own nobody knows, so it is never acknowledged. A backend's failure is an answer. */
+function isTemporary({ code, retry, side }: GatewayError): boolean {
+  return code === 'INTERNAL' || (retry && side !== 'backend')
+}

@@ -1,0 +1,128 @@
+// The TCP port, with TLS or without. One process opens an address once, however many generations of a channel use it.
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { createSecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
+
+import { GatewayError } from 'dragoman'
+
+import { claim } from './handover.ts'
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string | undefined } | undefined
+  readonly onConnection: (socket: Socket) => void
+}
+
+/** Disposing takes no more connections; those there are stay. */
+export interface Listener extends AsyncDisposable {
+  readonly port: number
+}
+
+/** The peer is asked whether it is still there; the keep-alive of MQTT comes on top. */
+const PROBE_MS = 60_000
+const BACKLOG = 4096
+
+interface Shared {
+  readonly server: Server
+  readonly port: number
+  users: number
+  connection: (socket: Socket) => void
+}
+const shared = new Map<string, Promise<Shared>>()
+
+/**
+ * Listens. Where this process listens at that address already, the newest listener gets the connections from now on, and the one
+ * before gets them back when it closes. Throws `INTERNAL` with the address if it cannot be opened.
+ */
+export async function listen({ host, port, tls, onConnection }: ListenOptions): Promise<Listener> {
+  const context = tls === undefined ? undefined : readContext(tls)
+  const accept = (socket: Socket): void => {
+    socket.on('error', () => socket.destroy())
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, PROBE_MS)
+    onConnection(context === undefined ? socket : secured(socket, context, tls?.ca !== undefined))
+  }
+  // Any free port is a new one each time.
+  const name = `${host} ${port === 0 ? crypto.randomUUID() : port}`
+  const opening = shared.get(name) ?? open(host, port)
+  shared.set(name, opening)
+  let used: Shared
+  try {
+    used = await opening
+  } catch (error) {
+    shared.delete(name)
+    throw error
+  }
+  used.users += 1
+  const release = claim(`listen ${name}`, {
+    take: () => {
+      used.connection = accept
+    },
+    yield: () => {
+      used.connection = (socket) => socket.destroy()
+    },
+  })
+  let closed = false
+  return {
+    port: used.port,
+    async [Symbol.asyncDispose]() {
+      if (closed) return
+      closed = true
+      release()
+      used.users -= 1
+      if (used.users > 0) return
+      shared.delete(name)
+      used.server.close() // what is connected is the broker's to end
+    },
+  }
+}
+
+async function open(host: string, port: number): Promise<Shared> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const server = createServer((socket) => opened.connection(socket))
+  server.once('error', (error) =>
+    reject(
+      new GatewayError('INTERNAL', `MQTT cannot listen on ${host}:${port}: ${error.message}`, {
+        cause: error,
+      }),
+    ),
+  )
+  server.listen({ host, port, backlog: BACKLOG }, resolve)
+  await promise
+  // Out of file descriptors: Node goes on listening, the connection is refused.
+  server.on('error', () => undefined)
+  const { port: bound } = server.address() as AddressInfo // a TCP server has one
+  const opened: Shared = { server, port: bound, users: 0, connection: (socket) => socket.destroy() }
+  return opened
+}
+
+function readContext({ cert, key, ca }: NonNullable<ListenOptions['tls']>): SecureContext {
+  try {
+    return createSecureContext({
+      cert: readFileSync(cert),
+      key: readFileSync(key),
+      ...(ca !== undefined && { ca: readFileSync(ca) }),
+      minVersion: 'TLSv1.2',
+    })
+  } catch (error) {
+    throw new GatewayError('INTERNAL', `the certificate for MQTT cannot be used: ${String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function secured(socket: Socket, secureContext: SecureContext, mutual: boolean): Socket {
+  const tls = new TLSSocket(socket, {
+    isServer: true,
+    secureContext,
+    requestCert: mutual,
+    rejectUnauthorized: mutual,
+  })
+  tls.on('error', () => tls.destroy())
+  if (mutual) tls.once('secure', () => tls.authorized || tls.destroy())
+  return tls
+}

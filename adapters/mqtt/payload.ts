@@ -1,0 +1,126 @@
+// Payloads: what a device sends (text, JSON, a CloudEvent) and what it gets (CloudEvents 1.0, error payloads). Pure.
+import { GatewayError } from 'dragoman'
+import type { Json, Message, Reply } from 'dragoman'
+
+import { decodeUtf8, isObject, parseJsonText } from './json.ts'
+
+/** What arrived, decoded. */
+export interface Payload {
+  /** JSON as it is, or the text where it is none. A CloudEvent's `data`. */
+  readonly value: Json
+  readonly text: string
+  /** A CloudEvent's attributes (CloudEvents 1.0.2 JSON format §3), else none. */
+  readonly event?: {
+    readonly id: string
+    readonly type: string
+    readonly time?: string
+    readonly traceparent?: string
+  }
+}
+
+/** Decodes a payload. Throws `DECODE_FAILED` for bytes that are no UTF-8, and for JSON that is nested too deeply. */
+export function decodePayload(bytes: Uint8Array): Payload {
+  const text = decoded(bytes)
+  const value = valueOf(text)
+  if (!isObject(value) || value['specversion'] !== '1.0') return { value, text }
+  const { id, type, time, traceparent, data = null } = value
+  if (typeof id !== 'string' || id === '' || typeof type !== 'string' || type === '')
+    throw new GatewayError('DECODE_FAILED', 'the CloudEvent needs an id and a type')
+  return {
+    value: data,
+    text,
+    event: {
+      id,
+      type,
+      ...(typeof time === 'string' && { time }),
+      ...(typeof traceparent === 'string' && { traceparent }),
+    },
+  }
+}
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return decodeUtf8(bytes)
+  } catch (error) {
+    throw new GatewayError('DECODE_FAILED', 'the payload is not UTF-8 text', { cause: error })
+  }
+}
+
+/** Text that does not begin like JSON, or is none, is text: a thermometer's `21.5 C` is no mistake. */
+function valueOf(text: string): Json {
+  const begin = text.trimStart().charAt(0)
+  if (begin !== '{' && begin !== '[' && !/^\s*(?:-?\d+(?:\.\d+)?|true|false|null)\s*$/u.test(text))
+    return text
+  try {
+    return parseJsonText(text)
+  } catch (error) {
+    if (begin === '{' || begin === '[')
+      throw new GatewayError('DECODE_FAILED', `the payload is not JSON: ${reasonOf(error)}`, { cause: error })
+    return text
+  }
+}
+
+// The parser quotes what it stumbles over; a caller needs no more than that it did.
+function reasonOf(error: unknown): string {
+  const { message } = error instanceof Error ? error : new Error(String(error))
+  return /^[\w ,]{1,80}$/u.test(message) ? message : 'it cannot be parsed'
+}
+
+/** A reply or another outbound message for a mapped topic: a CloudEvent 1.0 whose `data` is the message; `key` removes repeats. */
+export function encodeMessage(message: Message, key: string): string {
+  const { raw: _raw, replyContext: _context, ...data } = message
+  return JSON.stringify({
+    specversion: '1.0',
+    id: key,
+    source: `/channels/${encodeURIComponent(message.channel)}`,
+    type: message.kind === 'event' ? message.type : `${message.kind}.${message.type}`,
+    subject: message.conversation,
+    time: message.occurredAt ?? message.receivedAt,
+    datacontenttype: 'application/json',
+    sequence: String(message.sequence),
+    correlationid: message.correlationId,
+    ...(message.causationId !== undefined && { causationid: message.causationId }),
+    traceparent: message.traceparent,
+    data,
+  })
+}
+
+/** The answer to a request, as a CloudEvent: `data` is the reply, with its mark of staleness; `correlationid` is the caller's own id. */
+export function encodeReply(
+  reply: Reply,
+  about: {
+    readonly channel: string
+    readonly type: string
+    readonly id: string
+    readonly externalId?: string | undefined
+  },
+): string {
+  return JSON.stringify({
+    specversion: '1.0',
+    id: about.id,
+    source: `/channels/${encodeURIComponent(about.channel)}`,
+    type: `reply.${about.type}`,
+    datacontenttype: 'application/json',
+    ...(about.externalId !== undefined && { correlationid: about.externalId }),
+    data: reply,
+  })
+}
+
+/** The error payload: every code of the table, in the words that are for the caller. Never a cause, never a stack. */
+export function encodeError(
+  thrown: unknown,
+  about: { readonly topic: string; readonly id?: string },
+): string {
+  const { code, message, retry, retryAfterMs, detail } = GatewayError.from(thrown)
+  return JSON.stringify({
+    error: {
+      code,
+      message,
+      retry,
+      ...(retryAfterMs !== undefined && { after: retryAfterMs }),
+      ...(detail !== undefined && { detail }),
+    },
+    topic: about.topic,
+    ...(about.id !== undefined && { id: about.id }),
+  })
+}

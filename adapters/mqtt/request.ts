@@ -1,0 +1,141 @@
+// A backend's operation: the topic and the payload of a call, and what its answer says. Pure.
+import { randomUUID } from 'node:crypto'
+
+import { GatewayError } from 'dragoman'
+import type { Answer, BackendCall, Fault, Json } from 'dragoman'
+
+import type { BackendOperation } from './config.ts'
+import { compileExpression } from './expression.ts'
+import { isObject } from './json.ts'
+import { filterOf, topicProblem } from './topics.ts'
+
+export interface CompiledRequest {
+  /** All topics it may go to. */
+  readonly filter: string
+  readonly replyFilter?: string
+  readonly qos: 0 | 1
+  /** Throws `DECODE_FAILED` where a parameter is missing or would leave its level. */
+  build(call: BackendCall): Promise<Built>
+  /** Throws `BACKEND_FAILED` where `result` cannot be evaluated. */
+  read(payload: Json, call: BackendCall): Promise<Answer>
+}
+
+export interface Built {
+  readonly topic: string
+  readonly payload: string
+  readonly replyTopic?: string
+  /** Of this attempt: an answer to an earlier one is not taken for this one's. */
+  readonly correlationId: string
+}
+
+export function compileRequest(operation: BackendOperation, backend: string): CompiledRequest {
+  const { topic, replyTopic, qos } = operation
+  const body = operation.body === undefined ? undefined : compileExpression(operation.body)
+  const result = operation.result === undefined ? undefined : compileExpression(operation.result)
+  return {
+    filter: filterOf(topic),
+    ...(replyTopic !== undefined && { replyFilter: filterOf(replyTopic) }),
+    qos,
+    async build(call) {
+      const { message, params } = call
+      const correlationId = randomUUID()
+      const at = render(topic, call, correlationId)
+      const reply = replyTopic === undefined ? undefined : render(replyTopic, call, correlationId)
+      const evaluate = async (): Promise<Json | undefined> => {
+        try {
+          return await body?.(params, {
+            message,
+            correlation: correlationId,
+            replyTopic: reply,
+            key: call.key,
+          })
+        } catch (error) {
+          throw new GatewayError('DECODE_FAILED', `the body cannot be made: ${String(error)}`, {
+            cause: error,
+            notExecuted: true,
+          })
+        }
+      }
+      const payload = body === undefined ? eventOf(call, { backend, correlationId, reply }) : await evaluate()
+      return {
+        topic: at,
+        payload: typeof payload === 'string' ? payload : JSON.stringify(payload ?? null),
+        ...(reply !== undefined && { replyTopic: reply }),
+        correlationId,
+      }
+    },
+    async read(payload, { message }) {
+      if (result === undefined) return answerOf(payload)
+      try {
+        const data = await result(payload, { message })
+        return data === undefined ? {} : { data }
+      } catch (error) {
+        throw new GatewayError('BACKEND_FAILED', 'the answer cannot be read by `result`', { cause: error })
+      }
+    },
+  }
+}
+
+/** CloudEvents 1.0: `id` is the call's key, the same over retries; `replyto` and `correlationid` say what the answer must bear. */
+function eventOf(
+  { operation, params, message, key }: BackendCall,
+  about: { readonly backend: string; readonly correlationId: string; readonly reply: string | undefined },
+): Json {
+  return {
+    specversion: '1.0',
+    id: key,
+    source: `/backends/${encodeURIComponent(about.backend)}`,
+    type: operation,
+    datacontenttype: 'application/json',
+    ...(about.reply !== undefined && { correlationid: about.correlationId, replyto: about.reply }),
+    traceparent: message.traceparent,
+    data: params,
+  }
+}
+
+/** `{ data }` or `{ fault }` beside a correlation or a specversion is an envelope; anything else is the data itself. */
+function answerOf(payload: Json): Answer {
+  if (!isObject(payload)) return { data: payload }
+  const isEnvelope = 'correlationid' in payload || 'correlationId' in payload || 'specversion' in payload
+  if (!isEnvelope) return { data: payload }
+  const fault = faultOf(payload['fault'])
+  if (fault !== undefined) return { fault }
+  const { data, correlationid: _one, correlationId: _other, ...rest } = payload
+  return { data: data === undefined ? rest : data }
+}
+
+function faultOf(value: Json | undefined): Fault | undefined {
+  if (!isObject(value)) return undefined
+  const { code, message, detail } = value
+  if (typeof code !== 'string' || code === '') return undefined
+  return {
+    code,
+    message: typeof message === 'string' ? message : code,
+    ...(detail !== undefined && { detail }),
+  }
+}
+
+/** Each value stays within its level: no `/`, no wildcard, nothing empty. */
+function render(template: string, { operation, params }: BackendCall, correlationId: string): string {
+  const filled = template.replaceAll(/\{([^{}/]+)\}/gu, (_, name: string) => {
+    if (name === 'operation') return level(name, operation)
+    if (name === 'correlation') return correlationId
+    const value = isObject(params) && Object.hasOwn(params, name) ? params[name] : undefined
+    if (value === undefined || value === null || typeof value === 'object')
+      throw refusal(`parameter "${name}" is missing, or no single value`)
+    return level(name, String(value))
+  })
+  const problem = topicProblem(filled)
+  if (problem !== undefined) throw refusal(`the topic cannot be made: ${problem}`)
+  return filled
+}
+
+function level(name: string, value: string): string {
+  if (value === '' || /[/+#]/u.test(value))
+    throw refusal(`"${name}" is ${JSON.stringify(value.slice(0, 80))}, which is no single level of a topic`)
+  return value
+}
+
+function refusal(message: string): GatewayError {
+  return new GatewayError('DECODE_FAILED', message, { notExecuted: true })
+}

@@ -1,0 +1,144 @@
+// One connected client: what it may be sent, what it has acknowledged, and its publishes taken one at a time.
+import type { Client } from 'aedes'
+
+import type { Identity } from 'dragoman'
+
+/** What a client has published, or its will. */
+export interface Published {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+  /** MQTT 3.1.1 §3.1.2.5: sent by us, because the connection ended without DISCONNECT. */
+  readonly will: boolean
+}
+
+export type Sent =
+  /** QoS 1: PUBACK came. */
+  | 'acknowledged'
+  /** QoS 0: given to the connection. */
+  | 'written'
+  /** The connection ended, or the signal came first: nobody knows. */
+  | 'unknown'
+  /** Not sent: it is closed, or has not acknowledged too many. */
+  | 'refused'
+
+export interface Session {
+  /** The MQTT client identifier. */
+  readonly id: string
+  readonly who: Identity
+  readonly closed: boolean
+  /** Granted subscriptions with the QoS they are served with. */
+  readonly filters: Map<string, 0 | 1>
+  publish(
+    topic: string,
+    payload: string,
+    options: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
+  ): Promise<Sent>
+  /** Ends the connection at once. */
+  close(): void
+  /** Ends it when what was written is sent, or the peer does not take it. */
+  finish(): void
+}
+
+export interface OpenSession extends Session {
+  /** The QoS 2 messages whose handshake is under way (MQTT 3.1.1 §4.3.3). */
+  readonly receiving: Set<number>
+  /** The identifier of the packet that is being handed over just now: `authorizeForward` puts it in. */
+  readonly sending: number | undefined
+  /** Runs tasks one at a time, in order: aedes begins those of one read together. Rejects as the task does. */
+  inOrder<T>(task: () => Promise<T>): Promise<T>
+  onAcknowledged(messageId: number): void
+  /** The connection has ended. */
+  end(): void
+}
+
+/** PUBLISH packets that one client may leave without PUBACK. */
+const MAX_UNACKNOWLEDGED = 64
+/** What may wait for a peer that does not read. */
+const MAX_UNSENT_BYTES = 1024 * 1024
+const FINISH_MS = 1000
+const MAX_PACKET_ID = 65_535
+
+export function createSession(client: Client, who: Identity): OpenSession {
+  const waiting = new Map<number, (sent: Sent) => void>()
+  let chain: Promise<unknown> = Promise.resolve()
+  let closed = false
+  let nextId = 0
+  let sending: number | undefined
+
+  const freeId = (): number => {
+    do nextId = (nextId % MAX_PACKET_ID) + 1
+    while (waiting.has(nextId)) // far fewer are waiting than there are
+    return nextId
+  }
+
+  const hand = (topic: string, payload: string, messageId: number | undefined): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const qos = messageId === undefined ? 0 : 1
+    sending = messageId
+    // Synchronous up to the hook that puts the identifier in.
+    client.publish({ cmd: 'publish', topic, payload, qos, dup: false, retain: false }, () => resolve())
+    sending = undefined
+    return promise
+  }
+
+  const session: OpenSession = {
+    id: client.id,
+    who,
+    filters: new Map(),
+    receiving: new Set(),
+    get closed() {
+      return closed
+    },
+    get sending() {
+      return sending
+    },
+    async publish(topic, payload, { qos, signal }) {
+      if (closed || waiting.size >= MAX_UNACKNOWLEDGED) return 'refused'
+      if (client.conn.writableLength > MAX_UNSENT_BYTES) {
+        session.close()
+        return 'refused'
+      }
+      if (qos === 0) {
+        await hand(topic, payload, undefined)
+        return 'written'
+      }
+      const messageId = freeId()
+      const { promise, resolve } = Promise.withResolvers<Sent>()
+      waiting.set(messageId, resolve)
+      const onAbort = (): void => resolve('unknown')
+      signal?.addEventListener('abort', onAbort, { once: true })
+      try {
+        void hand(topic, payload, messageId)
+        return await promise
+      } finally {
+        signal?.removeEventListener('abort', onAbort)
+        // One given up keeps its identifier until its PUBACK: it would be taken for another's.
+        if (signal?.aborted !== true) waiting.delete(messageId)
+      }
+    },
+    close() {
+      client.conn.destroy()
+    },
+    finish() {
+      client.conn.end()
+      setTimeout(() => client.conn.destroy(), FINISH_MS).unref()
+    },
+    inOrder(task) {
+      const next = chain.then(task)
+      chain = next.catch(() => undefined)
+      return next
+    },
+    onAcknowledged(messageId) {
+      waiting.get(messageId)?.('acknowledged')
+      waiting.delete(messageId)
+    },
+    end() {
+      closed = true
+      for (const resolve of waiting.values()) resolve('unknown')
+      waiting.clear()
+    },
+  }
+  return session
+}

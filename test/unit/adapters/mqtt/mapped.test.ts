@@ -1,0 +1,127 @@
+import { GatewayError } from 'dragoman'
+import { expect, test } from 'vitest'
+
+import { until } from '../../../support/gateway.ts'
+import { openWorld } from './world.ts'
+
+test('a mapped topic becomes a draft by its expressions, and PUBACK comes after it is stored (SEMANTICS 43)', async () => {
+  const { promise: stored, resolve: store } = Promise.withResolvers<void>()
+  await using world = await openWorld({
+    host: {
+      async accept(draft) {
+        await stored
+        return { id: 'm1', conversation: 'c', sequence: 1, duplicate: draft.externalId === 'again' }
+      },
+    },
+  })
+  const client = await world.client()
+  let acknowledged = false
+  const publishing = client.publishAsync('shop/7/alarm', '{"id":"a1","level":2}', { qos: 1 })
+  client.on('packetreceive', ({ cmd }) => (acknowledged ||= cmd === 'puback'))
+  // A later packet of the client comes back: the broker has read the first one long ago.
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  expect(acknowledged).toBe(false)
+  store()
+  await publishing
+  expect(acknowledged).toBe(true)
+})
+
+test('what a draft says: kind, type, sender, id, data, topic', async () => {
+  await using world = await openWorld()
+  const client = await world.client()
+  await client.publishAsync('shop/7/alarm', '{"id":"a1","level":1.10,"big":12345678901234567890}', { qos: 1 })
+  await client.publishAsync('shop/8/say', 'it is 21.5 C', { qos: 1 })
+  expect(world.drafts).toMatchObject([
+    {
+      kind: 'event',
+      type: 'device.alarm',
+      sender: { id: '7', role: 'customer' },
+      externalId: 'a1',
+      data: { id: 'a1', level: '1.10', big: '12345678901234567890' },
+      metadata: { 'mqtt:topic': 'shop/7/alarm' },
+    },
+    {
+      kind: 'message',
+      type: 'text',
+      sender: { id: '8', role: 'customer' },
+      parts: [{ kind: 'text', text: 'it is 21.5 C' }],
+      replyContext: { v: 1, topic: 'shop/8/display', qos: 1 },
+    },
+  ])
+  expect(world.drafts[1]).not.toHaveProperty('externalId')
+})
+
+test('a temporary refusal is not acknowledged: the connection closes, and MQTT.js sends it again', async () => {
+  let refusals = 1
+  const accepted: unknown[] = []
+  await using world = await openWorld({
+    host: {
+      async accept(draft) {
+        refusals -= 1
+        if (refusals >= 0) throw new GatewayError('STORE_UNAVAILABLE', 'the disk is full')
+        accepted.push(draft.externalId)
+        return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
+      },
+    },
+  })
+  const client = await world.client({ reconnectPeriod: 50 })
+  let closes = 0
+  client.on('close', () => (closes += 1))
+  await client.publishAsync('shop/7/alarm', '{"id":"a1"}', { qos: 1 })
+  expect(accepted).toEqual(['a1'])
+  expect(closes).toBe(1)
+})
+
+test('a client is cut at most once a second (SEMANTICS 43)', async () => {
+  await using world = await openWorld({
+    host: {
+      accept: async () => {
+        throw new GatewayError('STORE_UNAVAILABLE', 'the disk is full')
+      },
+    },
+  })
+  const client = await world.client({ clientId: 'loop', reconnectPeriod: 10 })
+  let closes = 0
+  client.on('close', () => (closes += 1))
+  const begun = performance.now()
+  client.publish('shop/7/alarm', '{"id":"a1"}', { qos: 1 })
+  await until(() => (closes >= 3 ? true : undefined))
+  expect(performance.now() - begun).toBeGreaterThan(1900)
+})
+
+test('what is refused for good is acknowledged, so that no client loops, and told on the error topic', async () => {
+  await using world = await openWorld()
+  const client = await world.client({ clientId: 'phone-1' })
+  const told: unknown[] = []
+  client.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())))
+  await client.subscribeAsync('dragoman/v1/phone-1/error', { qos: 0 })
+  await client.publishAsync('shop/7/alarm', '{"id":', { qos: 1 })
+  await until(() => (told.length > 0 ? true : undefined))
+  expect(told).toEqual([
+    {
+      error: { code: 'DECODE_FAILED', message: expect.stringContaining('not JSON'), retry: false },
+      topic: 'shop/7/alarm',
+    },
+  ])
+  expect(client.connected).toBe(true)
+  expect(world.drafts).toEqual([])
+})
+
+test('a request is answered on its reply topic, and a stale answer keeps its mark', async () => {
+  await using world = await openWorld()
+  world.host.answer({ data: { status: 'shipped' }, origin: 'cache', stale: true })
+  const client = await world.client()
+  const told: unknown[] = []
+  client.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())))
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  await client.publishAsync('shop/7/ask', '{"id":"q1","orderNo":"000777"}', { qos: 1 })
+  await until(() => (told.length > 0 ? true : undefined))
+  expect(told).toMatchObject([
+    {
+      specversion: '1.0',
+      type: 'reply.GetOrder',
+      correlationid: 'q1',
+      data: { data: { status: 'shipped' }, stale: true },
+    },
+  ])
+})
