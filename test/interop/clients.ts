@@ -1,7 +1,7 @@
-// Real SOAP clients of other people's making, as programs: what they need, how they are called, what they observed.
+// Real SOAP clients of other people's making, as programs: what they and the servers need, how they are called, what they observed.
 import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -9,6 +9,9 @@ export const fixtures = join(import.meta.dirname, '../fixtures/interop')
 const wsdls = join(import.meta.dirname, '../fixtures/soap/wsdl')
 
 export type Stack = 'zeep' | 'php' | 'soaplite' | 'jaxws'
+/** Behind the gateway; PHP is there too. */
+export type ServerStack = 'gsoap' | 'axis'
+type Installed = Stack | ServerStack
 
 interface Need {
   /** What a person installs. */
@@ -20,7 +23,7 @@ interface Need {
 // Debian's own Python: another one on the PATH does not see Debian's packages.
 const PYTHON = '/usr/bin/python3'
 
-const needs: Readonly<Record<Stack, Need>> = {
+const needs: Readonly<Record<Installed, Need>> = {
   zeep: { packages: 'python3-zeep', command: PYTHON, args: ['-c', 'import zeep; print(zeep.__version__)'] },
   php: {
     packages: 'php-cli php-soap php-xml',
@@ -37,6 +40,16 @@ const needs: Readonly<Record<Stack, Need>> = {
     command: 'sh',
     args: ['-c', 'command -v javac wsimport >/dev/null && test -e /usr/share/java/jaxws-rt.jar'],
   },
+  gsoap: {
+    packages: 'gsoap libgsoap-dev g++',
+    command: 'sh',
+    args: ['-c', 'command -v wsdl2h soapcpp2 g++ >/dev/null && test -e /usr/include/stdsoap2.h'],
+  },
+  axis: {
+    packages: 'openjdk-17-jdk-headless libaxis-java',
+    command: 'sh',
+    args: ['-c', 'command -v javac >/dev/null && test -e /usr/share/java/axis.jar'],
+  },
 }
 
 function available({ command, args }: Need): boolean {
@@ -48,20 +61,20 @@ function available({ command, args }: Need): boolean {
   }
 }
 
-const missing = new Set((Object.keys(needs) as Stack[]).filter((stack) => !available(needs[stack]))) // its own keys
+const missing = new Set((Object.keys(needs) as Installed[]).filter((stack) => !available(needs[stack]))) // its own keys
 
-function packagesFor(stacks: readonly Stack[]): string {
+function packagesFor(stacks: readonly Installed[]): string {
   const lacking = stacks.filter((stack) => missing.has(stack))
   return lacking.map((stack) => needs[stack].packages).join(' ')
 }
 
 /** Whether a test of these stacks has to be skipped: one is not installed, and this is not CI, where that is a failure. */
-export function skipped(...stacks: readonly Stack[]): boolean {
+export function skipped(...stacks: readonly Installed[]): boolean {
   return packagesFor(stacks) !== '' && process.env['CI'] !== 'true'
 }
 
 /** Why, for the test's name. */
-export function why(...stacks: readonly Stack[]): string {
+export function why(...stacks: readonly Installed[]): string {
   const packages = packagesFor(stacks)
   return packages === '' ? '' : ` (needs the Debian packages ${packages})`
 }
@@ -95,7 +108,7 @@ export interface Run {
 }
 
 /** Runs one client of the kit through all its cases. Resolves with each case's verdict: `ok`, or what was wrong. */
-export async function runClient(run: Run, jaxws: () => Promise<string>): Promise<Record<string, string>> {
+export async function runClient(run: Run, jaxws: Build): Promise<Record<string, string>> {
   const printed = await runProgram(...(await commandOf(run, jaxws)))
   const verdicts: unknown = JSON.parse(
     await runProgram(process.execPath, [join(fixtures, 'expected/verify.mjs'), run.service, '--json'], {
@@ -111,7 +124,7 @@ export async function runClient(run: Run, jaxws: () => Promise<string>): Promise
   )
 }
 
-async function commandOf(run: Run, jaxws: () => Promise<string>): Promise<[string, string[]]> {
+async function commandOf(run: Run, jaxws: Build): Promise<[string, string[]]> {
   const { stack, service, address, version = '11' } = run
   const wsdl = `${address}?wsdl`
   const port = `OrderPort${version}`
@@ -126,7 +139,7 @@ async function commandOf(run: Run, jaxws: () => Promise<string>): Promise<[strin
     case 'soaplite':
       return ['perl', [join(fixtures, 'clients/soaplite_client.pl'), service, address, version]]
     case 'jaxws':
-      return ['java', ['-cp', await jaxws(), 'JaxwsClient', service, wsdl, port]]
+      return ['java', ['-cp', await classPathOf(jaxws), 'JaxwsClient', service, wsdl, port]]
   }
 }
 
@@ -136,24 +149,29 @@ export function casesOf(service: Run['service']): readonly string[] {
   return Object.keys(all as object).filter((name) => name.startsWith(service === 'orders' ? 'C' : 'R')) // an object of cases
 }
 
-export interface JaxwsBuild extends AsyncDisposable {
-  /** The class path, once it is built. */
-  readonly classPath: () => Promise<string>
+export interface Build extends AsyncDisposable {
+  /** The folder with what was built, once it is. */
+  readonly folder: () => Promise<string>
 }
 
-/** Generates the stubs and compiles the JAX-WS client, when it is first asked for. */
-export function jaxwsBuild(): JaxwsBuild {
+/** Runs a build script of the fixtures (`build.sh WSDL-FOLDER OUT-FOLDER`) when its folder is first asked for. */
+export function buildOf(script: string): Build {
   let folder: string | undefined
   let built: Promise<string> | undefined
   const build = async (): Promise<string> => {
-    folder = await mkdtemp(join(tmpdir(), 'jaxws-'))
-    await runProgram('bash', [join(fixtures, 'clients/jaxws/build.sh'), wsdls, folder], { ms: 60_000 })
-    return readFileSync(join(folder, 'cp.txt'), 'utf8')
+    folder = await mkdtemp(join(tmpdir(), 'interop-'))
+    await runProgram('bash', [join(fixtures, script), wsdls, folder], { ms: 90_000 })
+    return folder
   }
   return {
-    classPath: () => (built ??= build()),
+    folder: () => (built ??= build()),
     async [Symbol.asyncDispose]() {
       if (folder !== undefined && existsSync(folder)) await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The class path a build wrote down. */
+export async function classPathOf(build: Build): Promise<string> {
+  return readFile(join(await build.folder(), 'cp.txt'), 'utf8')
 }

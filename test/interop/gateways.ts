@@ -52,6 +52,39 @@ routes:
   })
 }
 
+/** SOAP in, to two gSOAP servers that have no `?wsdl`: the WSDL is a file, the addresses are in the config. */
+export async function startBeforeGsoap(url11: string, url12: string): Promise<GatewayProcess> {
+  return startGateway({
+    files: await wsdlFiles(),
+    yaml: `
+channels:
+  orders: { adapter: soap, path: /orders, wsdl: ./orders.wsdl }
+  orders12: { adapter: soap, path: /orders12, wsdl: ./orders.wsdl }
+backends:
+  orders: { adapter: soap, wsdl: ./orders.wsdl, endpoint: "${url11}", version: "1.1" }
+  orders12: { adapter: soap, wsdl: ./orders.wsdl, endpoint: "${url12}", version: "1.2" }
+routes:
+  - { when: "channel = 'orders'", backend: orders }
+  - { when: "channel = 'orders12'", backend: orders12 }
+`,
+  })
+}
+
+/** SOAP in, to Axis' rpc/encoded service; the WSDL that Axis makes of it says `string` where an array is. */
+export async function startBeforeAxis(url: string): Promise<GatewayProcess> {
+  return startGateway({
+    files: await wsdlFiles(),
+    yaml: `
+channels:
+  legacy-enc: { adapter: soap, path: /legacy-enc, wsdl: ./legacy-rpcenc.wsdl }
+  legacy-lit: { adapter: soap, path: /legacy-lit, wsdl: ./legacy-rpclit.wsdl }
+backends:
+  axis: { adapter: soap, wsdl: ./legacy-rpcenc.wsdl, endpoint: "${url}/axis/services/LegacyPort" }
+routes: [{ backend: axis }]
+`,
+  })
+}
+
 async function wsdlFiles(): Promise<Record<string, string>> {
   const names = ['orders.wsdl', 'legacy-rpclit.wsdl', 'legacy-rpcenc.wsdl']
   return Object.fromEntries(

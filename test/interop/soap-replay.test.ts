@@ -7,7 +7,7 @@ import type { GatewayProcess } from '../support/gateway.ts'
 import { fixtures, runProgram, skipped, why } from './clients.ts'
 import { startBeforeRest, startBeforeSoap } from './gateways.ts'
 import { startKitBusiness } from './rest-business.ts'
-import { startSoapServer } from './soap-server.ts'
+import { startPhp } from './soap-server.ts'
 
 /** What differs, and why. */
 const known = [
@@ -24,7 +24,7 @@ test('captured requests are answered as the reference answers, before a JSON ser
 test.skipIf(skipped('php'))(
   `captured requests are answered as the reference answers, before a SOAP server${why('php')}`,
   async () => {
-    await using server = await startSoapServer()
+    await using server = await startPhp()
     await using gateway = await startBeforeSoap(server.url)
     expect(await replay(gateway, [])).toEqual(known)
   },

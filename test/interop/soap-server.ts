@@ -1,37 +1,65 @@
-// PHP's SoapServer as the business system behind the gateway.
+// SOAP servers nobody here wrote, as the business system behind the gateway: PHP's SoapServer, gSOAP, Axis 1.4.
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { until } from '../support/gateway.ts'
-import { fixtures } from './clients.ts'
+import { classPathOf, fixtures } from './clients.ts'
+import type { Build } from './clients.ts'
 
 export interface SoapServer extends AsyncDisposable {
   readonly url: string
-  /** Everything it wrote to its error output so far. */
+  /** Everything it wrote to its outputs so far. */
   log(): string
 }
 
-/** Starts it and resolves when it answers. */
-export async function startSoapServer(): Promise<SoapServer> {
+/** PHP's SoapServer: `/orders`, `/legacy-lit` and `/legacy-enc`, with `?wsdl`. Resolves when it answers. */
+export async function startPhp(): Promise<SoapServer> {
   const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const child = spawn('php', ['-S', `127.0.0.1:${port}`, join(fixtures, 'server/soap-server.php')], {
-    env: { ...process.env, WSDLS: join(fixtures, '../soap/wsdl') },
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const args = ['-S', `127.0.0.1:${port}`, join(fixtures, 'server/soap-server.php')]
+  const server = start('php', args, { env: { WSDLS: join(fixtures, '../soap/wsdl') }, port: () => port })
+  return answering(server, '/orders?wsdl')
+}
+
+/** gSOAP: the orders service in one version, at any path. Resolves when it listens. */
+export async function startGsoap(build: Build, version: '11' | '12'): Promise<SoapServer> {
+  const port = (log: string): number | undefined => Number(/^\d+$/m.exec(log)?.[0]) || undefined
+  return start(join(await build.folder(), `orders${version}`), [], { port })
+}
+
+/** Axis 1.4's own HTTP server: the rpc/encoded service at `/axis/services/LegacyPort`. Resolves when it answers. */
+export async function startAxis(build: Build): Promise<SoapServer> {
+  const port = await freePort()
+  const main = 'org.apache.axis.transport.http.SimpleAxisServer'
+  const server = start('java', ['-cp', await classPathOf(build), main, '-p', String(port)], {
+    cwd: await build.folder(), // its server-config.wsdd
+    port: () => port,
+  })
+  return answering(server, '/axis/services/LegacyPort?wsdl')
+}
+
+interface Starting {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Known beforehand, or what it wrote. */
+  readonly port: (log: string) => number | undefined
+}
+
+async function start(command: string, args: readonly string[], options: Starting): Promise<SoapServer> {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
   })
   let log = ''
-  child.stderr.on('data', (piece) => (log += String(piece)))
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  await until(async () => {
-    if (child.exitCode !== null) throw new Error(`php ended with ${child.exitCode}:\n${log}`)
-    return fetch(`${url}/orders?wsdl`).then(
-      (response) => response.ok || undefined,
-      () => undefined, // it does not listen yet
-    )
+  for (const output of [child.stdout, child.stderr]) output.on('data', (piece) => (log += String(piece)))
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  const port = await until(() => {
+    if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}:\n${log}`)
+    return options.port(log)
   })
   return {
-    url,
+    url: `http://127.0.0.1:${port}`,
     log: () => log,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
@@ -40,7 +68,19 @@ export async function startSoapServer(): Promise<SoapServer> {
   }
 }
 
-/** PHP does not say which port it took, so it is told a free one. */
+/** Waits for one that says nothing when it listens. */
+async function answering(starting: Promise<SoapServer>, path: string): Promise<SoapServer> {
+  const server = await starting
+  await until(() =>
+    fetch(server.url + path).then(
+      (response) => response.ok || undefined,
+      () => undefined, // it does not listen yet
+    ),
+  )
+  return server
+}
+
+/** PHP and Axis do not say which port they took, so they are told a free one. */
 async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
