@@ -2,8 +2,6 @@
 import type { Json, Part } from 'dragoman'
 
 import type { Product } from '../account.ts'
-import { outgoingOf } from '../outgoing.ts'
-import type { Article, Outgoing } from '../outgoing.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import type { MediaType } from './media.ts'
@@ -40,6 +38,12 @@ const MARKDOWN_BYTES = 20_000
 const WECOM_ARTICLES = 8
 
 type FileType = 'image' | 'voice' | 'video' | 'file'
+const fileTypes: ReadonlyMap<Part['kind'], FileType> = new Map([
+  ['image', 'image'],
+  ['audio', 'voice'],
+  ['video', 'video'],
+  ['file', 'file'],
+] as const)
 /** Which files a product can send. */
 const files: Readonly<Record<Family, readonly FileType[]>> = {
   official: ['image', 'voice', 'video'],
@@ -52,101 +56,123 @@ const files: Readonly<Record<Family, readonly FileType[]>> = {
 /** One part as one message, or several where it is longer than one may be. Empty: there is nothing to show. */
 export async function contentsOf(part: Part, family: Family, upload: Upload): Promise<readonly Content[]> {
   const data = isFields(part.data) ? part.data : {}
-  const shown =
-    family === 'bot'
-      ? undefined
-      : (ownContent(part, data, family) ?? (await rendered(outgoingOf(part), family, upload)))
+  const shown = family === 'bot' ? undefined : await richContents({ part, data, family, upload })
   return shown ?? textContents(fallbackText(part, data), family)
 }
 
-/** What passive replies do not have: menus, places, and whatever else `data` spells out as the platform does. */
-function ownContent(part: Part, data: Fields, family: Family): readonly Content[] | undefined {
-  if (part.kind === 'location' && family === 'kf') return locationContent(part, data)
-  if (part.kind !== 'card') return undefined
-  const type = textIn(data, 'msgtype')
-  const own = type !== undefined && Object.hasOwn(data, type) ? data[type] : undefined
-  if (type !== undefined && isFields(own)) return [{ msgtype: type, [type]: own }]
-  const { list } = data
-  if (Array.isArray(list) && (family === 'official' || family === 'kf')) return [menu(data, list, family)]
-  return undefined
+interface Given {
+  readonly part: Part
+  readonly data: Fields
+  readonly family: Family
+  readonly upload: Upload
 }
 
-async function rendered(
-  outgoing: Outgoing,
-  family: Family,
-  upload: Upload,
-): Promise<readonly Content[] | undefined> {
-  switch (outgoing.type) {
+async function richContents(given: Given): Promise<readonly Content[] | undefined> {
+  const { part, data, family } = given
+  switch (part.kind) {
     case 'text':
-    case 'transfer_customer_service':
       return undefined
     case 'image':
-    case 'voice':
+    case 'audio':
     case 'video':
     case 'file':
-      return files[family].includes(outgoing.type) ? fileContent(outgoing, family, upload) : undefined
-    case 'music': {
-      if (family !== 'official') return undefined
-      const { title, description, musicUrl, hqMusicUrl, thumbMediaId } = outgoing
-      const music = { title, description, musicurl: musicUrl, hqmusicurl: hqMusicUrl }
-      return [{ msgtype: 'music', music: { ...music, thumb_media_id: thumbMediaId } }]
+      return fileContent(given)
+    case 'location':
+      return family === 'kf' ? locationContent(part, data) : undefined
+    case 'link': {
+      const url = textIn(data, 'url') ?? part.media?.url
+      return url === undefined ? undefined : articleContents([articleOf(data, part.text, url)], given)
     }
-    case 'news':
-      return articleContents(outgoing.articles, family, upload)
-    case 'miniprogrampage':
-      return miniProgramPage(outgoing, family)
+    case 'card':
+      return cardContents(given)
   }
 }
 
-async function fileContent(
-  file: Outgoing & { readonly type: FileType },
-  family: Family,
-  upload: Upload,
-): Promise<readonly Content[] | undefined> {
-  const { type, mediaId, url } = file
-  const id = mediaId ?? (url === undefined ? undefined : await upload(url, type))
-  if (id === undefined) return undefined
-  if (file.type !== 'video' || family === 'kf') return [{ msgtype: type, [type]: { media_id: id } }]
-  const { title, description, thumbMediaId } = file
-  const thumb = family === 'official' && thumbMediaId !== '' ? { thumb_media_id: thumbMediaId } : {}
-  return [{ msgtype: 'video', video: { media_id: id, ...thumb, title, description } }]
+async function fileContent({ part, data, family, upload }: Given): Promise<readonly Content[] | undefined> {
+  const type = fileTypes.get(part.kind)
+  if (type === undefined || !files[family].includes(type)) return undefined
+  const { id, url } = part.media ?? {}
+  const mediaId = id ?? (url === undefined ? undefined : await upload(url, type))
+  if (mediaId === undefined) return undefined
+  if (type !== 'video' || family === 'kf') return [{ msgtype: type, [type]: { media_id: mediaId } }]
+  const title = textIn(data, 'title') ?? part.text
+  const description = textIn(data, 'description') ?? ''
+  const thumb = textIn(data, 'thumb_media_id')
+  const cover = family === 'official' && thumb !== undefined ? { thumb_media_id: thumb } : {}
+  return [{ msgtype: 'video', video: { media_id: mediaId, ...cover, title, description } }]
+}
+
+/** `data` by the members of the platform's own types: any with `msgtype`; else articles, a menu, a mini-program page. */
+async function cardContents(given: Given): Promise<readonly Content[] | undefined> {
+  const { part, data, family } = given
+  const type = textIn(data, 'msgtype')
+  const own = type !== undefined && Object.hasOwn(data, type) ? data[type] : undefined
+  // Only the response to a push can hand a customer over to the platform's own staff.
+  if (type === 'transfer_customer_service') return undefined
+  if (type !== undefined && isFields(own)) return [{ msgtype: type, [type]: own }]
+  const { articles, list } = data
+  if (Array.isArray(articles))
+    return articleContents(
+      articles.filter(isFields).map((each) => articleOf(each, part.text, textIn(each, 'url') ?? '')),
+      given,
+    )
+  if (Array.isArray(list) && (family === 'official' || family === 'kf')) return [menu(data, list, family)]
+  const pagePath = textIn(data, 'pagepath')
+  return pagePath === undefined ? undefined : miniProgramPage(given, pagePath)
+}
+
+interface Article {
+  readonly title: string
+  readonly description: string
+  readonly url: string
+  readonly picurl: string
+}
+
+function articleOf(data: Fields, title: string, url: string): Article {
+  return {
+    title: textIn(data, 'title') ?? title,
+    description: textIn(data, 'description') ?? '',
+    url,
+    picurl: textIn(data, 'picurl') ?? textIn(data, 'picUrl') ?? '',
+  }
 }
 
 async function articleContents(
   articles: readonly Article[],
-  family: Family,
-  upload: Upload,
+  { family, upload }: Given,
 ): Promise<readonly Content[] | undefined> {
-  const own = articles.map(({ title, description, url, picUrl }) => ({
-    title,
-    description,
-    url,
-    picurl: picUrl,
-  }))
-  if (family === 'wecom') return [{ msgtype: 'news', news: { articles: own.slice(0, WECOM_ARTICLES) } }]
+  if (articles.length === 0) return undefined
+  if (family === 'wecom')
+    return [{ msgtype: 'news', news: { articles: articles.slice(0, WECOM_ARTICLES).map(plain) } }]
   // message/custom/send takes one article in a message since 2018.
-  if (family === 'official') return own.map((article) => ({ msgtype: 'news', news: { articles: [article] } }))
+  if (family === 'official')
+    return articles.map((article) => ({ msgtype: 'news', news: { articles: [plain(article)] } }))
   if (family === 'miniprogram')
-    return own.map(({ picurl, ...article }) => ({ msgtype: 'link', link: { ...article, thumb_url: picurl } }))
+    return articles.map(({ picurl, ...article }) => ({
+      msgtype: 'link',
+      link: { ...article, thumb_url: picurl },
+    }))
   // 微信客服 shows no link without a picture of its own.
-  if (own.some(({ picurl }) => picurl === '')) return undefined
+  if (articles.some(({ picurl }) => picurl === '')) return undefined
   const links: Content[] = []
-  for (const { title, description, url, picurl } of own) {
+  for (const { title, description, url, picurl } of articles) {
     const thumb = await upload(picurl, 'image')
     links.push({ msgtype: 'link', link: { title, desc: description, url, thumb_media_id: thumb } })
   }
   return links
 }
 
-function miniProgramPage(
-  page: Outgoing & { readonly type: 'miniprogrampage' },
-  family: Family,
-): readonly Content[] | undefined {
+function plain({ title, description, url, picurl }: Article): Json {
+  return { title, description, url, picurl }
+}
+
+function miniProgramPage({ part, data, family }: Given, pagepath: string): readonly Content[] | undefined {
   if (family === 'wecom') return undefined // its notice has another form: a card with `msgtype`
-  const { title, appId, pagePath, thumbMediaId } = page
-  const common = { title, pagepath: pagePath, thumb_media_id: thumbMediaId }
-  if (family === 'kf') return [{ msgtype: 'miniprogram', miniprogram: { appid: appId, ...common } }]
-  const body = family === 'official' ? { appid: appId, ...common } : common
+  const title = textIn(data, 'title') ?? part.text
+  const common = { title, pagepath, thumb_media_id: textIn(data, 'thumb_media_id') ?? '' }
+  const appid = textIn(data, 'appid') ?? ''
+  if (family === 'kf') return [{ msgtype: 'miniprogram', miniprogram: { appid, ...common } }]
+  const body = family === 'official' ? { appid, ...common } : common
   return [{ msgtype: 'miniprogrampage', miniprogrampage: body }]
 }
 

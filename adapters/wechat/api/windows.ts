@@ -65,6 +65,8 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
   const { state, log } = scope
   /** Whose full quota was written when, youngest last; the entry goes with the first message that is taken from it. */
   const recent = new Map<string, number>()
+  /** Writes on their way: an answer may be quicker than they are. */
+  const pending = new Map<string, Promise<unknown>>()
 
   /** Reads, changes, writes; again if another instance was faster. Undefined from `change`: as it is. */
   async function update(
@@ -103,15 +105,21 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
         kind === 'message'
           ? state.put(key, toJson({ message: allowance }), { ttlMs: KEPT_MS })
           : update(key, (known) => ({ ...known, event: allowance }))
-      written.catch((error: unknown) => {
-        recent.delete(key)
-        log.warn('the customer-service window could not be noted', { error: String(error) })
-      })
+      const done = written
+        .catch((error: unknown) => {
+          recent.delete(key)
+          log.warn('the customer-service window could not be noted', { error: String(error) })
+        })
+        .finally(() => {
+          if (pending.get(key) === done) pending.delete(key)
+        })
+      pending.set(key, done)
     },
 
     async take(customer) {
       const key = keyOf(customer)
       recent.delete(key)
+      await pending.get(key)
       let taken: Kind | undefined
       const known = await update(key, (before) => {
         taken = before && usable(before, scope.now())
@@ -131,6 +139,7 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
     async shut(customer) {
       const key = keyOf(customer)
       recent.delete(key)
+      await pending.get(key)
       await update(key, (before) => {
         if (before === undefined) return undefined
         return Object.fromEntries(Object.entries(before).map(([kind, one]) => [kind, { ...one, left: 0 }]))
