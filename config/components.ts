@@ -9,7 +9,7 @@ import type {
   BreakerConfig,
   CacheConfig,
 } from './config.ts'
-import type { CallsConfig, ChannelConfig, ChannelOperationConfig } from './config.ts'
+import type { CallsConfig, ChannelConfig, ChannelOperationConfig, RetryConfig } from './config.ts'
 import type { Files } from './files.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
@@ -60,11 +60,12 @@ export function resolveBackends(context: Context): Resolved<BackendConfig> {
       const at = [...path, 'operations', name]
       const operation = check(backendOperation, { value: coreKeys, path: at }, report)
       if (operation === undefined) continue
-      const { timeout, breaker, cache, ...others } = operation.value
+      const { timeout, breaker, cache, retry, ...others } = operation.value
       operations[name] = {
         ...others,
         ...(timeout !== undefined && { timeoutMs: timeout }),
         ...(breaker !== undefined && core && { breaker: breakerOf({ ...core.value.breaker, ...breaker }) }),
+        ...(retry !== undefined && core && { retry: retryOf({ ...core.value.retry, ...retry }) }),
         ...(cache !== undefined && { cache: cacheOf(cache) }),
       }
     }
@@ -73,7 +74,14 @@ export function resolveBackends(context: Context): Resolved<BackendConfig> {
     const config = files.absolute({ ...theirs, ...(anyLeft && { operations: left }) })
     const part = adapterPart('backend', { id, raw, path, config, left }, context)
     if (core === undefined || part === undefined) return undefined
-    return { ...part, ...callsOf(core.value, files, path), operations }
+    const { retry } = core.value
+    return {
+      ...part,
+      ...callsOf(core.value, files, path),
+      retry: retryOf(retry),
+      retryBudget: retry.budget,
+      operations,
+    }
   })
 }
 
@@ -170,6 +178,10 @@ function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
 function breakerOf(keys: CallKeys['breaker']): BreakerConfig {
   const { errorRate, minimumCalls, window, openFor } = keys
   return { errorRate, minimumCalls, windowMs: window, openForMs: openFor }
+}
+
+function retryOf({ attempts, first, longest }: ReturnType<typeof backendKeys.parse>['retry']): RetryConfig {
+  return { attempts, firstMs: first, longestMs: longest }
 }
 
 type CacheKeys = NonNullable<ReturnType<typeof backendOperation.parse>['cache']>

@@ -140,6 +140,12 @@ export interface BreakerConfig {
   readonly openForMs: number
 }
 
+export interface RetryConfig {
+  readonly attempts: number
+  readonly firstMs: number
+  readonly longestMs: number
+}
+
 export interface TlsClientConfig {
   /** PEM files, absolute. */
   readonly ca?: string
@@ -159,6 +165,9 @@ export interface CallsConfig {
 }
 
 export interface BackendConfig extends ComponentConfig, CallsConfig {
+  readonly retry: RetryConfig
+  /** Retries as per cent of the calls. */
+  readonly retryBudget: number
   /** `*` stands for any other name. */
   readonly operations: Readonly<Record<string, BackendOperationConfig>>
 }
@@ -170,6 +179,8 @@ export interface BackendOperationConfig {
   readonly timeoutMs?: number
   /** Complete: what the operation leaves open is the backend's. */
   readonly breaker?: BreakerConfig
+  /** Complete: what the operation leaves open is the backend's. */
+  readonly retry?: RetryConfig
   readonly public?: boolean
   readonly cache?: CacheConfig
   readonly static?: Json

@@ -232,6 +232,12 @@ const callKeys = {
     .describe('The longest answer taken'),
 }
 
+const retryFields = {
+  attempts: count(10).describe('Attempts of one call, the first included; 1: no retry'),
+  first: duration().describe('The first pause is a random one below it, each further bound is doubled'),
+  longest: duration().describe('No pause is longer, unless the system asks for it (`Retry-After`)'),
+}
+
 export const backendOperation = z.strictObject({
   safe: z.boolean().describe('Changes nothing: may be repeated').exactOptional(),
   idempotent: z.boolean().describe('The same key again is executed once').exactOptional(),
@@ -242,6 +248,14 @@ export const backendOperation = z.strictObject({
       minimumCalls: breakerFields.minimumCalls.exactOptional(),
       window: breakerFields.window.exactOptional(),
       openFor: breakerFields.openFor.exactOptional(),
+    })
+    .describe('What differs from the backend’s')
+    .exactOptional(),
+  retry: z
+    .strictObject({
+      attempts: retryFields.attempts.exactOptional(),
+      first: retryFields.first.exactOptional(),
+      longest: retryFields.longest.exactOptional(),
     })
     .describe('What differs from the backend’s')
     .exactOptional(),
@@ -276,7 +290,24 @@ export const backendOperation = z.strictObject({
     .exactOptional(),
 })
 
-export const backendKeys = z.strictObject({ adapter, ...callKeys })
+export const backendKeys = z.strictObject({
+  adapter,
+  ...callKeys,
+  retry: z
+    .strictObject({
+      attempts: retryFields.attempts.default(3),
+      first: retryFields.first.prefault('100ms'),
+      longest: retryFields.longest.prefault('2s'),
+      budget: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(20)
+        .describe('Retries are at most this percentage of its calls'),
+    })
+    .prefault({})
+    .describe('Requests of operations that are `safe` or `idempotent` are tried again'),
+})
 export const agentKeys = z.strictObject({
   adapter,
   ...callKeys,

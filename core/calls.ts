@@ -14,6 +14,8 @@ import type {
 } from './api.ts'
 import { isHandoff, replyOf } from './answers.ts'
 import type { Asked, Fallback } from './guard/fallback.ts'
+import { withRetry } from './guard/retry.ts'
+import type { RetryOptions } from './guard/retry.ts'
 import { provesNothingDone } from './settling.ts'
 
 /** Runs a call under deadline and breaker. `ms`: all that is left for it. */
@@ -34,6 +36,8 @@ export interface AgentInUse {
 export interface OperationInUse extends Operation {
   readonly timeoutMs: number
   readonly protect: Protect
+  /** How a failed call is made again. Absent: it is not, or not within the call. */
+  readonly retry?: Pick<RetryOptions, 'policy' | 'budget' | 'onRetry'>
   /** What stands in for the call (DESIGN §7). Absent: nothing. */
   readonly standIn?: StandIn
   /** After a call that may have changed something: what the cache knows of these operations is no longer good. Never rejects. */
@@ -102,6 +106,8 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
+  /** It is made again where that can help; what stands in a lane is made again by the lane. */
+  readonly retries: boolean
   /** The credential and the home it is made for: whose answers of the cache it may get. */
   readonly caller: string
 }
@@ -116,18 +122,31 @@ export async function callBackend(
   const { ms, signal } = invocation
   if (standIn !== undefined)
     return standIn.run({ ...standIn.key(invocation), ms, signal }, (left) =>
-      callOnce(backend, operation, { ...invocation, ...left }),
+      callOften(backend, operation, { ...invocation, ...left }),
     )
-  if (invalidate === undefined) return callOnce(backend, operation, invocation)
+  if (invalidate === undefined) return callOften(backend, operation, invocation)
   let isUntouched = false
   try {
-    return await callOnce(backend, operation, invocation)
+    return await callOften(backend, operation, invocation)
   } catch (error) {
     isUntouched = provesNothingDone(GatewayError.from(error))
     throw error
   } finally {
     if (!isUntouched) await invalidate()
   }
+}
+
+function callOften(
+  backend: BackendInUse,
+  operation: OperationInUse,
+  invocation: BackendInvocation,
+): Promise<Reply> {
+  const { retry } = operation
+  if (retry === undefined || !invocation.retries) return callOnce(backend, operation, invocation)
+  const { ms, signal, attempt } = invocation
+  return withRetry({ ...retry, ms, signal }, (number, left) =>
+    callOnce(backend, operation, { ...invocation, attempt: attempt + number - 1, ms: left }),
+  )
 }
 
 async function callOnce(

@@ -8,6 +8,7 @@ import type {
   ChannelHost,
   Component,
   HttpHandler,
+  LinkPlace,
   Log,
   Scope,
   SocketHandler,
@@ -19,6 +20,8 @@ import type { Breaker, BreakerOptions } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
+import { createRetryBudget } from './guard/retry.ts'
+import type { RetryBudget } from './guard/retry.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
 import { invalidationOf, standInOf } from './stand-in.ts'
@@ -45,6 +48,7 @@ export interface Surroundings {
   host(channel: ChannelParts): ChannelHost
   onBreaker(change: BreakerChange): void
   onCalled(called: Called): void
+  onRetry(retry: { backend: string; operation: string; result: 'made' | 'refused' }): void
   /** Absent: nothing stands in for a call. */
   readonly fallback?:
     | {
@@ -67,6 +71,7 @@ export interface ChannelParts {
   readonly operations: Operations
   readonly mounts: Mounted[]
   readonly sockets: MountedSocket[]
+  readonly places: LinkPlace[]
   readonly pushes: boolean
 }
 
@@ -96,6 +101,7 @@ export interface RunningChannel extends Running {
   readonly inUse: ChannelInUse
   readonly mounts: readonly Mounted[]
   readonly sockets: readonly MountedSocket[]
+  readonly places: readonly LinkPlace[]
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
 }
@@ -127,9 +133,10 @@ export function createChannel(
   const life = create<Channel>('channel', { settings, adapter, component: adapter.channel, around })
   const mounts: Mounted[] = []
   const sockets: MountedSocket[] = []
+  const places: LinkPlace[] = []
   const pushes = life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
-  const host = around.host({ settings, operations, mounts, sockets, pushes })
+  const host = around.host({ settings, operations, mounts, sockets, places, pushes })
   return {
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
@@ -140,6 +147,7 @@ export function createChannel(
     },
     mounts,
     sockets,
+    places,
     access: settings.access,
     bodyLimitBytes: settings.bodyLimitBytes,
     inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
@@ -155,6 +163,7 @@ export function createBackend(
   const { instance } = life
   const inUse = new Map<string, OperationInUse>()
   const breakers = new Map<string, Breaker>()
+  const budget = createRetryBudget(settings.retryBudget ?? 0)
   const operation = (name: string): OperationInUse | undefined => {
     const known = inUse.get(name)
     if (known !== undefined) return known
@@ -166,10 +175,12 @@ export function createBackend(
     const said = ownOr(settings.operations, name) ?? {}
     const breaker = watched({ owner: settings.id, operation: name, around }, said.breaker ?? settings.breaker)
     const safe = said.safe ?? offered.safe
+    const idempotent = said.idempotent ?? offered.idempotent ?? false
     const made: OperationInUse = {
       safe,
+      idempotent,
       ...guarded({ settings, operation: name, said, around }, safe),
-      idempotent: said.idempotent ?? offered.idempotent ?? false,
+      ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
       protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, {
         target: 'backend',
@@ -221,16 +232,26 @@ export function createAgent(settings: AgentSettings, adapter: Adapter, around: S
   }
 }
 
-/** What stands around the call of an operation beside breaker and deadline. */
-function guarded(
-  to: {
-    readonly settings: BackendSettings
-    readonly operation: string
-    readonly said: OperationSettings
-    readonly around: Surroundings
-  },
-  safe: boolean,
-): Pick<OperationInUse, 'standIn' | 'invalidate'> {
+interface GuardedOperation {
+  readonly settings: BackendSettings
+  readonly operation: string
+  readonly said: OperationSettings
+  readonly around: Surroundings
+}
+
+function retried(
+  { settings, operation, said, around }: GuardedOperation,
+  budget: RetryBudget,
+): Pick<OperationInUse, 'retry'> {
+  const policy = said.retry ?? settings.retry
+  if (policy === undefined || policy.attempts <= 1) return {}
+  const onRetry = (result: 'made' | 'refused'): void =>
+    around.onRetry({ backend: settings.id, operation, result })
+  return { retry: { policy, budget, onRetry } }
+}
+
+/** What stands around the call of an operation beside retry, breaker and deadline. */
+function guarded(to: GuardedOperation, safe: boolean): Pick<OperationInUse, 'standIn' | 'invalidate'> {
   const { settings, operation, said, around } = to
   const { fallback, log } = around
   if (fallback === undefined) return {}

@@ -4,6 +4,7 @@ import type { Conversation, Handoff, Reply } from './api.ts'
 import { callAgent, callBackend } from './calls.ts'
 import type { AgentInUse, Components } from './calls.ts'
 import type { Effects } from './effects.ts'
+import { classify } from './guard/verdict.ts'
 import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
@@ -71,6 +72,11 @@ export function retryDelay(attempt: number, askedMs?: number): number {
   return Math.ceil(Math.random() * Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_LONGEST_MS))
 }
 
+/** What the other side will say again, however often it is asked: a 4xx, a fault about how we spoke. */
+function isForGood(error: GatewayError): boolean {
+  return (error.code === 'BACKEND_FAILED' || error.code === 'AGENT_FAILED') && classify(error) === 'permanent'
+}
+
 /** One attempt and its place in the time its head may hold the lane (SEMANTICS 19). */
 export class Step {
   readonly work: Work
@@ -92,7 +98,8 @@ export class Step {
   /** How long to wait before this failed attempt is made again; undefined: it was the last one. */
   againIn(error: GatewayError): number | undefined {
     const { work, context } = this
-    if (!error.retry || work.poison || work.attempts.length + 1 >= context.attempts) return undefined
+    if (!error.retry || isForGood(error) || work.poison || work.attempts.length + 1 >= context.attempts)
+      return undefined
     const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
     return work.heldMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
   }
@@ -194,6 +201,7 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
       key: message.id,
       attempt: work.attempt,
       caller: work.home,
+      retries: false,
       ms: step.ms(Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)),
     })
     return { outcome: 'answered', target, reply, by: backend.id }

@@ -20,6 +20,9 @@ import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
+import { describeLinks } from './link/asyncapi.ts'
+import { createLinks } from './link/links.ts'
+import { createUplink } from './link/uplink.ts'
 import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
 import { operatorPages } from './operate.ts'
@@ -144,6 +147,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       now: Date.now,
     })
   }
+  const links = createLinks({
+    store,
+    log: log.child('link'),
+    instance,
+    uplink: createUplink({ pipeline, store, telemetry, dedupeMs: settings.store.dedupeMs, now: Date.now }),
+    onJump: (by) => metrics.linkJumps.add(by),
+  })
   const around: Surroundings = {
     log: log.child('gateway'),
     get fallback() {
@@ -155,10 +165,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
     },
     onCalled: (called) => telemetry.called(called),
+    onRetry: metrics.retried,
     host: (parts) =>
       createHost(parts, {
         pipeline,
         store,
+        links,
         open: options.open,
         stopping: stopping.signal,
         identify: (credential, channel) => identity.forCredential(credential, channel),
@@ -206,8 +218,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...(channel.access !== undefined && { access: channel.access }),
       })),
     )
+    const places = [...of.channels.values()].flatMap((channel) =>
+      channel.places.map((place) => ({ ...place, channel: channel.id })),
+    )
     const all: Mount[] = [
       ...mounts,
+      {
+        path: '/asyncapi.json',
+        channel: 'core',
+        access: 'operator',
+        handler: async (request) => describeLinks(places, request),
+      },
       {
         path: CALLBACK_PATH,
         channel: 'core',
@@ -341,6 +362,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const end = performance.now() + deadlineMs
       const left = (): number => Math.max(0, end - performance.now())
       stopping.abort()
+      links.stop()
       const drained = edge.drain(left() * 0.6)
       // Who waits for an answer is let go when the lanes stand still; what the last callers began still gets its time.
       await pipeline.stop(left() * 0.5)

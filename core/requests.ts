@@ -173,6 +173,7 @@ function backendCall(to: {
         ms,
         signal,
         caller,
+        retries: true,
       }),
   }
 }

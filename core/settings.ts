@@ -2,6 +2,7 @@
 import type { Json } from './api.ts'
 import type { BreakerOptions } from './guard/breaker.ts'
 import type { CachePolicy } from './guard/fallback.ts'
+import type { RetryPolicy } from './guard/retry.ts'
 import type { OperationConfig } from './operations.ts'
 import type { RouteConfig } from './router.ts'
 
@@ -52,6 +53,7 @@ export interface OperationSettings {
   readonly idempotent?: boolean
   readonly timeoutMs?: number
   readonly breaker?: BreakerOptions
+  readonly retry?: RetryPolicy
   /** Its answer is the same for everybody. */
   readonly public?: boolean
   readonly cache?: CachePolicy & { readonly staleAfterWrite: boolean }
@@ -61,6 +63,10 @@ export interface OperationSettings {
 }
 
 export interface BackendSettings extends ComponentSettings, CallSettings {
+  /** Absent: nothing is tried again within a call. */
+  readonly retry?: RetryPolicy
+  /** Retries as per cent of the calls. */
+  readonly retryBudget?: number
   /** `*` stands for any other name. */
   readonly operations: Readonly<Record<string, OperationSettings>>
 }

@@ -19,12 +19,16 @@ export interface GatewayMetrics {
   readonly staleAnswers: Family<'backend' | 'operation'>
   /** Where an answer of an operation with `cache` or `static` came from: `dragoman_cache_answers_total`, and the count of stale ones. */
   readonly served: (served: { backend: string; operation: string; from: Served }) => void
+  /** `dragoman_retries_total`: made, or refused by the backend's budget. */
+  readonly retried: (retry: { backend: string; operation: string; result: 'made' | 'refused' }) => void
   readonly cacheEntries: Family<never>
   readonly cacheBytes: Family<never>
   /** Work stored and not settled. */
   readonly queueDepth: Family<never>
   readonly deadLetters: Family<never>
   readonly connections: Family<'link'>
+  /** SEMANTICS 13. */
+  readonly linkJumps: Family<never>
   readonly generation: Family<never>
   /** Seconds since the epoch. */
   readonly lastReloadSuccess: Family<never>
@@ -65,6 +69,11 @@ export function createMetrics(log: Log): GatewayMetrics {
     'backend',
     'operation',
     'from',
+  ])
+  const retries = counter('retries_total', 'Retries made, and those the budget refused', [
+    'backend',
+    'operation',
+    'result',
   ])
   const duration = new Histogram({
     name: 'dragoman_message_duration_seconds',
@@ -119,6 +128,7 @@ export function createMetrics(log: Log): GatewayMetrics {
       registry,
     }),
     staleAnswers,
+    retried: ({ backend, operation, result }) => retries.add(1, backend, operation, result),
     served: ({ backend, operation, from }) => {
       cacheAnswers.add(1, backend, operation, from)
       if (from !== 'fresh' && from !== 'call') staleAnswers.add(1, backend, operation)
@@ -128,6 +138,7 @@ export function createMetrics(log: Log): GatewayMetrics {
     queueDepth: gauge('queue_depth', 'Work stored and not settled', []),
     deadLetters: gauge('dead_letters', 'Messages given up, waiting for an operator', []),
     connections: gauge('connections', 'Open connections', ['link']),
+    linkJumps: counter('link_jumps_total', "Numbers of apps' devices that the store had lost", []),
     generation: gauge('generation', 'The running generation of config and plugins', []),
     lastReloadSuccess: gauge(
       'last_reload_success_timestamp_seconds',

@@ -57,6 +57,7 @@ export class Cast implements AsyncDisposable {
       log: tellingLog('gateway', said),
       onBreaker() {},
       onCalled() {},
+      onRetry() {},
       host: options.host,
       scope: (role, { id }) => ({ scope: this.#scope(role, id, said), dispose: async () => undefined }),
     }

@@ -107,7 +107,7 @@ export class Rehearsal implements AsyncDisposable {
     return this.#opened
   }
 
-  #host({ operations, mounts, sockets }: ChannelParts): ChannelHost {
+  #host({ operations, mounts, sockets, places }: ChannelParts): ChannelHost {
     return {
       operations: operations.list,
       accept: (draft, options) => this.#accept(draft, options),
@@ -122,6 +122,10 @@ export class Rehearsal implements AsyncDisposable {
       handed() {},
       serve: (path, handler) => void mounts.push({ path, handler }),
       socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
+      link: () => {
+        throw new GatewayError('NOT_FOUND', 'a rehearsal has no links')
+      },
+      linkedAt: (place) => void places.push(place),
       log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
       identify: async () => ({ role: 'program', id: 'map' }),
     }
@@ -189,6 +193,7 @@ export class Rehearsal implements AsyncDisposable {
       attempt: 1,
       ms: operation.timeoutMs,
       caller: '',
+      retries: false,
     }
     const reply = await this.#calling({ settings, target }, () => callBackend(inUse, operation, call))
     const { ownAnswer } = this.#options

@@ -11,7 +11,7 @@ import { post } from '../support/rest.ts'
 
 const yaml = `
 channels: { web: { adapter: rest } }
-backends: { erp: { adapter: erp, timeout: 5s, breaker: { minimumCalls: 1000 } } }
+backends: { erp: { adapter: erp, timeout: 5s, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } } }
 routes: [{ backend: erp }]
 `
 const operations = { Look: { safe: true }, Pay: { safe: false }, Order: { safe: false, idempotent: true } }

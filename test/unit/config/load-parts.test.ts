@@ -206,11 +206,11 @@ test('nothing is said to be loaded from a folder that the file does not clearly 
 test('what belongs to later work is an unknown key today', async () => {
   const problems = await problemsOf(`
 redis: x
-backends: { o: { adapter: soap, wsdl: x, retry: {}, cache: {}, invalidates: [], onFailure: queue } }
+backends: { o: { adapter: soap, wsdl: x, cache: {}, invalidates: [], onFailure: queue } }
 agents: { h: { adapter: webhook, url: "http://h", overflow: x } }
 routes: [{ agent: h, overflow: h }]
 `)
-  expect(problems).toHaveLength(7)
+  expect(problems).toHaveLength(6)
   for (const problem of problems) expect(problem).toContain('unknown key')
 })
 

@@ -111,6 +111,8 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     definition: expect.any(String),
     timeoutMs: 2000,
     breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000 },
+    retry: { attempts: 3, firstMs: 100, longestMs: 2000 },
+    retryBudget: 20,
     connections: 64,
     responseLimitBytes: 4 * 2 ** 20,
     operations: { GetOrder: { safe: true } },

@@ -54,3 +54,13 @@ test('what the core alone reads changes the hash, and not the definition by whic
   expect(calm?.hash).not.toBe(before?.hash)
   expect(other?.definition).not.toBe(before?.definition)
 })
+
+test('retry: the backend’s, and what an operation says else', async () => {
+  const config = await load(
+    'backends: { orders: { adapter: rest, url: http://x, retry: { attempts: 5, budget: 0 }, operations: { A: { retry: { attempts: 1, first: 1s } }, B: {} } } }',
+  )
+  const { retry, retryBudget, operations } = config.backends['orders'] ?? {}
+  expect([retry, retryBudget]).toEqual([{ attempts: 5, firstMs: 100, longestMs: 2000 }, 0])
+  expect(operations?.['A']?.retry).toEqual({ attempts: 1, firstMs: 1000, longestMs: 2000 })
+  expect(operations?.['B']?.retry).toBeUndefined()
+})

@@ -1,0 +1,70 @@
+// A failed call is made again where that can help and harms nobody (DESIGN §7, SEMANTICS 2, 3), on a whole gateway.
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
+import { openHouse } from '../support/house.ts'
+import { handBackend } from '../support/parts.ts'
+import { metric, post, say } from '../support/rest.ts'
+
+const yaml = (retry = '{ first: 5ms }'): string => `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: erp, timeout: 2s, retry: ${retry}, breaker: { minimumCalls: 1000 } } }
+routes: [{ backend: erp }]
+`
+
+/** Fails so often, then answers. */
+function erp(times: number, error = new GatewayError('BACKEND_FAILED', 'reset')) {
+  let left = times
+  return handBackend(
+    'erp',
+    { Look: { safe: true }, Order: { safe: false, idempotent: true }, Pay: { safe: false } },
+    async () => {
+      if (left-- > 0) throw error
+      return { data: 'done' }
+    },
+  )
+}
+const ask = (base: string, operation: string) => post(`${base}/v1/requests/${operation}`, {})
+
+test.each(['Look', 'Order'])(
+  '%s: two failures and an answer, with one key and rising attempts',
+  async (name) => {
+    const backend = erp(2)
+    await using house = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+    expect(await ask(house.base, name)).toMatchObject({ status: 200, body: 'done' })
+    expect(backend.calls.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
+    expect(new Set(backend.calls.map(({ key }) => key)).size).toBe(1)
+    const series = `dragoman_retries_total{backend="erp",operation="${name}",result="made"}`
+    expect(await metric(house.base, series)).toBe(2)
+  },
+)
+
+test('what is neither safe nor idempotent is called once, whatever it fails with', async () => {
+  const backend = erp(1)
+  await using house = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+  expect((await ask(house.base, 'Pay')).status).toBe(409)
+  expect(backend.calls).toHaveLength(1)
+})
+
+test('an answer that says the request is wrong is not asked for again, in a call nor in a lane', async () => {
+  const backend = erp(9, new GatewayError('BACKEND_FAILED', 'answered 403', { detail: { status: 403 } }))
+  const routed = yaml().replace('backend: erp', 'backend: erp, operation: Look')
+  await using house = await openHouse({ yaml: routed, adapters: [backend.adapter] })
+  expect((await ask(house.base, 'Look')).status).toBe(502)
+  expect(backend.calls).toHaveLength(1)
+  await say(house.base, 'hello', { waitSeconds: 5 })
+  expect(backend.calls).toHaveLength(2)
+  expect(await house.dead()).toHaveLength(1)
+})
+
+test('in an outage retries are a fifth of the calls, not two for each', async () => {
+  const backend = erp(1e9)
+  await using house = await openHouse({
+    yaml: yaml('{ first: 1ms, longest: 1ms }'),
+    adapters: [backend.adapter],
+  })
+  for (let n = 0; n < 100; n++) await ask(house.base, 'Look')
+  expect(backend.calls.length).toBeGreaterThan(100)
+  expect(backend.calls.length).toBeLessThanOrEqual(100 + 10 + 20 + 2) // the reserve, a fifth, and some seconds' worth
+  const series = 'dragoman_retries_total{backend="erp",operation="Look",result="refused"}'
+  expect(await metric(house.base, series)).toBeGreaterThan(0)
+})
