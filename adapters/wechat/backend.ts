@@ -1,0 +1,20 @@
+// The platform's API as a business system: its operations for routes, on behalf of one account.
+import type { Backend, Component, Scope } from 'dragoman'
+
+import { createPlatform } from './api/index.ts'
+import { accountOf, backendConfig } from './config.ts'
+import type { BackendConfig } from './config.ts'
+
+export const backend: Component<Backend> = {
+  config: backendConfig,
+  create: (config, scope) => createBackend(config as BackendConfig, scope), // what backendConfig made of the file
+}
+
+function createBackend(config: BackendConfig, scope: Scope): Backend {
+  const platform = createPlatform(accountOf(config), scope)
+  return {
+    operations: platform.operations,
+    call: ({ operation, params, key }, signal) => platform.call(operation, params, key, signal),
+    [Symbol.asyncDispose]: () => platform[Symbol.asyncDispose](),
+  }
+}

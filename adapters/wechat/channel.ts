@@ -1,0 +1,180 @@
+// The WeChat channel: what the platform pushes comes in, is checked, understood and answered.
+import type { Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope } from 'dragoman'
+
+import { answer } from './answer.ts'
+import type { Answering } from './answer.ts'
+import { createPlatform } from './api/index.ts'
+import { botMeaning } from './bot.ts'
+import { cipherKey } from './cipher.ts'
+import { isNotice, noticeDraft, ticketOf } from './component.ts'
+import { accountOf, channelConfig } from './config.ts'
+import type { ChannelConfig } from './config.ts'
+import { createContacts } from './contacts.ts'
+import { textIn } from './document.ts'
+import { draftOf, meaningOf } from './drafts.ts'
+import type { Meaning, Push } from './drafts.ts'
+import { openEcho, openPush } from './gate.ts'
+import type { GateOptions, Pushed } from './gate.ts'
+import { hintOf } from './hint.ts'
+import { kfDrafts } from './kf.ts'
+import type { KfReader } from './platform.ts'
+import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
+import { replyContextOf } from './reply-context.ts'
+import { createReplayCheck } from './replay.ts'
+
+export const channel: Component<Channel> = {
+  config: channelConfig,
+  create: (config, scope) => createChannel(config as ChannelConfig, scope), // what channelConfig made of the file
+}
+
+function createChannel(config: ChannelConfig, scope: Scope): Channel {
+  const { product, path } = config
+  const platform = createPlatform(accountOf(config), scope)
+  const contacts = createContacts(scope)
+  const refuse = createRefusals(scope)
+  const isOwnBody = createReplayCheck(scope.state, config.skew)
+  const closed = new AbortController()
+  const gate: GateOptions = {
+    product,
+    token: config.token,
+    keys: [config.encodingAESKey, config.previousEncodingAESKey].flatMap((key) =>
+      key === undefined ? [] : [cipherKey(key)],
+    ),
+    receiveIds: config.receiveIds ?? [config.appId],
+    skewMs: config.skew,
+    now: () => scope.now(),
+  }
+  let kfReader: KfReader | undefined
+
+  const send: Answering['send'] = async (message, key, signal) => {
+    // What another adapter or version wrote is not ours to read (SEMANTICS 21); what the core says by itself has none.
+    const context =
+      message.replyContext === undefined
+        ? await contacts.find(message.conversation)
+        : replyContextOf(message.replyContext)
+    if (context !== undefined) return platform.send({ ...message, replyContext: { ...context } }, key, signal)
+    const reason = `nobody knows who is behind the conversation "${message.conversation}": the reply context is missing or another adapter's`
+    return { status: 'refused', retry: false, reason }
+  }
+
+  /** Throws what `accept` and the small store throw. */
+  async function take(
+    pushed: Pushed & { readonly document: NonNullable<Pushed['document']> },
+    came: { readonly authorizer: string | undefined; readonly gone: AbortSignal },
+    answering: Answering,
+  ): Promise<HttpResponse> {
+    const { host } = answering
+    const { fields, format } = pushed.document
+    const push: Push = {
+      fields,
+      bytes: pushed.bytes,
+      mediaType: format === 'xml' ? 'text/xml' : 'application/json',
+    }
+    if (isNotice(push)) {
+      const ticket = ticketOf(push)
+      if (ticket !== undefined) await platform.noteTicket(ticket)
+      const notice = noticeDraft(push, scope.id)
+      if (notice !== undefined) await host.accept(notice)
+      return success
+    }
+    if (textIn(fields, 'Event') === 'kf_msg_or_event' && kfReader !== undefined) {
+      kfReader.onKfEvent(textIn(fields, 'Token') ?? '', textIn(fields, 'OpenKfId') ?? '')
+      return success
+    }
+    const meaning = understood(push, came.authorizer)
+    if (meaning === undefined) return success
+    const draft = await draftOf(meaning, host, fields)
+    const { accepted, response } = await answer({ draft, push, pushed, gone: came.gone }, answering)
+    noted(meaning, { authorizer: came.authorizer, conversation: accepted?.conversation })
+    return response
+  }
+
+  function understood(push: Push, authorizer: string | undefined): Meaning | undefined {
+    if (textIn(push.fields, 'action') === 'CheckContainerPath') return undefined // cloud hosting asks whether we are there
+    const options = { product, channel: scope.id, authorizer }
+    return product === 'wecom-bot' ? botMeaning(push, options) : meaningOf(push, options)
+  }
+
+  function noted(
+    { base, contact }: Meaning,
+    {
+      authorizer,
+      conversation,
+    }: { readonly authorizer: string | undefined; readonly conversation: string | undefined },
+  ): void {
+    const context = replyContextOf(base.replyContext)
+    if (context === undefined) return
+    if (conversation !== undefined) contacts.note(conversation, context)
+    if (contact === undefined) return
+    const from = product === 'component' && authorizer !== undefined ? { authorizer } : {}
+    platform.noteInbound({ openId: context.to, ...from, contact, at: scope.now() })
+  }
+
+  async function handle(
+    request: HttpRequest,
+    gone: AbortSignal,
+    answering: Answering,
+  ): Promise<HttpResponse> {
+    const place = placeOf(request.path, config)
+    if (place === undefined) return notFound
+    if (request.method === 'GET') {
+      const arrival = openEcho(request, gate)
+      return arrival.kind === 'echo'
+        ? echoed(arrival.text)
+        : refuse(arrival.kind === 'refused' ? arrival.why : 'query')
+    }
+    if (request.method !== 'POST') return notAllowed
+    const arrival = openPush(request, gate)
+    if (arrival.kind !== 'push') return refuse(arrival.kind === 'refused' ? arrival.why : 'query')
+    const { document } = arrival
+    if (document === undefined) {
+      // It is the platform's, and the same three times: refused it would only come back.
+      scope.metrics.count('wechat_unreadable_total', { channel: scope.id })
+      scope.log.warn('a push could be decrypted but not read', { bytes: arrival.bytes.byteLength })
+      return success
+    }
+    if (arrival.sealed === undefined && !(await isOwnBody(arrival.signed, arrival.bytes)))
+      return refuse('replay')
+    return take({ ...arrival, document }, { ...place, gone }, answering)
+  }
+
+  return {
+    async start(host: ChannelHost, signal: AbortSignal) {
+      const closing = AbortSignal.any([signal, closed.signal])
+      const answering: Answering = { host, config, scope, send, closing }
+      if (product === 'wecom-kf') {
+        if (config.secret === undefined)
+          scope.log.warn('without a secret the messages of 微信客服 cannot be read', { channel: scope.id })
+        else kfReader = platform.startKfReader(host, kfDrafts(host, scope.id), closing)
+      }
+      host.serve(path, async (request, gone) => {
+        try {
+          return await handle(request, gone, answering)
+        } catch (error) {
+          scope.log.warn('a push was not taken in, or what was to be done about it failed', { error })
+          return answerToError(error)
+        }
+      })
+    },
+    send,
+    hint: (origin) => hintOf(origin, config),
+    async [Symbol.asyncDispose]() {
+      closed.abort()
+      await platform[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** component: the platform puts the appid of the account a push is for into the address (`/$APPID$/callback`). */
+function placeOf(
+  path: string,
+  config: ChannelConfig,
+): { readonly authorizer: string | undefined } | undefined {
+  if (path === config.path) return { authorizer: undefined }
+  if (config.product !== 'component' || !path.startsWith(`${config.path}/`)) return undefined
+  const authorizer = path
+    .slice(config.path.length + 1)
+    .split('/')
+    .find((segment) => /^w[wx][A-Za-z0-9]{6,40}$/.test(segment))
+  return { authorizer }
+}

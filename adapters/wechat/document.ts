@@ -1,0 +1,144 @@
+// The body of a push, XML or JSON, as fields: nothing guessed, ids as text.
+import { GatewayError } from 'dragoman'
+import type { Json } from 'dragoman'
+
+import { isObject, setMember } from '../xml/bind-context.ts'
+import type { JsonObject } from '../xml/bind-context.ts'
+import { toJson } from '../xml/bind.ts'
+import { readXmlText } from '../xml/read.ts'
+import { stowControls, tidyCdata } from './tidy.ts'
+
+export type Fields = { readonly [field: string]: Json }
+export type Format = 'xml' | 'json'
+
+export interface Document {
+  readonly format: Format
+  readonly fields: Fields
+}
+
+const LIMITS = { maxDepth: 32, maxNodes: 20_000, maxAttributes: 16, maxNameLength: 256 } as const
+const MAX_DEPTH = 32
+// Not fatal: a byte that is no UTF-8 becomes U+FFFD, and the customer is heard all the same. A byte order mark is taken off.
+const utf8 = new TextDecoder('utf-8')
+
+/**
+ * Reads XML or JSON, told apart by the first character. XML values are texts; JSON numbers stay numbers where a double holds
+ * them exactly, but ids and everything larger are the text they were. Throws `DECODE_FAILED`: neither, a DOCTYPE, limits.
+ */
+export function readDocument(bytes: Uint8Array): Document {
+  const text = utf8.decode(bytes)
+  const first = /\S/.exec(text)?.[0]
+  if (first === '<') return { format: 'xml', fields: readXmlFields(text.trimStart()) }
+  if (first === '{') return { format: 'json', fields: readJsonFields(text) }
+  throw new GatewayError('DECODE_FAILED', 'the body is neither XML nor a JSON object')
+}
+
+/** A field that is a text; a number counts as its text, anything else as not there. */
+export function textIn(fields: Fields, name: string): string | undefined {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined
+}
+
+/** A field that holds fields; anything else as none. */
+export function fieldsIn(fields: Fields, name: string): Fields {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  return value !== undefined && isFields(value) ? value : {}
+}
+
+/** A field that repeats: as a list, also of one or none. */
+export function listIn(fields: Fields, name: string): readonly Json[] {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  if (value === undefined || value === '') return []
+  return isList(value) ? value : [value]
+}
+
+export function isFields(value: Json): value is Fields {
+  return isObject(value)
+}
+
+/** Without these members. */
+export function without(fields: Fields, names: ReadonlySet<string>): Fields {
+  const rest: JsonObject = {}
+  for (const [name, value] of Object.entries(fields)) if (!names.has(name)) setMember(rest, name, value)
+  return rest
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+// ─── XML ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function readXmlFields(text: string): Fields {
+  const { text: legal, restore } = stowControls(text)
+  let json: Json
+  try {
+    json = toJson(readXmlText(tidyCdata(legal), LIMITS), undefined)
+  } catch (strict) {
+    const repaired = tidyCdata(legal, true)
+    if (repaired === tidyCdata(legal)) throw strict
+    json = toJson(readXmlText(repaired, LIMITS), undefined)
+  }
+  const fields = restore === undefined ? json : mapTexts(json, restore)
+  if (!isFields(fields)) throw new GatewayError('DECODE_FAILED', 'the xml has no fields')
+  return fields
+}
+
+function mapTexts(value: Json, change: (text: string) => string): Json {
+  if (typeof value === 'string') return change(value)
+  if (isList(value)) return value.map((each) => mapTexts(each, change))
+  if (!isFields(value)) return value
+  const mapped: JsonObject = {}
+  for (const [name, member] of Object.entries(value)) setMember(mapped, name, mapTexts(member, change))
+  return mapped
+}
+
+// ─── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function readJsonFields(text: string): Fields {
+  refuseDepth(text)
+  let value: unknown
+  try {
+    value = JSON.parse(text, exact)
+  } catch {
+    value = parseEscaped(text)
+  }
+  const fields = value as Json // JSON.parse yields plain data, the reviver texts and numbers
+  if (!isFields(fields)) throw new GatewayError('DECODE_FAILED', 'the body is not a JSON object')
+  return fields
+}
+
+/** RFC 8259 §7 wants control characters escaped; who sends one raw is heard all the same. */
+function parseEscaped(text: string): unknown {
+  const escaped = text.replace(JSON_STRING, (string) =>
+    string.replace(CONTROL, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
+  try {
+    return JSON.parse(escaped, exact)
+  } catch (error) {
+    throw new GatewayError('DECODE_FAILED', 'the body is not JSON', { cause: error })
+  }
+}
+
+const JSON_STRING = /"(?:[^"\\]+|\\[\s\S])*"/gu
+const CONTROL = new RegExp(String.raw`[\u0000-\u001F]`, 'gu')
+const ID = /id$/iu
+
+function exact(name: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value !== 'number' || context?.source === undefined) return value
+  const { source } = context
+  const isExact = String(value) === source && (!Number.isInteger(value) || Number.isSafeInteger(value))
+  return isExact && !ID.test(name) ? value : source
+}
+
+/** Before the reviver recurses. */
+function refuseDepth(text: string): void {
+  if ((text.match(/[[{]/gu)?.length ?? 0) <= MAX_DEPTH) return
+  let depth = 0
+  for (const [bracket] of text.replace(JSON_STRING, '').matchAll(/[[\]{}]/gu)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > MAX_DEPTH)
+      throw new GatewayError('DECODE_FAILED', `the JSON is nested deeper than ${MAX_DEPTH} levels`)
+  }
+}

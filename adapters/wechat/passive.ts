@@ -1,0 +1,210 @@
+// An answer as a passive reply: what stands in the response to the push itself.
+import type { Json, Part, Reply } from 'dragoman'
+
+import type { Product } from './account.ts'
+import { isFields, textIn } from './document.ts'
+import type { Fields } from './document.ts'
+import { isWritable } from './passive-write.ts'
+import type { PassiveContent } from './passive-write.ts'
+
+/** The most that the platform takes as one text, in bytes of UTF-8. */
+const TEXT_BYTES = 2047
+const ARTICLES = 8
+
+/**
+ * The whole answer as one passive reply. Undefined where it does not fit into one (more than one part that is no text, a long
+ * text, media that must be uploaded first, a kind the product does not take): then it is pushed, part by part.
+ */
+export function passiveContent(
+  reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
+  product: Product,
+): PassiveContent | undefined {
+  const parts = shownParts(reply)
+  const [first, ...more] = parts
+  if (first === undefined) return undefined
+  const content = more.length === 0 ? contentOf(first) : textContent(parts)
+  const type = content?.[0]?.[1]
+  if (content === undefined || typeof type !== 'string' || !takes(product, type)) return undefined
+  return isWritable(content) ? content : undefined
+}
+
+/** The same without a way to push: whatever cannot be shown is said by its text, and cut where it is too long. */
+export function passiveFallback(reply: Pick<Reply, 'parts' | 'data' | 'fault'>): PassiveContent | undefined {
+  const text = shownParts(reply)
+    .map((part) => part.text)
+    .filter((each) => each !== '')
+    .join('\n')
+  const content = textOf(cut(text))
+  return text !== '' && isWritable(content) ? content : undefined
+}
+
+/** What an answer shows: its parts, else its fault's message, else its data as text. */
+export function shownParts({ parts, data, fault }: Pick<Reply, 'parts' | 'data' | 'fault'>): readonly Part[] {
+  if (parts !== undefined && parts.length > 0) return parts
+  if (fault !== undefined) return [{ kind: 'text', text: fault.message }]
+  if (data === undefined || data === null) return []
+  if (isFields(data)) {
+    const text = textIn(data, 'text') ?? ''
+    if (isFields(data) && textIn(data, 'msgtype') !== undefined) return [{ kind: 'card', text, data }]
+    if (text !== '') return [{ kind: 'text', text }]
+  }
+  return [{ kind: 'text', text: typeof data === 'string' ? data : JSON.stringify(data) }]
+}
+
+const inMiniProgram: ReadonlySet<string> = new Set(['transfer_customer_service'])
+const inWeCom: ReadonlySet<string> = new Set(['text', 'image', 'voice', 'video', 'news'])
+
+function takes(product: Product, type: string): boolean {
+  switch (product) {
+    case 'official':
+    case 'component':
+      return true
+    case 'miniprogram':
+      // Anything else in the response is not shown to anybody: the customer-service API carries it.
+      return inMiniProgram.has(type)
+    case 'wecom':
+      return inWeCom.has(type)
+    case 'wecom-kf':
+    case 'wecom-bot':
+      return false // 微信客服 is answered by its API alone; a bot has a form of its own
+  }
+}
+
+function textContent(parts: readonly Part[]): PassiveContent | undefined {
+  if (parts.some((part) => part.kind !== 'text')) return undefined
+  return fitting(parts.map((part) => part.text).join('\n'))
+}
+
+function contentOf(part: Part): PassiveContent | undefined {
+  const data: Fields = part.data !== undefined && isFields(part.data) ? part.data : {}
+  const id = part.media?.id
+  switch (part.kind) {
+    case 'text':
+    case 'location':
+      return fitting(part.text)
+    case 'image':
+      return id === undefined
+        ? undefined
+        : [
+            ['MsgType', 'image'],
+            ['Image', [['MediaId', id]]],
+          ]
+    case 'audio':
+      return id === undefined
+        ? undefined
+        : [
+            ['MsgType', 'voice'],
+            ['Voice', [['MediaId', id]]],
+          ]
+    case 'video':
+      return id === undefined ? undefined : videoContent(part, data, id)
+    case 'file':
+      return undefined
+    case 'link': {
+      const url = textIn(data, 'url') ?? part.media?.url
+      return url === undefined
+        ? fitting(part.text)
+        : newsContent([{ ...data, url, title: titleOf(data, part) }])
+    }
+    case 'card':
+      return cardContent(part, data)
+  }
+}
+
+function videoContent(part: Part, data: Fields, id: string): PassiveContent {
+  const title = titleOf(data, part)
+  const description = textIn(data, 'description') ?? ''
+  return [
+    ['MsgType', 'video'],
+    [
+      'Video',
+      [
+        ['MediaId', id],
+        ['Title', title],
+        ['Description', description],
+      ],
+    ],
+  ]
+}
+
+/** `data.msgtype` with the platform's own members under that name, as its customer-service API has them. */
+function cardContent(part: Part, data: Fields): PassiveContent | undefined {
+  const type = textIn(data, 'msgtype')
+  const own: Fields = type === undefined ? data : memberOf(data, type)
+  if (type === 'transfer_customer_service') {
+    const staff = textIn(own, 'kf_account') ?? ''
+    return [['MsgType', type], ...(staff === '' ? [] : [['TransInfo', [['KfAccount', staff]]] as const])]
+  }
+  if (type === 'music')
+    return [
+      ['MsgType', 'music'],
+      [
+        'Music',
+        [
+          ['Title', textIn(own, 'title') ?? part.text],
+          ['Description', textIn(own, 'description') ?? ''],
+          ['MusicUrl', textIn(own, 'musicurl') ?? ''],
+          ['HQMusicUrl', textIn(own, 'hqmusicurl') ?? ''],
+          ['ThumbMediaId', textIn(own, 'thumb_media_id') ?? ''],
+        ],
+      ],
+    ]
+  const articles = own['articles']
+  if ((type === undefined || type === 'news') && Array.isArray(articles))
+    return newsContent(articles.filter((each: Json): each is Fields => isFields(each)))
+  return type === undefined ? fitting(part.text) : undefined
+}
+
+function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
+  if (articles.length === 0 || articles.length > ARTICLES) return undefined
+  const items = articles.map(
+    (article) =>
+      [
+        'item',
+        [
+          ['Title', textIn(article, 'title') ?? ''],
+          ['Description', textIn(article, 'description') ?? ''],
+          ['PicUrl', textIn(article, 'picurl') ?? textIn(article, 'picUrl') ?? ''],
+          ['Url', textIn(article, 'url') ?? ''],
+        ],
+      ] as const,
+  )
+  return [
+    ['MsgType', 'news'],
+    ['ArticleCount', articles.length],
+    ['Articles', items],
+  ]
+}
+
+function memberOf(data: Fields, name: string): Fields {
+  const value = Object.hasOwn(data, name) ? data[name] : undefined
+  return value !== undefined && isFields(value) ? value : {}
+}
+
+function titleOf(data: Fields, part: Part): string {
+  return textIn(data, 'title') ?? part.media?.name ?? part.text
+}
+
+function fitting(text: string): PassiveContent | undefined {
+  // An empty text is no answer: the platform would tell the customer that the account is out of order.
+  return text === '' || Buffer.byteLength(text) > TEXT_BYTES ? undefined : textOf(text)
+}
+
+function textOf(text: string): PassiveContent {
+  return [
+    ['MsgType', 'text'],
+    ['Content', text],
+  ]
+}
+
+function cut(text: string): string {
+  if (Buffer.byteLength(text) <= TEXT_BYTES) return text
+  let kept = ''
+  let bytes = 3 // of the sign that something is missing
+  for (const character of text) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > TEXT_BYTES) break
+    kept += character
+  }
+  return `${kept}…`
+}
