@@ -67,14 +67,12 @@ export const backendConfig = z.strictObject({
     .default(true)
     .meta({ description: 'Checks the documents at the start, where the server tells its schema.' }),
   operations: z
-    .record(
-      z
-        .string()
-        .min(1)
-        .refine((name) => name !== '*', "'*' has no document: name each operation"),
-      operation,
-    )
-    .refine((operations) => Object.keys(operations).length > 0, 'at least one operation is needed'),
+    .record(z.string().min(1), operation)
+    .refine((operations) => Object.keys(operations).length > 0, 'at least one operation is needed')
+    .refine(
+      (operations) => !Object.hasOwn(operations, '*'),
+      "'*' has no document of its own: name each operation",
+    ),
 })
 
 export type BackendConfig = z.output<typeof backendConfig>

@@ -15,7 +15,8 @@ test.each(['1.10', '1e5', '-0', '9007199254740993', '123456789012345678901234567
     await using channel = await trial()
     const body = bytes(`{"query":${JSON.stringify(asked)},"variables":{"p":{"n":${number}}}}`)
     expect((await readAnswer(await channel.send({ body }))).errors).toBeUndefined()
-    expect(String((channel.drafts[0]?.data as { n: unknown }).n)).toBe(number)
+    expect([{ n: number }, { n: Number(number) }]).toContainEqual(channel.drafts[0]?.data)
+    expect(JSON.stringify(channel.drafts[0]?.data)).toContain(number)
   },
 )
 

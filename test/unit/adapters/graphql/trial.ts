@@ -4,6 +4,8 @@ import { testHost, testMessage, testScope } from 'dragoman/testing'
 import type { TestHost } from 'dragoman/testing'
 
 import graphql from '../../../../adapters/graphql/index.ts'
+import { testSocket } from '../../../../core/testing-socket.ts'
+import type { TestSocket } from '../../../../core/testing-socket.ts'
 
 export interface TrialOptions {
   readonly config?: Readonly<Record<string, unknown>>
@@ -21,6 +23,8 @@ export interface Trial extends AsyncDisposable {
   /** What was logged as an error: nothing, in most tests. */
   readonly errors: readonly unknown[]
   hint(origin: string): string | undefined
+  /** Opens a WebSocket; the best subprotocol is agreed. */
+  connect(): TestSocket
   send(request: Partial<HttpRequest>): Promise<HttpResponse>
   /** POSTs a document; the parsed answer, its status and its text. */
   ask(
@@ -48,9 +52,13 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
   const errors: unknown[] = []
   const base = testHost(operations)
   const drafts: Draft[] = []
+  let sockets: Parameters<ChannelHost['socket']> | undefined
   const host: TestHost = {
     ...base,
     ...(log !== undefined && { log }),
+    socket: (...given) => {
+      sockets = given
+    },
     accept: async (draft, acceptOptions) => {
       drafts.push(structuredClone(draft))
       const given = await accept?.(draft, acceptOptions)
@@ -87,6 +95,22 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
     drafts,
     errors,
     send,
+    connect() {
+      if (sockets === undefined) throw new Error('the channel takes no WebSockets')
+      const [path, handler, { protocols = [] } = {}] = sockets
+      const { socket, peer } = testSocket(protocols[0])
+      handler(socket, {
+        method: 'GET',
+        path,
+        query: '',
+        headers: {},
+        body: new Uint8Array(),
+        remote: '127.0.0.1',
+        origin: 'http://127.0.0.1:8080',
+        identity: { role: 'program', id: 'test' },
+      })
+      return peer
+    },
     hint: (origin) => channel.hint?.(origin),
     ask: async (query, variables, more) =>
       readAnswer(await send({ body: bytes({ query, variables }), ...more })),
@@ -116,7 +140,7 @@ export async function readAnswer(response: HttpResponse): Promise<Asked> {
 /** A log that can be appended to while it is read: waits as the core's does. */
 export function growingLog(conversation: string): {
   readonly log: ChannelHost['log']
-  say(...texts: readonly string[]): void
+  readonly say: (...texts: readonly string[]) => void
   /** The cursors that were read from, in order. */
   readonly read: readonly number[]
 } {
