@@ -22,6 +22,8 @@ export interface Credentials {
 
 /** A component ticket is pushed every 10 minutes and is good for 12 hours (third-party platform, component_verify_ticket). */
 const TICKET_MS = 12 * 3_600_000
+/** A value is taken out by letting it expire. */
+const GONE_MS = 1000
 
 /** Creates the credentials of an account. Without I/O. */
 export function createCredentials(
@@ -31,12 +33,13 @@ export function createCredentials(
   const { appId, secret, product } = account
   const all = new Map<string, Tokens>()
   const closed = new AbortController()
+  const tokenKey = (name: string): string => `token/${product}/${appId}/${name}`
   const authorizerKey = (authorizer: string): string => `authorizer/${appId}/${authorizer}`
 
   function kept(name: string, what: string, fetch: (signal: AbortSignal) => Promise<FreshToken>): Tokens {
     const found = all.get(name)
     if (found !== undefined) return found
-    const made = createTokens({ scope, key: `token/${product}/${appId}/${name}`, what, fetch })
+    const made = createTokens({ scope, key: tokenKey(name), what, fetch })
     all.set(name, made)
     return made
   }
@@ -148,6 +151,14 @@ export function createCredentials(
     )
   }
 
+  async function unauthorized(authorizer: string): Promise<void> {
+    const name = `authorizer/${authorizer}`
+    await scope.state.put(authorizerKey(authorizer), null, { ttlMs: GONE_MS })
+    await scope.state.put(tokenKey(name), null, { ttlMs: GONE_MS })
+    all.get(name)?.close()
+    all.delete(name)
+  }
+
   async function asked(call: WireCall, signal: AbortSignal): Promise<Fields> {
     return fieldsOf(await wire(call, signal))
   }
@@ -171,9 +182,7 @@ export function createCredentials(
         case 'authorized':
           return authorized(ticket.authorizer, ticket.code)
         case 'unauthorized':
-          all.get(`authorizer/${ticket.authorizer}`)?.close()
-          all.delete(`authorizer/${ticket.authorizer}`)
-          return state.put(authorizerKey(ticket.authorizer), null, { ttlMs: 1000 })
+          return unauthorized(ticket.authorizer)
       }
     },
     close() {

@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Delivery, Json, Message, Scope } from 'dragoman'
 
 import type { Account } from '../account.ts'
-import { partsOf } from '../outgoing.ts'
+import { shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
@@ -46,7 +46,7 @@ export function createSend(parts: SendParts): Send {
   async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
     const address = await addressOf(message, family, parts.lastKfAccount)
     if (typeof address === 'string') return never(address)
-    const [part] = partsOf(message)
+    const [part] = shownParts(message)
     if (part === undefined)
       return never('the answer has no text or other part that could be shown: give the route a `reply`')
     const { authorizer } = address

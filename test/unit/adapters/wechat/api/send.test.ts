@@ -1,0 +1,231 @@
+// Pushes by the customer-service API: every kind of part, every verdict, and never a secret in what is said about it.
+import type { Delivery, Part } from 'dragoman'
+import { expect, test } from 'vitest'
+import { SECRET, never, reply, trial } from './platform.ts'
+
+const SEND = '/cgi-bin/message/custom/send'
+
+test('sends a text with a token that was fetched once', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  expect(await t.platform.send(reply('你好 <b>&'), 'k1', never)).toEqual({ status: 'sent' })
+  expect(await t.platform.send(reply('again'), 'k2', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ to, text }) => [to, text])).toEqual([
+    ['oAnn', '你好 <b>&'],
+    ['oAnn', 'again'],
+  ])
+  expect(t.api.asked.filter(({ path }) => path === '/cgi-bin/stable_token')).toHaveLength(1)
+})
+
+test.each([40_001, 40_014, 42_001])('renews the token on %i and sends once', async (errcode) => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  await t.platform.send(reply('first'), 'k1', never)
+  if (errcode === 40_001) t.api.expireToken()
+  else t.api.fail(SEND, { errcode })
+  expect(await t.platform.send(reply('second'), 'k2', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ text }) => text)).toEqual(['first', 'second'])
+})
+
+test.each<[string, Parameters<typeof errorCase>[0], Partial<Delivery>]>([
+  ['busy: nobody knows', { errcode: -1 }, { status: 'unknown' }],
+  ['too often: later', { errcode: 45_011 }, { status: 'refused', retry: true }],
+  ['no such customer: never', { errcode: 40_003 }, { status: 'refused', retry: false }],
+  ['an unknown code: never', { errcode: 99_999 }, { status: 'refused', retry: false }],
+  [
+    'no right to the interface: an operator may give it',
+    { errcode: 48_001 },
+    { status: 'refused', retry: true },
+  ],
+  ['the window is closed: never', { errcode: 45_015 }, { status: 'refused', retry: false }],
+  ['the quota is used up: never', { errcode: 45_047 }, { status: 'refused', retry: false }],
+  ['cut before the answer: nobody knows', { cutAfter: true }, { status: 'unknown' }],
+  ['a proxy in between: nobody knows', { status: 502 }, { status: 'unknown' }],
+  ['not looked at: later', { status: 429 }, { status: 'refused', retry: true }],
+])('%s (SEMANTICS 6)', async (_name, fault, expected) => {
+  expect(await errorCase(fault)).toMatchObject(expected)
+})
+
+async function errorCase(fault: {
+  errcode?: number
+  status?: number
+  cutAfter?: boolean
+}): Promise<Delivery> {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.api.fail(SEND, fault)
+  return await t.platform.send(reply('hello'), 'k1', never)
+}
+
+test('a platform that cannot be reached proves that nothing was sent', async () => {
+  await using t = await trial({ apiBase: 'http://127.0.0.1:9' })
+  const delivery = await t.platform.send(reply('hello'), 'k1', never)
+  expect(delivery).toMatchObject({ status: 'refused', retry: true })
+})
+
+test('the sixth message after one of the customer is refused here, in words, and the platform is not asked', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now })
+  for (let count = 1; count <= 5; count++)
+    expect(await t.platform.send(reply(`m${count}`), `k${count}`, never)).toEqual({ status: 'sent' })
+  expect(await t.platform.send(reply('m6'), 'k6', never)).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringContaining('when he writes again'),
+  })
+  expect(t.api.asked.filter(({ path }) => path === SEND)).toHaveLength(5)
+  t.api.contact('oAnn')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now })
+  expect(await t.platform.send(reply('m6'), 'k6', never)).toEqual({ status: 'sent' })
+})
+
+test('a backend of the same account shares the quota that the channel keeps', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn', 99)
+  const backend = t.another('backend')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'menu', at: t.here.now })
+  const body = { touser: 'oAnn', msgtype: 'text', text: { content: 'hi' } }
+  for (let count = 0; count < 3; count++) await backend.call('sendCustomMessage', body, `k${count}`, never)
+  expect(await backend.call('sendCustomMessage', body, 'k4', never)).toMatchObject({
+    fault: { code: 'WINDOW_CLOSED' },
+  })
+})
+
+test('a text longer than the platform takes goes in pieces, and a repeat goes on where it stopped', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  const text = '很长的回答。'.repeat(300)
+  t.api.fail(SEND, {}, { errcode: 45_011 })
+  expect(await t.platform.send(reply(text), 'k1', never)).toMatchObject({ status: 'refused', retry: true })
+  expect(await t.platform.send(reply(text), 'k1', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map((one) => one.text).join('')).toBe(text)
+  expect(await t.platform.send(reply('x'.repeat(20_000)), 'k2', never)).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringContaining('shorten it'),
+  })
+})
+
+test('an empty text, no address and a context of another version are refused for good', async () => {
+  await using t = await trial()
+  for (const message of [
+    reply(''),
+    reply([]),
+    { ...reply('x', null), conversation: 'somewhere else' },
+    { ...reply('x'), replyContext: { adapter: 'wechat', version: 2, to: 'oAnn', account: 'a' } },
+  ])
+    expect(await t.platform.send(message, 'k', never)).toMatchObject({ status: 'refused', retry: false })
+  expect(t.api.asked).toHaveLength(0)
+})
+
+test('a message that answers nothing goes to the customer its conversation names (SEMANTICS 9)', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  expect(await t.platform.send(reply('Your order has shipped.', null), 'k', never)).toEqual({
+    status: 'sent',
+  })
+  expect(t.api.delivered[0]?.to).toBe('oAnn')
+})
+
+const image: Part = { kind: 'image', text: 'a photo', media: { id: 'm1' } }
+const video: Part = { kind: 'video', text: 'a film', media: { id: 'm2' }, data: { thumb_media_id: 't' } }
+const link: Part = {
+  kind: 'link',
+  text: 'Look',
+  data: { url: 'https://a.example/', picurl: 'https://a.example/p.png' },
+}
+const place: Part = { kind: 'location', text: 'Here', data: { latitude: '23.1', longitude: '113.3' } }
+const page: Part = {
+  kind: 'card',
+  text: 'Shop',
+  data: { appid: 'wxM', pagepath: 'index', thumb_media_id: 't' },
+}
+
+test.each<[string, Part, object]>([
+  ['official', image, { msgtype: 'image', image: { media_id: 'm1' } }],
+  ['official', { ...image, kind: 'audio' }, { msgtype: 'voice', voice: { media_id: 'm1' } }],
+  ['official', video, { msgtype: 'video', video: { media_id: 'm2', thumb_media_id: 't', title: 'a film' } }],
+  ['official', link, { msgtype: 'news', news: { articles: [{ title: 'Look', url: 'https://a.example/' }] } }],
+  ['official', page, { msgtype: 'miniprogrampage', miniprogrampage: { appid: 'wxM', pagepath: 'index' } }],
+  ['official', place, { msgtype: 'text', text: { content: 'Here' } }],
+  [
+    'official',
+    { kind: 'card', text: '', data: { list: [{ id: '1', content: 'Yes' }] } },
+    { msgtype: 'msgmenu' },
+  ],
+  [
+    'official',
+    { kind: 'card', text: '', data: { msgtype: 'wxcard', wxcard: { card_id: '1' } } },
+    { msgtype: 'wxcard', wxcard: { card_id: '1' } },
+  ],
+  [
+    'official',
+    { kind: 'file', text: 'Terms', media: { url: 'https://a.example/t.pdf' } },
+    { msgtype: 'text', text: { content: 'Terms\nhttps://a.example/t.pdf' } },
+  ],
+  ['miniprogram', link, { msgtype: 'link', link: { title: 'Look', thumb_url: 'https://a.example/p.png' } }],
+  ['miniprogram', { ...image, kind: 'audio' }, { msgtype: 'text', text: { content: 'a photo' } }],
+  ['wecom', { ...image, kind: 'file' }, { msgtype: 'file', file: { media_id: 'm1' }, agentid: 7 }],
+  ['wecom-kf', place, { msgtype: 'location', location: { name: 'Here', latitude: 23.1, longitude: 113.3 } }],
+  ['wecom-kf', page, { msgtype: 'miniprogram', miniprogram: { appid: 'wxM', pagepath: 'index' } }],
+  [
+    'wecom-kf',
+    { ...link, data: { url: 'https://a.example/' } },
+    { msgtype: 'text', text: { content: 'Look\nhttps://a.example/' } },
+  ],
+])('%s: %o goes as the type the product knows', async (product, part, body) => {
+  await using t = await trial({ product: product as 'official', agentId: '7' }) // one of the products
+  await t.platform.send(reply([part], { openKfId: 'wk1' }), 'k', never)
+  expect(t.api.asked.at(-1)?.body).toMatchObject(body)
+})
+
+test('a picture at an address is fetched, uploaded and sent, and uploaded once for many', async () => {
+  await using t = await trial()
+  await using other = await trial()
+  // Any file will do: the other simulator serves one under this address.
+  const uploaded = await other.platform.call('uploadMedia', { type: 'image', content: 'AAEC' }, 'k', never)
+  const { media_id: id } = uploaded.data as { media_id: string } // the simulator's own answer
+  const url = `${other.api.base}/cgi-bin/media/get?media_id=${id}`
+  t.api.contact('oAnn')
+  const part: Part = { kind: 'image', text: 'photo', media: { url } }
+  for (const key of ['k1', 'k2'])
+    expect(await t.platform.send(reply([part]), key, never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ type }) => type)).toEqual(['image', 'image'])
+  expect(t.api.asked.filter(({ path }) => path === '/cgi-bin/media/upload')).toHaveLength(1)
+})
+
+test('微信客服 gets the same msgid for the same key: what arrived unseen is not sent again', async () => {
+  await using t = await trial({ product: 'wecom-kf' })
+  t.api.contact('wmAnn')
+  t.api.fail('/cgi-bin/kf/send_msg', { cutAfter: true })
+  const message = reply('hello', { to: 'wmAnn', openKfId: 'wk1' })
+  expect(await t.platform.send(message, 'id/0', never)).toMatchObject({ status: 'refused', retry: true })
+  expect(await t.platform.send(message, 'id/0', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered).toHaveLength(1)
+  expect(await t.platform.send(message, 'id/1', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered).toHaveLength(2)
+})
+
+test('a WeCom bot answers at the address it was given, without a token', async () => {
+  await using t = await trial({ product: 'wecom-bot' })
+  const responseUrl = `${t.api.base}/cgi-bin/aibot/response`
+  await t.platform.send(reply('**hi**', { responseUrl }), 'k', never)
+  expect(t.api.asked).toMatchObject([{ body: { msgtype: 'markdown', markdown: { content: '**hi**' } } }])
+  expect(await t.platform.send(reply('hi'), 'k', never)).toMatchObject({ status: 'refused', retry: false })
+})
+
+test('no secret and no token stands in any log line or verdict', async () => {
+  await using t = await trial()
+  const said: unknown[] = []
+  t.api.fail('/cgi-bin/stable_token', { status: 500 })
+  said.push(await t.platform.send(reply('x'), 'k0', never))
+  for (const fault of [{ errcode: 40_003 }, { status: 500 }, { cutAfter: true }]) {
+    t.api.fail(SEND, fault)
+    said.push(await t.platform.send(reply('x'), 'k', never))
+  }
+  const text = `${JSON.stringify(said)}${t.here.logged.join('\n')}`
+  expect(text.length).toBeGreaterThan(50)
+  expect(text).not.toContain(SECRET)
+  expect(text).not.toMatch(/token-[0-9a-f]/u)
+})
