@@ -11,6 +11,7 @@ import type {
 } from './config.ts'
 import type { CallsConfig, ChannelConfig, ChannelOperationConfig, RetryConfig } from './config.ts'
 import type { Files } from './files.ts'
+import { withNamedChannel } from './named-channel.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -46,7 +47,10 @@ export function resolveChannels(context: Context): Resolved<ChannelConfig> {
 }
 
 /** Resolves the section `backends`. */
-export function resolveBackends(context: Context): Resolved<BackendConfig> {
+export function resolveBackends(
+  context: Context,
+  channels: Resolved<ChannelConfig>,
+): Resolved<BackendConfig> {
   const { report, files } = context
   return resolveEach('backends', report, (id, raw, path) => {
     const { operations: rawOperations, ...rest } = raw
@@ -71,8 +75,10 @@ export function resolveBackends(context: Context): Resolved<BackendConfig> {
     }
     checkStandIns(operations, [...path, 'operations'], report)
     const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
-    const config = files.absolute({ ...theirs, ...(anyLeft && { operations: left }) })
-    const part = adapterPart('backend', { id, raw, path, config, left }, context)
+    const named = withNamedChannel({ theirs, raw, path }, channels, context)
+    if (named === undefined) return undefined
+    const config = files.absolute({ ...named.theirs, ...(anyLeft && { operations: left }) })
+    const part = adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
     if (core === undefined || part === undefined) return undefined
     const { retry } = core.value
     return {

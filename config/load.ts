@@ -91,7 +91,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
 
   const context = { report, adapters, files }
   const channels = resolveChannels(context)
-  const backends = resolveBackends(context)
+  const backends = resolveBackends(context, channels)
   const agents = resolveAgents(context)
   const names: Names = {
     channels: new Set(channels.keys()),

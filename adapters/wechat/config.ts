@@ -7,8 +7,8 @@ import type { Account } from './account.ts'
 /** 43 base64 characters: 32 bytes, whose last two bits nobody reads. */
 const KEY = /^[A-Za-z0-9+/]{43}$/
 
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-const DURATION = /^(\d{1,9})(ms|s|m|h)$/
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const DURATION = /^(\d{1,9})(ms|s|m|h|d)$/
 const duration = z
   .string()
   .regex(DURATION, 'must look like 300s')
