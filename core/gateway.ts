@@ -20,7 +20,7 @@ import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
-import { describeLinks } from './link/asyncapi.ts'
+import { asyncApiMount } from './link/asyncapi.ts'
 import { createLinks } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { ADAPTER_LOG } from './log.ts'
@@ -218,17 +218,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...(channel.access !== undefined && { access: channel.access }),
       })),
     )
-    const places = [...of.channels.values()].flatMap((channel) =>
-      channel.places.map((place) => ({ ...place, channel: channel.id })),
-    )
     const all: Mount[] = [
       ...mounts,
-      {
-        path: '/asyncapi.json',
-        channel: 'core',
-        access: 'operator',
-        handler: async (request) => describeLinks(places, request),
-      },
+      asyncApiMount(of.channels.values()),
       {
         path: CALLBACK_PATH,
         channel: 'core',

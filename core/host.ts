@@ -3,12 +3,14 @@ import { GatewayError } from './api.ts'
 import type { ChannelHost, Credential, Identity } from './api.ts'
 import type { ChannelParts } from './components.ts'
 import { createLogReader } from './conversation-log.ts'
+import type { Links } from './link/links.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Store } from './store/store.ts'
 
 export interface HostOptions {
   readonly pipeline: Pipeline
   readonly store: Store
+  readonly links: Links
   /** Nobody is identified: every program may read everything. */
   readonly open: boolean
   /** The gateway stops. */
@@ -19,8 +21,8 @@ export interface HostOptions {
 }
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
-  const { settings, operations, mounts, sockets, pushes } = parts
-  const { pipeline, store, open, stopping } = options
+  const { settings, operations, mounts, sockets, places, pushes } = parts
+  const { pipeline, store, links, open, stopping } = options
   const origin = { id: settings.id, pushes }
   return {
     operations: operations.list,
@@ -28,6 +30,8 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     draft: (operation, body, base) => operations.draft(operation, body, base),
     handed: (id, how) => pipeline.returnRight.handed(id, how),
     log: createLogReader({ store, channel: settings.id, open, stopping }),
+    link: (who, send, linkOptions) => links.open(settings.id, who, { ...linkOptions, send }),
+    linkedAt: (place) => void places.push(place),
     identify: (credential) => options.identify(credential, settings.id),
     serve(path, handler) {
       checkPath(path)

@@ -21,7 +21,7 @@ import { createReconcile, isInDoubt } from './reconcile.ts'
 import type { Reconcile } from './reconcile.ts'
 import type { Router } from './router.ts'
 import { errorOf, settleDurably, settleOf } from './settling.ts'
-import type { AcceptResult, Fence, Store, Work } from './store/store.ts'
+import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
 import { recordTrace } from './tracing.ts'
@@ -149,13 +149,41 @@ export class Pipeline {
 
   // 4 accept: one store transaction, durable when it resolves
   async #store(origin: Origin, normalised: Normalised, options: StoreOptions): Promise<Taken> {
-    const { message, raw, home, dedupe } = normalised
+    const { message, home } = normalised
     const waiter =
       options.waitMs === undefined
         ? undefined
         : this.waiters.register(message.id, { ms: options.waitMs, signal: options.signal })
     let result: AcceptResult
+    try {
+      result = await this.append(origin, normalised, options)
+    } catch (error) {
+      waiter?.cancel()
+      throw error
+    }
+    if (result.status !== 'accepted') {
+      waiter?.cancel()
+      return this.#joining.notNew(normalised, result, options)
+    }
+    const { sequence } = result
+    const accepted = { id: message.id, conversation: message.conversation, sequence, duplicate: false }
+    return {
+      home,
+      accepted,
+      ...(waiter !== undefined && { ended: this.#joining.awaited(message.id, waiter) }),
+    }
+  }
+
+  /** The store's transaction alone, and what it begins; the link (DESIGN §12) needs what the store said of a device's number. */
+  async append(
+    origin: Origin,
+    normalised: Normalised,
+    options: Pick<StoreOptions, 'waitMs' | 'lane' | 'device'>,
+  ): Promise<AcceptResult> {
+    const { message, raw, home, dedupe } = normalised
+    const { lane, waitMs, device } = options
     const fence = this.lanes.fence(home)
+    let result: AcceptResult
     try {
       result = await this.#options.store.accept({
         home,
@@ -163,35 +191,27 @@ export class Pipeline {
         message,
         ...(raw !== undefined && { raw }),
         ...(dedupe !== undefined && { dedupe }),
+        ...(device !== undefined && { device }),
         work: {
-          lane: options.lane ?? message.conversation,
+          lane: lane ?? message.conversation,
           priority: PRIORITIES[message.priority ?? 'normal'],
           limit: origin.pushes ? this.#options.laneLimit.platform : this.#options.laneLimit.refusable,
         },
-        ...(options.waitMs !== undefined && { waitMs: options.waitMs }),
+        ...(waitMs !== undefined && { waitMs }),
         inbox: message.kind === 'message',
         ...(fence !== undefined && { fence }),
       })
     } catch (error) {
-      waiter?.cancel()
       if (isInDoubt(error)) this.#reconcile.doubt('message', message.id, home)
       throw error
     }
-    if (result.status !== 'accepted') {
-      waiter?.cancel()
-      return this.#joining.notNew(normalised, result, options)
-    }
+    if (result.status !== 'accepted') return result
     const { sequence, attempt, ownerEpoch } = result
     if (attempt !== undefined && fence !== undefined)
-      this.lanes.begin(firstStep(normalised, { sequence, attempt, ownerEpoch, lane: options.lane }), fence)
+      this.lanes.begin(firstStep(normalised, { sequence, attempt, ownerEpoch, lane }), fence)
     else if (fence === undefined) this.lanes.poke(home)
     // 5 acknowledge: the adapter may, from here on
-    const accepted = { id: message.id, conversation: message.conversation, sequence, duplicate: false }
-    return {
-      home,
-      accepted,
-      ...(waiter !== undefined && { ended: this.#joining.awaited(message.id, waiter) }),
-    }
+    return result
   }
 
   // 6 route, 7 deliver, 8 settle
@@ -345,7 +365,8 @@ export class Pipeline {
 }
 
 interface StoreOptions extends AcceptOptions {
-  readonly lane?: string
+  readonly lane?: string | undefined
+  readonly device?: Accept['device']
 }
 
 interface Offered extends Taken {

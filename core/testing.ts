@@ -26,9 +26,12 @@ import type {
   SocketHandler,
   State,
 } from './api.ts'
+import { testLink } from './testing-link.ts'
+import type { TestLink } from './testing-link.ts'
 import { testSocket } from './testing-socket.ts'
 import type { TestSocket } from './testing-socket.ts'
 
+export type { TestLink } from './testing-link.ts'
 export type { TestSocket } from './testing-socket.ts'
 
 export interface ScopeOptions {
@@ -79,6 +82,8 @@ export const testConversation: Conversation = {
 export interface TestHost extends ChannelHost {
   /** What was handed in, in order. */
   readonly drafts: readonly Draft[]
+  /** The links that were opened, in order; an error told to `answer` is what their `receive` rejects with. */
+  readonly links: readonly TestLink[]
   /** What `accept` does from now on: reply with this, or throw this. */
   answer(with_: Reply | GatewayError | undefined): void
   handle(request: TestRequest): ReturnType<HttpHandler>
@@ -90,11 +95,13 @@ export type TestRequest = Partial<HttpRequest> & { readonly path: string }
 /** A host that remembers drafts and answers as told. */
 export function testHost(operations: Readonly<Record<string, ChannelOperation>> = {}): TestHost {
   const drafts: Draft[] = []
+  const links: TestLink[] = []
   const handlers = new Map<string, HttpHandler>()
   const socketHandlers = new Map<string, SocketHandler>()
   let next: Reply | GatewayError | undefined
   return {
     drafts,
+    links,
     operations,
     answer: (with_) => {
       next = with_
@@ -116,6 +123,12 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     socket(path, handler) {
       socketHandlers.set(path, handler)
     },
+    link(who, send, options = {}) {
+      const made = testLink({ who, send, options }, () => (next instanceof GatewayError ? next : undefined))
+      links.push(made.seen)
+      return made.link
+    },
+    linkedAt() {},
     async draft(operation, body, base) {
       if (Object.keys(operations).length > 0 && !Object.hasOwn(operations, operation)) return undefined
       const kind = operations[operation]?.kind ?? base.kind

@@ -15,6 +15,8 @@ import type {
   SocketHandler,
 } from 'dragoman'
 
+import { testLink } from '../../../../core/testing-link.ts'
+import type { TestLink } from '../../../../core/testing-link.ts'
 import rest from '../../../../adapters/rest/index.ts'
 
 export interface Handed {
@@ -35,6 +37,7 @@ export class Trial implements AsyncDisposable {
   readonly handed: Handed[] = []
   readonly logged: string[] = []
   readonly sockets = new Map<string, SocketHandler>()
+  readonly links: TestLink[] = []
   readonly channel
   readonly #handlers = new Map<string, HttpHandler>()
   readonly #closing = new AbortController()
@@ -125,6 +128,12 @@ export class Trial implements AsyncDisposable {
       handed: () => undefined,
       serve: (path, handler) => this.#handlers.set(path, handler),
       socket: (path, handler) => this.sockets.set(path, handler),
+      link: (who, send, linkOptions = {}) => {
+        const made = testLink({ who, send, options: linkOptions }, () => undefined)
+        this.links.push(made.seen)
+        return made.link
+      },
+      linkedAt: () => undefined,
       operations: options.operations ?? {},
       draft:
         options.draft ??

@@ -1,0 +1,86 @@
+// From what arrived to frames: text, bytes or parsed JSON; what is no frame becomes a refusal that can be answered.
+import type { Json, UpFrame } from '../api.ts'
+import { FRAMES_AT_ONCE, FRAME_BYTES } from './figures.ts'
+import { upFrame } from './frames.ts'
+
+/** A frame, or why it is none; `n` and `id` where they can be read, so that the queue behind it moves on. */
+export type Arrival =
+  | { readonly status: 'frame'; readonly frame: UpFrame }
+  | {
+      readonly status: 'refused'
+      readonly code: string
+      readonly message: string
+      readonly n?: number
+      readonly id?: string
+    }
+
+const MAX_ID = 256
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** Never throws. One frame, or an array of at most 256; each at most 64 KiB (DESIGN §16). */
+export function readFrames(input: string | Uint8Array | Json): readonly Arrival[] {
+  const isText = typeof input === 'string' || input instanceof Uint8Array
+  let value: unknown = input
+  if (isText) {
+    try {
+      value = JSON.parse(typeof input === 'string' ? input : decoder.decode(input))
+    } catch {
+      // What the parser says may quote the input; that it is no JSON is all there is to say.
+      return [refused('DECODE_FAILED', 'a frame is JSON text in UTF-8 (RFC 8259)')]
+    }
+  }
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (values.length > FRAMES_AT_ONCE)
+    return [refused('DECODE_FAILED', `${values.length} frames are more than ${FRAMES_AT_ONCE} at once`)]
+  const isSmall = isText && lengthOf(input) <= FRAME_BYTES
+  return values.map((each) => readFrame(each, isSmall))
+}
+
+function readFrame(value: unknown, isSmall: boolean): Arrival {
+  const named = namesOf(value)
+  if (!isSmall) {
+    const bytes = bytesOf(value)
+    if (bytes === undefined) return refused('DECODE_FAILED', 'the frame is nested too deep', named)
+    if (bytes > FRAME_BYTES)
+      return refused('too_large', `the frame has ${bytes} bytes, more than ${FRAME_BYTES}`, named)
+  }
+  const read = upFrame.safeParse(value)
+  if (read.success) return { status: 'frame', frame: read.data }
+  const [issue] = read.error.issues
+  const where = issue?.path.map(String).join('.').slice(0, 100) ?? ''
+  const what = issue?.message.slice(0, 200) ?? 'it is no frame'
+  return refused('DECODE_FAILED', where === '' ? what : `${where}: ${what}`, named)
+}
+
+function refused(
+  code: string,
+  message: string,
+  named: { readonly n?: number; readonly id?: string } = {},
+): Arrival {
+  return { status: 'refused', code, message, ...named }
+}
+
+/** Of a `send` alone: nothing else uses a number up. */
+function namesOf(value: unknown): { readonly n?: number; readonly id?: string } {
+  if (typeof value !== 'object' || value === null) return {}
+  const { t, n, id } = value as { readonly t?: unknown; readonly n?: unknown; readonly id?: unknown } // any object may be asked for members
+  if (t !== 'send') return {}
+  return {
+    ...(Number.isSafeInteger(n) && typeof n === 'number' && n >= 1 && { n }),
+    ...(typeof id === 'string' && id !== '' && id.length <= MAX_ID && id.isWellFormed() && { id }),
+  }
+}
+
+/** Undefined: too deep to be written. */
+function bytesOf(value: unknown): number | undefined {
+  try {
+    return Buffer.byteLength(JSON.stringify(value) ?? '')
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+function lengthOf(input: string | Uint8Array): number {
+  return typeof input === 'string' ? Buffer.byteLength(input) : input.byteLength
+}

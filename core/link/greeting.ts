@@ -1,0 +1,46 @@
+// Where a device's inbox stands: asked by hello, and in the middle of a link when the cursor turns out to be of no use (SEMANTICS 12).
+import { GatewayError } from '../api.ts'
+import type { HelloResult, Store } from '../store/store.ts'
+import type { Outbox } from './uplink.ts'
+
+export type Welcomed = Extract<HelloResult, { status: 'welcome' }>
+
+export interface Cursor {
+  readonly first: number
+  readonly epoch: string
+  readonly offset: number
+}
+
+/** Of a hello that finds another epoch each time, so many are tried. */
+const HELLOS = 3
+
+/**
+ * Says hello; where the cursor cannot be used, `onReset` hears it and the hello goes on from the top. Resolves with the welcome
+ * and whether there was a reset. Throws `STORE_UNAVAILABLE`.
+ */
+export async function greet(
+  store: Pick<Store, 'hello'>,
+  { home, device, boot }: Outbox,
+  to: {
+    readonly cursor: Cursor
+    readonly onReset: (at: { epoch: string; top: number; why: string }) => Promise<unknown>
+  },
+): Promise<{ readonly welcomed: Welcomed; readonly isReset: boolean }> {
+  let { cursor } = to
+  for (let hellos = 0; hellos < HELLOS; hellos++) {
+    const result = await store.hello({ home, device, boot, ...cursor })
+    if (result.status === 'welcome') return { welcomed: result, isReset: hellos > 0 }
+    const { epoch, top, why } = result
+    await to.onReset({ epoch, top, why })
+    cursor = { first: cursor.first, epoch, offset: top }
+  }
+  throw new GatewayError('STORE_UNAVAILABLE', 'the inbox changes its epoch with every look')
+}
+
+/** The current epoch and top. A hello without an epoch only tells; `first: 1` is one the store has passed already. */
+export async function standing(
+  store: Pick<Store, 'hello'>,
+  { home, device, boot }: Outbox,
+): Promise<{ readonly epoch: string; readonly top: number }> {
+  return store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
+}

@@ -1,0 +1,101 @@
+// All links of this process: overlapping ones of a device, who is present, and the end of all of them.
+import { GatewayError } from '../api.ts'
+import type { Identity, Link, LinkOptions, LinkSend, Log } from '../api.ts'
+import type { Store } from '../store/store.ts'
+import { Chains } from './chains.ts'
+import { MOVED_WITHIN_MS } from './figures.ts'
+import { createPresence } from './presence.ts'
+import type { Presence } from './presence.ts'
+import { Session } from './session.ts'
+import type { Uplink } from './uplink.ts'
+
+export interface LinksOptions {
+  readonly store: Store
+  readonly uplink: Uplink
+  readonly log: Log
+  /** This process among the instances. */
+  readonly instance: string
+  /** SEMANTICS 13: by how many numbers a device was ahead of the store. */
+  readonly onJump: (by: number) => void
+}
+
+export interface Links {
+  /** `ChannelHost.link`. Throws `AUTH_FAILED` or `FORBIDDEN` for who is no customer. */
+  open(channel: string, who: Identity, link: { readonly send: LinkSend } & LinkOptions): Link
+  readonly presence: Pick<Presence, 'of'>
+  /** Sends every app away, spread over some seconds, and who comes later too. */
+  stop(): void
+}
+
+export function createLinks({ store, uplink, log, instance, onJump }: LinksOptions): Links {
+  const chains = new Chains()
+  const presence = createPresence({ store, log, instance })
+  const all = new Set<Session>()
+  /** The welcomed links of a device, the oldest first. */
+  const byDevice = new Map<string, Set<Session>>()
+  let isStopping = false
+
+  function enter(session: Session, device: string): void {
+    const others = byDevice.get(device)
+    if (others === undefined) byDevice.set(device, new Set([session]))
+    else others.add(session)
+    presence.enter(session.home)
+  }
+
+  function leave(session: Session, device: string): void {
+    const others = byDevice.get(device)
+    if (others?.delete(session) !== true) return
+    if (others.size === 0) byDevice.delete(device)
+    presence.leave(session.home)
+  }
+
+  /** SEMANTICS 38: only when the new one is known to work. A link that lives for one exchange takes nobody's place. */
+  function replaceOlder(session: Session, device: string): void {
+    if (session.isTransient) return
+    for (const other of byDevice.get(device) ?? []) {
+      if (other === session) return
+      other.kick('replaced', 0)
+    }
+  }
+
+  return {
+    presence,
+    open(channel, who, { send, ...options }) {
+      if (who.role !== 'customer')
+        throw new GatewayError(
+          who.role === 'program' ? 'AUTH_FAILED' : 'FORBIDDEN',
+          "a link is one customer's own: send his bearer token",
+        )
+      const session = new Session({
+        ...options,
+        channel,
+        identity: who,
+        home: `link/${who.id}`,
+        store,
+        uplink,
+        chains,
+        log,
+        send,
+        onJump,
+        onEntered: (device) => enter(session, device),
+        onLeft: (device) => leave(session, device),
+        onConfirmed: (device) => replaceOlder(session, device),
+        onClosed: () => all.delete(session),
+      })
+      all.add(session)
+      // Not before the transport has its link.
+      if (isStopping) queueMicrotask(() => session.kick('moved', spread()))
+      return session
+    },
+    stop() {
+      isStopping = true
+      for (const session of all) session.kick('moved', spread())
+      presence.stop()
+    },
+  }
+}
+
+/** All at once they would come back all at once. */
+function spread(): number {
+  return Math.floor(Math.random() * MOVED_WITHIN_MS)
+}

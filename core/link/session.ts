@@ -1,0 +1,393 @@
+// One link: frames in, frames out, one at a time per device (DESIGN §12). The state belongs to the customer and his device, never to it.
+import { GatewayError } from '../api.ts'
+import type {
+  AckFrame,
+  DownFrame,
+  HelloFrame,
+  Identity,
+  Json,
+  KickFrame,
+  Link,
+  LinkOptions,
+  LinkSend,
+  Log,
+  RefusedFrame,
+  SendFrame,
+  UpFrame,
+} from '../api.ts'
+import type { Store } from '../store/store.ts'
+import type { Chains } from './chains.ts'
+import { readFrames } from './codec.ts'
+import type { Arrival } from './codec.ts'
+import {
+  ARRIVALS_WAITING,
+  AUTH_AFTER_MS,
+  HEARTBEAT_S,
+  REFUSALS_KEPT,
+  REFUSALS_TOLD,
+  RETRY_MS,
+  WINDOW,
+} from './figures.ts'
+import { greet, standing } from './greeting.ts'
+import type { Welcomed } from './greeting.ts'
+import { Pump } from './pump.ts'
+import type { Inbox } from './pump.ts'
+import type { Outbox, Taken, Uplink } from './uplink.ts'
+
+export interface SessionOptions extends LinkOptions {
+  readonly channel: string
+  readonly identity: Identity
+  readonly home: string
+  readonly store: Store
+  readonly uplink: Uplink
+  /** Shared by all links: one chain per device. */
+  readonly chains: Chains
+  readonly log: Log
+  readonly send: LinkSend
+  /** It was welcomed under this name of customer and device, or has left it. */
+  readonly onEntered: (device: string) => void
+  readonly onLeft: (device: string) => void
+  /** The app has answered the welcome: older links of the device may go (SEMANTICS 38). */
+  readonly onConfirmed: (device: string) => void
+  readonly onClosed: () => void
+  /** SEMANTICS 13. */
+  readonly onJump: (by: number) => void
+}
+
+/** What a hello has made known. */
+interface Opened {
+  readonly outbox: Outbox
+  readonly first: number
+  readonly pump: Pump
+  epoch: string
+  /** The one before, if the epoch changed under this link: acknowledgements of it are of no use and no harm. */
+  formerEpoch: string | undefined
+  refused: readonly RefusedFrame[]
+}
+
+export class Session implements Link {
+  readonly #options: SessionOptions
+  #tail: Promise<void> = Promise.resolve()
+  #waiting = 0
+  #arrivals = 0
+  /** The arrival that held the hello: what came along with it was sent before the welcome was seen. */
+  #welcomedIn = 0
+  #isConfirmed = false
+  #isClosed = false
+  #opened: Opened | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  get home(): string {
+    return this.#options.home
+  }
+
+  get isTransient(): boolean {
+    return this.#options.transient === true
+  }
+
+  receive(frames: string | Uint8Array | Json): Promise<void> {
+    const arrivals = readFrames(frames)
+    if (this.#waiting >= ARRIVALS_WAITING) return this.#refuseAll(arrivals)
+    this.#waiting++
+    const done = this.#tail.then(() => this.#takeAll(arrivals))
+    this.#tail = done.then(
+      () => void this.#waiting--,
+      () => void this.#waiting--,
+    )
+    return done
+  }
+
+  async caughtUp(): Promise<void> {
+    await this.#opened?.pump.caughtUp()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#leave()
+    this.#options.onClosed()
+  }
+
+  /** The last frame of this link. */
+  kick(code: KickFrame['code'], after: number): void {
+    if (this.#isClosed) return
+    void this.#emit({ t: 'kick', code, after })
+    this.close()
+  }
+
+  #leave(): void {
+    const opened = this.#opened
+    if (opened === undefined) return
+    this.#opened = undefined
+    opened.pump.stop()
+    this.#options.onLeft(chainOf(opened.outbox))
+  }
+
+  async #takeAll(arrivals: readonly Arrival[]): Promise<void> {
+    this.#arrivals++
+    for (const arrival of arrivals) {
+      if (this.#isClosed) return
+      if (arrival.status === 'frame') await this.#take(arrival.frame)
+      else await this.#refuse(arrival)
+    }
+  }
+
+  /** Too much came at once: nothing is kept, the app comes again. */
+  async #refuseAll(arrivals: readonly Arrival[]): Promise<void> {
+    for (const arrival of arrivals) {
+      const named = arrival.status === 'refused' ? arrival : arrival.frame.t === 'send' ? arrival.frame : {}
+      const error = new GatewayError(
+        'OVERLOADED',
+        `more than ${ARRIVALS_WAITING} wait: keep to the window of ${WINDOW.up}`,
+      )
+      await this.#later(named, error)
+    }
+  }
+
+  async #take(frame: UpFrame): Promise<void> {
+    switch (frame.t) {
+      case 'hello':
+        return this.#hello(frame)
+      case 'send':
+        return this.#send(frame)
+      case 'ack':
+        return this.#ack(frame)
+      case 'ping':
+        await this.#emit({ t: 'pong' })
+        return
+      case 'signal':
+        return // may be lost: nobody listens to customers' signals but a desk
+    }
+  }
+
+  async #hello(frame: HelloFrame): Promise<void> {
+    const { channel, identity, home, device: only, chains } = this.#options
+    const { device, boot } = frame
+    if (only !== undefined && only !== device) {
+      this.#options.log.warn('a link said hello for another device', { device: only, said: device })
+      this.kick('auth', AUTH_AFTER_MS)
+      return
+    }
+    const outbox: Outbox = { channel, identity, home, device, boot }
+    await chains.run(chainOf(outbox), () => this.#open(outbox, frame))
+  }
+
+  async #open(outbox: Outbox, frame: HelloFrame): Promise<void> {
+    const { store, log, uplink, home, onJump, onEntered } = this.#options
+    const { first, epoch, offset } = frame
+    this.#leave() // hello again, perhaps of another device
+    // Register first, then read: nothing falls in between.
+    const watch = store.watch([`inbox:${home}`])
+    let inbox: Inbox
+    let welcomed: Welcomed
+    try {
+      const found = await greet(store, outbox, {
+        cursor: { first, epoch, offset },
+        onReset: (at) => this.#emit({ t: 'reset', ...at }),
+      })
+      welcomed = found.welcomed
+      const { next, jumped, recovered, top, refused } = welcomed
+      if (jumped > 0) {
+        log.warn('numbers of a device were lost; they are jumped', { ...nameOf(outbox), jumped, next })
+        onJump(jumped)
+      }
+      if (next - jumped === 1) await uplink.greet(outbox)
+      const isRecovered = recovered && !found.isReset
+      inbox = { home, epoch: welcomed.epoch, after: isRecovered ? Math.min(offset, top) : top }
+      this.#welcomedIn = this.#arrivals
+      this.#isConfirmed = false
+      const isSent = await this.#emit({
+        t: 'welcome',
+        epoch: welcomed.epoch,
+        top,
+        recovered: isRecovered,
+        next,
+        refused,
+        window: WINDOW,
+        heartbeat: HEARTBEAT_S,
+      })
+      if (!isSent || this.#isClosed) {
+        watch.close()
+        return
+      }
+    } catch (error) {
+      watch.close()
+      throw unreachable(error)
+    }
+    const { send, lost } = {
+      send: (down: DownFrame) => this.#emit(down),
+      lost: (why: string) => this.#reset(why),
+    }
+    this.#opened = {
+      outbox,
+      first,
+      pump: new Pump(inbox, { store, log, watch, send, lost }),
+      epoch: welcomed.epoch,
+      formerEpoch: epoch === '' || epoch === welcomed.epoch ? undefined : epoch,
+      refused: welcomed.refused,
+    }
+    onEntered(chainOf(outbox))
+  }
+
+  async #send(frame: SendFrame): Promise<void> {
+    const opened = this.#opened
+    if (opened === undefined) {
+      await this.#later(frame, new GatewayError('DECODE_FAILED', 'say hello first'), 0)
+      return
+    }
+    const { chains, uplink } = this.#options
+    await chains.run(chainOf(opened.outbox), async () => {
+      if (opened.refused.length >= REFUSALS_KEPT) {
+        const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
+        await this.#later(frame, new GatewayError('OVERLOADED', message))
+      } else await this.#answer(opened, frame, await uplink.take(opened.outbox, frame))
+    })
+    this.#confirm()
+  }
+
+  /** A frame that is none; where it names a number, the refusal is that number's result. */
+  async #refuse(arrival: Extract<Arrival, { status: 'refused' }>): Promise<void> {
+    const { n, id = '', code, message } = arrival
+    const opened = this.#opened
+    if (n === undefined || opened === undefined || opened.refused.length >= REFUSALS_KEPT) {
+      await this.#emit({
+        t: 'nak',
+        ...(n !== undefined && { n }),
+        ...(id !== '' && { id }),
+        code,
+        message,
+        retry: n !== undefined,
+        ...(n !== undefined && { after: RETRY_MS }),
+      })
+      return
+    }
+    const { chains, uplink } = this.#options
+    await chains.run(chainOf(opened.outbox), async () =>
+      this.#answer(opened, { n, id }, await uplink.refuse(opened.outbox, { n, id }, { code, message })),
+    )
+  }
+
+  async #answer(opened: Opened, { n, id }: { n: number; id: string }, taken: Taken): Promise<void> {
+    switch (taken.status) {
+      case 'stored': {
+        const { messageId, sequence, duplicate } = taken
+        const refused = opened.refused.filter((one) => one.n <= n).slice(-REFUSALS_TOLD)
+        await this.#emit({
+          t: 'ok',
+          n,
+          id,
+          messageId,
+          sequence,
+          duplicate,
+          ...(refused.length > 0 && { refused }),
+        })
+        return
+      }
+      case 'gap':
+        await this.#emit({ t: 'gap', next: taken.next })
+        return
+      case 'refused': {
+        const { code, message } = taken
+        if (!opened.refused.some((one) => one.n === n)) opened.refused = [...opened.refused, { n, id, code }]
+        await this.#emit({ t: 'nak', n, id, code, message, retry: false })
+        return
+      }
+      case 'later':
+        await this.#later({ n, id }, taken.error)
+    }
+  }
+
+  /** Its number is not used up. Throws what the transport must not acknowledge. */
+  async #later(
+    { n, id }: { readonly n?: number; readonly id?: string },
+    error: GatewayError,
+    after = error.retryAfterMs ?? RETRY_MS,
+  ): Promise<void> {
+    const { code, message } = error
+    await this.#emit({
+      t: 'nak',
+      ...(n !== undefined && { n }),
+      ...(id !== undefined && { id }),
+      code,
+      message,
+      retry: true,
+      after,
+    })
+    if (code === 'STORE_UNAVAILABLE') throw error
+  }
+
+  async #ack({ epoch, offset, first }: AckFrame): Promise<void> {
+    const opened = this.#opened
+    if (opened === undefined) {
+      await this.#emit({ t: 'nak', code: 'DECODE_FAILED', message: 'say hello first', retry: false })
+      return
+    }
+    if (epoch === opened.formerEpoch && epoch !== opened.epoch) return
+    const { store, home, chains } = this.#options
+    const { device, boot } = opened.outbox
+    await chains.run(chainOf(opened.outbox), async () => {
+      try {
+        const passed = first !== undefined && { first }
+        const result = await store.ack({ home, device, boot, epoch, offset, ...passed })
+        if (result.status === 'ahead') {
+          const inbox = await this.#reset('the ack is beyond the inbox, or of another epoch')
+          if (inbox !== undefined) opened.pump.goTo(inbox)
+          return
+        }
+      } catch (error) {
+        throw unreachable(error)
+      }
+      if (first !== undefined) opened.refused = opened.refused.filter((one) => one.n >= first)
+      opened.pump.acknowledge(offset)
+    })
+    this.#confirm()
+  }
+
+  /** Asks where the inbox stands now, and says so. Undefined: the link is gone. */
+  async #reset(why: string): Promise<Inbox | undefined> {
+    const opened = this.#opened
+    if (opened === undefined || this.#isClosed) return undefined
+    const { home, store } = this.#options
+    const { epoch, top } = await standing(store, opened.outbox)
+    if (epoch !== opened.epoch) opened.formerEpoch = opened.epoch
+    opened.epoch = epoch
+    return (await this.#emit({ t: 'reset', epoch, top, why })) ? { home, epoch, after: top } : undefined
+  }
+
+  #confirm(): void {
+    if (this.#isConfirmed || this.#opened === undefined || this.#arrivals <= this.#welcomedIn) return
+    this.#isConfirmed = true
+    this.#options.onConfirmed(chainOf(this.#opened.outbox))
+  }
+
+  /** False: the link is gone. */
+  async #emit(frame: DownFrame): Promise<boolean> {
+    if (this.#isClosed) return false
+    try {
+      const taken = this.#options.send(frame)
+      if (taken === undefined || (await taken) !== false) return !this.#isClosed
+    } catch (error) {
+      this.#options.log.debug('a frame was not taken by the transport', { error })
+    }
+    this.close()
+    return false
+  }
+}
+
+function chainOf({ home, device }: Outbox): string {
+  return `${home}\u001F${device}`
+}
+
+function nameOf({ home, device, boot }: Outbox): Readonly<Record<string, string>> {
+  return { home, device, boot }
+}
+
+/** A transport is told of one failure only. */
+function unreachable(error: unknown): GatewayError {
+  const known = GatewayError.from(error)
+  if (known.code === 'STORE_UNAVAILABLE') return known
+  return new GatewayError('STORE_UNAVAILABLE', 'the store could not be asked', { cause: error })
+}

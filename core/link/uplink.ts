@@ -1,0 +1,196 @@
+// What becomes of a `send`: stored under its number, a gap, or a refusal that is remembered (DESIGN §12, SEMANTICS 13, 14, 41).
+import { GatewayError, errorTable } from '../api.ts'
+import type { Draft, Identity, SendFrame } from '../api.ts'
+import { digest, newId } from '../ids.ts'
+import { normalise } from '../normalise.ts'
+import type { Normalised } from '../normalise.ts'
+import type { Pipeline } from '../pipeline.ts'
+import type { Store } from '../store/store.ts'
+import type { Telemetry } from '../telemetry.ts'
+import { AGE_MARGIN_MS, BOOT_KEPT_MS } from './figures.ts'
+
+export interface UplinkOptions {
+  readonly pipeline: Pick<Pipeline, 'append'>
+  readonly store: Store
+  readonly telemetry: Pick<Telemetry, 'intake'>
+  /** How long ids are remembered. */
+  readonly dedupeMs: number
+  readonly now: () => number
+}
+
+/** Whose outbox it is. */
+export interface Outbox {
+  readonly channel: string
+  readonly identity: Identity
+  readonly home: string
+  readonly device: string
+  readonly boot: string
+}
+
+export type Taken =
+  | {
+      readonly status: 'stored'
+      readonly messageId: string
+      readonly sequence: number
+      readonly duplicate: boolean
+    }
+  | { readonly status: 'gap'; readonly next: number }
+  /** Remembered as the result of its number. */
+  | { readonly status: 'refused'; readonly code: string; readonly message: string }
+  /** The number is not used up. */
+  | { readonly status: 'later'; readonly error: GatewayError }
+
+export interface Uplink {
+  /** Never rejects. */
+  take(outbox: Outbox, frame: SendFrame): Promise<Taken>
+  /** Uses the number up and stores why. Never rejects. */
+  refuse(
+    outbox: Outbox,
+    frame: { readonly n: number; readonly id: string },
+    why: { readonly code: string; readonly message: string },
+  ): Promise<Taken>
+  /** A boot that has sent nothing yet said hello: from when it is known is kept, for TOO_OLD. */
+  greet(outbox: Outbox): Promise<void>
+}
+
+export function createUplink(options: UplinkOptions): Uplink {
+  const { pipeline, store, telemetry, dedupeMs, now } = options
+
+  async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
+    const { channel, identity, device, boot } = outbox
+    const { n, id } = frame
+    const normalised = normalise(draftOf(frame, identity), { channel, identity, now: now(), dedupeMs })
+    if (await isTooOld(outbox, frame, normalised))
+      return refuse(outbox, frame, {
+        code: 'TOO_OLD',
+        message:
+          'the id is older than what this gateway remembers; look into the log, then send it under a new id',
+      })
+    const result = await pipeline.append({ id: channel, pushes: false }, normalised, {
+      device: { device, boot, n },
+    })
+    switch (result.status) {
+      case 'accepted':
+        return {
+          status: 'stored',
+          messageId: normalised.message.id,
+          sequence: result.sequence,
+          duplicate: false,
+        }
+      case 'duplicate':
+        if (result.sequence > 0)
+          return { status: 'stored', messageId: result.id, sequence: result.sequence, duplicate: true }
+        return {
+          status: 'refused',
+          code: result.failure?.code ?? 'DECODE_FAILED',
+          message: result.failure?.message ?? `the frame ${id} was refused before`,
+        }
+      case 'gap':
+        return result
+      case 'mismatch':
+        throw new GatewayError('IDEMPOTENCY_MISMATCH', `the id "${id}" was used before for something else`)
+      case 'forbidden':
+        throw new GatewayError('FORBIDDEN', 'the conversation belongs to another customer')
+      case 'full':
+        throw new GatewayError('OVERLOADED', `${result.waiting} messages wait in the conversation already`, {
+          retryAfterMs: 5000,
+          status: 429,
+        })
+      case 'notOwner':
+        throw new GatewayError('INTERNAL', 'the store answered "notOwner" to an accept that expects none')
+    }
+  }
+
+  /** SEMANTICS 41: never taken as new what a boot brings that was made before this gateway knew it, and before what it remembers. */
+  async function isTooOld(outbox: Outbox, { id }: SendFrame, { dedupe }: Normalised): Promise<boolean> {
+    const made = madeAt(id)
+    if (made === undefined || made >= now() - dedupeMs + AGE_MARGIN_MS || dedupe === undefined) return false
+    const { value } = await store.value({ key: bootKey(outbox) })
+    // Known for longer than boots are kept: its numbers alone say what is new.
+    if (typeof value !== 'number' || made >= value) return false
+    return (await store.find({ by: 'key', key: dedupe.key })).length === 0
+  }
+
+  async function refuse(
+    { channel, identity, home, device, boot }: Outbox,
+    { n, id }: { readonly n: number; readonly id: string },
+    why: { readonly code: string; readonly message: string },
+  ): Promise<Taken> {
+    try {
+      const sender = { id: identity.id, role: 'customer' as const }
+      const draft: Draft = { kind: 'message', type: 'refused', externalId: id, sender, data: null }
+      const { message } = normalise(draft, { channel, identity, now: now(), dedupeMs })
+      const { conversation } = message
+      const result = await store.accept({
+        home,
+        conversation,
+        message: { ...message, id: newId() },
+        device: { device, boot, n, refuse: { code: why.code } },
+        inbox: false,
+      })
+      if (result.status === 'accepted') return { status: 'refused', ...why }
+      if (result.status === 'gap') return result
+      if (result.status === 'duplicate' && result.sequence === 0)
+        return { status: 'refused', ...why, code: result.failure?.code ?? why.code }
+      throw new GatewayError('INTERNAL', `the store answered "${result.status}" to a refusal`)
+    } catch (error) {
+      return { status: 'later', error: GatewayError.from(error) }
+    }
+  }
+
+  return {
+    refuse,
+    async take(outbox, frame) {
+      telemetry.intake('offered', outbox.channel)
+      try {
+        const taken = await offer(outbox, frame)
+        const stored = taken.status === 'stored'
+        telemetry.intake(
+          stored
+            ? taken.duplicate
+              ? 'duplicate'
+              : 'accepted'
+            : taken.status === 'later'
+              ? 'failed'
+              : 'refused',
+          outbox.channel,
+        )
+        return taken
+      } catch (thrown) {
+        const error = GatewayError.from(thrown)
+        const isOurs = error.side !== 'caller' && error.code !== 'OVERLOADED'
+        telemetry.intake(isOurs ? 'failed' : 'refused', outbox.channel)
+        if (errorTable[error.code].retry || error.code === 'INTERNAL') return { status: 'later', error }
+        return refuse(outbox, frame, error)
+      }
+    },
+    async greet(outbox) {
+      await store.value({ key: bootKey(outbox), expect: 'absent', put: now(), ttlMs: BOOT_KEPT_MS })
+    },
+  }
+}
+
+function draftOf({ id, message }: SendFrame, identity: Identity): Draft {
+  const { text, parts, kind = 'message', type, ...rest } = message
+  const said = parts ?? (text === undefined ? undefined : [{ kind: 'text' as const, text }])
+  return {
+    ...rest,
+    kind,
+    type: type ?? said?.[0]?.kind ?? 'text',
+    externalId: id,
+    sender: { id: identity.id, role: 'customer' },
+    ...(said !== undefined && { parts: said }),
+  }
+}
+
+function bootKey({ home, device, boot }: Outbox): string {
+  return `link/boot/${digest([home, device, boot].join('\u001F'))}`
+}
+
+const UUID_V7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/iu
+
+/** RFC 9562 §5.7; undefined: the id does not say. */
+function madeAt(id: string): number | undefined {
+  const match = UUID_V7.exec(id)
+  return match === null ? undefined : Number.parseInt(`${match[1]}${match[2]}`, 16)
+}
