@@ -6,6 +6,8 @@ import type { PlatformCipher } from './envelope.ts'
 import { push } from './pushes.ts'
 import type { Pushed, PushOptions } from './pushes.ts'
 
+export type { Pushed } from './pushes.ts'
+
 export interface SimulatorOptions extends ApiOptions {
   readonly token: string
   readonly cipher?: PlatformCipher
@@ -27,6 +29,8 @@ export interface SayOptions {
   /** Default: a new one. */
   readonly msgId?: string
   readonly tries?: number
+  readonly cutOffMs?: number
+  readonly pauseMs?: number
 }
 
 /** The account's own id in pushes. */
@@ -54,11 +58,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     set url(next) {
       url = next
     },
-    say(customer, text, { msgId = newMsgId(), tries } = {}) {
+    say(customer, text, { msgId = newMsgId(), ...how } = {}) {
       api.contact(customer)
       const content = text.replaceAll(']]>', ']]]]><![CDATA[>')
       const elements = `<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[${content}]]></Content><MsgId>${msgId}</MsgId>`
-      return push(elements, { ...common(customer), ...(tries !== undefined && { tries }) })
+      return push(elements, { ...common(customer), ...how })
     },
     event(customer, elements) {
       api.contact(customer, 3, 60_000)

@@ -97,7 +97,7 @@ async function fileContent({ part, data, family, upload }: Given): Promise<reado
   if (type !== 'video' || family === 'kf') return [{ msgtype: type, [type]: { media_id: mediaId } }]
   const title = textIn(data, 'title') ?? part.text
   const description = textIn(data, 'description') ?? ''
-  const thumb = textIn(data, 'thumb_media_id')
+  const thumb = spelled(data, 'thumb_media_id', 'thumbMediaId')
   const cover = family === 'official' && thumb !== undefined ? { thumb_media_id: thumb } : {}
   return [{ msgtype: 'video', video: { media_id: mediaId, ...cover, title, description } }]
 }
@@ -117,7 +117,7 @@ async function cardContents(given: Given): Promise<readonly Content[] | undefine
       given,
     )
   if (Array.isArray(list) && (family === 'official' || family === 'kf')) return [menu(data, list, family)]
-  const pagePath = textIn(data, 'pagepath')
+  const pagePath = spelled(data, 'pagepath', 'pagePath')
   return pagePath === undefined ? undefined : miniProgramPage(given, pagePath)
 }
 
@@ -133,7 +133,7 @@ function articleOf(data: Fields, title: string, url: string): Article {
     title: textIn(data, 'title') ?? title,
     description: textIn(data, 'description') ?? '',
     url,
-    picurl: textIn(data, 'picurl') ?? textIn(data, 'picUrl') ?? '',
+    picurl: spelled(data, 'picurl', 'picUrl') ?? '',
   }
 }
 
@@ -169,8 +169,8 @@ function plain({ title, description, url, picurl }: Article): Json {
 function miniProgramPage({ part, data, family }: Given, pagepath: string): readonly Content[] | undefined {
   if (family === 'wecom') return undefined // its notice has another form: a card with `msgtype`
   const title = textIn(data, 'title') ?? part.text
-  const common = { title, pagepath, thumb_media_id: textIn(data, 'thumb_media_id') ?? '' }
-  const appid = textIn(data, 'appid') ?? ''
+  const common = { title, pagepath, thumb_media_id: spelled(data, 'thumb_media_id', 'thumbMediaId') ?? '' }
+  const appid = spelled(data, 'appid', 'appId') ?? ''
   if (family === 'kf') return [{ msgtype: 'miniprogram', miniprogram: { appid, ...common } }]
   const body = family === 'official' ? { appid, ...common } : common
   return [{ msgtype: 'miniprogrampage', miniprogrampage: body }]
@@ -213,4 +213,9 @@ function fallbackText(part: Part, data: Fields): string {
   const url = textIn(data, 'url') ?? part.media?.url
   if (url === undefined || part.text.includes(url)) return part.text
   return part.text === '' ? url : `${part.text}\n${url}`
+}
+
+/** As the platform spells it, or as the channel has spelled it in a part it took in. */
+function spelled(data: Fields, theirs: string, ours: string): string | undefined {
+  return textIn(data, theirs) ?? textIn(data, ours)
 }
