@@ -290,8 +290,10 @@ export class Session implements Link {
         await this.#emit({ t: 'gap', next: taken.next })
         return
       case 'refused': {
-        const { code, message } = taken
-        if (!opened.refused.some((one) => one.n === n)) opened.refused = [...opened.refused, { n, id, code }]
+        const { message } = taken
+        const before = opened.refused.find((one) => one.n === n)
+        const { code } = before ?? taken
+        if (before === undefined) opened.refused = [...opened.refused, { n, id, code }]
         await this.#emit({ t: 'nak', n, id, code, message, retry: false })
         return
       }

@@ -71,6 +71,8 @@ export function createUplink(options: UplinkOptions): Uplink {
     })
     switch (result.status) {
       case 'accepted':
+        // Nothing has the sequence 0: the number was refused under this very id (SEMANTICS 14).
+        if (result.sequence === 0) return refusedBefore(id)
         return {
           status: 'stored',
           messageId: normalised.message.id,
@@ -80,11 +82,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       case 'duplicate':
         if (result.sequence > 0)
           return { status: 'stored', messageId: result.id, sequence: result.sequence, duplicate: true }
-        return {
-          status: 'refused',
-          code: result.failure?.code ?? 'DECODE_FAILED',
-          message: result.failure?.message ?? `the frame ${id} was refused before`,
-        }
+        return refusedBefore(id, result.failure?.code)
       case 'gap':
         return result
       case 'mismatch':
@@ -114,7 +112,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   async function refuse(
     { channel, identity, home, device, boot }: Outbox,
     { n, id }: { readonly n: number; readonly id: string },
-    why: { readonly code: string; readonly message: string },
+    { code, message: why }: { readonly code: string; readonly message: string },
   ): Promise<Taken> {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
@@ -125,13 +123,13 @@ export function createUplink(options: UplinkOptions): Uplink {
         home,
         conversation,
         message: { ...message, id: newId() },
-        device: { device, boot, n, refuse: { code: why.code } },
+        device: { device, boot, n, refuse: { code } },
         inbox: false,
       })
-      if (result.status === 'accepted') return { status: 'refused', ...why }
+      if (result.status === 'accepted') return { status: 'refused', code, message: why }
       if (result.status === 'gap') return result
       if (result.status === 'duplicate' && result.sequence === 0)
-        return { status: 'refused', ...why, code: result.failure?.code ?? why.code }
+        return { status: 'refused', code: result.failure?.code ?? code, message: why }
       throw new GatewayError('INTERNAL', `the store answered "${result.status}" to a refusal`)
     } catch (error) {
       return { status: 'later', error: GatewayError.from(error) }
@@ -168,6 +166,11 @@ export function createUplink(options: UplinkOptions): Uplink {
       await store.value({ key: bootKey(outbox), expect: 'absent', put: now(), ttlMs: BOOT_KEPT_MS })
     },
   }
+}
+
+/** The session knows the code of what it was told in the welcome. */
+function refusedBefore(id: string, code = 'DECODE_FAILED'): Taken {
+  return { status: 'refused', code, message: `the frame "${id}" was refused before` }
 }
 
 function draftOf({ id, message }: SendFrame, identity: Identity): Draft {

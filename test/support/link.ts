@@ -65,8 +65,8 @@ export interface App {
   raw(frames: string | Uint8Array | Json): Promise<void>
   hello(more?: Partial<Extract<UpFrame, { t: 'hello' }>>): Promise<void>
   say(n: number, text: string, id?: string): Promise<void>
-  /** The first frame of this kind that it has got or gets; `after`: not looking at so many frames. */
-  next<T extends DownFrame['t']>(t: T, after?: number): Promise<Extract<DownFrame, { t: T }>>
+  /** The first frame of this kind that it has got or gets. */
+  next<T extends DownFrame['t']>(t: T): Promise<Extract<DownFrame, { t: T }>>
   last<T extends DownFrame['t']>(t: T): Extract<DownFrame, { t: T }> | undefined
   /** The texts it got from the inbox, when there are so many. */
   texts(count: number): Promise<readonly string[]>
@@ -97,20 +97,21 @@ export function connectApp(host: ChannelHost, options: AppOptions & { readonly o
     get messages() {
       return frames.filter((frame) => frame.t === 'msg')
     },
-    tell: (...up) => link.receive(up as readonly UpFrame[] as unknown as Json), // frames are JSON
+    tell: (...up) => link.receive(up as unknown as Json), // frames are JSON
     raw: (up) => link.receive(up),
     hello: (more = {}) =>
       app.tell({ t: 'hello', v: 1, device, boot, first: 1, epoch: '', offset: 0, ...more }),
     say: (n, text, id = randomUUIDv7()) => app.tell({ t: 'send', n, id, message: { text } }),
-    next: (t, after = 0) =>
-      until(() => frames.slice(after).find((frame) => frame.t === t)) as Promise<
-        Extract<DownFrame, { t: typeof t }>
-      >, // found by its name
-    last: (t) => frames.findLast((frame) => frame.t === t) as Extract<DownFrame, { t: typeof t }> | undefined, // found by its name
+    next: (t) => until(() => frames.find((frame) => isA(t, frame))) as Promise<never>, // the one of this name
+    last: (t) => frames.findLast((frame) => isA(t, frame)) as never, // the one of this name
     texts: async (count) => {
       await until(() => (app.messages.length >= count ? true : undefined))
       return app.messages.map(({ message }) => message.parts?.[0]?.text ?? '')
     },
   }
   return app
+}
+
+function isA(t: DownFrame['t'], frame: DownFrame): boolean {
+  return frame.t === t
 }
