@@ -1,6 +1,7 @@
 // `dragoman start`: the process around the gateway: signals, the ready line, reload.
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { portOf } from '../adapters/mqtt/ports.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Gateway } from '../core/gateway.ts'
 import { startGateway } from '../core/gateway.ts'
@@ -64,7 +65,7 @@ export async function start(options: StartOptions): Promise<void> {
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
-    announce(gateway)
+    announce(gateway, Object.keys(config.channels))
     const reloaded = (): void => void gateway.reload().catch(() => undefined) // the gateway has logged why
     const watching = watchConfig([file, ...config.files], reloaded)
     const { tls } = config.http
@@ -104,8 +105,10 @@ async function renewed(gateway: Gateway, log: RootLog): Promise<void> {
   }
 }
 
-function announce(gateway: Gateway): void {
-  console.log(JSON.stringify({ ready: true, http: gateway.port }))
+function announce(gateway: Gateway, channels: readonly string[]): void {
+  // The first MQTT channel that listens, as --mqtt-port means it.
+  const [mqtt] = channels.flatMap((channel) => portOf(channel) ?? [])
+  console.log(JSON.stringify({ ready: true, http: gateway.port, ...(mqtt !== undefined && { mqtt }) }))
   const hints = gateway.hints()
   if (hints.length > 0) console.log(`\nDragoman listens on ${gateway.origin}. Try, in another terminal:\n`)
   for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream'
 
 import { connect } from 'mqtt'
-import type { IClientOptions, MqttClient } from 'mqtt'
+import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt'
 
 import { GatewayError } from 'dragoman'
 import type { Log } from 'dragoman'
@@ -56,27 +56,33 @@ export function openClient(options: ClientOptions): BrokerClient {
     resubscribe: false,
     queueQoSZero: false,
     outgoingStore: forgetfulStore(),
-    customHandleAcks(topic, payload, packet, acknowledge) {
-      handle(topic, payload, packet).then(
-        () => acknowledge(0),
-        (error: unknown) => {
-          log.warn('a message was not taken; the other broker will send it again', {
-            topic,
-            reason: GatewayError.from(error).message,
-          })
-          // Never acknowledged: what comes after it must not overtake it.
-          setTimeout(() => client.stream.destroy(), RECONNECT_MS).unref()
-        },
-      )
-    },
   } satisfies IClientOptions)
 
+  // Called for one packet at a time; PUBACK goes out with `done`. (`customHandleAcks` is for MQTT 5 alone, and silently ignored else.)
+  client.handleMessage = (packet, done) => void handle(packet, () => done())
+
   async function handle(
-    topic: string,
-    payload: Uint8Array,
-    packet: { readonly qos: 0 | 1 | 2; readonly retain: boolean },
+    { topic, payload, qos, retain }: IPublishPacket,
+    acknowledge: () => void,
   ): Promise<void> {
-    await options.onMessage(topic, payload, packet.qos, packet.retain)
+    try {
+      await options.onMessage(
+        topic,
+        typeof payload === 'string' ? Buffer.from(payload) : payload,
+        qos,
+        retain,
+      )
+    } catch (error) {
+      const { message: reason } = GatewayError.from(error)
+      if (qos > 0) {
+        log.warn('a message was not taken; the other broker will send it again', { topic, reason })
+        // Never acknowledged: what comes after it must not overtake it.
+        setTimeout(() => client.stream.destroy(), RECONNECT_MS).unref()
+        return
+      }
+      log.warn('a message of QoS 0 was lost', { topic, reason })
+    }
+    acknowledge()
   }
 
   const problem = (reason: string): void => {
@@ -88,12 +94,6 @@ export function openClient(options: ClientOptions): BrokerClient {
   client.on('connect', ({ sessionPresent }) => {
     last = ''
     options.onConnected(sessionPresent)
-  })
-  client.on('message', (topic, payload, packet) => {
-    if (packet.qos !== 0) return // came by customHandleAcks
-    handle(topic, payload, packet).catch((error: unknown) =>
-      log.warn('a message of QoS 0 was lost', { topic, reason: GatewayError.from(error).message }),
-    )
   })
   const sent = new Set<number>()
   client.on('close', () => {

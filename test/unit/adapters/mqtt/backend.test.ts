@@ -1,0 +1,170 @@
+import type { Backend, BackendCall, Json } from 'dragoman'
+import { testBackend, testMessage, testScope } from 'dragoman/testing'
+import { connectAsync } from 'mqtt'
+import { afterAll, expect, test } from 'vitest'
+
+import adapter from '../../../../adapters/mqtt/index.ts'
+import { until } from '../../../support/gateway.ts'
+import { startMosquitto } from './mosquitto.ts'
+import { openWorld } from './world.ts'
+
+const mosquitto = await startMosquitto()
+const service = await connectAsync(mosquitto.url)
+/** A business system behind mosquitto: it echoes what it needs to. */
+service.on('message', (topic, payload) => {
+  const request = JSON.parse(payload.toString())
+  if (topic === 'svc/orders') {
+    const found = request.data.orderNo === '000777'
+    const said = found
+      ? { data: { orderNo: '000777', total: '1.10' } }
+      : { fault: { code: 'OrderNotFound', message: 'no such order' } }
+    service.publish(request.replyto, JSON.stringify({ correlationid: request.correlationid, ...said }), {
+      qos: 1,
+    })
+  } else if (topic.startsWith('old/') && topic.endsWith('/get')) {
+    const [, shop, correlation] = topic.split('/')
+    service.publish(`old/${shop}/${correlation}/answer`, '{"level":12345678901234567890}')
+  }
+})
+await service.subscribeAsync(['svc/orders', 'svc/silent', 'old/+/+/get'], { qos: 1 })
+afterAll(async () => {
+  await service.endAsync()
+  await mosquitto[Symbol.asyncDispose]()
+})
+
+const OPERATIONS = {
+  GetOrder: { topic: 'svc/orders', replyTopic: 'svc/answers' },
+  GetLevel: {
+    topic: 'old/{shop}/{correlation}/get',
+    replyTopic: 'old/{shop}/{correlation}/answer',
+    body: '{ "q": shop }',
+    result: 'level',
+  },
+  Notify: { topic: 'svc/silent' },
+  Silent: { topic: 'svc/silent', replyTopic: 'svc/answers' },
+}
+
+testBackend('mqtt', {
+  adapter,
+  config: { url: mosquitto.url, operations: OPERATIONS },
+  calls: [
+    {
+      operation: 'GetOrder',
+      params: { orderNo: '000777' },
+      answer: { data: { orderNo: '000777', total: '1.10' } },
+    },
+    {
+      operation: 'GetOrder',
+      params: { orderNo: '1' },
+      answer: { fault: { code: 'OrderNotFound', message: 'no such order' } },
+    },
+    { operation: 'GetLevel', params: { shop: 7 }, answer: { data: '12345678901234567890' } },
+    { operation: 'Notify', params: { any: 'thing' }, answer: {} },
+  ],
+})
+
+function create(config: Readonly<Record<string, unknown>>): Backend {
+  const backend = adapter.backend?.create(config, testScope({ id: 'orders' }))
+  if (backend === undefined) throw new Error('no backend')
+  return backend
+}
+
+function call(operation: string, params: Json): BackendCall {
+  const message = testMessage({ kind: 'request', type: operation, data: params })
+  return { operation, params, message, key: message.id, attempt: 1 }
+}
+
+test('100 calls at once get each its own answer', async () => {
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(5000))
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      backend.call(call('GetOrder', { orderNo: n % 2 === 0 ? '000777' : 'x' }), AbortSignal.timeout(5000)),
+    ),
+  )
+  for (const [n, answer] of answers.entries()) expect(answer.fault === undefined).toBe(n % 2 === 0)
+})
+
+test('without an answer the call ends with its deadline, and a late one harms nobody', async () => {
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(5000))
+  await expect(backend.call(call('Silent', {}), AbortSignal.timeout(200))).rejects.toMatchObject({ name: 'TimeoutError' })
+  await service.publishAsync('svc/answers', '{"correlationid":"nobody"}')
+  await service.publishAsync('svc/answers', 'no json')
+  const answer = await backend.call(call('GetOrder', { orderNo: '000777' }), AbortSignal.timeout(5000))
+  expect(answer.data).toMatchObject({ total: '1.10' })
+})
+
+test('a broker that is away: the gateway starts, and the call says that nothing was done', async () => {
+  await using backend = create({ url: 'mqtt://127.0.0.1:1', operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(100))
+  const failure = await backend
+    .call(call('GetOrder', {}), AbortSignal.timeout(1000))
+    .catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
+})
+
+test.each(['a/b', '+', '#', '', 'x\u0000'])(
+  'a parameter %j that would leave its level of the topic is refused',
+  async (shop) => {
+    await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+    await backend.start?.(AbortSignal.timeout(5000))
+    await expect(backend.call(call('GetLevel', { shop }), AbortSignal.timeout(1000))).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+      notExecuted: true,
+    })
+  },
+)
+
+test('the devices of a channel can be asked; who is not there is said', async () => {
+  await using world = await openWorld({ id: 'lamps' })
+  const config = {
+    channel: 'lamps',
+    operations: { Switch: { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' } },
+  }
+  await using backend = create(config)
+  await backend.start?.(AbortSignal.timeout(5000))
+  const nobody = await backend
+    .call(call('Switch', { id: 7 }), AbortSignal.timeout(1000))
+    .catch((error: unknown) => error)
+  expect(nobody).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
+
+  const lamp = await world.client({ clientId: 'lamp-7' })
+  lamp.on('message', (_topic, payload) => {
+    const { correlationid, data } = JSON.parse(payload.toString())
+    lamp.publish('lamp/7/done', JSON.stringify({ correlationid, data: { on: data.on } }), { qos: 1 })
+  })
+  await lamp.subscribeAsync('lamp/7/do', { qos: 1 })
+  expect(await backend.call(call('Switch', { id: 7, on: true }), AbortSignal.timeout(5000))).toEqual({
+    data: { on: true },
+  })
+
+  // A customer may neither overhear nor answer.
+  const ann = await world.client({ clientId: 'ann', username: 'u', password: 'ann' })
+  const [granted] = await ann.subscribeAsync('lamp/7/do', { qos: 1 }).catch(() => [{ qos: 128 }])
+  expect(granted?.qos).toBe(128)
+  const closed = new Promise<void>((resolve) => ann.once('close', () => resolve()))
+  ann.publish('lamp/7/done', '{}', { qos: 1 })
+  await closed
+})
+
+test('the connection breaks while an answer is waited for: the answer after the reconnect still counts', async () => {
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(5000))
+  let asked: { replyto: string; correlationid: string } | undefined
+  service.on('message', (topic, payload) => {
+    if (topic === 'svc/silent') asked = JSON.parse(payload.toString())
+  })
+  const answering = backend.call(call('Silent', {}), AbortSignal.timeout(10_000))
+  const request = await until(() => asked)
+  await mosquitto.stop()
+  await mosquitto.start()
+  let answer: unknown
+  void answering.then((given) => (answer = given))
+  await until(() => {
+    const said = JSON.stringify({ correlationid: request.correlationid, data: 1 })
+    if (service.connected) service.publish(request.replyto, said)
+    return answer
+  })
+  expect(answer).toEqual({ data: 1 })
+})

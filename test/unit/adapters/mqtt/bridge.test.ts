@@ -1,0 +1,147 @@
+import { GatewayError } from 'dragoman'
+import type { Channel, ChannelHost, Draft, Message, Scope } from 'dragoman'
+import { testHost, testMessage, testScope } from 'dragoman/testing'
+import { connectAsync } from 'mqtt'
+import type { MqttClient } from 'mqtt'
+import { afterAll, expect, test } from 'vitest'
+
+import adapter from '../../../../adapters/mqtt/index.ts'
+import { until } from '../../../support/gateway.ts'
+import { startMosquitto } from './mosquitto.ts'
+import { TOPICS } from './world.ts'
+
+const mosquitto = await startMosquitto()
+afterAll(() => mosquitto[Symbol.asyncDispose]())
+
+let bridges = 0
+
+async function openBridge(
+  host: Partial<ChannelHost> = {},
+  scope?: Scope,
+): Promise<Channel & { readonly scope: Scope }> {
+  bridges += 1
+  const used = scope ?? testScope({ id: `bridge-${bridges}` })
+  const channel = adapter.channel?.create({ url: mosquitto.url, topics: TOPICS }, used)
+  if (channel === undefined) throw new Error('no channel')
+  await channel.start(Object.assign(testHost(), host), new AbortController().signal)
+  return Object.assign(channel, { scope: used })
+}
+
+async function other(): Promise<MqttClient> {
+  const client = await connectAsync(mosquitto.url, { reconnectPeriod: 50 })
+  client.on('error', () => undefined)
+  return client
+}
+
+/** Collects what is accepted, after refusing what it is told to. */
+function collector(refuse: (draft: Draft, seen: number) => boolean = () => false): {
+  readonly ids: string[]
+  readonly accept: ChannelHost['accept']
+} {
+  const ids: string[] = []
+  let seen = 0
+  return {
+    ids,
+    async accept(draft) {
+      seen += 1
+      if (refuse(draft, seen)) throw new GatewayError('STORE_UNAVAILABLE', 'the disk is full')
+      ids.push(draft.externalId ?? '')
+      return { id: `m${ids.length}`, conversation: 'c', sequence: ids.length, duplicate: false }
+    },
+  }
+}
+
+async function subscribed(client: MqttClient, stored: readonly string[]): Promise<void> {
+  let turn = 0
+  await until(async () => {
+    turn += 1
+    await client.publishAsync('shop/0/alarm', `{"id":"probe-${turn}"}`, { qos: 1 })
+    return stored.length > 0 ? true : undefined
+  })
+}
+const numbered = (ids: readonly string[]): readonly string[] => ids.filter((id) => !id.startsWith('probe'))
+
+test('a message that cannot be stored now is not acknowledged: it and all behind it come again, in order', async () => {
+  let refused = false
+  const { ids, accept } = collector((draft) => {
+    if (draft.externalId !== '3' || refused) return false
+    refused = true
+    return true
+  })
+  await using _bridge = await openBridge({ accept })
+  const client = await other()
+  await subscribed(client, ids)
+  for (const id of [1, 2, 3, 4, 5]) await client.publishAsync('shop/7/alarm', `{"id":"${id}"}`, { qos: 1 })
+  await until(() => (numbered(ids).includes('5') ? true : undefined))
+  expect(refused).toBe(true)
+  expect(numbered(ids)).toEqual(['1', '2', '3', '4', '5'])
+  await client.endAsync()
+})
+
+test('what comes while the bridge is away waits in the other broker', async () => {
+  const scope = testScope({ id: 'away' })
+  const first = collector()
+  const bridge = await openBridge({ accept: first.accept }, scope)
+  const client = await other()
+  await subscribed(client, first.ids)
+  await bridge[Symbol.asyncDispose]()
+  for (const id of ['a', 'b', 'c']) await client.publishAsync('shop/7/alarm', `{"id":"${id}"}`, { qos: 1 })
+  const second = collector()
+  await using _again = await openBridge({ accept: second.accept }, scope)
+  await until(() => (numbered(second.ids).length === 3 ? true : undefined))
+  expect(numbered(second.ids)).toEqual(['a', 'b', 'c'])
+  await client.endAsync()
+})
+
+test('a retained message is no news', async () => {
+  const client = await other()
+  await client.publishAsync('shop/9/alarm', '{"id":"old"}', { qos: 1, retain: true })
+  const { ids, accept } = collector()
+  await using _bridge = await openBridge({ accept })
+  await subscribed(client, ids)
+  expect(ids).not.toContain('old')
+  await client.publishAsync('shop/9/alarm', '', { retain: true })
+  await client.endAsync()
+})
+
+test('the outbox keeps replies while the broker is away, and sends them in order when it is back', async () => {
+  const { ids, accept } = collector()
+  const bridge = await openBridge({ accept })
+  const probe = await other()
+  await subscribed(probe, ids)
+  await probe.endAsync()
+  await mosquitto.stop()
+  const reply = (n: number): Message => ({
+    ...testMessage({ parts: [{ kind: 'text', text: `reply ${n}` }] }),
+    replyContext: { v: 1, topic: 'shop/7/display', qos: 1 },
+  })
+  for (let n = 1; n <= 50; n += 1)
+    expect(await bridge.send?.(reply(n), `key-${n}`, AbortSignal.timeout(5000))).toEqual({ status: 'sent' })
+  // The process ends; its outbox is in the store.
+  await bridge[Symbol.asyncDispose]()
+  await mosquitto.start()
+  const client = await other()
+  const came: string[] = []
+  client.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).id))
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  await using _again = await openBridge({ accept }, bridge.scope)
+  await until(() => (new Set(came).size === 50 ? true : undefined))
+  expect([...new Set(came)]).toEqual(Array.from({ length: 50 }, (_, n) => `key-${n + 1}`))
+  await client.endAsync()
+})
+
+test('a bridge that replaces another of its name takes over at once, and the old one leaves', async () => {
+  const scope = testScope({ id: 'replaced' })
+  const [one, two] = [collector(), collector()]
+  const first = await openBridge({ accept: one.accept }, scope)
+  const client = await other()
+  await subscribed(client, one.ids)
+  await using _second = await openBridge({ accept: two.accept }, scope)
+  await subscribed(client, two.ids)
+  const before = one.ids.length
+  await client.publishAsync('shop/7/alarm', '{"id":"after"}', { qos: 1 })
+  await until(() => (two.ids.includes('after') ? true : undefined))
+  expect(one.ids).toHaveLength(before)
+  await first[Symbol.asyncDispose]()
+  await client.endAsync()
+})
