@@ -1,0 +1,129 @@
+// Bodies as WeChat really sends them: control characters, raw `]]>`, broken UTF-8, ids of 64 bits.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { listIn, readDocument, textIn } from '../../../../adapters/wechat/document.ts'
+import { tidyCdata } from '../../../../adapters/wechat/tidy.ts'
+
+const read = (text: string) => readDocument(Buffer.from(text, 'utf8')).fields
+
+test('blanks belong to the value inside CDATA and in bare text, and are layout around a section', () => {
+  expect(read('<xml><a><![CDATA[  007 ]]></a><b>  007 </b><c>\n <![CDATA[x y]]> \n</c></xml>')).toEqual({
+    a: '  007 ',
+    b: '  007 ',
+    c: 'x y',
+  })
+  // What looks like layout inside a section is text.
+  expect(read('<xml><a><![CDATA[> <![CDATA[ </]]></a></xml>')).toEqual({ a: '> <![CDATA[ </' })
+})
+
+test('control characters stay what they are, wherever they stand', () => {
+  expect(read('<xml><a><![CDATA[ \u001dc\u0000]]></a><b>\u0008</b></xml>')).toEqual({
+    a: ' \u001dc\u0000',
+    b: '\u0008',
+  })
+  expect(read('{"a":"x\u001dy\n","b":"\\u001d"}')).toEqual({ a: 'x\u001dy\n', b: '\u001d' })
+  // Where the text uses the place they are put aside in, they are shown as lost instead of taken for others.
+  expect(read('<xml><a>\u001d\u{10FF1D}</a></xml>')).toEqual({ a: '\uFFFD\u{10FF1D}' })
+})
+
+test('a `]]>` split over two sections is joined, a raw one stays in the text (DESIGN §16 "WeChat")', () => {
+  expect(read('<xml><a><![CDATA[x]]]]><![CDATA[>y]]></a></xml>')).toEqual({ a: 'x]]>y' })
+  expect(read('<xml><a><![CDATA[x]]>y]]></a><b><![CDATA[1]]></b></xml>')).toEqual({ a: 'x]]>y', b: '1' })
+  expect(read('<xml><a><![CDATA[]]>]]></a></xml>')).toEqual({ a: ']]>' })
+})
+
+test('bytes that are no UTF-8 become U+FFFD, and the rest is heard (DESIGN §16 "WeChat")', () => {
+  const bytes = Buffer.concat([
+    Buffer.from('<xml><a><![CDATA[x'),
+    Buffer.from([0xff, 0xc3]),
+    Buffer.from('y]]></a></xml>'),
+  ])
+  expect(readDocument(bytes).fields).toEqual({ a: 'x\uFFFD\uFFFDy' })
+})
+
+test('a byte order mark, blanks before the root and emoji beyond the first plane', () => {
+  expect(read('\uFEFF\n <xml><a>🙂👨‍👩‍👧</a></xml>')).toEqual({ a: '🙂👨‍👩‍👧' })
+  expect(read('\uFEFF {"a":"🙂"}')).toEqual({ a: '🙂' })
+  expect(read('{"a":"\\ud83d"}')).toEqual({ a: '\uFFFD' })
+})
+
+test('ids and large numbers are the text they were, others stay numbers where they are exact', () => {
+  expect(
+    read(
+      '{"MsgId":6054768590064713728,"AgentID":218,"CreateTime":1409659813,"big":9007199254740993,"d":1.10,"e":1.5}',
+    ),
+  ).toEqual({
+    MsgId: '6054768590064713728',
+    AgentID: '218',
+    CreateTime: 1409659813,
+    big: '9007199254740993',
+    d: '1.10',
+    e: 1.5,
+  })
+  expect(read('<xml><MsgId>6054768590064713728</MsgId><a>007</a></xml>')).toEqual({
+    MsgId: '6054768590064713728',
+    a: '007',
+  })
+})
+
+test('names of prototypes are data', () => {
+  const { fields } = readDocument(Buffer.from('{"__proto__":{"x":1},"constructor":"c"}'))
+  expect(Object.getOwnPropertyNames(fields)).toEqual(['__proto__', 'constructor'])
+  expect(textIn(read('<xml><constructor>c</constructor></xml>'), 'constructor')).toBe('c')
+  expect(textIn(read('<xml><a/></xml>'), 'toString')).toBeUndefined()
+})
+
+test('a list is a list of one, too', () => {
+  expect(listIn(read('<xml><a>1</a></xml>'), 'a')).toEqual(['1'])
+  expect(listIn(read('<xml><a>1</a><a>2</a></xml>'), 'a')).toEqual(['1', '2'])
+  expect(listIn(read('<xml/>'.replace('/>', '><b/></xml>')), 'a')).toEqual([])
+})
+
+test.each([
+  ['nothing', ''],
+  ['a text', 'hello'],
+  ['a list', '[1]'],
+  ['an open element', '<xml><a>'],
+  ['a DOCTYPE', '<!DOCTYPE xml [<!ENTITY a "b">]><xml><a>&a;</a></xml>'],
+  ['a section without an end', '<xml><a><![CDATA[x</a></xml>'],
+  ['an XML text', '<xml>x</xml>'],
+  ['broken JSON', '{"a":'],
+  ['deep JSON', `{"a":${'['.repeat(40)}${']'.repeat(40)}}`],
+  ['deep XML', `<xml>${'<a>'.repeat(40)}${'</a>'.repeat(40)}</xml>`],
+])('%s is refused with a message that tells nothing of it', (_what, text) => {
+  expect(() => read(text)).toThrow(/^(?!.*ENTITY)/u)
+})
+
+test('a customer’s brackets are no depth', () => {
+  expect(read(`{"a":"${'['.repeat(500)}"}`)).toEqual({ a: '['.repeat(500) })
+})
+
+test('whatever a customer types in a section comes out as he typed it, split or not', () => {
+  const typed = fc
+    .string({ unit: 'binary', maxLength: 60 })
+    .map((text) => text.replaceAll(/[\r\uFFFE\uFFFF]/gu, ''))
+  const hostile = fc.array(
+    fc.constantFrom(']]>', '<![CDATA[', ']]', '>', '<', '&', '</', ' ', 'x', '\u0001', '🙂'),
+  )
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        typed,
+        hostile.map((pieces) => pieces.join('')),
+      ),
+      (text) => {
+        const split = text.replaceAll(']]>', ']]]]><![CDATA[>')
+        expect(read(`<xml><a><![CDATA[${split}]]></a><b>1</b></xml>`)).toEqual({ a: text, b: '1' })
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('tidying takes time in proportion to the text, however it is made', () => {
+  const begun = performance.now()
+  tidyCdata('<![CDATA[x]]>y'.repeat(60_000), true)
+  tidyCdata(`<a>${' '.repeat(500_000)}<![CDATA[x]]>`, true)
+  tidyCdata(`<![CDATA[${']]>'.repeat(200_000)}`, true)
+  expect(performance.now() - begun).toBeLessThan(2000)
+})
