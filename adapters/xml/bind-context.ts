@@ -34,14 +34,23 @@ export class Binding {
 
   /** Does some work one level down. */
   inside<T>(name: string, index: number, work: () => T): T {
+    this.enter(name, index)
+    const result = work()
+    this.leave()
+    return result
+  }
+
+  /** `inside` without a function for each element. After an error a binding is not used again, so nobody leaves. */
+  enter(name: string, index: number): void {
     // What the reader takes no deeper, no JSON may make deeper either.
     if (this.#names.length >= limits.maxDepth) throw this.problem(`more than ${limits.maxDepth} levels`)
     this.#names.push(name)
     this.#indexes.push(index)
-    const result = work()
+  }
+
+  leave(): void {
     this.#names.pop()
     this.#indexes.pop()
-    return result
   }
 
   /** `CreateOrder/order/item[2]/qty`, of something below (`@id`) if named. */

@@ -56,8 +56,8 @@ export function simpleIn(
   decl: Partial<ElementDecl>,
   binding: Binding,
 ): Json {
-  if (element.children.some((child) => typeof child !== 'string'))
-    throw binding.problem('takes text, not elements')
+  for (const child of element.children)
+    if (typeof child !== 'string') throw binding.problem('takes text, not elements')
   const raw = textOf(element)
   // XSD 1 §3.3.1: an element that is there and empty has its default.
   const meant = raw === '' ? (decl.default ?? decl.fixed ?? raw) : raw
@@ -95,15 +95,16 @@ interface AttributesInto {
 export function attributesIn(element: XmlElement, type: ComplexType, into: AttributesInto): void {
   const { object, binding } = into
   const shape = shapeOf(type)
-  const found = new Map<string, string>()
+  if (shape.attributes.length === 0 && element.attributes.length === 0) return
+  const found = new Array<string | undefined>(shape.attributes.length)
   const loose: XmlAttribute[] = []
   for (const one of element.attributes) {
     const member = shape.attributesByName.get(clark(one.uri, one.local))
-    if (member !== undefined) found.set(member.key, one.value)
+    if (member !== undefined) found[member.index] = one.value
     else if (!isEncodingAttribute(one, binding)) loose.push(one)
   }
-  for (const { key, decl } of shape.attributes) {
-    const said = found.get(key)
+  for (const { key, decl, index } of shape.attributes) {
+    const said = found[index]
     if (said === undefined && decl.required && into.defaults && binding.options.missing === 'refuse')
       throw binding.problem('is missing', key)
     // XSD 1 §3.4.4: an optional attribute that is not there has its default.

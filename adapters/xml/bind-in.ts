@@ -18,15 +18,17 @@ import type { XmlElement, XmlName } from './tree.ts'
 /** An element that is declared. The binding stands at it. */
 export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding): Json {
   const declared = decl.type
-  const actual = actualType(element, declared, binding)
+  const isBare = element.attributes.length === 0 // no xsi:type, no xsi:nil: most elements
+  const actual = isBare ? declared : actualType(element, declared, binding)
   const said = actual === declared ? undefined : typeKeyOf(actual, declared, binding)
   if (decl.abstract)
     throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
   if (actual.kind === 'complex' && actual.abstract)
     throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, xsi:type has to say which`)
-  if (isNil(element, binding)) return nilIn(element, actual, binding)
+  if (!isBare && isNil(element, binding)) return nilIn(element, actual, binding)
   if (actual.kind === 'simple') {
     const value = simpleIn(element, actual, decl, binding)
+    if (isBare) return value
     const extra: JsonObject = said === undefined ? {} : { '@type': said }
     attributesOfSimple(element, extra, binding)
     return Object.keys(extra).length === 0 ? value : { ...extra, '#text': value }
@@ -87,7 +89,8 @@ interface ElementsInto {
 /** Members come in the order of the schema, whatever order the elements came in. */
 function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto): void {
   const { shape, object, binding } = into
-  const found = new Map<string, Json[]>()
+  const found = new Array<Json[] | undefined>(shape.members.length)
+  const loose = new Map<string, Json[]>()
   const order: string[] = []
   for (const child of element.children) {
     if (typeof child === 'string') {
@@ -98,26 +101,32 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
     const member = memberFor(child, shape, binding)
     const key = member?.key ?? looseKey(child, shape, binding)
     if (key === undefined) continue
-    const values = found.get(key) ?? []
-    if (values.length === 0) found.set(key, values)
-    else if (member?.repeated === false) throw binding.problem('came more than once', child.local)
-    const index = member?.repeated === true || values.length > 0 ? values.length + 1 : 0
-    values.push(
-      binding.inside(child.local, index, () =>
-        member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding),
-      ),
-    )
-    order.push(key)
+    const before = member === undefined ? loose.get(key) : found[member.index]
+    if (before !== undefined && member?.repeated === false)
+      throw binding.problem('came more than once', child.local)
+    binding.enter(child.local, before !== undefined ? before.length + 1 : member?.repeated === true ? 1 : 0)
+    const value =
+      member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding)
+    binding.leave()
+    if (before !== undefined) before.push(value)
+    else if (member !== undefined) found[member.index] = [value]
+    else loose.set(key, [value])
+    if (shape.interleaves) order.push(key)
   }
-  for (const { key, repeated, own } of shape.members) {
-    const values = found.get(key)
+  for (const { key, index, repeated, own } of shape.members) {
+    const values = found[index]
     if (repeated && (values !== undefined || own)) setMember(object, key, values ?? [])
     else if (values?.[0] !== undefined) setMember(object, key, values[0])
   }
-  for (const [key, values] of found)
-    if (!shape.byKey.has(key)) setMember(object, key, values.length === 1 ? (values[0] ?? null) : values)
+  for (const [key, values] of loose)
+    setMember(object, key, values.length === 1 ? (values[0] ?? null) : values)
   if (binding.options.missing !== 'refuse' && !shape.interleaves && !hasMaximum(shape, found)) return
-  const arranged = arrange(type, shape, new Map([...found].map(([key, values]) => [key, values.length])))
+  const counts = new Map([...loose].map(([key, values]) => [key, values.length]))
+  for (const { key, index } of shape.members) {
+    const count = found[index]?.length
+    if (count !== undefined) counts.set(key, count)
+  }
+  const arranged = arrange(type, shape, counts)
   if (binding.options.missing === 'refuse' && arranged.missing[0] !== undefined)
     throw binding.problem('is missing', arranged.missing[0])
   const tooMany = arranged.left.find((key) => shape.byKey.has(key))
@@ -127,9 +136,8 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
 }
 
 /** Lists with an upper bound are counted; unbounded ones need no look at the content model. */
-function hasMaximum(shape: Shape, lists: ReadonlyMap<string, readonly Json[]>): boolean {
-  for (const [key, values] of lists) if (values.length > (shape.byKey.get(key)?.max ?? Infinity)) return true
-  return false
+function hasMaximum(shape: Shape, found: readonly (readonly Json[] | undefined)[]): boolean {
+  return shape.bounded && shape.members.some(({ index, max }) => (found[index]?.length ?? 0) > max)
 }
 
 function memberFor(child: XmlElement, shape: Shape, binding: Binding): Member | undefined {

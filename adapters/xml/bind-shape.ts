@@ -7,6 +7,8 @@ export interface Member {
   /** The local name; `{uri}local` where an earlier member has it. */
   readonly key: string
   readonly decl: ElementDecl
+  /** Its place among the members. */
+  readonly index: number
   /** More than one may come: an array, however many did. */
   readonly repeated: boolean
   /** How many may come at all. */
@@ -19,6 +21,8 @@ export interface AttributeMember {
   /** `@name`, or `@{uri}name` where an earlier one has it. */
   readonly key: string
   readonly decl: AttributeDecl
+  /** Its place among the attributes. */
+  readonly index: number
 }
 
 export interface Shape {
@@ -32,6 +36,8 @@ export interface Shape {
   readonly attributesByKey: ReadonlyMap<string, AttributeMember>
   /** Wildcards for elements; empty: none. */
   readonly wildcards: readonly string[]
+  /** Some member may come only so often. */
+  readonly bounded: boolean
   /** Elements of different names may alternate: members alone do not tell their order. */
   readonly interleaves: boolean
   /** The whole content model where it is nothing but elements one after the other, which most are. */
@@ -62,7 +68,8 @@ function makeShape(type: ComplexType): Shape {
   const byLocal = new Map<string, Member>()
   for (const [name, { decl, max, own }] of counted) {
     const key = byKey.has(decl.name.local) ? fullKey(decl.name.uri, decl.name.local) : decl.name.local
-    const member = { key, decl, repeated: max > 1, max, own: own && !decl.abstract }
+    const index = members.length
+    const member = { key, decl, index, repeated: max > 1, max, own: own && !decl.abstract }
     members.push(member)
     byKey.set(key, member)
     byName.set(name, member)
@@ -73,8 +80,9 @@ function makeShape(type: ComplexType): Shape {
   for (const decl of type.attributes) {
     const plain = `@${decl.name.local}`
     const key = attributesByKey.has(plain) ? `@${fullKey(decl.name.uri, decl.name.local)}` : plain
-    attributes.push({ key, decl })
-    attributesByKey.set(key, { key, decl })
+    const member = { key, decl, index: attributes.length }
+    attributes.push(member)
+    attributesByKey.set(key, member)
   }
   return {
     members,
@@ -85,6 +93,7 @@ function makeShape(type: ComplexType): Shape {
     attributesByName: new Map(attributes.map((one) => [clark(one.decl.name.uri, one.decl.name.local), one])),
     attributesByKey,
     wildcards: type.particle === undefined ? [] : wildcardsIn(type.particle),
+    bounded: members.some(({ max }) => max !== 1 && max !== Infinity), // a second one of max 1 is refused as it comes
     interleaves: type.particle !== undefined && interleaves(type.particle, new Set(), false),
     plain: type.particle === undefined ? [] : plainSteps(type.particle, byName),
     typeKey: attributesByKey.has('@type') ? '@xsi:type' : '@type',

@@ -57,6 +57,17 @@ const aliases = new Map([
  * without a byte order stays `utf-16`.
  */
 export function canonicalCharset(label: string): string | undefined {
+  const before = canonicalByLabel.get(label)
+  if (before !== undefined) return before
+  const canonical = canonicalOf(label)
+  if (canonical !== undefined && canonicalByLabel.size < 100) canonicalByLabel.set(label, canonical) // of callers: not without end
+  return canonical
+}
+
+/** As they were written so far: nearly always the same few. */
+const canonicalByLabel = new Map<string, string>()
+
+function canonicalOf(label: string): string | undefined {
   const key = label.toLowerCase().replace(/[^a-z0-9]/g, '')
   const alias = aliases.get(key)
   if (alias !== undefined) return alias
@@ -124,11 +135,18 @@ export function decodeText(bytes: Uint8Array, charset: string): string {
     return text
   }
   try {
-    return new TextDecoder(label, { fatal: true, ignoreBOM: true }).decode(bytes)
+    return (label === 'utf-8' ? utf8 : decoderOf(label)).decode(bytes)
   } catch (error) {
     throw notIn(canonical, error)
   }
 }
+
+function decoderOf(label: string): TextDecoder {
+  return new TextDecoder(label, { fatal: true, ignoreBOM: true })
+}
+
+/** The one that is kept: UTF-8 has no state that a bad document could leave behind. */
+const utf8 = decoderOf('utf-8')
 
 /** Encodes, or answers undefined if a character cannot be carried. Throws `ENCODE_FAILED` for an unknown charset. */
 export function encodeText(text: string, charset: string): Uint8Array | undefined {
@@ -173,7 +191,10 @@ function isEucCn(bytes: Uint8Array): boolean {
 }
 
 function byteOrderMark(bytes: Uint8Array): { charset: string; length: number } | undefined {
-  const [a, b, c, d] = bytes
+  const a = bytes[0] // by index: each request comes by here, and an iterator costs more than the comparisons
+  const b = bytes[1]
+  const c = bytes[2]
+  const d = bytes[3]
   if (a === 0xef && b === 0xbb && c === 0xbf) return { charset: 'utf-8', length: 3 }
   const wide =
     (a === 0xff && b === 0xfe && c === 0 && d === 0) || (a === 0 && b === 0 && c === 0xfe && d === 0xff)
@@ -185,7 +206,10 @@ function byteOrderMark(bytes: Uint8Array): { charset: string; length: number } |
 
 /** XML 1.0 appendix F.1: the first character of a document is "<". */
 function sniff(bytes: Uint8Array): string | undefined {
-  const [a, b, c, d] = bytes
+  const a = bytes[0]
+  const b = bytes[1]
+  const c = bytes[2]
+  const d = bytes[3]
   if (a === 0x3c && b === 0 && !(c === 0 && d === 0)) return 'utf-16le'
   if (a === 0 && b === 0x3c) return 'utf-16be'
   if (a === 0x4c && b === 0x6f && c === 0xa7 && d === 0x94)

@@ -137,8 +137,10 @@ function matchesZoned(pattern: RegExp, value: string, valid: (groups: readonly G
 
 function between(min?: string, max?: string): Check {
   const [low, high] = [Number(min ?? -Infinity), Number(max ?? Infinity)]
+  const fewestDigits = Math.min(...[min, max].map((bound) => bound?.replace('-', '').length ?? Infinity))
   return (value) => {
     if (!integer.test(value)) return false
+    if (value.length < fewestDigits) return true // nearer to zero than either bound
     // Up to 15 digits are exact as numbers, and on the right side of a bound beyond them.
     if (value.length <= 15) return Number(value) >= low && Number(value) <= high
     return (

@@ -31,6 +31,12 @@ const FRAMING = new Set([
 ])
 
 /**
+ * Bytes up to here are written as a string of them (latin1: a character is a byte), because node:http puts the head and a
+ * string into one buffer, but the head and bytes into two, which costs a tenth of a small answer.
+ */
+const ONE_PIECE_BYTES = 16 * 1024
+
+/**
  * Answers. Resolves when everything is handed to the socket, or the peer is gone. Throws before the first byte if
  * status or headers cannot be written.
  */
@@ -81,7 +87,8 @@ function writeWhole(outgoing: Outgoing, status: number, fields: string[], body: 
   if (!bodiless) fields.push('content-length', String(byteLength(body)))
   outgoing.writeHead(status, fields)
   if (bodiless || outgoing.req.method === 'HEAD') outgoing.end()
-  else outgoing.end(body)
+  else if (typeof body === 'string' || body.byteLength > ONE_PIECE_BYTES) outgoing.end(body)
+  else outgoing.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
 function byteLength(body: string | Uint8Array): number {

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { running } from './raw-client.ts'
+
+test.each([1, 256, 16 * 1024, 16 * 1024 + 1, 100_000])(
+  'an answer of %i bytes arrives byte for byte, whatever they are and wherever they lie in their buffer',
+  async (length) => {
+    const buffer = Uint8Array.from({ length: length + 20 }, (_, at) => at % 256)
+    const body = buffer.subarray(13, 13 + length)
+    await using edge = await running({
+      handler: async () => ({ status: 200, headers: { 'x-a': 'b' }, body }),
+    })
+    const answer = await fetch(edge.origin)
+    expect(answer.headers.get('content-length')).toBe(String(length))
+    expect(new Uint8Array(await answer.arrayBuffer())).toEqual(Uint8Array.from(body))
+  },
+)
