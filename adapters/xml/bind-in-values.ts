@@ -96,7 +96,7 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
   const { object, binding } = into
   const shape = shapeOf(type)
   if (shape.attributes.length === 0 && element.attributes.length === 0) return
-  const found = new Array<string | undefined>(shape.attributes.length)
+  const found: (string | undefined)[] = []
   const loose: XmlAttribute[] = []
   for (const one of element.attributes) {
     const member = shape.attributesByName.get(clark(one.uri, one.local))

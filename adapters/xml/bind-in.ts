@@ -89,7 +89,7 @@ interface ElementsInto {
 /** Members come in the order of the schema, whatever order the elements came in. */
 function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto): void {
   const { shape, object, binding } = into
-  const found = new Array<Json[] | undefined>(shape.members.length)
+  const found: (Json[] | undefined)[] = []
   const loose = new Map<string, Json[]>()
   const order: string[] = []
   for (const child of element.children) {
