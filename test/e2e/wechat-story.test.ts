@@ -94,7 +94,7 @@ test.concurrent('a customer who writes twice within a second gets both answers, 
 })
 
 test.concurrent('the platform’s repeats join the running work; the last one carries its answer', async () => {
-  const pushed = await platform.say('oImpatient', 'slowly 3300', { cutOffMs: 1500 })
+  const pushed = await platform.say('oImpatient', 'slowly 3300', { cutOffMs: 1400, pauseMs: 100 })
   expect(pushed.tries.map(({ status }) => status)).toEqual([0, 0, 200])
   expect(pushed.reply?.text).toBe('answer to slowly 3300')
   await later(1000)
