@@ -8,8 +8,6 @@ import type { Callbacks } from './callbacks.ts'
 import type { Surroundings } from './components.ts'
 import { buildGeneration } from './generation.ts'
 import type { Generation } from './generation.ts'
-import { openFallbackCache } from './guard/cache.ts'
-import type { FallbackCache } from './guard/cache.ts'
 import { createFetch } from './guard/fetch.ts'
 import type { TlsOptions } from './guard/fetch.ts'
 import { hostsOf } from './hosts.ts'
@@ -25,8 +23,8 @@ import { createLinks } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
-import { operatorPages } from './operate.ts'
 import { Pipeline } from './pipeline.ts'
+import { createProtection } from './protection.ts'
 import { startRetention } from './retention.ts'
 import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
 import { createState } from './state.ts'
@@ -103,6 +101,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return generation
   }
   const pin = (): ReturnType<Generation['pin']> => current().pin()
+  const isChannel = (name: string): boolean => generation?.channels.has(name) === true
   const secret = await loadCallbackSecret(store)
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
@@ -119,6 +118,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     now: Date.now,
     instance,
     pin,
+    isChannel,
     callback: (message: Message, epoch: number) => callbacks.offer(message, epoch),
     dedupeMs: settings.store.dedupeMs,
     // Asked for at each use: a reload may have changed them.
@@ -133,37 +133,28 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     maxInFlight: MAX_IN_FLIGHT,
   })
-  let cache: FallbackCache | undefined
-  /** Opened for the first operation that needs it, with the bounds of that moment. */
-  async function openCacheFor(next: GatewaySettings): Promise<void> {
-    const isNeeded = Object.values(next.backends).some(({ operations }) =>
-      Object.values(operations).some((said) => said.cache !== undefined || said.static !== undefined),
-    )
-    if (!isNeeded || cache !== undefined) return
-    cache = await openFallbackCache({
-      ...(options.cacheFile !== undefined && { file: options.cacheFile }),
-      ...next.cache,
-      log: log.child('cache'),
-      now: Date.now,
-    })
-  }
+  const protection = await createProtection({ store, log, metrics, cacheFile: options.cacheFile })
   const links = createLinks({
     store,
     log: log.child('link'),
     instance,
-    uplink: createUplink({ pipeline, store, telemetry, dedupeMs: settings.store.dedupeMs, now: Date.now }),
+    uplink: createUplink({
+      pipeline,
+      store,
+      telemetry,
+      dedupeMs: settings.store.dedupeMs,
+      now: Date.now,
+      isChannel,
+    }),
     onJump: (by) => metrics.linkJumps.add(by),
   })
   const around: Surroundings = {
     log: log.child('gateway'),
     get fallback() {
-      return cache && { cache, onServed: metrics.served }
+      return protection.fallback
     },
-    onBreaker({ owner, operation, state, reason }) {
-      if (state === 'OFF') return // it is disposed with its component
-      metrics.breakerState.set(state.toLowerCase(), owner, operation)
-      log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
-    },
+    savedBreaker: (owner, operation) => protection.savedBreaker(owner, operation),
+    onBreaker: (change) => protection.onBreaker(change),
     onCalled: (called) => telemetry.called(called),
     onRetry: metrics.retried,
     host: (parts) =>
@@ -218,8 +209,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ...(channel.access !== undefined && { access: channel.access }),
       })),
     )
-    const all: Mount[] = [
-      ...mounts,
+    const own: Mount[] = [
       asyncApiMount(of.channels.values()),
       {
         path: CALLBACK_PATH,
@@ -243,10 +233,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         trace: async (id) => (await traceOf(store, id)) as Json | undefined, // a Trace is plain data
         deadLetters: (page) => deadLettersOf(store, page),
         reload: async () => ({ ...(await reload()) }),
-        pages: operatorPages({ generation: current, cache: () => cache }),
+        pages: protection.pages(current),
       }),
     ]
-    edge.mount(all, sockets)
+    refuseOwnPaths(own, [...mounts, ...sockets])
+    edge.mount([...mounts, ...own], sockets)
   }
 
   function unready(): readonly Unready[] {
@@ -259,16 +250,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   let retiring: Promise<void> = Promise.resolve()
-  async function swap(next: Generation): Promise<void> {
+  /** From here on everything goes to the next generation. Throws, with nothing changed, what keeps it from being served. */
+  function enter(next: Generation): void {
+    mount(next)
     const before = generation
     generation = next
-    mount(next)
     metrics.generation.set(next.number)
     metrics.lastReloadSuccess.set(Date.now() / 1000)
     if (before === undefined) return
     // One after the other: what an older generation still uses must not end with the one that followed it.
-    retiring = retiring.catch(() => undefined).then(() => retire(before, next))
-    await retiring
+    retiring = retiring
+      .then(() => retire(before, next))
+      .catch((error: unknown) => log.child('gateway').error('the old generation did not end', { error }))
   }
 
   async function retire(before: Generation, next: Generation): Promise<void> {
@@ -289,12 +282,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const at = new Date().toISOString()
       try {
         const fresh = await options.reload()
-        await openCacheFor(fresh.settings)
-        const built = await buildGeneration({ ...fresh, previous: generation, around })
+        await protection.prepare(fresh.settings)
+        const built = await buildGeneration({ ...fresh, previous: generation, around, enter })
         settings = fresh.settings
-        void swap(built).catch((error: unknown) =>
-          log.child('gateway').error('the old generation did not end', { error }),
-        )
         lastReload = { at }
         log.child('gateway').info('a new generation runs', { generation: built.number })
         return { generation: built.number }
@@ -320,17 +310,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const listening = await edge.start()
   origin = listening.origin
   try {
-    await openCacheFor(settings)
-    await swap(await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around }))
+    await protection.prepare(settings)
+    await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around, enter })
     await pipeline.lanes.start()
   } catch (error) {
     await edge.drain(0)
     throw error
   }
   metrics.onScrape(async () => {
-    const kept = cache?.figures() ?? []
-    metrics.cacheEntries.set(kept.reduce((sum, { entries }) => sum + entries, 0))
-    metrics.cacheBytes.set(kept.reduce((sum, { bytes }) => sum + bytes, 0))
     metrics.connections.set(edge.connections - edge.webSockets, 'http')
     metrics.connections.set(edge.webSockets, 'websocket')
     for (const row of await store.find({ by: 'ledger' })) {
@@ -365,10 +352,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         Promise.all([...current().running()].map((running) => running.dispose())),
         new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
       ])
-      await cache?.[Symbol.asyncDispose]()
+      await protection[Symbol.asyncDispose]()
       return stragglers
     },
   }
+}
+
+/** Throws `INTERNAL` where a channel would stand in front of one of the gateway's own pages. */
+function refuseOwnPaths(
+  own: readonly Mount[],
+  channels: readonly { readonly path: string; readonly channel: string }[],
+): void {
+  for (const { path, channel } of channels)
+    if (own.some((page) => path === page.path || path.startsWith(`${page.path}/`)))
+      throw new GatewayError('INTERNAL', `channel "${channel}" cannot serve ${path}: it is the gateway's own`)
 }
 
 async function starting(): Promise<never> {

@@ -88,10 +88,12 @@ export interface Building {
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly previous: Generation | undefined
   readonly around: Surroundings
+  /** Makes it the one that runs. What it throws counts as a failure to build. */
+  readonly enter: (next: Generation) => void
 }
 
 /**
- * Creates and starts what is new, keeps what is unchanged, and returns the next generation; the one before goes on meanwhile.
+ * Creates and starts what is new, keeps what is unchanged, and enters the next generation; the one before goes on until then.
  * Throws a `GatewayError` that names the component; nothing new is left running then.
  */
 export async function buildGeneration({
@@ -99,6 +101,7 @@ export async function buildGeneration({
   adapters,
   previous,
   around,
+  enter,
 }: Building): Promise<Generation> {
   const born: Running[] = []
   const kept = new Map([...(previous?.running() ?? [])].map((running) => [running.key, running]))
@@ -132,7 +135,9 @@ export async function buildGeneration({
     for (const role of ['backend', 'agent', 'channel'] as const)
       await Promise.all(born.filter((running) => running.role === role).map((running) => running.start()))
     refuseSharedPaths(parts.channels)
-    return new Generation((previous?.number ?? 0) + 1, parts)
+    const next = new Generation((previous?.number ?? 0) + 1, parts)
+    enter(next)
+    return next
   } catch (error) {
     await Promise.all(born.map((running) => running.dispose()))
     throw error

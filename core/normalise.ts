@@ -21,6 +21,8 @@ export interface NormaliseOptions {
   readonly identity: Identity | undefined
   readonly now: number
   readonly dedupeMs: number
+  /** Whether a channel of this name runs. */
+  readonly isChannel: (name: string) => boolean
 }
 
 const MAX_ID = 256
@@ -30,18 +32,22 @@ const KINDS = new Set(['message', 'event', 'request'])
 const ROLES = new Set(['customer', 'agent', 'bot', 'system'])
 const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
 const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
+/** The namespace of what customers send by their own credential. */
+const LINK = 'link'
 const DEDUPE_SEPARATOR = '\u001F'
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a
- * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `AUTH_FAILED` never.
+ * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `FORBIDDEN` for another customer's usual conversation.
  */
 export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   check(draft)
   const { identity, channel, now } = options
-  const namespace = identity?.role === 'customer' ? 'link' : channel
+  const namespace = identity?.role === 'customer' ? LINK : channel
   const sender = senderOf(draft.sender, identity)
-  const conversation = draft.conversation ?? `${namespace}:${sender.id}`
+  const usual = `${namespace}:${sender.id}`
+  const conversation = draft.conversation ?? usual
+  if (conversation !== usual) checkNobodysUsual(conversation, options)
   const id = newId()
   const message: Unnumbered = {
     id,
@@ -80,6 +86,18 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
       },
     }),
   }
+}
+
+/** SEMANTICS 9: a customer's usual conversation is his alone, also before he has said a word in it. */
+function checkNobodysUsual(conversation: string, { isChannel }: NormaliseOptions): void {
+  const end = conversation.indexOf(':')
+  if (end === -1) return
+  const namespace = conversation.slice(0, end)
+  if (namespace === LINK || isChannel(namespace))
+    throw new GatewayError(
+      'FORBIDDEN',
+      `conversation "${conversation}" is another customer's: leave it out, or choose a name that does not begin with a channel's`,
+    )
 }
 
 /** What makes two drafts of one id the same: everything but raw, replyContext, occurredAt, metadata and our own stamps. */

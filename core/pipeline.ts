@@ -45,6 +45,8 @@ export interface PipelineOptions {
   readonly instance: string
   /** Holds the current generation until disposed. */
   readonly pin: () => Pinned
+  /** Whether a channel of this name runs. */
+  readonly isChannel: (name: string) => boolean
   /** Where a later answer to this message is accepted. */
   readonly callback: (message: Message, ownerEpoch: number) => Conversation['callback']
   readonly dedupeMs: number
@@ -131,13 +133,14 @@ export class Pipeline {
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
-    const { now, dedupeMs, pin } = this.#options
+    const { now, dedupeMs, pin, isChannel } = this.#options
     // 3 normalise
     const normalised = normalise(draft, {
       channel: origin.id,
       identity: options.identity,
       now: now(),
       dedupeMs,
+      isChannel,
     })
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
     const answered = await this.#requests.answer(normalised, { pinned: pin(), signal: options.signal })

@@ -16,6 +16,8 @@ export interface UplinkOptions {
   /** How long ids are remembered. */
   readonly dedupeMs: number
   readonly now: () => number
+  /** Whether a channel of this name runs. */
+  readonly isChannel: (name: string) => boolean
 }
 
 /** Whose outbox it is. */
@@ -54,12 +56,18 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { pipeline, store, telemetry, dedupeMs, now } = options
+  const { pipeline, store, telemetry, dedupeMs, now, isChannel } = options
 
   async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
     const { channel, identity, device, boot } = outbox
     const { n, id } = frame
-    const normalised = normalise(draftOf(frame, identity), { channel, identity, now: now(), dedupeMs })
+    const normalised = normalise(draftOf(frame, identity), {
+      channel,
+      identity,
+      now: now(),
+      dedupeMs,
+      isChannel,
+    })
     if (await isTooOld(outbox, frame, normalised))
       return refuse(outbox, frame, {
         code: 'TOO_OLD',
@@ -117,7 +125,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
       const draft: Draft = { kind: 'message', type: 'refused', externalId: id, sender, data: null }
-      const { message } = normalise(draft, { channel, identity, now: now(), dedupeMs })
+      const { message } = normalise(draft, { channel, identity, now: now(), dedupeMs, isChannel })
       const { conversation } = message
       const result = await store.accept({
         home,

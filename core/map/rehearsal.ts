@@ -136,9 +136,15 @@ export class Rehearsal implements AsyncDisposable {
     passage.draft = draft
     passage.stage = 'draft'
     try {
-      const { now, dedupeMs } = this.#options
+      const { now, dedupeMs, settings } = this.#options
       const { identity } = options
-      const normalised = normalise(draft, { channel: this.#channel().settings.id, identity, now, dedupeMs })
+      const normalised = normalise(draft, {
+        channel: this.#channel().settings.id,
+        identity,
+        now,
+        dedupeMs,
+        isChannel: (name) => Object.hasOwn(settings.channels, name),
+      })
       const { id, correlationId, traceparent, receivedAt } = normalised.message
       this.#stamp ??= { id, correlationId, traceparent, receivedAt }
       const sequence = draft.kind === 'request' ? 0 : 1

@@ -118,3 +118,20 @@ test('while it starts, callers are told to come again, not that there is nothing
   await using house = await opening
   expect((await say(house.base, 'hello', { waitSeconds: 10 })).status).toBe(200)
 })
+
+test('a channel on one of the gateway’s own paths is refused, and the next reload works again', async () => {
+  const bot = handAgent('bot', echo)
+  const on = (path: string): string =>
+    `channels: { web: { adapter: rest }, crm: { adapter: webservice, path: "${path}", operations: { Look: { kind: message } } } }
+agents: { helper: { adapter: bot } }
+routes: [{ agent: helper }]
+`
+  await using house = await openHouse({ yaml: on('/crm'), adapters: [bot.adapter] })
+  for (const own of ['/admin/v1', '/admin/v1/reload', '/healthz', '/metrics', '/v1/callbacks']) {
+    await expect(house.reload(on(own))).rejects.toThrow(`channel "crm" cannot serve ${own}`)
+    expect((await say(house.base, 'still there', { waitSeconds: 10 })).status).toBe(200)
+  }
+  await house.reload(on('/erp'))
+  expect((await fetch(`${house.base}/erp?op=Look`)).status).not.toBe(404)
+  expect((await fetch(`${house.base}/crm?op=Look`)).status).toBe(404)
+})

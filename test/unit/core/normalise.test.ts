@@ -10,7 +10,8 @@ const draft: Draft = {
   sender: { id: 'ann', role: 'customer' },
   parts: [{ kind: 'text', text: 'hello' }],
 }
-const options = { channel: 'web', identity: undefined, now: 0, dedupeMs: 1000 }
+const isChannel = (name: string): boolean => name === 'web' || name === 'crm'
+const options = { channel: 'web', identity: undefined, now: 0, dedupeMs: 1000, isChannel }
 const of = (change: object, more: object = {}) => normalise({ ...draft, ...change }, { ...options, ...more })
 
 test('a message is stamped by the core and frozen all the way down', () => {
@@ -88,4 +89,16 @@ test('whatever is handed in, it is a frozen message or a DECODE_FAILED, and no p
       },
     ),
   )
+})
+
+test('nobody takes a usual conversation of another before he has spoken (SEMANTICS 9)', () => {
+  const conversationOf = (conversation: string, more: object = {}) =>
+    of({ conversation }, more).message.conversation
+  for (const usual of ['link:ann', 'web:bob', 'crm:ann', 'link:', 'web:ann:1'])
+    expect(() => conversationOf(usual)).toThrow(/is another customer's/u)
+  for (const free of ['web:ann', 'case:42', 'link', 'web', 'shop:web:bob', ':web:bob'])
+    expect(conversationOf(free)).toBe(free)
+  const customer = { identity: { role: 'customer', id: 'ann' } }
+  expect(conversationOf('link:ann', customer)).toBe('link:ann')
+  expect(() => conversationOf('web:ann', customer)).toThrow(GatewayError)
 })
