@@ -516,6 +516,8 @@ export interface SocketOptions {
   readonly protocols?: readonly string[]
   /** Bytes of one message; a longer one closes the socket with 1009. Default 64 KiB. */
   readonly messageBytes?: number
+  /** Called before the handshake is answered; what it throws refuses it, in plain HTTP. */
+  readonly admit?: (request: HttpRequest) => void | Promise<void>
 }
 
 /** One WebSocket. Pings and the limits of the connection are the core's. */

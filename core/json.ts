@@ -3,6 +3,19 @@ import { GatewayError } from './api.ts'
 
 const MAX_DEPTH = 64
 
+/**
+ * Parses JSON. A number whose text a double does not give back (`1.10`, `1e5`, 20 digits) stays the text it was, as does every
+ * integer beyond 2^53. Throws `SyntaxError`, or `RangeError` for nesting beyond all measure.
+ */
+export function parseExact(text: string): unknown {
+  return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) => {
+    if (typeof value !== 'number' || context?.source === undefined) return value
+    const isKept =
+      String(value) === context.source && (!Number.isInteger(value) || Number.isSafeInteger(value))
+    return isKept ? value : context.source
+  })
+}
+
 /** JSON text with sorted members: equal data gives equal text. Undefined members are left out. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`

@@ -6,11 +6,13 @@ import type { Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope 
 
 import { findEndpoint } from './endpoints.ts'
 import { postEvent } from './events.ts'
+import { postLink } from './link.ts'
 import { getLog } from './log.ts'
 import { postMessage } from './messages.ts'
 import { openApi } from './openapi.ts'
 import { problemOf } from './problem.ts'
 import { postRequest } from './requests.ts'
+import { socketOptions, takeSocket } from './socket.ts'
 
 const DEFAULT_PATH = '/v1'
 const address = z.string().regex(/^(\/[\w.~:@!$&'()*+,;=-]+)+$/, 'expected a path such as /v1')
@@ -56,6 +58,13 @@ function createChannel(config: z.output<typeof channelConfig>, scope: Scope): Ch
         return postEvent(request, { ...posting, channel: scope.id, type: parameter })
       case 'request':
         return postRequest(request, { ...posting, channel: scope.id, operation: parameter })
+      case 'link':
+        return postLink(request, { host, maxWaitMs, signal, closing })
+      case 'ws':
+        throw new GatewayError(
+          'DECODE_FAILED',
+          `${request.path} is a WebSocket: send the handshake of RFC 6455, or use POST ${path}/link`,
+        )
       case 'log':
         return getLog(request, {
           host,
@@ -79,6 +88,10 @@ function createChannel(config: z.output<typeof channelConfig>, scope: Scope): Ch
           return problemOf(error, log)
         }
       })
+      const place = { ws: `${path}/ws`, http: `${path}/link` }
+      host.socket(place.ws, (socket, request) => takeSocket(host, socket, request), socketOptions)
+      host.linkedAt({ protocol: 'ws', up: place.ws, down: place.ws })
+      host.linkedAt({ protocol: 'http', up: place.http, down: place.http })
       const description = JSON.stringify(openApi(path, host.operations))
       const at = config.openapi ?? (path === DEFAULT_PATH ? '/openapi.json' : `${path}/openapi.json`)
       host.serve(at, async (request) => describe(request, at, description, log))

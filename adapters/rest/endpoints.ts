@@ -6,7 +6,7 @@ import { GatewayError } from 'dragoman'
 import * as schemas from './schemas.ts'
 
 export interface Endpoint {
-  readonly name: 'messages' | 'events' | 'event' | 'request' | 'log'
+  readonly name: 'messages' | 'events' | 'event' | 'request' | 'log' | 'link' | 'ws'
   readonly method: 'POST' | 'GET'
   /** Below the channel's path; `{name}` is the path parameter. */
   readonly path: string
@@ -76,6 +76,24 @@ export const endpoints: readonly Endpoint[] = [
     fields: ['Prefer', 'Last-Event-ID'],
     bodies: {},
     answers: { 200: { is: 'The messages, oldest first', schema: schemas.logAnswer } },
+  },
+  {
+    name: 'link',
+    method: 'POST',
+    path: '/link',
+    summary: 'The client protocol over HTTP: frames in, frames out (see /asyncapi.json); a hello first',
+    fields: ['Prefer'],
+    bodies: { [JSON_TYPE]: schemas.linkFrames },
+    answers: { 200: { is: 'What the frames and the inbox give', schema: schemas.linkFrames } },
+  },
+  {
+    name: 'ws',
+    method: 'GET',
+    path: '/ws',
+    summary: 'The client protocol over a WebSocket, subprotocol dragoman.1 (see /asyncapi.json)',
+    fields: [],
+    bodies: {},
+    answers: { 101: { is: 'The handshake of RFC 6455 is answered' } },
   },
 ]
 

@@ -128,12 +128,13 @@ function answersOf({ name, answers }: Endpoint): Document {
       status,
       {
         description: is,
-        ...(status !== '204' && {
-          content: {
-            'application/json': { schema: schema === undefined ? {} : reference(schema) },
-            ...(name === 'log' && stream),
-          },
-        }),
+        ...(status !== '204' &&
+          status !== '101' && {
+            content: {
+              'application/json': { schema: schema === undefined ? {} : reference(schema) },
+              ...(name === 'log' && stream),
+            },
+          }),
       },
     ]),
   )

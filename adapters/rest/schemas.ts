@@ -213,6 +213,18 @@ export const logAnswer = z
   })
   .register(published, { id: 'Log' })
 
+/** POST /link, both ways. The frames themselves are described in the AsyncAPI document. */
+export const linkFrames = z
+  .looseObject({
+    frames: z.array(z.looseObject({ t: z.string().meta({ description: 'The name of the frame.' }) })),
+  })
+  .meta({
+    examples: [
+      { frames: [{ t: 'hello', v: 1, device: 'd-1', boot: 'b-1', first: 1, epoch: '', offset: 0 }] },
+    ],
+  })
+  .register(published, { id: 'Frames' })
+
 /** RFC 9457, with our code. `detail` is a text for every refusal of the gateway; a business fault's is what the system gave. */
 export const problemAnswer = z
   .looseObject({

@@ -3,6 +3,7 @@ import type { GatewayError } from '../api.ts'
 
 /** One word each, for `dragoman_refused_total{reason}`. */
 export type RefusalReason =
+  | 'admission'
   | 'body'
   | 'coding'
   | 'connections'

@@ -24,7 +24,7 @@ export function readOffer(head: Head): Offer {
     throw new Refusal(
       'malformed',
       new GatewayError('DECODE_FAILED', `WebSocket version ${VERSION} is spoken here`, { status: 426 }),
-      { 'sec-websocket-version': VERSION }, // §4.4
+      { 'sec-websocket-version': VERSION, upgrade: 'websocket' }, // §4.4, RFC 9110 §15.5.22
     )
   const named = (headers['sec-websocket-protocol'] ?? '')
     .split(',')

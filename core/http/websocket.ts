@@ -127,6 +127,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
         origin,
         identity,
       }
+      await mount.options.admit?.(request)
       if (socket.destroyed) return
       admit(remote)
       agreed.set(incoming, protocol)
@@ -189,7 +190,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
 
   /** Plain HTTP, then the end of the connection; a client that still sends is read for a moment, or a reset would take the answer away. */
   function refuse(socket: Duplex, mount: SocketMount | undefined, thrown: unknown): void {
-    const refusal = thrown instanceof Refusal ? thrown : new Refusal('malformed', GatewayError.from(thrown))
+    const refusal = thrown instanceof Refusal ? thrown : new Refusal('admission', GatewayError.from(thrown))
     gate.onRefused(refusal.reason, mount?.channel)
     if (refusal.error.code === 'INTERNAL')
       gate.log.error('a handshake failed', { channel: mount?.channel, error: thrown })

@@ -1,5 +1,6 @@
 // From what arrived to frames: text, bytes or parsed JSON; what is no frame becomes a refusal that can be answered.
 import type { Json, UpFrame } from '../api.ts'
+import { parseExact } from '../json.ts'
 import { FRAMES_AT_ONCE, FRAME_BYTES } from './figures.ts'
 import { upFrame } from './frames.ts'
 
@@ -17,23 +18,40 @@ export type Arrival =
 const MAX_ID = 256
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Never throws. One frame, or an array of at most 256; each at most 64 KiB (DESIGN §16). */
+/** Never throws. One frame, an array of at most 256, or `{ frames: […] }` as HTTP has it; each at most 64 KiB (DESIGN §16). */
 export function readFrames(input: string | Uint8Array | Json): readonly Arrival[] {
   const isText = typeof input === 'string' || input instanceof Uint8Array
   let value: unknown = input
   if (isText) {
     try {
-      value = JSON.parse(typeof input === 'string' ? input : decoder.decode(input))
+      value = parse(typeof input === 'string' ? input : decoder.decode(input))
     } catch {
       // What the parser says may quote the input; that it is no JSON is all there is to say.
       return [refused('DECODE_FAILED', 'a frame is JSON text in UTF-8 (RFC 8259)')]
     }
   }
+  if (typeof value === 'object' && value !== null && 'frames' in value && !('t' in value))
+    value = value.frames
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
   if (values.length > FRAMES_AT_ONCE)
     return [refused('DECODE_FAILED', `${values.length} frames are more than ${FRAMES_AT_ONCE} at once`)]
   const isSmall = isText && lengthOf(input) <= FRAME_BYTES
   return values.map((each) => readFrame(each, isSmall))
+}
+
+/** Only text that has one of these can hold a number that a double would change. */
+const DELICATE = /\d{16}|\d[.eE]|-0/u
+
+/** No digit is lost on the way through a double (DESIGN §3). Throws `SyntaxError`. */
+function parse(text: string): unknown {
+  if (!DELICATE.test(text)) return JSON.parse(text)
+  try {
+    return parseExact(text)
+  } catch (error) {
+    // Its reviver recurses. What is nested as deep as that is refused further on, by its number.
+    if (error instanceof RangeError) return JSON.parse(text)
+    throw error
+  }
 }
 
 function readFrame(value: unknown, isSmall: boolean): Arrival {
