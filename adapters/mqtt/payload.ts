@@ -1,4 +1,5 @@
 // Payloads: what a device sends (text, JSON, a CloudEvent) and what it gets (CloudEvents 1.0, error payloads). Pure.
+import { isUtf8 } from 'node:buffer'
 import { GatewayError } from 'dragoman'
 import type { Json, Message, Reply } from 'dragoman'
 
@@ -6,7 +7,7 @@ import { decodeUtf8, isObject, parseJsonText } from './json.ts'
 
 /** What arrived, decoded. */
 export interface Payload {
-  /** JSON as it is, or the text where it is none. A CloudEvent's `data`. */
+  /** JSON as it is, or the text where it is none; `{ data_base64 }` for other bytes. A CloudEvent's `data`. */
   readonly value: Json
   readonly text: string
   /** A CloudEvent's attributes (CloudEvents 1.0.2 JSON format §3), else none. */
@@ -18,9 +19,13 @@ export interface Payload {
   }
 }
 
-/** Decodes a payload. Throws `DECODE_FAILED` for bytes that are no UTF-8, and for JSON that is nested too deeply. */
+/**
+ * Decodes a payload. What is no UTF-8 becomes `{ data_base64 }`, as CloudEvents write it. Throws `DECODE_FAILED` for what begins
+ * like JSON and is none, or is nested too deeply, and for a CloudEvent without id or type.
+ */
 export function decodePayload(bytes: Uint8Array): Payload {
   const text = decoded(bytes)
+  if (text === undefined) return { value: { data_base64: Buffer.from(bytes).toString('base64') }, text: '' }
   const value = valueOf(text)
   if (!isObject(value) || value['specversion'] !== '1.0') return { value, text }
   const { id, type, time, traceparent, data = null } = value
@@ -38,12 +43,9 @@ export function decodePayload(bytes: Uint8Array): Payload {
   }
 }
 
-function decoded(bytes: Uint8Array): string {
-  try {
-    return decodeUtf8(bytes)
-  } catch (error) {
-    throw new GatewayError('DECODE_FAILED', 'the payload is not UTF-8 text', { cause: error })
-  }
+/** Undefined: bytes of another kind, which a device may well send. */
+function decoded(bytes: Uint8Array): string | undefined {
+  return isUtf8(bytes) ? decodeUtf8(bytes) : undefined
 }
 
 /** Text that does not begin like JSON, or is none, is text: a thermometer's `21.5 C` is no mistake. */

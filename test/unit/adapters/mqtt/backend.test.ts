@@ -88,7 +88,9 @@ test('100 calls at once get each its own answer', async () => {
 test('without an answer the call ends with its deadline, and a late one harms nobody', async () => {
   await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
   await backend.start?.(AbortSignal.timeout(5000))
-  await expect(backend.call(call('Silent', {}), AbortSignal.timeout(200))).rejects.toMatchObject({ name: 'TimeoutError' })
+  await expect(backend.call(call('Silent', {}), AbortSignal.timeout(200))).rejects.toMatchObject({
+    name: 'TimeoutError',
+  })
   await service.publishAsync('svc/answers', '{"correlationid":"nobody"}')
   await service.publishAsync('svc/answers', 'no json')
   const answer = await backend.call(call('GetOrder', { orderNo: '000777' }), AbortSignal.timeout(5000))
