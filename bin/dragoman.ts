@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { dropCache, listCache } from './cache.ts'
 import { check } from './check.ts'
+import { demo } from './demo.ts'
 import { map } from './map.ts'
 import { schema } from './schema.ts'
 import { send } from './send.ts'
@@ -76,6 +77,17 @@ What a proxy or tcpdump has captured is such a file; one written by hand does as
 The exit status is 1 where the request does not get through. Secrets are shown as ***. Plugins run their own code.`,
   )
   .action(map)
+
+program
+  .command('demo')
+  .description('a WeChat conversation without an account: the platform simulated, the gateway real')
+  .addHelpText(
+    'after',
+    `
+It starts a gateway of its own in a temporary folder, lets a customer write, and shows what he gets: in the response
+to the push where the bot is quick, by the customer-service API where it is slow. At a terminal you may go on yourself.`,
+  )
+  .action(() => demo({}))
 
 program
   .command('schema')
