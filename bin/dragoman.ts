@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line: every command with the text that teaches it.
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { breakerOff, breakerOn, listBreakers } from './breaker.ts'
 import { dropCache, listCache } from './cache.ts'
 import { check } from './check.ts'
 import { demo } from './demo.ts'
@@ -134,6 +135,33 @@ cache
   .addOption(data)
   .option('--params <json>', 'only the answers to these parameters, for whomever they are')
   .action(dropCache)
+
+const breaker = program
+  .command('breaker')
+  .description('which business systems and agents are called, and taking one out of service')
+breaker
+  .command('list', { isDefault: true })
+  .description('how each breaker stands, since when and why')
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .action(listBreakers)
+breaker
+  .command('off')
+  .description('refuse all calls for a time; what can be answered from the cache still is')
+  .argument('<name>', 'orders.GetOrder; or orders, for all of its operations')
+  .requiredOption('--reason <text>', 'why: whoever comes next reads it')
+  .option('--for <duration>', 'how long: 30m, 2h, 1d; at most 7d', '1h')
+  .addOption(config)
+  .addOption(data)
+  .action(breakerOff)
+breaker
+  .command('on')
+  .description('let calls through again')
+  .argument('<name>', 'as it was put off')
+  .addOption(config)
+  .addOption(data)
+  .action(breakerOn)
 
 await program.parseAsync()
 

@@ -182,8 +182,9 @@ function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
 }
 
 function breakerOf(keys: CallKeys['breaker']): BreakerConfig {
-  const { errorRate, minimumCalls, window, openFor } = keys
-  return { errorRate, minimumCalls, windowMs: window, openForMs: openFor }
+  const { errorRate, minimumCalls, window, openFor, slow, slowRate } = keys
+  const slowness = { ...(slow !== undefined && { slowMs: slow }), slowRate }
+  return { errorRate, minimumCalls, windowMs: window, openForMs: openFor, ...slowness }
 }
 
 function retryOf({ attempts, first, longest }: ReturnType<typeof backendKeys.parse>['retry']): RetryConfig {

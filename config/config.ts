@@ -138,6 +138,9 @@ export interface BreakerConfig {
   readonly minimumCalls: number
   readonly windowMs: number
   readonly openForMs: number
+  /** Absent: no call is slow. */
+  readonly slowMs?: number
+  readonly slowRate: number
 }
 
 export interface RetryConfig {

@@ -199,7 +199,11 @@ const breakerFields = {
   errorRate: z.number().min(1).max(100).describe('Opens at this percentage of failed calls'),
   minimumCalls: count(1_000_000).describe('… of at least so many'),
   window: duration().describe('… in this time'),
-  openFor: duration().describe('Then no call for this time'),
+  openFor: duration().describe(
+    'Then no call for this time; each failed try at coming back doubles it, up to four times',
+  ),
+  slow: duration().describe('A call that takes as long is slow; without it, none is'),
+  slowRate: z.number().min(1).max(100).describe('Opens at this percentage of slow calls'),
 }
 
 const callKeys = {
@@ -210,6 +214,8 @@ const callKeys = {
       minimumCalls: breakerFields.minimumCalls.default(10),
       window: breakerFields.window.prefault('10s'),
       openFor: breakerFields.openFor.prefault('5s'),
+      slow: breakerFields.slow.exactOptional(),
+      slowRate: breakerFields.slowRate.default(50),
     })
     .prefault({})
     .describe('When to stop calling what is broken'),
@@ -248,6 +254,8 @@ export const backendOperation = z.strictObject({
       minimumCalls: breakerFields.minimumCalls.exactOptional(),
       window: breakerFields.window.exactOptional(),
       openFor: breakerFields.openFor.exactOptional(),
+      slow: breakerFields.slow.exactOptional(),
+      slowRate: breakerFields.slowRate.exactOptional(),
     })
     .describe('What differs from the backend’s')
     .exactOptional(),
@@ -317,7 +325,11 @@ export const agentKeys = z.strictObject({
 })
 
 export const route = z.strictObject({
-  when: expression.describe('What it takes, said over the message; without it, everything').exactOptional(),
+  when: expression
+    .describe(
+      'What it takes, said over the message; `$present()`: whether the customer’s app has a link. Without it, everything',
+    )
+    .exactOptional(),
   agent: text.describe('The agent who answers').exactOptional(),
   backend: text.describe('The backend that is called').exactOptional(),
   operation: text

@@ -1,23 +1,32 @@
 // What operators do to a running gateway by `/admin/v1`, beyond looking at it.
 import type { Hono } from 'hono'
 import { GatewayError } from './api.ts'
+import { ALL_OPERATIONS } from './breakers.ts'
+import type { BreakerMemory } from './breakers.ts'
+import type { OperatorEvents } from './events.ts'
+import type { Breaker } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { paramsDigest } from './guard/cache-key.ts'
+import { breakerPages } from './http/admin-breakers.ts'
+import type { BreakerAdmin } from './http/admin-breakers.ts'
 import { cachePages } from './http/admin-cache.ts'
+import type { CacheAdmin } from './http/admin-cache.ts'
 import type { Generation } from './generation.ts'
 
 export interface OperateOptions {
   readonly generation: () => Generation
   /** Undefined until an operation needs it. */
   readonly cache: () => FallbackCache | undefined
+  readonly breakers: BreakerMemory
+  readonly events: OperatorEvents
 }
 
 /** The pages of the operators' commands. */
 export function operatorPages(options: OperateOptions): readonly ((app: Hono) => void)[] {
-  return [(app) => cachePages(app, cacheAdmin(options))]
+  return [(app) => cachePages(app, cacheAdmin(options)), (app) => breakerPages(app, breakerAdmin(options))]
 }
 
-function cacheAdmin({ generation, cache }: OperateOptions): Parameters<typeof cachePages>[1] {
+function cacheAdmin({ generation, cache }: OperateOptions): CacheAdmin {
   return {
     cache: () => (cache()?.figures() ?? []).map((figures) => ({ ...figures })),
     async invalidate({ backend, operation, params }) {
@@ -25,6 +34,82 @@ function cacheAdmin({ generation, cache }: OperateOptions): Parameters<typeof ca
         throw new GatewayError('NOT_FOUND', `no backend is named "${backend}"`)
       const which = params === undefined ? {} : { params: paramsDigest(params) }
       return (await cache()?.invalidate({ backend, operation }, which)) ?? 0
+    },
+  }
+}
+
+interface Named {
+  readonly owner: string
+  readonly operation: string
+  readonly breaker: Breaker
+}
+
+function breakerAdmin({ generation, breakers, events }: OperateOptions): BreakerAdmin {
+  function all(): readonly Named[] {
+    const { backends, agents } = generation()
+    return [
+      ...[...backends.values()].flatMap((backend) =>
+        [...backend.breakers].map(([operation, breaker]) => ({ owner: backend.id, operation, breaker })),
+      ),
+      ...[...agents.values()].map(({ id, breaker }) => ({ owner: id, operation: 'answer', breaker })),
+    ]
+  }
+
+  /** `orders.GetOrder`, or `orders` for all of its operations. Throws `NOT_FOUND`. */
+  function meant(name: string): { readonly owner: string; readonly isAll: boolean; named: readonly Named[] } {
+    const dot = name.indexOf('.')
+    const owner = dot < 0 ? name : name.slice(0, dot)
+    const operation = dot < 0 ? undefined : name.slice(dot + 1)
+    const { backends, agents } = generation()
+    if (!backends.has(owner) && !agents.has(owner))
+      throw new GatewayError('NOT_FOUND', `no backend or agent is named "${owner}"`)
+    // An operation nobody has called yet has no breaker before it is asked for.
+    if (operation !== undefined) backends.get(owner)?.inUse.operation(operation)
+    const named = all().filter(
+      (each) => each.owner === owner && (operation === undefined || each.operation === operation),
+    )
+    if (operation !== undefined && named.length === 0)
+      throw new GatewayError('NOT_FOUND', `"${owner}" has no operation "${operation}"`)
+    return { owner, isAll: operation === undefined, named }
+  }
+
+  const namesOf = (named: readonly Named[]): readonly string[] =>
+    named.map(({ owner, operation }) => `${owner}.${operation}`)
+
+  return {
+    breakers: () =>
+      all().map(({ owner, operation, breaker }) => ({
+        name: `${owner}.${operation}`,
+        state: breaker.state,
+        reason: breaker.reason,
+        openedAt: breaker.openedAt === undefined ? null : new Date(breaker.openedAt).toISOString(),
+        retryAfterMs: breaker.retryAfterMs(),
+      })),
+    async off(name, { reason, forMs }) {
+      const { owner, isAll, named } = meant(name)
+      const now = Date.now()
+      if (isAll)
+        breakers.keep(owner, ALL_OPERATIONS, {
+          state: 'OFF',
+          openedAt: now,
+          until: now + forMs,
+          openForMs: forMs,
+          reason,
+        })
+      for (const { breaker } of named) breaker.off(reason, forMs)
+      await breakers.flushed()
+      return isAll ? [`${owner}.${ALL_OPERATIONS}`, ...namesOf(named)] : namesOf(named)
+    },
+    async on(name) {
+      const { owner, isAll, named } = meant(name)
+      if (isAll) breakers.forget(owner)
+      for (const { breaker } of named) breaker.on()
+      await breakers.flushed()
+      return isAll ? [`${owner}.${ALL_OPERATIONS}`, ...namesOf(named)] : namesOf(named)
+    },
+    events({ after, limit }) {
+      const { events: found, missed } = events.after(after, limit)
+      return { events: found.map((event) => ({ ...event })), next: found.at(-1)?.n ?? after, missed }
     },
   }
 }

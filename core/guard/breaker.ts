@@ -2,8 +2,10 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
 import { GatewayError } from '../api.ts'
+import { createRamp } from './ramp.ts'
+import { createTally, isTheirFailure } from './tally.ts'
 
-/** ACTIVE: calls go through. OPEN: refused. HALF-OPEN: one probe goes through. OFF: out of service, refused. */
+/** ACTIVE: calls go through. OPEN: refused. HALF-OPEN: one probe goes through, then a growing share. OFF: refused, by hand. */
 export type BreakerState = 'ACTIVE' | 'OPEN' | 'HALF-OPEN' | 'OFF'
 
 export interface BreakerOptions {
@@ -12,15 +14,32 @@ export interface BreakerOptions {
   /** It never opens on fewer counted calls in the window. */
   readonly minimumCalls: number
   readonly windowMs: number
-  /** How long it stays open the first time. Each failed probe doubles it… */
+  /** How long it stays open the first time. Each failed probe or ramp doubles it, each healthy time of this length halves it… */
   readonly openForMs: number
   /** …up to this. Default: 4 × `openForMs` (DESIGN §16, Breaker). */
   readonly maxOpenForMs?: number | undefined
+  /** A call that takes as long is slow. Absent: none is. */
+  readonly slowMs?: number | undefined
+  /** Percent of slow calls in the window at which it opens. */
+  readonly slowRate?: number | undefined
+}
+
+/** How a breaker stands, for the next life. Moments are milliseconds since the epoch. */
+export interface BreakerSnapshot {
+  readonly state: 'OPEN' | 'OFF'
+  readonly openedAt: number
+  /** When it lets a probe through, or is on again. */
+  readonly until: number
+  /** How long it is open by now. */
+  readonly openForMs: number
+  readonly reason: string
 }
 
 export interface BreakerHooks {
   /** Called after each change, with the reason in words for an operator. Must not throw. */
   onState?(state: BreakerState, reason: string): void
+  /** How it stood in an earlier life: an OPEN keeps its remaining time, an OFF its end. */
+  readonly saved?: BreakerSnapshot | undefined
 }
 
 export interface Breaker {
@@ -30,16 +49,22 @@ export interface Breaker {
    */
   run<T>(call: () => Promise<T>): Promise<T>
   readonly state: BreakerState
-  /** When it opened, in milliseconds since the epoch; undefined while it is ACTIVE. */
+  /** Why it is in this state, in words for an operator. */
+  readonly reason: string
+  /** When it opened or was put out of service, in milliseconds since the epoch; undefined while it is ACTIVE. */
   readonly openedAt: number | undefined
   /** When asking again makes sense, in milliseconds from now; 0 while it is ACTIVE. */
   retryAfterMs(): number
-  /** Takes it out of service for good (OFF): its timer and its listeners are gone, calls are refused. */
+  /** Out of service by hand, for so long. */
+  off(reason: string, forMs: number): void
+  /** By hand: calls go through again, and what was counted is forgotten. */
+  on(): void
+  /** Undefined: ACTIVE, there is nothing to remember. */
+  snapshot(): BreakerSnapshot | undefined
+  /** Takes it out of service for good: its timers and its listeners are gone, calls are refused, nobody is told. */
   dispose(): void
 }
 
-/** The rolling window moves in this many steps. */
-const bucketCount = 10
 /** While a probe is out nobody knows when it ends: callers are told to come back in a second. */
 const probeRetryMs = 1_000
 
@@ -51,16 +76,18 @@ const settled = Promise.resolve()
  * Makes the breaker of one backend operation or one agent (DESIGN §7).
  *
  * It counts only what the other side did: `GatewayError`s of the side `backend` and foreign throws are failures, results
- * are successes. Refusals of our own, mistakes of the caller and a caller who has gone are neither: they move nothing, and
- * a probe that ends so hands its place to the next call. Business faults are values and therefore successes.
+ * are successes, and what takes `slowMs` is slow. Refusals of our own, mistakes of the caller and a caller who has gone are
+ * neither: they move nothing, and a probe that ends so hands its place to the next call. Business faults are values and
+ * therefore successes.
  *
  * Opossum is told outcomes, it does not run calls: what it would count wrongly (rejected, unsettled and late calls, TRAPS)
  * never reaches it. Outcomes of calls begun before the last change of state are dropped.
  */
 export function createBreaker(name: string, options: BreakerOptions, hooks: BreakerHooks = {}): Breaker {
-  const maxOpenForMs = options.maxOpenForMs ?? 4 * options.openForMs
-  const bucketMs = options.windowMs / bucketCount
+  const { openForMs, slowMs = Infinity, slowRate = 100 } = options
+  const maxOpenForMs = options.maxOpenForMs ?? 4 * openForMs
   const buckets = new EventEmitter()
+  const tally = createTally(options.windowMs, () => buckets.emit('rotate'))
   // Opossum keeps this very object and writes to it: one per breaker, never shared. Its `resetTimeout` is read at each
   // opening, which is how the open time grows.
   const settings = {
@@ -68,113 +95,213 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     timeout: false as const,
     errorThresholdPercentage: options.errorRate - 1e-9, // opossum opens above its threshold, we open at it
     volumeThreshold: options.minimumCalls,
-    resetTimeout: options.openForMs,
+    resetTimeout: openForMs,
     rollingCountTimeout: options.windowMs,
-    rollingCountBuckets: bucketCount,
+    rollingCountBuckets: tally.buckets,
     rollingPercentilesEnabled: false,
     enableSnapshots: false,
     rotateBucketController: buckets,
   }
   const circuit = new CircuitBreaker<[Outcome], void>(replay, settings)
+  const ramp = createRamp(openForMs / 4, () => change('ACTIVE', 'it has been well on its way back'))
 
   let state: BreakerState = 'ACTIVE'
+  let reason = 'it has not failed'
   let generation = 0
   let probing = false
   let openedAt: number | undefined
+  let grownMs = openForMs
+  let healthySince = performance.now()
   let halfOpenAt = 0
-  let rotatedAt = performance.now()
-  let lastFailure = ''
+  let opening = ''
+  let offUntil = 0
+  let offTimer: NodeJS.Timeout | undefined
+  let disposed = false
 
   circuit.on('open', () => {
-    const reason =
-      state === 'HALF-OPEN'
-        ? `the probe failed: ${lastFailure}`
-        : `${circuit.stats.failures} of ${circuit.stats.fires} calls failed, the last: ${lastFailure}`
     openedAt = Date.now()
     halfOpenAt = performance.now() + settings.resetTimeout
-    change('OPEN', reason)
+    ramp.stop()
+    change('OPEN', opening)
   })
   circuit.on('halfOpen', () => change('HALF-OPEN', `it was open for ${settings.resetTimeout} ms`))
   circuit.on('close', () => {
-    settings.resetTimeout = options.openForMs
-    openedAt = undefined
-    forget(bucketCount) // else the failures that opened it would open it again at the next one
-    change('ACTIVE', 'the probe succeeded')
+    tally.forget() // else the failures that opened it would open it again at the next one
+    if (state !== 'HALF-OPEN') return
+    ramp.begin()
+    change('HALF-OPEN', 'the probe succeeded: a growing share of the calls goes through')
   })
 
-  function change(to: BreakerState, reason: string): void {
+  function change(to: BreakerState, why: string): void {
     state = to
+    reason = why
     generation += 1
     probing = false
-    hooks.onState?.(to, reason)
+    if (to === 'ACTIVE') {
+      openedAt = undefined
+      healthySince = performance.now()
+      tally.forget()
+    }
+    if (!disposed) hooks.onState?.(to, why)
   }
 
-  /** The window moves when it is looked at: the clock of all breakers is the process's own, and none needs a timer. */
-  function rotate(): void {
-    const due = Math.floor((performance.now() - rotatedAt) / bucketMs)
-    if (due <= 0) return
-    forget(Math.min(due, bucketCount))
-    rotatedAt += due * bucketMs
+  /** Before anything that may open it: for how long, and why. */
+  function openFor(ms: number, why: string): void {
+    grownMs = ms
+    settings.resetTimeout = ms
+    opening = why
   }
 
-  function forget(count: number): void {
-    for (let i = 0; i < count; i += 1) buckets.emit('rotate')
+  function grown(): number {
+    return Math.min(2 * grownMs, maxOpenForMs)
+  }
+
+  function decayed(): number {
+    const healthy = Math.floor((performance.now() - healthySince) / openForMs)
+    return Math.max(openForMs, Math.round(grownMs / 2 ** Math.min(healthy, 32)))
   }
 
   function retryAfterMs(): number {
     if (state === 'OPEN') return Math.max(1, Math.ceil(halfOpenAt - performance.now()))
+    if (state === 'OFF') return Math.max(probeRetryMs, Math.ceil(offUntil - Date.now()))
     return state === 'ACTIVE' ? 0 : probeRetryMs
   }
 
   function refusal(): GatewayError {
-    const why =
-      state === 'HALF-OPEN' ? 'is being probed' : state === 'OPEN' ? 'is failing' : 'is out of service'
+    const why = {
+      ACTIVE: 'is coming back',
+      'HALF-OPEN': ramp.running ? 'is coming back' : 'is being probed',
+      OPEN: 'is failing',
+      OFF: `is out of service (${reason})`,
+    }[state]
     return new GatewayError('BREAKER_OPEN', `${name} ${why}, the call was not made`, {
       retryAfterMs: retryAfterMs(),
       notExecuted: true,
     })
   }
 
+  function admit(): void {
+    if (state === 'ACTIVE') return
+    if (state !== 'HALF-OPEN' || probing || (ramp.running && !ramp.admits())) throw refusal()
+    probing = !ramp.running
+  }
+
   async function run<T>(call: () => Promise<T>): Promise<T> {
-    if (state !== 'ACTIVE') {
-      if (state !== 'HALF-OPEN' || probing) throw refusal()
-      probing = true
-    }
+    admit()
     const begun = generation
+    const at = performance.now()
     let value: T
     try {
       value = await call()
     } catch (thrown) {
       if (begun !== generation) throw thrown
-      if (!isTheirFailure(thrown)) {
-        probing = false
-        throw thrown
-      }
-      rotate()
-      if (state === 'HALF-OPEN') settings.resetTimeout = Math.min(2 * settings.resetTimeout, maxOpenForMs)
-      lastFailure = thrown instanceof Error ? thrown.message : String(thrown)
-      await circuit.fire({ failed: true, thrown }) // rejects with what was thrown
+      if (isTheirFailure(thrown)) await count({ failed: true, thrown }, performance.now() - at)
+      else probing = false
       throw thrown
     }
-    if (begun === generation) {
-      rotate()
-      await circuit.fire(good)
-    }
+    if (begun === generation) await count(good, performance.now() - at)
     return value
   }
 
+  async function count(outcome: Outcome, ms: number): Promise<void> {
+    const isSlow = ms >= slowMs
+    const last = outcome.failed ? messageOf(outcome.thrown) : `it took ${Math.round(ms)} ms`
+    tally.add({ failed: outcome.failed, slow: isSlow })
+    const { calls, failures, slow } = tally
+    if (state === 'HALF-OPEN' && !ramp.running) {
+      if (!outcome.failed && !isSlow) return tell(good)
+      openFor(grown(), `the probe failed: ${last}`)
+      return tell(outcome.failed ? outcome : { failed: true, thrown: undefined })
+    }
+    const isTooSlow = slow * 100 >= slowRate * calls && slow > 0
+    if (state === 'HALF-OPEN') {
+      if (failures * 100 < options.errorRate * calls && !isTooSlow) return
+      openFor(grown(), `it failed again on its way back: ${last}`)
+      circuit.open()
+      return
+    }
+    openFor(decayed(), `${failures} of ${calls} calls failed, the last: ${last}`)
+    healthySince = performance.now() - ((performance.now() - healthySince) % openForMs) // what has decayed, has
+    await tell(outcome)
+    if (state !== 'ACTIVE' || !isTooSlow || calls < options.minimumCalls) return
+    opening = `${slow} of ${calls} calls were slow, the last: ${last}`
+    circuit.open()
+  }
+
+  async function tell(outcome: Outcome): Promise<void> {
+    try {
+      await circuit.fire(outcome)
+    } catch (error) {
+      if (!outcome.failed || error !== outcome.thrown) throw error // it rejects with what was thrown
+    }
+  }
+
+  function reset(): void {
+    clearTimeout(offTimer)
+    ramp.stop()
+    tally.forget()
+  }
+
+  function off(why: string, forMs: number): void {
+    if (disposed) return
+    reset()
+    offUntil = Date.now() + forMs
+    openedAt = Date.now()
+    offTimer = setTimeout(() => on('its time out of service is over'), forMs).unref()
+    change('OFF', why)
+    circuit.close()
+  }
+
+  function on(why: string): void {
+    if (disposed || state === 'ACTIVE') return
+    reset()
+    grownMs = openForMs
+    change('ACTIVE', why)
+    circuit.close()
+  }
+
+  function restore(saved: BreakerSnapshot): void {
+    // SEMANTICS 25: a stored moment is never later than its longest from now.
+    const leftMs = saved.until - Date.now()
+    if (saved.state === 'OFF') {
+      if (leftMs <= 0) return
+      off(saved.reason, leftMs)
+    } else {
+      grownMs = Math.min(Math.max(openForMs, saved.openForMs), maxOpenForMs)
+      settings.resetTimeout = Math.min(Math.max(1, leftMs), grownMs)
+      opening = saved.reason
+      circuit.open()
+    }
+    openedAt = Math.min(saved.openedAt, Date.now())
+  }
+
+  if (hooks.saved !== undefined) restore(hooks.saved)
   return {
     run,
     retryAfterMs,
+    off,
+    on: () => on('it was put into service by hand'),
     get state() {
       return state
+    },
+    get reason() {
+      return reason
     },
     get openedAt() {
       return openedAt
     },
+    snapshot() {
+      if (openedAt === undefined) return undefined
+      // Half-open the next life begins with a probe of its own.
+      const until = state === 'OFF' ? offUntil : Date.now() + (state === 'OPEN' ? retryAfterMs() : 0)
+      return { state: state === 'OFF' ? 'OFF' : 'OPEN', openedAt, until, openForMs: grownMs, reason }
+    },
     dispose() {
-      if (state === 'OFF') return
+      if (disposed) return
+      disposed = true
+      reset()
       circuit.shutdown()
+      offUntil = 0
       change('OFF', 'it was shut down')
     },
   }
@@ -186,10 +313,6 @@ function replay(outcome: Outcome): Promise<void> {
   return settled
 }
 
-function isTheirFailure(thrown: unknown): boolean {
-  if (!(thrown instanceof GatewayError))
-    return !(thrown instanceof DOMException && thrown.name === 'AbortError')
-  if (thrown.code === 'BREAKER_OPEN') return false // somebody's refusal: nobody was asked
-  if (thrown.code === 'DEADLINE_EXCEEDED' && thrown.notExecuted) return false // no time was left to ask
-  return thrown.side === 'backend'
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

@@ -141,7 +141,7 @@ backends:
     Get: {
       safe: true,
       timeoutMs: 1000,
-      breaker: { errorRate: 20, minimumCalls: 10, windowMs: 10_000, openForMs: 60_000 },
+      breaker: { errorRate: 20, minimumCalls: 10, windowMs: 10_000, openForMs: 60_000, slowRate: 50 },
     },
     '*': { idempotent: true, public: true },
     Plain: {},

@@ -110,7 +110,7 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     hash: expect.any(String),
     definition: expect.any(String),
     timeoutMs: 2000,
-    breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000 },
+    breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000, slowRate: 50 },
     retry: { attempts: 3, firstMs: 100, longestMs: 2000 },
     retryBudget: 20,
     connections: 64,

@@ -19,6 +19,9 @@ export async function outcome(breaker: Breaker, call: () => Promise<unknown>): P
   }
 }
 
+/** All steps of the ramp after a good probe (DESIGN §16, Breaker). */
+export const rampMs = (3 * options.openForMs) / 4
+
 export async function open(breaker: Breaker): Promise<void> {
   for (let i = 0; i < options.minimumCalls; i += 1) await outcome(breaker, bad)
   expect(breaker.state).toBe('OPEN')

@@ -1,8 +1,8 @@
-// The breaker beside a small reference model, over any history of calls and time.
+// The breaker beside a small reference model, over any history of calls, time and operators.
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
-import { bad, down, good, options, ours, outcome } from './breaker-calls.ts'
+import { bad, down, good, options as base, ours, outcome } from './breaker-calls.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -11,23 +11,40 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-type Step = number | 'good' | 'bad' | 'ours' | 'begin' | 'endGood' | 'endBad'
+const OFF_MS = 3_000
+const options = { ...base, slowMs: 2_000, slowRate: 60 }
+type Step = number | 'good' | 'bad' | 'slow' | 'ours' | 'begin' | 'endGood' | 'endBad' | 'off' | 'on'
 
-test('it agrees with a small reference model over any history of calls and time', async () => {
+test('it agrees with a small reference model over any history of calls, time and operators', async () => {
   const steps = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom<Step[]>('good', 'bad', 'ours') },
-    { weight: 1, arbitrary: fc.constantFrom<Step[]>('begin', 'endGood', 'endBad') },
-    { weight: 2, arbitrary: fc.constantFrom<Step[]>(100, 999, 1_000, 2_500, 5_000, 12_000) },
+    { weight: 12, arbitrary: fc.constantFrom<Step[]>('good', 'bad', 'bad', 'slow', 'slow', 'ours') },
+    { weight: 4, arbitrary: fc.constantFrom<Step[]>('begin', 'endGood', 'endBad') },
+    { weight: 5, arbitrary: fc.constantFrom<Step[]>(100, 999, 1_000, 1_250, 2_500, 5_000, 12_000) },
+    { weight: 1, arbitrary: fc.constantFrom<Step[]>('off', 'on') },
   )
+  const seen = new Set<string>()
   await fc.assert(
-    fc.asyncProperty(fc.array(steps, { maxLength: 120 }), async (history) => {
-      const breaker = createBreaker('model', options)
+    fc.asyncProperty(fc.array(steps, { maxLength: 120, size: 'max' }), async (history) => {
+      let before = 'ACTIVE'
+      const breaker = createBreaker('model', options, {
+        onState: (state, reason) => {
+          seen.add(`${before} → ${state}`)
+          if (reason.includes('slow')) seen.add('slow')
+          before = state
+        },
+      })
       const model = reference()
       const waiting: { readonly call: PromiseWithResolvers<string>; readonly end: Promise<unknown> }[] = []
       const step = async (what: Step): Promise<boolean> => {
         if (typeof what === 'number') {
           await vi.advanceTimersByTimeAsync(what)
           model.pass(what)
+          return true
+        }
+        if (what === 'off' || what === 'on') {
+          if (what === 'on') breaker.on()
+          else breaker.off('by hand', OFF_MS)
+          model[what]()
           return true
         }
         if (what === 'endGood' || what === 'endBad') {
@@ -45,72 +62,147 @@ test('it agrees with a small reference model over any history of calls and time'
           waiting.push({ call, end: outcome(breaker, () => call.promise) })
           return true
         }
-        const end = await outcome(breaker, { begin: good, good, bad, ours }[what])
-        if (admitted && what !== 'begin') model.end(what, 'newest')
+        const slow = async (): Promise<void> => {
+          await vi.advanceTimersByTimeAsync(options.slowMs)
+          model.pass(options.slowMs)
+        }
+        const end = await outcome(breaker, { begin: good, good, bad, slow, ours }[what])
+        if (admitted && what !== 'begin') model.end(what === 'slow' ? 'good' : what, 'newest')
         return (end === 'BREAKER_OPEN') === !admitted
       }
-      for (const what of history) {
-        expect(await step(what), `admission of ${what} in ${JSON.stringify(history)}`).toBe(true)
-        expect(breaker.state).toBe(model.state())
+      for (const [at, what] of history.entries()) {
+        const where = `${what} at ${at} of ${JSON.stringify(history)}`
+        expect(await step(what), where).toBe(true)
+        expect(breaker.state, where).toBe(model.state())
+        if (breaker.state === 'OPEN') expect(breaker.retryAfterMs(), where).toBe(model.retryAfterMs())
       }
       breaker.dispose()
     }),
     { numRuns: 300 },
   )
+  // A model that never gets anywhere proves nothing.
+  expect([...seen].toSorted()).toEqual(
+    [
+      'ACTIVE → OFF',
+      'ACTIVE → OPEN',
+      'HALF-OPEN → ACTIVE',
+      'HALF-OPEN → HALF-OPEN',
+      'HALF-OPEN → OFF',
+      'HALF-OPEN → OPEN',
+      'OFF → ACTIVE',
+      'OFF → OFF',
+      'OPEN → ACTIVE',
+      'OPEN → HALF-OPEN',
+      'OPEN → OFF',
+      'slow',
+    ].toSorted(),
+  )
 })
+
+interface Counted {
+  readonly bucket: number
+  readonly bad: boolean
+  readonly slow: boolean
+}
 
 /** The rules of the breaker in the plainest words: a list of counted calls, each with the tenth of the window it fell in. */
 function reference() {
+  const { openForMs, minimumCalls, errorRate, slowMs, slowRate } = options
+  const shares = [0.01, 0.05, 0.25]
   let now = 0
   let state = 'ACTIVE'
-  let openForMs = options.openForMs
+  let openFor = openForMs
+  let healthySince = 0
   let until = 0
   let era = 0
   let probing = false
-  let counted: { readonly bucket: number; readonly bad: boolean }[] = []
-  const begun: number[] = []
+  let ramp: { step: number; until: number; credit: number } | undefined
+  let counted: Counted[] = []
+  const begun: { readonly era: number; readonly at: number }[] = []
   const turn = (to: string): void => {
     state = to
     era += 1
     probing = false
   }
-  const openNow = (): void => {
-    until = now + openForMs
+  const openNow = (ms: number): void => {
+    openFor = ms
+    until = now + ms
+    ramp = undefined
     turn('OPEN')
   }
+  const activeAt = (moment: number): void => {
+    ramp = undefined
+    healthySince = moment
+    counted = []
+    turn('ACTIVE')
+  }
+  const isOver = (which: 'bad' | 'slow', rate: number): boolean =>
+    counted.some((call) => call[which]) &&
+    (counted.filter((call) => call[which]).length / counted.length) * 100 >= rate
+  const doubled = (): number => Math.min(2 * openFor, 4 * openForMs)
   return {
     state: () => state,
+    retryAfterMs: () => until - now,
+    off() {
+      until = now + OFF_MS
+      ramp = undefined
+      counted = []
+      turn('OFF')
+    },
+    on() {
+      if (state === 'ACTIVE') return
+      openFor = openForMs
+      activeAt(now)
+    },
     pass(ms: number) {
       now += ms
       if (state === 'OPEN' && now >= until) turn('HALF-OPEN')
+      if (state === 'OFF' && now >= until) {
+        openFor = openForMs
+        activeAt(until)
+      }
+      while (ramp !== undefined && now >= ramp.until) {
+        if (ramp.step === 2) activeAt(ramp.until)
+        else ramp = { step: ramp.step + 1, until: ramp.until + openForMs / 4, credit: 1 }
+      }
     },
     begin(): boolean {
-      if (state === 'OPEN' || (state === 'HALF-OPEN' && probing)) return false
-      probing = state === 'HALF-OPEN'
-      begun.push(era)
+      if (state === 'OPEN' || state === 'OFF' || probing) return false
+      if (ramp !== undefined && ramp.credit < 1) {
+        ramp.credit += shares[ramp.step] ?? 1
+        return false
+      }
+      if (ramp !== undefined) ramp.credit -= 1
+      probing = state === 'HALF-OPEN' && ramp === undefined
+      begun.push({ era, at: now })
       return true
     },
     end(how: 'good' | 'bad' | 'ours', which: 'oldest' | 'newest') {
-      const of = which === 'oldest' ? begun.shift() : begun.pop()
-      if (of !== era) return
+      const call = which === 'oldest' ? begun.shift() : begun.pop()
+      if (call === undefined || call.era !== era) return
       if (how === 'ours') {
         probing = false
-      } else if (state === 'HALF-OPEN') {
-        if (how === 'good') {
-          openForMs = options.openForMs
-          counted = []
-          turn('ACTIVE')
-        } else {
-          openForMs = Math.min(2 * openForMs, 4 * options.openForMs)
-          openNow()
-        }
-      } else {
-        const bucket = Math.floor(now / 1_000)
-        counted = [...counted.filter((call) => bucket - call.bucket < 10), { bucket, bad: how === 'bad' }]
-        const failures = counted.filter((call) => call.bad).length
-        const rate = (failures / counted.length) * 100
-        if (how === 'bad' && counted.length >= options.minimumCalls && rate >= options.errorRate) openNow()
+        return
       }
+      const bucket = Math.floor(now / 1_000)
+      const slow = now - call.at >= slowMs
+      counted = [...counted.filter((each) => bucket - each.bucket < 10), { bucket, bad: how === 'bad', slow }]
+      if (state === 'HALF-OPEN' && ramp === undefined) {
+        if (how === 'bad' || slow) return openNow(doubled())
+        counted = []
+        ramp = { step: 0, until: now + openForMs / 4, credit: 1 }
+        return turn('HALF-OPEN')
+      }
+      if (state === 'HALF-OPEN') {
+        if (isOver('bad', errorRate) || isOver('slow', slowRate)) openNow(doubled())
+        return
+      }
+      while (now - healthySince >= openForMs) {
+        healthySince += openForMs
+        openFor = Math.max(openForMs, openFor / 2)
+      }
+      if (counted.length < minimumCalls) return
+      if ((how === 'bad' && isOver('bad', errorRate)) || isOver('slow', slowRate)) openNow(openFor)
     },
   }
 }

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
-import { bad, down, good, open, options, outcome } from './breaker-calls.ts'
+import { bad, down, good, open, options, outcome, rampMs } from './breaker-calls.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -37,6 +37,7 @@ test('half-open admits one probe: 1,000 callers, 1 call (TRAPS opossum)', async 
   const ended = await Promise.all(callers)
   expect(calls).toBe(1)
   expect(ended.filter((end) => end === 'BREAKER_OPEN')).toHaveLength(999)
+  await vi.advanceTimersByTimeAsync(rampMs)
   expect(breaker.state).toBe('ACTIVE')
 })
 
@@ -52,6 +53,7 @@ test('a probe that never settles cannot hold it: the deadline is inside (TRAPS o
   expect(breaker.state).toBe('OPEN')
   await vi.advanceTimersByTimeAsync(10_000)
   expect(await outcome(breaker, good)).toBe('ok')
+  await vi.advanceTimersByTimeAsync(rampMs)
   expect(breaker.state).toBe('ACTIVE')
 })
 
@@ -67,6 +69,7 @@ test.each([
     await outcome(breaker, () => Promise.reject(thrown))
     expect(breaker.state).toBe('HALF-OPEN')
     expect(await outcome(breaker, good)).toBe('ok')
+    await vi.advanceTimersByTimeAsync(rampMs)
     expect(breaker.state).toBe('ACTIVE')
   },
 )
@@ -120,6 +123,7 @@ test('300 refused calls while open do not dilute the next count (TRAPS opossum: 
   for (let i = 0; i < 300; i += 1) await outcome(breaker, good)
   await vi.advanceTimersByTimeAsync(100)
   await outcome(breaker, good)
+  await vi.advanceTimersByTimeAsync(100)
   await open(breaker)
   expect(breaker.openedAt).toBe(Date.now())
 })
@@ -156,6 +160,7 @@ test('a business fault is a value and closes it (TRAPS opossum: errorFilter)', a
   await open(failing)
   await vi.advanceTimersByTimeAsync(5_000)
   await outcome(failing, () => Promise.resolve(fault))
+  await vi.advanceTimersByTimeAsync(rampMs)
   expect(failing.state).toBe('ACTIVE')
 })
 
@@ -185,6 +190,7 @@ test('openedAt is the moment it opened, not the moment it was made (TRAPS opossu
   await vi.advanceTimersByTimeAsync(5_000)
   expect(breaker.openedAt).toBe(Date.now() - 5_000)
   await outcome(breaker, good)
+  await vi.advanceTimersByTimeAsync(rampMs)
   expect(breaker.openedAt).toBeUndefined()
 })
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
-import { bad, down, good, open, options, outcome } from './breaker-calls.ts'
+import { bad, down, good, open, options, outcome, rampMs } from './breaker-calls.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -95,12 +95,13 @@ test('a foreign throw counts, a caller who has gone and a deadline that left no 
   expect(breaker.state).toBe('OPEN')
 })
 
-test('one success closes it in half-open, and the failures that opened it are forgotten', async () => {
+test('a good probe and its ramp close it, and the failures that opened it are forgotten', async () => {
   const breaker = createBreaker('orders.GetOrder', options)
   await open(breaker)
   await vi.advanceTimersByTimeAsync(5_000)
   expect(breaker.state).toBe('HALF-OPEN')
   expect(await outcome(breaker, good)).toBe('ok')
+  await vi.advanceTimersByTimeAsync(rampMs)
   expect(breaker.state).toBe('ACTIVE')
   expect(breaker.retryAfterMs()).toBe(0)
   await outcome(breaker, bad)
@@ -126,7 +127,7 @@ test('the window is as long as it says, however the calls fall in it', async () 
   expect(breaker.state).toBe('ACTIVE')
 })
 
-test('the open time doubles with each failed probe to 4 × openFor, and begins anew after a success (DESIGN §16)', async () => {
+test('the open time doubles with each failed probe to 4 × openFor, and halves with each healthy openFor (DESIGN §16)', async () => {
   const breaker = createBreaker('orders.GetOrder', options)
   await open(breaker)
   const waited: number[] = []
@@ -139,10 +140,143 @@ test('the open time doubles with each failed probe to 4 × openFor, and begins a
     await outcome(breaker, bad)
   }
   expect(waited).toEqual([5_000, 10_000, 20_000, 20_000, 20_000])
-  await vi.advanceTimersByTimeAsync(20_000)
-  await outcome(breaker, good)
+  const back = async (healthyMs: number): Promise<number> => {
+    await vi.advanceTimersByTimeAsync(breaker.retryAfterMs())
+    await outcome(breaker, good)
+    await vi.advanceTimersByTimeAsync(rampMs + healthyMs)
+    await open(breaker)
+    return breaker.retryAfterMs()
+  }
+  expect(await back(0)).toBe(20_000)
+  expect(await back(5_000)).toBe(10_000)
+  expect(await back(9_999)).toBe(5_000)
+  expect(await back(60_000)).toBe(5_000)
+})
+
+test('the way back: one probe, then 1 %, 5 %, 25 % of the calls, each for a quarter of openFor and at least one (DESIGN §16)', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
   await open(breaker)
-  expect(breaker.retryAfterMs()).toBe(5_000)
+  await vi.advanceTimersByTimeAsync(5_000)
+  const through = async (calls: number): Promise<number> => {
+    let count = 0
+    for (let n = 0; n < calls; n += 1) if ((await outcome(breaker, good)) === 'ok') count += 1
+    return count
+  }
+  expect(await through(1)).toBe(1)
+  const shares: number[] = []
+  for (let step = 0; step < 3; step += 1) {
+    expect(breaker.state).toBe('HALF-OPEN')
+    shares.push(await through(1_000))
+    await vi.advanceTimersByTimeAsync(1_250)
+  }
+  const [one = 0, five = 0, quarter = 0] = shares
+  expect(Math.abs(one - 10)).toBeLessThanOrEqual(1)
+  expect(Math.abs(five - 50)).toBeLessThanOrEqual(3)
+  expect(Math.abs(quarter - 250)).toBeLessThanOrEqual(51) // a share of those refused before
+  expect(breaker.state).toBe('ACTIVE')
+  expect(await through(100)).toBe(100)
+})
+
+test('a failure on the way back opens it again for twice as long; a caller refused there is told so', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
+  await open(breaker)
+  await vi.advanceTimersByTimeAsync(5_000)
+  await outcome(breaker, good)
+  await outcome(breaker, good)
+  await expect(breaker.run(good)).rejects.toMatchObject({
+    message: 'orders.GetOrder is coming back, the call was not made',
+    retryAfterMs: 1_000,
+  })
+  await vi.advanceTimersByTimeAsync(1_250)
+  await outcome(breaker, bad)
+  expect(breaker.state).toBe('OPEN')
+  expect(breaker.retryAfterMs()).toBe(10_000)
+})
+
+test('slow answers open it at their own rate, and a slow probe is a failed one; without slowMs nothing is slow', async () => {
+  const slow = async (): Promise<string> => {
+    await vi.advanceTimersByTimeAsync(3_000)
+    return 'late'
+  }
+  const breaker = createBreaker('orders.GetOrder', {
+    ...options,
+    windowMs: 60_000,
+    slowMs: 2_000,
+    slowRate: 50,
+  })
+  for (const call of [good, slow, good]) await outcome(breaker, call)
+  expect(breaker.state).toBe('ACTIVE')
+  expect(await outcome(breaker, slow)).toBe('late')
+  expect(breaker.state).toBe('OPEN')
+  expect(breaker.reason).toBe('2 of 4 calls were slow, the last: it took 3000 ms')
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(await outcome(breaker, slow)).toBe('late')
+  expect(breaker.state).toBe('OPEN')
+  expect(breaker.reason).toBe('the probe failed: it took 3000 ms')
+  const patient = createBreaker('patient', options)
+  for (let n = 0; n < 20; n += 1) await outcome(patient, slow)
+  expect(patient.state).toBe('ACTIVE')
+})
+
+test('OFF by hand: refused with its reason until its time is over or it is put back', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
+  breaker.off('maintenance until noon', 60_000)
+  expect(breaker.state).toBe('OFF')
+  await expect(breaker.run(good)).rejects.toMatchObject({
+    code: 'BREAKER_OPEN',
+    notExecuted: true,
+    retryAfterMs: 60_000,
+    message: 'orders.GetOrder is out of service (maintenance until noon), the call was not made',
+  })
+  await vi.advanceTimersByTimeAsync(59_999)
+  expect(breaker.state).toBe('OFF')
+  await vi.advanceTimersByTimeAsync(1)
+  expect(breaker.state).toBe('ACTIVE')
+  await open(breaker)
+  breaker.off('again', 60_000)
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(breaker.state).toBe('OFF') // the end of the open time is not the end of this
+  breaker.on()
+  expect(breaker.state).toBe('ACTIVE')
+  expect(await outcome(breaker, good)).toBe('ok')
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(breaker.state).toBe('ACTIVE')
+})
+
+test('a restored OPEN keeps its remaining time and how often it had doubled, a restored OFF its end (DESIGN §16)', async () => {
+  const first = createBreaker('a', options)
+  await open(first)
+  await vi.advanceTimersByTimeAsync(5_000)
+  await outcome(first, bad)
+  const openedAt = first.openedAt
+  await vi.advanceTimersByTimeAsync(4_000)
+  const saved = first.snapshot()
+  first.dispose()
+  await vi.advanceTimersByTimeAsync(1_000)
+  const next = createBreaker('a', options, { saved })
+  expect([next.state, next.retryAfterMs(), next.openedAt]).toEqual(['OPEN', 5_000, openedAt])
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(next.state).toBe('HALF-OPEN')
+  const late = createBreaker('a', options, { saved: next.snapshot() })
+  await vi.advanceTimersByTimeAsync(1)
+  expect(late.state).toBe('HALF-OPEN')
+  await outcome(late, bad)
+  expect(late.retryAfterMs()).toBe(20_000)
+  late.off('by hand', 10_000)
+  const off = createBreaker('a', options, { saved: late.snapshot() })
+  expect([off.state, off.reason, off.retryAfterMs()]).toEqual(['OFF', 'by hand', 10_000])
+  const put = off.snapshot()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(createBreaker('a', options, { saved: put }).state).toBe('ACTIVE')
+  expect(createBreaker('a', options).snapshot()).toBeUndefined()
+})
+
+test('SEMANTICS 25: a stored moment is never later than its longest from now', () => {
+  const far = Date.now() + 1e12
+  const saved = { state: 'OPEN', openedAt: far, until: far, openForMs: 1e12, reason: 'x' } as const
+  const breaker = createBreaker('a', options, { saved })
+  expect(breaker.retryAfterMs()).toBe(20_000)
+  expect(breaker.openedAt).toBe(Date.now())
 })
 
 test('each change of state is told once, with a reason an operator understands', async () => {
@@ -155,14 +289,15 @@ test('each change of state is told once, with a reason an operator understands',
   await outcome(breaker, bad)
   await vi.advanceTimersByTimeAsync(10_000)
   await outcome(breaker, good)
+  await vi.advanceTimersByTimeAsync(rampMs)
   breaker.dispose()
   expect(told).toEqual([
     'OPEN: 4 of 4 calls failed, the last: orders answers 500',
     'HALF-OPEN: it was open for 5000 ms',
     'OPEN: the probe failed: orders answers 500',
     'HALF-OPEN: it was open for 10000 ms',
-    'ACTIVE: the probe succeeded',
-    'OFF: it was shut down',
+    'HALF-OPEN: the probe succeeded: a growing share of the calls goes through',
+    'ACTIVE: it has been well on its way back',
   ])
 })
 

@@ -73,7 +73,7 @@ test('one set of parameters is invalidated for everybody, and nothing beside it'
 test('it never holds more entries or bytes than it may, and an answer beyond the bound is not kept', async () => {
   const step = fc.record({ key: fc.integer({ min: 0, max: 30 }), size: fc.integer({ min: 0, max: 3000 }) })
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       await using cache = await open({ maxEntries: 5, maxBytes: 4000 })
       for (const { key, size } of steps) {
         keep(cache, `k${key}`, 'x'.repeat(size))

@@ -1,0 +1,77 @@
+// What a breaker counts: the calls of a rolling window, how many failed, how many were slow.
+import { GatewayError } from '../api.ts'
+
+export interface Tally {
+  /** The window moves in this many steps. */
+  readonly buckets: number
+  readonly calls: number
+  readonly failures: number
+  readonly slow: number
+  add(call: { readonly failed: boolean; readonly slow: boolean }): void
+  forget(): void
+}
+
+const BUCKETS = 10
+
+interface Bucket {
+  calls: number
+  failures: number
+  slow: number
+}
+
+/** The window moves when something is added: the clock of all breakers is the process's own, and none needs a timer. */
+export function createTally(windowMs: number, onRotate: () => void): Tally {
+  const bucketMs = windowMs / BUCKETS
+  let window: Bucket[] = [empty()]
+  let rotatedAt = performance.now()
+
+  function rotate(steps: number): void {
+    for (let step = 0; step < Math.min(steps, BUCKETS); step += 1) {
+      window = [empty(), ...window.slice(0, BUCKETS - 1)]
+      onRotate()
+    }
+  }
+
+  function sum(of: keyof Bucket): number {
+    return window.reduce((total, bucket) => total + bucket[of], 0)
+  }
+
+  return {
+    buckets: BUCKETS,
+    get calls() {
+      return sum('calls')
+    },
+    get failures() {
+      return sum('failures')
+    },
+    get slow() {
+      return sum('slow')
+    },
+    add({ failed, slow }) {
+      const due = Math.floor((performance.now() - rotatedAt) / bucketMs)
+      if (due > 0) {
+        rotate(due)
+        rotatedAt += due * bucketMs
+      }
+      const [now] = window
+      if (now === undefined) return
+      now.calls += 1
+      if (failed) now.failures += 1
+      if (slow) now.slow += 1
+    },
+    forget: () => rotate(BUCKETS),
+  }
+}
+
+function empty(): Bucket {
+  return { calls: 0, failures: 0, slow: 0 }
+}
+
+/** Whether it is the other side's doing: not our own refusals, not the caller's mistakes, not a caller who has gone. */
+export function isTheirFailure(thrown: unknown): boolean {
+  if (!(thrown instanceof GatewayError))
+    return !(thrown instanceof DOMException && thrown.name === 'AbortError')
+  if (thrown.code === 'BREAKER_OPEN') return false // somebody's refusal: nobody was asked
+  if (thrown.code === 'DEADLINE_EXCEEDED' && thrown.notExecuted) return false // no time was left to ask
+  return thrown.side === 'backend'
+}

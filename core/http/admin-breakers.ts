@@ -1,0 +1,48 @@
+// `/admin/v1/breakers`: how each stands, and putting one out of service and back; `/admin/v1/events`: what has changed lately.
+import type { Hono } from 'hono'
+import { z } from 'zod'
+import { GatewayError } from '../api.ts'
+import type { Json } from '../api.ts'
+import { adminBody } from './admin-body.ts'
+
+export interface BreakerAdmin {
+  breakers(): Json
+  /** Resolves the names it was done to, when the next life knows it too. Throws `NOT_FOUND`. */
+  off(name: string, how: { readonly reason: string; readonly forMs: number }): Promise<readonly string[]>
+  on(name: string): Promise<readonly string[]>
+  events(page: { readonly after: number; readonly limit: number }): Json
+}
+
+const HOUR_MS = 3_600_000
+const WEEK_MS = 168 * HOUR_MS
+const name = z.string().min(1).max(400)
+const offBody = z.strictObject({
+  name,
+  reason: z.string().trim().min(1, 'say why: whoever comes next reads it').max(200),
+  forMs: z.int().min(1000).max(WEEK_MS).default(HOUR_MS),
+})
+const onBody = z.strictObject({ name })
+
+const MAX_EVENTS = 1000
+
+export function breakerPages(app: Hono, source: BreakerAdmin): void {
+  app.get('/admin/v1/breakers', () => Response.json(source.breakers()))
+  app.post('/admin/v1/breakers/off', async (c) => {
+    const { name: which, reason, forMs } = await adminBody(offBody, c.req.raw)
+    return Response.json({ names: await source.off(which, { reason, forMs }) })
+  })
+  app.post('/admin/v1/breakers/on', async (c) => {
+    const { name: which } = await adminBody(onBody, c.req.raw)
+    return Response.json({ names: await source.on(which) })
+  })
+  app.get('/admin/v1/events', (c) => {
+    const after = whole('after', c.req.query('after') ?? '0', Number.MAX_SAFE_INTEGER)
+    const limit = whole('limit', c.req.query('limit') ?? '100', MAX_EVENTS)
+    return Response.json(source.events({ after, limit }))
+  })
+}
+
+function whole(what: string, text: string, most: number): number {
+  if (/^\d{1,16}$/u.test(text) && Number(text) <= most) return Number(text)
+  throw new GatewayError('DECODE_FAILED', `${what} must be a whole number from 0 to ${most}`)
+}

@@ -1,0 +1,78 @@
+// What protects the calls and lives longer than a generation: the fallback cache, how the breakers stand, what operators are told.
+import type { Hono } from 'hono'
+import type { Log } from './api.ts'
+import { loadBreakers } from './breakers.ts'
+import type { BreakerChange, Surroundings } from './components.ts'
+import { createOperatorEvents } from './events.ts'
+import type { Generation } from './generation.ts'
+import { openFallbackCache } from './guard/cache.ts'
+import type { FallbackCache } from './guard/cache.ts'
+import type { GatewayMetrics } from './http/metrics.ts'
+import { operatorPages } from './operate.ts'
+import type { GenerationSettings } from './settings.ts'
+import type { Store } from './store/store.ts'
+
+export interface ProtectionOptions {
+  readonly store: Store
+  readonly log: { child(name: string): Log }
+  readonly metrics: GatewayMetrics
+  /** Where the fallback cache is kept; absent: in memory alone. */
+  readonly cacheFile: string | undefined
+}
+
+export interface Protection extends AsyncDisposable {
+  /** Before a generation of these settings is built. */
+  prepare(settings: ProtectedSettings): Promise<void>
+  readonly fallback: Surroundings['fallback']
+  readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
+  onBreaker(change: BreakerChange): void
+  /** Of `/admin/v1`. */
+  pages(generation: () => Generation): readonly ((app: Hono) => void)[]
+}
+
+export interface ProtectedSettings extends GenerationSettings {
+  readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+}
+
+export async function createProtection(options: ProtectionOptions): Promise<Protection> {
+  const { store, log, metrics, cacheFile } = options
+  const breakers = await loadBreakers(store, log.child('breaker'))
+  const events = createOperatorEvents(Date.now)
+  let cache: FallbackCache | undefined
+
+  metrics.onScrape(() => {
+    const kept = cache?.figures() ?? []
+    metrics.cacheEntries.set(kept.reduce((sum, { entries }) => sum + entries, 0))
+    metrics.cacheBytes.set(kept.reduce((sum, { bytes }) => sum + bytes, 0))
+  })
+
+  return {
+    /** The cache is opened for the first operation that needs it, with the bounds of that moment. */
+    async prepare({ backends, cache: bounds }) {
+      const isNeeded = Object.values(backends).some(({ operations }) =>
+        Object.values(operations).some((said) => said.cache !== undefined || said.static !== undefined),
+      )
+      if (!isNeeded || cache !== undefined) return
+      cache = await openFallbackCache({
+        ...(cacheFile !== undefined && { file: cacheFile }),
+        ...bounds,
+        log: log.child('cache'),
+        now: Date.now,
+      })
+    },
+    get fallback() {
+      return cache && { cache, onServed: metrics.served }
+    },
+    savedBreaker: (owner, operation) => breakers.saved(owner, operation),
+    onBreaker({ owner, operation, state, reason, snapshot }) {
+      metrics.breakerState.set(state.toLowerCase(), owner, operation)
+      log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
+      events.add('breaker', { owner, operation, state, reason })
+      breakers.keep(owner, operation, snapshot)
+    },
+    pages: (generation) => operatorPages({ generation, cache: () => cache, breakers, events }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([cache?.[Symbol.asyncDispose](), breakers.flushed()])
+    },
+  }
+}

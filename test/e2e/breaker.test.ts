@@ -1,0 +1,188 @@
+// The breaker on a whole gateway (DESIGN §7, §16): over restarts and generations, by hand, and told to operators.
+import { execFile } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
+import { startGateway, until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { handBackend } from '../support/parts.ts'
+import { metric, post } from '../support/rest.ts'
+
+const yaml = (more = ''): string => `
+channels: { web: { adapter: rest } }
+backends:
+  erp:
+    adapter: erp
+    timeout: 2s
+    retry: { attempts: 1 }
+    breaker: { minimumCalls: 4, openFor: 1m${more} }
+routes: [{ backend: erp }]
+`
+const token = { authorization: 'Bearer test-admin-token' }
+
+function erp() {
+  const backend = handBackend('erp', { Look: { safe: true }, Other: { safe: true } }, async () => ({
+    data: 'ok',
+  }))
+  const fail = (): void => {
+    backend.call = async () => {
+      throw new GatewayError('BACKEND_FAILED', 'connection refused', { notExecuted: true })
+    }
+  }
+  const mend = (): void => {
+    backend.call = async () => ({ data: 'ok' })
+  }
+  return { backend, fail, mend }
+}
+const ask = (house: Pick<House, 'base'>, operation = 'Look') =>
+  post<{ code?: string; detail?: string }>(`${house.base}/v1/requests/${operation}`, {})
+const admin = async (house: House, path: string, body?: unknown): Promise<unknown> => {
+  const method = body === undefined ? 'GET' : 'POST'
+  const init = body === undefined ? {} : { body: JSON.stringify(body) }
+  const response = await fetch(`${house.base}/admin/v1/${path}`, {
+    method,
+    headers: { ...token, 'content-type': 'application/json' },
+    ...init,
+  })
+  return response.json()
+}
+
+test('each change is an event, a metric and a log line', async () => {
+  const { backend, fail } = erp()
+  fail()
+  await using house = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+  for (let n = 0; n < 4; n++) await ask(house)
+  const refused = await ask(house)
+  expect([refused.status, refused.body.code]).toEqual([503, 'BREAKER_OPEN'])
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50)
+  const reason = '4 of 4 calls failed, the last: connection refused'
+  expect(await admin(house, 'events')).toMatchObject({
+    events: [{ n: 1, type: 'breaker', data: { owner: 'erp', operation: 'Look', state: 'OPEN', reason } }],
+    next: 1,
+    missed: false,
+  })
+  expect(await admin(house, 'events?after=1')).toEqual({ events: [], next: 1, missed: false })
+  const series = 'dragoman_breaker_state{backend="erp",operation="Look",state="open"}'
+  expect(await metric(house.base, series)).toBe(1)
+  expect(house.log()).toContain('breaker OPEN')
+  expect(await admin(house, 'breakers')).toContainEqual(
+    expect.objectContaining({ name: 'erp.Look', state: 'OPEN', reason }),
+  )
+})
+
+test('an open breaker is open after a restart, with what is left of its time, and after a reload', async () => {
+  const { backend, fail, mend } = erp()
+  fail()
+  const first = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+  for (let n = 0; n < 4; n++) await ask(first)
+  const before = (await admin(first, 'breakers')) as { openedAt: string }[]
+  await first.reload(yaml(', errorRate: 60'))
+  expect((await ask(first)).status).toBe(503)
+  await until(async () => {
+    const { value } = await first.store.value({ key: 'core/breakers' })
+    return value === undefined ? undefined : true
+  })
+  await first.crash()
+  mend()
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [backend.adapter],
+    directory: first.directory,
+  })
+  const calls = backend.calls.length
+  expect((await ask(house)).status).toBe(503)
+  expect(backend.calls).toHaveLength(calls)
+  const after = (await admin(house, 'breakers')) as { openedAt: string; retryAfterMs: number }[]
+  expect(after[0]?.openedAt).toBe(before[0]?.openedAt)
+  expect(after[0]?.retryAfterMs).toBeLessThan(60_000)
+  expect((await ask(house, 'Other')).status).toBe(200)
+})
+
+test('OFF by hand: refused with its reason, for operations nobody has called too, over a restart, until ON', async () => {
+  const { backend } = erp()
+  const first = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+  const off = { name: 'erp', reason: 'maintenance until noon', forMs: 3_600_000 }
+  expect(await admin(first, 'breakers/off', off)).toMatchObject({ names: ['erp.*'] })
+  const refused = await ask(first)
+  expect(refused.body.detail).toContain('erp.Look is out of service (maintenance until noon)')
+  await first.crash()
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [backend.adapter],
+    directory: first.directory,
+  })
+  expect((await ask(house, 'Other')).status).toBe(503)
+  expect(backend.calls).toEqual([])
+  expect(await admin(house, 'breakers/on', { name: 'erp' })).toMatchObject({ names: ['erp.*', 'erp.Other'] })
+  expect((await ask(house, 'Other')).status).toBe(200)
+  expect((await ask(house, 'Look')).status).toBe(200)
+})
+
+test.each([
+  ['off', { name: 'erp.Look' }, /reason/u],
+  ['off', { name: 'erp.Look', reason: ' ' }, /say why/u],
+  ['off', { name: 'erp.Look', reason: 'x', forMs: 1e12 }, /forMs/u],
+  ['off', { name: 'nobody', reason: 'x' }, /no backend or agent is named/u],
+  ['on', { name: 'erp.Nothing' }, /has no operation "Nothing"/u],
+  ['on', [], /the body/u],
+])('%s %j is refused in words', async (which, body, why) => {
+  await using house = await openHouse({ yaml: yaml(), adapters: [erp().backend.adapter] })
+  expect(await admin(house, `breakers/${which}`, body)).toMatchObject({ detail: expect.stringMatching(why) })
+})
+
+test('half-open, 300 callers are one probe; the others are refused at once', async () => {
+  const { backend, fail } = erp()
+  fail()
+  const quick = yaml().replace('openFor: 1m', 'openFor: 300ms').replace('timeout: 2s', 'timeout: 40s')
+  await using house = await openHouse({ yaml: quick, adapters: [backend.adapter] })
+  for (let n = 0; n < 4; n++) await ask(house)
+  const calls = backend.calls.length
+  await until(() => (house.log().includes('breaker HALF-OPEN') ? true : undefined))
+  const held = Promise.withResolvers<{ data: string }>()
+  backend.call = () => held.promise
+  let refused = 0
+  const all = Promise.all(
+    Array.from({ length: 300 }, async () => {
+      const { status } = await ask(house)
+      if (status === 503) refused += 1
+      return status
+    }),
+  )
+  await until(() => (refused === 299 ? true : undefined))
+  expect(backend.calls.length - calls).toBe(1)
+  held.resolve({ data: 'ok' })
+  expect((await all).filter((status) => status === 200)).toHaveLength(1)
+})
+
+test('dragoman breaker: list, off with a reason, on', async () => {
+  await using gateway = await startGateway({
+    yaml: `
+channels: { web: { adapter: rest } }
+backends: { orders: { adapter: rest, url: http://127.0.0.1:9, operations: { Look: { method: GET } } } }
+routes: [{ backend: orders }]
+`,
+  })
+  const run = async (...args: readonly string[]): Promise<string> => {
+    const bin = resolve(import.meta.dirname, '../../bin/dragoman.ts')
+    const where = [
+      '--config',
+      join(gateway.directory, 'gateway.yaml'),
+      '--data',
+      join(gateway.directory, 'data'),
+    ]
+    return (await promisify(execFile)(process.execPath, [bin, ...args, ...where])).stdout
+  }
+  expect(await run('breaker')).toContain('Nothing has been called yet')
+  expect(await run('breaker', 'off', 'orders.Look', '--reason', 'maintenance', '--for', '30m')).toBe(
+    'OFF for 30m: orders.Look\n',
+  )
+  expect(await run('breaker')).toMatch(/orders\.Look +OFF +20\S+ +maintenance/u)
+  expect((await ask(gateway)).body.detail).toContain('out of service (maintenance)')
+  expect(await run('breaker', 'on', 'orders.Look')).toBe('ACTIVE: orders.Look\n')
+  await expect(run('breaker', 'off', 'orders.Look', '--reason', 'x', '--for', 'soon')).rejects.toThrow(
+    /no duration/u,
+  )
+  await expect(run('breaker', 'off', 'orders.Look')).rejects.toThrow(/--reason/u)
+})
