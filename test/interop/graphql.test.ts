@@ -1,0 +1,290 @@
+// Clients nobody here wrote (graphql-request, urql, graphql-ws, curl) before the gateway, a graphql-yoga server nobody here set up behind it.
+import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+
+import { Client, cacheExchange, fetchExchange, subscriptionExchange } from '@urql/core'
+import { GraphQLClient } from 'graphql-request'
+import { createClient } from 'graphql-ws'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { startBot } from '../support/bot.ts'
+import type { Bot } from '../support/bot.ts'
+import { startGateway, until } from '../support/gateway.ts'
+import type { GatewayProcess } from '../support/gateway.ts'
+
+const schema = /* GraphQL */ `
+  scalar Long
+  type Line {
+    sku: ID!
+    quantity: Int!
+  }
+  type Order {
+    orderNo: ID!
+    id: Long
+    total: Float
+    customer: String
+    lines: [Line!]
+  }
+  input LineInput {
+    sku: ID!
+    quantity: Int!
+    price: Float
+  }
+  type Ticket {
+    id: ID!
+    reply: Reply
+  }
+  type Reply {
+    text: String
+  }
+  type Query {
+    order(no: ID!): Order
+    points(no: ID!): Order
+    slow: String
+  }
+  type Mutation {
+    create(customer: String!, lines: [LineInput!]!): Order
+    ask(customer: ID!, text: String!): Ticket
+  }
+`
+
+const yaml = (): string => `
+channels:
+  app: { adapter: graphql }
+  shop:
+    adapter: graphql
+    path: /shop/graphql
+    schema: ./shop.graphql
+    operations:
+      order: { kind: request }
+      points: { kind: request }
+      slow: { kind: request }
+      create: { kind: request }
+      ask: { kind: message, sender: customer, text: text }
+backends:
+  business:
+    adapter: graphql
+    url: ${url}
+    timeout: 1s
+    operations:
+      order:
+        document: |
+          query($no: ID!) { order(no: $no) { orderNo id total customer lines { sku quantity } } }
+        result: order
+        faults: [NO_SUCH_ORDER]
+      points: { document: "query($no: ID!) { order(no: $no) { orderNo points } }", result: order, errors: partial }
+      slow: { document: "{ slow }", result: slow }
+      create:
+        document: "mutation($customer: String!, $lines: [LineInput!]!) { create(customer: $customer, lines: $lines) { orderNo id total customer lines { sku quantity } } }"
+        result: create
+agents:
+  bot: { adapter: webhook, url: ${bot.url} }
+routes:
+  - { when: "kind = 'request'", backend: business }
+  - { agent: bot }
+`
+
+let business: ChildProcess
+let gateway: GatewayProcess
+let url = ''
+let bot: Bot
+beforeAll(async () => {
+  bot = await startBot(() => ({ body: { text: 'Thank you.' } }))
+  business = spawn(process.execPath, [join(import.meta.dirname, 'graphql-server.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const { stdout } = business
+  if (stdout === null) throw new TypeError('stdout is a pipe')
+  const port = await new Promise<string>((told) => createInterface({ input: stdout }).once('line', told))
+  url = `http://127.0.0.1:${port}/graphql`
+  gateway = await startGateway({ yaml: yaml(), files: { 'shop.graphql': schema } })
+})
+afterAll(async () => {
+  business.kill('SIGTERM')
+  await bot[Symbol.asyncDispose]()
+  await gateway[Symbol.asyncDispose]()
+})
+
+const order = {
+  orderNo: '000777',
+  id: '9007199254740993',
+  total: 1.1,
+  customer: '王小明 <&>',
+  lines: [
+    { sku: '0012', quantity: 1 },
+    { sku: '1e5', quantity: 10 },
+  ],
+}
+const ORDER = 'query Order($no: ID!) { order(no: $no) { orderNo id total customer lines { sku quantity } } }'
+
+describe('graphql-request', () => {
+  test('an existing client keeps its query: schema first, through to a GraphQL server and back', async () => {
+    const client = new GraphQLClient(`${gateway.base}/shop/graphql`)
+    expect(await client.request(ORDER, { no: '000777' })).toEqual({ order })
+  })
+
+  test('the digits are those the business system wrote, number or text', async () => {
+    let text = ''
+    const client = new GraphQLClient(`${gateway.base}/shop/graphql`, {
+      responseMiddleware: (response) => {
+        if ('body' in response && typeof response.body === 'string') text = response.body
+      },
+    })
+    await client.request(ORDER, { no: '000777' })
+    expect(text).toContain('"id":"9007199254740993","total":1.10,')
+  })
+
+  test('a mutation with input objects is executed once per key', async () => {
+    const client = new GraphQLClient(`${gateway.base}/shop/graphql`, {
+      headers: { 'idempotency-key': 'order-1' },
+    })
+    const create =
+      'mutation($l: [LineInput!]!) { create(customer: "ann", lines: $l) { orderNo id lines { sku quantity } } }'
+    const first = await client.request(create, { l: [{ sku: '0012', quantity: 2, price: 1.5 }] })
+    const again = await client.request(create, { l: [{ sku: '0012', quantity: 2, price: 1.5 }] })
+    expect(first).toEqual({
+      create: { orderNo: '001', id: '9223372036854775808', lines: [{ sku: '0012', quantity: 2 }] },
+    })
+    expect(again).toEqual(first)
+  })
+
+  test('a business fault, partial data and a time-out are what they are', async () => {
+    const client = new GraphQLClient(`${gateway.base}/shop/graphql`, { errorPolicy: 'all' })
+    const fault = await client.rawRequest(ORDER, { no: '1' })
+    expect(fault.errors).toMatchObject([
+      {
+        message: 'there is no order 1',
+        extensions: { code: 'NO_SUCH_ORDER', fault: { detail: { no: '1' } } },
+      },
+    ])
+    const partial = await client.rawRequest('{ points(no: "000777") { orderNo } }')
+    expect(partial.data).toEqual({ points: { orderNo: '000777' } })
+    expect(JSON.stringify(partial.extensions)).toContain('POINTS_AWAY')
+    const slow = await client.rawRequest('{ slow }')
+    expect(slow.errors).toMatchObject([{ extensions: { code: 'DEADLINE_EXCEEDED', retryable: true } }])
+  })
+
+  test('a message is answered by the route, in the schema’s own words', async () => {
+    const client = new GraphQLClient(`${gateway.base}/shop/graphql`)
+    const asked = await client.request(
+      'mutation { ask(customer: "ann", text: "hello") { id reply { text } } }',
+    )
+    expect(asked).toEqual({ ask: { id: expect.any(String), reply: { text: 'Thank you.' } } })
+  })
+
+  test('a batch is answered in its order', async () => {
+    const client = new GraphQLClient(`${gateway.base}/graphql`)
+    const [one, two] = await client.batchRequests([
+      { document: '{ __typename }' },
+      {
+        document: 'query($p: JSON) { request(operation: "order", params: $p) { data } }',
+        variables: { p: { no: '000777' } },
+      },
+    ])
+    expect([one, two]).toMatchObject([
+      { data: { __typename: 'Query' } },
+      { data: { request: { data: { orderNo: '000777', total: '1.10' } } } },
+    ])
+  })
+})
+
+const SAY =
+  'mutation($text: String, $c: ID) { sendMessage(sender: {id: "ann"}, text: $text, conversation: $c) { id sequence } }'
+const FOLLOW =
+  'subscription($c: ID!, $after: Int) { messages(conversation: $c, after: $after) { sequence direction text } }'
+
+interface Event {
+  readonly messages: { readonly sequence: number; readonly direction: string; readonly text: string }
+}
+
+describe('urql', () => {
+  test('queries, mutations and subscriptions over graphql-ws, with its own client and cache', async () => {
+    const sockets = createClient({ url: `${gateway.base.replace('http', 'ws')}/graphql` })
+    const client = new Client({
+      url: `${gateway.base}/graphql`,
+      preferGetMethod: false,
+      exchanges: [
+        cacheExchange,
+        fetchExchange,
+        subscriptionExchange({
+          forwardSubscription: ({ query = '', variables }) => ({
+            subscribe: (sink) => ({
+              unsubscribe: sockets.subscribe(
+                { query, variables: variables ?? {} },
+                {
+                  next: ({ data }) => sink.next({ data: data ?? null }),
+                  error: (error) => sink.error(error),
+                  complete: () => sink.complete(),
+                },
+              ),
+            }),
+          }),
+        }),
+      ],
+    })
+    const said = await client.mutation(SAY, { text: 'one', c: 'urql' }).toPromise()
+    expect(said.error).toBeUndefined()
+    const seen: Event['messages'][] = []
+    const following = client.subscription<Event>(FOLLOW, { c: 'urql' }).subscribe(({ data }) => {
+      if (data !== undefined) seen.push(data.messages)
+    })
+    await until(() => (seen.length === 2 ? true : undefined))
+    await client.mutation(SAY, { text: 'two', c: 'urql' }).toPromise()
+    await until(() => (seen.length === 4 ? true : undefined))
+    following.unsubscribe()
+    expect(seen.map(({ sequence, text }) => `${sequence} ${text}`)).toEqual([
+      '1 one',
+      '2 Thank you.',
+      '3 two',
+      '4 Thank you.',
+    ])
+    const log = await client
+      .query('{ conversation(id: "urql", after: 2) { next messages { text } } }', {})
+      .toPromise()
+    expect(log.data).toMatchObject({ conversation: { next: 4, messages: [{ text: 'two' }, {}] } })
+    await sockets.dispose()
+  })
+})
+
+describe('curl', () => {
+  const curl = async (...args: readonly string[]): Promise<string> =>
+    (await promisify(execFile)('curl', ['-sS', ...args], { timeout: 15_000 })).stdout
+
+  test('a query by GET and one by POST', async () => {
+    const asked = `${gateway.base}/shop/graphql?query=${encodeURIComponent('{ order(no: "000777") { total } }')}`
+    expect(await curl(asked)).toBe('{"data":{"order":{"total":1.10}}}')
+    const body = JSON.stringify({ query: '{ __typename }' })
+    expect(await curl(`${gateway.base}/graphql`, '-H', 'content-type: application/json', '-d', body)).toBe(
+      '{"data":{"__typename":"Query"}}',
+    )
+  })
+
+  test('a subscription by GET as an event stream, which ends when curl does', async () => {
+    await new GraphQLClient(`${gateway.base}/graphql`).request(SAY, { text: 'hello', c: 'curl' })
+    const query = new URLSearchParams({ query: FOLLOW, variables: '{"c":"curl"}' })
+    const child = spawn('curl', [
+      '-sSN',
+      '-H',
+      'accept: text/event-stream',
+      `${gateway.base}/graphql?${query}`,
+    ])
+    let text = ''
+    child.stdout.on('data', (piece) => (text += String(piece)))
+    await until(() => (text.includes('Thank you') ? true : undefined))
+    child.kill('SIGTERM')
+    expect(text).toContain(
+      'event: next\ndata: {"data":{"messages":{"sequence":1,"direction":"inbound","text":"hello"}}}',
+    )
+  })
+
+  test('a form and a mutation by GET are refused', async () => {
+    expect(await curl(`${gateway.base}/graphql`, '-d', 'query={__typename}')).toContain('UNSUPPORTED_MEDIA')
+    const query = encodeURIComponent('mutation { publishEvent(type: "a") { id } }')
+    expect(await curl(`${gateway.base}/graphql?query=${query}`, '-w', '%{http_code}')).toMatch(
+      /METHOD_NOT_ALLOWED.*405$/u,
+    )
+  })
+})
