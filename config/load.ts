@@ -9,6 +9,7 @@ import { resolveAgents, resolveBackends, resolveChannels } from './components.ts
 
 import type { Config, PluginsConfig } from './config.ts'
 import { reasonOf, relativeTo } from './files.ts'
+import { checkChannels, checkFiles } from './places.ts'
 import { jsonSchemaOf, keysAt } from './json-schema.ts'
 import type { Environment } from './interpolate.ts'
 import type { Resolved } from './components.ts'
@@ -93,6 +94,8 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const channels = resolveChannels(context)
   const backends = resolveBackends(context, channels)
   const agents = resolveAgents(context)
+  checkFiles(root, dirname(document.file), report)
+  checkChannels(channels, report)
   const names: Names = {
     channels: new Set(channels.keys()),
     backends: knownOperations(root, backends, adapters),

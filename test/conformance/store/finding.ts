@@ -116,7 +116,7 @@ export function findingSuite(factory: StoreFactory): void {
     for (const [home, conversations] of Object.entries(names)) {
       const customer = home.slice('web/'.length)
       const found = await world.store.find({ by: 'customer', customer, limit: 10 })
-      expect(found.map((row) => 'conversation' in row && row.conversation).toSorted()).toEqual(
+      expect(found.map((row) => 'conversation' in row && row.conversation).toSorted(byText)).toEqual(
         conversations.toSorted(),
       )
       for (const row of found) expect(row).toMatchObject({ home, customer })

@@ -75,12 +75,13 @@ export interface LoadOptions {
   readonly adapters?: ReadonlyMap<string, Adapter>
 }
 
-/** Loads a text as the file `gateway.yaml` of a folder of its own. */
+/** Loads a text as the file `gateway.yaml` of a folder of its own, in which `crm.wsdl` lies too. */
 export async function load(text: string | Uint8Array, options: LoadOptions = {}): Promise<Config> {
   const folder = await mkdtemp(join(tmpdir(), 'dragoman-config-'))
   try {
     const file = join(folder, 'gateway.yaml')
     await writeFile(file, text)
+    await writeFile(join(folder, 'crm.wsdl'), '<definitions/>')
     const { env = {}, overrides = {}, adapters = known } = options
     return resolveConfig(await readConfig(file, { env, overrides }), adapters)
   } finally {

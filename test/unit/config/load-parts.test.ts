@@ -1,7 +1,7 @@
 // The parts of a whole file: who may call, files, components, overrides, plugins.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ConfigError, readConfig, resolveConfig } from '../../../config/load.ts'
 import { known, load, problemsOf } from './fakes.ts'
@@ -97,9 +97,43 @@ agents: { h: { adapter: webhook, url: "http://h", tls: { cert: ./c.pem, verify: 
 })
 
 test('texts of an adapter’s config that begin with ./ or ../ are relative to the file, at any depth', async () => {
-  const config = await load('channels:\n  c: { adapter: soap, path: /a/./b, wsdl: ../x/./y.wsdl }\n')
-  const base = config.file.replace(/\/[^/]+\/gateway\.yaml$/, '')
-  expect(config.channels['c']?.config).toEqual({ path: '/a/./b', wsdl: `${base}/x/y.wsdl` })
+  const wsdl = `../${basename(folder)}/./cert.pem`
+  const config = await load(`channels:\n  c: { adapter: soap, path: /a/./b, wsdl: ${wsdl} }\n`)
+  expect(config.channels['c']?.config).toEqual({ path: '/a/./b', wsdl: join(folder, 'cert.pem') })
+})
+
+test('a file that a component names must be there', async () => {
+  const problems = await problemsOf(`
+channels:
+  c: { adapter: soap, path: /a, wsdl: ./nope.wsdl }
+backends:
+  b: { adapter: rest, url: "http://127.0.0.1:1", operations: { Get: { path: ../none.txt } } }
+`)
+  expect(problems).toEqual([
+    expect.stringMatching(
+      /^3:\d+: channels\.c\.wsdl: "\.\/nope\.wsdl" cannot be read: there is no such file$/,
+    ),
+    expect.stringMatching(/^5:\d+: backends\.b\.operations\.Get\.path: "\.\.\/none\.txt" cannot be read/),
+  ])
+})
+
+test('two channels on one path, one on the gateway’s own, and one named as the app of a customer are refused', async () => {
+  const soap = (path: string) => `{ adapter: soap, path: ${path}, wsdl: ./crm.wsdl }`
+  const problems = await problemsOf(`
+channels:
+  a: ${soap('/services/crm')}
+  b: ${soap('/services/crm/')}
+  c: ${soap('/admin/v1/own')}
+  d: ${soap('/metrics')}
+  e: ${soap('/metricsystem')}
+  link: { adapter: rest }
+`)
+  expect(problems.map((problem) => problem.replace(/^(\d+):\d+: /, '$1 '))).toEqual([
+    '4 channels.b.path: /services/crm is the path of channel "a" already',
+    "5 channels.c.path: /admin/v1/own is the gateway's own: choose another path",
+    "6 channels.d.path: /metrics is the gateway's own: choose another path",
+    expect.stringMatching(/^8 channels\.link: "link" stands for the app of a customer: choose another name/),
+  ])
 })
 
 test('access, body limit and pushes in doubt of a channel; null operations are empty ones', async () => {
