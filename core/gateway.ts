@@ -19,7 +19,7 @@ import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
-import { createLinks } from './link/links.ts'
+import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
@@ -155,6 +155,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     savedBreaker: (owner, operation) => protection.savedBreaker(owner, operation),
     onBreaker: (change) => protection.onBreaker(change),
+    isPresent: async ({ sender }) =>
+      sender.role === 'customer' && (await links.presence.of(customerHome(sender.id))),
     onCalled: (called) => telemetry.called(called),
     onRetry: metrics.retried,
     host: (parts) =>
@@ -252,12 +254,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let retiring: Promise<void> = Promise.resolve()
   /** From here on everything goes to the next generation. Throws, with nothing changed, what keeps it from being served. */
   function enter(next: Generation): void {
-    mount(next)
     const before = generation
+    if (before !== undefined) mount(next)
     generation = next
     metrics.generation.set(next.number)
     metrics.lastReloadSuccess.set(Date.now() / 1000)
-    if (before === undefined) return
+    if (before === undefined) return // the start mounts it
     // One after the other: what an older generation still uses must not end with the one that followed it.
     retiring = retiring
       .then(() => retire(before, next))
@@ -313,6 +315,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await protection.prepare(settings)
     await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around, enter })
     await pipeline.lanes.start()
+    // Last: a call that must be claimed by the owner of its lane would be refused before.
+    mount(current())
   } catch (error) {
     await edge.drain(0)
     throw error

@@ -126,7 +126,7 @@ export async function buildGeneration({
   }
   try {
     const parts: Parts = {
-      router: createRouter(settings.routes),
+      router: createRouter(settings.routes, around.isPresent),
       backends: make('backend', settings.backends, createBackend),
       agents: make('agent', settings.agents, createAgent),
       channels: make('channel', settings.channels, createChannel),

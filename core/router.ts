@@ -1,4 +1,4 @@
-// Stage 6: where a message goes. A pure function of the message and the table; the first match wins.
+// Stage 6: where a message goes. A pure function of the message, the table and presence; the first match wins.
 import { GatewayError } from './api.ts'
 import type { Json, Message, Priority } from './api.ts'
 import { compileExpression, compileTemplate } from './expression.ts'
@@ -46,17 +46,24 @@ export interface Router {
   route(message: Routable): Promise<Route | undefined>
 }
 
+/** Whether the app of the customer who speaks has a link, here or at another instance; asked only where a route says `$present()`. */
+export type IsPresent = (message: Routable) => Promise<boolean>
+
 /** Compiles the table. Throws `SyntaxError` for an expression that is none. */
-export function createRouter(configs: readonly RouteConfig[]): Router {
+export function createRouter(
+  configs: readonly RouteConfig[],
+  isPresent: IsPresent = async () => false,
+): Router {
   const table = configs.map((config, index) => ({
     when: config.when === undefined ? undefined : compileExpression(config.when),
     route: compileRoute(config, index + 1),
   }))
   return {
     async route(message) {
+      const bindings = { present: () => isPresent(message) }
       for (const { when, route } of table) {
         if (when === undefined) return route
-        const verdict = when(message)
+        const verdict = when(message, bindings)
         // Awaiting only what is a promise keeps simple predicates out of the microtask queue.
         if (verdict instanceof Promise ? Boolean(await verdict) : Boolean(verdict)) return route
       }

@@ -70,7 +70,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
         ...options,
         channel,
         identity: who,
-        home: `link/${who.id}`,
+        home: customerHome(who.id),
         store,
         uplink,
         chains,
@@ -93,6 +93,11 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
       presence.stop()
     },
   }
+}
+
+/** Where everything of a customer's own credential belongs, over whatever link (SEMANTICS 8, 9). */
+export function customerHome(customer: string): string {
+  return `link/${customer}`
 }
 
 /** All at once they would come back all at once. */

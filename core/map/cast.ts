@@ -59,6 +59,7 @@ export class Cast implements AsyncDisposable {
       onCalled() {},
       onRetry() {},
       host: options.host,
+      isPresent: async () => false,
       scope: (role, { id }) => ({ scope: this.#scope(role, id, said), dispose: async () => undefined }),
     }
   }

@@ -43,3 +43,25 @@ test('a predicate that looks into lists is evaluated by JSONata itself', async (
   expect(await router.route(testMessage({ data: { tags: ['a', 'b'] } }))).toBeDefined()
   expect(await router.route(testMessage({ data: { tags: ['a'] } }))).toBeUndefined()
 })
+
+test('`$present()` asks whether the customer’s app has a link, and only where a route says it (DESIGN §5)', async () => {
+  const asked: string[] = []
+  const router = createRouter(
+    [
+      { when: "kind = 'request'", backend: 'orders' },
+      { when: "kind = 'event' and $present()", agent: 'app' },
+      { agent: 'letters' },
+    ],
+    async ({ sender }) => {
+      asked.push(sender.id)
+      return sender.id === 'ann'
+    },
+  )
+  await router.route(request)
+  expect(asked).toEqual([])
+  const event = testMessage({ kind: 'event', type: 'order.shipped' })
+  expect((await router.route(event))?.target).toMatchObject({ agent: 'app' })
+  const other = { ...event, sender: { id: 'bob', role: 'customer' as const } }
+  expect((await router.route(other))?.target).toMatchObject({ agent: 'letters' })
+  expect(asked).toEqual(['ann', 'bob'])
+})

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { GatewayError } from '../../../../core/api.ts'
+import type { Json, Log } from '../../../../core/api.ts'
+import { GRACE_MS } from '../../../../core/link/figures.ts'
+import { createPresence } from '../../../../core/link/presence.ts'
+import type { Presence } from '../../../../core/link/presence.ts'
+import type { Store } from '../../../../core/store/store.ts'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** What two instances share: values by key, each write a new version. */
+function sharedStore(): Pick<Store, 'value'> & { readonly keys: () => readonly string[]; isDown: boolean } {
+  const values = new Map<string, { value: Json; version: number }>()
+  let version = 0
+  const store = {
+    isDown: false,
+    keys: () => [...values.keys()],
+    async value({ key, put, expect: wanted, delete: gone }: Parameters<Store['value']>[0]) {
+      if (store.isDown) throw new GatewayError('STORE_UNAVAILABLE', 'the store is away')
+      const known = values.get(key)
+      if (wanted !== undefined && wanted !== known?.version) return { status: 'conflict' as const, ...known }
+      if (gone === true) values.delete(key)
+      if (put !== undefined) values.set(key, { value: put, version: ++version })
+      return { status: 'ok' as const, ...values.get(key) }
+    },
+  }
+  return store
+}
+
+let store: ReturnType<typeof sharedStore>
+let here: Presence
+let there: Presence
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  store = sharedStore()
+  here = createPresence({ store, log: silent, instance: 'here' })
+  there = createPresence({ store, log: silent, instance: 'there' })
+})
+afterEach(() => {
+  here.stop()
+  there.stop()
+  vi.useRealTimers()
+})
+
+test('who has a link is present, here and at the other instances', async () => {
+  expect(await here.of('link/ann')).toBe(false)
+  here.enter('link/ann')
+  expect([await here.of('link/ann'), await there.of('link/ann')]).toEqual([true, true])
+  expect(await there.of('link/bob')).toBe(false)
+})
+
+test('who has lost his last link stays present for the grace, and is gone after it', async () => {
+  here.enter('link/ann')
+  here.enter('link/ann')
+  here.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS * 2)
+  expect(await here.of('link/ann')).toBe(true) // the other link
+  here.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS - 1)
+  expect(await there.of('link/ann')).toBe(true)
+  await vi.advanceTimersByTimeAsync(1)
+  expect([await here.of('link/ann'), await there.of('link/ann')]).toEqual([false, false])
+  expect(store.keys()).toEqual([])
+})
+
+test('who comes back within the grace was never away', async () => {
+  here.enter('link/ann')
+  here.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS - 1)
+  here.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS * 3)
+  expect(await there.of('link/ann')).toBe(true)
+})
+
+test('who has gone over to another instance is not forgotten by the first one’s grace', async () => {
+  here.enter('link/ann')
+  here.leave('link/ann')
+  there.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS)
+  expect(await here.of('link/ann')).toBe(true)
+})
+
+test('a store that is away keeps nobody from being present where his link is', async () => {
+  store.isDown = true
+  here.enter('link/ann')
+  expect(await here.of('link/ann')).toBe(true)
+  await expect(there.of('link/ann')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
