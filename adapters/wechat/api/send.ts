@@ -44,6 +44,11 @@ export function createSend(parts: SendParts): Send {
   const family = familyOf(account.product)
 
   async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
+    // It will not be there the next time either; once it is, the dead letter can be sent again.
+    if (family !== 'bot' && account.secret === undefined)
+      return never(
+        'the channel has no `secret`: an answer that did not come in time for the response cannot be sent',
+      )
     const address = await addressOf(message, family, parts.lastKfAccount)
     if (typeof address === 'string') return never(address)
     const [part] = shownParts(message)

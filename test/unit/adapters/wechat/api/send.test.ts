@@ -1,6 +1,7 @@
 // Pushes by the customer-service API: every kind of part, every verdict, and never a secret in what is said about it.
 import type { Delivery, Part } from 'dragoman'
 import { expect, test } from 'vitest'
+import { createPlatform } from '../../../../../adapters/wechat/api/index.ts'
 import { SECRET, never, reply, trial } from './platform.ts'
 
 const SEND = '/cgi-bin/message/custom/send'
@@ -228,4 +229,19 @@ test('no secret and no token stands in any log line or verdict', async () => {
   expect(text.length).toBeGreaterThan(50)
   expect(text).not.toContain(SECRET)
   expect(text).not.toMatch(/token-[0-9a-f]/u)
+})
+
+test('without a secret nothing is tried again and again: the reason stands in the verdict at once', async () => {
+  await using t = await trial()
+  await using platform = createPlatform(
+    { product: 'official', appId: 'wx1', apiBase: t.api.base },
+    t.here.scope(),
+  )
+  const delivery = await platform.send(reply('late'), 'k1', never)
+  expect(delivery).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringContaining('secret'),
+  })
+  expect(t.api.asked).toEqual([])
 })
