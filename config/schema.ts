@@ -199,7 +199,11 @@ const breakerFields = {
   errorRate: z.number().min(1).max(100).describe('Opens at this percentage of failed calls'),
   minimumCalls: count(1_000_000).describe('… of at least so many'),
   window: duration().describe('… in this time'),
-  openFor: duration().describe('Then no call for this time'),
+  openFor: duration().describe(
+    'Then no call for this time; each failed try at coming back doubles it, up to four times',
+  ),
+  slow: duration().describe('A call that takes as long is slow; without it, none is'),
+  slowRate: z.number().min(1).max(100).describe('Opens at this percentage of slow calls'),
 }
 
 const callKeys = {
@@ -210,6 +214,8 @@ const callKeys = {
       minimumCalls: breakerFields.minimumCalls.default(10),
       window: breakerFields.window.prefault('10s'),
       openFor: breakerFields.openFor.prefault('5s'),
+      slow: breakerFields.slow.exactOptional(),
+      slowRate: breakerFields.slowRate.default(50),
     })
     .prefault({})
     .describe('When to stop calling what is broken'),
@@ -248,6 +254,8 @@ export const backendOperation = z.strictObject({
       minimumCalls: breakerFields.minimumCalls.exactOptional(),
       window: breakerFields.window.exactOptional(),
       openFor: breakerFields.openFor.exactOptional(),
+      slow: breakerFields.slow.exactOptional(),
+      slowRate: breakerFields.slowRate.exactOptional(),
     })
     .describe('What differs from the backend’s')
     .exactOptional(),
@@ -325,7 +333,7 @@ export const route = z.strictObject({
   agent: text.describe('The agent who answers').exactOptional(),
   backend: text.describe('The backend that is called').exactOptional(),
   operation: text
-    .describe('Its operation: a name or JSONata; without it, the message’s type')
+    .describe('Its operation: a name, or JSONata such as `data.mode`; without it, the message’s type')
     .exactOptional(),
   params: expression.describe('Its parameters; without it, the message’s data').exactOptional(),
   notify: text.describe('The agent who is told').exactOptional(),

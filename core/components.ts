@@ -16,7 +16,7 @@ import type {
 } from './api.ts'
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse, Protect } from './calls.ts'
 import { createBreaker } from './guard/breaker.ts'
-import type { Breaker, BreakerOptions } from './guard/breaker.ts'
+import type { Breaker, BreakerOptions, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
@@ -50,6 +50,8 @@ export interface Surroundings {
   /** For routes that say `$present()`. */
   readonly isPresent: IsPresent
   onBreaker(change: BreakerChange): void
+  /** How a breaker stood before; absent: all are new. */
+  readonly savedBreaker?: (owner: string, operation: string) => BreakerSnapshot | undefined
   onCalled(called: Called): void
   onRetry(retry: { backend: string; operation: string; result: 'made' | 'refused' }): void
   /** Absent: nothing stands in for a call. */
@@ -66,6 +68,8 @@ export interface BreakerChange {
   readonly operation: string
   readonly state: string
   readonly reason: string
+  /** For the next life; undefined: ACTIVE. */
+  readonly snapshot: BreakerSnapshot | undefined
 }
 
 /** What the host of a channel works on. */
@@ -332,9 +336,16 @@ function watched(
   { owner, operation, around }: { owner: string; operation: string; around: Surroundings },
   options: BreakerOptions,
 ): Breaker {
-  return createBreaker(`${owner}.${operation}`, options, {
-    onState: (state, reason) => around.onBreaker({ owner, operation, state, reason }),
+  const saved = around.savedBreaker?.(owner, operation)
+  let made: Breaker | undefined
+  made = createBreaker(`${owner}.${operation}`, options, {
+    saved,
+    onState: (state, reason) => {
+      const snapshot = made === undefined ? saved : made.snapshot()
+      around.onBreaker({ owner, operation, state, reason, snapshot })
+    },
   })
+  return made
 }
 
 // DESIGN §7, from outside in: breaker( deadline( call )).
