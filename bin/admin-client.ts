@@ -65,8 +65,9 @@ function notRunning(directory: string, cause: unknown): GatewayError {
   )
 }
 
-/** Columns as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Columns as wide as their widest cell. What a terminal would obey (C0, C1: another's words may stand in a reason) is a space. */
+export function table(raw: readonly (readonly string[])[]): string {
+  const rows = raw.map((row) => row.map((cell) => cell.replaceAll(/[\u0000-\u001f\u007f-\u009f]/gu, ' ')))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
     .map((row) =>

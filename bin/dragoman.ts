@@ -9,6 +9,7 @@ import { map } from './map.ts'
 import { schema } from './schema.ts'
 import { send } from './send.ts'
 import { start } from './start.ts'
+import { top } from './top.ts'
 import { trace } from './trace.ts'
 import { version } from './version.ts'
 
@@ -135,6 +136,16 @@ cache
   .addOption(data)
   .option('--params <json>', 'only the answers to these parameters, for whomever they are')
   .action(dropCache)
+
+program
+  .command('top')
+  .description('what flows, what is broken, what waits: live, until you interrupt it')
+  .option('--every <duration>', 'how often: 500ms, 1s, 5s', '1s')
+  .option('--once', 'one screen, over the time of --every')
+  .option('--json', 'the counters since the start, as JSON, once')
+  .addOption(config)
+  .addOption(data)
+  .action(top)
 
 const breaker = program
   .command('breaker')

@@ -1,6 +1,7 @@
 // What operators do to a running gateway by `/admin/v1`, beyond looking at it.
 import type { Hono } from 'hono'
 import { GatewayError } from './api.ts'
+import type { Json } from './api.ts'
 import { ALL_OPERATIONS } from './breakers.ts'
 import type { BreakerMemory } from './breakers.ts'
 import type { OperatorEvents } from './events.ts'
@@ -12,6 +13,9 @@ import type { BreakerAdmin } from './http/admin-breakers.ts'
 import { cachePages } from './http/admin-cache.ts'
 import type { CacheAdmin } from './http/admin-cache.ts'
 import type { Generation } from './generation.ts'
+import type { GatewayMetrics } from './http/metrics.ts'
+import type { Store } from './store/store.ts'
+import { topOf } from './top.ts'
 
 export interface OperateOptions {
   readonly generation: () => Generation
@@ -19,11 +23,23 @@ export interface OperateOptions {
   readonly cache: () => FallbackCache | undefined
   readonly breakers: BreakerMemory
   readonly events: OperatorEvents
+  readonly store: Store
+  readonly counted: GatewayMetrics['counted']
 }
 
 /** The pages of the operators' commands. */
 export function operatorPages(options: OperateOptions): readonly ((app: Hono) => void)[] {
-  return [(app) => cachePages(app, cacheAdmin(options)), (app) => breakerPages(app, breakerAdmin(options))]
+  const { generation, store, counted } = options
+  return [
+    (app) => cachePages(app, cacheAdmin(options)),
+    (app) => breakerPages(app, breakerAdmin(options)),
+    (app) =>
+      app.get('/admin/v1/top', async () => {
+        const breakers = standing(generation())
+        const now = Date.now()
+        return Response.json(await topOf({ generation: generation(), store, counted, breakers, now }))
+      }),
+  ]
 }
 
 function cacheAdmin({ generation, cache }: OperateOptions): CacheAdmin {
@@ -44,17 +60,26 @@ interface Named {
   readonly breaker: Breaker
 }
 
-function breakerAdmin({ generation, breakers, events }: OperateOptions): BreakerAdmin {
-  function all(): readonly Named[] {
-    const { backends, agents } = generation()
-    return [
-      ...[...backends.values()].flatMap((backend) =>
-        [...backend.breakers].map(([operation, breaker]) => ({ owner: backend.id, operation, breaker })),
-      ),
-      ...[...agents.values()].map(({ id, breaker }) => ({ owner: id, operation: 'answer', breaker })),
-    ]
-  }
+function allOf({ backends, agents }: Generation): readonly Named[] {
+  return [
+    ...[...backends.values()].flatMap((backend) =>
+      [...backend.breakers].map(([operation, breaker]) => ({ owner: backend.id, operation, breaker })),
+    ),
+    ...[...agents.values()].map(({ id, breaker }) => ({ owner: id, operation: 'answer', breaker })),
+  ]
+}
 
+function standing(generation: Generation): readonly { readonly name: string; [member: string]: Json }[] {
+  return allOf(generation).map(({ owner, operation, breaker }) => ({
+    name: `${owner}.${operation}`,
+    state: breaker.state,
+    reason: breaker.reason,
+    openedAt: breaker.openedAt === undefined ? null : new Date(breaker.openedAt).toISOString(),
+    retryAfterMs: breaker.retryAfterMs(),
+  }))
+}
+
+function breakerAdmin({ generation, breakers, events }: OperateOptions): BreakerAdmin {
   /** `orders.GetOrder`, or `orders` for all of its operations. Throws `NOT_FOUND`. */
   function meant(name: string): { readonly owner: string; readonly isAll: boolean; named: readonly Named[] } {
     const dot = name.indexOf('.')
@@ -65,7 +90,7 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
       throw new GatewayError('NOT_FOUND', `no backend or agent is named "${owner}"`)
     // An operation nobody has called yet has no breaker before it is asked for.
     if (operation !== undefined) backends.get(owner)?.inUse.operation(operation)
-    const named = all().filter(
+    const named = allOf(generation()).filter(
       (each) => each.owner === owner && (operation === undefined || each.operation === operation),
     )
     if (operation !== undefined && named.length === 0)
@@ -77,14 +102,7 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
     named.map(({ owner, operation }) => `${owner}.${operation}`)
 
   return {
-    breakers: () =>
-      all().map(({ owner, operation, breaker }) => ({
-        name: `${owner}.${operation}`,
-        state: breaker.state,
-        reason: breaker.reason,
-        openedAt: breaker.openedAt === undefined ? null : new Date(breaker.openedAt).toISOString(),
-        retryAfterMs: breaker.retryAfterMs(),
-      })),
+    breakers: () => standing(generation()),
     async off(name, { reason, forMs }) {
       const { owner, isAll, named } = meant(name)
       const now = Date.now()

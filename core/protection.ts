@@ -70,7 +70,15 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
       events.add('breaker', { owner, operation, state, reason })
       breakers.keep(owner, operation, snapshot)
     },
-    pages: (generation) => operatorPages({ generation, cache: () => cache, breakers, events }),
+    pages: (generation) =>
+      operatorPages({
+        generation,
+        cache: () => cache,
+        breakers,
+        events,
+        store,
+        counted: metrics.counted,
+      }),
     async [Symbol.asyncDispose]() {
       await Promise.all([cache?.[Symbol.asyncDispose](), breakers.flushed()])
     },

@@ -32,6 +32,8 @@ export interface GatewayMetrics {
   readonly generation: Family<never>
   /** Seconds since the epoch. */
   readonly lastReloadSuccess: Family<never>
+  /** The counters that `dragoman top` shows, since the start. */
+  readonly counted: Readonly<Record<'intake' | 'refused' | 'calls' | 'answers' | 'retries', Family<string>>>
   /** Called before each scrape: for gauges that are read, not kept. Its failure leaves them as they were, and is logged. */
   onScrape(read: () => void | Promise<void>): void
   /** An adapter's own figures, under `dragoman_plugin_`. */
@@ -145,6 +147,7 @@ export function createMetrics(log: Log): GatewayMetrics {
       'When the running generation began',
       [],
     ),
+    counted: { intake, refused, calls, answers: cacheAnswers, retries },
     onScrape: (read) => readers.push(read),
     forComponent,
     text,

@@ -61,6 +61,11 @@ export class Family<Label extends string> {
     this.cell(...values).value = value
   }
 
+  /** All series as they stand, their label values in the order of the labels. */
+  rows(): readonly { readonly values: readonly string[]; readonly value: number }[] {
+    return [...this.#cells.values()].map(({ values, value }) => ({ values, value }))
+  }
+
   /** Forgets the series whose first labels have these values: what they were about is gone from the config. */
   remove(...values: readonly string[]): void {
     for (const [key, cell] of this.#cells)

@@ -156,7 +156,7 @@ test('half-open, 300 callers are one probe; the others are refused at once', asy
   expect((await all).filter((status) => status === 200)).toHaveLength(1)
 })
 
-test('dragoman breaker: list, off with a reason, on', async () => {
+test('dragoman breaker: list, off with a reason, on; dragoman top shows it', async () => {
   await using gateway = await startGateway({
     yaml: `
 channels: { web: { adapter: rest } }
@@ -180,6 +180,12 @@ routes: [{ backend: orders }]
   )
   expect(await run('breaker')).toMatch(/orders\.Look +OFF +20\S+ +maintenance/u)
   expect((await ask(gateway)).body.detail).toContain('out of service (maintenance)')
+  expect(await run('top', '--once', '--every', '100ms')).toMatch(/orders\.Look +OFF 1\d\d\ds .*maintenance/u)
+  expect(JSON.parse(await run('top', '--json'))).toMatchObject({
+    operations: [{ name: 'orders.Look', calls: { BREAKER_OPEN: 1 }, breaker: { state: 'OFF' } }],
+    waiting: 0,
+    deadLetters: 0,
+  })
   expect(await run('breaker', 'on', 'orders.Look')).toBe('ACTIVE: orders.Look\n')
   await expect(run('breaker', 'off', 'orders.Look', '--reason', 'x', '--for', 'soon')).rejects.toThrow(
     /no duration/u,

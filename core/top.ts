@@ -1,0 +1,60 @@
+// The figures behind `dragoman top`: counters since the start, how each breaker stands, what waits. Rates are the reader's.
+import type { Json } from './api.ts'
+import type { Generation } from './generation.ts'
+import type { GatewayMetrics } from './http/metrics.ts'
+import type { Store } from './store/store.ts'
+
+export interface TopParts {
+  readonly generation: Generation
+  readonly store: Store
+  readonly counted: GatewayMetrics['counted']
+  readonly breakers: readonly { readonly name: string; readonly [member: string]: Json }[]
+  readonly now: number
+}
+
+type Counts = Record<string, number>
+
+/** Everything at one moment. Operations and agents by name; each count by what the metric's last label says. */
+export async function topOf({ generation, store, counted, breakers, now }: TopParts): Promise<Json> {
+  const calls = byOperation(counted.calls)
+  const answers = byOperation(counted.answers)
+  const retries = byOperation(counted.retries)
+  const standing = new Map(breakers.map((breaker) => [breaker.name, breaker]))
+  const names = new Set([...calls.keys(), ...answers.keys(), ...standing.keys()])
+  return {
+    at: new Date(now).toISOString(),
+    generation: generation.number,
+    intake: sums(counted.intake),
+    refused: sums(counted.refused),
+    operations: [...names].toSorted().map((name) => ({
+      name,
+      calls: calls.get(name) ?? {},
+      answers: answers.get(name) ?? {},
+      retries: retries.get(name) ?? {},
+      breaker: standing.get(name) ?? null,
+    })),
+    ...(await stored(store)),
+  }
+}
+
+async function stored(store: Store): Promise<{ readonly waiting: number; readonly deadLetters: number }> {
+  for (const row of await store.find({ by: 'ledger' }))
+    if (row.row === 'ledger') return { waiting: row.waiting, deadLetters: row.deadLetters }
+  return { waiting: 0, deadLetters: 0 }
+}
+
+function byOperation(family: GatewayMetrics['counted']['calls']): ReadonlyMap<string, Counts> {
+  const found = new Map<string, Counts>()
+  for (const { values, value } of family.rows()) {
+    const [owner = '', operation = '', label = ''] = values
+    const name = `${owner}.${operation}`
+    const counts = found.get(name) ?? {}
+    counts[label] = value
+    found.set(name, counts)
+  }
+  return found
+}
+
+function sums(family: GatewayMetrics['counted']['calls']): Counts {
+  return Object.fromEntries(family.rows().map(({ values, value }) => [values[0] ?? '', value]))
+}
