@@ -115,7 +115,8 @@ function checkOperation(
   { names, report }: Against,
 ): void {
   const at = [...path, 'operation']
-  if (!/^[\w.:-]+$/u.test(operation)) {
+  // As `core/router.ts` tells them apart.
+  if (!/^(?!(?:data|sender|metadata)\.)[\w.:-]+$/u.test(operation)) {
     const fault = expressionFault(operation)
     if (fault !== undefined) report.add(at, fault.message, fault.offset)
     return

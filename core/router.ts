@@ -113,10 +113,10 @@ function targetOf(config: RouteConfig): Route['target'] {
   return { kind: 'reply' }
 }
 
-/** A plain name is the name; anything else is JSONata over the message. */
+/** A plain name is the name, unless it begins with a field of the message; anything else is JSONata over the message. */
 function compileOperation(source: string | undefined): Expression {
   if (source === undefined) return (message) => (message as Routable).type
-  if (/^[\w.:-]+$/u.test(source)) return () => source
+  if (/^(?!(?:data|sender|metadata)\.)[\w.:-]+$/u.test(source)) return () => source
   return compileExpression(source)
 }
 

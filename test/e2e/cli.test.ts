@@ -66,7 +66,7 @@ test('check names every problem with its place; a good file is ok', async () => 
   expect(checked.stderr).toMatch(/bad\.yaml:4:\d+: .*"crm"/u)
   const good = run('check', '--config', resolve(import.meta.dirname, '../../config/gateway.yaml'))
   expect(good).toMatchObject({ status: 0, stderr: '' })
-  expect(good.stdout).toMatch(/gateway\.yaml: ok \(2 channels, 1 backend, 1 agent, 3 routes\)/u)
+  expect(good.stdout).toMatch(/gateway\.yaml: ok \(3 channels, 1 backend, 1 agent, 3 routes\)/u)
 })
 
 test('schema is a JSON Schema that knows the adapters', () => {

@@ -116,8 +116,9 @@ export function findingSuite(factory: StoreFactory): void {
     for (const [home, conversations] of Object.entries(names)) {
       const customer = home.slice('web/'.length)
       const found = await world.store.find({ by: 'customer', customer, limit: 10 })
-      expect(found.map((row) => 'conversation' in row && row.conversation).toSorted(byText)).toEqual(
-        conversations.toSorted(),
+      expect(found).toHaveLength(conversations.length)
+      expect(new Set(found.map((row) => 'conversation' in row && row.conversation))).toEqual(
+        new Set(conversations),
       )
       for (const row of found) expect(row).toMatchObject({ home, customer })
     }

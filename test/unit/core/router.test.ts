@@ -16,6 +16,15 @@ test('the first route that matches wins, and a route without `when` takes every 
   expect(await createRouter([]).route(request)).toBeUndefined()
 })
 
+test('an operation with dots is a name, unless it begins with a field of the message', async () => {
+  const named = async (operation: string) =>
+    (await createRouter([{ backend: 'a', operation }]).route(request))?.operation(request)
+  expect(await named('sales.order.create')).toBe('sales.order.create')
+  expect(await named('sender.id')).toBe(request.sender.id)
+  expect(await named('databases.find')).toBe('databases.find')
+  await expect(named('data.nothing')).rejects.toThrow('operation yields no name')
+})
+
 test('operation and params reshape a call: `$` is the parameters, `$message` the message', async () => {
   const [plain, computed] = await Promise.all(
     [
