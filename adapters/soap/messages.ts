@@ -137,7 +137,7 @@ function accessors(
   parts: readonly NamedPart[],
   encoded: boolean,
 ): (XmlElement | undefined)[] {
-  const children = entry === undefined ? [] : childElements(entry)
+  const children = entry === undefined ? [] : childElements(entry).filter((child) => !isResultName(child))
   if (entry !== undefined && textOf(entry).trim() !== '')
     throw new GatewayError('DECODE_FAILED', `${entry.local} holds text besides its parts`)
   const found = parts.map(({ name, decl }) => {
@@ -157,6 +157,11 @@ function accessors(
       `${entry?.local ?? ''}/${stranger.local} is not a part of this message`,
     )
   return found
+}
+
+/** SOAP 1.2 Part 2 §4.2.1: an answer names the accessor that is its result. The WSDL has that already; PHP's SoapServer says it. */
+function isResultName({ uri, local }: XmlElement): boolean {
+  return uri === ns.rpc12 && local === 'result'
 }
 
 function encoding(encoded: boolean, version: Version): BindOptions {

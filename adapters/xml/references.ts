@@ -40,11 +40,14 @@ function mentionsReference(root: XmlElement): boolean {
   return false
 }
 
-/** `href="#id"` (SOAP 1.1 §5.4.1) or `enc:ref="id"` (SOAP 1.2 Part 2 §3.1.5.2); other hrefs are data. */
+/**
+ * `href="#id"` (SOAP 1.1 §5.4.1) or `enc:ref="id"` (SOAP 1.2 Part 2 §3.1.5.2), which PHP writes as `enc:ref="#id"`: no
+ * IDREF begins so. Other hrefs are data.
+ */
 function referenceIn(element: XmlElement): string | undefined {
   for (const { uri, local, value } of element.attributes) {
     if (uri === '' && local === 'href' && value.startsWith('#')) return value.slice(1)
-    if (uri === SOAPENC12_NS && local === 'ref') return value.trim()
+    if (uri === SOAPENC12_NS && local === 'ref') return value.trim().replace(/^#/, '')
   }
   return undefined
 }

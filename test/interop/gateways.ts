@@ -38,16 +38,19 @@ export async function startBeforeSoap(url: string): Promise<GatewayProcess> {
     files: await wsdlFiles(),
     yaml: `${channels}
   orders12: { adapter: soap, path: /orders12, wsdl: ./orders.wsdl }
+  legacy-enc12: { adapter: soap, path: /legacy-enc12, wsdl: ./legacy-rpcenc.wsdl }
 backends:
   orders: { adapter: soap, wsdl: "${url}/orders?wsdl", version: "1.1" }
   orders12: { adapter: soap, wsdl: "${url}/orders?wsdl", version: "1.2" }
   legacy-lit: { adapter: soap, wsdl: "${url}/legacy-lit?wsdl" }
   legacy-enc: { adapter: soap, wsdl: "${url}/legacy-enc?wsdl" }
+  legacy-enc12: { adapter: soap, wsdl: "${url}/legacy-enc?wsdl", version: "1.2" }
 routes:
   - { when: "channel = 'orders'", backend: orders }
   - { when: "channel = 'orders12'", backend: orders12 }
   - { when: "channel = 'legacy-lit'", backend: legacy-lit }
   - { when: "channel = 'legacy-enc'", backend: legacy-enc }
+  - { when: "channel = 'legacy-enc12'", backend: legacy-enc12 }
 `,
   })
 }

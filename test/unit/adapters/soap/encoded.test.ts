@@ -44,6 +44,12 @@ describe('SOAP encoding as untyped stacks write it', () => {
     ).toEqual({ title: 't', priority: 7 })
   })
 
+  test('the accessor that names the result is no part of it (SOAP 1.2 Part 2 §4.2.1)', () => {
+    const named = '<r:result xmlns:r="http://www.w3.org/2003/05/soap-rpc">s</r:result><s>a</s>'
+    expect(decode('echoString', named)).toEqual({ s: 'a' })
+    expect(() => decode('echoString', '<result>s</result><s>a</s>')).toThrow('is not a part')
+  })
+
   test.each([
     ['two of one name', '<s>a</s><s>b</s>'],
     ['a stranger beside a known one', '<s>a</s><t>b</t>'],

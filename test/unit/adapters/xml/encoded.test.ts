@@ -209,6 +209,12 @@ test('references of SOAP 1.2, chains of references, an id on the first use', () 
   ])
 })
 
+test('references of SOAP 1.2 as PHP writes them, with a "#" that no IDREF has (SOAP 1.2 Part 2 §3.1.5.2)', () => {
+  const root = body('<op><a e:id="ref1">x</a><b e:ref="#ref1"/></op>')
+  const [op] = childElements(resolveReferences(root))
+  expect(op === undefined ? [] : childElements(op).map(textOf)).toEqual(['x', 'x'])
+})
+
 test('a tree without references is itself', () => {
   const root = body('<op><a href="http://x/#1" id="1"/><a href="cid:x"/></op>')
   expect(resolveReferences(root)).toBe(root)
@@ -264,7 +270,7 @@ test('references that double at each of 60 steps, and chains of thousands, are r
   expect(
     refusal(() => resolveReferences(body(`<op><a href="#0"/></op>${chain}<m id="5000">x</m>`))),
   ).toContain('references go deeper than 200 elements')
-  expect(performance.now() - began).toBeLessThan(500)
+  expect(performance.now() - began).toBeLessThan(2000) // by itself 60, beside others more
 })
 
 test('as many references as a large answer has take time in proportion', () => {
