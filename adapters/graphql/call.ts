@@ -50,6 +50,8 @@ export interface Mark {
 /** The context of an operation: what resolvers get as their third argument. */
 export interface Context {
   readonly call: Call
+  /** What the HTTP request asks for; a list is a batch. */
+  readonly asked?: unknown
   readonly marks: Marks
 }
 

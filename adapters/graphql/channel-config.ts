@@ -9,6 +9,7 @@ const limits = z.strictObject({
   tokens: limit(2000, 'Tokens of a document; it is not read further.'),
   depth: limit(12, 'Selections within selections.'),
   fields: limit(500, 'Fields, with every fragment written out where it is used.'),
+  repeats: limit(50, 'How often one field may stand in one place, fragments written out.'),
   aliases: limit(20, 'Aliases, with every fragment written out.'),
   directives: limit(20, 'Directives of a document.'),
   listSize: limit(

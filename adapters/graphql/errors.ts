@@ -16,7 +16,7 @@ export function graphqlError(thrown: unknown, log: Log): GraphQLError {
   if (error.code === 'INTERNAL') log.error('a call failed', { error: thrown })
   const { code, retry, detail, retryAfterMs } = error
   const headers = retryAfterMs === undefined ? undefined : { 'retry-after': seconds(retryAfterMs) }
-  return new GraphQLError(error.message, {
+  return new GraphQLError(clipped(error.message), {
     extensions: {
       code,
       retryable: retry,
@@ -29,7 +29,7 @@ export function graphqlError(thrown: unknown, log: Log): GraphQLError {
 
 /** A document or its variables are refused before anything is executed: status 400 whatever the caller accepts. */
 export function refusal(message: string, status = 400): GraphQLError {
-  return new GraphQLError(message, {
+  return new GraphQLError(clipped(message), {
     extensions: { code: 'DECODE_FAILED', retryable: false, http: { status } },
   })
 }
@@ -44,7 +44,8 @@ export function coded(error: GraphQLError, options: { readonly hidden?: boolean 
   if (isOurs(error)) return withStatus(error)
   const http = httpOf(error.extensions)
   const { nodes, source, positions, path } = error
-  return new GraphQLError(options.hidden === true ? withoutSuggestion(error.message) : error.message, {
+  const message = options.hidden === true ? withoutSuggestion(error.message) : error.message
+  return new GraphQLError(clipped(message), {
     ...(nodes !== undefined && { nodes }),
     ...(source !== undefined && { source }),
     ...(positions !== undefined && { positions }),
@@ -114,6 +115,12 @@ function withStatus(error: GraphQLError): GraphQLError {
   if (spec !== true) return error
   return new GraphQLError(error.message, { extensions: { ...error.extensions, http } })
 }
+
+// What a caller sent may stand in a message: it is not sent back to him by the megabyte.
+function clipped(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message
+}
+const MAX_MESSAGE = 500
 
 // The validator suggests names of the schema, which a caller without introspection shall not learn.
 function withoutSuggestion(message: string): string {

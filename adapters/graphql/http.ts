@@ -27,13 +27,14 @@ export async function answer(request: HttpRequest, options: HttpOptions): Promis
   const { engine, path, batch, log, callOf } = options
   try {
     check(request, path)
-    const { method, headers } = request
+    const { method } = request
+    const accepts = acceptOf(request)
     const call = callOf(request, method === 'GET' ? 'get' : 'post')
     const asked = paramsOf(request, batch)
     // Of this one yoga sees the method and what is accepted; what is asked was read from the request as the edge gave it.
     const bare = new engine.fetchAPI.Request(`http://localhost${path}`, {
       method,
-      headers: { accept: headers['accept'] ?? '*/*' },
+      headers: { accept: accepts },
       signal: call.signal,
     })
     return await shown(await engine.fetch(bare, { call, asked }))
@@ -62,6 +63,30 @@ function check(request: HttpRequest, path: string): void {
   )
 }
 
+const ANSWERS = new Set([
+  '*/*',
+  'application/*',
+  'application/json',
+  'application/graphql-response+json',
+  'text/event-stream',
+])
+
+/** What the caller takes. Throws where there is nothing we have: a mutation would be executed before that was seen (RFC 9110 §15.5.7). */
+function acceptOf({ headers }: HttpRequest): string {
+  const field = (headers['accept'] ?? '').trim().toLowerCase()
+  const isTaken = (range: string): boolean => {
+    const [essence = '', ...parameters] = range.split(';').map((part) => part.trim())
+    return ANSWERS.has(essence) && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+  }
+  if (field === '') return '*/*'
+  if (field.split(',').some(isTaken)) return field
+  throw notAcceptable('accept application/graphql-response+json, application/json or text/event-stream')
+}
+
+function notAcceptable(message: string): GatewayError {
+  return new GatewayError('DECODE_FAILED', message, { status: 406 })
+}
+
 function isJson(field: string | undefined): boolean {
   const [essence = '', ...parameters] = (field ?? '').toLowerCase().split(';')
   // RFC 6839 §3.1; RFC 8259 §8.1: JSON is UTF-8.
@@ -74,6 +99,7 @@ function isJson(field: string | undefined): boolean {
 }
 
 async function shown(response: Response): Promise<HttpResponse> {
+  if (response.status === 406) throw notAcceptable('a subscription is a stream: accept text/event-stream')
   const headers: Record<string, string> = { 'cache-control': 'no-store', vary: 'Accept' }
   for (const name of FIELDS) {
     const value = response.headers.get(name)

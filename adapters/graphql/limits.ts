@@ -1,9 +1,11 @@
 // How much a document asks for, counted on its syntax alone, before it is validated or executed.
-import { Kind, parse } from 'graphql'
+import { GraphQLError, Kind, Lexer, Source, TokenKind, parse } from 'graphql'
 import type {
+  DefinitionNode,
   DirectiveNode,
   DocumentNode,
   FragmentDefinitionNode,
+  OperationDefinitionNode,
   SelectionSetNode,
   ValueNode,
 } from 'graphql'
@@ -11,6 +13,7 @@ import type {
 import type { Limits } from './channel-config.ts'
 import { refusal } from './errors.ts'
 import { ExactNumber } from './json.ts'
+import { mostRepeated } from './repeats.ts'
 
 /** Arguments that say how many items are wanted. */
 const PAGING = new Set(['first', 'last', 'limit'])
@@ -27,9 +30,27 @@ const NOTHING: Size = { depth: 0, fields: 0, aliases: 0 }
 
 /** Parses a document within its limits. Throws a `GraphQLError`. */
 export function parseWithin(text: string, limits: Limits): DocumentNode {
-  const document = parse(text, { maxTokens: limits.tokens })
+  let document: DocumentNode
+  try {
+    document = parse(text, { maxTokens: limits.tokens })
+  } catch (error) {
+    if (error instanceof GraphQLError && hasMoreTokens(text, limits.tokens))
+      throw refusal(`the document is too large: it has more than ${limits.tokens} tokens`)
+    throw error
+  }
   checkSize(document, limits)
   return document
+}
+
+/** Only asked once the parser has given up: its error does not say in a word of its own that it was the number. */
+function hasMoreTokens(text: string, most: number): boolean {
+  const lexer = new Lexer(new Source(text))
+  try {
+    for (let count = 0; count <= most; count += 1) if (lexer.advance().kind === TokenKind.EOF) return false
+    return true
+  } catch {
+    return false // the text is wrong before it is too long
+  }
 }
 
 /** Refuses variables whose lists are too long, or which ask for too many items. Throws a `GraphQLError`. */
@@ -68,7 +89,10 @@ function checkSize(document: DocumentNode, limits: Limits): void {
       definition.kind === Kind.FRAGMENT_DEFINITION
         ? counted.fragment(definition.name.value)
         : counted.selections(definition.selectionSet)
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) continue // counted where it is used
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+      within('fields', size.fields, limits.fields) // counted where it is used; the validator also looks at one that is not
+      continue
+    }
     within('depth', size.depth, limits.depth)
     total.fields += size.fields
     total.aliases += size.aliases
@@ -76,6 +100,9 @@ function checkSize(document: DocumentNode, limits: Limits): void {
   within('fields', total.fields, limits.fields)
   within('aliases', total.aliases, limits.aliases)
   within('directives', counted.directivesSeen, limits.directives)
+  // The validator compares each with each: a hundred of one cost it five thousand comparisons.
+  for (const { selectionSet } of document.definitions.filter(hasSelections))
+    within('repeats of one field', mostRepeated(selectionSet, fragments), limits.repeats)
   for (const definition of document.definitions) {
     if (definition.kind !== Kind.OPERATION_DEFINITION) continue
     for (const { variable, defaultValue } of definition.variableDefinitions ?? [])
@@ -83,6 +110,12 @@ function checkSize(document: DocumentNode, limits: Limits): void {
         checkPage(`$${variable.name.value}`, Number(defaultValue.value), limits.listSize)
   }
   pagingVariables.set(document, counted.paging)
+}
+
+function hasSelections(
+  definition: DefinitionNode,
+): definition is OperationDefinitionNode | FragmentDefinitionNode {
+  return 'selectionSet' in definition
 }
 
 /** Sizes with every fragment written out where it is used; each fragment is looked at once. */

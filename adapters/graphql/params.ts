@@ -40,6 +40,11 @@ export function member(given: unknown): GraphQLParams {
 }
 
 function fromQuery(query: string): Readonly<Record<string, unknown>> {
+  try {
+    decodeURIComponent(query) // URLSearchParams would put U+FFFD in the place of bytes that are no UTF-8
+  } catch (error) {
+    throw new GatewayError('DECODE_FAILED', 'the query string is not percent-encoded UTF-8', { cause: error })
+  }
   const given = new Map<string, unknown>()
   for (const [name, value] of new URLSearchParams(query)) {
     if (given.has(name))

@@ -10,7 +10,7 @@ import type { HttpRequest, Log } from 'dragoman'
 import { extensionsOf, newMarks } from './call.ts'
 import type { Call, Context } from './call.ts'
 import type { ChannelConfig } from './channel-config.ts'
-import { coded, graphqlError, maskedError } from './errors.ts'
+import { coded, graphqlError, maskedError, refusal } from './errors.ts'
 import { checkVariables, parseWithin } from './limits.ts'
 import type { Persisted } from './persisted.ts'
 
@@ -76,7 +76,9 @@ export function createEngine({ config, schema, persisted, log }: EngineOptions):
       }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const problem = variablesProblem(args.document, args.variableValues)
+      const problem = Array.isArray(args.contextValue.asked)
+        ? refusal('a subscription is a stream of its own: send it without others')
+        : variablesProblem(args.document, args.variableValues)
       if (problem !== undefined) {
         setResultAndStopExecution({ errors: [problem] })
         return undefined

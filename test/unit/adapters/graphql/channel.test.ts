@@ -270,6 +270,53 @@ describe('HTTP (GraphQL over HTTP)', () => {
     expect(await readAnswer(answer)).toMatchObject({ status: 200, data: { conversation: { next: 7 } } })
   })
 
+  test.each(['query=%7B%20conversation(id%3A%20%22%FF%22)%20%7B%20next%20%7D%20%7D', 'query=%zz'])(
+    'a query string that is no UTF-8 is refused, not mended: %s',
+    async (query) => {
+      await using channel = await trial()
+      const answer = await readAnswer(await channel.send({ method: 'GET', query, headers: {} }))
+      expect(answer).toMatchObject({ status: 400, errors: [{ extensions: { code: 'DECODE_FAILED' } }] })
+    },
+  )
+
+  test('a body that is no UTF-8 is refused (RFC 8259 §8.1)', async () => {
+    await using channel = await trial()
+    const body = new Uint8Array([...bytes('{"query":"{ a(b: \\"'), 0xc3, 0x28, ...bytes('\\") }"}')])
+    expect(await readAnswer(await channel.send({ body }))).toMatchObject({
+      status: 400,
+      errors: [{ message: expect.stringContaining('UTF-8'), extensions: { code: 'DECODE_FAILED' } }],
+    })
+  })
+
+  test.each(['text/html', 'application/json;q=0', 'image/*, multipart/mixed'])(
+    'who takes only %s is refused before anything is executed (406, RFC 9110 §15.5.7)',
+    async (accept) => {
+      await using channel = await trial()
+      const headers = { ...JSON_TYPE, accept }
+      const { status, errors } = await channel.ask(
+        'mutation { request(operation: "A") { id } }',
+        {},
+        { headers },
+      )
+      expect([status, errors?.[0]?.extensions['code']]).toEqual([406, 'DECODE_FAILED'])
+      expect(channel.drafts).toEqual([])
+    },
+  )
+
+  test('a subscription in a batch is refused: it is a stream of its own', async () => {
+    await using channel = await trial()
+    const answer = await channel.send({
+      body: bytes([
+        { query: 'subscription { messages(conversation: "c") { id } }' },
+        { query: '{ __typename }' },
+      ]),
+    })
+    expect(JSON.parse(typeof answer.body === 'string' ? answer.body : '')).toMatchObject([
+      { errors: [{ message: 'a subscription is a stream of its own: send it without others' }] },
+      { data: { __typename: 'Query' } },
+    ])
+  })
+
   test('a mutation by GET is 405 and names what is allowed (RFC 9110 §15.5.6)', async () => {
     await using channel = await trial()
     const query = new URLSearchParams({ query: 'mutation { publishEvent(type: "a") { id } }' })
