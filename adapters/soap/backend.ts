@@ -172,14 +172,25 @@ export interface Caller {
   readonly guard: Guard | undefined
 }
 
+/** Throws `DECODE_FAILED`: what the schema of the business system refuses is the caller's mistake, and nothing has gone out. */
+function bodyOf({ called: { input, version }, scope }: Caller, call: BackendCall) {
+  try {
+    return input.encode(call.params ?? {}, version, {
+      dropped: (path) =>
+        scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
+    })
+  } catch (error) {
+    const { code, message } = GatewayError.from(error)
+    if (code !== 'ENCODE_FAILED') throw error
+    throw new GatewayError('DECODE_FAILED', message, { cause: error, notExecuted: true })
+  }
+}
+
 async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Promise<Answer> {
   const { config, scope, wsdl, called, guard } = caller
   const { operation, version, input } = called
   const address = config.endpoint ?? operation.port.location
-  const body = input.encode(call.params ?? {}, version, {
-    dropped: (path) =>
-      scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
-  })
+  const body = bodyOf(caller, call)
   const headers = [
     ...(config.addressing ? requestAddressing(operation.input.action, address, `urn:uuid:${call.key}`) : []),
     ...metadataToHeaders(call.message.metadata, {

@@ -80,13 +80,16 @@ function dialectOf(config: BackendConfig, contract: Contract): Dialect {
   }
 }
 
-/** Nothing has gone out yet, so a write may be queued or sent again. */
+/** What cannot be made into a request is the caller's mistake. Nothing has gone out yet: a write may be queued or sent again. */
 function requestOf(dialect: Dialect, call: BackendCall, operation: OperationConfig): Outbound {
   try {
     return dialect.request(call, operation)
   } catch (error) {
     const { code, message } = GatewayError.from(error)
-    throw new GatewayError(code, message, { cause: error, notExecuted: true })
+    throw new GatewayError(code === 'ENCODE_FAILED' ? 'DECODE_FAILED' : code, message, {
+      cause: error,
+      notExecuted: true,
+    })
   }
 }
 

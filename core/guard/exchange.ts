@@ -146,6 +146,15 @@ const words = new Map([
   ['UND_ERR_SOCKET', 'connection closed'],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'fewer or more bytes than announced'],
   ['UND_ERR_HEADERS_OVERFLOW', 'its headers are too large'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed: name its authority in tls.ca'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'no known authority signed its certificate: name it in tls.ca'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'no known authority signed its certificate: name it in tls.ca'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'no known authority signed its certificate: name it in tls.ca'],
+  ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+  ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host: see tls.serverName'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS there'],
+  ['EPROTO', 'the TLS handshake failed'],
 ])
 
 function failureOf(error: Error, request: Outbound, started: boolean): GatewayError {

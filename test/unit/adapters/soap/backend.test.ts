@@ -115,7 +115,7 @@ describe('a request', () => {
     const { fetch, sent } = wire(() => xml(ticketAnswer()))
     await using backend = await open(base, { fetch })
     await expect(call(backend, 'GetTicket', { ticketId: 'x' })).rejects.toMatchObject({
-      code: 'ENCODE_FAILED',
+      code: 'DECODE_FAILED',
     })
     await expect(call(backend, 'Nope', {})).rejects.toMatchObject({ code: 'NO_ROUTE' })
     expect(sent).toEqual([])

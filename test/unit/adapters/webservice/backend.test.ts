@@ -167,7 +167,7 @@ describe('ASMX', () => {
   test('structures cannot be form fields, and nothing is sent', async () => {
     for (const params of [{ a: { b: 'c' } }, 'text', [1]])
       await expect(asked({ dialect: 'asmx-get' }, {}, params)).rejects.toMatchObject({
-        code: 'ENCODE_FAILED',
+        code: 'DECODE_FAILED',
         notExecuted: true,
       })
   })
@@ -205,7 +205,7 @@ describe('XML-RPC', () => {
     expect(textOf(seen)).toContain('<string>7</string></value></param><param><value><boolean>1</boolean>')
     for (const params of [{ full: true }, { no: '7', more: 1 }, '7'])
       await expect(asked(named, { body }, params)).rejects.toMatchObject({
-        code: 'ENCODE_FAILED',
+        code: 'DECODE_FAILED',
         notExecuted: true,
       })
   })
