@@ -1,4 +1,5 @@
 // `dragoman start`: the process around the gateway: signals, the ready line, reload.
+import { isDeepStrictEqual } from 'node:util'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { portOf } from '../adapters/mqtt/ports.ts'
@@ -49,6 +50,7 @@ export async function start(options: StartOptions): Promise<void> {
       const next = await loadAll(file, overrides)
       log.setSecrets(next.config.secrets)
       warnOfPlugins(next, log)
+      warnOfFixed(config, next.config, log)
       return { settings: next.config, adapters: next.adapters }
     }
     const { adapters } = first
@@ -112,6 +114,22 @@ function announce(gateway: Gateway, channels: readonly string[]): void {
   const hints = gateway.hints()
   if (hints.length > 0) console.log(`\nDragoman listens on ${gateway.origin}. Try, in another terminal:\n`)
   for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)
+}
+
+/** What is read at the start alone: a change of it would otherwise seem to be taken over. */
+const FIXED = {
+  http: ({ http }) => http,
+  data: ({ dataDirectory }) => dataDirectory,
+  identity: ({ identity }) => identity,
+  admin: ({ admin }) => admin,
+  log: ({ log }) => log,
+  store: ({ store }) => store,
+} as const satisfies Record<string, (config: Loaded['config']) => unknown>
+
+function warnOfFixed(running: Loaded['config'], next: Loaded['config'], log: RootLog): void {
+  for (const [section, of] of Object.entries(FIXED))
+    if (!isDeepStrictEqual(of(running), of(next)))
+      log.child('gateway').warn(`the change of "${section}" is used after the next start`, { section })
 }
 
 function warnOfPlugins({ plugins }: Loaded, log: RootLog): void {

@@ -36,7 +36,7 @@ export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: strin
   } catch (error) {
     const code = origin === 'agent' ? 'AGENT_FAILED' : 'BACKEND_FAILED'
     const why = error instanceof Error ? error.message : String(error)
-    throw new GatewayError(code, `the answer of ${who} ${why}`, { cause: error })
+    throw new GatewayError(code, `the answer of ${who}: ${why}`, { cause: error })
   }
 }
 

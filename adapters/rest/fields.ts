@@ -16,7 +16,7 @@ export function preferredWaitMs(prefer: string | undefined, maxMs: number): numb
   for (const preference of prefer.match(ELEMENT) ?? []) {
     const [, name, value = ''] = PREFERENCE.exec(preference) ?? []
     if (name?.toLowerCase() !== 'wait') continue
-    const seconds = /^(?:(\d{1,9})|"(\d{1,9})")$/.exec(value)
+    const seconds = /^(?:(\d+)|"(\d+)")$/.exec(value)
     return seconds === null ? undefined : Math.min(Number(seconds[1] ?? seconds[2]) * 1000, maxMs)
   }
   return undefined

@@ -20,6 +20,7 @@ test.each([
   ['wait=1;x=y', 1000],
   ['wait=1, wait=20', 1000], // RFC 7240 §2: the first counts
   ['wait=600', 30_000],
+  ['wait=99999999999999999999', 30_000],
   ['wait=0', 0],
   ['wait', undefined],
   ['wait=soon', undefined],

@@ -1,0 +1,33 @@
+// The process around the gateway: what it says when its file changes, and of folders it cannot use.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { dragoman } from './documents.ts'
+
+test('a change of what is read at the start alone is taken for the next start, and said', async () => {
+  await using gateway = await startGateway({ yaml: 'channels: { web: { adapter: rest } }\n' })
+  await writeFile(
+    join(gateway.directory, 'gateway.yaml'),
+    'http: { bodyLimit: 64kb }\nlog: { level: debug }\nlanes: { limit: 7 }\nchannels: { web: { adapter: rest } }\n',
+  )
+  process.kill(gateway.pid, 'SIGHUP')
+  const said = await until(() => {
+    const lines = gateway.log().split('\n')
+    return lines.some((line) => line.includes('a new generation runs')) ? lines : undefined
+  })
+  const sections = said.flatMap(
+    (line) => /the change of \\"(\w+)\\" is used after the next start/u.exec(line)?.[1] ?? [],
+  )
+  expect(sections).toEqual(['http', 'log'])
+})
+
+test('a data folder that is a file is refused in one line', async () => {
+  const directory = await temporaryDirectory()
+  await writeFile(join(directory, 'gateway.yaml'), 'channels: { web: { adapter: rest } }\n')
+  await writeFile(join(directory, 'taken'), '')
+  const { code, stderr } = await dragoman(['start', '--data', 'taken', '--port', '0'], directory)
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/taken/u)
+  expect(stderr).not.toMatch(/EEXIST|^\s+at /mu)
+})
