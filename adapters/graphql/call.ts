@@ -34,8 +34,6 @@ export interface Marks {
   readonly answers: Map<string, Mark>
   /** The log no longer reaches back to the subscriber's cursor: this is the oldest it has. */
   oldest?: number
-  /** Replies that this response carries. */
-  readonly carried: string[]
 }
 
 /** How a root field was answered, where there is something to say beside its data. */
@@ -52,11 +50,13 @@ export interface Context {
   readonly call: Call
   /** What the HTTP request asks for; a list is a batch. */
   readonly asked?: unknown
+  /** Where the HTTP side reads what was learned, one entry for each operation. */
+  readonly told?: Marks[]
   readonly marks: Marks
 }
 
 export function newMarks(): Marks {
-  return { answers: new Map(), carried: [] }
+  return { answers: new Map() }
 }
 
 /** Hands a draft in and notes what is to be said of the answer of the root field with this response key. */
@@ -69,7 +69,6 @@ export async function accept(
   const accepted = await host.accept(draft, { signal, identity, ...options })
   const { reply } = accepted
   if (reply === undefined) return accepted
-  marks.carried.push(accepted.id)
   const { origin, stale, asOf, metadata, fault } = reply
   if (origin === 'cache' || stale === true || metadata !== undefined || fault !== undefined)
     marks.answers.set(key, {
@@ -82,16 +81,22 @@ export async function accept(
   return accepted
 }
 
+/** What is stale among several operations' answers, and the oldest moment; undefined where nothing is. */
+export function stalenessOf(
+  all: readonly Marks[],
+): { readonly stale: true; readonly asOf?: string } | undefined {
+  const stale = all.flatMap(({ answers }) => [...answers.values()].filter((mark) => mark.stale === true))
+  if (stale.length === 0) return undefined
+  const [asOf] = stale.flatMap((mark) => (mark.asOf === undefined ? [] : [mark.asOf])).toSorted()
+  return { stale: true, ...(asOf !== undefined && { asOf }) }
+}
+
 /** The `extensions` of a result; undefined where there is nothing to say. Stale is said at the top too, with the oldest moment. */
-export function extensionsOf({ answers, oldest }: Marks): Readonly<Record<string, unknown>> | undefined {
+export function extensionsOf(marks: Marks): Readonly<Record<string, unknown>> | undefined {
+  const { answers, oldest } = marks
   if (answers.size === 0 && oldest === undefined) return undefined
-  const stale = [...answers.values()].filter((mark) => mark.stale === true)
-  const asOf = stale
-    .flatMap((mark) => (mark.asOf === undefined ? [] : [mark.asOf]))
-    .toSorted()
-    .at(0)
   return {
-    ...(stale.length > 0 && { stale: true, ...(asOf !== undefined && { asOf }) }),
+    ...stalenessOf([marks]),
     ...(answers.size > 0 && { answers: Object.fromEntries(answers) }),
     ...(oldest !== undefined && { truncated: true, oldest }),
   }

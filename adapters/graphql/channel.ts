@@ -43,6 +43,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
           engine,
           path,
           batch: config.limits.batch,
+          now: () => scope.now(),
           log,
           callOf: (asked, transport) => ({
             ...callOf(asked, transport),

@@ -4,7 +4,8 @@ import { GraphQLError } from 'graphql'
 import { GatewayError } from 'dragoman'
 import type { HttpRequest, HttpResponse, Log } from 'dragoman'
 
-import type { Call } from './call.ts'
+import { stalenessOf } from './call.ts'
+import type { Call, Marks } from './call.ts'
 import { graphqlError, shownError } from './errors.ts'
 import { isObject } from './json.ts'
 import { paramsOf } from './params.ts'
@@ -16,6 +17,7 @@ export interface HttpOptions {
   /** Operations in one request. */
   readonly batch: number
   readonly log: Log
+  readonly now: () => number
   /** Makes the call of a request. */
   readonly callOf: (request: HttpRequest, transport: 'get' | 'post') => Call
 }
@@ -24,7 +26,7 @@ const FIELDS = ['content-type', 'allow', 'retry-after']
 
 /** Answers a request. Never rejects: every refusal is a GraphQL result with its status. */
 export async function answer(request: HttpRequest, options: HttpOptions): Promise<HttpResponse> {
-  const { engine, path, batch, log, callOf } = options
+  const { engine, path, batch, log, now, callOf } = options
   try {
     check(request, path)
     const { method } = request
@@ -37,7 +39,10 @@ export async function answer(request: HttpRequest, options: HttpOptions): Promis
       headers: { accept: accepts },
       signal: call.signal,
     })
-    return await shown(await engine.fetch(bare, { call, asked }))
+    const told: Marks[] = []
+    const response = await engine.fetch(bare, { call, asked, told })
+    const staleness = stalenessOf(told)
+    return await shown(response, staleness === undefined ? {} : staleHeaders(staleness.asOf, now()))
   } catch (error) {
     return refusalOf(error, log)
   }
@@ -98,9 +103,13 @@ function isJson(field: string | undefined): boolean {
   )
 }
 
-async function shown(response: Response): Promise<HttpResponse> {
+async function shown(response: Response, more: Readonly<Record<string, string>>): Promise<HttpResponse> {
   if (response.status === 406) throw notAcceptable('a subscription is a stream: accept text/event-stream')
-  const headers: Record<string, string> = { 'cache-control': 'no-store', vary: 'Accept' }
+  const headers: Record<string, string> = {
+    'cache-control': 'no-store',
+    vary: 'Accept',
+    ...more,
+  }
   for (const name of FIELDS) {
     const value = response.headers.get(name)
     if (value !== null) headers[name] = value
@@ -109,6 +118,15 @@ async function shown(response: Response): Promise<HttpResponse> {
     return { status: response.status, headers, body: await response.text() }
   headers['x-accel-buffering'] = 'no' // nginx would hold the stream back
   return { status: response.status, headers, body: response.body === null ? '' : pieces(response.body) }
+}
+
+/** As in every dialect over HTTP: RFC 9111 §5.1, RFC 9211. */
+function staleHeaders(asOf: string | undefined, now: number): Readonly<Record<string, string>> {
+  const age = asOf === undefined ? Number.NaN : Math.floor((now - Date.parse(asOf)) / 1000)
+  return {
+    'cache-status': 'dragoman; hit; detail=stale',
+    ...(Number.isFinite(age) && { age: String(Math.max(0, age)) }),
+  }
 }
 
 /** Cancels the stream when its reader goes, also while a read is under way. */

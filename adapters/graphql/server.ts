@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache'
 import type { HttpRequest, Log } from 'dragoman'
 
 import { extensionsOf, newMarks } from './call.ts'
-import type { Call, Context } from './call.ts'
+import type { Call, Context, Marks } from './call.ts'
 import type { ChannelConfig } from './channel-config.ts'
 import { coded, graphqlError, maskedError, refusal } from './errors.ts'
 import { checkVariables, parseWithin } from './limits.ts'
@@ -18,6 +18,8 @@ import type { Persisted } from './persisted.ts'
 export interface Incoming {
   readonly call: Call
   readonly asked: GraphQLParams | GraphQLParams[]
+  /** Takes what was learned: one entry for each operation. */
+  readonly told: Marks[]
 }
 
 export type Engine = YogaServerInstance<Incoming, Pick<Context, 'marks'>>
@@ -112,7 +114,11 @@ export function createEngine({ config, schema, persisted, log }: EngineOptions):
   return createYoga<Incoming, Pick<Context, 'marks'>>({
     schema,
     graphqlEndpoint: config.path,
-    context: () => ({ marks: newMarks() }),
+    context: ({ told }: Partial<Incoming>) => {
+      const marks = newMarks()
+      told?.push(marks) // on a WebSocket nobody takes it
+      return { marks }
+    },
     plugins: [own],
     maskedErrors: { maskError, errorMessage: 'the gateway made a mistake' },
     batching: { limit: limits.batch },

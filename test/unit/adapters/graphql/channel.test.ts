@@ -136,6 +136,22 @@ describe('requests', () => {
     })
   })
 
+  test('a stale answer has Age and Cache-Status too, in a batch the oldest one’s (RFC 9111 §5.1, RFC 9211)', async () => {
+    const ages = [5000, 60_000]
+    await using channel = await trial({
+      accept: async () => ({
+        reply: { origin: 'cache', stale: true, asOf: new Date(Date.now() - (ages.pop() ?? 0)).toISOString() },
+      }),
+    })
+    const one = { query: '{ request(operation: "A") { data } }' }
+    const { headers } = await channel.send({ body: bytes([one, one]) })
+    expect(headers?.['cache-status']).toBe('dragoman; hit; detail=stale')
+    expect(Number(headers?.['age'])).toBeGreaterThanOrEqual(60)
+    const fresh = await channel.send({ body: bytes({ query: '{ __typename }' }) })
+    expect(fresh.headers).not.toHaveProperty('age')
+    expect(fresh.headers).not.toHaveProperty('cache-status')
+  })
+
   test('an answer from the cache that is fresh, and metadata, are said by response key', async () => {
     await using channel = await trial({
       accept: async ({ data }) => ({

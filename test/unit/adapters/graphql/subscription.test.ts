@@ -99,6 +99,24 @@ describe('over SSE', () => {
     expect(read).toEqual([0, 1])
   })
 
+  test('for one who does not read no more than a buffer full is read of the log', async () => {
+    const { log, say, read } = growingLog('app:ann')
+    await using channel = await trial({ log })
+    say(...Array.from({ length: 1000 }, () => 'x'.repeat(2000))) // two of them a page
+    const response = await channel.send({
+      headers: { ...JSON_TYPE, accept: 'text/event-stream' },
+      body: bytes({ query }),
+    })
+    const { body } = response
+    if (typeof body !== 'object' || body instanceof Uint8Array) throw new TypeError('no stream')
+    const reader = body[Symbol.asyncIterator]()
+    await reader.next()
+    await new Promise((later) => setTimeout(later, 100))
+    expect(read.length).toBeLessThan(50)
+    while (read.length < 400) await reader.next()
+    await reader.return?.()
+  })
+
   test('the end of the channel ends the stream', async () => {
     const { log, say } = growingLog('app:ann')
     const channel = await trial({ log })
@@ -181,8 +199,8 @@ describe('over SSE', () => {
 })
 
 /** A WebSocket to the channel; `said` are the messages that came. */
-async function open(channel: Trial, params?: object) {
-  const peer = channel.connect()
+async function open(channel: Trial, params?: object, taken?: Promise<void>) {
+  const peer = channel.connect(taken)
   const received = (): readonly {
     readonly type: string
     readonly id?: string
@@ -243,6 +261,20 @@ describe('over WebSocket (graphql-transport-ws)', () => {
     await new Promise((resolve) => setImmediate(resolve))
     expect(read.length).toBe(before)
     one.peer.close()
+  })
+
+  test('one who does not read is not read for: the next message waits until the system has taken this one', async () => {
+    const { log, say, read } = growingLog('app:ann')
+    await using channel = await trial({ log })
+    say(...texts(1, 500))
+    const { promise: taken, resolve: take } = Promise.withResolvers<void>()
+    const { peer, say: tell } = await open(channel, undefined, taken)
+    await tell({ id: '1', type: 'subscribe', payload: { query } })
+    await new Promise((later) => setTimeout(later, 50))
+    expect(read.length).toBeLessThan(3)
+    take()
+    await until(() => (read.length > 200 ? true : undefined))
+    peer.close()
   })
 
   test('a refusal is an error message with its code, and the socket goes on', async () => {

@@ -23,8 +23,8 @@ export interface Trial extends AsyncDisposable {
   /** What was logged as an error: nothing, in most tests. */
   readonly errors: readonly unknown[]
   hint(origin: string): string | undefined
-  /** Opens a WebSocket; the best subprotocol is agreed. */
-  connect(): TestSocket
+  /** Opens a WebSocket; the best subprotocol is agreed. Until `taken` resolves, nothing that is sent has reached the system. */
+  connect(taken?: Promise<void>): TestSocket
   send(request: Partial<HttpRequest>): Promise<HttpResponse>
   /** POSTs a document; the parsed answer, its status and its text. */
   ask(
@@ -95,11 +95,15 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
     drafts,
     errors,
     send,
-    connect() {
+    connect(taken) {
       if (sockets === undefined) throw new Error('the channel takes no WebSockets')
       const [path, handler, { protocols = [] } = {}] = sockets
       const { socket, peer } = testSocket(protocols[0])
-      handler(socket, {
+      const send = async (data: string | Uint8Array): Promise<boolean> => {
+        await taken
+        return socket.send(data)
+      }
+      handler(taken === undefined ? socket : { ...socket, send }, {
         method: 'GET',
         path,
         query: '',
