@@ -1,5 +1,5 @@
 // `npm run bench`: the gateway beside bare node:http and bare Hono, in turn, three rounds, one table of medians.
-// Options: --seconds N (of each measurement), --rounds N, --soak MINUTES (2,000/s, memory watched).
+// Options: --seconds N (of each measurement), --rounds N, --connections N, --soak MINUTES (2,000/s, memory watched).
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -16,11 +16,13 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
     soak: { type: 'string', default: '0' },
+    connections: { type: 'string', default: '50' },
   },
 })
 /** Requests per second of the paced measurements. */
 const RATE = 2000
 const seconds = Number(options.seconds)
+const connections = Number(options.connections)
 const children: ChildProcess[] = []
 
 /** Starts a program of ours and resolves with the first line that `read` understands. */
@@ -110,7 +112,7 @@ try {
     paced.push([name, await load({ ...one, rate: RATE, seconds: seconds * 2 })])
   const hono = median(results.get('bare Hono, POST') ?? [], 'perSecond')
   console.log(
-    `\n${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, 50 connections, 1 kB\n`,
+    `\n${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, Node ${process.version}, ${connections} connections, 1 kB\n`,
   )
   console.log(
     '| | per second | × bare Hono | p50 ms | p99 ms | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |',
@@ -146,7 +148,7 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 function order(url: string, headers: Readonly<Record<string, string>>, body: string): Order {
-  return { url, headers, body, connections: 50, seconds }
+  return { url, headers, body, connections, seconds }
 }
 
 /** 2,000 messages a second for some minutes, the resident memory after each. */
