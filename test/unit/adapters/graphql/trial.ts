@@ -99,11 +99,14 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
       if (sockets === undefined) throw new Error('the channel takes no WebSockets')
       const [path, handler, { protocols = [] } = {}] = sockets
       const { socket, peer } = testSocket(protocols[0])
-      const send = async (data: string | Uint8Array): Promise<boolean> => {
-        await taken
-        return socket.send(data)
+      const held: typeof socket = {
+        ...socket,
+        send: async (data) => {
+          await taken
+          return socket.send(data)
+        },
       }
-      handler(taken === undefined ? socket : { ...socket, send }, {
+      handler(taken === undefined ? socket : held, {
         method: 'GET',
         path,
         query: '',
