@@ -163,7 +163,7 @@ function split(raw: Fields, known: object): readonly [Fields, Fields] {
 
 type CallKeys = Pick<
   ReturnType<typeof backendKeys.parse>,
-  'timeout' | 'breaker' | 'tls' | 'connections' | 'responseLimit'
+  'timeout' | 'breaker' | 'bulkhead' | 'tls' | 'connections' | 'responseLimit'
 >
 
 function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
@@ -175,6 +175,7 @@ function callsOf(keys: CallKeys, files: Files, path: Path): CallsConfig {
   return {
     timeoutMs: keys.timeout,
     breaker: breakerOf(keys.breaker),
+    bulkhead: { maxCalls: keys.bulkhead.calls, dryRun: keys.bulkhead.dryRun },
     connections: keys.connections,
     responseLimitBytes: keys.responseLimit,
     ...(tls !== undefined && { tls: { ...tls, ...file('ca'), ...file('cert'), ...file('key') } }),

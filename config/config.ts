@@ -162,6 +162,7 @@ export interface TlsClientConfig {
 export interface CallsConfig {
   readonly timeoutMs: number
   readonly breaker: BreakerConfig
+  readonly bulkhead: { readonly maxCalls: number; readonly dryRun: boolean }
   readonly tls?: TlsClientConfig
   readonly connections: number
   readonly responseLimitBytes: number

@@ -219,6 +219,15 @@ const callKeys = {
     })
     .prefault({})
     .describe('When to stop calling what is broken'),
+  bulkhead: z
+    .strictObject({
+      calls: count(100_000)
+        .default(256)
+        .describe('At most so many calls at once; further requests are refused'),
+      dryRun: z.boolean().default(false).describe('Refuses nothing, only counts'),
+    })
+    .prefault({})
+    .describe('How much of the gateway it may take when it is slow'),
   tls: z
     .strictObject({
       ca: text.describe('PEM file of the authorities to believe').exactOptional(),

@@ -18,9 +18,9 @@ import { withRetry } from './guard/retry.ts'
 import type { RetryOptions } from './guard/retry.ts'
 import { provesNothingDone } from './settling.ts'
 
-/** Runs a call under deadline and breaker. `ms`: all that is left for it. */
+/** Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it. */
 export type Protect = <T>(
-  options: { readonly ms: number; readonly signal?: AbortSignal | undefined },
+  options: { readonly ms: number; readonly signal?: AbortSignal | undefined; readonly waits?: boolean },
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
 
@@ -79,14 +79,16 @@ export interface AgentCall {
   readonly message: Message
   readonly conversation: Conversation
   readonly ms: number
+  /** Nobody stands at the door: it may wait for its turn. */
+  readonly waits: boolean
 }
 
 /** Calls an agent once. Undefined: taken. Throws `GatewayError`. */
 export async function callAgent(
   { id, agent, protect }: AgentInUse,
-  { message, conversation, ms }: AgentCall,
+  { message, conversation, ms, waits }: AgentCall,
 ): Promise<Reply | Handoff | undefined> {
-  const answer = await protect({ ms }, async (signal) => {
+  const answer = await protect({ ms, waits }, async (signal) => {
     try {
       return await agent.answer(message, conversation, signal)
     } catch (error) {
@@ -106,7 +108,7 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
-  /** It is made again where that can help; what stands in a lane is made again by the lane. */
+  /** It is made again where that can help; what stands in a lane waits for its turn and is made again by the lane. */
   readonly retries: boolean
   /** The credential and the home it is made for: whose answers of the cache it may get. */
   readonly caller: string
@@ -152,11 +154,11 @@ function callOften(
 async function callOnce(
   { id, backend }: BackendInUse,
   { protect }: OperationInUse,
-  { operation, params, message, key, attempt, ms, signal }: BackendInvocation,
+  { operation, params, message, key, attempt, ms, signal, retries }: BackendInvocation,
 ): Promise<Reply> {
   const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
-  const answer = await protect({ ms, signal }, async (inner) => {
+  const answer = await protect({ ms, signal, waits: !retries }, async (inner) => {
     try {
       return await backend.call(call, inner)
     } catch (error) {

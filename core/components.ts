@@ -14,16 +14,17 @@ import type {
   SocketHandler,
   SocketOptions,
 } from './api.ts'
-import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse, Protect } from './calls.ts'
-import { createBreaker } from './guard/breaker.ts'
-import type { Breaker, BreakerOptions, BreakerSnapshot } from './guard/breaker.ts'
+import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse } from './calls.ts'
+import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
+import type { LimitCount, LimitKind } from './guard/limit-count.ts'
 import { createRetryBudget } from './guard/retry.ts'
 import type { RetryBudget } from './guard/retry.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
+import { bulkheadOf, protection, watched } from './protect.ts'
 import type { IsPresent } from './router.ts'
 import { invalidationOf, standInOf } from './stand-in.ts'
 import type { Called } from './telemetry.ts'
@@ -53,6 +54,8 @@ export interface Surroundings {
   /** How a breaker stood before; absent: all are new. */
   readonly savedBreaker?: (owner: string, operation: string) => BreakerSnapshot | undefined
   onCalled(called: Called): void
+  /** What a limiter counts into. */
+  limit(kind: LimitKind, name: string): LimitCount
   onRetry(retry: { backend: string; operation: string; result: 'made' | 'refused' }): void
   /** Absent: nothing stands in for a call. */
   readonly fallback?:
@@ -171,6 +174,7 @@ export function createBackend(
   const inUse = new Map<string, OperationInUse>()
   const breakers = new Map<string, Breaker>()
   const budget = createRetryBudget(settings.retryBudget ?? 0)
+  const bulkhead = bulkheadOf(settings, around)
   const operation = (name: string): OperationInUse | undefined => {
     const known = inUse.get(name)
     if (known !== undefined) return known
@@ -189,7 +193,7 @@ export function createBackend(
       ...guarded({ settings, operation: name, said, around }, safe),
       ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
-      protect: protection(breaker, `backend "${settings.id}", operation "${name}"`, {
+      protect: protection({ breaker, bulkhead }, `backend "${settings.id}", operation "${name}"`, {
         target: 'backend',
         name: settings.id,
         operation: ownName(instance.operations, settings.operations, name),
@@ -229,7 +233,7 @@ export function createAgent(settings: AgentSettings, adapter: Adapter, around: S
       agent: life.instance,
       timeoutMs: settings.timeoutMs,
       callbackWithinMs: settings.callbackWithinMs ?? CALLBACK_WITHIN_MS,
-      protect: protection(breaker, `agent "${settings.id}"`, {
+      protect: protection({ breaker, bulkhead: bulkheadOf(settings, around) }, `agent "${settings.id}"`, {
         target: 'agent',
         name: settings.id,
         operation: 'answer',
@@ -329,43 +333,6 @@ function create<T extends AsyncDisposable>(
         await surrounded.dispose()
       },
     },
-  }
-}
-
-function watched(
-  { owner, operation, around }: { owner: string; operation: string; around: Surroundings },
-  options: BreakerOptions,
-): Breaker {
-  const saved = around.savedBreaker?.(owner, operation)
-  let made: Breaker | undefined
-  made = createBreaker(`${owner}.${operation}`, options, {
-    saved,
-    onState: (state, reason) => {
-      const snapshot = made === undefined ? saved : made.snapshot()
-      around.onBreaker({ owner, operation, state, reason, snapshot })
-    },
-  })
-  return made
-}
-
-// DESIGN §7, from outside in: breaker( deadline( call )).
-function protection(
-  breaker: Breaker,
-  what: string,
-  { around, ...called }: Pick<Called, 'target' | 'name' | 'operation'> & { readonly around: Surroundings },
-): Protect {
-  const { log } = around
-  return async ({ ms, signal }, call) => {
-    const begun = performance.now()
-    let result = 'ok'
-    try {
-      return await breaker.run(() => withDeadline({ ms, signal, what, log }, call))
-    } catch (error) {
-      result = error instanceof GatewayError ? error.code : 'ABORTED'
-      throw error
-    } finally {
-      around.onCalled({ ...called, result, durationMs: performance.now() - begun })
-    }
   }
 }
 

@@ -116,7 +116,8 @@ export class Step {
     { ms, ownerEpoch }: { readonly ms: number; readonly ownerEpoch: number },
   ): Promise<Reply | Handoff | undefined> {
     const { work, context } = this
-    return callAgent(agent, { message: work.message, conversation: context.conversation(ownerEpoch), ms })
+    const conversation = context.conversation(ownerEpoch)
+    return callAgent(agent, { message: work.message, conversation, ms, waits: true })
   }
 
   agent(id: string): AgentInUse {

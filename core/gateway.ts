@@ -159,6 +159,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sender.role === 'customer' && (await links.presence.of(customerHome(sender.id))),
     onCalled: (called) => telemetry.called(called),
     onRetry: metrics.retried,
+    limit: metrics.limit,
     host: (parts) =>
       createHost(parts, {
         pipeline,

@@ -109,7 +109,7 @@ export function createRequests(options: RequestsOptions): Requests {
       repeatable: true,
       ms,
       async make() {
-        const answer = await callAgent(agent, { message, conversation, ms })
+        const answer = await callAgent(agent, { message, conversation, ms, waits: false })
         if (answer !== undefined && !('handoff' in answer)) return answer
         throw new GatewayError(
           'AGENT_FAILED',

@@ -1,6 +1,7 @@
 // What the core needs to know of a configuration. `config/` yields more than this; nothing here reads a file.
 import type { Json } from './api.ts'
 import type { BreakerOptions } from './guard/breaker.ts'
+import type { BulkheadOptions } from './guard/bulkhead.ts'
 import type { CachePolicy } from './guard/fallback.ts'
 import type { RetryPolicy } from './guard/retry.ts'
 import type { OperationConfig } from './operations.ts'
@@ -43,6 +44,8 @@ export interface TlsSettings {
 export interface CallSettings {
   readonly timeoutMs: number
   readonly breaker: BreakerOptions
+  /** Absent: as many calls at once as come. */
+  readonly bulkhead?: BulkheadOptions
   readonly tls?: TlsSettings
   readonly connections: number
   readonly responseLimitBytes: number

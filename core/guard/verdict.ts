@@ -26,11 +26,13 @@ export function classify(thrown: unknown): FailureClass {
 }
 
 /**
- * Whether the last good answer may be given instead: the breaker, a deadline, a broken line or an answer nobody can read, 5xx, 408,
+ * Whether the last good answer may be given instead: the breaker, a full bulkhead, a deadline, a broken line or an answer nobody can read, 5xx, 408,
  * 425, 429. Never for what the business system has decided (401, 403, 404, 410 …), for our own mistakes, or a caller who has gone.
  */
 export function mayServeStale(thrown: unknown): boolean {
   if (!(thrown instanceof GatewayError)) return false
+  // A call that found no place among those of a slow system was not made, as with an open breaker.
+  if (thrown.code === 'OVERLOADED') return thrown.notExecuted
   if (thrown.code === 'BREAKER_OPEN' || thrown.code === 'DEADLINE_EXCEEDED') return true
   if (thrown.code !== 'BACKEND_FAILED') return false
   const { status, soapCode } = saidBy(thrown)

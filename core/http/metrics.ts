@@ -2,10 +2,12 @@
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import type { Log, Metrics } from '../api.ts'
 import type { Served } from '../guard/fallback.ts'
+import type { LimitCount, LimitKind } from '../guard/limit-count.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { componentMetrics } from './component-metrics.ts'
 import type { RefusalReason } from './refusal.ts'
 import { Family, StateFamily } from './series.ts'
+import type { Cell } from './series.ts'
 
 export interface GatewayMetrics {
   /** What the pipeline reports: the intake ledger, messages, calls, pushes in doubt. */
@@ -21,11 +23,15 @@ export interface GatewayMetrics {
   readonly served: (served: { backend: string; operation: string; from: Served }) => void
   /** `dragoman_retries_total`: made, or refused by the backend's budget. */
   readonly retried: (retry: { backend: string; operation: string; result: 'made' | 'refused' }) => void
+  /** `dragoman_limits_total{limit,name,result}` of one limiter: offered = accepted + refused + failed; and what a dry run let pass. */
+  limit(kind: LimitKind, name: string): LimitCount
   readonly cacheEntries: Family<never>
   readonly cacheBytes: Family<never>
   /** Work stored and not settled. */
   readonly queueDepth: Family<never>
   readonly deadLetters: Family<never>
+  /** By an operator: `dragoman_dead_letters_ended_total`. */
+  readonly deadLettersEnded: Family<'how'>
   readonly connections: Family<'link'>
   /** SEMANTICS 13. */
   readonly linkJumps: Family<never>
@@ -33,7 +39,9 @@ export interface GatewayMetrics {
   /** Seconds since the epoch. */
   readonly lastReloadSuccess: Family<never>
   /** The counters that `dragoman top` shows, since the start. */
-  readonly counted: Readonly<Record<'intake' | 'refused' | 'calls' | 'answers' | 'retries', Family<string>>>
+  readonly counted: Readonly<
+    Record<'intake' | 'refused' | 'calls' | 'answers' | 'retries' | 'limits', Family<string>>
+  >
   /** Called before each scrape: for gauges that are read, not kept. Its failure leaves them as they were, and is logged. */
   onScrape(read: () => void | Promise<void>): void
   /** An adapter's own figures, under `dragoman_plugin_`. */
@@ -76,6 +84,15 @@ export function createMetrics(log: Log): GatewayMetrics {
     'backend',
     'operation',
     'result',
+  ])
+  const limits = counter('limits_total', 'What limiters were offered, and what became of it', [
+    'limit',
+    'name',
+    'result',
+  ])
+  const dryRuns = counter('limits_dry_run_total', 'What limiters that only watch would have refused', [
+    'limit',
+    'name',
   ])
   const duration = new Histogram({
     name: 'dragoman_message_duration_seconds',
@@ -135,10 +152,30 @@ export function createMetrics(log: Log): GatewayMetrics {
       cacheAnswers.add(1, backend, operation, from)
       if (from !== 'fresh' && from !== 'call') staleAnswers.add(1, backend, operation)
     },
+    limit(kind, name) {
+      const cell = (result: string): Cell => limits.cell(kind, name, result)
+      const [offers, accepts, refuses, fails] = [
+        cell('offered'),
+        cell('accepted'),
+        cell('refused'),
+        cell('failed'),
+      ]
+      const dry = dryRuns.cell(kind, name)
+      return {
+        offered: () => void (offers.value += 1),
+        accepted: () => void (accepts.value += 1),
+        refused: () => void (refuses.value += 1),
+        failed: () => void (fails.value += 1),
+        wouldRefuse: () => void (dry.value += 1),
+      }
+    },
     cacheEntries: gauge('cache_entries', 'Answers in the fallback cache', []),
     cacheBytes: gauge('cache_bytes', 'Size of the answers in the fallback cache', []),
     queueDepth: gauge('queue_depth', 'Work stored and not settled', []),
     deadLetters: gauge('dead_letters', 'Messages given up, waiting for an operator', []),
+    deadLettersEnded: counter('dead_letters_ended_total', 'Dead letters an operator replayed or dropped', [
+      'how',
+    ]),
     connections: gauge('connections', 'Open connections', ['link']),
     linkJumps: counter('link_jumps_total', "Numbers of apps' devices that the store had lost", []),
     generation: gauge('generation', 'The running generation of config and plugins', []),
@@ -147,7 +184,7 @@ export function createMetrics(log: Log): GatewayMetrics {
       'When the running generation began',
       [],
     ),
-    counted: { intake, refused, calls, answers: cacheAnswers, retries },
+    counted: { intake, refused, calls, answers: cacheAnswers, retries, limits },
     onScrape: (read) => readers.push(read),
     forComponent,
     text,

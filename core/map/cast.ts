@@ -12,6 +12,7 @@ import type {
   RunningChannel,
   Surroundings,
 } from '../components.ts'
+import { uncounted } from '../guard/limit-count.ts'
 import { PathTable } from '../http/paths.ts'
 import type { AgentSettings, BackendSettings, ChannelSettings, GenerationSettings } from '../settings.ts'
 import type { Said } from './passage.ts'
@@ -58,6 +59,7 @@ export class Cast implements AsyncDisposable {
       onBreaker() {},
       onCalled() {},
       onRetry() {},
+      limit: () => uncounted,
       host: options.host,
       isPresent: async () => false,
       scope: (role, { id }) => ({ scope: this.#scope(role, id, said), dispose: async () => undefined }),

@@ -219,7 +219,7 @@ export class Rehearsal implements AsyncDisposable {
       callback: { url: `http://localhost/v1/callbacks/${message.id}`, token: '(one for each message)' },
     }
     const answer = await this.#calling({ settings, target }, () =>
-      callAgent(inUse, { message, conversation, ms }),
+      callAgent(inUse, { message, conversation, ms, waits: false }),
     )
     if (answer === undefined || !('handoff' in answer)) return answer
     this.#passage.handoff = answer.handoff

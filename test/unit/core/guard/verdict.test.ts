@@ -10,6 +10,7 @@ const answered = (status: number, more: object = {}): GatewayError =>
 test.each<readonly [GatewayError, string, boolean]>([
   [new GatewayError('BACKEND_FAILED', 'connection reset'), 'transient', true],
   [new GatewayError('BACKEND_FAILED', 'refused', { notExecuted: true }), 'transient', true],
+  [new GatewayError('OVERLOADED', 'no place', { notExecuted: true }), 'permanent', true],
   [answered(500), 'transient', true],
   [answered(502), 'transient', true],
   [answered(503), 'transient', true],

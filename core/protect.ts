@@ -1,0 +1,63 @@
+// What stands around each call of a backend or an agent, from outside in: bulkhead( breaker( deadline( call ))) (DESIGN §7).
+import { GatewayError } from './api.ts'
+import type { Protect } from './calls.ts'
+import type { Surroundings } from './components.ts'
+import { createBreaker } from './guard/breaker.ts'
+import type { Breaker, BreakerOptions } from './guard/breaker.ts'
+import { createBulkhead } from './guard/bulkhead.ts'
+import type { Bulkhead } from './guard/bulkhead.ts'
+import { withDeadline } from './guard/deadline.ts'
+import type { CallSettings, ComponentSettings } from './settings.ts'
+import type { Called } from './telemetry.ts'
+
+/** The breaker of one operation or agent: as it stood before, each change told. */
+export function watched(
+  { owner, operation, around }: { owner: string; operation: string; around: Surroundings },
+  options: BreakerOptions,
+): Breaker {
+  const saved = around.savedBreaker?.(owner, operation)
+  let made: Breaker | undefined
+  made = createBreaker(`${owner}.${operation}`, options, {
+    saved,
+    onState: (state, reason) => {
+      const snapshot = made === undefined ? saved : made.snapshot()
+      around.onBreaker({ owner, operation, state, reason, snapshot })
+    },
+  })
+  return made
+}
+
+/** Undefined: any number of calls at once. */
+export function bulkheadOf(
+  { id, bulkhead }: ComponentSettings & CallSettings,
+  around: Surroundings,
+): Bulkhead | undefined {
+  return bulkhead && createBulkhead(bulkhead, around.limit('bulkhead', id))
+}
+
+/** Each call is reported once, refused ones too. */
+export function protection(
+  { breaker, bulkhead }: { readonly breaker: Breaker; readonly bulkhead: Bulkhead | undefined },
+  what: string,
+  { around, ...called }: Pick<Called, 'target' | 'name' | 'operation'> & { readonly around: Surroundings },
+): Protect {
+  const { log } = around
+  return async ({ ms, signal, waits = false }, call) => {
+    const begun = performance.now()
+    let result = 'ok'
+    try {
+      if (bulkhead === undefined)
+        return await breaker.run(() => withDeadline({ ms, signal, what, log }, call))
+      using place = await bulkhead.enter({ what, signal, waitMs: waits ? ms / 2 : 0 })
+      const left = ms - (performance.now() - begun)
+      return await breaker.run(() =>
+        withDeadline({ ms: left, signal, what, log }, (inner) => place.hold(() => call(inner))),
+      )
+    } catch (error) {
+      result = error instanceof GatewayError ? error.code : 'ABORTED'
+      throw error
+    } finally {
+      around.onCalled({ ...called, result, durationMs: performance.now() - begun })
+    }
+  }
+}
