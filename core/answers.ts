@@ -46,7 +46,7 @@ export function outbound(
   reply: Reply,
   by: { id: string; now: number },
 ): Unnumbered | undefined {
-  const { parts, fault, metadata } = reply
+  const { parts, fault, metadata, stale, asOf } = reply
   const data = reply.data ?? (fault === undefined ? undefined : { fault: { ...fault } })
   if (parts === undefined && data === undefined) return undefined
   return {
@@ -62,6 +62,7 @@ export function outbound(
     inReplyTo: question.id,
     ...(question.replyContext !== undefined && { replyContext: question.replyContext }),
     ...(metadata !== undefined && { metadata }),
+    ...(stale === true && { stale, ...(asOf !== undefined && { asOf }) }),
     receivedAt: moment(by.now),
     correlationId: question.correlationId,
     causationId: question.id,

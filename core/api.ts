@@ -82,6 +82,10 @@ export interface Message extends Draft {
   readonly causationId?: string
   /** W3C Trace Context. */
   readonly traceparent: string
+  /** Of an answer: the business system is down, this is its last good one… */
+  readonly stale?: boolean
+  /** …from this moment (RFC 3339). */
+  readonly asOf?: string
   /** A tombstone: the number stays, the content is gone. */
   readonly gone?: 'expired' | 'erased'
 }

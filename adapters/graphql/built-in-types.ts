@@ -200,6 +200,9 @@ export const builtInTypes = /* GraphQL */ `
     causationId: ID
     traceparent: String!
     metadata: JSON
+    "Of an answer: the business system is down, this is its last good one, of asOf."
+    stale: Boolean
+    asOf: String
     "The number stays, the content is gone: expired or erased."
     gone: String
   }

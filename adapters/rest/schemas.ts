@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Json } from 'dragoman'
 
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 
 /** What the OpenAPI document names: its components. */
 export const published = z.registry<{ id: string }>()
@@ -199,6 +199,10 @@ const message = z
     traceparent: z.string(),
     parts: z.array(part).exactOptional(),
     data: json.exactOptional(),
+    stale: z.boolean().exactOptional().meta({
+      description: 'Of an answer: the business system is down, this is its last good one, of `asOf`.',
+    }),
+    asOf: timestamp.exactOptional(),
   })
   .register(published, { id: 'Message' })
 

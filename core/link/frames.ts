@@ -151,6 +151,10 @@ z.object({
     kind: z.enum(['message', 'event', 'request']),
     type: z.string(),
     parts: z.array(part).exactOptional(),
+    stale: z.boolean().exactOptional().meta({
+      description: 'Of an answer: the business system is down, this is its last good one, of asOf',
+    }),
+    asOf: z.string().exactOptional(),
   }),
 }).register(published, { id: 'msg', title: 'The next message of the inbox' })
 z.object({ t: z.literal('reset'), epoch, top: count, why: z.string() }).register(published, {
