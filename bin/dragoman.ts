@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { breakerOff, breakerOn, listBreakers } from './breaker.ts'
 import { dropCache, listCache } from './cache.ts'
 import { check } from './check.ts'
+import { addDead } from './dead.ts'
 import { demo } from './demo.ts'
 import { map } from './map.ts'
 import { schema } from './schema.ts'
@@ -173,6 +174,8 @@ breaker
   .addOption(config)
   .addOption(data)
   .action(breakerOn)
+
+addDead(program, { config, data })
 
 await program.parseAsync()
 

@@ -8,11 +8,13 @@ import type { Callbacks } from './callbacks.ts'
 import type { Surroundings } from './components.ts'
 import { buildGeneration } from './generation.ts'
 import type { Generation } from './generation.ts'
+import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { createFetch } from './guard/fetch.ts'
 import type { TlsOptions } from './guard/fetch.ts'
 import { hostsOf } from './hosts.ts'
 import { createHost } from './host.ts'
 import { adminMounts } from './http/admin.ts'
+import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
 import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
@@ -28,7 +30,7 @@ import { createProtection } from './protection.ts'
 import { startRetention } from './retention.ts'
 import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
 import { createState } from './state.ts'
-import { deadLettersOf, ledgerOf, statusOf } from './status.ts'
+import { ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
 
@@ -133,6 +135,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     maxInFlight: MAX_IN_FLIGHT,
   })
+  const deadLetters = {
+    ...createDeadLetters({
+      store,
+      log: log.child('dead'),
+      now: Date.now,
+      dedupeMs: settings.store.dedupeMs,
+      laneLimit: { platform: PLATFORM_LANE_LIMIT },
+      poke: (home) => pipeline.lanes.poke(home),
+      onEnded: (how) => metrics.deadLettersEnded.add(1, how),
+    }),
+    list: (page: Parameters<typeof listDead>[1]) => listDead(store, page),
+    show: (id: string) => showDead(store, id),
+  }
   const protection = await createProtection({ store, log, metrics, cacheFile: options.cacheFile })
   const links = createLinks({
     store,
@@ -234,9 +249,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           }),
         ledger: () => ledgerOf(store),
         trace: async (id) => (await traceOf(store, id)) as Json | undefined, // a Trace is plain data
-        deadLetters: (page) => deadLettersOf(store, page),
         reload: async () => ({ ...(await reload()) }),
-        pages: protection.pages(current),
+        pages: [...protection.pages(current), (app) => deadPages(app, deadLetters)],
       }),
     ]
     refuseOwnPaths(own, [...mounts, ...sockets])

@@ -1,6 +1,6 @@
 // The lanes' engine: holds partitions by lease, takes due work from the store, runs it, never two steps of one lane at once.
 import { GatewayError } from './api.ts'
-import type { Log } from './api.ts'
+import type { Log, Priority } from './api.ts'
 import type { Fence, Store, Work, WorkKind } from './store/store.ts'
 
 export interface LanesOptions {
@@ -15,6 +15,9 @@ export interface LanesOptions {
   /** A take failed, and what it may have begun is not known. */
   readonly onDoubt: () => void
 }
+
+/** As the store orders lanes (SEMANTICS 27). */
+export const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 }
 
 const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const LEASE_MS = 10_000

@@ -127,7 +127,6 @@ function senderOf(sender: Party, identity: Identity | undefined): Party {
 
 function check(draft: Draft): void {
   if (!KINDS.has(draft.kind)) refuse(`kind ${JSON.stringify(draft.kind)} is none of message, event, request`)
-  checkIdentifier('type', draft.type, MAX_ID)
   checkIdentifier('sender.id', draft.sender?.id, MAX_ID)
   if (!ROLES.has(draft.sender.role))
     refuse(`sender.role ${JSON.stringify(draft.sender.role)} is none of ${[...ROLES].join(', ')}`)
@@ -137,6 +136,14 @@ function check(draft: Draft): void {
   if (draft.clientSequence !== undefined && !Number.isSafeInteger(draft.clientSequence))
     refuse(`clientSequence ${draft.clientSequence} is not an integer`)
   if (draft.occurredAt !== undefined) checkTimestamp('occurredAt', draft.occurredAt)
+  checkContent(draft)
+}
+
+/** What a message says, its sender and ids apart. Throws `DECODE_FAILED`. */
+export function checkContent(
+  draft: Pick<Draft, 'kind' | 'type' | 'expiresAt' | 'priority' | 'metadata' | 'parts' | 'data'>,
+): void {
+  checkIdentifier('type', draft.type, MAX_ID)
   if (draft.expiresAt !== undefined) checkTimestamp('expiresAt', draft.expiresAt)
   if (draft.priority !== undefined && !PRIORITIES.has(draft.priority))
     refuse(`priority ${JSON.stringify(draft.priority)} is none of ${[...PRIORITIES].join(', ')}`)

@@ -1,6 +1,6 @@
 // The way of one message (DESIGN §5), top to bottom: what happens to it from the edge to its one recorded outcome.
 import { GatewayError } from './api.ts'
-import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message, Priority } from './api.ts'
+import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
 import { deliver } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
@@ -9,7 +9,7 @@ import type { Effects } from './effects.ts'
 import { moment } from './ids.ts'
 import { createJoining } from './joining.ts'
 import type { Joining, Taken } from './joining.ts'
-import { Lanes } from './lanes.ts'
+import { Lanes, PRIORITIES } from './lanes.ts'
 import { normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
 import { sendPush } from './push.ts'
@@ -62,8 +62,6 @@ export interface Origin {
   readonly id: string
   readonly pushes: boolean
 }
-
-const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 }
 
 export class Pipeline {
   readonly waiters = new Waiters()
@@ -271,10 +269,10 @@ export class Pipeline {
     const context = { router, components, conversation, now, holdMs, attempts, effects: this.#effects }
     switch (work.kind) {
       case 'push':
-        return sendPush(work, components, { now, store, log, telemetry })
+        return sendPush(work, components, { now, store, log, telemetry, holdMs })
       case 'message':
         if (message.direction === 'outbound')
-          return sendPush(work, components, { now, store, log, telemetry })
+          return sendPush(work, components, { now, store, log, telemetry, holdMs })
         return deliver(work, context)
       case 'timer':
         return missedCallback(work, context)

@@ -13,6 +13,8 @@ export interface PushContext {
   readonly store: Store
   readonly log: Log
   readonly telemetry: Telemetry
+  /** SEMANTICS 19: how long tries that fail may hold up what stands behind. */
+  readonly holdMs: number
 }
 
 const SEND_MS = 15_000
@@ -49,7 +51,7 @@ export async function sendPush(work: Work, components: Components, context: Push
     const before = await failedBefore(work, context.store)
     if (before !== undefined) return parked(target, `the part before it was not sent (${before})`)
   } catch (error) {
-    return again(work, target, { reason: GatewayError.from(error).message })
+    return again(work, target, { ...context, reason: GatewayError.from(error).message })
   }
   const doubt = (reason: string): boolean => {
     const { inDoubt } = channel
@@ -64,10 +66,12 @@ export async function sendPush(work: Work, components: Components, context: Push
     case 'sent':
       return { outcome: 'answered', target }
     case 'refused':
-      return delivery.retry ? again(work, target, delivery) : parked(target, delivery.reason ?? 'refused')
+      return delivery.retry
+        ? again(work, target, { ...context, ...delivery })
+        : parked(target, delivery.reason ?? 'refused')
     case 'unknown': {
       const reason = delivery.reason ?? 'its outcome is not known'
-      return doubt(reason) ? parked(target, reason) : again(work, target, delivery)
+      return doubt(reason) ? parked(target, reason) : again(work, target, { ...context, ...delivery })
     }
   }
 }
@@ -114,12 +118,20 @@ function onePart(message: Message, part: number | undefined): Message {
 function again(
   work: Work,
   target: string,
-  why: { readonly reason?: string; readonly afterMs?: number },
+  why: { readonly reason?: string; readonly afterMs?: number; readonly now: number; readonly holdMs: number },
 ): Verdict {
   const reason = why.reason ?? 'the channel could not send'
   if (work.attempts.length + 1 >= ATTEMPTS) return parked(target, `${reason} (${ATTEMPTS} attempts)`)
-  const failure = new GatewayError('CHANNEL_GONE', reason)
-  return { outcome: 'retry', target, failure, delayMs: retryDelay(work.attempts.length + 1, why.afterMs) }
+  const delayMs = retryDelay(work.attempts.length + 1, why.afterMs)
+  if (triedForMs(work, why.now) + delayMs >= why.holdMs)
+    return parked(target, `${reason} (tried for as long as "hold" allows)`)
+  return { outcome: 'retry', target, failure: new GatewayError('CHANNEL_GONE', reason), delayMs }
+}
+
+/** Since the first try. While its channel was gone it was not tried, and held nobody up who could have gone out. */
+function triedForMs({ heldMs, attempts }: Work, now: number): number {
+  const first = attempts[0]?.startedAt
+  return first === undefined ? 0 : Math.min(heldMs, Math.max(0, now - Date.parse(first)))
 }
 
 /** SEMANTICS 21: until a channel of that name and adapter is back. Looked for ever less often; that is no attempt of anybody. */

@@ -52,18 +52,3 @@ export async function ledgerOf(store: Store): Promise<Json> {
   }
   return null
 }
-
-/** The dead letters, oldest first, the bytes as they arrived in base64. */
-export async function deadLettersOf(
-  store: Store,
-  page: { readonly after?: string; readonly limit: number },
-): Promise<Json> {
-  const rows = await store.find({ by: 'dead', ...page })
-  const letters = rows.flatMap((row) => {
-    if (row.row !== 'dead') return []
-    const { row: _, raw, ...letter } = row
-    const bytes = raw && { mediaType: raw.mediaType, base64: Buffer.from(raw.bytes).toString('base64') }
-    return [{ ...letter, ...(bytes !== undefined && { raw: bytes }) }]
-  })
-  return letters as unknown as Json // messages, failures and attempts are plain data
-}

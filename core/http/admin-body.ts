@@ -1,13 +1,14 @@
 // The JSON body of an operator's command.
 import type { z } from 'zod'
 import { GatewayError } from '../api.ts'
+import { parseExact } from '../json.ts'
 
 /** Throws `DECODE_FAILED` with what is wrong and where. An empty body is `{}`. */
 export async function adminBody<T>(schema: z.ZodType<T>, request: Request): Promise<T> {
   const text = await request.text()
   let value: unknown
   try {
-    value = text === '' ? {} : JSON.parse(text)
+    value = text === '' ? {} : parseExact(text)
   } catch (error) {
     throw new GatewayError('DECODE_FAILED', 'the body is not JSON', { cause: error })
   }

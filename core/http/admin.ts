@@ -24,16 +24,14 @@ export interface AdminSource {
   reload(): Promise<Json>
   /** SEMANTICS 36. */
   ledger(): Json | Promise<Json>
-  /** The oldest first, after the id given. */
-  deadLetters(page: { readonly after?: string; readonly limit: number }): Promise<Json>
   /** The OpenAPI document; absent: not served here. */
   openapi?(): Json | Promise<Json>
   /** Further pages below `/admin/v1`. */
   readonly pages?: readonly ((app: Hono) => void)[]
 }
 
-const MAX_PAGE = 500
-const DEFAULT_PAGE = 50
+/** A dead letter may be edited, and is as large as a message may be. */
+const BODY_LIMIT_BYTES = 1_048_576
 const MAX_ID_CHARS = 256
 
 /** The mounts of the pages: `/healthz /readyz /metrics /openapi.json` for operators, `/admin/v1` for the admin token. */
@@ -44,7 +42,7 @@ export function adminMounts(source: AdminSource): readonly Mount[] {
     channel: 'admin',
     access,
     handler,
-    bodyLimitBytes: 65_536,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
   })
   return [
     mount('/healthz', 'operator'),
@@ -80,11 +78,6 @@ function pages(source: AdminSource): Hono {
     return Response.json(trace)
   })
   app.post('/admin/v1/reload', async () => Response.json(await source.reload()))
-  app.get('/admin/v1/dead-letters', async (c) => {
-    const after = c.req.query('after')
-    const limit = pageSize(c.req.query('limit'))
-    return Response.json(await source.deadLetters({ limit, ...(after === undefined ? {} : { after }) }))
-  })
   for (const add of source.pages ?? []) add(app)
   app.onError((error) => {
     throw error // the edge answers and logs it, as for any handler
@@ -100,13 +93,6 @@ function pages(source: AdminSource): Hono {
     return new Response(body, { status, headers: { ...headers } })
   })
   return app
-}
-
-function pageSize(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_PAGE
-  const size = Number(text)
-  if (Number.isInteger(size) && size >= 1 && size <= MAX_PAGE) return size
-  throw new GatewayError('DECODE_FAILED', `limit must be a whole number from 1 to ${MAX_PAGE}`)
 }
 
 function covers(pattern: string, path: string): boolean {

@@ -35,7 +35,8 @@ const n = z.int().min(1).meta({ description: 'Of this boot: 1, 2, 3 … without 
 const id = name(MAX_ID).meta({ description: 'The client message id (UUIDv7), never used again' })
 const epoch = z.string().max(MAX_ID)
 
-const part = z.strictObject({
+/** A `Part` as it comes from outside. */
+export const framePart = z.strictObject({
   kind: z.enum(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card']),
   text: z.string(),
   media: z
@@ -55,7 +56,7 @@ const said = z
     kind: z.enum(['message', 'event']).exactOptional().meta({ default: 'message' }),
     type: name(MAX_ID).exactOptional().meta({ description: 'Default: the kind of the first part' }),
     text: z.string().exactOptional().meta({ description: 'Short for one text part' }),
-    parts: z.array(part).min(1).max(MAX_PARTS).exactOptional(),
+    parts: z.array(framePart).min(1).max(MAX_PARTS).exactOptional(),
     data: json.exactOptional(),
     conversation: name(MAX_ID).exactOptional().meta({ description: 'Default: the one of this customer' }),
     inReplyTo: name(512).exactOptional(),
@@ -150,7 +151,7 @@ z.object({
     direction: z.enum(['inbound', 'outbound', 'internal']),
     kind: z.enum(['message', 'event', 'request']),
     type: z.string(),
-    parts: z.array(part).exactOptional(),
+    parts: z.array(framePart).exactOptional(),
     stale: z.boolean().exactOptional().meta({
       description: 'Of an answer: the business system is down, this is its last good one, of asOf',
     }),

@@ -9,7 +9,8 @@ export type Find =
   | { readonly by: 'conversation'; readonly conversation: string }
   /** A customer's conversations in every home, the last active first. */
   | { readonly by: 'customer'; readonly customer: string; readonly limit: number }
-  | { readonly by: 'dead'; readonly after?: string; readonly limit: number }
+  /** `brief`: without the bytes, which may be large. */
+  | { readonly by: 'dead'; readonly after?: string; readonly limit: number; readonly brief?: boolean }
   | { readonly by: 'open'; readonly after?: string; readonly limit: number }
   | { readonly by: 'lane'; readonly lane: string; readonly limit: number }
   | { readonly by: 'ledger' }
@@ -43,12 +44,20 @@ export interface SettledRow {
 }
 export interface DeadRow {
   readonly row: 'dead'
+  /** Of the work it was: a message's or a claimed call's id, a push's key, a timer's id. */
   readonly id: string
+  readonly kind: WorkKind
+  readonly home: string
   readonly at: string
+  /** What it is about: for a push the reply, for a timer the question. */
   readonly message: Message
   readonly raw?: Raw
   readonly failure: Failure
   readonly attempts: readonly Attempt[]
+  /** push: which part of the reply; -1: the reply as a whole. */
+  readonly part?: number
+  /** push: the channel it was to go to. */
+  readonly target?: string
 }
 export interface ConversationRow {
   readonly row: 'conversation'

@@ -130,12 +130,16 @@ export type RowAnswer =
   | {
       readonly row: 'dead'
       readonly id: string
+      readonly kind: WorkKind
+      readonly home: string
       readonly at: number
       readonly body: string
       readonly sequence: number
       readonly raw: Raw | null
       readonly failure: string
       readonly attempts: string | null
+      readonly part: number | null
+      readonly target: string | null
     }
   | ConversationRow
   | LedgerRow

@@ -64,7 +64,7 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
       message: 'the call was begun and its owner was gone before it ended',
     })
     outcomes.store({ id: claim.id, outcome: 'unknown', attempt, failure, attempts })
-    dead.bury({ ref: id, id: claim.id, kind: 'claim', failure, attempts })
+    dead.bury({ ref: id, id: claim.id, kind: 'claim', home: request.home, failure, attempts })
     rows.end(claim.id)
     sql.drop.run(claim.id)
     lanes.claim.remove(String(claim.id), claim.id, clock.now)

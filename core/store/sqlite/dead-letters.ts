@@ -8,6 +8,7 @@ export interface NewDeadLetter {
   /** The row of work it is, still open: its raw bytes come along. */
   readonly id: number
   readonly kind: WorkKind
+  readonly home: string
   readonly failure: string
   readonly attempts: string | null
 }
@@ -19,17 +20,22 @@ export class DeadLetters {
   constructor({ db, clock }: Ground) {
     this.#clock = clock
     // A copy of the body, so that the conversation's log can be cut while the dead letter stays.
-    const bury = (sequence: string, body: string, from: string) =>
+    const bury = (sequence: string, body: string, from: string, push = 'NULL, NULL') =>
       query(
         db,
-        `INSERT OR IGNORE INTO dead SELECT ?2, ?3, ${sequence}, ${body}, ?4, ?5, w.media_type, w.raw
+        `INSERT OR IGNORE INTO dead SELECT ?2, ?3, ${sequence}, ${body}, ?4, ?5, w.media_type, w.raw, w.kind, ?6, ${push}
          FROM work w ${from} WHERE w.id = ?1`,
       )
     this.#sql = {
       bury: {
         message: bury('l.sequence', 'l.body', 'JOIN log l ON l.id = w.id'),
         claim: bury('0', 'b.body', 'JOIN begun b ON b.id = w.id'),
-        push: bury('l.sequence', 'l.body', 'JOIN push p ON p.id = w.id JOIN log l ON l.id = p.log'),
+        push: bury(
+          'l.sequence',
+          'l.body',
+          'JOIN push p ON p.id = w.id JOIN log l ON l.id = p.log',
+          'p.part, p.channel',
+        ),
         timer: bury('l.sequence', 'l.body', 'JOIN timer t ON t.id = w.id JOIN log l ON l.id = t.log'),
       },
       drop: query(db, 'DELETE FROM dead WHERE ref = ?'),
@@ -37,8 +43,8 @@ export class DeadLetters {
   }
 
   /** Before the work ends. */
-  bury({ ref, id, kind, failure, attempts }: NewDeadLetter): void {
-    this.#sql.bury[kind].run(id, ref, this.#clock.wall, failure, attempts)
+  bury({ ref, id, kind, home, failure, attempts }: NewDeadLetter): void {
+    this.#sql.bury[kind].run(id, ref, this.#clock.wall, failure, attempts, home)
   }
 
   /** False: there is none of that name. */

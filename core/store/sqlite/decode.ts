@@ -95,15 +95,19 @@ export function rowOf(answer: RowAnswer): Row {
     case 'settled':
       return { ...answer, at: new Date(answer.at).toISOString(), attempts: attemptsOf(answer.attempts) }
     case 'dead': {
-      const { row, id, at, body, sequence, raw, failure, attempts } = answer
+      const { row, id, kind, home, at, body, sequence, raw, failure, attempts, part, target } = answer
       return {
         row,
         id,
+        kind,
+        home,
         at: new Date(at).toISOString(),
         message: messageOf(body, sequence),
         ...(raw !== null && { raw }),
         failure: failureOf(failure),
         attempts: attemptsOf(attempts),
+        ...(part !== null && { part }),
+        ...(target !== null && { target }),
       }
     }
     case 'conversation':

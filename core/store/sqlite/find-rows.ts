@@ -11,7 +11,7 @@ import type { RowAnswer } from './answers.ts'
 
 export interface Finders {
   work(id: number): readonly RowAnswer[]
-  dead(ref: string): readonly RowAnswer[]
+  dead(ref: string, brief?: boolean): readonly RowAnswer[]
   /** The number of a row of any kind; 0 if there is none of that name. */
   numberOf(id: string): number
   /** The message, what it caused, its claim, its work, how that ended, its dead letter. */
@@ -35,6 +35,10 @@ type DeadCells = readonly [
   attempts: string | null,
   mediaType: string | null,
   raw: Uint8Array | null,
+  kind: WorkKind,
+  home: string,
+  part: number | null,
+  target: string | null,
 ]
 type MessageCells = readonly [id: number, sequence: number, body: string]
 
@@ -56,7 +60,8 @@ export function finders(ground: Ground): Finders {
     ),
     dead: query<DeadCells>(
       db,
-      'SELECT at, sequence, body, failure, attempts, media_type, raw FROM dead WHERE ref = ?',
+      `SELECT at, sequence, body, failure, attempts, media_type, CASE WHEN ?2 THEN NULL ELSE raw END, kind, home, part, target
+       FROM dead WHERE ref = ?1`,
     ),
     message: query<MessageCells>(db, 'SELECT id, sequence, body FROM log WHERE message = ?'),
     // What its settles said, and what was accepted with it as its cause.
@@ -102,12 +107,12 @@ export function finders(ground: Ground): Finders {
     ]
   }
 
-  function dead(ref: string): readonly RowAnswer[] {
-    const row = sql.dead.get(ref)
+  function dead(ref: string, brief = false): readonly RowAnswer[] {
+    const row = sql.dead.get(ref, brief ? 1 : 0)
     if (row === undefined) return []
-    const [at, sequence, body, failure, attempts, mediaType, bytes] = row
+    const [at, sequence, body, failure, attempts, mediaType, bytes, kind, home, part, target] = row
     const raw = mediaType === null || bytes === null ? null : { mediaType, bytes }
-    return [{ row: 'dead', id: ref, at, sequence, body, raw, failure, attempts }]
+    return [{ row: 'dead', id: ref, kind, home, at, sequence, body, raw, failure, attempts, part, target }]
   }
 
   function settled(id: number, ref: string): readonly RowAnswer[] {

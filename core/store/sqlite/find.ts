@@ -94,7 +94,7 @@ export function findOperation(ground: Ground): (request: Find) => readonly RowAn
       case 'dead':
         return sql.deadAfter
           .all(request.after ?? '', capped(request.limit))
-          .flatMap(([ref]) => rows.dead(ref))
+          .flatMap(([ref]) => rows.dead(ref, request.brief))
       case 'open': {
         const after = request.after === undefined ? 0 : rows.numberOf(request.after)
         return sql.openAfter.all(after, capped(request.limit)).flatMap(([id]) => rows.work(id))

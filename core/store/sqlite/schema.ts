@@ -181,6 +181,25 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
   `,
+  // What a dead letter was and whose, so that it can be replayed when the log row it is about is gone.
+  `
+  ALTER TABLE dead ADD COLUMN kind TEXT NOT NULL DEFAULT 'message';
+  ALTER TABLE dead ADD COLUMN home TEXT NOT NULL DEFAULT '';
+  ALTER TABLE dead ADD COLUMN part INTEGER;
+  ALTER TABLE dead ADD COLUMN target TEXT;
+  UPDATE dead SET kind = CASE
+    WHEN EXISTS (SELECT 1 FROM push WHERE key = dead.ref) THEN 'push'
+    WHEN EXISTS (SELECT 1 FROM timer WHERE timer.ref = dead.ref) THEN 'timer'
+    WHEN EXISTS (SELECT 1 FROM claim WHERE message = dead.ref AND call = 1) THEN 'claim'
+    ELSE 'message' END;
+  UPDATE dead SET part = (SELECT part FROM push WHERE key = dead.ref), target = (SELECT channel FROM push WHERE key = dead.ref)
+    WHERE kind = 'push';
+  -- The log knows the home; a call that is in no log was made by a program, whose customers' homes begin with its channel.
+  UPDATE dead SET home = coalesce(
+    (SELECT p.home_name FROM log l JOIN place p ON p.key = l.conversation AND p.kind = 1
+     WHERE l.message = json_extract(dead.body, '$.id')),
+    json_extract(body, '$.channel') || '/' || json_extract(body, '$.sender.id'));
+  `,
 ]
 
 /** `Drag` in the file's header (application_id): no other program's database is taken for a store. */

@@ -149,7 +149,8 @@ export function endOperation(ground: Ground): EndOperation {
       failure,
       attempts,
     })
-    if (extras.dead !== undefined) dead.bury({ ref: id, id: target.id, kind, failure: extras.dead, attempts })
+    if (extras.dead !== undefined)
+      dead.bury({ ref: id, id: target.id, kind, home: request.home, failure: extras.dead, attempts })
     rows.end(target.id)
     if (kind === 'claim') sql.dropBegun.run(target.id)
     if (kind === 'timer' && !said.isNote) outcomes.answerLater(target.origin, { outcome, reply, failure })

@@ -1,7 +1,7 @@
 // Operation 2: an unsafe call is claimed before it begins, and an outcome nobody knows is said (SEMANTICS 2).
 import { expect, test } from 'vitest'
 import type { StoreFactory } from '../store.ts'
-import { LEASE_MS, World, accept, dedupe, message, settle } from './world.ts'
+import { HOME, LEASE_MS, World, accept, dedupe, message, settle } from './world.ts'
 
 const ANSWER = { data: { order: '007' }, origin: 'backend' } as const
 
@@ -49,7 +49,7 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'unknown', id: 'c1' })
     expect(await world.store.claim(world.claim('c3'))).toEqual({ status: 'unknown', id: 'c1' })
     const [dead] = await world.dead()
-    expect(dead).toMatchObject({ id: 'c1', failure: { code: 'OUTCOME_UNKNOWN' } })
+    expect(dead).toMatchObject({ id: 'c1', kind: 'claim', home: HOME, failure: { code: 'OUTCOME_UNKNOWN' } })
     expect(dead?.raw?.bytes).toEqual(raw.bytes)
     expect(dead?.message).toEqual({ ...message('c1', { kind: 'request', type: 'PlaceOrder' }), sequence: 0 })
     expect(await world.takeWork()).toEqual([])

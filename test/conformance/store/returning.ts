@@ -180,7 +180,15 @@ export function returningSuite(factory: StoreFactory): void {
     const doubt = { code: 'OUTCOME_UNKNOWN', message: 'nobody knows whether it arrived' }
     await world.settle(settle('a-push', { kind: 'push', attempt: 2, outcome: 'failed', dead: doubt }))
     expect(await world.dead()).toMatchObject([
-      { id: 'a-push', message: { id: 'a-reply', sequence: 2 }, failure: doubt },
+      {
+        id: 'a-push',
+        kind: 'push',
+        home: HOME,
+        part: -1,
+        target: 'wechat',
+        message: { id: 'a-reply', sequence: 2 },
+        failure: doubt,
+      },
     ])
     expect(await world.ledger()).toMatchObject({
       accepted: 1,

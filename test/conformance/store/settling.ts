@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { StoreFactory } from '../store.ts'
 import {
+  HOME,
   CONVERSATION,
   World,
   accept,
@@ -109,6 +110,8 @@ export function settlingSuite(factory: StoreFactory): void {
     expect(await world.dead()).toMatchObject([
       {
         id: 'a',
+        kind: 'message',
+        home: HOME,
         message: { ...message('a'), sequence: 1 },
         raw,
         failure: FAILURE,
@@ -118,6 +121,10 @@ export function settlingSuite(factory: StoreFactory): void {
         ],
       },
     ])
+    // A list that does not want the bytes does not read them.
+    const [brief] = await world.store.find({ by: 'dead', limit: 1, brief: true })
+    expect(brief).toMatchObject({ id: 'a', failure: FAILURE })
+    expect(brief).not.toHaveProperty('raw')
     expect(await world.takeWork()).toMatchObject([{ id: 'b' }])
     expect(await world.ledger()).toMatchObject({
       accepted: 2,

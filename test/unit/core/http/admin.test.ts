@@ -14,7 +14,6 @@ function source(changes: Partial<AdminSource> = {}): AdminSource {
     trace: (id) => Promise.resolve(id === 'm/1' ? { steps: ['receive'] } : undefined),
     reload: () => Promise.resolve({ generation: 4 }),
     ledger: () => ({ offered: 1 }),
-    deadLetters: (page) => Promise.resolve({ page: { ...page } }),
     ...changes,
   }
 }
@@ -77,7 +76,6 @@ test.each([
     ledger: touch,
     trace: touch,
     reload: touch,
-    deadLetters: touch,
   })
   expect((await gateway.ask(path, { method })).status).toBe(401)
   expect((await gateway.ask(path, { method, headers: { authorization: 'Bearer wrong' } })).status).toBe(401)
@@ -90,18 +88,8 @@ test('with the token the pages answer', async () => {
   expect(await ask('/admin/v1/status')).toMatchObject({ status: 200, body: { generation: 3 } })
   expect(await ask('/admin/v1/ledger')).toMatchObject({ status: 200, body: { offered: 1 } })
   expect(await ask('/admin/v1/reload', 'POST')).toMatchObject({ status: 200, body: { generation: 4 } })
-  expect(await ask('/admin/v1/dead-letters')).toMatchObject({ body: { page: { limit: 50 } } })
-  expect(await ask('/admin/v1/dead-letters?after=a%26b&limit=7')).toMatchObject({
-    body: { page: { after: 'a&b', limit: 7 } },
-  })
   expect(await ask('/admin/v1/trace/unknown')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
   expect(await ask('/admin/v1/nothing')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
-})
-
-test.each(['0', '501', '-1', '1.5', 'x', ''])('a page of %j dead letters is refused', async (limit) => {
-  await using gateway = await admin()
-  const answer = await gateway.ask(`/admin/v1/dead-letters?limit=${limit}`, { headers: { authorization } })
-  expect(answer).toMatchObject({ status: 400, body: { code: 'DECODE_FAILED' } })
 })
 
 test('another method is 405 with what is allowed (RFC 9110 §15.5.6), and a GET never reloads', async () => {

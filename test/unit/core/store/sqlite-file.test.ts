@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { openSqliteStore } from '../../../../core/store/sqlite.ts'
 import { migrate, pragma } from '../../../../core/store/sqlite/schema.ts'
-import { accept, answering, message, settle, working } from '../../../conformance/store/world.ts'
+import { accept, answering, message, pushTo, settle, working } from '../../../conformance/store/world.ts'
 import { SqliteHarness, worldOn } from './sqlite-harness.ts'
 
 const HOLDER = fileURLToPath(new URL('holder-child.ts', import.meta.url))
@@ -49,7 +49,7 @@ test('a file of a newer gateway is refused and not touched', async () => {
   const before = await readFile(file)
   await expect(harness.open()).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
-    message: expect.stringContaining('has schema 99 and this gateway knows 1'),
+    message: expect.stringContaining('has schema 99 and this gateway knows 2'),
   })
   expect(await readFile(file)).toEqual(before)
 })
@@ -81,6 +81,39 @@ test('a migration is whole or not at all, and is not repeated', () => {
   migrate(db, ['CREATE TABLE a (x)', 'CREATE TABLE b (x)'])
   migrate(db, ['CREATE TABLE a (x)', 'CREATE TABLE b (x)'])
   expect(pragma(db, 'user_version')).toBe(2)
+})
+
+test('a file of schema 1: its dead letters learn what they were and whose', async () => {
+  const made = await worldOn()
+  const { world, harness } = made
+  await using _ = harness
+  const dead = { code: 'AGENT_FAILED', message: 'x' }
+  await world.begin('m')
+  await world.settle(settle('m', { outcome: 'failed', dead }))
+  await world.begin('p')
+  await world.settle(answering('p', pushTo('p')))
+  await world.begin('t')
+  const timer = { id: 'callback:t:0', delayMs: 0, target: 'agent helper' }
+  await world.settle(settle('t', { outcome: 'taken', timer }))
+  await world.takeWork()
+  await world.settle(settle('p-push', { kind: 'push', outcome: 'failed', dead }))
+  await world.settle(settle('callback:t:0', { kind: 'timer', outcome: 'failed', dead }))
+  await world.store.claim(world.claim('c'))
+  await world.settle(settle('c', { kind: 'claim', outcome: 'unknown', dead }))
+  const before = await world.dead()
+  expect(before.map(({ kind }) => kind).toSorted((a, b) => a.localeCompare(b))).toEqual([
+    'claim',
+    'message',
+    'push',
+    'timer',
+  ])
+  await world.close()
+  const db = new DatabaseSync(join(harness.data, 'dragoman.db'))
+  for (const column of ['kind', 'home', 'part', 'target']) db.exec(`ALTER TABLE dead DROP COLUMN ${column}`)
+  db.exec('PRAGMA user_version = 1')
+  db.close()
+  await using store = await harness.open()
+  expect(await store.find({ by: 'dead', limit: 10 })).toEqual(before)
 })
 
 test('the file is written with WAL, and can give pages back', async () => {

@@ -1,0 +1,264 @@
+// `dragoman dead`: what could not be delivered: list, show, edit, replay, drop.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command, Option } from 'commander'
+import { GatewayError } from '../core/api.ts'
+import type { Message } from '../core/api.ts'
+import type { DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
+import type { DeadRow } from '../core/store/store.ts'
+import { adminOf, table } from './admin-client.ts'
+import type { Admin, AdminOptions } from './admin-client.ts'
+import { fail } from './fail.ts'
+
+interface Filter {
+  readonly code?: string
+  readonly kind?: string
+  readonly type?: string
+  readonly channel?: string
+}
+/** As the admin API shows one. */
+type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'attempts'> & {
+  readonly raw?: { readonly mediaType: string; readonly base64: string }
+}
+
+const SHOWN_CHARS = 60
+
+/** Adds the command and what is below it. */
+export function addDead(program: Command, { config, data }: { config: Option; data: Option }): void {
+  const dead = program
+    .command('dead')
+    .description('what could not be delivered: looking at it, sending it again, giving it up')
+  const below = (name: string, description: string, isDefault = false): Command =>
+    dead.command(name, { isDefault }).description(description).addOption(config).addOption(data)
+  const filtered = (command: Command): Command =>
+    command
+      .option('--code <code>', 'only those that failed with this code: BACKEND_FAILED')
+      .option('--kind <kind>', 'only messages, events or requests')
+      .option('--type <type>', 'only those of this type: order.shipped, CreateOrder')
+      .option('--channel <name>', 'only those that came in by this channel')
+
+  filtered(below('list', 'the oldest first', true))
+    .option('--json', 'as JSON')
+    .action(list)
+  below('show', 'all of one: what it said, why it failed, every attempt, the bytes as they came')
+    .argument('<id>', 'as the list shows it')
+    .option('--json', 'as JSON, the bytes in base64')
+    .action(show)
+  below('edit', 'change one in your editor and send it again, as a new message')
+    .argument('<id>', 'as the list shows it')
+    .option('--file <file>', 'take the changed members from a JSON file instead')
+    .addHelpText('after', '\nThe members: type, text or parts, data, metadata, priority, expiresAt.')
+    .action(edit)
+  filtered(below('replay', 'send again, each as a new message at the end of its conversation'))
+    .argument('[id...]', 'as the list shows them')
+    .option('--all', 'all of them')
+    .addHelpText('after', '\nWith --code, --kind, --type or --channel: all of that kind, the oldest first.')
+    .action(replay)
+  below('drop', 'give up for good')
+    .argument('<id...>', 'as the list shows them')
+    .option('--reason <text>', 'what a caller who comes again with the same id is told')
+    .action(drop)
+}
+
+async function list(options: AdminOptions & Filter): Promise<void> {
+  await withGateway(options, async (admin) => {
+    const letters: DeadSummary[] = []
+    for (let after: string | undefined; ;) {
+      const query = new URLSearchParams({
+        ...filterOf(options),
+        limit: '500',
+        ...(after !== undefined && { after }),
+      })
+      const page = (await admin(`dead-letters?${query}`)) as { letters: DeadSummary[]; next?: string } // our own admin API
+      letters.push(...page.letters)
+      if (page.next === undefined) break
+      after = page.next
+    }
+    if (options.json === true) console.log(JSON.stringify(letters, null, 2))
+    else if (letters.length === 0) console.log('Nothing is dead.')
+    else
+      console.log(
+        table([
+          ['ID', 'SINCE', 'WHAT', 'FROM', 'TRIES', 'WHY'],
+          ...letters.map(({ id, at, work, kind, type, sender, channel, attempts, code, error }) => [
+            id,
+            at,
+            work === 'message' || work === 'claim' ? `${kind} ${type}` : `${work} ${type}`,
+            `${sender} by ${channel}`,
+            String(attempts),
+            `${code}: ${error}`.slice(0, SHOWN_CHARS),
+          ]),
+        ]),
+      )
+  })
+}
+
+async function show(id: string, options: AdminOptions): Promise<void> {
+  await withGateway(options, async (admin) => {
+    const letter = await fetchLetter(admin, id)
+    console.log(options.json === true ? JSON.stringify(letter, null, 2) : readable(letter))
+  })
+}
+
+async function edit(id: string, options: AdminOptions & { readonly file?: string }): Promise<void> {
+  await withGateway(options, async (admin) => {
+    const { message } = await fetchLetter(admin, id)
+    const before = contentOf(message)
+    const after =
+      options.file === undefined ? inEditor(before) : jsonOf(readFileSync(options.file, 'utf8'), options.file)
+    const changes = Object.fromEntries(
+      Object.entries(after).filter(
+        ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as keyof typeof before]),
+      ),
+    )
+    if (Object.keys(changes).length === 0)
+      throw new GatewayError('DECODE_FAILED', 'nothing was changed: "dragoman dead replay" sends it as it is')
+    console.log(replayedLine(await admin('dead-letters/replay', post({ id, edit: changes }))))
+  })
+}
+
+async function replay(
+  ids: readonly string[],
+  options: AdminOptions & Filter & { readonly all?: boolean },
+): Promise<void> {
+  await withGateway(options, async (admin) => {
+    const filter = filterOf(options)
+    const isAll = options.all === true || Object.keys(filter).length > 0
+    if (isAll === ids.length > 0)
+      throw new GatewayError(
+        'DECODE_FAILED',
+        'name the ids, or a --code, --kind, --type or --channel, or --all',
+      )
+    for (const id of ids) console.log(replayedLine(await admin('dead-letters/replay', post({ id }))))
+    if (!isAll) return
+    let replayed = 0
+    const wanted = { ...filter, ...(options.all === true && { all: true }) }
+    for (let from = {}; ;) {
+      const body = post({ ...wanted, ...from })
+      const done = (await admin('dead-letters/replay-all', body)) as ReplayedAll // our own admin API
+      replayed += done.replayed
+      for (const { id, error } of done.failed) fail(new GatewayError('INTERNAL', `${id}: ${error}`))
+      if (done.next === undefined) break
+      from = { after: done.next, before: done.before }
+    }
+    console.log(`${replayed} replayed.`)
+  })
+}
+
+async function drop(
+  ids: readonly string[],
+  options: AdminOptions & { readonly reason?: string },
+): Promise<void> {
+  await withGateway(options, async (admin) => {
+    const { reason } = options
+    for (const id of ids) {
+      await admin('dead-letters/drop', post({ id, ...(reason !== undefined && { reason }) }))
+      console.log(`${id} dropped.`)
+    }
+  })
+}
+
+async function withGateway(options: AdminOptions, run: (admin: Admin) => Promise<void>): Promise<void> {
+  try {
+    await run(await adminOf(options))
+  } catch (error) {
+    fail(error)
+  }
+}
+
+async function fetchLetter(admin: Admin, id: string): Promise<Letter> {
+  return (await admin(`dead-letters?${new URLSearchParams({ id })}`)) as Letter // our own admin API
+}
+
+function post(body: unknown): { readonly method: 'POST'; readonly body: unknown } {
+  return { method: 'POST', body }
+}
+
+function filterOf({ code, kind, type, channel }: Filter): Record<string, string> {
+  return {
+    ...(code !== undefined && { code }),
+    ...(kind !== undefined && { kind }),
+    ...(type !== undefined && { type }),
+    ...(channel !== undefined && { channel }),
+  }
+}
+
+function replayedLine(answer: unknown): string {
+  const { id, as, conversation, sequence } = answer as Replayed // our own admin API
+  return `${id} goes again as ${as} (${conversation} #${sequence}).`
+}
+
+/** What may be written anew. */
+function contentOf(message: Message) {
+  const { type, parts, data, metadata, priority, expiresAt } = message
+  return {
+    type,
+    ...(parts !== undefined && { parts }),
+    ...(data !== undefined && { data }),
+    ...(metadata !== undefined && { metadata }),
+    ...(priority !== undefined && { priority }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  }
+}
+
+function inEditor(content: object): object {
+  const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi'
+  const folder = mkdtempSync(join(tmpdir(), 'dragoman-')) // mode 0700
+  const file = join(folder, 'message.json')
+  try {
+    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`)
+    // $EDITOR may hold options, as for git.
+    const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+    if (error !== undefined || status !== 0)
+      throw new GatewayError('DECODE_FAILED', `the editor "${editor}" ended with ${status}; nothing was sent`)
+    return jsonOf(readFileSync(file, 'utf8'), 'what was written')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function jsonOf(text: string, what: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+    throw new SyntaxError('it is no object')
+  } catch (error) {
+    throw new GatewayError('DECODE_FAILED', `${what} is not a JSON object`, { cause: error })
+  }
+}
+
+function readable({ id, at, kind, message, failure, attempts, raw }: Letter): string {
+  const tries = attempts.map(({ attempt, startedAt, durationMs, target, failure: why }) => [
+    `  ${attempt}`,
+    startedAt,
+    `${durationMs.toFixed(1)} ms`,
+    target,
+    why === undefined ? 'done' : `${why.code}: ${why.message}`,
+  ])
+  return [
+    `${id}  (${kind}), dead since ${at}`,
+    `${failure.code}: ${failure.message}`,
+    '',
+    `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}, ${message.conversation} #${message.sequence}`,
+    JSON.stringify(contentOf(message), null, 2),
+    '',
+    'Attempts:',
+    table(tries),
+    ...(raw === undefined ? [] : ['', `As it came (${raw.mediaType}):`, bytesOf(raw.base64)]),
+  ].join('\n')
+}
+
+/** As text where it is text; a terminal is not given control characters. */
+function bytesOf(base64: string): string {
+  const bytes = Buffer.from(base64, 'base64')
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    if (!CONTROL.test(text)) return text
+  } catch {
+    return bytes.toString('hex') // not UTF-8
+  }
+  return bytes.toString('hex')
+}
+const CONTROL = new RegExp(String.raw`[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]`, 'u')

@@ -1,0 +1,312 @@
+// Dead letters as operators handle them: looked at, replayed as they are or edited, dropped (SEMANTICS 19).
+import { GatewayError } from './api.ts'
+import type { Json, Log, Message, Part, Priority } from './api.ts'
+import { digest, moment, newId, traceparent } from './ids.ts'
+import { canonical, freezePlain } from './json.ts'
+import { PRIORITIES } from './lanes.ts'
+import { checkContent } from './normalise.ts'
+import type { DeadRow, Raw, Store, Unnumbered } from './store/store.ts'
+
+/** Which of them; no member: all. */
+export interface DeadFilter {
+  /** Of the failure: `BACKEND_FAILED`. */
+  readonly code?: string
+  /** Of the message. */
+  readonly kind?: Message['kind']
+  readonly type?: string
+  readonly channel?: string
+}
+
+/** A dead letter in a list. */
+export interface DeadSummary {
+  readonly id: string
+  /** RFC 3339. */
+  readonly at: string
+  /** What was given up: the message's delivery, the push of a reply, a claimed call, an answer that was promised. */
+  readonly work: DeadRow['kind']
+  readonly code: string
+  readonly error: string
+  readonly attempts: number
+  readonly kind: Message['kind']
+  readonly type: string
+  readonly channel: string
+  readonly sender: string
+  readonly conversation: string
+}
+
+/** What an operator writes anew. `null` takes a member away. */
+export interface DeadEdit {
+  readonly type?: string | undefined
+  /** Short for one text part. */
+  readonly text?: string | undefined
+  readonly parts?: readonly Part[] | undefined
+  readonly data?: Json | undefined
+  readonly metadata?: Readonly<Record<string, string>> | null | undefined
+  readonly priority?: Priority | undefined
+  readonly expiresAt?: string | null | undefined
+}
+
+export interface Replayed {
+  readonly id: string
+  /** The new message. */
+  readonly as: string
+  readonly conversation: string
+  readonly sequence: number
+}
+
+export interface DeadLetters {
+  replay(id: string, edit?: DeadEdit): Promise<Replayed>
+  /** Oldest first, those that are dead by now; `next` where it goes on, if the time was too short for all. */
+  replayAll(
+    filter: DeadFilter,
+    from: { readonly after?: string; readonly before?: string },
+  ): Promise<ReplayedAll>
+  /** Gives it up for good. `reason` is what a caller who asks again with the same id is told. */
+  drop(id: string, reason?: string): Promise<void>
+}
+
+export interface ReplayedAll {
+  readonly replayed: number
+  readonly failed: readonly { readonly id: string; readonly error: string }[]
+  /** Where to go on, and the moment the first of these calls began. */
+  readonly next?: string
+  readonly before: string
+}
+
+export interface DeadLettersOptions {
+  readonly store: Store
+  readonly log: Log
+  readonly now: () => number
+  readonly dedupeMs: number
+  readonly laneLimit: { readonly platform: number }
+  readonly poke: (home: string) => void
+  readonly onEnded: (how: 'replayed' | 'dropped') => void
+}
+
+const PAGE = 100
+const MOST_FAILED = 100
+const BUDGET_MS = 2000
+
+/** The oldest first, after the id given. `next`: where the list goes on. */
+export async function listDead(
+  store: Pick<Store, 'find'>,
+  { after, limit, ...filter }: DeadFilter & { readonly after?: string; readonly limit: number },
+): Promise<{ readonly letters: readonly DeadSummary[]; readonly next?: string }> {
+  const letters: DeadSummary[] = []
+  for await (const row of matching(store, filter, after)) {
+    letters.push(summaryOf(row))
+    if (letters.length === limit) return { letters, next: row.id }
+  }
+  return { letters }
+}
+
+/** All of one: the message, the bytes as they arrived in base64, every attempt. Throws `NOT_FOUND`. */
+export async function showDead(store: Pick<Store, 'find'>, id: string): Promise<Json> {
+  const { row: _, raw, ...letter } = await deadRow(store, id)
+  const bytes = raw && { mediaType: raw.mediaType, base64: Buffer.from(raw.bytes).toString('base64') }
+  // Messages, failures and attempts are plain data.
+  return { ...letter, ...(bytes !== undefined && { raw: bytes }) } as unknown as Json
+}
+
+export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
+  const { store, log, now, poke, onEnded } = options
+
+  /**
+   * Two steps, the new message first: a crash between them leaves the dead letter, and replaying it again finds the new message by its
+   * dedupe key. Throws `NOT_FOUND`, `DECODE_FAILED`, `EXPIRED`, `OVERLOADED`.
+   */
+  async function replay(row: DeadRow, edit: DeadEdit | undefined): Promise<Replayed> {
+    const message = anew(row, edit, now())
+    // The bytes are those of the message as it came: of an edited one they would not be.
+    const raw = edit === undefined ? row.raw : undefined
+    const { as, sequence } = await append(row, message, raw)
+    await end(row, `an operator replayed it as ${as}`)
+    poke(row.home)
+    onEnded('replayed')
+    const told = { id: row.id, as, conversation: message.conversation, sequence }
+    log.info('a dead letter was replayed', { ...told, edited: edit !== undefined })
+    return told
+  }
+
+  async function append(
+    row: DeadRow,
+    message: Unnumbered,
+    raw: Raw | undefined,
+  ): Promise<{ as: string; sequence: number }> {
+    const { id: _, receivedAt: _receivedAt, traceparent: _traceparent, ...content } = message
+    const result = await store.accept({
+      home: row.home,
+      conversation: message.conversation,
+      message,
+      ...(raw !== undefined && { raw }),
+      dedupe: {
+        key: ['replay', row.id].join('\u001F'),
+        fingerprint: digest(canonical(content)),
+        ttlMs: options.dedupeMs,
+      },
+      work: {
+        lane: laneOf(message),
+        priority: PRIORITIES[message.priority ?? 'normal'],
+        limit: options.laneLimit.platform,
+      },
+      // He has seen it: the customer's inbox got it, or the reply, the first time.
+      inbox: false,
+    })
+    switch (result.status) {
+      case 'accepted':
+        return { as: message.id, sequence: result.sequence }
+      case 'duplicate':
+        return { as: result.id, sequence: result.sequence }
+      case 'full':
+        throw new GatewayError(
+          'OVERLOADED',
+          `${result.waiting} messages wait in "${message.conversation}" already; replay it when they are done`,
+        )
+      default:
+        throw new GatewayError(
+          'IDEMPOTENCY_MISMATCH',
+          `${row.id} was replayed before with another content (${result.status}); drop it, or replay it as it was then`,
+        )
+    }
+  }
+
+  /** An operator's settle (SEMANTICS, the store's table): what was unknown becomes known by it. */
+  async function end(row: DeadRow, reason: string): Promise<void> {
+    await store.settle({
+      home: row.home,
+      kind: row.kind,
+      id: row.id,
+      attempt: 0,
+      outcome: 'failed',
+      failure: { code: row.failure.code, message: `${row.failure.message} (${reason})` },
+      replies: [],
+      inbox: false,
+      pushes: [],
+    })
+  }
+
+  return {
+    replay: async (id, edit) => replay(await deadRow(store, id), edit),
+
+    async replayAll(filter, { after, before = moment(now()) }) {
+      const until = performance.now() + BUDGET_MS
+      const failed: { id: string; error: string }[] = []
+      let replayed = 0
+      for await (const row of matching(store, filter, after)) {
+        if (row.at > before) continue // it died of its replay, or meanwhile
+        try {
+          await replay(await deadRow(store, row.id), undefined)
+          replayed += 1
+        } catch (error) {
+          failed.push({ id: row.id, error: GatewayError.from(error).message })
+        }
+        if (performance.now() > until || failed.length === MOST_FAILED)
+          return { replayed, failed, next: row.id, before }
+      }
+      return { replayed, failed, before }
+    },
+
+    async drop(id, reason) {
+      await end(await deadRow(store, id), reason ?? 'an operator dropped it')
+      onEnded('dropped')
+      log.info('a dead letter was dropped', { id, ...(reason !== undefined && { reason }) })
+    },
+  }
+}
+
+/** Without their bytes. */
+async function* matching(
+  store: Pick<Store, 'find'>,
+  filter: DeadFilter,
+  from: string | undefined,
+): AsyncGenerator<DeadRow> {
+  for (let after = from; ;) {
+    const rows = await store.find({
+      by: 'dead',
+      limit: PAGE,
+      brief: true,
+      ...(after !== undefined && { after }),
+    })
+    for (const row of rows) {
+      if (row.row !== 'dead') continue
+      after = row.id
+      if (isMeant(row, filter)) yield row
+    }
+    if (rows.length < PAGE) return
+  }
+}
+
+function isMeant({ failure, message }: DeadRow, { code, kind, type, channel }: DeadFilter): boolean {
+  return (
+    (code === undefined || failure.code === code) &&
+    (kind === undefined || message.kind === kind) &&
+    (type === undefined || message.type === type) &&
+    (channel === undefined || message.channel === channel)
+  )
+}
+
+function summaryOf({ id, at, kind: work, failure, attempts, message }: DeadRow): DeadSummary {
+  const { kind, type, channel, sender, conversation } = message
+  return {
+    id,
+    at,
+    work,
+    code: failure.code,
+    error: failure.message,
+    attempts: attempts.length,
+    kind,
+    type,
+    channel,
+    sender: sender.id,
+    conversation,
+  }
+}
+
+async function deadRow(store: Pick<Store, 'find'>, id: string): Promise<DeadRow> {
+  for (const row of await store.find({ by: 'id', id })) if (row.row === 'dead' && row.id === id) return row
+  throw new GatewayError('NOT_FOUND', `no dead letter has the id ${id}`)
+}
+
+/** A new message at the end that names the old one; of a push that part of the reply alone. */
+function anew({ kind, part, message, id }: DeadRow, edit: DeadEdit | undefined, now: number): Unnumbered {
+  const { sequence: _, raw: _raw, ...old } = message
+  const one = kind === 'push' && part !== undefined && part >= 0 ? message.parts?.[part] : undefined
+  const made: Unnumbered = {
+    ...edited({ ...old, ...(one !== undefined && { parts: [one] }) }, edit),
+    id: newId(),
+    receivedAt: moment(now),
+    causationId: message.id,
+    traceparent: traceparent(message.traceparent),
+  }
+  if (edit !== undefined) checkContent(made)
+  freezePlain(made, 'the message')
+  if (made.expiresAt !== undefined && Date.parse(made.expiresAt) <= now)
+    throw new GatewayError(
+      'EXPIRED',
+      `${id} expired at ${made.expiresAt}: edit it and set expiresAt to null, or drop it`,
+    )
+  return made
+}
+
+function edited(message: Unnumbered, edit: DeadEdit = {}): Unnumbered {
+  const { type, text, data, priority } = edit
+  const parts = edit.parts ?? (text === undefined ? undefined : [{ kind: 'text' as const, text }])
+  const metadata = edit.metadata === undefined ? message.metadata : edit.metadata
+  const expiresAt = edit.expiresAt === undefined ? message.expiresAt : edit.expiresAt
+  const { metadata: _, expiresAt: _expiresAt, ...rest } = message
+  return {
+    ...rest,
+    ...(type !== undefined && { type }),
+    ...(parts !== undefined && { parts }),
+    ...(data !== undefined && { data }),
+    ...(priority !== undefined && { priority }),
+    ...(metadata !== undefined && metadata !== null && { metadata }),
+    ...(expiresAt !== undefined && expiresAt !== null && { expiresAt }),
+  }
+}
+
+/** Where it stands in line: what goes out in the order of its pushes, a request on its own, all else in its conversation. */
+function laneOf({ id, kind, direction, channel, conversation }: Unnumbered): string {
+  if (direction === 'outbound') return `push:${channel}:${conversation}`
+  return kind === 'request' ? `request:${id}` : conversation
+}
