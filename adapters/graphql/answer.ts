@@ -3,8 +3,8 @@ import { GatewayError } from 'dragoman'
 import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 
 import type { OperationConfig } from './backend-config.ts'
-import { compileExpression } from './expression.ts'
-import { isObject } from './json.ts'
+import { compileExpression } from '../data/expression.ts'
+import { isObject } from '../data/json.ts'
 
 /** An answer as the client hands it over; the members are what the other side sent. */
 export interface Answered {

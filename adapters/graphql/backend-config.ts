@@ -5,7 +5,7 @@ import { parse } from 'graphql'
 import { z } from 'zod'
 
 import { documentProblem } from './document.ts'
-import { expressionProblem } from './expression.ts'
+import { expressionProblem } from '../data/expression.ts'
 
 const expression = z
   .string()

@@ -14,10 +14,10 @@ import { backendConfig } from './backend-config.ts'
 import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { createClient } from './client.ts'
 import { documentProblem, operationOf, variablesOf } from './document.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression } from './expression.ts'
+import { compileExpression } from '../data/expression.ts'
+import type { Expression } from '../data/expression.ts'
 import { askSchema } from './introspect.ts'
-import { decodeUtf8 } from './json.ts'
+import { decodeUtf8 } from '../data/json.ts'
 
 export const backend: Component<Backend> = {
   config: backendConfig,

@@ -31,7 +31,7 @@ import { GatewayError } from 'dragoman'
 
 import type { Context } from './call.ts'
 import { refusal } from './errors.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 import { carryJson, exactScalars } from './scalars.ts'
 
 /** A root field's resolver; its arguments are what the schema says, which the executor has checked. */

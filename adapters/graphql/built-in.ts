@@ -11,7 +11,7 @@ import { accept, callerOf, carriedBy, externalIdOf } from './call.ts'
 import type { Call, Context } from './call.ts'
 import { faultError } from './errors.ts'
 import { follow, shown, textOf } from './follow.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 import { builtInTypes } from './built-in-types.ts'
 
 /** A fresh copy: it will be bound. */

@@ -4,7 +4,7 @@ import { ClientError, GraphQLClient } from 'graphql-request'
 import { GatewayError } from 'dragoman'
 
 import type { Answered } from './answer.ts'
-import { parseJson } from './json.ts'
+import { parseJsonText } from '../data/json.ts'
 
 export interface Asked {
   readonly document: string
@@ -22,7 +22,7 @@ export function createClient(url: string, transport: typeof fetch): Client {
     const client = new GraphQLClient(url, {
       fetch: transport,
       errorPolicy: 'all',
-      jsonSerializer: { parse: parseJson, stringify: (value: unknown) => JSON.stringify(value) },
+      jsonSerializer: { parse: parseJsonText, stringify: (value: unknown) => JSON.stringify(value) },
       // A redirect would repeat the call somewhere the config does not name.
       redirect: 'manual',
     })

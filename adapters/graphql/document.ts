@@ -10,7 +10,8 @@ import type {
 
 import type { Json } from 'dragoman'
 
-import { isNumeral, isObject, numberOf, rawNumber } from './json.ts'
+import { isObject } from '../data/json.ts'
+import { isNumeral, numberOf, rawNumber } from './json.ts'
 
 /** Why a document cannot be an operation; undefined if it can. */
 export function documentProblem(document: DocumentNode): string | undefined {

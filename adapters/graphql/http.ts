@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse, Log } from 'dragoman'
 import { stalenessOf } from './call.ts'
 import type { Call, Marks } from './call.ts'
 import { graphqlError, shownError } from './errors.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 import { paramsOf } from './params.ts'
 import type { Engine } from './server.ts'
 

@@ -5,7 +5,7 @@ import type { GraphQLSchema, IntrospectionQuery } from 'graphql'
 import type { Log } from 'dragoman'
 
 import type { Client } from './client.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 
 const WAIT_MS = 5000
 

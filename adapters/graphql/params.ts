@@ -4,7 +4,8 @@ import type { GraphQLParams } from 'graphql-yoga'
 import { GatewayError } from 'dragoman'
 import type { HttpRequest } from 'dragoman'
 
-import { decodeUtf8, parseExact } from './json.ts'
+import { decodeUtf8 } from '../data/json.ts'
+import { parseExact } from './json.ts'
 
 const MEMBERS = ['query', 'operationName', 'variables', 'extensions', 'documentId'] as const
 

@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache'
 
 import type { ChannelConfig } from './channel-config.ts'
 import { PERSISTED_NOT_FOUND, PERSISTED_NOT_SUPPORTED, refusal } from './errors.ts'
-import { decodeUtf8, isObject, parseJson } from './json.ts'
+import { decodeUtf8, isObject, parseJsonText } from '../data/json.ts'
 
 /** What a request asks for: a document, or its name. */
 export interface Asked {
@@ -90,7 +90,7 @@ function missing(message: string, code: string): GraphQLError {
 }
 
 async function readDocuments(file: string): Promise<ReadonlyMap<string, string>> {
-  const documents = parseJson(decodeUtf8(await readFile(file)))
+  const documents = parseJsonText(decodeUtf8(await readFile(file)))
   if (!isObject(documents)) throw new Error(`${file} is not a JSON object of documents by their ids`)
   return new Map(
     Object.entries(documents).map(([id, text]) => {

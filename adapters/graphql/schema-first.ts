@@ -22,7 +22,7 @@ import { acceptedShown, followed } from './built-in.ts'
 import { accept, callerOf, carriedBy, externalIdOf } from './call.ts'
 import { faultError } from './errors.ts'
 import { textOf } from './follow.ts'
-import { decodeUtf8 } from './json.ts'
+import { decodeUtf8 } from '../data/json.ts'
 import { plain } from './scalars.ts'
 
 /** Reads the file. Rejects with an `Error` that names every problem with its line, and operations that no root field stands for. */

@@ -1,7 +1,7 @@
 // What an MQTT channel and an MQTT backend take.
 import { z } from 'zod'
 
-import { expressionProblem } from './expression.ts'
+import { expressionProblem } from '../data/expression.ts'
 import { filterProblem, topicProblem } from './topics.ts'
 
 const expression = z

@@ -2,7 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { Json } from 'dragoman'
 
-import { isObject, parseJson } from './json.ts'
+import { isObject, parseJson } from '../data/json.ts'
 import type { CompiledRequest } from './request.ts'
 
 export interface Waiting extends Disposable {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { GatewayError } from 'dragoman'
 import type { Json, Log, State } from 'dragoman'
 
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 
 export interface Entry {
   readonly topic: string

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { GatewayError } from 'dragoman'
 import type { Json, Message, Reply } from 'dragoman'
 
-import { decodeUtf8, isObject, parseJsonText } from './json.ts'
+import { decodeUtf8, isObject, parseJsonText } from '../data/json.ts'
 
 /** What arrived, decoded. */
 export interface Payload {

@@ -5,8 +5,8 @@ import { GatewayError } from 'dragoman'
 import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 
 import type { BackendOperation } from './config.ts'
-import { compileExpression } from './expression.ts'
-import { isObject } from './json.ts'
+import { compileExpression } from '../data/expression.ts'
+import { isObject } from '../data/json.ts'
 import { filterOf, topicProblem } from './topics.ts'
 
 export interface CompiledRequest {

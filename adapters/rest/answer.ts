@@ -3,10 +3,10 @@ import { GatewayError } from 'dragoman'
 import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 
 import type { OperationConfig } from './backend-config.ts'
-import { compileExpression } from './expression.ts'
-import type { Bindings, Expression } from './expression.ts'
+import { compileExpression } from '../data/expression.ts'
+import type { Expression } from '../data/expression.ts'
 import { isJson, isUtf8, mediaType, retryAfterMs } from './fields.ts'
-import { isObject, parseJson } from './json.ts'
+import { isObject, parseJson } from '../data/json.ts'
 
 export interface ReadOptions {
   /** The backend's name, for messages. */
@@ -60,7 +60,7 @@ export function compileAnswer({ result, metadata, notExecuted }: OperationConfig
 
 interface Reading {
   readonly content: Json | undefined
-  readonly bindings: Bindings
+  readonly bindings: Parameters<Expression>[1]
   readonly data: Expression | undefined
   readonly marks: readonly (readonly [string, Expression])[]
 }

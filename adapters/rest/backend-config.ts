@@ -1,7 +1,7 @@
 // What a REST backend takes: its address and, per operation, how a request is made and an answer read.
 import { z } from 'zod'
 
-import { expressionProblem } from './expression.ts'
+import { expressionProblem } from '../data/expression.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 

@@ -5,7 +5,7 @@ import { GatewayError } from 'dragoman'
 import type { Draft, HttpRequest, Json } from 'dragoman'
 
 import { isJson, isUtf8, mediaType } from './fields.ts'
-import { parseJson } from './json.ts'
+import { parseJson } from '../data/json.ts'
 
 const MAX_ISSUES = 20
 const MAX_ISSUE_LENGTH = 200

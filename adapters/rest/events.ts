@@ -4,7 +4,7 @@ import type { Draft, DraftBase, HttpRequest, HttpResponse, Json } from 'dragoman
 
 import { checked, jsonBody, parsed, rawOf, requireJson, traceOf } from './body.ts'
 import { idempotencyKey, isJson, mediaType } from './fields.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 import { acceptedResponse } from './messages.ts'
 import type { PostOptions } from './messages.ts'
 import { cloudEventBody, eventData } from './schemas.ts'

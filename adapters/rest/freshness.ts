@@ -1,7 +1,7 @@
 // How an answer from the cache is marked in HTTP (RFC 9111 §5.1, RFC 9211).
 import type { Json, Reply } from 'dragoman'
 
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 
 /** Age and Cache-Status of an answer that did not come from the business system just now; nothing for one that did. */
 export function staleHeaders(reply: Reply, now: number): Readonly<Record<string, string>> {

@@ -4,7 +4,7 @@ import type { ChannelHost, DownFrame, HttpRequest, HttpResponse } from 'dragoman
 
 import { requireJson } from './body.ts'
 import { preferenceApplied, preferredWaitMs } from './fields.ts'
-import { decodeUtf8, isObject } from './json.ts'
+import { decodeUtf8, isObject } from '../data/json.ts'
 
 export interface LinkRequestOptions {
   readonly host: ChannelHost

@@ -3,10 +3,10 @@ import { GatewayError } from 'dragoman'
 import type { BackendCall, Json } from 'dragoman'
 
 import type { BackendConfig, OperationConfig } from './backend-config.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression } from './expression.ts'
+import { compileExpression } from '../data/expression.ts'
+import type { Expression } from '../data/expression.ts'
 import { isJson, mediaType } from './fields.ts'
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 import { compilePath } from './path.ts'
 
 export interface Outbound {

@@ -2,7 +2,7 @@
 import { GatewayError, errorTable } from 'dragoman'
 import type { Fault, HttpResponse, Json, Log } from 'dragoman'
 
-import { isObject } from './json.ts'
+import { isObject } from '../data/json.ts'
 
 const RESERVED = new Set(['type', 'title', 'status', 'code', 'detail', 'retryable'])
 

@@ -7,8 +7,8 @@ import type { BackendConfig, OperationConfig } from './config.ts'
 import { isObject, makeContract } from './contract.ts'
 import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
-import { compileExpression } from './expression.ts'
-import type { Bindings, Expression } from './expression.ts'
+import { compileExpression } from '../data/expression.ts'
+import type { Expression } from '../data/expression.ts'
 import { loadSchema } from './schema.ts'
 
 interface Compiled {
@@ -172,7 +172,7 @@ async function shaped(
   { call, response }: { readonly call: BackendCall; readonly response: Response },
 ): Promise<Answer> {
   if (fault === undefined && result === undefined) return answer
-  const bindings: Bindings = { message: call.message, headers: Object.fromEntries(response.headers) }
+  const bindings = { message: call.message, headers: Object.fromEntries(response.headers) }
   const said = faultOf(await fault?.(answer.data, bindings))
   if (said !== undefined) return { fault: said }
   if (result === undefined) return answer

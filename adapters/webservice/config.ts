@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { canonicalCharset } from '../xml/charset.ts'
 import { clark, XSD_NS } from '../xml/names.ts'
 import { builtinType } from '../xml/schema-builtin.ts'
-import { expressionProblem } from './expression.ts'
+import { expressionProblem } from '../data/expression.ts'
 
 const charset = z
   .string()

@@ -113,7 +113,7 @@ describe.each(['asmx-get', 'asmx-post'] as const)('%s', (dialect) => {
         const all = Object.entries(data).flat().join('')
         const answer = both.call(operation, data)
         if (encodeText(all, label) === undefined)
-          await expect(answer).rejects.toMatchObject({ code: 'ENCODE_FAILED', notExecuted: true })
+          await expect(answer).rejects.toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
         else {
           await answer
           expect(dataOf(both.running)).toEqual(data)

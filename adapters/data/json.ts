@@ -47,8 +47,8 @@ function exact(name: string, value: unknown, context?: { readonly source?: strin
   return kept ? value : context.source
 }
 
-// Before JSON.parse: its reviver recurses, and so does everything that will look at the data later.
-function checkDepth(text: string): void {
+/** Throws `SyntaxError` for text nested deeper than 64 levels, before anything recurses over it: reviver, reader, writer. */
+export function checkDepth(text: string): void {
   const openings = text.match(/[[{]/g)
   if (openings === null || openings.length <= MAX_DEPTH) return
   let depth = 0

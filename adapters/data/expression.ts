@@ -1,4 +1,4 @@
-// JSONata in topics and operations: compiled once, evaluated per message, always to plain data.
+// JSONata in configs: compiled once, evaluated per call or message, always to plain data.
 import jsonata from 'jsonata'
 
 import type { Json } from 'dragoman'

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { parseJson, parseJsonText } from '../../../../adapters/rest/json.ts'
+import { parseJson, parseJsonText } from '../../../../adapters/data/json.ts'
 
 test.each([
   ['9007199254740993', '9007199254740993'],
