@@ -1,7 +1,6 @@
 // The gateway: builds it, starts it, changes it while it runs, drains it. It owns the generations.
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import type { Adapter, Json, Message, Scope } from './api.ts'
+import type { Adapter, Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
 import { CALLBACK_PATH, createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
@@ -9,9 +8,7 @@ import type { Surroundings } from './components.ts'
 import { buildGeneration } from './generation.ts'
 import type { Generation } from './generation.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
-import { createFetch } from './guard/fetch.ts'
-import type { TlsOptions } from './guard/fetch.ts'
-import { hostsOf } from './hosts.ts'
+import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
 import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
@@ -23,13 +20,12 @@ import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
-import { ADAPTER_LOG } from './log.ts'
 import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
 import { startRetention } from './retention.ts'
-import type { CallSettings, GenerationSettings, TlsSettings } from './settings.ts'
-import { createState } from './state.ts'
+import { createScope } from './scope.ts'
+import type { GenerationSettings } from './settings.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
@@ -78,12 +74,6 @@ export interface Gateway {
 const PLATFORM_LANE_LIMIT = 10_000
 const MAX_IN_FLIGHT = 512
 const DRAIN_MS = 30_000
-const CHANNEL_CALLS: CallSettings = {
-  timeoutMs: 10_000,
-  breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000 },
-  connections: 16,
-  responseLimitBytes: 10 * 1024 * 1024,
-}
 
 /** Starts everything; what was left behind by an earlier life is taken up at once. Throws what prevented it. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -187,26 +177,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           if (generation !== undefined) mount(generation)
         },
       }),
-    scope(role, component) {
-      const calls: CallSettings = { ...CHANNEL_CALLS, ...component }
-      const childLog = log.child(`${role} ${component.id}`, ADAPTER_LOG)
-      const guarded = createFetch({
-        allow: hostsOf(component.config),
-        connections: calls.connections,
-        responseLimitBytes: calls.responseLimitBytes,
-        log: childLog,
-        ...(calls.tls !== undefined && { tls: readTlsFiles(calls.tls) }),
-      })
-      const scope: Scope = {
-        id: component.id,
-        log: childLog,
-        now: Date.now,
-        metrics: metrics.forComponent(component.id),
-        fetch: guarded.fetch,
-        state: createState({ store, instance, prefix: `${role}/${component.id}/` }),
-      }
-      return { scope, dispose: () => guarded.dispose() }
-    },
+    scope: (role, component) => createScope(role, component, { log, metrics, store, instance }),
   }
 
   function mount(of: Generation): void {
@@ -350,9 +321,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port: listening.port,
     origin,
     hints: () =>
-      [...current().channels.values()].flatMap(({ id, inUse }) => {
+      [...current().channels.values()].flatMap(({ id, access, inUse }) => {
         const command = inUse.channel.hint?.(origin)
-        return command === undefined ? [] : [{ channel: id, command }]
+        return command === undefined
+          ? []
+          : [{ channel: id, command: withCredential(command, access, options.open) }]
       }),
     reload,
     reloadTls: () => edge.reloadTls(),
@@ -392,15 +365,4 @@ async function starting(): Promise<never> {
     retryAfterMs: 1000,
     notExecuted: true,
   })
-}
-
-/** Read at each start of a component: a renewed certificate is used after the next reload. */
-function readTlsFiles({ ca, cert, key, serverName, verify }: TlsSettings): TlsOptions {
-  return {
-    ...(ca !== undefined && { ca: readFileSync(ca) }),
-    ...(cert !== undefined && { cert: readFileSync(cert) }),
-    ...(key !== undefined && { key: readFileSync(key) }),
-    ...(serverName !== undefined && { serverName }),
-    verify,
-  }
 }

@@ -1,0 +1,61 @@
+// What a component is given to work with: its log, metrics, state, and a `fetch` that keeps to its config.
+import { readFileSync } from 'node:fs'
+import type { Scope } from './api.ts'
+import type { Role } from './components.ts'
+import { createFetch } from './guard/fetch.ts'
+import type { TlsOptions } from './guard/fetch.ts'
+import { hostsOf } from './hosts.ts'
+import type { GatewayMetrics } from './http/metrics.ts'
+import { ADAPTER_LOG } from './log.ts'
+import type { RootLog } from './log.ts'
+import type { CallSettings, ComponentSettings, TlsSettings } from './settings.ts'
+import { createState } from './state.ts'
+import type { Store } from './store/store.ts'
+
+/** Of channels, which have no calls of their own in the config. */
+const CONNECTIONS = 16
+const RESPONSE_LIMIT_BYTES = 10 * 1024 * 1024
+
+export interface ScopeOptions {
+  readonly log: RootLog
+  readonly metrics: GatewayMetrics
+  readonly store: Store
+  /** This process among the instances. */
+  readonly instance: string
+}
+
+export function createScope(
+  role: Role,
+  component: ComponentSettings & Partial<CallSettings>,
+  { log, metrics, store, instance }: ScopeOptions,
+): { readonly scope: Scope; dispose(): Promise<void> } {
+  const { id, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
+  const childLog = log.child(`${role} ${id}`, ADAPTER_LOG)
+  const guarded = createFetch({
+    allow: hostsOf(component.config),
+    connections,
+    responseLimitBytes,
+    log: childLog,
+    ...(tls !== undefined && { tls: readTlsFiles(tls) }),
+  })
+  const scope: Scope = {
+    id,
+    log: childLog,
+    now: Date.now,
+    metrics: metrics.forComponent(id),
+    fetch: guarded.fetch,
+    state: createState({ store, instance, prefix: `${role}/${id}/` }),
+  }
+  return { scope, dispose: () => guarded.dispose() }
+}
+
+/** Read at each start of a component: a renewed certificate is used after the next reload. */
+function readTlsFiles({ ca, cert, key, serverName, verify }: TlsSettings): TlsOptions {
+  return {
+    ...(ca !== undefined && { ca: readFileSync(ca) }),
+    ...(cert !== undefined && { cert: readFileSync(cert) }),
+    ...(key !== undefined && { key: readFileSync(key) }),
+    ...(serverName !== undefined && { serverName }),
+    verify,
+  }
+}
