@@ -54,6 +54,8 @@ export interface DeadRow {
   readonly raw?: Raw
   readonly failure: Failure
   readonly attempts: readonly Attempt[]
+  /** It still stands at the head of its lane and stops what is behind it. */
+  readonly halts?: true
   /** push: which part of the reply; -1: the reply as a whole. */
   readonly part?: number
   /** push: the channel it was to go to. */

@@ -198,7 +198,10 @@ export interface Settle {
   /** Required for lane work; a callback and a claim settled by its own process need none. */
   readonly fence?: Fence
   readonly expect?: { readonly ownerEpoch: number }
-  /** `retry` only ends the flight and makes it due again after `delayMs`. */
+  /**
+   * `retry` only ends the flight and makes it due again after `delayMs`. With `dead` it is a halt (SEMANTICS 19, write queues): the row stays
+   * the head of its lane and is among the dead letters as well. Under the fence, `retry` without `dead` on a row that waits lets it go again.
+   */
   readonly outcome: Outcome | 'retry'
   readonly delayMs?: number
   readonly tried?: Omit<Attempt, 'attempt'>

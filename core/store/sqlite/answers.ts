@@ -140,6 +140,7 @@ export type RowAnswer =
       readonly attempts: string | null
       readonly part: number | null
       readonly target: string | null
+      readonly halts: boolean
     }
   | ConversationRow
   | LedgerRow

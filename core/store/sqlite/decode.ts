@@ -95,7 +95,7 @@ export function rowOf(answer: RowAnswer): Row {
     case 'settled':
       return { ...answer, at: new Date(answer.at).toISOString(), attempts: attemptsOf(answer.attempts) }
     case 'dead': {
-      const { row, id, kind, home, at, body, sequence, raw, failure, attempts, part, target } = answer
+      const { row, id, kind, home, at, body, sequence, raw, failure, attempts, part, target, halts } = answer
       return {
         row,
         id,
@@ -106,6 +106,7 @@ export function rowOf(answer: RowAnswer): Row {
         ...(raw !== null && { raw }),
         failure: failureOf(failure),
         attempts: attemptsOf(attempts),
+        ...(halts && { halts }),
         ...(part !== null && { part }),
         ...(target !== null && { target }),
       }

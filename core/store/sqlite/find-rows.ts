@@ -39,6 +39,7 @@ type DeadCells = readonly [
   home: string,
   part: number | null,
   target: string | null,
+  halts: number,
 ]
 type MessageCells = readonly [id: number, sequence: number, body: string]
 
@@ -60,7 +61,8 @@ export function finders(ground: Ground): Finders {
     ),
     dead: query<DeadCells>(
       db,
-      `SELECT at, sequence, body, failure, attempts, media_type, CASE WHEN ?2 THEN NULL ELSE raw END, kind, home, part, target
+      `SELECT at, sequence, body, failure, attempts, media_type, CASE WHEN ?2 THEN NULL ELSE raw END, kind, home, part, target,
+         EXISTS (SELECT 1 FROM log l JOIN work w ON w.id = l.id WHERE l.message = ?1)
        FROM dead WHERE ref = ?1`,
     ),
     message: query<MessageCells>(db, 'SELECT id, sequence, body FROM log WHERE message = ?'),
@@ -110,9 +112,10 @@ export function finders(ground: Ground): Finders {
   function dead(ref: string, brief = false): readonly RowAnswer[] {
     const row = sql.dead.get(ref, brief ? 1 : 0)
     if (row === undefined) return []
-    const [at, sequence, body, failure, attempts, mediaType, bytes, kind, home, part, target] = row
+    const [at, sequence, body, failure, attempts, mediaType, bytes, kind, home, part, target, halts] = row
     const raw = mediaType === null || bytes === null ? null : { mediaType, bytes }
-    return [{ row: 'dead', id: ref, kind, home, at, sequence, body, raw, failure, attempts, part, target }]
+    const about = { kind, home, part, target, halts: halts === 1 }
+    return [{ row: 'dead', id: ref, at, sequence, body, raw, failure, attempts, ...about }]
   }
 
   function settled(id: number, ref: string): readonly RowAnswer[] {

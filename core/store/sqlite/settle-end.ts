@@ -149,6 +149,8 @@ export function endOperation(ground: Ground): EndOperation {
       failure,
       attempts,
     })
+    // What was halted is in the list with its older attempts.
+    if (work.attempts !== null) dead.drop(id)
     if (extras.dead !== undefined)
       dead.bury({ ref: id, id: target.id, kind, home: request.home, failure: extras.dead, attempts })
     rows.end(target.id)

@@ -29,14 +29,20 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
   )
 
   function retry(target: Target, request: SettleWire): SettleAnswer {
-    const [, , kind, , attempt, , , , delayMs, tried] = request
+    const [, home, kind, ref, attempt, , fence, , delayMs, tried, , , , , extras] = request
     const open = target.open
+    const failure = extras?.dead
     // An attempt that is over cannot end the flight of the one that followed it.
     const head =
       open === undefined ? undefined : lanes[kind].items(open.lane).find((item) => item.id === target.id)
-    if (open !== undefined && open.attempt === attempt && head?.state === IN_FLIGHT) {
+    // What waits is let go by the holder alone; what flies ends its flight.
+    const isReleased = fence !== 0 && failure === undefined && head?.state === WAITING
+    if (open !== undefined && open.attempt === attempt && (isReleased || head?.state === IN_FLIGHT)) {
       const due = clock.now + Math.max(0, delayMs)
-      rows.retry(target.id, due, withAttempt(open.attempts, tried))
+      const attempts = withAttempt(open.attempts, tried)
+      rows.retry(target.id, due, attempts)
+      if (failure !== undefined) dead.bury({ ref, id: target.id, kind, home, failure, attempts })
+      else if (isReleased) dead.drop(ref)
       lanes[kind].change(open.lane, target.id, { state: WAITING, due, fence: 0, now: clock.now })
     }
     return {
