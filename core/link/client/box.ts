@@ -1,0 +1,28 @@
+// Where a device keeps what must survive it: a few hundred small values, changed together or not at all.
+import type { Kept } from './types.ts'
+
+export type Change = readonly [key: string, value: Kept | undefined]
+
+export interface Box {
+  /** Everything there is. Called once, first. */
+  open(): Promise<ReadonlyMap<string, Kept>>
+  /** All or nothing; durable when it resolves; undefined removes. Called again only when it has resolved. */
+  write(changes: readonly Change[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Keeps nothing beyond the process: for tests, and for apps that say so. */
+export function memoryBox(): Box {
+  const values = new Map<string, Kept>()
+  return {
+    async open() {
+      return structuredClone(values)
+    },
+    async write(changes) {
+      for (const [key, value] of changes)
+        if (value === undefined) values.delete(key)
+        else values.set(key, structuredClone(value))
+    },
+    async close() {},
+  }
+}

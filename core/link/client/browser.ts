@@ -1,0 +1,28 @@
+// `dragoman/client` for browsers: nothing is installed, MQTT.js is brought only when the WebSocket does not get through.
+import { indexedDbBox } from './box-indexeddb.ts'
+import { createClient } from './client.ts'
+import type { Client, ConnectOptions } from './types.ts'
+
+export { indexedDbBox } from './box-indexeddb.ts'
+export { memoryBox } from './box.ts'
+export type { Box, Change } from './box.ts'
+export type * from './types.ts'
+
+/** The first of the four calls. The outbox is in IndexedDB, under the name `box`; a second tab waits until the first is closed. */
+export function connect(options: ConnectOptions): Client {
+  return createClient(options, {
+    box: (name = 'link') => indexedDbBox(name),
+    loadMqtt: () => import('mqtt'),
+    onHurry(hurry) {
+      const seen = (): void => {
+        if (document.visibilityState === 'visible') hurry()
+      }
+      addEventListener('online', hurry)
+      document.addEventListener('visibilitychange', seen)
+      return () => {
+        removeEventListener('online', hurry)
+        document.removeEventListener('visibilitychange', seen)
+      }
+    },
+  })
+}

@@ -1,0 +1,186 @@
+// The app's half of the client protocol (DESIGN §12): one conversation over whatever link there is, each message once and in order.
+import type { MsgFrame } from '../../api.ts'
+import { catchUp } from './catch-up.ts'
+import { Conductor } from './conductor.ts'
+import { Ledger } from './ledger.ts'
+import { openHttp } from './transport-http.ts'
+import { openMqtt } from './transport-mqtt.ts'
+import { openWebSocket } from './transport-websocket.ts'
+import type { Box } from './box.ts'
+import type { Client, ConnectOptions, LinkKind, Mqtt, Said, StateEvent } from './types.ts'
+
+/** What differs between browsers and Node. */
+export interface Platform {
+  readonly box: (name: string | undefined) => Box
+  readonly loadMqtt: () => Promise<Mqtt>
+  /** Calls when the network is said to be back, or somebody looks. Returns what ends it. */
+  readonly onHurry: (hurry: () => void) => () => void
+}
+
+const LINKS: readonly LinkKind[] = ['websocket', 'mqtt', 'http']
+const HISTORY = 1000
+// RFC 9110 §5.6.2: what a subprotocol's name may hold, and so a token in a browser's WebSocket.
+const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
+
+/** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address that is none. */
+export function createClient(options: ConnectOptions, platform: Platform): Client {
+  const base = new URL(options.url).href.replace(/\/$/u, '')
+  const box = typeof options.box === 'object' ? options.box : platform.box(options.box)
+  const saidHandlers = new Set<(said: Said) => void>()
+  const stateHandlers = new Set<(event: StateEvent) => void>()
+  const ending = new AbortController()
+  let link: StateEvent = { what: 'link', status: 'connecting' }
+  let ledger: Ledger | undefined
+  let conductor: Conductor | undefined
+  let inbox: Promise<unknown> = Promise.resolve()
+  let isBehind = false
+
+  function tell(event: StateEvent): void {
+    if (event.what === 'link') link = event
+    for (const handler of stateHandlers) call(handler, event)
+  }
+
+  function fail(error: unknown): void {
+    if (ending.signal.aborted) return
+    ending.abort()
+    conductor?.close()
+    tell({ what: 'link', status: 'failed', reason: error instanceof Error ? error.message : String(error) })
+  }
+
+  async function token(): Promise<string> {
+    const given = typeof options.token === 'string' ? options.token : await options.token()
+    if (TOKEN.test(given)) return given
+    throw new TypeError('a token holds letters, digits and -!#$%&’*+.^_`|~ (RFC 9110 §5.6.2)')
+  }
+
+  /** One after the other, over whichever link they came; while logs are owed they wait. */
+  function takeMessages(messages: readonly MsgFrame[]): Promise<boolean> {
+    const taken = inbox.then(async () => {
+      if (ledger === undefined || ending.signal.aborted) return true
+      for (const message of messages) if (!ledger.take(message)) return false
+      await ledger.durable()
+      return true
+    })
+    inbox = taken.catch(() => undefined)
+    return taken.catch(() => true) // the ledger has said so; nothing is acknowledged by a client that has failed
+  }
+
+  function readOwed(known: Ledger, why: string): void {
+    if (isBehind) return
+    isBehind = true
+    const before = inbox
+    inbox = (async (): Promise<void> => {
+      await before
+      const hadAny = known.owed.length > 0
+      const isWhole = await catchUp({ ledger: known, base, token, signal: ending.signal })
+      isBehind = false
+      if (!ending.signal.aborted) tell({ what: 'missed', all: hadAny && isWhole, why })
+    })()
+  }
+
+  async function open(): Promise<Ledger> {
+    const known = await Ledger.open({
+      box,
+      history: options.history ?? HISTORY,
+      events: {
+        onSaid: (said) => {
+          for (const handler of saidHandlers) call(handler, said)
+        },
+        onState: tell,
+        onFailure: fail,
+      },
+    })
+    if (ending.signal.aborted) {
+      await known.close()
+      throw new Error('the client is closed')
+    }
+    ledger = known
+    for (const said of known.said) for (const handler of saidHandlers) call(handler, said)
+    tell({ what: 'outbox', waiting: known.waiting })
+    if (known.owed.length > 0) readOwed(known, 'the logs were not read to their end before')
+    conductor = new Conductor({
+      ledger: known,
+      links: () => (typeof options.links === 'function' ? options.links() : (options.links ?? LINKS)),
+      transports: {
+        websocket: { address: addressOf('websocket', `${base}/v1/ws`), open: openWebSocket },
+        mqtt: {
+          address: addressOf('mqtt', `${base}/mqtt`),
+          open: openMqtt(once(options.loadMqtt ?? platform.loadMqtt)),
+        },
+        http: { address: options.addresses?.http ?? `${base}/v1/link`, open: openHttp },
+      },
+      token,
+      onMessages: takeMessages,
+      onReset: ({ epoch, top, why }) => {
+        known.moveTo(epoch, top)
+        readOwed(known, why)
+      },
+      onState: tell,
+    })
+    return known
+  }
+
+  function addressOf(kind: LinkKind, usual: string): string {
+    return options.addresses?.[kind] ?? usual.replace(/^http/u, 'ws')
+  }
+
+  const opened = open()
+  opened.catch(fail)
+  const endHurry = platform.onHurry(() => conductor?.hurry())
+
+  async function close(): Promise<void> {
+    if (ending.signal.aborted) return
+    ending.abort()
+    endHurry()
+    conductor?.close()
+    tell({ what: 'link', status: 'closed' })
+    await inbox
+    const known = await opened.catch(() => undefined)
+    await known?.close()
+  }
+
+  return {
+    async send(message) {
+      const known = await opened
+      if (ending.signal.aborted) throw new Error('the client is closed')
+      const said = await known.enqueue(typeof message === 'string' ? { text: message } : message)
+      conductor?.pump()
+      return said
+    },
+    onMessage(handler) {
+      saidHandlers.add(handler)
+      for (const said of ledger?.said ?? []) call(handler, said)
+      return () => saidHandlers.delete(handler)
+    },
+    onState(handler) {
+      stateHandlers.add(handler)
+      call(handler, link)
+      if (ledger !== undefined) call(handler, { what: 'outbox', waiting: ledger.waiting })
+      return () => stateHandlers.delete(handler)
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** What an app throws is the app's: reported as any error that nobody caught, and no other handler misses anything. */
+function call<T>(handler: (value: T) => void, value: T): void {
+  try {
+    handler(value)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined
+  return () => {
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined // the network was away: the next try loads it again
+      throw error
+    })
+    return loading
+  }
+}
