@@ -5,6 +5,7 @@ import { GatewayError } from 'dragoman'
 import { decodeXml } from './charset.ts'
 import { isNcName, limits } from './names.ts'
 import { joinSurrogateReferences, refuseDoctype } from './prolog.ts'
+import { quickTree, type QuickLimits } from './quick.ts'
 import { NamespaceScope } from './scope.ts'
 import type { XmlAttribute, XmlElement, XmlNode } from './tree.ts'
 
@@ -52,10 +53,25 @@ export function readXml(bytes: Uint8Array, options: ReadOptions = {}): XmlDocume
 
 /** The same for text that is already decoded (a fragment, a file read as text); a declared encoding is ignored. */
 export function readXmlText(text: string, options: ReadOptions = {}): XmlElement {
+  return quickTree(text, limitsOf(options)) ?? saxesTree(text, options)
+}
+
+/** The tree as saxes has it, whatever the document: what the quick way is held to. */
+export function saxesTree(text: string, options: ReadOptions = {}): XmlElement {
   refuseDoctype(text)
   return new TreeBuilder(options).parse(
     options.joinSurrogateReferences === true ? joinSurrogateReferences(text) : text,
   )
+}
+
+function limitsOf(options: ReadOptions): QuickLimits {
+  return {
+    maxDepth: options.maxDepth ?? limits.maxDepth,
+    maxAttributes: options.maxAttributes ?? limits.maxAttributes,
+    maxNameLength: options.maxNameLength ?? limits.maxNameLength,
+    maxNodes: options.maxNodes ?? limits.maxNodes,
+    maxText: options.maxText ?? Infinity,
+  }
 }
 
 const noAttributes: readonly XmlAttribute[] = Object.freeze([])
@@ -73,11 +89,7 @@ class TreeBuilder {
   // XML 1.0 §2.8: a processor of 1.0 takes any version 1.x for 1.0; saxes would switch to the rules of 1.1.
   readonly #parser = new SaxesParser({ xmlns: true, forceXMLVersion: true, defaultXMLVersion: '1.0' })
   readonly #options: ReadOptions
-  readonly #maxDepth: number
-  readonly #maxAttributes: number
-  readonly #maxNameLength: number
-  readonly #maxNodes: number
-  readonly #maxText: number
+  readonly #limits: QuickLimits
   readonly #outermost = new NamespaceScope(noDeclarations)
   readonly #open: OpenElement[] = []
   #top: OpenElement | undefined
@@ -94,11 +106,7 @@ class TreeBuilder {
 
   constructor(options: ReadOptions) {
     this.#options = options
-    this.#maxDepth = options.maxDepth ?? limits.maxDepth
-    this.#maxAttributes = options.maxAttributes ?? limits.maxAttributes
-    this.#maxNameLength = options.maxNameLength ?? limits.maxNameLength
-    this.#maxNodes = options.maxNodes ?? limits.maxNodes
-    this.#maxText = options.maxText ?? Infinity
+    this.#limits = limitsOf(options)
   }
 
   parse(text: string): XmlElement {
@@ -127,23 +135,22 @@ class TreeBuilder {
   }
 
   #begin(name: string): void {
-    if (this.#open.length >= this.#maxDepth)
-      this.#refuse(`more than ${this.#maxDepth} elements inside each other`)
-    if (++this.#nodes > this.#maxNodes) this.#refuse(`more than ${this.#maxNodes} elements`)
-    if (name.length > this.#maxNameLength)
-      this.#refuse(`a name of more than ${this.#maxNameLength} characters`)
+    const { maxDepth, maxNodes, maxNameLength } = this.#limits
+    if (this.#open.length >= maxDepth) this.#refuse(`more than ${maxDepth} elements inside each other`)
+    if (++this.#nodes > maxNodes) this.#refuse(`more than ${maxNodes} elements`)
+    if (name.length > maxNameLength) this.#refuse(`a name of more than ${maxNameLength} characters`)
     this.#attributeCount = 0
     if (this.#attributes.length > 0) this.#attributes = []
     this.#declarations = undefined
   }
 
   #attribute(attribute: SaxesAttributeNS): void {
-    if (++this.#attributeCount > this.#maxAttributes)
-      this.#refuse(`more than ${this.#maxAttributes} attributes on one element`)
+    const { maxAttributes, maxNameLength, maxText } = this.#limits
+    if (++this.#attributeCount > maxAttributes)
+      this.#refuse(`more than ${maxAttributes} attributes on one element`)
     const { name, prefix, local, value } = attribute
-    if (name.length > this.#maxNameLength)
-      this.#refuse(`a name of more than ${this.#maxNameLength} characters`)
-    if (value.length > this.#maxText) this.#refuse(`a value of more than ${this.#maxText} characters`)
+    if (name.length > maxNameLength) this.#refuse(`a name of more than ${maxNameLength} characters`)
+    if (value.length > maxText) this.#refuse(`a value of more than ${maxText} characters`)
     if (prefix !== '') this.#checkLocal(name, local)
     if (prefix !== 'xmlns' && name !== 'xmlns') {
       this.#attributes.push(attribute)
@@ -184,7 +191,8 @@ class TreeBuilder {
     const last = this.#count - 1
     const before = last >= (this.#starts.at(-1) ?? 0) ? this.#pending[last] : undefined
     const merged = typeof before === 'string' ? before + run : run
-    if (merged.length > this.#maxText) this.#refuse(`a text of more than ${this.#maxText} characters`)
+    const { maxText } = this.#limits
+    if (merged.length > maxText) this.#refuse(`a text of more than ${maxText} characters`)
     if (typeof before === 'string') this.#pending[last] = merged
     else if (merged !== '') this.#pending[this.#count++] = merged
   }
