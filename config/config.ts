@@ -19,6 +19,8 @@ export interface Config {
   readonly store: StoreConfig
   readonly lanes: LanesConfig
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+  /** By name. */
+  readonly limits: Readonly<Record<string, LimitConfig>>
   /** This and the next two have no prototype: a name that somebody sends finds nothing but what the file says. */
   readonly channels: Readonly<Record<string, ChannelConfig>>
   readonly backends: Readonly<Record<string, BackendConfig>>
@@ -87,6 +89,15 @@ export interface LanesConfig {
   readonly holdMs: number
   /** Attempts begun and not ended before a message is dead (SEMANTICS 16). */
   readonly attempts: number
+}
+
+export interface LimitConfig {
+  readonly channel?: string
+  readonly operation?: string
+  readonly by: 'caller' | 'all'
+  readonly calls: number
+  readonly perMs: number
+  readonly dryRun: boolean
 }
 
 /** What every component has. */

@@ -18,7 +18,7 @@ import { Report, valueAt } from './report.ts'
 import { resolveRoutes } from './routes.ts'
 import type { Names } from './routes.ts'
 import { backendOperation, sections } from './schema.ts'
-import { cacheOf, checkReach, httpOf, identityOf, lanesOf, storeOf } from './sections.ts'
+import { cacheOf, checkReach, httpOf, identityOf, lanesOf, limitsOf, storeOf } from './sections.ts'
 import { parseTree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
@@ -89,6 +89,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const store = section(sections.store, 'store')
   const lanes = section(sections.lanes, 'lanes')
   const cache = section(sections.cache, 'cache')
+  const limits = section(sections.limits, 'limits')
 
   const context = { report, adapters, files }
   const channels = resolveChannels(context)
@@ -103,6 +104,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   }
   const routes = resolveRoutes(root['routes'], names, report)
   const identified = identity === undefined ? undefined : identityOf(identity, { names, report, files })
+  const limited = limits === undefined ? undefined : limitsOf(limits, { names, report })
   const listener = http === undefined ? undefined : httpOf(http, files)
   checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
 
@@ -119,6 +121,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
     store: storeOf(taken(store)),
     lanes: lanesOf(taken(lanes)),
     cache: cacheOf(taken(cache)),
+    limits: limited ?? {},
     channels: recordOf(channels),
     backends: recordOf(backends),
     agents: recordOf(agents),

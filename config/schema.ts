@@ -109,6 +109,19 @@ const cache = z.strictObject({
     .describe('… of together so much; those used longest ago go first'),
 })
 
+const limit = z.strictObject({
+  channel: text
+    .describe('What comes in by it; without it, by any that can tell its callers to come again')
+    .exactOptional(),
+  operation: text
+    .describe('Of this type alone: a request’s operation, an event’s type; without it, everything')
+    .exactOptional(),
+  by: z.enum(['caller', 'all']).default('caller').describe('Each caller for himself, or all together'),
+  calls: count(1_000_000_000).describe('So many are taken, more are refused'),
+  per: duration().describe('… in this time'),
+  dryRun: z.boolean().default(false).describe('Refuses nothing, only counts'),
+})
+
 /** The parts of the file that are validated as they stand; channels, backends, agents and routes are taken apart first. */
 export const sections = {
   http: http.prefault({}).describe('The listener'),
@@ -146,6 +159,10 @@ export const sections = {
   cache: cache
     .prefault({})
     .describe('Last good answers of operations with `cache`, kept in the folder `data`'),
+  limits: z
+    .record(z.string().regex(NAME, { error: 'a name has letters, digits, _ and -, at most 63' }), limit)
+    .default({})
+    .describe('How often somebody may call, by a name for it'),
 } as const
 
 // ─── Components: the core's own keys; the rest is the adapter's ──────────────────────────────────────────────────────

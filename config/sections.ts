@@ -89,3 +89,20 @@ export function cacheOf({ entries, size }: ReturnType<typeof sections.cache.pars
 export function lanesOf({ limit, hold, attempts }: ReturnType<typeof sections.lanes.parse>): Config['lanes'] {
   return { limit, holdMs: hold, attempts }
 }
+
+/** How often somebody may call. What it names must exist. */
+export function limitsOf(
+  limits: ReturnType<typeof sections.limits.parse>,
+  { names, report }: Pick<Around, 'names' | 'report'>,
+): Config['limits'] {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, { per, ...limit }]) => {
+      const { channel } = limit
+      if (channel !== undefined && !names.channels.has(channel)) {
+        const hint = didYouMean(channel, names.channels)
+        report.add(['limits', name, 'channel'], `no channel is named ${JSON.stringify(channel)}${hint}`)
+      }
+      return [name, { ...limit, perMs: per }]
+    }),
+  )
+}

@@ -10,19 +10,24 @@ import type { Generation } from './generation.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
+import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
+import { pluginPages } from './http/admin-plugins.ts'
+import type { PluginAdmin } from './http/admin-plugins.ts'
 import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
+import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
+import type { ProtectedSettings } from './protection.ts'
 import { startRetention } from './retention.ts'
 import { createScope } from './scope.ts'
 import type { GenerationSettings } from './settings.ts'
@@ -37,12 +42,12 @@ export interface GatewaySettings extends GenerationSettings {
     readonly dedupeMs: number
   }
   readonly lanes: { readonly limit: number; readonly holdMs: number; readonly attempts: number }
-  readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+  readonly cache: ProtectedSettings['cache']
+  readonly limits: ProtectedSettings['limits']
 }
 
 export interface GatewayOptions {
   readonly settings: GatewaySettings
-  readonly adapters: ReadonlyMap<string, Adapter>
   readonly store: Store
   readonly identity: IdentityCheck
   /** Nobody is identified: a program may read every conversation. */
@@ -51,11 +56,15 @@ export interface GatewayOptions {
   readonly version: string
   /** Where the fallback cache is kept; absent: in memory alone. */
   readonly cacheFile?: string
-  /** Reads config and plugins again; what it throws is the reason why nothing changes. */
-  readonly reload: () => Promise<{
-    readonly settings: GatewaySettings
-    readonly adapters: ReadonlyMap<string, Adapter>
-  }>
+  /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
+  readonly reload: (take: (fresh: Fresh) => Promise<Generation>) => Promise<Generation>
+  readonly plugins?: PluginAdmin
+}
+
+/** What a generation is made of. */
+export interface Fresh {
+  readonly settings: GatewaySettings
+  readonly adapters: ReadonlyMap<string, Adapter>
 }
 
 export interface Gateway {
@@ -94,6 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const pin = (): ReturnType<Generation['pin']> => current().pin()
   const isChannel = (name: string): boolean => generation?.channels.has(name) === true
+  const chatPage = chatPageMount()
   const secret = await loadCallbackSecret(store)
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
@@ -124,6 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return settings.lanes.attempts
     },
     maxInFlight: MAX_IN_FLIGHT,
+    limited: (calling) => protection.limited(calling),
   })
   const deadLetters = {
     ...createDeadLetters({
@@ -145,6 +156,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     instance,
     uplink: createUplink({
       pipeline,
+      limited: (calling) => protection.limited(calling),
       store,
       telemetry,
       dedupeMs: settings.store.dedupeMs,
@@ -200,6 +212,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     )
     const own: Mount[] = [
       asyncApiMount(of.channels.values()),
+      ...(isLoopback(settings.http.host) ? [chatPage] : []),
       {
         path: CALLBACK_PATH,
         channel: 'core',
@@ -221,7 +234,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ledger: () => ledgerOf(store),
         trace: async (id) => (await traceOf(store, id)) as Json | undefined, // a Trace is plain data
         reload: async () => ({ ...(await reload()) }),
-        pages: [...protection.pages(current), (app) => deadPages(app, deadLetters)],
+        pages: [
+          ...protection.pages(current),
+          (app) => deadPages(app, deadLetters),
+          (app) => pluginPages(app, options.plugins, reload),
+        ],
       }),
     ]
     refuseOwnPaths(own, [...mounts, ...sockets])
@@ -269,10 +286,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const next = reloading.then(async () => {
       const at = new Date().toISOString()
       try {
-        const fresh = await options.reload()
-        await protection.prepare(fresh.settings)
-        const built = await buildGeneration({ ...fresh, previous: generation, around, enter })
-        settings = fresh.settings
+        const built = await options.reload(async (fresh) => {
+          await protection.prepare(fresh.settings)
+          const made = await buildGeneration({ ...fresh, previous: generation, around, enter })
+          settings = fresh.settings
+          return made
+        })
+        protection.adopt(settings)
         lastReload = { at }
         log.child('gateway').info('a new generation runs', { generation: built.number })
         return { generation: built.number }
@@ -299,7 +319,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   origin = listening.origin
   try {
     await protection.prepare(settings)
-    await buildGeneration({ settings, adapters: options.adapters, previous: undefined, around, enter })
+    protection.adopt(settings)
+    await options.reload((first) => buildGeneration({ ...first, previous: undefined, around, enter }))
     await pipeline.lanes.start()
     // Last: a call that must be claimed by the owner of its lane would be refused before.
     mount(current())
@@ -308,6 +329,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error
   }
   metrics.onScrape(async () => {
+    for (const { name, state } of options.plugins?.list() ?? []) metrics.pluginState.set(state, name)
     metrics.connections.set(edge.connections - edge.webSockets, 'http')
     metrics.connections.set(edge.webSockets, 'websocket')
     for (const row of await store.find({ by: 'ledger' })) {

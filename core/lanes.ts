@@ -1,6 +1,7 @@
 // The lanes' engine: holds partitions by lease, takes due work from the store, runs it, never two steps of one lane at once.
 import { GatewayError } from './api.ts'
 import type { Log, Priority } from './api.ts'
+import type { Normalised } from './normalise.ts'
 import type { Fence, Store, Work, WorkKind } from './store/store.ts'
 
 export interface LanesOptions {
@@ -228,4 +229,25 @@ function holds(partition: Partition): boolean {
 function release(partition: Partition): void {
   partition.fence = undefined
   partition.heldUntil = 0
+}
+
+/** The step that `accept` began itself. */
+export function firstStep(
+  { message, raw, home }: Normalised,
+  stored: { sequence: number; attempt: number; ownerEpoch: number; lane: string | undefined },
+): Work {
+  return {
+    kind: 'message',
+    id: message.id,
+    home,
+    lane: stored.lane ?? message.conversation,
+    attempt: stored.attempt,
+    poison: false,
+    orphan: false,
+    message: Object.freeze({ ...message, sequence: stored.sequence }),
+    ...(raw !== undefined && { raw }),
+    ownerEpoch: stored.ownerEpoch,
+    heldMs: 0,
+    attempts: [],
+  }
 }

@@ -1,6 +1,7 @@
 // Stage 3: a draft becomes a stamped, frozen message, and gets the scope of its dedupe key (SEMANTICS 8, 9).
 import { GatewayError } from './api.ts'
 import type { Draft, Identity, Part, Party } from './api.ts'
+import type { Calling } from './guard/rate-limits.ts'
 import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import type { Dedupe, Raw, Unnumbered } from './store/store.ts'
@@ -86,6 +87,17 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
       },
     }),
   }
+}
+
+/** What a rate limit is told. Who calls is the one a credential named, else the sender as the channel knows him. */
+export function callingOf(
+  { message, home }: Pick<Normalised, 'message' | 'home'>,
+  channel: { readonly id: string; readonly pushes: boolean },
+  identity: Identity | undefined,
+): Calling {
+  const isNamed = identity !== undefined && (identity.role !== 'program' || identity.id !== channel.id)
+  const caller = isNamed ? `${identity.role}/${identity.id}` : `sender/${home}`
+  return { channel: channel.id, pushes: channel.pushes, operation: message.type, caller }
 }
 
 /** SEMANTICS 9: a customer's usual conversation is his alone, also before he has said a word in it. */

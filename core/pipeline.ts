@@ -6,11 +6,12 @@ import { deliver } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
 import type { Effects } from './effects.ts'
+import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
 import { createJoining } from './joining.ts'
 import type { Joining, Taken } from './joining.ts'
-import { Lanes, PRIORITIES } from './lanes.ts'
-import { normalise } from './normalise.ts'
+import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
+import { callingOf, normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
 import { sendPush } from './push.ts'
 import { createRequests } from './requests.ts'
@@ -55,6 +56,8 @@ export interface PipelineOptions {
   readonly holdMs: number
   readonly attempts: number
   readonly maxInFlight: number
+  /** How often somebody may call. Throws `RATE_LIMITED`. */
+  readonly limited: (calling: Calling) => Promise<void>
 }
 
 /** The channel a draft comes in by. */
@@ -131,7 +134,7 @@ export class Pipeline {
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
-    const { now, dedupeMs, pin, isChannel } = this.#options
+    const { now, dedupeMs, pin, isChannel, limited } = this.#options
     // 3 normalise
     const normalised = normalise(draft, {
       channel: origin.id,
@@ -140,6 +143,7 @@ export class Pipeline {
       dedupeMs,
       isChannel,
     })
+    await limited(callingOf(normalised, origin, options.identity))
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
     const answered = await this.#requests.answer(normalised, { pinned: pin(), signal: options.signal })
     if (answered.status === 'answered') return { home: normalised.home, accepted: answered.accepted }
@@ -380,24 +384,4 @@ interface StepContext {
   readonly channel: ChannelInUse | undefined
   readonly startedAt: string
   readonly durationMs: number
-}
-
-function firstStep(
-  { message, raw, home }: Normalised,
-  stored: { sequence: number; attempt: number; ownerEpoch: number; lane: string | undefined },
-): Work {
-  return {
-    kind: 'message',
-    id: message.id,
-    home,
-    lane: stored.lane ?? message.conversation,
-    attempt: stored.attempt,
-    poison: false,
-    orphan: false,
-    message: Object.freeze({ ...message, sequence: stored.sequence }),
-    ...(raw !== undefined && { raw }),
-    ownerEpoch: stored.ownerEpoch,
-    heldMs: 0,
-    attempts: [],
-  }
 }

@@ -7,6 +7,8 @@ import { createOperatorEvents } from './events.ts'
 import type { Generation } from './generation.ts'
 import { openFallbackCache } from './guard/cache.ts'
 import type { FallbackCache } from './guard/cache.ts'
+import { createRateLimits } from './guard/rate-limits.ts'
+import type { Calling, RateLimits, RateRule } from './guard/rate-limits.ts'
 import type { GatewayMetrics } from './http/metrics.ts'
 import { operatorPages } from './operate.ts'
 import type { GenerationSettings } from './settings.ts'
@@ -26,12 +28,17 @@ export interface Protection extends AsyncDisposable {
   readonly fallback: Surroundings['fallback']
   readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
   onBreaker(change: BreakerChange): void
+  /** Counts a call. Throws `RATE_LIMITED`. */
+  limited(calling: Calling): Promise<void>
+  /** A generation of these settings runs from now on. */
+  adopt(settings: ProtectedSettings): void
   /** Of `/admin/v1`. */
   pages(generation: () => Generation): readonly ((app: Hono) => void)[]
 }
 
 export interface ProtectedSettings extends GenerationSettings {
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+  readonly limits: Readonly<Record<string, RateRule>>
 }
 
 export async function createProtection(options: ProtectionOptions): Promise<Protection> {
@@ -39,6 +46,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   const breakers = await loadBreakers(store, log.child('breaker'))
   const events = createOperatorEvents(Date.now)
   let cache: FallbackCache | undefined
+  let limits: RateLimits | undefined
 
   metrics.onScrape(() => {
     const kept = cache?.figures() ?? []
@@ -62,6 +70,10 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     },
     get fallback() {
       return cache && { cache, onServed: metrics.served }
+    },
+    limited: async (calling) => limits?.check(calling),
+    adopt(settings) {
+      limits = createRateLimits(settings.limits, (name) => metrics.limit('rate', name), limits)
     },
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),
     onBreaker({ owner, operation, state, reason, snapshot }) {

@@ -24,7 +24,7 @@ export interface GatewayMetrics {
   /** `dragoman_retries_total`: made, or refused by the backend's budget. */
   readonly retried: (retry: { backend: string; operation: string; result: 'made' | 'refused' }) => void
   /** `dragoman_limits_total{limit,name,result}` of one limiter: offered = accepted + refused + failed; and what a dry run let pass. */
-  limit(kind: LimitKind, name: string): LimitCount
+  readonly limit: (kind: LimitKind, name: string) => LimitCount
   readonly cacheEntries: Family<never>
   readonly cacheBytes: Family<never>
   /** Work stored and not settled. */

@@ -2,15 +2,17 @@
 import { GatewayError, errorTable } from '../api.ts'
 import type { Draft, Identity, SendFrame } from '../api.ts'
 import { digest, newId } from '../ids.ts'
-import { normalise } from '../normalise.ts'
+import { callingOf, normalise } from '../normalise.ts'
 import type { Normalised } from '../normalise.ts'
-import type { Pipeline } from '../pipeline.ts'
+import type { Pipeline, PipelineOptions } from '../pipeline.ts'
 import type { Store } from '../store/store.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { AGE_MARGIN_MS, BOOT_KEPT_MS } from './figures.ts'
 
 export interface UplinkOptions {
   readonly pipeline: Pick<Pipeline, 'append'>
+  /** How often somebody may call. Throws `RATE_LIMITED`. */
+  readonly limited: PipelineOptions['limited']
   readonly store: Store
   readonly telemetry: Pick<Telemetry, 'intake'>
   /** How long ids are remembered. */
@@ -56,7 +58,7 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { pipeline, store, telemetry, dedupeMs, now, isChannel } = options
+  const { pipeline, limited, store, telemetry, dedupeMs, now, isChannel } = options
 
   async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
     const { channel, identity, device, boot } = outbox
@@ -68,6 +70,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       dedupeMs,
       isChannel,
     })
+    await limited(callingOf(normalised, { id: channel, pushes: false }, identity))
     if (await isTooOld(outbox, frame, normalised))
       return refuse(outbox, frame, {
         code: 'TOO_OLD',

@@ -64,3 +64,21 @@ test('retry: the backend’s, and what an operation says else', async () => {
   expect(operations?.['A']?.retry).toEqual({ attempts: 1, firstMs: 1000, longestMs: 2000 })
   expect(operations?.['B']?.retry).toBeUndefined()
 })
+
+test('limits: by name, about a channel that there is', async () => {
+  const channels = 'channels: { web: { adapter: rest } }\n'
+  const config = await load(`${channels}limits: { each: { channel: web, calls: 10, per: 1m } }`)
+  expect(config.limits['each']).toEqual({
+    channel: 'web',
+    by: 'caller',
+    calls: 10,
+    perMs: 60_000,
+    dryRun: false,
+  })
+  expect(await problemsOf(`${channels}limits: { each: { channel: wbe, calls: 10, per: 1m } }`)).toEqual([
+    expect.stringMatching(/limits\.each\.channel: no channel is named "wbe" \(did you mean "web"\?\)$/u),
+  ])
+  expect(await problemsOf('limits: { each: { calls: 0, per: 1s }, b: { calls: 1, per: 2d } }')).toHaveLength(
+    2,
+  )
+})

@@ -1,0 +1,124 @@
+// How often somebody may call: per caller, channel and operation, counted by rate-limiter-flexible. Its only import.
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { GatewayError } from '../api.ts'
+import type { LimitCount } from './limit-count.ts'
+
+export interface RateRule {
+  /** What comes in by this channel; absent: by any whose callers can be told to come again. */
+  readonly channel?: string
+  /** Messages of this type: a request's operation, an event's type; absent: any. */
+  readonly operation?: string
+  /** caller: each one for himself. all: together. */
+  readonly by: 'caller' | 'all'
+  readonly calls: number
+  readonly perMs: number
+  /** Nothing is refused; what would have been is counted. */
+  readonly dryRun: boolean
+}
+
+export interface Calling {
+  readonly channel: string
+  /** It pushes, and a platform behind it cannot be told to come again: only rules that name it hold. */
+  readonly pushes: boolean
+  readonly operation: string
+  readonly caller: string
+}
+
+export interface RateLimits {
+  /** Counts a call by every rule that is about it. Throws `RATE_LIMITED` (429, `retryAfterMs`). */
+  check(calling: Calling): Promise<void>
+}
+
+interface Limiter {
+  readonly name: string
+  readonly rule: RateRule
+  readonly count: LimitCount
+  readonly memory: RateLimiterMemory
+  readonly keyOf: (caller: string) => string
+}
+
+/** Makes the limits of a config. What `before` counted for a rule that is the same counts on: a reload gives nobody a new start. */
+export function createRateLimits(
+  rules: Readonly<Record<string, RateRule>>,
+  countOf: (name: string) => LimitCount,
+  before?: RateLimits,
+): RateLimits {
+  const known = new Map((before === undefined ? [] : (made.get(before) ?? [])).map((one) => [one.name, one]))
+  const limiters = Object.entries(rules).map(([name, rule]) => {
+    const old = known.get(name)
+    return old !== undefined && JSON.stringify(old.rule) === JSON.stringify(rule)
+      ? old
+      : createLimiter(name, rule, countOf(name))
+  })
+  const limits: RateLimits = {
+    async check(calling) {
+      for (const limiter of limiters)
+        if (isAbout(limiter.rule, calling)) await consume(limiter, calling.caller)
+    },
+  }
+  made.set(limits, limiters)
+  return limits
+}
+
+const made = new WeakMap<RateLimits, readonly Limiter[]>()
+
+function createLimiter(name: string, rule: RateRule, count: LimitCount): Limiter {
+  const { by, calls, perMs } = rule
+  const memory = new RateLimiterMemory({ points: calls, duration: perMs / 1000 })
+  return { name, rule, count, memory, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+}
+
+function isAbout({ channel, operation }: RateRule, calling: Calling): boolean {
+  if (channel === undefined ? calling.pushes : channel !== calling.channel) return false
+  return operation === undefined || operation === calling.operation
+}
+
+async function consume({ name, rule, count, memory, keyOf }: Limiter, caller: string): Promise<void> {
+  count.offered()
+  try {
+    await memory.consume(keyOf(caller))
+  } catch (rejected) {
+    if (!(rejected instanceof RateLimiterRes)) {
+      count.failed()
+      throw rejected
+    }
+    if (!rule.dryRun) {
+      count.refused()
+      throw new GatewayError(
+        'RATE_LIMITED',
+        `limit "${name}": ${rule.calls} calls in ${rule.perMs / 1000} s are allowed${rule.by === 'caller' ? ' to each caller' : ''}`,
+        { retryAfterMs: rejected.msBeforeNext, notExecuted: true },
+      )
+    }
+    count.wouldRefuse()
+  }
+  count.accepted()
+}
+
+/** A key costs a timer and some hundred bytes, and names may come from callers: beyond so many, new ones share. */
+const MAX_KEYS = 50_000
+const SHARED_KEYS = 1024
+
+function boundedKeys(perMs: number): (caller: string) => string {
+  const live = new Map<string, number>()
+  return (caller) => {
+    const now = performance.now()
+    const until = live.get(caller)
+    if (until !== undefined && until > now) return `=${caller}`
+    // In the order in which they end: each lasts as long.
+    for (const [name, end] of live) {
+      if (end > now) break
+      live.delete(name)
+    }
+    if (live.size >= MAX_KEYS) return `#${hash(caller) % SHARED_KEYS}`
+    live.set(caller, now + perMs)
+    return `=${caller}`
+  }
+}
+
+/** FNV-1a */
+function hash(text: string): number {
+  let sum = 0x811c9dc5
+  for (let at = 0; at < text.length; at += 1) sum = Math.imul(sum ^ text.charCodeAt(at), 0x01000193)
+  return sum >>> 0
+}
