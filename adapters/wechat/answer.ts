@@ -13,6 +13,7 @@ import { passiveContent, passiveFallback, shownParts } from './passive.ts'
 import { closeReply, writePassive } from './passive-write.ts'
 import type { Platform } from './platform.ts'
 import { success } from './refusals.ts'
+import { withStaleText } from './stale.ts'
 
 export interface Answering {
   readonly host: ChannelHost
@@ -62,8 +63,9 @@ async function answerRequest(
 }
 
 async function respond(question: Question, accepted: Accepted, answering: Answering): Promise<HttpResponse> {
-  const { reply, id } = accepted
-  if (reply === undefined) return success
+  const { id } = accepted
+  if (accepted.reply === undefined) return success
+  const reply = withStaleText(accepted.reply, answering.config.staleText)
   const body = bodyOf(reply, question, answering)
   if (body === undefined) {
     void sendLater(question, accepted, answering)
@@ -97,13 +99,13 @@ function bodyOf(
 
 /** By the core, which owes the push of whatever is in a log; a request's answer is nobody's but ours. Never rejects. */
 async function sendLater({ draft }: Question, accepted: Accepted, answering: Answering): Promise<void> {
-  const { host, scope, send, closing } = answering
+  const { host, config, scope, send, closing } = answering
   const { id, reply, sequence, duplicate } = accepted
   if (sequence > 0) return host.handed(id, 'back')
   // The first who asked gets it sent; the platform's repeats have asked for nothing more.
   if (reply === undefined || duplicate) return
   const { raw: _raw, ...asked } = draft
-  for (const [index, part] of shownParts(reply).entries()) {
+  for (const [index, part] of shownParts(withStaleText(reply, config.staleText)).entries()) {
     const message: Message = {
       ...asked,
       kind: 'message',

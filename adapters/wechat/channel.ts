@@ -21,6 +21,7 @@ import type { KfReader } from './platform.ts'
 import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
 import { replyContextOf } from './reply-context.ts'
 import { createReplayCheck } from './replay.ts'
+import { withStaleText } from './stale.ts'
 
 export const channel: Component<Channel> = {
   config: channelConfig,
@@ -46,7 +47,8 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   }
   let kfReader: KfReader | undefined
 
-  const send: Answering['send'] = async (message, key, signal) => {
+  const send: Answering['send'] = async (said, key, signal) => {
+    const message = withStaleText(said, config.staleText)
     // What another adapter or version wrote is not ours to read (SEMANTICS 21); what the core says by itself has none.
     const context =
       message.replyContext === undefined

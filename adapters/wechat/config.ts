@@ -41,6 +41,8 @@ const accountPart = {
   agentId: orAbsent(z.string().max(32)).describe('wecom: the application that sends'),
 }
 
+const STALE_TEXT = '（系统暂时无法连接，以上信息可能不是最新的。）'
+
 const encrypted: ReadonlySet<string> = new Set(['wecom', 'wecom-kf', 'wecom-bot', 'component'])
 
 export const channelConfig = z
@@ -71,6 +73,14 @@ export const channelConfig = z
       .default(4500)
       .describe(
         'how long an answer is waited for before the push is acknowledged without one; the platform hangs up after 5 s',
+      ),
+    staleText: z
+      .string()
+      .min(1)
+      .max(500)
+      .default(STALE_TEXT)
+      .describe(
+        'stands under an answer that is the last good one because the business system is down; `{asOf}` is its moment',
       ),
     skew: duration
       .prefault('300s')

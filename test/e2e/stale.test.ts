@@ -99,7 +99,7 @@ const callers: readonly Caller[] = [
     body: '<GetOrder><orderNo>000777</orderNo></GetOrder>',
     mark: /<GetOrderResponse [^>]*stale="true"/u,
   },
-  { name: 'ASMX', path: '/erp/GetOrder?orderNo=000777', mark: undefined }, // the original's answer, marked in HTTP alone
+  { name: 'ASMX', path: '/erp/GetOrder?orderNo=000777', mark: /<\w+ [^>]*stale="true"/u },
   {
     name: 'XML-RPC',
     path: '/erp',

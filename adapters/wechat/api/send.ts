@@ -8,7 +8,7 @@ import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
 import { contentsOf, familyOf } from './contents.ts'
-import type { Content, Family } from './contents.ts'
+import type { Content, Family, Upload } from './contents.ts'
 import { rulingOf } from './errors.ts'
 import type { Authorised, Media } from './media.ts'
 import { idOf } from './operations.ts'
@@ -51,13 +51,13 @@ export function createSend(parts: SendParts): Send {
       )
     const address = await addressOf(message, family, parts.lastKfAccount)
     if (typeof address === 'string') return never(address)
-    const [part] = shownParts(message)
-    if (part === undefined)
+    const shown = shownParts(message)
+    if (shown.length === 0)
       return never('the answer has no text or other part that could be shown: give the route a `reply`')
     const { authorizer } = address
-    const contents = await contentsOf(part, family, (url, type) =>
-      media.ofUrl(url, type, { authorizer, signal }),
-    )
+    const upload: Upload = (url, type) => media.ofUrl(url, type, { authorizer, signal })
+    const contents: Content[] = []
+    for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
     if (contents.length > MAX_PIECES)
       return never(

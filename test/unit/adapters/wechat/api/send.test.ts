@@ -18,6 +18,18 @@ test('sends a text with a token that was fetched once', async () => {
   expect(t.api.asked.filter(({ path }) => path === '/cgi-bin/stable_token')).toHaveLength(1)
 })
 
+test('an answer of several parts in one push is sent part by part, in order', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  const parts: readonly Part[] = [
+    { kind: 'link', text: 'Order 7', media: { url: 'https://example.com/7' } },
+    { kind: 'text', text: 'as of yesterday' },
+  ]
+  expect(await t.platform.send({ ...reply(''), parts }, 'k1', never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ text }) => text).at(-1)).toBe('as of yesterday')
+  expect(t.api.delivered).toHaveLength(2)
+})
+
 test.each([40_001, 40_014, 42_001])('renews the token on %i and sends once', async (errcode) => {
   await using t = await trial()
   t.api.contact('oAnn')
