@@ -6,6 +6,7 @@ import { isObject, setMember } from '../xml/bind-context.ts'
 import type { JsonObject } from '../xml/bind-context.ts'
 import { toJson } from '../xml/bind.ts'
 import { readXmlText } from '../xml/read.ts'
+import { readFlat } from './flat.ts'
 import { stowControls, tidyCdata } from './tidy.ts'
 
 export type Fields = { readonly [field: string]: Json }
@@ -28,7 +29,10 @@ const utf8 = new TextDecoder('utf-8')
 export function readDocument(bytes: Uint8Array): Document {
   const text = utf8.decode(bytes)
   const first = /\S/.exec(text)?.[0]
-  if (first === '<') return { format: 'xml', fields: readXmlFields(text.trimStart()) }
+  if (first === '<') {
+    const xml = text.trimStart()
+    return { format: 'xml', fields: readFlat(xml) ?? readXmlFields(xml) }
+  }
   if (first === '{') return { format: 'json', fields: readJsonFields(text) }
   throw new GatewayError('DECODE_FAILED', 'the body is neither XML nor a JSON object')
 }

@@ -1,10 +1,10 @@
 // The platform's signature: SHA-1 over the sorted parts, as lower-case hex.
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 
 /** Of three parts (token, timestamp, nonce) it does not cover the body; of four (and the encrypted text) it does. */
 export function signatureOf(...parts: readonly string[]): string {
   // Sorted by code unit, which is what sort does without a comparison; by locale some signatures would differ.
-  return createHash('sha1').update(parts.toSorted().join(''), 'utf8').digest('hex')
+  return hash('sha1', parts.toSorted().join(''))
 }
 
 /** In time that tells nothing about where two texts of one length differ. */

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { listIn, readDocument, textIn } from '../../../../adapters/wechat/document.ts'
+import { readFlat } from '../../../../adapters/wechat/flat.ts'
 import { tidyCdata } from '../../../../adapters/wechat/tidy.ts'
 
 const read = (text: string) => readDocument(Buffer.from(text, 'utf8')).fields
@@ -126,4 +127,38 @@ test('tidying takes time in proportion to the text, however it is made', () => {
   tidyCdata(`<a>${' '.repeat(500_000)}<![CDATA[x]]>`, true)
   tidyCdata(`<![CDATA[${']]>'.repeat(200_000)}`, true)
   expect(performance.now() - begun).toBeLessThan(2000)
+})
+
+test('what the quick reader takes it reads as the whole one does, and it takes what the platform sends', () => {
+  const name = fc.constantFrom('a', 'Encrypt', 'toString', 'constructor', 'b1_x', 'xml')
+  const hostile =
+    '<![CDATA[|]]>|]]|>|<|&|&amp;|</a>|<a>|\n|\r\n|\t|\u0001|\u0085|\u2028|\uFFFE|<!---->|<a/>'.split('|')
+  const usual = (...pieces: readonly string[]) =>
+    fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...pieces) }, fc.constantFrom(...hostile))
+  const value = fc.array(usual('x', '007', 'x y', '🙂'), { maxLength: 4 })
+  const blank = usual('', '\n', '  ')
+  const field = fc
+    .tuple(name, value, fc.boolean(), blank)
+    .map(([tag, pieces, isCdata, between]) =>
+      isCdata
+        ? `<${tag}><![CDATA[${pieces.join('')}]]></${tag}>${between}`
+        : `<${tag}>${pieces.join('')}</${tag}>${between}`,
+    )
+  let quick = 0
+  fc.assert(
+    fc.property(fc.array(field, { minLength: 1, maxLength: 4 }), blank, (all, behind) => {
+      const text = `<xml>${behind}${all.join('')}</xml>${behind}`
+      const fields = readFlat(text)
+      if (fields === undefined) return
+      quick += 1
+      // The same with something in front that the quick reader leaves alone.
+      expect(fields).toEqual(read(`<?xml version="1.0"?>${text}`))
+    }),
+    { numRuns: 3000 },
+  )
+  expect(quick).toBeGreaterThan(300)
+  expect(readFlat('<xml>\n<a><![CDATA[]]></a>\n <b>1 2</b>\n</xml>\n')).toEqual({ a: '', b: '1 2' })
+  expect(readFlat('<xml><a>1</a><a>2</a></xml>')).toBeUndefined()
+  expect(readFlat('<xml><a>1</a></xml><xml/>')).toBeUndefined()
+  expect(readFlat('<xml></xml>')).toBeUndefined()
 })
