@@ -1,7 +1,7 @@
 // An independent app of the client protocol: a durable outbox and cursor on its "disk", every reconnect on another link (DESIGN §12).
 import { randomUUIDv7 } from 'node:crypto'
 
-import { KINDS, openLine } from './links.ts'
+import { openLine } from './links.ts'
 import type { Frame, Kind, Line, Target } from './links.ts'
 
 /** What outlives the app: written whole, as a file that is renamed into place. */
@@ -35,10 +35,13 @@ export interface AppOptions {
   readonly write: (disk: Disk) => void
   readonly notes: Notes
   readonly random: () => number
+  /** The link that comes next, kept over lives. */
+  readonly turn: () => number
 }
 
 export interface App {
-  send(text: string): void
+  /** Resolves when it is on the disk. */
+  send(text: string): Promise<void>
   /** SIGKILL: nothing more is written or sent. */
   kill(): void
 }
@@ -52,7 +55,7 @@ export function emptyDisk(device: string): Disk {
 }
 
 /** Starts as a phone starts an app: with what is on the disk, and nothing else. */
-export function startApp({ target, kinds, read, write, notes, random }: AppOptions): App {
+export function startApp({ target, kinds, read, write, notes, random, turn }: AppOptions): App {
   let disk = read()
   let isDead = false
   let line: Line | undefined
@@ -65,7 +68,6 @@ export function startApp({ target, kinds, read, write, notes, random }: AppOptio
   let heardAt = performance.now()
   let rttMs = 500
   let failures = 0
-  let turn = Math.floor(random() * kinds.length)
   let reopening: NodeJS.Timeout | undefined
 
   const save = (change: Partial<Disk>): void => {
@@ -76,8 +78,7 @@ export function startApp({ target, kinds, read, write, notes, random }: AppOptio
 
   function open(): void {
     if (isDead) return
-    turn += 1
-    const kind = kinds[turn % kinds.length] ?? KINDS[0] ?? 'ws'
+    const kind = kinds[turn() % kinds.length] ?? 'ws'
     notes.opened[kind]++
     isWelcomed = false
     owedSince = performance.now()
@@ -215,7 +216,7 @@ export function startApp({ target, kinds, read, write, notes, random }: AppOptio
 
   open()
   return {
-    send(text) {
+    async send(text) {
       const { nextN, outbox } = disk
       save({ nextN: nextN + 1, outbox: [...outbox, { n: nextN, id: randomUUIDv7(), text }] })
       pump()

@@ -15,6 +15,7 @@ import type { Kind } from './links.ts'
 import type { Profile } from './profiles.ts'
 
 export interface Size {
+  /** One half with `dragoman/client`, the other with an independent app. */
   readonly customers: number
   readonly messages: number
   readonly paceMs: number
@@ -113,7 +114,11 @@ export async function runProfile(
     host: place.host,
     ports: targets,
     kinds: profile.kinds ?? KINDS,
-    customers: names.map((name) => ({ name, token: tokenOf(name) })),
+    customers: names.map((name, index) => ({
+      name,
+      token: tokenOf(name),
+      app: index % 2 === 0 ? 'client' : 'independent',
+    })),
     messages: size.messages,
     paceMs: size.paceMs,
     lifeMs: size.lifeMs,
