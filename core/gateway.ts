@@ -11,6 +11,7 @@ import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
 import { isLoopback } from './http/addresses.ts'
+import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
@@ -21,6 +22,7 @@ import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
+import { chatPageMount } from './link/demo/page.ts'
 import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
@@ -103,6 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const pin = (): ReturnType<Generation['pin']> => current().pin()
   const isChannel = (name: string): boolean => generation?.channels.has(name) === true
+  const chatPage = chatPageMount()
   const chatPage = chatPageMount()
   const secret = await loadCallbackSecret(store)
   const callbacks: Callbacks = createCallbacks(secret, {
@@ -212,6 +215,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     )
     const own: Mount[] = [
       asyncApiMount(of.channels.values()),
+      ...(isLoopback(settings.http.host) ? [chatPage] : []),
       ...(isLoopback(settings.http.host) ? [chatPage] : []),
       {
         path: CALLBACK_PATH,

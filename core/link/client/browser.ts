@@ -12,7 +12,7 @@ export type * from './types.ts'
 export function connect(options: ConnectOptions): Client {
   return createClient(options, {
     box: (name = 'link') => indexedDbBox(name),
-    loadMqtt: () => import('mqtt'),
+    loadMqtt: async () => (await import('mqtt')).default,
     onHurry(hurry) {
       const seen = (): void => {
         if (document.visibilityState === 'visible') hurry()

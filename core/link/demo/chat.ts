@@ -1,0 +1,135 @@
+// The chat page of /demo/chat: the four calls of dragoman/client, and what a person sees of them.
+import { connect } from '../client/browser.ts'
+import type { Client, Said, StateEvent } from '../client/browser.ts'
+import { words } from './words.ts'
+import type { Language } from './words.ts'
+
+let language: Language = navigator.language.startsWith('zh') ? 'zh' : 'en'
+let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
+let waiting = 0
+let missed: 'missed' | 'recovered' | undefined
+
+const element = (id: string): HTMLElement => {
+  const found = document.querySelector<HTMLElement>(`#${id}`)
+  if (found === null) throw new Error(`the page has no #${id}`)
+  return found
+}
+const enter = element('enter')
+const say = element('say')
+const conversation = element('conversation')
+const messages = element('messages')
+const text = element('text') as HTMLTextAreaElement // as chat.html has it
+const name = element('name') as HTMLInputElement // as chat.html has it
+
+/** Everything that is in words; called again when the language or the state changes. */
+function write(): void {
+  const { page, placeholder, other, status, links, marks, ...say_ } = words[language]
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
+  for (const [key, value] of Object.entries(page))
+    for (const at of document.querySelectorAll(`[data-text="${key}"]`)) at.textContent = value
+  text.placeholder = placeholder
+  name.title = page.nameHint
+  element('language').textContent = other
+  element('language').lang = language === 'zh' ? 'en' : 'zh'
+  element('link').dataset['status'] = link.status
+  element('link-text').textContent =
+    link.link === undefined ? status[link.status] : `${status[link.status]} · ${links[link.link]}`
+  const notice = element('notice')
+  const isWaiting = waiting > 0 && link.status !== 'online'
+  notice.textContent = isWaiting ? say_.waiting(waiting) : missed === undefined ? '' : say_[missed]
+  notice.hidden = notice.textContent === ''
+  for (const row of messages.children) writeMark(row, marks)
+}
+
+function writeMark(row: Element, marks: Readonly<Record<string, string>>): void {
+  if (!(row instanceof HTMLElement)) return
+  const { mark, at = '', code = '' } = row.dataset
+  const time = new Date(at).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' })
+  const said = mark === undefined ? '' : ` · ${marks[mark] ?? mark}${code === '' ? '' : ` (${code})`}`
+  const small = row.querySelector('small')
+  if (small !== null) small.textContent = `${time}${said}`
+}
+
+function show({ id, from, at, text: said, mark, code }: Said): void {
+  const row = document.createElement('li')
+  row.className = from
+  row.dataset['id'] = id
+  row.dataset['at'] = at
+  if (mark !== undefined) row.dataset['mark'] = mark
+  if (code !== undefined) row.dataset['code'] = code
+  const line = document.createElement('span')
+  line.textContent = said
+  row.append(line, document.createElement('small'))
+  messages.append(row)
+  writeMark(row, words[language].marks)
+  conversation.scrollTop = conversation.scrollHeight
+}
+
+function hear(event: StateEvent): void {
+  switch (event.what) {
+    case 'link':
+      link = event
+      break
+    case 'outbox':
+      waiting = event.waiting
+      break
+    case 'missed':
+      missed = event.all ? 'recovered' : 'missed'
+      break
+    case 'mark': {
+      const row = messages.querySelector<HTMLElement>(`[data-id="${CSS.escape(event.id)}"]`)
+      if (row === null) return
+      row.dataset['mark'] = event.mark
+      if (event.code !== undefined) row.dataset['code'] = event.code
+      writeMark(row, words[language].marks)
+      return
+    }
+  }
+  write()
+}
+
+/** Of the token, which is not to stand in the name of a database. */
+async function boxOf(token: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
+  return Array.from(new Uint8Array(digest).slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+async function begin(token: string): Promise<void> {
+  sessionStorage.setItem('token', token)
+  const chat: Client = connect({ url: location.origin, token, box: await boxOf(token) })
+  enter.hidden = true
+  element('link').hidden = false
+  say.hidden = false
+  conversation.hidden = false
+  chat.onMessage(show)
+  chat.onState(hear)
+  say.addEventListener('submit', (event) => {
+    event.preventDefault()
+    const said = text.value.trim()
+    if (said === '') return
+    text.value = ''
+    chat.send(said).catch((error: unknown) => {
+      text.value = said
+      hear({ what: 'link', status: 'failed', reason: String(error) })
+    })
+  })
+  text.addEventListener('keydown', (event) => {
+    // Enter that ends a composition (pinyin) chooses a word and sends nothing.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+    event.preventDefault()
+    if (say instanceof HTMLFormElement) say.requestSubmit()
+  })
+  text.focus()
+}
+
+element('language').addEventListener('click', () => {
+  language = language === 'zh' ? 'en' : 'zh'
+  write()
+})
+enter.addEventListener('submit', (event) => {
+  event.preventDefault()
+  void begin(name.value.trim())
+})
+write()
+const known = new URLSearchParams(location.search).get('as') ?? sessionStorage.getItem('token')
+if (known !== null) void begin(known)
