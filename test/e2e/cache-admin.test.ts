@@ -1,4 +1,6 @@
 // What the fallback cache keeps, as operators see and drop it, and an answer that is renewed behind the caller.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
@@ -95,4 +97,23 @@ test('an old answer is given at once and marked while it is renewed: the next on
   await until(async () => ((await ask(house, 'GetOrder')).body.call === 2 ? true : undefined))
   const series = 'dragoman_cache_answers_total{backend="orders",operation="GetOrder",from="revalidating"}'
   expect(await metric(house.base, series)).toBeGreaterThanOrEqual(2)
+})
+
+test('a cache file that is broken under the running gateway fails no call, nor the next start', async () => {
+  const backend = orders()
+  const config = yaml('{ fresh: 0s, stale: 2h }')
+  await using house = await openHouse({ yaml: config, adapters: [backend.adapter] })
+  const file = join(house.directory, 'data', 'cache.db')
+  for (let no = 0; no < 20; no += 1) expect((await ask(house, 'GetOrder', { no })).status).toBe(200)
+  await writeFile(file, 'this is no database')
+  for (let no = 0; no < 20; no += 1) expect((await ask(house, 'GetOrder', { no: no + 10 })).status).toBe(200)
+  expect((await invalidate(house, { backend: 'orders', operation: 'GetOrder' })).status).toBe(200)
+  expect(await house.stop()).toBe(0)
+  await using after = await openHouse({
+    yaml: config,
+    adapters: [backend.adapter],
+    directory: house.directory,
+  })
+  expect((await ask(after, 'GetOrder', { no: 1 })).status).toBe(200)
+  expect((await fetch(`${after.base}/readyz`)).status).toBe(200)
 })
