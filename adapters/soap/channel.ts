@@ -110,20 +110,14 @@ async function handle(
   { request, gone }: Incoming,
 ): Promise<HttpResponse> {
   const { config } = service
-  if (request.path.replace(/\/$/, '') !== config.path.replace(/\/$/, ''))
+  if (request.path !== config.path && withoutSlash(request.path) !== withoutSlash(config.path))
     return line(404, 'nothing is served here')
   if (request.method === 'GET' || request.method === 'HEAD') return show(request, published)
   // WS-I BP 1.1 R1132, R1114
   if (request.method !== 'POST') return notAllowed(published)
   const { type } = mediaType(request.headers['content-type'])
   // WS-I BP 1.1 R1115, SOAP 1.2 Part 2 §7.5.2; no type at all is borne
-  const known = [
-    '',
-    'text/xml',
-    'application/soap+xml',
-    ...(config.mtom === 'off' ? [] : ['multipart/related']),
-  ]
-  if (!known.includes(type))
+  if (!mediaTypes.has(type) && (type !== 'multipart/related' || config.mtom === 'off'))
     return line(415, `media type "${type}" is not text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2)`)
   try {
     return await exchange(service, request, gone)
@@ -132,6 +126,12 @@ async function handle(
     if (refusal.code === 'INTERNAL') service.scope.log.error('a SOAP request failed', { error })
     return line(refusal.status, refusal.message)
   }
+}
+
+const mediaTypes: ReadonlySet<string> = new Set(['', 'text/xml', 'application/soap+xml'])
+
+function withoutSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 function show(request: HttpRequest, published: Publisher | undefined): HttpResponse {

@@ -8,8 +8,19 @@ export interface MediaType {
 }
 
 /** Reads a Content-Type (RFC 9110 §8.3.1): case-insensitive, parameters quoted or not. */
-export function mediaType(header: string | undefined): MediaType {
-  const [type = '', ...rest] = splitParameters(header ?? '')
+export function mediaType(header = ''): MediaType {
+  const before = known.get(header)
+  if (before !== undefined) return before
+  const read = readMediaType(header)
+  if (known.size < 100 && header.length < 200) known.set(header, read) // of callers: not without end
+  return read
+}
+
+/** As they were written so far: nearly always the same few. */
+const known = new Map<string, MediaType>()
+
+function readMediaType(header: string): MediaType {
+  const [type = '', ...rest] = splitParameters(header)
   const parameters = new Map<string, string>()
   for (const part of rest) {
     const equals = part.indexOf('=')

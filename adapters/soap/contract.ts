@@ -68,20 +68,24 @@ export function wsdlContract(wsdl: Wsdl): Contract {
     const key = operation.input.body === undefined ? '' : clark(operation.input.body)
     byBody.set(key, [...(byBody.get(key) ?? []), bind(schemas, operation)])
   }
-  const actionsOf = ({ operation }: BoundOperation): string[] => [
-    operation.soapAction,
-    operation.input.action,
-  ]
+  const named = ({ operation }: BoundOperation, action: string): boolean =>
+    operation.soapAction === action || operation.input.action === action
   return {
     schemas,
     find({ entry, version, actions }) {
       const candidates = byBody.get(entry === undefined ? '' : clark(entry)) ?? []
-      if (candidates.length === 0)
+      const first = candidates[0]
+      if (first === undefined)
         throw new GatewayError(
           'DECODE_FAILED',
           entry === undefined ? 'the Body is empty' : `no operation has the body element ${clark(entry)}`,
         )
-      const meant = candidates.filter((one) => actions.some((action) => actionsOf(one).includes(action)))
+      const ofVersion = candidates.find(({ operation }) => operation.port.version === version) ?? first
+      // As nearly always: the body says it, and nothing contradicts.
+      const isSure = actions.every((action) => named(ofVersion, action))
+      if (isSure && candidates.every(({ operation }) => operation.name === ofVersion.operation.name))
+        return ofVersion.serve(version)
+      const meant = candidates.filter((one) => actions.some((action) => named(one, action)))
       if (meant.length === 0)
         for (const action of actions)
           if (
@@ -99,8 +103,7 @@ export function wsdlContract(wsdl: Wsdl): Contract {
           'DECODE_FAILED',
           `several operations have this body (${left.map(({ operation }) => operation.name).join(', ')}): an action must tell which`,
         )
-      const found = left.find(({ operation }) => operation.port.version === version) ?? left[0]
-      if (found === undefined) throw new GatewayError('INTERNAL', 'a body without a candidate was looked at')
+      const found = left.find(({ operation }) => operation.port.version === version) ?? left[0] ?? first
       return found.serve(version)
     },
     example(name, value) {

@@ -1,4 +1,5 @@
 // Which charset a document is in, its exact decoding, and the encoding back.
+import { isAscii } from 'node:buffer'
 import iconv from 'iconv-lite'
 import { GatewayError } from 'dragoman'
 
@@ -128,6 +129,7 @@ export function decodeText(bytes: Uint8Array, charset: string): string {
       : decodeText(bytes.subarray(bom.length), bom.charset)
   }
   if (canonical === 'iso-8859-1') return latin1(bytes)
+  if (canonical === 'utf-8' && isAscii(bytes)) return latin1(bytes) // the same, in half the time
   const label = byTextDecoder.get(canonical)
   if (label === undefined) {
     const text = iconv.decode(bytes, canonical, { stripBOM: false })

@@ -42,9 +42,9 @@ const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['unsignedShort', between('0', '65535')],
   ['unsignedByte', between('0', '255')],
   ['duration', (value) => duration.test(value)],
-  ['dateTime', (value) => instantOf('dateTime', value) !== undefined],
-  ['date', (value) => instantOf('date', value) !== undefined],
-  ['time', (value) => instantOf('time', value) !== undefined],
+  ['dateTime', (value) => fieldsOf('dateTime', value) !== undefined],
+  ['date', (value) => fieldsOf('date', value) !== undefined],
+  ['time', (value) => fieldsOf('time', value) !== undefined],
   ['gYear', (value) => matchesZoned(gYear, value, ([y = '']) => isYear(y))],
   [
     'gYearMonth',
@@ -75,34 +75,33 @@ export function instantOf(
   builtin: string,
   value: string,
 ): { readonly seconds: number; readonly zoned: boolean } | undefined {
-  if (builtin === 'time') {
-    const [, hour, minute, second, offset] = time.exec(value) ?? []
-    return instant(['2000', '01', '01'], [hour, minute, second], offset)
-  }
-  if (builtin === 'date') {
-    const [, ...parts] = date.exec(value) ?? []
-    return instant(parts.slice(0, 3), ['00', '00', '00'], parts[3])
-  }
-  const [, ...parts] = dateTime.exec(value) ?? []
-  return instant(parts.slice(0, 3), parts.slice(3, 6), parts[6])
+  const fields = fieldsOf(builtin, value)
+  if (fields === undefined) return undefined
+  const [y, m, d, hour, minute, second, offset] = fields
+  const day = new Date(0)
+  day.setUTCFullYear(Number(y), Number(m) - 1, Number(d))
+  const minutes = Number(minute) - (minutesOf(offset) ?? 0)
+  const seconds = day.getTime() / 1000 + Number(hour) * 3600 + minutes * 60 + Number(second)
+  return { seconds, zoned: offset !== undefined }
 }
 
 type Group = string | undefined
+type Fields = readonly [y: Group, m: Group, d: Group, hour: Group, minute: Group, second: Group, zone: Group]
 
-function instant(
-  [y = '', m, d]: readonly Group[],
-  [hour, minute, second]: readonly Group[],
-  offset: Group,
-): { readonly seconds: number; readonly zoned: boolean } | undefined {
-  const zoneMinutes = minutesOf(offset)
-  if (second === undefined || zoneMinutes === undefined || !isYear(y)) return undefined
-  if (!isDay(Number(y), Number(m), Number(d)) || !isClock(Number(hour), Number(minute), Number(second)))
-    return undefined
-  const day = new Date(0)
-  day.setUTCFullYear(Number(y), Number(m) - 1, Number(d))
-  const seconds =
-    day.getTime() / 1000 + Number(hour) * 3600 + (Number(minute) - zoneMinutes) * 60 + Number(second)
-  return { seconds, zoned: offset !== undefined }
+/** Year, month, day, hour, minute, second and zone, each where the clock and the calendar have it; undefined: not so. */
+function fieldsOf(builtin: string, value: string): Fields | undefined {
+  const found = (builtin === 'time' ? time : builtin === 'date' ? date : dateTime).exec(value)
+  if (found === null) return undefined
+  let fields: Fields
+  if (builtin === 'time') fields = ['2000', '01', '01', found[1], found[2], found[3], found[4]]
+  else if (builtin === 'date') fields = [found[1], found[2], found[3], '00', '00', '00', found[4]]
+  else fields = [found[1], found[2], found[3], found[4], found[5], found[6], found[7]]
+  const [y = '', m, d, hour, minute, second, zoneText] = fields
+  const isRight =
+    isYear(y) &&
+    isDay(Number(y), Number(m), Number(d)) &&
+    isClock(Number(hour), Number(minute), Number(second))
+  return isRight && minutesOf(zoneText) !== undefined ? fields : undefined
 }
 
 /** XSD 1.0 Part 2 §3.2.7: there is no year 0000. */

@@ -29,11 +29,12 @@ const start =
 const more = '\\-.0-9\\u{B7}\\u{300}-\\u{36F}\\u{203F}\\u{2040}'
 /** Members of a character class, for NCName characters: first, and the others. */
 export const nameClasses = { start, part: start + more } as const
+const asciiNcName = /^[A-Za-z_][A-Za-z0-9_.-]*$/ // most, and without \u three times as fast
 const ncName = new RegExp(`^[${start}][${start}${more}]*$`, 'u')
 
 /** Whether a string is an NCName (Namespaces in XML 1.0 §3 [4]): what an element or attribute may be called without its prefix. */
 export function isNcName(name: string): boolean {
-  return ncName.test(name)
+  return asciiNcName.test(name) || ncName.test(name)
 }
 
 /** `{uri}local`, or `local` without a namespace: one string for one expanded name. */
