@@ -1,0 +1,180 @@
+// The chat page in a real browser, over a network that is cut and restored (DESIGN §12: the app's half).
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBot, textOf } from '../support/bot.ts'
+import type { Bot } from '../support/bot.ts'
+import { faultProxy } from '../support/fault-proxy.ts'
+import type { FaultProxy } from '../support/fault-proxy.ts'
+import { freePort, startGateway, until } from '../support/gateway.ts'
+import type { GatewayProcess } from '../support/gateway.ts'
+
+let bot: Bot
+let gateway: GatewayProcess
+let browser: Browser
+
+beforeAll(async () => {
+  bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  gateway = await startGateway({
+    yaml: `
+channels:
+  web: { adapter: rest }
+  devices: { adapter: mqtt, port: ${await freePort()}, websocket: /mqtt }
+agents: { bot: { adapter: webhook, url: "${bot.url}" } }
+routes: [ { agent: bot } ]
+`,
+  })
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+}, 30_000)
+
+afterAll(async () => {
+  await browser.close()
+  await gateway[Symbol.asyncDispose]()
+  await bot[Symbol.asyncDispose]()
+})
+
+interface Visit extends AsyncDisposable {
+  readonly network: FaultProxy
+  readonly context: BrowserContext
+  open(prepare?: (page: Page) => Promise<void>): Promise<Page>
+}
+
+/** A browser of its own, behind a network of its own. */
+async function visit(customer: string, locale = 'en-GB'): Promise<Visit> {
+  const network = await faultProxy({ target: gateway.port, seed: 1 })
+  const context = await browser.newContext({ locale, viewport: { width: 480, height: 640 } })
+  return {
+    network,
+    context,
+    async open(prepare) {
+      const page = await context.newPage()
+      page.on('pageerror', (error) => expect.unreachable(`the page failed: ${error.message}`))
+      await prepare?.(page)
+      await page.goto(`http://127.0.0.1:${network.port}/demo/chat?as=${customer}`)
+      return page
+    },
+    async [Symbol.asyncDispose]() {
+      await context.close()
+      await network[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.fill('#text', text)
+  await page.keyboard.press('Enter')
+}
+
+const texts = (page: Page): Promise<readonly string[]> => page.locator('#messages li span').allTextContents()
+const marks = (page: Page): Promise<readonly (string | undefined)[]> =>
+  page.locator('#messages li.me').evaluateAll((rows) => rows.map((row) => row.dataset['mark']))
+const status = async (page: Page): Promise<string | null> => page.locator('#link').textContent()
+
+async function shown(page: Page, count: number, ms = 20_000): Promise<readonly string[]> {
+  return until(async () => {
+    const now = await texts(page)
+    return now.length >= count ? now : undefined
+  }, ms)
+}
+
+/** Pictures for whoever wants to look. */
+async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['PICTURES']
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+test('a question is answered, marked as read, and still there when the page is loaded again', async () => {
+  await using ann = await visit('ann')
+  const page = await ann.open()
+  await say(page, 'one')
+  expect(await shown(page, 2)).toEqual(['one', 'echo one'])
+  await until(async () => ((await marks(page)).every((mark) => mark === 'read') ? true : undefined))
+  expect(await status(page)).toBe('Online · WebSocket')
+  await page.reload()
+  expect(await shown(page, 2)).toEqual(['one', 'echo one'])
+  expect(await marks(page)).toEqual(['read'])
+})
+
+test('the network goes dark and comes back: what was written meanwhile is kept, told, and sent, each once and in order', async () => {
+  await using ben = await visit('ben')
+  const page = await ben.open()
+  await say(page, '1')
+  await shown(page, 2)
+  ben.network.blackout(7000)
+  await say(page, '2')
+  await say(page, '3')
+  await page.locator('#notice:not([hidden])').waitFor({ timeout: 10_000 })
+  await say(page, '4')
+  await page.locator('#notice', { hasText: '3 messages are kept on this device' }).waitFor()
+  expect((await marks(page)).at(-1)).toBe('queued')
+  await picture(page, 'dark')
+  const all = await shown(page, 8)
+  expect(all.filter((text) => !text.startsWith('echo'))).toEqual(['1', '2', '3', '4'])
+  expect(all.filter((text) => text.startsWith('echo'))).toEqual(['echo 1', 'echo 2', 'echo 3', 'echo 4'])
+  expect(await page.locator('#notice').isHidden()).toBe(true)
+  await picture(page, 'back')
+}, 40_000)
+
+test('a page that is closed in the dark has kept what was written; the next one sends it once', async () => {
+  await using cleo = await visit('cleo')
+  const page = await cleo.open()
+  await say(page, '1')
+  await shown(page, 2)
+  cleo.network.blackout(2500)
+  await say(page, '2')
+  await until(async () => ((await marks(page)).length === 2 ? true : undefined))
+  await page.close()
+  const next = await cleo.open()
+  expect(await shown(next, 4)).toEqual(['1', 'echo 1', '2', 'echo 2'])
+}, 40_000)
+
+test('a WebSocket that says nothing: MQTT.js is loaded only then, and takes over after 2.5 s (DESIGN §12)', async () => {
+  await using dora = await visit('dora', 'zh-CN')
+  const loaded: string[] = []
+  const page = await dora.open(async (fresh) => {
+    fresh.on('request', (request) => loaded.push(new URL(request.url()).pathname))
+    await fresh.routeWebSocket(/\/v1\/ws$/u, () => undefined)
+  })
+  await say(page, '订单在哪里？')
+  expect(loaded).not.toContain('/demo/chat/mqtt.js')
+  expect(await shown(page, 2)).toEqual(['订单在哪里？', 'echo 订单在哪里？'])
+  expect(loaded).toContain('/demo/chat/mqtt.js')
+  expect(await status(page)).toBe('在线 · MQTT')
+  expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
+  await picture(page, 'mqtt')
+}, 40_000)
+
+test('a second tab waits for the first, and goes on when that is closed', async () => {
+  await using eve = await visit('eve')
+  const first = await eve.open()
+  await say(first, '1')
+  await shown(first, 2)
+  const second = await eve.open()
+  await say(second, '2')
+  await say(first, '3')
+  expect(await shown(first, 4)).toEqual(['1', 'echo 1', '3', 'echo 3'])
+  await first.close()
+  expect(await shown(second, 6)).toEqual(['1', 'echo 1', '3', 'echo 3', '2', 'echo 2'])
+}, 30_000)
+
+test('the page runs no script but its own, and gives nothing else away', async () => {
+  const page = await fetch(`${gateway.base}/demo/chat`)
+  expect(page.headers.get('content-security-policy')).toMatch(
+    /default-src 'none'; script-src 'self' 'sha256-/u,
+  )
+  const other = await fetch(`${gateway.base}/demo/chat/client/box-file.ts`)
+  expect([other.status, await other.json()]).toMatchObject([404, { code: 'NOT_FOUND' }])
+  const post = await fetch(`${gateway.base}/demo/chat`, { method: 'POST' })
+  expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+})
+
+test('a gateway that others can reach has no such page', async () => {
+  const yaml = `
+http: { host: 0.0.0.0 }
+identity: { keys: { shop: { key: secret-key-of-the-shop, channels: [web] } } }
+channels: { web: { adapter: rest } }
+`
+  await using open = await startGateway({ yaml })
+  expect((await fetch(`${open.base}/demo/chat`)).status).toBe(404)
+})
