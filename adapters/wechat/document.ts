@@ -7,6 +7,7 @@ import type { JsonObject } from '../xml/bind-context.ts'
 import { toJson } from '../xml/bind.ts'
 import { readXmlText } from '../xml/read.ts'
 import { readFlat } from './flat.ts'
+import { extentOf, withControlsEscaped } from './json-text.ts'
 import { stowControls, tidyCdata } from './tidy.ts'
 
 export type Fields = { readonly [field: string]: Json }
@@ -18,7 +19,6 @@ export interface Document {
 }
 
 const LIMITS = { maxDepth: 32, maxNodes: 20_000, maxAttributes: 16, maxNameLength: 256 } as const
-const MAX_DEPTH = 32
 // Not fatal: a byte that is no UTF-8 becomes U+FFFD, and the customer is heard all the same. A byte order mark is taken off.
 const utf8 = new TextDecoder('utf-8')
 
@@ -100,7 +100,7 @@ function mapTexts(value: Json, change: (text: string) => string): Json {
 // ─── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function readJsonFields(text: string): Fields {
-  refuseDepth(text)
+  refuseExtent(text)
   let value: unknown
   try {
     value = JSON.parse(text, exact)
@@ -114,9 +114,7 @@ function readJsonFields(text: string): Fields {
 
 /** RFC 8259 §7 wants control characters escaped; who sends one raw is heard all the same. */
 function parseEscaped(text: string): unknown {
-  const escaped = text.replace(JSON_STRING, (string) =>
-    string.replace(CONTROL, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  )
+  const escaped = withControlsEscaped(text)
   try {
     return JSON.parse(escaped, exact)
   } catch (error) {
@@ -124,8 +122,6 @@ function parseEscaped(text: string): unknown {
   }
 }
 
-const JSON_STRING = /"(?:[^"\\]+|\\[\s\S])*"/gu
-const CONTROL = new RegExp(String.raw`[\u0000-\u001F]`, 'gu')
 const ID = /id$/iu
 
 function exact(name: string, value: unknown, context?: { readonly source?: string }): unknown {
@@ -136,13 +132,11 @@ function exact(name: string, value: unknown, context?: { readonly source?: strin
   return isExact && !ID.test(name) ? value : source
 }
 
-/** Before the reviver recurses. */
-function refuseDepth(text: string): void {
-  if ((text.match(/[[{]/gu)?.length ?? 0) <= MAX_DEPTH) return
-  let depth = 0
-  for (const [bracket] of text.replace(JSON_STRING, '').matchAll(/[[\]{}]/gu)) {
-    depth += bracket === '[' || bracket === '{' ? 1 : -1
-    if (depth > MAX_DEPTH)
-      throw new GatewayError('DECODE_FAILED', `the JSON is nested deeper than ${MAX_DEPTH} levels`)
-  }
+/** Before the reviver goes through all of it. */
+function refuseExtent(text: string): void {
+  const { depth, values } = extentOf(text)
+  if (depth > LIMITS.maxDepth)
+    throw new GatewayError('DECODE_FAILED', `the JSON is nested deeper than ${LIMITS.maxDepth} levels`)
+  if (values > LIMITS.maxNodes)
+    throw new GatewayError('DECODE_FAILED', `the JSON has more than ${LIMITS.maxNodes} values`)
 }

@@ -95,6 +95,24 @@ test.each([
   expect(() => read(text)).toThrow(/^(?!.*ENTITY)/u)
 })
 
+test('JSON that never ends, or holds too much, is refused in time in proportion to it', () => {
+  const MB = 1_000_000
+  const hostile = [
+    `{"a":"${'x'.repeat(MB)}`,
+    `{"a":"${'\\"'.repeat(MB / 2)}`,
+    `{${'[]'.repeat(40)}"${'\\"'.repeat(MB / 2)}`,
+    `{"a":${'"'.repeat(MB + 1)}`,
+    `{"a":${'['.repeat(MB)}`,
+    `{"a":["x"${',"x"'.repeat(MB / 4)}]}`,
+    `{"a":"${'\\'.repeat(MB)}`,
+    `{"a":"${'\u0001'.repeat(MB)}`,
+  ]
+  const begun = performance.now()
+  for (const text of hostile) expect(() => read(text), text.slice(0, 20)).toThrow('JSON')
+  expect(performance.now() - begun).toBeLessThan(4000)
+  expect(read('{"a":"\u0001\\"\n,[","b":[1]}')).toEqual({ a: '\u0001"\n,[', b: [1] })
+})
+
 test('a customer’s brackets are no depth', () => {
   expect(read(`{"a":"${'['.repeat(500)}"}`)).toEqual({ a: '['.repeat(500) })
 })
