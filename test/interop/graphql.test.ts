@@ -200,6 +200,13 @@ interface Event {
   readonly messages: { readonly sequence: number; readonly direction: string; readonly text: string }
 }
 
+test('a document that the server’s own schema does not know is refused at the start', async () => {
+  const misspelt = yaml().replaceAll('customer lines {', 'custmer lines {')
+  await expect(startGateway({ yaml: misspelt, files: { 'shop.graphql': schema } })).rejects.toThrow(
+    /operation \\*"order\\*": Cannot query field \\*"custmer\\*" on type \\*"Order\\*"/u,
+  )
+})
+
 describe('urql', () => {
   test('queries, mutations and subscriptions over graphql-ws, with its own client and cache', async () => {
     const sockets = createClient({ url: `${gateway.base.replace('http', 'ws')}/graphql` })
