@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError } from '../core/api.ts'
-import { configFile, loadAll } from './config-file.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
 
 export interface AdminOptions {
   readonly config?: string
@@ -20,7 +20,7 @@ export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
 export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const { config } = await loadAll(configFile(options.config), overrides)
+  const config = await loadWithoutPlugins(configFile(options.config), overrides)
   const { dataDirectory } = config
   const [origin, token] = await Promise.all([
     left(dataDirectory, 'gateway.url'),

@@ -1,11 +1,12 @@
 // `dragoman check`: every problem of the config at once.
-import { configFile, loadAll } from './config-file.ts'
+import { configFile, loadOnce } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function check({ config }: { config?: string }): Promise<void> {
   const file = configFile(config)
   try {
-    const { config: checked, plugins } = await loadAll(file, {})
+    await using loaded = await loadOnce(file)
+    const { config: checked, plugins } = loaded
     for (const { name, failure } of plugins.plugins)
       if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
     const count = (table: object, noun: string): string => {

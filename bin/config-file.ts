@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { ConfigError, readConfig, resolveConfig } from '../config/load.ts'
 import type { Config, Overrides } from '../config/load.ts'
 import type { Adapter } from '../core/api.ts'
-import { loadPlugins } from '../core/plugins/load.ts'
-import type { LoadedPlugins } from '../core/plugins/load.ts'
+import { noLog } from '../core/map/stand-ins.ts'
+import { Plugins } from '../core/plugins/plugins.ts'
+import type { LoadedPlugins } from '../core/plugins/plugins.ts'
+import { standIn } from '../core/plugins/stand-in.ts'
 import { builtIn } from './adapters.ts'
 
 export interface Loaded {
@@ -14,6 +16,8 @@ export interface Loaded {
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly plugins: LoadedPlugins
 }
+
+export const builtInNames: readonly string[] = builtIn.map(({ name }) => name)
 
 const OWN = resolve(dirname(fileURLToPath(import.meta.url)), '../config/gateway.yaml')
 
@@ -24,14 +28,63 @@ export function configFile(asked: string | undefined): string {
   return existsSync(here) ? here : OWN
 }
 
-/** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem until a name needs it. */
-export async function loadAll(file: string, overrides: Overrides): Promise<Loaded> {
+/** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it refuses its calls. */
+export async function loadAll(file: string, overrides: Overrides, plugins: Plugins): Promise<Loaded> {
   const document = await readConfig(file, { env: process.env, overrides })
-  const { directory, allow } = document.plugins
-  const names = builtIn.map(({ name }) => name)
-  const plugins = await loadPlugins(directory, names, allow === undefined ? {} : { allow })
-  const adapters = new Map([...builtIn, ...plugins.adapters].map((adapter) => [adapter.name, adapter]))
-  return { config: resolveConfig(document, adapters), adapters, plugins }
+  const loaded = await plugins.load(document.plugins)
+  const adapters = byName([...builtIn, ...loaded.adapters])
+  const config = await plugins.resolve(() => resolveConfig(document, adapters))
+  return { config, adapters, plugins: loaded }
+}
+
+/** Everything for one command, whose plugins end with it. */
+export async function loadOnce(
+  file: string,
+  { offline }: { readonly offline?: (attempt: string) => void } = {},
+): Promise<Loaded & AsyncDisposable> {
+  await using disposer = new AsyncDisposableStack()
+  const options = { log: { child: () => noLog }, builtIn: builtInNames }
+  const plugins = disposer.use(new Plugins({ ...options, ...(offline !== undefined && { offline }) }))
+  const loaded = await loadAll(file, {}, plugins)
+  const kept = disposer.move()
+  return { ...loaded, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** What the file says beside its plugins, none of whose code is run. */
+export async function loadWithoutPlugins(file: string, overrides: Overrides): Promise<Config> {
+  const document = await readConfig(file, { env: process.env, overrides })
+  return resolveConfig(document, new AnyAdapters(byName(builtIn)))
+}
+
+/** Whoever is not built in is a plugin whose config nobody checks here. */
+class AnyAdapters extends Map<string, Adapter> {
+  override get(name: string): Adapter {
+    return super.get(name) ?? standIn(name, { plugin: name, components: new Map() })
+  }
+}
+
+/**
+ * Loads, and hands over to `take`, which makes it run; a plugin that stands in the way is left out, the version that runs
+ * goes on, and it is tried again. Rejects with the reason why nothing changes.
+ */
+export async function takeOver<T extends { readonly number: number }>(
+  plugins: Plugins,
+  load: () => Promise<Loaded>,
+  take: (loaded: Loaded) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      const taken = await take(await load())
+      plugins.adopt(taken.number)
+      return taken
+    } catch (error) {
+      if (!(await plugins.refuse(error))) throw error
+    }
+  }
+}
+
+function byName(adapters: readonly Adapter[]): ReadonlyMap<string, Adapter> {
+  return new Map(adapters.map((adapter) => [adapter.name, adapter]))
 }
 
 export { ConfigError }

@@ -11,7 +11,7 @@ import type { Told } from '../core/map/recorder.ts'
 import { mapRequest } from '../core/map/report.ts'
 import type { MapOptions, MapReport } from '../core/map/report.ts'
 import { noLog } from '../core/map/stand-ins.ts'
-import { configFile, loadAll } from './config-file.ts'
+import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
 import { printReport } from './map-print.ts'
@@ -33,7 +33,9 @@ export async function map(file: string, options: MapCommand): Promise<void> {
     const answer = options.answer
     const given =
       answer === undefined ? undefined : await named(answer, async () => answerOf(await readNamed(answer)))
-    const loaded = await loadAll(configFile(options.config), {})
+    await using loaded = await loadOnce(configFile(options.config), {
+      offline: (what) => void attempts.push(what),
+    })
     for (const { name, failure } of loaded.plugins.plugins)
       if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
     const report = await mapRequest({ ...mapOptions(loaded, { given, answer }), request })

@@ -3,15 +3,15 @@ import { configJsonSchema } from '../config/json-schema.ts'
 import { readConfig } from '../config/load.ts'
 import { loadPlugins } from '../core/plugins/load.ts'
 import { builtIn } from './adapters.ts'
-import { configFile } from './config-file.ts'
+import { builtInNames, configFile } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function schema({ config }: { config?: string }): Promise<void> {
   try {
     const document = await readConfig(configFile(config), { env: process.env })
-    const names = builtIn.map(({ name }) => name)
-    const { adapters } = await loadPlugins(document.plugins.directory, names)
-    const all = new Map([...builtIn, ...adapters].map((adapter) => [adapter.name, adapter]))
+    const { directory, ...allowed } = document.plugins
+    await using loaded = await loadPlugins(directory, builtInNames, allowed)
+    const all = new Map([...builtIn, ...loaded.adapters].map((adapter) => [adapter.name, adapter]))
     console.log(JSON.stringify(configJsonSchema(all), null, 2))
   } catch (error) {
     fail(error)

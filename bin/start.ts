@@ -3,15 +3,18 @@ import { isDeepStrictEqual } from 'node:util'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { portOf } from '../adapters/mqtt/ports.ts'
+import { ConfigError } from '../config/load.ts'
+import type { Overrides } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
 import type { Gateway } from '../core/gateway.ts'
 import { startGateway } from '../core/gateway.ts'
 import { createIdentity, loadAdminToken } from '../core/http/identity.ts'
 import { createLog } from '../core/log.ts'
-import type { RootLog } from '../core/log.ts'
+import type { LogOptions, RootLog } from '../core/log.ts'
+import { Plugins } from '../core/plugins/plugins.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
 import type { StoreHooks } from '../core/store/sqlite.ts'
-import { configFile, loadAll } from './config-file.ts'
+import { builtInNames, configFile, loadAll, loadWithoutPlugins, takeOver } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
 import { version } from './version.ts'
@@ -33,10 +36,11 @@ export async function start(options: StartOptions): Promise<void> {
     ...(options.mqttPort !== undefined && { mqttPort: options.mqttPort }),
   }
   try {
-    const first = await loadAll(file, overrides)
+    const log = createLog(await logOptions(file, overrides))
+    const plugins = new Plugins({ log, builtIn: builtInNames })
+    let first: Loaded | undefined = await loadAll(file, overrides, plugins)
     const { config } = first
-    const log = createLog({ level: config.log.level, secrets: config.secrets })
-    warnOfPlugins(first, log)
+    log.setSecrets(config.secrets)
     const store = await openSqliteStore({
       directory: config.dataDirectory,
       log: log.child('store'),
@@ -46,29 +50,32 @@ export async function start(options: StartOptions): Promise<void> {
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
     const open = config.identity === undefined
-    const reload = async (): Promise<{ settings: Loaded['config']; adapters: Loaded['adapters'] }> => {
-      const next = await loadAll(file, overrides)
+    const load = async (): Promise<Loaded> => {
+      const next = first ?? (await loadAll(file, overrides, plugins))
+      first = undefined
       log.setSecrets(next.config.secrets)
-      warnOfPlugins(next, log)
       warnOfFixed(config, next.config, log)
-      return { settings: next.config, adapters: next.adapters }
+      return next
     }
-    const { adapters } = first
     const gateway = await startGateway({
       settings: config,
-      adapters,
+      plugins,
       store,
       identity,
       open,
       log,
       version,
       cacheFile: join(config.dataDirectory, 'cache.db'),
-      reload,
+      reload: (take) =>
+        takeOver(plugins, load, (next) => take({ settings: next.config, adapters: next.adapters })),
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
     announce(gateway, Object.keys(config.channels))
-    const reloaded = (): void => void gateway.reload().catch(() => undefined) // the gateway has logged why
+    const reloaded = (): void => {
+      plugins.forgive()
+      void gateway.reload().catch(() => undefined) // the gateway has logged why
+    }
     const watching = watchConfig([file, ...config.files], reloaded)
     const { tls } = config.http
     const certificates =
@@ -79,6 +86,7 @@ export async function start(options: StartOptions): Promise<void> {
       log.child('gateway').info('stopping', { signal })
       await Promise.all([watching.close(), watchingTls.close()])
       const left = await gateway.stop(STOP_MS)
+      await plugins[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
       await rm(urlFile, { force: true })
       log.child('gateway').info('stopped', { unfinished: left })
@@ -89,6 +97,17 @@ export async function start(options: StartOptions): Promise<void> {
   } catch (error) {
     fail(error)
     process.exit(1)
+  }
+}
+
+/** The log is there before the plugins, which may say something when they are loaded. */
+async function logOptions(file: string, overrides: Overrides): Promise<LogOptions> {
+  try {
+    const { log, secrets } = await loadWithoutPlugins(file, overrides)
+    return { level: log.level, secrets }
+  } catch (error) {
+    if (error instanceof ConfigError) return { level: 'info' } // it is told with what the plugins' schemas find
+    throw error
   }
 }
 
@@ -130,10 +149,4 @@ function warnOfFixed(running: Loaded['config'], next: Loaded['config'], log: Roo
   for (const [section, of] of Object.entries(FIXED))
     if (!isDeepStrictEqual(of(running), of(next)))
       log.child('gateway').warn(`the change of "${section}" is used after the next start`, { section })
-}
-
-function warnOfPlugins({ plugins }: Loaded, log: RootLog): void {
-  for (const { name, failure } of plugins.plugins)
-    if (failure !== undefined)
-      log.child('plugins').error(`plugin ${name} was not loaded: ${failure.message}`, { ...failure })
 }

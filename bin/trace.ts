@@ -5,7 +5,7 @@ import { GatewayError } from '../core/api.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
-import { configFile, loadAll } from './config-file.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export interface TraceOptions {
@@ -17,10 +17,10 @@ export interface TraceOptions {
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
     const overrides = options.data === undefined ? {} : { data: options.data }
-    const { config } = await loadAll(configFile(options.config), overrides)
-    const found = (await fromGateway(config.dataDirectory, id)) ?? (await fromFile(config.dataDirectory, id))
+    const { dataDirectory } = await loadWithoutPlugins(configFile(options.config), overrides)
+    const found = (await fromGateway(dataDirectory, id)) ?? (await fromFile(dataDirectory, id))
     if (found === undefined) {
-      fail(new GatewayError('NOT_FOUND', `the store in ${config.dataDirectory} knows nothing of ${id}`))
+      fail(new GatewayError('NOT_FOUND', `the store in ${dataDirectory} knows nothing of ${id}`))
       return
     }
     console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))

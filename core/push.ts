@@ -62,6 +62,7 @@ export async function sendPush(work: Work, components: Components, context: Push
   const nobodyKnows = 'nobody knows whether an earlier push arrived'
   if (isInDoubt(work) && doubt(nobodyKnows)) return parked(target, nobodyKnows)
   const delivery = await send(work, channel)
+  if (delivery === 'gone') return waiting(work, target)
   switch (delivery.status) {
     case 'sent':
       return { outcome: 'answered', target }
@@ -99,14 +100,16 @@ async function failedBefore({ message, part }: Work, store: Store): Promise<stri
   return undefined
 }
 
-async function send(work: Work, { id, channel }: ChannelInUse): Promise<Delivery> {
+/** `gone`: it says that it is not there now, and has begun nothing: its plugin is missing, or starts again. */
+async function send(work: Work, { id, channel }: ChannelInUse): Promise<Delivery | 'gone'> {
   try {
     const pushed = withDeadline({ ms: SEND_MS, what: `push by channel "${id}"` }, async (signal) =>
       channel.send?.(onePart(work.message, work.part), work.id, signal),
     )
     return (await pushed) ?? { status: 'unknown' }
   } catch (error) {
-    return { status: 'unknown', reason: GatewayError.from(error).message }
+    const { code, notExecuted, message } = GatewayError.from(error)
+    return code === 'CHANNEL_GONE' && notExecuted ? 'gone' : { status: 'unknown', reason: message }
   }
 }
 

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { NOT_ITS_OWN } from './resolve.ts'
+
 export interface Failure {
   /** `shop.ts:3: the problem: the cure`. */
   readonly message: string
@@ -32,7 +34,8 @@ export async function explain(thrown: unknown, entry: string, root: string): Pro
     )
   const code = 'code' in thrown ? thrown.code : undefined
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, entry, root)
-  const place = syntaxPlace(thrown) ?? framePlace(thrown, root) ?? (await unlocated(thrown, entry))
+  if (code === NOT_ITS_OWN) return notItsOwn(thrown, entry, root)
+  const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, entry))
   if (thrown instanceof SyntaxError || String(code).endsWith('TYPESCRIPT_SYNTAX'))
     return failureAt(root, place, withCure(firstLine(thrown.message), syntaxCure(thrown.message)))
   if (/^adapter (?:is|has|")/.test(thrown.message))
@@ -99,7 +102,7 @@ function notFound(error: Error, entry: string, root: string): Failure {
     /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?([^\n?]+))?/.exec(
       error.message,
     ) ?? []
-  const file = from ?? framePlace(error, root)?.file ?? entry
+  const file = from ?? placeOf(error, root)?.file ?? entry
   const last = wanted.split('/').at(-1) ?? wanted
   const line = lineOf(file, [`${last}'`, `${last}"`])
   const place = { file, ...(line !== undefined && { line }) }
@@ -116,19 +119,30 @@ function notFound(error: Error, entry: string, root: string): Failure {
   )
 }
 
+function notItsOwn(error: Error, entry: string, root: string): Failure {
+  const wanted = 'specifier' in error ? String(error.specifier) : ''
+  const file = placeOf(error, root)?.file ?? entry
+  const line = lineOf(file, [`${wanted}'`, `${wanted}"`])
+  return failureAt(
+    root,
+    { file, ...(line !== undefined && { line }) },
+    `${error.message}: make it a folder with an index.ts, and put the other file into it`,
+  )
+}
+
 // Node puts `FILE:LINE` before the code of a syntax error.
 function syntaxPlace(error: Error): Place | undefined {
-  const [, address = '', line] =
-    /^((?:file:\/\/)?\/[^\n]*?)(?:\?v=\w+)?:(\d+)\n/.exec(error.stack ?? '') ?? []
+  const [, address = '', line] = /^((?:file:\/\/)?\/[^\n]*?):(\d+)\n/.exec(error.stack ?? '') ?? []
   return line === undefined ? undefined : { file: pathOf(address), line: Number(line) }
 }
 
-function framePlace(error: Error, root: string): Place | undefined {
+/** The topmost line of a plugin's own code in an error's stack. */
+export function placeOf(error: Error, root: string): Place | undefined {
   for (const [, address = '', line] of (error.stack ?? '').matchAll(
-    /((?:file:\/\/)?\/[^\s()?]+)(?:\?v=\w+)?:(\d+):\d+/g,
+    /((?:file:\/\/)?\/[^\s()?]+):(\d+):\d+/g,
   )) {
     const file = pathOf(address)
-    if (file.startsWith(`${root}/`)) return { file, line: Number(line) }
+    if (file.startsWith(`${root}/`) && !file.includes('/node_modules/')) return { file, line: Number(line) }
   }
   return undefined
 }

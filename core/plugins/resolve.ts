@@ -1,71 +1,84 @@
-// How names resolve for plugins: `dragoman` is this gateway, and what their own folder lacks the gateway lends.
-import { readFileSync } from 'node:fs'
+// How names resolve in a plugin's worker: its own code is the snapshot, `dragoman` is this gateway, and what its folder lacks the gateway lends.
+import { existsSync } from 'node:fs'
 import { createRequire, isBuiltin, registerHooks } from 'node:module'
-import type { ResolveFnOutput, ResolveHookContext } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { LoadFnOutput, LoadHookContext, ResolveFnOutput, ResolveHookContext } from 'node:module'
+import { pathToFileURL } from 'node:url'
 
-const folders = new Set<string>()
-let registered = false
-
-/** Lets the files of a folder, which may be anywhere and have no package.json, import the gateway and its dependencies. */
-export function lendPackages(folder: string): void {
-  folders.add(`${pathToFileURL(folder).href}/`)
-  if (registered) return
-  registered = true
-  registerHooks({ resolve })
+export interface PluginCode {
+  /** The plugins folder, which may be anywhere and have no package.json. */
+  readonly root: string
+  /** By `file:` address. */
+  readonly sources: ReadonlyMap<string, string>
+  /** The address of its file, or of its folder with a slash at the end. */
+  readonly own: string
 }
 
-type Next = (specifier: string, context?: Partial<ResolveHookContext>) => ResolveFnOutput
+/** The code of an import of a file that is not the plugin's own. */
+export const NOT_ITS_OWN = 'PLUGIN_NOT_ITS_OWN'
 
-function resolve(specifier: string, context: ResolveHookContext, next: Next): ResolveFnOutput {
-  const { parentURL = '' } = context
-  if (!isPackage(specifier)) return asPluginFile(next(specifier, context), parentURL)
-  if (placeOf(parentURL) === undefined) return next(specifier, context)
-  // Another copy of our own package would have another GatewayError.
-  if (specifier === 'dragoman' || specifier.startsWith('dragoman/')) return ours(specifier, context, next)
-  try {
-    return next(specifier, context)
-  } catch (error) {
+type NextResolve = (specifier: string, context?: Partial<ResolveHookContext>) => ResolveFnOutput
+type NextLoad = (url: string, context?: Partial<LoadHookContext>) => LoadFnOutput
+
+/** Called once, in the worker, before the plugin is imported. */
+export function lendPackages({ root, sources, own }: PluginCode): void {
+  const below = `${pathToFileURL(root).href}/`
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (isPackage(specifier)) return packageOf(specifier, context, next)
+      const { parentURL } = context
+      const url = isBuiltin(specifier) ? undefined : URL.parse(specifier, parentURL)?.href
+      if (url !== undefined && sources.has(url))
+        return { url, format: formatOf(url, sources), shortCircuit: true }
+      if (url !== undefined && sources.has(parentURL ?? '')) refuseForeign(url, specifier)
+      return next(specifier, context)
+    },
+    load(url, context, next: NextLoad) {
+      const source = sources.get(url)
+      if (source === undefined) return next(url, context)
+      return { source, format: formatOf(url, sources), shortCircuit: true }
+    },
+  })
+
+  /** What is not its own is not in its hash: neither its changes nor its lock would see it. */
+  function refuseForeign(url: string, specifier: string): void {
+    if (!url.startsWith('file:') || !existsSync(new URL(url))) return // not there: Node says so
+    if (own.endsWith('/') && url.startsWith(own)) return
+    const problem = `it imports ${specifier}, which does not belong to it`
+    throw Object.assign(new Error(problem), { code: NOT_ITS_OWN, specifier })
+  }
+
+  function packageOf(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {
+    if (context.parentURL?.startsWith(below) !== true) return next(specifier, context)
+    // Another copy of our own package would have another GatewayError.
+    if (specifier === 'dragoman' || specifier.startsWith('dragoman/')) return ours(specifier, context, next)
     try {
-      return ours(specifier, context, next)
-    } catch {
-      throw error // it names the plugin's file, not ours
+      return next(specifier, context)
+    } catch (error) {
+      try {
+        return ours(specifier, context, next)
+      } catch {
+        throw error // it names the plugin's file, not ours
+      }
     }
   }
 }
 
 // require() resolves from the file it stands in, whatever the hook says; only a finished address helps.
-function ours(specifier: string, context: ResolveHookContext, next: Next): ResolveFnOutput {
+function ours(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {
   if (!context.conditions.includes('require'))
     return next(specifier, { ...context, parentURL: import.meta.url })
   const url = pathToFileURL(createRequire(import.meta.url).resolve(specifier)).href
   return { url, shortCircuit: true }
 }
 
-/**
- * A plugin's file belongs to the version that imports it (`?v=`): loaded again, a plugin must not run with its old helpers.
- * It is a module whatever a package.json above it says: `npm init` writes "commonjs".
- */
-function asPluginFile(found: ResolveFnOutput, parentURL: string): ResolveFnOutput {
-  if (placeOf(found.url) !== 'own') return found
-  const version = placeOf(parentURL) === 'own' ? (/\?v=\w+$/.exec(parentURL)?.[0] ?? '') : ''
-  const url = found.url.includes('?') ? found.url : `${found.url}${version}`
-  const format = formatOf(found.url.replace(/[?#].*$/s, ''))
-  return { ...found, url, ...(format !== undefined && { format }) }
-}
-
-function formatOf(url: string): string | undefined {
-  if (url.endsWith('.ts')) return 'module-typescript'
-  if (!url.endsWith('.js')) return undefined // json and wasm speak for themselves
-  const source = readFileSync(fileURLToPath(url), 'utf8')
-  return /^\s*(?:import\s*[\w{*'"]|export\s*[\w{*])/m.test(source) ? 'module' : undefined
-}
-
-/** Whether a file is a plugin's own, a package's that it brings along, or nobody's here. */
-function placeOf(url: string): 'own' | 'brought' | undefined {
-  for (const folder of folders)
-    if (url.startsWith(folder)) return url.includes('/node_modules/', folder.length - 1) ? 'brought' : 'own'
-  return undefined
+/** A plugin's file is a module whatever a package.json above it says: `npm init` writes "commonjs". */
+function formatOf(url: string, sources: PluginCode['sources']): string {
+  if (url.endsWith('.json')) return 'json'
+  if (url.endsWith('.cts')) return 'commonjs-typescript'
+  if (url.endsWith('ts')) return 'module-typescript'
+  if (url.endsWith('.mjs')) return 'module'
+  const isModule = /^\s*(?:import\s*[\w{*'"]|export\s*[\w{*])/m.test(sources.get(url) ?? '')
+  return isModule && !url.endsWith('.cjs') ? 'module' : 'commonjs'
 }
 
 function isPackage(specifier: string): boolean {

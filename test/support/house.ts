@@ -77,14 +77,14 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     log: log.child('identity'),
   })
   const gateway = await startGateway({
-    ...loaded,
+    settings: loaded.settings,
     store: wire.store,
     identity,
     open: true,
     log,
     version: 'test',
     cacheFile: join(data, 'cache.db'),
-    reload: load,
+    reload: async (take) => take(await load()),
   })
   let isOpen = true
   const house: House = {

@@ -22,13 +22,15 @@ test('the plugin of the README loads as it stands there and answers as the confi
   try {
     const [, name = ''] = /^\/\/ plugins\/(\S+)\n/.exec(block('ts')) ?? []
     await writeFile(join(root, name), block('ts'))
-    const { plugins, adapters } = await loadPlugins(root)
+    await using loaded = await loadPlugins(root)
+    const { plugins, adapters } = loaded
     expect(plugins.map(({ failure }) => failure)).toStrictEqual([undefined])
     const config = parse(block('yaml')) as { agents: { parrot: { adapter: string; greeting: string } } } // as it stands there
     const { adapter, ...own } = config.agents.parrot
     const found = adapters.find((each) => each.name === adapter)
     expect(await found?.agent?.config['~standard'].validate(own)).toStrictEqual({ value: own })
     const agent = found?.agent?.create(own, testScope())
+    await agent?.start?.(new AbortController().signal)
     expect(await agent?.answer(testMessage(), testConversation, new AbortController().signal)).toStrictEqual({
       text: 'I heard: hello',
     })

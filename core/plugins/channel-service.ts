@@ -1,0 +1,206 @@
+// In the gateway: does what a channel in a worker asks of its host, and hands it what callers send.
+import { GatewayError } from '../api.ts'
+import type {
+  AcceptOptions,
+  Accepted,
+  ChannelHost,
+  Credential,
+  Draft,
+  DraftBase,
+  HttpRequest,
+  HttpResponse,
+  Identity,
+  Json,
+  Link,
+  LinkOptions,
+  LinkPlace,
+  LogOptions,
+  Socket,
+  SocketOptions,
+} from '../api.ts'
+import { withDeadline } from '../guard/deadline.ts'
+import type { PackedResponse } from './contract.ts'
+import type { Hosted, Refusal } from './hosted.ts'
+import type { Service } from './scope-service.ts'
+import { ownBytes } from './wire.ts'
+
+export interface ChannelService {
+  readonly services: Readonly<Record<string, Service>>
+  onLost(isDead: boolean): void
+  flaw(): unknown
+  /** Served over HTTP. */
+  paths(): readonly string[]
+}
+
+/** Longer than any wait a caller may ask for. */
+const HANDLER_MS = 120_000
+/** 1012 in the IANA registry of WebSocket close codes. */
+const SERVICE_RESTART = 1012
+/** Replies handed to the worker whose way to the caller is not known yet; of channels that never tell. */
+const MOST_HANDED = 1000
+
+export function channelService(host: ChannelHost, hosted: () => Hosted, refusal: Refusal): ChannelService {
+  /** By path: the handler's number in the worker that runs now. */
+  const served = new Map<string, number>()
+  const taken = new Map<string, { handler: number; isAdmitting: boolean }>()
+  const sockets = new Map<number, Socket>()
+  const links = new Map<number, Link | GatewayError>()
+  const streams = new Map<number, () => void>()
+  const handed = new Set<string>()
+  let last = 0
+  let flaw: unknown
+
+  async function http(path: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    const args = [served.get(path), { ...request, body: ownBytes(request.body) }]
+    const what = `the channel's answer at ${path}`
+    const packed = (await withDeadline({ ms: HANDLER_MS, signal, what }, (within) =>
+      hosted().call('http', args, { signal: within, refusal }),
+    )) as PackedResponse // worker-host.ts answers
+    const { stream, ...response } = packed
+    if (response.carries !== undefined) handed.delete(response.carries)
+    return stream === undefined ? response : { ...response, body: chunks(stream) }
+  }
+
+  function chunks(stream: number): AsyncIterable<string | Uint8Array> {
+    const over = Promise.withResolvers<undefined>()
+    streams.set(stream, () => over.resolve(undefined))
+    const done = { done: true, value: undefined } as const
+    return {
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          const asked = hosted().call('stream.next', [stream], { refusal, isEndless: true })
+          const value = (await Promise.race([asked, over.promise])) as string | Uint8Array | undefined // worker-host.ts
+          if (value !== undefined) return { done: false, value }
+          streams.delete(stream)
+          return done
+        },
+        async return() {
+          streams.delete(stream)
+          hosted().tell('stream.end', stream)
+          return done
+        },
+      }),
+    }
+  }
+
+  function open(path: string, socket: Socket, request: HttpRequest): void {
+    const number = ++last
+    sockets.set(number, socket)
+    socket.onClose((code, reason) => {
+      sockets.delete(number)
+      hosted().tell('socket.closed', number, code, reason)
+    })
+    const args = [taken.get(path)?.handler, number, socket.protocol, request]
+    hosted()
+      .call('socket.open', args, { refusal })
+      .catch(() => socket.close(SERVICE_RESTART, 'connect again'))
+  }
+
+  function linkOf(number: unknown): Link {
+    const link = links.get(number as number)
+    if (link === undefined) throw new GatewayError('CHANNEL_GONE', 'the link is closed')
+    if (link instanceof GatewayError) throw link
+    return link
+  }
+
+  /** What a worker only tells: the failure is known when the channel's start is judged. */
+  function noted(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      flaw ??= error
+    }
+  }
+
+  // The arguments are those of `ChannelHost`, as worker-host.ts passes them on.
+  const services: Readonly<Record<string, Service>> = {
+    accept: async ([draft, options], signal) => {
+      const accepted: Accepted = await host.accept(draft as Draft, { ...(options as AcceptOptions), signal })
+      if (accepted.reply === undefined) return accepted
+      if (signal.aborted) host.handed(accepted.id, 'back') // its worker died meanwhile (SEMANTICS 22)
+      else {
+        handed.add(accepted.id)
+        for (const oldest of handed) if (handed.size > MOST_HANDED) handed.delete(oldest)
+      }
+      return accepted
+    },
+    handed: ([id, how]) => {
+      handed.delete(id as string)
+      host.handed(id as string, how as 'flushed' | 'back')
+    },
+    serve: ([path, handler]) =>
+      noted(() => {
+        const at = path as string
+        const isNew = !served.has(at)
+        served.set(at, handler as number)
+        if (isNew) host.serve(at, (request, signal) => http(at, request, signal))
+      }),
+    socket: ([path, handler, options, isAdmitting]) =>
+      noted(() => {
+        const at = path as string
+        const isNew = !taken.has(at)
+        taken.set(at, { handler: handler as number, isAdmitting: isAdmitting === true })
+        if (!isNew) return
+        const admit = async (request: HttpRequest): Promise<void> => {
+          const now = taken.get(at)
+          if (now?.isAdmitting === true)
+            await hosted().call('socket.admit', [now.handler, request], { refusal })
+        }
+        host.socket(at, (socket, request) => open(at, socket, request), {
+          ...(options as SocketOptions),
+          admit,
+        })
+      }),
+    'socket.listen': ([number]) => {
+      sockets.get(number as number)?.onMessage(async (data) => {
+        await hosted().call('socket.message', [number, data], { refusal })
+      })
+    },
+    'socket.send': async ([number, data]) => {
+      const socket = sockets.get(number as number)
+      const isSent = (await socket?.send(data as string | Uint8Array)) ?? false
+      return [isSent, socket?.buffered ?? 0]
+    },
+    'socket.close': ([number, code, reason]) =>
+      sockets.get(number as number)?.close(code as number, reason as string),
+    'link.open': ([number, who, options]) => {
+      try {
+        const send = (frame: unknown): Promise<unknown> =>
+          hosted().call('link.send', [number, frame], { refusal })
+        links.set(number as number, host.link(who as Identity, send, options as LinkOptions))
+      } catch (error) {
+        links.set(number as number, GatewayError.from(error))
+      }
+    },
+    'link.receive': ([number, frames]) => linkOf(number).receive(frames as Json),
+    'link.caughtUp': ([number]) => linkOf(number).caughtUp(),
+    'link.close': ([number]) => {
+      const link = links.get(number as number)
+      links.delete(number as number)
+      if (link !== undefined && !(link instanceof GatewayError)) link.close()
+    },
+    linkedAt: ([place]) => host.linkedAt(place as LinkPlace),
+    draft: async ([operation, body, base]) =>
+      host.draft(operation as string, body as Json, base as DraftBase),
+    'log.read': async ([conversation, after, options], signal) =>
+      host.log(conversation as string, after as number, { ...(options as LogOptions), signal }),
+    identify: async ([credential]) => host.identify(credential as Credential),
+  }
+
+  return {
+    services,
+    flaw: () => flaw,
+    paths: () => [...served.keys()],
+    onLost(isDead) {
+      for (const finish of streams.values()) finish()
+      streams.clear()
+      for (const socket of sockets.values()) socket.close(SERVICE_RESTART, 'connect again')
+      sockets.clear()
+      for (const link of links.values()) if (!(link instanceof GatewayError)) link.close()
+      links.clear()
+      // Whether a caller got it is not known; a push makes sure (SEMANTICS 22).
+      if (isDead) for (const id of handed) host.handed(id, 'back')
+      handed.clear()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+// What lies in the plugins folder: which of its files and folders are plugins, and whether the folder may be trusted at all.
+import { lstat, readdir, realpath, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export interface Found {
+  /** Of the file or folder, without its ending. */
+  readonly name: string
+  /** The file, or the folder. */
+  readonly path: string
+  /** Absent: a folder without an entry. */
+  readonly entry?: string
+}
+
+const ENTRIES = ['index.ts', 'index.js'] as const
+
+/** The folder itself, links followed; undefined if there is none. */
+export async function pluginsRoot(directory: string): Promise<string | undefined> {
+  try {
+    return await realpath(directory)
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+/** The plugins of a folder, by name. Names that begin with `.` or `_`, tests and other kinds of files are left alone. */
+export async function findPlugins(root: string): Promise<readonly Found[]> {
+  const found: Found[] = []
+  for (const { name } of await listed(root)) {
+    const path = join(root, name)
+    if (/^[._]/.test(name) || name === 'node_modules') continue
+    if (/\.(?:test|spec|d)\.[jt]s$/.test(name)) continue
+    const inside = await filesOf(path)
+    if (inside === undefined) {
+      if (/\.[jt]s$/.test(name)) found.push({ name: name.slice(0, -3), entry: path, path })
+      continue
+    }
+    const entry = ENTRIES.find((each) => inside.includes(each))
+    found.push({ name, path, ...(entry !== undefined && { entry: join(path, entry) }) })
+  }
+  return found
+}
+
+/** Why nothing may be loaded from a place: others may write there, or it is a link that leads outside. Undefined: it may. */
+export async function distrust(path: string, root: string): Promise<string | undefined> {
+  const real = await realpath(path)
+  if (real !== root && !real.startsWith(`${root}/`))
+    return `it is a link that leads out of the plugins folder, to ${real}: put the file itself there`
+  const { mode } = await stat(real)
+  // The sticky bit does not help: it keeps others from renaming, not from writing.
+  if ((mode & 0o002) !== 0)
+    return `everybody on this machine may write it, so anybody may run code here: chmod o-w ${path}`
+  return undefined
+}
+
+/** The names in a folder; undefined for what is no folder. Follows a link, as importing does. */
+async function filesOf(path: string): Promise<readonly string[] | undefined> {
+  try {
+    return await readdir(path)
+  } catch (error) {
+    if (isCode(error, 'ENOTDIR', 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+async function listed(root: string): Promise<readonly { readonly name: string }[]> {
+  return (await readdir(root, { withFileTypes: true })).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export function isCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/** Every file below a folder but packages and hidden ones, with the folders themselves; links are followed by nobody here. */
+export async function walk(
+  folder: string,
+): Promise<{ readonly files: readonly string[]; readonly places: readonly string[] }> {
+  const files: string[] = []
+  const places: string[] = []
+  async function into(path: string): Promise<void> {
+    places.push(path)
+    for (const { name } of await listed(path)) {
+      if (name === 'node_modules' || name.startsWith('.')) continue
+      const below = join(path, name)
+      const kind = await lstat(below)
+      if (kind.isDirectory()) await into(below)
+      else {
+        places.push(below)
+        if (kind.isFile() || kind.isSymbolicLink()) files.push(below)
+      }
+    }
+  }
+  await into(folder)
+  return { files: files.toSorted(), places }
+}

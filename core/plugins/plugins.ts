@@ -1,0 +1,331 @@
+// The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
+import type { Adapter } from '../api.ts'
+import { ADAPTER_LOG } from '../log.ts'
+import type { RootLog } from '../log.ts'
+import { failureAt } from './explain.ts'
+import type { Failure } from './explain.ts'
+import { distrust, findPlugins, isCode, pluginsRoot } from './find.ts'
+import type { Found } from './find.ts'
+import type { Memory } from './contract.ts'
+import { Absent } from './absent.ts'
+import { untilAnswered } from './remote-schema.ts'
+import { takeSnapshot } from './snapshot.ts'
+import type { Taken } from './snapshot.ts'
+import { LIMITS, NotLoaded } from './thread.ts'
+import type { Limits } from './thread.ts'
+import { PluginVersion } from './version.ts'
+import type { PluginState } from './version.ts'
+
+export interface PluginsOptions {
+  readonly log: Pick<RootLog, 'child'>
+  /** Names that are taken. */
+  readonly builtIn: readonly string[]
+  readonly limits?: Partial<Limits>
+  /** No connection may leave this process; hears of those that were tried. */
+  readonly offline?: (attempt: string) => void
+  readonly onState?: (plugin: string, state: PluginRow['state']) => void
+}
+
+export interface Where {
+  readonly directory: string
+  /** Only these, by file name; absent: all of the folder. */
+  readonly allow?: readonly string[]
+}
+
+/** One file or folder of the plugins folder. */
+export interface LoadedPlugin {
+  /** Of the file or folder, without its ending. */
+  readonly name: string
+  /** The entry, absolute. */
+  readonly file: string
+  /** SHA-256 of everything the plugin consists of, in hexadecimal. */
+  readonly hash: string
+  /** Absent: none of it runs. */
+  readonly adapter?: Adapter
+  /** Why it does not run as it lies there; an older version may. */
+  readonly failure?: Failure
+}
+
+export interface LoadedPlugins {
+  /** With those that only say that their plugin is missing. */
+  readonly adapters: readonly Adapter[]
+  readonly plugins: readonly LoadedPlugin[]
+}
+
+/** As `dragoman plugins` shows it. */
+export interface PluginRow {
+  readonly name: string
+  readonly adapter: string | null
+  readonly state: PluginState | 'failed'
+  /** Of the version that runs. */
+  readonly hash: string | null
+  /** It began with. */
+  readonly generation: number | null
+  readonly calls: number
+  readonly errors: number
+  readonly restarts: number
+  readonly memory: Memory | null
+  /** The last one, of the version that runs or of the file that could not take its place. */
+  readonly failure: Failure | null
+}
+
+interface Entry {
+  readonly found: Found
+  readonly hash: string
+  readonly version?: PluginVersion | undefined
+  readonly failure?: Failure | undefined
+}
+
+interface Rejected {
+  readonly hash: string
+  readonly failure: Failure
+}
+
+export class Plugins implements AsyncDisposable {
+  readonly #options: PluginsOptions
+  readonly #limits: Limits
+  readonly #absent = new Absent()
+  readonly #asked = new Set<Promise<unknown>>()
+  readonly #generations = new Map<PluginVersion, number>()
+  /** Until their files change, or an operator asks. */
+  readonly #rejected = new Map<string, Rejected>()
+  /** Until the config changes: nobody knows whose fault it was. */
+  readonly #dropped = new Map<string, Rejected>()
+  readonly #ending = new Set<Promise<void>>()
+  #current: ReadonlyMap<string, PluginVersion> = new Map()
+  #last: ReadonlyMap<string, Entry> = new Map()
+
+  constructor(options: PluginsOptions) {
+    this.#options = options
+    this.#limits = { ...LIMITS, ...options.limits }
+  }
+
+  /**
+   * Loads what has changed; what has not is the same adapter. Never rejects for a plugin's sake: what cannot be loaded has
+   * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two plugins with one name
+   * the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it.
+   */
+  async load(where: Where): Promise<LoadedPlugins> {
+    const root = await pluginsRoot(where.directory)
+    const found = root === undefined ? [] : await findPlugins(root)
+    const allowed = found.filter(({ name }) => where.allow?.includes(name) ?? true)
+    const untrusted = root === undefined ? undefined : await distrust(root, root)
+    const entries = await Promise.all(allowed.map((each) => this.#one(each, root ?? '', untrusted)))
+    const named = this.#named(entries.flatMap((entry) => entry ?? []))
+    const before = this.#last
+    this.#last = new Map(named.map((entry) => [entry.found.name, entry]))
+    const kept = new Set(named.map(({ version }) => version))
+    for (const { version } of before.values())
+      if (version !== undefined && !kept.has(version) && !this.#isCurrent(version)) await version.kill()
+    this.#tell(before)
+    for (const [name, version] of this.#current) if (!this.#last.has(name)) this.#absent.remember(version)
+    for (const { found: at, hash, version, failure } of named)
+      if (failure !== undefined && version === undefined) this.#absent.guess(at, hash)
+    const adapters = named.flatMap(({ version }) => version?.adapter ?? [])
+    const taken = new Set([...this.#options.builtIn, ...adapters.map(({ name }) => name)])
+    return { adapters: [...adapters, ...this.#absent.standIns(taken)], plugins: named.map(rowOf) }
+  }
+
+  /** Does work that asks the plugins' schemas, which live elsewhere, until they have answered. */
+  resolve<T>(work: () => T): Promise<T> {
+    return untilAnswered(this.#asked, work)
+  }
+
+  /** What was loaded last runs now. What ran before and does not any more ends when its last call is over. */
+  adopt(generation: number): void {
+    const next = new Map<string, PluginVersion>()
+    for (const [name, { version }] of this.#last) {
+      if (version === undefined) continue
+      next.set(name, version)
+      if (!this.#generations.has(version)) this.#generations.set(version, generation)
+      version.adopt()
+    }
+    const before = this.#current
+    this.#current = next
+    for (const version of before.values()) if (!this.#isCurrent(version)) this.#retire(version)
+    for (const name of new Set([...before.keys(), ...this.#last.keys()])) this.#report(name)
+  }
+
+  /**
+   * What was loaded last could not take over. True: loading again gives something else, without the version that is to
+   * blame. The failure is that version's own if it has one; else it may be the config's, and an older version is tried.
+   */
+  async refuse(error: unknown): Promise<boolean> {
+    const fresh = [...this.#last.values()].flatMap(({ version, hash }) =>
+      version === undefined || this.#isCurrent(version) ? [] : [{ version, hash }],
+    )
+    const blamed = fresh.filter(({ version }) => version.failure !== undefined)
+    const out = blamed.length > 0 ? blamed : fresh.filter(({ version }) => this.#current.has(version.name))
+    const told = error instanceof Error ? error.message : String(error)
+    for (const { version, hash } of out) {
+      const { file, root } = version.snapshot
+      const failure = version.failure ?? failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
+      const place = version.failure === undefined ? this.#dropped : this.#rejected
+      place.set(version.name, { hash, failure })
+      if (!this.#current.has(version.name)) this.#absent.remember(version)
+    }
+    for (const { version } of out.length > 0 ? out : fresh) await version.kill()
+    return out.length > 0
+  }
+
+  /** What was refused may be tried again: the config has changed, or an operator asks. */
+  forgive(name?: string): void {
+    if (name === undefined) {
+      this.#dropped.clear()
+      this.#rejected.clear()
+      return
+    }
+    this.#dropped.delete(name)
+    this.#rejected.delete(name)
+  }
+
+  /** A fresh worker for the version that runs; lifts a quarantine. False: no such plugin runs. */
+  async restart(name: string): Promise<boolean> {
+    const version = this.#current.get(name)
+    await version?.restart()
+    return version !== undefined
+  }
+
+  list(): readonly PluginRow[] {
+    return [...this.#last.values()].map(({ found, failure }) => {
+      const version = this.#current.get(found.name)
+      return {
+        name: found.name,
+        adapter: version?.adapter.name ?? null,
+        state: version?.state ?? 'failed',
+        hash: version?.snapshot.hash ?? null,
+        generation: version === undefined ? null : (this.#generations.get(version) ?? null),
+        ...(version?.figures ?? { calls: 0, errors: 0, restarts: 0 }),
+        memory: version?.thread?.memory ?? null,
+        failure: failure ?? version?.failure ?? null,
+      }
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const loaded = [...this.#last.values()].flatMap(({ version }) => version ?? [])
+    const all = new Set([...loaded, ...this.#current.values(), ...this.#generations.keys()])
+    await Promise.all([...all].map((version) => version.kill()))
+    await Promise.all(this.#ending)
+  }
+
+  /** Undefined: it has gone while it was looked at. */
+  async #one(found: Found, root: string, untrusted: string | undefined): Promise<Entry | undefined> {
+    const { name, path } = found
+    const version = this.#current.get(name)
+    let taken: Taken
+    try {
+      taken =
+        untrusted === undefined
+          ? await takeSnapshot(found, root)
+          : {
+              hash: '',
+              failure: { message: `${path}: the plugins folder is not safe: ${untrusted}`, file: path },
+            }
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) return undefined
+      const problem = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
+      taken = { hash: '', failure: failureAt(root, { file: path }, problem) }
+    }
+    if ('failure' in taken) return { found, version, ...taken }
+    const { snapshot } = taken
+    const { hash } = snapshot
+    const fits = (known: PluginVersion | undefined): boolean =>
+      known?.snapshot.hash === hash && known.snapshot.file === snapshot.file && known.state !== 'ended'
+    if (fits(version)) return { found, hash, version }
+    const waiting = this.#last.get(name)?.version
+    if (fits(waiting) && waiting?.failure === undefined) return { found, hash, version: waiting }
+    const before = this.#rejected.get(name) ?? this.#dropped.get(name)
+    if (before?.hash === hash) return { found, hash, version, failure: before.failure }
+    try {
+      const fresh = await PluginVersion.load(snapshot, {
+        log: this.#options.log.child(`plugin ${name}`, ADAPTER_LOG),
+        limits: this.#limits,
+        questions: this.#asked,
+        offline: this.#options.offline,
+        isTried: version !== undefined,
+        now: () => performance.now(),
+        onState: () => this.#report(name),
+      })
+      return { found, hash, version: fresh }
+    } catch (error) {
+      if (!(error instanceof NotLoaded)) throw error
+      this.#rejected.set(name, { hash, failure: error.failure })
+      return { found, hash, version, failure: error.failure }
+    }
+  }
+
+  /** Each name belongs to one: a built-in, then whoever has it, then the first by file name. */
+  #named(entries: readonly Entry[]): readonly Entry[] {
+    const owners = new Map(this.#options.builtIn.map((name) => [name, 'a built-in adapter']))
+    const isOwner = ({ found, version }: Entry): boolean =>
+      version !== undefined && this.#current.get(found.name)?.adapter.name === version.adapter.name
+    const inTurn = [...entries.filter(isOwner), ...entries.filter((entry) => !isOwner(entry))]
+    const settled = new Map<Entry, Entry>()
+    for (const entry of inTurn) {
+      const { found, version } = entry
+      const named = version?.adapter.name
+      const owner = named === undefined ? undefined : owners.get(named)
+      if (version === undefined || named === undefined || owner === undefined) {
+        if (named !== undefined) owners.set(named, `the plugin ${fileOf(entry)}`)
+        settled.set(entry, entry)
+        continue
+      }
+      const { file, root } = version.snapshot
+      const problem = `the name "${named}" belongs to ${owner}: give this one another name`
+      const older = this.#current.get(found.name)
+      const isFree = older !== undefined && older !== version && !owners.has(older.adapter.name)
+      if (isFree) owners.set(older.adapter.name, `the plugin ${fileOf(entry)}`)
+      const failure = failureAt(root, { file }, problem)
+      settled.set(entry, { ...entry, failure, version: isFree ? older : undefined })
+      if (!this.#isCurrent(version)) void version.kill()
+    }
+    return entries.map((entry) => settled.get(entry) ?? entry)
+  }
+
+  /** What could not be loaded is said once. */
+  #tell(before: ReadonlyMap<string, Entry>): void {
+    const log = this.#options.log.child('plugins')
+    for (const [name, { failure, version }] of this.#last) {
+      if (failure === undefined || before.get(name)?.failure?.message === failure.message) continue
+      const goesOn = version === undefined ? 'was not loaded' : 'was not taken over, the old one goes on'
+      log.error(`plugin ${name} ${goesOn}: ${failure.message}`, { ...failure })
+      this.#report(name)
+    }
+  }
+
+  #isCurrent(version: PluginVersion): boolean {
+    return this.#current.get(version.name) === version
+  }
+
+  #report(name: string): void {
+    this.#options.onState?.(name, this.#current.get(name)?.state ?? 'failed')
+  }
+
+  #retire(version: PluginVersion): void {
+    const ending = this.#ended(version).finally(() => this.#ending.delete(ending))
+    this.#ending.add(ending)
+  }
+
+  async #ended(version: PluginVersion): Promise<void> {
+    const held = await version.end()
+    this.#generations.delete(version)
+    const problem = `plugin ${version.name} held something at its end: let go of it in its asyncDispose`
+    if (held.length > 0) this.#options.log.child('plugins').warn(problem, { held })
+  }
+}
+
+function rowOf({ found, hash, version, failure }: Entry): LoadedPlugin {
+  return {
+    name: found.name,
+    file: found.entry ?? found.path,
+    hash,
+    ...(version !== undefined && { adapter: version.adapter }),
+    ...(failure !== undefined && { failure }),
+  }
+}
+
+function fileOf({ found: { path, entry, name } }: Entry): string {
+  if (entry === undefined || entry === path) return path.slice(path.lastIndexOf('/') + 1)
+  return `${name}/${entry.slice(path.length + 1)}`
+}

@@ -1,0 +1,139 @@
+// Calls both ways over one message port: the gateway and a plugin's worker each hold an end.
+import type { MessagePort } from 'node:worker_threads'
+import { packError, refuseHuge, unpackError } from './wire.ts'
+import type { PackedError } from './wire.ts'
+
+export type Serve = (method: string, args: readonly unknown[], signal: AbortSignal) => unknown
+
+export interface Rpc {
+  /** Rejects with what the other side threw, with the signal's reason, or, after `close`, with its reason. */
+  call(method: string, args: readonly unknown[], signal?: AbortSignal): Promise<unknown>
+  /** Without an answer. What cannot be sent is dropped. */
+  tell(method: string, args: readonly unknown[]): void
+  /** Whatever waits, and whatever comes later, fails with this. */
+  close(reason: () => Error): void
+}
+
+export interface RpcOptions {
+  readonly serve: Serve
+  /** Of one message to the other side. Absent: any. */
+  readonly limitBytes?: number
+}
+
+type Wire =
+  | readonly ['call', number, string, readonly unknown[]]
+  | readonly ['value', number, unknown]
+  | readonly ['error', number, PackedError]
+  | readonly ['abort', number, PackedError]
+  | readonly ['tell', string, readonly unknown[]]
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  readonly release: () => void
+}
+
+export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions): Rpc {
+  const waiting = new Map<number, Waiting>()
+  const serving = new Map<number, AbortController>()
+  let last = 0
+  let closed: (() => Error) | undefined
+
+  function send(message: Wire): void {
+    if (limitBytes !== undefined) refuseHuge(message, limitBytes)
+    port.postMessage(message)
+  }
+
+  async function answer(id: number, method: string, args: readonly unknown[]): Promise<void> {
+    const controller = new AbortController()
+    serving.set(id, controller)
+    try {
+      const value = await serve(method, args, controller.signal)
+      send(['value', id, value])
+    } catch (thrown) {
+      port.postMessage(['error', id, packError(thrown)] satisfies Wire)
+    } finally {
+      serving.delete(id)
+    }
+  }
+
+  function settled(id: number): Waiting | undefined {
+    const found = waiting.get(id)
+    waiting.delete(id)
+    found?.release()
+    return found // undefined: it was aborted, nobody wants the answer any more
+  }
+
+  port.on('message', (message: Wire) => {
+    if (closed !== undefined) return
+    switch (message[0]) {
+      case 'call':
+        void answer(message[1], message[2], message[3])
+        return
+      case 'value':
+        settled(message[1])?.resolve(message[2])
+        return
+      case 'error':
+        settled(message[1])?.reject(unpackError(message[2]))
+        return
+      case 'abort':
+        serving.get(message[1])?.abort(unpackError(message[2]))
+        return
+      case 'tell':
+        void quietly(() => serve(message[1], message[2], NEVER))
+    }
+  })
+
+  return {
+    call(method, args, signal) {
+      if (closed !== undefined) return Promise.reject(closed())
+      if (signal?.aborted === true) return Promise.reject(asError(signal.reason))
+      const id = ++last
+      try {
+        send(['call', id, method, args])
+      } catch (error) {
+        return Promise.reject(asError(error))
+      }
+      return new Promise((resolve, reject) => {
+        const onAbort = (): void => {
+          settled(id)
+          port.postMessage(['abort', id, packError(signal?.reason)] satisfies Wire)
+          reject(asError(signal?.reason))
+        }
+        signal?.addEventListener('abort', onAbort, { once: true })
+        const release = (): void => signal?.removeEventListener('abort', onAbort)
+        waiting.set(id, { resolve, reject, release })
+      })
+    },
+    tell(method, args) {
+      if (closed !== undefined) return
+      try {
+        send(['tell', method, args])
+      } catch {
+        return // no plain data: whoever wants to hear of that uses `call`
+      }
+    },
+    close(reason) {
+      if (closed !== undefined) return
+      closed = reason
+      for (const id of waiting.keys()) settled(id)?.reject(reason())
+      for (const controller of serving.values()) controller.abort(reason())
+      port.close()
+    },
+  }
+}
+
+const NEVER = new AbortController().signal
+
+/** Runs at once; whoever wants to hear of a failure uses `call`. */
+async function quietly(work: () => unknown): Promise<void> {
+  try {
+    await work()
+  } catch {
+    return
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new DOMException('the caller has gone', 'AbortError')
+}

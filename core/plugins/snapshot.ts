@@ -1,0 +1,59 @@
+// A plugin as it lies on the disk at one moment: its hash, and the code that is run, so that what was checked is what runs.
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { relative, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+import { failureAt } from './explain.ts'
+import type { Failure } from './explain.ts'
+import { distrust, walk } from './find.ts'
+import type { Found } from './find.ts'
+
+export interface Snapshot {
+  readonly name: string
+  /** The entry, absolute. */
+  readonly file: string
+  /** The plugins folder. */
+  readonly root: string
+  /** SHA-256, in hexadecimal, of the file, or of the folder's files and their names. Packages it brings along are named by its lock file. */
+  readonly hash: string
+  /** The text of its own code, by `file:` address: a version that is started again is the same version. */
+  readonly sources: ReadonlyMap<string, string>
+  /** The address of its file, or of its folder with a slash at the end. */
+  readonly own: string
+}
+
+export type Taken = { readonly snapshot: Snapshot } | { readonly failure: Failure; readonly hash: string }
+
+/** Of one file; a plugin is not larger by mistake. */
+const MAX_BYTES = 32 * 1024 * 1024
+const CODE = /\.(?:[cm]?[jt]s|json)$/
+
+/** Reads a plugin whole, once. A `failure` says why it may not be loaded. */
+export async function takeSnapshot({ name, path, entry }: Found, root: string): Promise<Taken> {
+  if (entry === undefined) {
+    const problem = 'the folder has no index.ts: add one, or begin its name with _ if it is no plugin'
+    return { hash: '', failure: failureAt(root, { file: path }, problem) }
+  }
+  const isFile = path === entry
+  const { files, places } = isFile ? { files: [path], places: [path] } : await walk(path)
+  for (const place of places) {
+    const problem = await distrust(place, root)
+    if (problem !== undefined) return { hash: '', failure: failureAt(root, { file: place }, problem) }
+  }
+  const hash = createHash('sha256')
+  const sources = new Map<string, string>()
+  for (const file of files) {
+    const { size } = await stat(file)
+    if (size > MAX_BYTES) {
+      const problem = `the file has ${size} bytes, more than ${MAX_BYTES}: keep data out of the plugin's folder`
+      return { hash: '', failure: failureAt(root, { file }, problem) }
+    }
+    const content = await readFile(file)
+    if (!isFile) hash.update(JSON.stringify([relative(path, file).replaceAll(sep, '/'), content.byteLength]))
+    hash.update(content)
+    if (CODE.test(file)) sources.set(pathToFileURL(file).href, content.toString('utf8'))
+  }
+  const own = isFile ? pathToFileURL(path).href : `${pathToFileURL(path).href}/`
+  return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), sources, own } }
+}

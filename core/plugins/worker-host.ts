@@ -1,0 +1,165 @@
+// In a plugin's worker: the host of one channel. Paths, sockets and links are the gateway's; the handlers are here.
+import { GatewayError } from '../api.ts'
+import type {
+  Accepted,
+  ChannelHost,
+  Draft,
+  HttpHandler,
+  HttpRequest,
+  Identity,
+  Link,
+  LinkSend,
+  LogPage,
+  SocketHandler,
+  SocketOptions,
+} from '../api.ts'
+import type { Beginning, PackedResponse } from './contract.ts'
+import type { Rpc } from './rpc.ts'
+import type { Service } from './scope-service.ts'
+import { ownBytes, withOwnBytes } from './wire.ts'
+import { workerSocket } from './worker-socket.ts'
+import type { WorkerSocket } from './worker-socket.ts'
+
+export interface WorkerHost {
+  readonly host: ChannelHost
+  /** What the gateway asks of it. */
+  readonly services: Readonly<Record<string, Service>>
+}
+
+type Chunks = AsyncIterator<string | Uint8Array>
+
+export function workerHost(rpc: Rpc, instance: number, operations: Beginning['operations']): WorkerHost {
+  const handlers: HttpHandler[] = []
+  const socketHandlers: { readonly handler: SocketHandler; readonly options: SocketOptions }[] = []
+  const streams = new Map<number, Chunks>()
+  const sockets = new Map<number, WorkerSocket>()
+  const links = new Map<number, LinkSend>()
+  let last = 0
+  const ask = (method: string, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> =>
+    rpc.call(method, [instance, ...args], signal)
+  const tell = (method: string, ...args: readonly unknown[]): void => rpc.tell(method, [instance, ...args])
+
+  function link(who: Identity, send: LinkSend, options: Parameters<ChannelHost['link']>[2] = {}): Link {
+    if (who.role !== 'customer')
+      throw new GatewayError(
+        who.role === 'program' ? 'AUTH_FAILED' : 'FORBIDDEN',
+        "a link is one customer's own: send his bearer token",
+      )
+    const number = ++last
+    links.set(number, send)
+    tell('link.open', number, who, options)
+    return {
+      async receive(frames) {
+        await ask('link.receive', [number, frames instanceof Uint8Array ? ownBytes(frames) : frames])
+      },
+      async caughtUp() {
+        await ask('link.caughtUp', [number]).catch(() => undefined) // it never rejects
+      },
+      close() {
+        links.delete(number)
+        tell('link.close', number)
+      },
+    }
+  }
+
+  const host: ChannelHost = {
+    operations,
+    async accept(draft, { signal, ...options } = {}) {
+      return (await ask('accept', [withOwnBytes<Draft>(draft), options], signal)) as Accepted
+    },
+    handed: (id, how) => tell('handed', id, how),
+    serve(path, handler) {
+      checkPath(path)
+      tell('serve', path, handlers.push(handler) - 1)
+    },
+    socket(path, handler, options = {}) {
+      checkPath(path)
+      const { protocols, messageBytes, admit } = options
+      const plain = {
+        ...(protocols !== undefined && { protocols: [...protocols] }),
+        ...(messageBytes !== undefined && { messageBytes }),
+      }
+      tell('socket', path, socketHandlers.push({ handler, options }) - 1, plain, admit !== undefined)
+    },
+    link,
+    linkedAt: (place) => tell('linkedAt', place),
+    async draft(operation, body, base) {
+      return (await ask('draft', [operation, body, withOwnBytes(base)])) as Draft | undefined
+    },
+    async log(conversation, after, { signal, ...options } = {}) {
+      return (await ask('log.read', [conversation, after, options], signal)) as LogPage
+    },
+    async identify(credential) {
+      return (await ask('identify', [credential])) as Identity
+    },
+  }
+
+  async function http(handler: number, request: HttpRequest, signal: AbortSignal): Promise<PackedResponse> {
+    const { body, ...head } = await found(handlers[handler])(request, signal)
+    const { status, headers, carries } = head
+    const packed = {
+      status,
+      ...(headers !== undefined && { headers: { ...headers } }),
+      ...(carries !== undefined && { carries }),
+    }
+    if (body === undefined || typeof body === 'string')
+      return { ...packed, ...(body !== undefined && { body }) }
+    if (body instanceof Uint8Array) return { ...packed, body: ownBytes(body) }
+    const stream = ++last
+    streams.set(stream, body[Symbol.asyncIterator]())
+    return { ...packed, stream }
+  }
+
+  async function nextChunk(stream: number): Promise<string | Uint8Array | undefined> {
+    const step = await streams.get(stream)?.next()
+    if (step === undefined || step.done === true) {
+      streams.delete(stream)
+      return undefined
+    }
+    return typeof step.value === 'string' ? step.value : ownBytes(step.value)
+  }
+
+  // The arguments are those `channel-service.ts` gives.
+  const services: Readonly<Record<string, Service>> = {
+    http: ([handler, request], signal) => http(handler as number, request as HttpRequest, signal),
+    'stream.next': ([stream]) => nextChunk(stream as number),
+    'stream.end': async ([stream]) => {
+      const chunks = streams.get(stream as number)
+      streams.delete(stream as number)
+      await chunks?.return?.()
+    },
+    'socket.admit': async ([handler, request]) => {
+      await socketHandlers[handler as number]?.options.admit?.(request as HttpRequest)
+    },
+    'socket.open': ([handler, number, protocol, request]) => {
+      const id = number as number
+      const made = workerSocket(protocol as string, {
+        send: async (data) => (await ask('socket.send', [id, data])) as readonly [boolean, number],
+        listen: () => tell('socket.listen', id),
+        close: (code, reason) => tell('socket.close', id, code, reason),
+      })
+      sockets.set(id, made)
+      found(socketHandlers[handler as number]).handler(made.socket, request as HttpRequest)
+    },
+    'socket.message': ([number, data]) => sockets.get(number as number)?.arrived(data as string | Uint8Array),
+    'socket.closed': ([number, code, reason]) => {
+      sockets.get(number as number)?.closed(code as number, reason as string)
+      sockets.delete(number as number)
+    },
+    'link.send': async ([number, frame]) => {
+      const send = links.get(number as number)
+      return send === undefined ? false : await send(frame as Parameters<LinkSend>[0])
+    },
+  }
+  return { host, services }
+}
+
+function checkPath(path: string): void {
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw new GatewayError('INTERNAL', `the path ${JSON.stringify(path)} does not begin with /`)
+}
+
+function found<T>(handler: T | undefined): T {
+  if (handler === undefined) throw new Error('this handler is not of this version')
+  return handler
+}

@@ -1,0 +1,65 @@
+// In a plugin's worker: one WebSocket. The connection is the gateway's.
+import type { Socket } from '../api.ts'
+import { ownBytes } from './wire.ts'
+
+export interface SocketCalls {
+  /** Whether it reached the system, and what waits for it there. */
+  send(data: string | Uint8Array): Promise<readonly [boolean, number]>
+  /** From now on messages are wanted. */
+  listen(): void
+  close(code: number, reason: string): void
+}
+
+export interface WorkerSocket {
+  readonly socket: Socket
+  /** Settles when the handler has. */
+  arrived(data: string | Uint8Array): void | Promise<void>
+  closed(code: number, reason: string): void
+}
+
+export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket {
+  const onClose: Parameters<Socket['onClose']>[0][] = []
+  let onMessage: Parameters<Socket['onMessage']>[0] | undefined
+  let ended: { readonly code: number; readonly reason: string } | undefined
+  let sending = 0
+  let waiting = 0
+  const socket: Socket = {
+    protocol,
+    get buffered() {
+      return sending + waiting
+    },
+    async send(data) {
+      if (ended !== undefined) return false
+      const bytes = typeof data === 'string' ? data.length : data.byteLength
+      sending += bytes
+      try {
+        const [isSent, left] = await calls.send(typeof data === 'string' ? data : ownBytes(data))
+        waiting = left
+        return isSent
+      } catch {
+        return false // the gateway has closed it: by the contract a send never rejects
+      } finally {
+        sending -= bytes
+      }
+    },
+    onMessage(handler) {
+      const isFirst = onMessage === undefined
+      onMessage = handler
+      if (isFirst) calls.listen()
+    },
+    onClose(handler) {
+      if (ended === undefined) onClose.push(handler)
+      else handler(ended.code, ended.reason)
+    },
+    close: (code = 1000, reason = '') => calls.close(code, reason),
+  }
+  return {
+    socket,
+    arrived: (data) => onMessage?.(data),
+    closed(code, reason) {
+      if (ended !== undefined) return
+      ended = { code, reason }
+      for (const handler of onClose) handler(code, reason)
+    },
+  }
+}

@@ -1,0 +1,224 @@
+// A plugin's worker thread: imports one version of one plugin, and does what the gateway asks of its components.
+import { pathToFileURL } from 'node:url'
+import { workerData } from 'node:worker_threads'
+import { adapterProblem } from '../api.ts'
+import type {
+  Adapter,
+  Agent,
+  Backend,
+  BackendCall,
+  Channel,
+  Component,
+  Conversation,
+  Message,
+  SchemaResult,
+} from '../api.ts'
+import { closeNetwork } from '../map/offline.ts'
+import type {
+  Beginning,
+  Begun,
+  ComponentRole,
+  DescribedAdapter,
+  Loading,
+  Memory,
+  Validated,
+  WorkerOrder,
+} from './contract.ts'
+import { HINT_ORIGIN } from './contract.ts'
+import { adapterCure, explain, failureAt, lineOf } from './explain.ts'
+import type { Failure } from './explain.ts'
+import { lendPackages } from './resolve.ts'
+import { createRpc } from './rpc.ts'
+import type { Rpc } from './rpc.ts'
+import type { Service } from './scope-service.ts'
+import { configValue, isPlain, packError } from './wire.ts'
+import { workerHost } from './worker-host.ts'
+import { workerScope } from './worker-scope.ts'
+
+interface Instance {
+  readonly made: Channel | Backend | Agent
+  readonly ending: AbortController
+  readonly services: Readonly<Record<string, Service>>
+}
+
+const order = workerData as WorkerOrder // thread.ts starts it
+const instances = new Map<number, Instance>()
+let adapter: Adapter | undefined
+
+lendPackages(order)
+if (order.offline) closeNetwork((what) => rpc.tell('attempted', [what]))
+const rpc: Rpc = createRpc(order.port, { serve, limitBytes: order.limitBytes })
+tellOfExit()
+
+// The arguments are those thread.ts and instance.ts give.
+function serve(method: string, args: readonly unknown[], signal: AbortSignal): unknown {
+  switch (method) {
+    case 'load':
+      return load()
+    case 'ping':
+      return memory()
+    case 'validate':
+      return validated(args[0] as ComponentRole, args[1] as string)
+    case 'begin':
+      return begin(args[0] as number, args[1] as Beginning)
+    case 'ending':
+      return instances.get(args[0] as number)?.ending.abort()
+    case 'end':
+      return end(args[0] as number)
+    case 'held':
+      return process.getActiveResourcesInfo()
+    default: {
+      const [number, ...rest] = args
+      const service = instances.get(number as number)?.services[method]
+      if (service === undefined) throw new Error(`the component is not there any more (${method})`)
+      return service(rest, signal)
+    }
+  }
+}
+
+async function load(): Promise<Loading> {
+  const { file, root } = order
+  try {
+    const module: unknown = await import(pathToFileURL(file).href)
+    const exported = (module as { readonly default?: unknown }).default // a module may be asked for any export
+    if (exported === undefined)
+      return {
+        failure: failureAt(
+          root,
+          { file },
+          'it has no default export: add `export default defineAdapter({ … })`',
+        ),
+      }
+    const problem = adapterProblem(exported)
+    if (problem !== undefined) {
+      const line = lineOf(file, ['export default', 'as default', 'module.exports'])
+      const place = { file, ...(line !== undefined && { line }) }
+      return { failure: failureAt(root, place, `the default export ${problem}: ${adapterCure(problem)}`) }
+    }
+    adapter = exported as Adapter // adapterProblem found nothing
+    return { adapter: described(adapter) }
+  } catch (thrown) {
+    return { failure: await explained(thrown) }
+  }
+}
+
+/** Whatever a plugin throws, even if looking at it throws again, stays its own failure. */
+async function explained(thrown: unknown): Promise<Failure> {
+  const { file, root } = order
+  try {
+    return await explain(thrown, file, root)
+  } catch {
+    return failureAt(root, { file }, 'it throws something that cannot be read: throw an Error')
+  }
+}
+
+function described(of: Adapter): DescribedAdapter {
+  const roles: { [role in ComponentRole]?: { jsonSchema?: unknown } } = {}
+  for (const role of ['channel', 'backend', 'agent'] as const) {
+    const component = of[role]
+    if (component !== undefined) roles[role] = jsonSchemaOf(component)
+  }
+  return { name: of.name, roles }
+}
+
+/** Standard JSON Schema, where the vendor has it: for editors and "did you mean". */
+function jsonSchemaOf({ config }: Component<unknown>): { readonly jsonSchema?: unknown } {
+  const standard = config['~standard'] as { jsonSchema?: { input?: unknown } } // optional beside v1
+  const convert = standard.jsonSchema?.input
+  if (typeof convert !== 'function') return {}
+  try {
+    const jsonSchema: unknown = convert({
+      target: 'draft-2020-12',
+      libraryOptions: { unrepresentable: 'any' },
+    })
+    return isPlain(jsonSchema) ? { jsonSchema } : {}
+  } catch {
+    return {} // by the specification a vendor throws for what JSON Schema cannot say
+  }
+}
+
+async function validated(role: ComponentRole, config: string): Promise<Validated> {
+  const given = configValue(config)
+  const { value, issues } = await resultOf(role, given)
+  if (issues !== undefined) return { issues: structuredClone(plainIssues(issues)) }
+  // What the schema made of it stays here; the gateway looks at it for addresses, if it can.
+  return { value: isPlain(value) ? value : given }
+}
+
+interface Result {
+  readonly value?: unknown
+  readonly issues?: NonNullable<SchemaResult<unknown>['issues']>
+}
+
+async function resultOf(role: ComponentRole, given: unknown): Promise<Result> {
+  const component = adapter?.[role]
+  if (component === undefined) throw new Error(`the adapter offers no ${role}`)
+  const { value, issues } = (await component.config['~standard'].validate(given)) as Result // one of the two is there
+  return issues === undefined ? { value } : { issues }
+}
+
+/** zod adds functions to its issues; the reader wants what is data. */
+function plainIssues(issues: NonNullable<Result['issues']>): NonNullable<Result['issues']> {
+  return JSON.parse(
+    JSON.stringify(issues, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  ) as NonNullable<Result['issues']> // the same members
+}
+
+async function begin(number: number, { role, id, config, operations }: Beginning): Promise<Begun> {
+  const { value, issues } = await resultOf(role, configValue(config))
+  if (issues !== undefined) throw new Error(issues.map(({ message }) => message).join('; '))
+  const ending = new AbortController()
+  const scope = workerScope(rpc, number, id)
+  const { signal } = ending
+  if (role === 'channel' && adapter?.channel !== undefined) {
+    const made = adapter.channel.create(value, scope)
+    const { host, services } = workerHost(rpc, number, operations)
+    const send: Service = ([message, key], within) => made.send?.(message as Message, key as string, within)
+    instances.set(number, { made, ending, services: { ...services, send } })
+    await made.start(host, signal)
+    const hint = made.hint?.(HINT_ORIGIN)
+    return {
+      operations: {},
+      sends: made.send !== undefined,
+      probes: false,
+      ...(typeof hint === 'string' && { hint }),
+    }
+  }
+  if (role === 'backend' && adapter?.backend !== undefined) {
+    const made = adapter.backend.create(value, scope)
+    const call: Service = ([asked], within) => made.call(asked as BackendCall, within)
+    const probe: Service = (_args, within) => made.probe?.(within)
+    instances.set(number, { made, ending, services: { call, probe } })
+    await made.start?.(signal)
+    return { operations: { ...made.operations }, sends: false, probes: made.probe !== undefined }
+  }
+  const made = adapter?.agent?.create(value, scope)
+  if (made === undefined) throw new Error(`the adapter offers no ${role}`)
+  const answer: Service = ([message, conversation], within) =>
+    made.answer(message as Message, conversation as Conversation, within)
+  instances.set(number, { made, ending, services: { answer } })
+  await made.start?.(signal)
+  return { operations: {}, sends: false, probes: false }
+}
+
+async function end(number: number): Promise<void> {
+  const instance = instances.get(number)
+  if (instance === undefined) return
+  instance.ending.abort()
+  await instance.made[Symbol.asyncDispose]()
+  instances.delete(number)
+}
+
+function memory(): Memory {
+  const { heapUsed, external } = process.memoryUsage()
+  return { heap: heapUsed, external }
+}
+
+/** Who ends the worker on purpose is asked where he does it. */
+function tellOfExit(): void {
+  const exit = process.exit.bind(process)
+  process.exit = (code) => {
+    rpc.tell('exiting', [packError(new Error(`it calls process.exit(${code ?? ''})`))])
+    return exit(code)
+  }
+}
