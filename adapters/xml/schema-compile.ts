@@ -3,7 +3,14 @@ import { clark } from './names.ts'
 import { anySimpleType, anyType, builtinAttribute, builtinType } from './schema-builtin.ts'
 import { fillComplex, isTrue } from './schema-complex.ts'
 import type { Draft, Surroundings } from './schema-complex.ts'
-import { collectComponents, describe, partsOf, referenceOf, schemaProblem } from './schema-documents.ts'
+import {
+  collectComponents,
+  describe,
+  isRedefined,
+  partsOf,
+  referenceOf,
+  schemaProblem,
+} from './schema-documents.ts'
 import type { Component, Components } from './schema-documents.ts'
 import { compileSimple, simpleOnly } from './schema-simple.ts'
 import type {
@@ -51,8 +58,8 @@ class Compiler implements XmlSchemas, Surroundings {
     this.#work()
     this.#substitutions()
     this.elements = [...this.#elements.values()]
-    this.types = [...this.#types.values()]
-    for (const type of this.#types.values()) {
+    this.types = [...this.#types.values()].filter(({ name }) => name === undefined || !isRedefined(name))
+    for (const type of this.types) {
       const local = type.name?.local ?? ''
       this.#byLocal.set(local, [...(this.#byLocal.get(local) ?? []), type])
     }

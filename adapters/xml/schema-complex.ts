@@ -1,7 +1,7 @@
 // Complex types of a schema: content models, attributes, derivation, SOAP arrays (XSD 1 §3.4, SOAP 1.1 §5.4.2).
 import { SOAPENC12_NS, SOAPENC_NS, WSDL_NS, XSD_NS, clark } from './names.ts'
 import { anyType } from './schema-builtin.ts'
-import { describe, partsOf, referenceOf, schemaProblem } from './schema-documents.ts'
+import { describe, formerOf, partsOf, referenceOf, schemaProblem } from './schema-documents.ts'
 import type { Component } from './schema-documents.ts'
 import { compileSimple, restrict } from './schema-simple.ts'
 import type { FindType } from './schema-simple.ts'
@@ -40,7 +40,7 @@ export function fillComplex(type: Draft<ComplexType>, component: Component, arou
   if (how === undefined || baseName === undefined)
     throw schemaProblem(`${describe(node)} derives from nothing`)
   const step = { node: how, file }
-  const base = around.find(referenceOf(step, baseName), how)
+  const base = around.find(formerOf(step, baseName, 'types'), how)
   type.base = base
   type.derivation = how.local === 'restriction' ? 'restriction' : 'extension'
   const mixed = attribute(content, 'mixed')
@@ -120,7 +120,7 @@ function particleOf(
       }
     }
     case 'group': {
-      const group = around.groupNamed(referenceOf(component, ref ?? ''), node)
+      const group = around.groupNamed(formerOf(component, ref ?? '', 'groups'), node)
       if (open.includes(group.node)) throw schemaProblem(`${describe(group.node)} holds itself`)
       const inner = particleIn(group, around, [...open, group.node])
       return inner === undefined || (min === 1 && max === 1)
@@ -186,7 +186,10 @@ function collectAttributes(
     const component = { node: part, file }
     if (part.local === 'anyAttribute') any = true
     else if (part.local === 'attributeGroup') {
-      const group = around.attributeGroupNamed(referenceOf(component, attribute(part, 'ref') ?? ''), part)
+      const group = around.attributeGroupNamed(
+        formerOf(component, attribute(part, 'ref') ?? '', 'attributeGroups'),
+        part,
+      )
       if (open.includes(group.node)) continue // XSD 1 §3.6.6 forbids it; nothing more is said by it
       if (collectAttributes(uses, group, around, [...open, group.node])) any = true
     } else if (part.local === 'attribute') {

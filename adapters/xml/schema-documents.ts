@@ -12,6 +12,8 @@ export interface SchemaFile {
   readonly elementForm: 'qualified' | 'unqualified'
   readonly attributeForm: 'qualified' | 'unqualified'
   readonly location: string | undefined
+  /** Of a redefinition alone: what its own name means where it takes up what it redefines (XSD 1 §4.2.2). */
+  readonly redefined?: { readonly space: Space; readonly local: string; readonly as: string }
 }
 
 /** A piece of a document, with what its names and forms are read by. */
@@ -38,6 +40,8 @@ const spaces = {
   attributeGroup: 'attributeGroups',
 } as const
 
+type Space = (typeof spaces)[keyof typeof spaces]
+
 /** These are built in; a document that has them says nothing new. */
 const builtinNamespaces = new Set([XSD_NS, XML_NS, SOAPENC_NS, SOAPENC12_NS])
 
@@ -45,7 +49,7 @@ export function schemaProblem(problem: string): GatewayError {
   return new GatewayError('DECODE_FAILED', `schema: ${problem}`)
 }
 
-/** Throws `DECODE_FAILED` for what is no schema, an include that was not loaded, and redefinitions. */
+/** Throws `DECODE_FAILED` for what is no schema, an include that was not loaded, and what XSD 1.1 added. */
 export function collectComponents(documents: readonly SchemaDocument[], resolve: ResolveSchema): Components {
   return new Collector(resolve).collect(documents)
 }
@@ -56,6 +60,21 @@ interface Named {
   /** The namespace of the document that includes it. */
   readonly into: string | undefined
   readonly by: 'caller' | 'reference'
+}
+
+/** A component inside an xs:redefine, in place of one that the document it names has. */
+interface Redefinition {
+  readonly space: Space
+  readonly local: string
+  readonly component: Component
+}
+
+/** In the name of a component that was redefined: no QName has it, so that nobody else finds it. */
+const BEFORE = ' before redefinition '
+
+/** Whether a name is that of a component as it was before it was redefined. */
+export function isRedefined({ local }: XmlName): boolean {
+  return local.includes(BEFORE)
 }
 
 /** Components met first win: WSDLs are seen to bring one type twice. */
@@ -70,6 +89,7 @@ class Collector {
     groups: new Map<string, Component>(),
     attributeGroups: new Map<string, Component>(),
   }
+  readonly #redefinitions: Redefinition[] = []
 
   constructor(resolve: ResolveSchema) {
     this.#resolve = resolve
@@ -79,6 +99,9 @@ class Collector {
     const waiting: Named[] = documents.map((document) => ({ document, into: undefined, by: 'caller' }))
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
       waiting.push(...this.#take(next))
+    // Who redefines is met before what he redefines, which may redefine in its turn: that comes first.
+    for (const [index, redefinition] of this.#redefinitions.toReversed().entries())
+      this.#redefine(redefinition, index)
     return this.#found
   }
 
@@ -103,8 +126,12 @@ class Collector {
       if (node.uri !== XSD_NS) return []
       if (node.local === 'include') return [this.#include(node, file)]
       if (node.local === 'import') return this.#import(node, file)
-      if (node.local === 'redefine' || node.local === 'override')
-        throw schemaProblem(`xs:${node.local} is not supported (${location ?? namespace})`)
+      if (node.local === 'override')
+        throw schemaProblem(`xs:override is XSD 1.1, which is not supported (${location ?? namespace})`)
+      if (node.local === 'redefine') {
+        for (const part of partsOf(node)) this.#note(part, file)
+        return [this.#include(node, file)]
+      }
       this.#add(node, file)
       return []
     })
@@ -145,6 +172,25 @@ class Collector {
     return document === undefined ? [] : [{ document, into: undefined, by: 'reference' }]
   }
 
+  #note(node: XmlElement, file: SchemaFile): void {
+    const local = attribute(node, 'name')
+    if (local === undefined || !/^(?:simpleType|complexType|group|attributeGroup)$/.test(node.local))
+      throw schemaProblem(`xs:redefine cannot hold ${describe(node)}`)
+    const space = spaces[node.local as keyof typeof spaces] // one of four of its keys, by the line before
+    this.#redefinitions.push({ space, local, component: { node, file } })
+  }
+
+  #redefine({ space, local, component }: Redefinition, index: number): void {
+    const { node, file } = component
+    const key = clark(file.namespace, local)
+    const former = this.#found[space].get(key)
+    if (former === undefined)
+      throw schemaProblem(`${describe(node)} is redefined, but the document has no such thing`)
+    const as = `${local}${BEFORE}${index}`
+    this.#found[space].set(clark(file.namespace, as), former)
+    this.#found[space].set(key, { node, file: { ...file, redefined: { space, local, as } } })
+  }
+
   #add(node: XmlElement, file: SchemaFile): void {
     const name = attribute(node, 'name')
     if (name === undefined || !Object.hasOwn(spaces, node.local)) return // annotations, notations
@@ -152,6 +198,17 @@ class Collector {
     const key = clark(file.namespace, name)
     if (!space.has(key)) space.set(key, { node, file })
   }
+}
+
+/**
+ * What a base or the `ref` of a group names: the component itself where it redefines, as it was before (XSD 1 §4.2.2).
+ * Throws `DECODE_FAILED` for an undeclared prefix.
+ */
+export function formerOf(component: Component, qname: string, space: Space): XmlName {
+  const name = referenceOf(component, qname)
+  const { namespace, redefined } = component.file
+  const isOwn = redefined?.space === space && redefined.local === name.local && name.uri === namespace
+  return isOwn ? { uri: name.uri, local: redefined.as } : name
 }
 
 /** What a QName means in a document. Throws `DECODE_FAILED` for an undeclared prefix. */

@@ -1,7 +1,7 @@
 // Simple types of a schema: restriction, list and union (XSD 1.0 Part 2 §4.1).
 import { XSD_NS } from './names.ts'
 import { anySimpleType } from './schema-builtin.ts'
-import { describe, partsOf, referenceOf, schemaProblem } from './schema-documents.ts'
+import { describe, formerOf, partsOf, referenceOf, schemaProblem } from './schema-documents.ts'
 import type { Component } from './schema-documents.ts'
 import { compilePattern } from './schema-pattern.ts'
 import type { Facets, SimpleType, TypeDecl } from './schema.ts'
@@ -65,7 +65,7 @@ function flat(members: readonly SimpleType[]): SimpleType[] {
 function baseOf(component: Component, find: FindType): SimpleType {
   const base = attribute(component.node, 'base')
   if (base === undefined) return anySimpleType
-  return simpleOnly(find(referenceOf(component, base), component.node), component.node)
+  return simpleOnly(find(formerOf(component, base, 'types'), component.node), component.node)
 }
 
 function typesIn(component: Component, list: string, find: FindType): SimpleType[] {

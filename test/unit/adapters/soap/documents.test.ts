@@ -4,7 +4,8 @@ import { GatewayError } from 'dragoman'
 import { loadDocuments } from '../../../../adapters/soap/documents.ts'
 import { askedDocument, publish } from '../../../../adapters/soap/publish.ts'
 import { readWsdl } from '../../../../adapters/soap/wsdl.ts'
-import { readXml } from '../../../../adapters/xml/read.ts'
+import { messageCodec } from '../../../../adapters/soap/messages.ts'
+import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
 import { attribute, childElements, type XmlElement } from '../../../../adapters/xml/tree.ts'
 import { files, wsdl } from './service.ts'
 
@@ -100,6 +101,20 @@ describe('a WSDL in several files', () => {
       input: { body: { uri: 'urn:m', local: 'Ask' } },
       port: { location: base },
     })
+  })
+
+  test('may redefine what a piece has, and shows it so (XSD 1 §4.2.2)', async () => {
+    const redefined = `<x:redefine schemaLocation="common.xsd"><x:simpleType name="Text"><x:restriction base="m:Text"><x:maxLength value="3"/></x:restriction></x:simpleType></x:redefine>`
+    const abstract = pieces['abstract.wsdl'].replace('<x:include schemaLocation="common.xsd"/>', redefined)
+    const documents = await whole({ 'abstract.wsdl': abstract })
+    const [operation] = readWsdl(documents).operations
+    if (operation === undefined) throw new Error('no operation')
+    const codec = messageCodec(readWsdl(documents).schemas, operation, operation.input)
+    const asked = (text: string) => readXmlText(`<Ask xmlns="urn:m">${text}</Ask>`)
+    expect(codec.decode(asked('abc'), '1.1')).toBe('abc')
+    expect(() => codec.decode(asked('abcd'), '1.1')).toThrow('3 is the most')
+    const shown = Buffer.from(publish(documents, 'http://gate/x', 'abstract.wsdl') ?? []).toString()
+    expect(shown).toContain('redefine schemaLocation="http://gate/x?xsd=common.xsd"')
   })
 
   test('that is missing a piece names it', async () => {

@@ -12,6 +12,7 @@ import {
   textOf,
 } from '../../../../adapters/xml/tree.ts'
 import { writeXml } from '../../../../adapters/xml/write.ts'
+import { cpuMs } from './support.ts'
 
 const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8')
 
@@ -144,12 +145,12 @@ test.each([
 ])(
   'a DOCTYPE is refused before parsing, in every charset (SOAP 1.1 §3, BP 1.1 R1008): %s',
   (_what, document) => {
-    const began = performance.now()
+    const began = cpuMs()
     const wide = Buffer.from(`\uFEFF${document}`, 'utf16le')
     for (const bytes of [utf8(document), utf8(`\uFEFF${document}`), wide, Buffer.from(wide).swap16()])
       expect(verdict(bytes, { processingInstructions: 'ignore' })).toContain('a DOCTYPE is not allowed')
     expect(verdict(utf8(document), { charset: 'gbk', processingInstructions: 'ignore' })).toContain('DOCTYPE')
-    expect(performance.now() - began).toBeLessThan(500)
+    expect(cpuMs() - began).toBeLessThan(500)
   },
 )
 

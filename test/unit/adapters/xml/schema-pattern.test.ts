@@ -2,6 +2,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compilePattern } from '../../../../adapters/xml/schema-pattern.ts'
+import { cpuMs } from './support.ts'
 
 const matches = (pattern: string, value: string): boolean | undefined =>
   compilePattern(pattern)?.matches(value)
@@ -53,11 +54,11 @@ test.each([
 })
 
 test('work is linear in the value where a backtracking engine takes for ever', () => {
-  const began = performance.now()
+  const began = cpuMs()
   const value = 'a'.repeat(20_000)
   for (const pattern of ['(a+)+b', '(a|a)*b', '(a*)*b', '(\\w+\\s?)+!', 'a{0,50}a{0,50}b'])
     expect(matches(pattern, value)).toBe(false)
-  expect(performance.now() - began).toBeLessThan(2000)
+  expect(cpuMs() - began).toBeLessThan(2000)
 })
 
 test('the example of a pattern matches it', () => {

@@ -4,6 +4,7 @@ import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { compileSchemas, derivesFrom, sample } from '../../../../adapters/xml/schema.ts'
 import type { ComplexType, ResolveSchema, SchemaDocument } from '../../../../adapters/xml/schema.ts'
 import {
+  cpuMs,
   declared,
   read,
   refusal,
@@ -229,7 +230,7 @@ test.each([
     '<xs:include schemaLocation="x.xsd"/>',
     'the included document "x.xsd" was not found',
   ],
-  ['a redefinition', '<xs:redefine schemaLocation="x.xsd"/>', 'xs:redefine is not supported'],
+  ['XSD 1.1', '<xs:override schemaLocation="x.xsd"/>', 'xs:override is XSD 1.1'],
   [
     'a simple type with complex content',
     '<xs:complexType name="T"><xs:complexContent><xs:extension base="xs:int"/></xs:complexContent></xs:complexType>',
@@ -263,13 +264,13 @@ test('groups that double at each of 40 steps are refused, not expanded', () => {
       `<xs:group name="G${i}"><xs:sequence><xs:group ref="t:G${i + 1}"/><xs:group ref="t:G${i + 1}"/></xs:sequence></xs:group>`,
   )
   const last = '<xs:group name="G40"><xs:sequence><xs:element name="a"/></xs:sequence></xs:group>'
-  const began = performance.now()
+  const began = cpuMs()
   expect(
     refusal(() =>
       declared('<xs:complexType><xs:group ref="t:G0"/></xs:complexType>', groups.join('') + last),
     ),
   ).toContain('it expands to more than 500000 parts')
-  expect(performance.now() - began).toBeLessThan(3000)
+  expect(cpuMs() - began).toBeLessThan(3000)
 })
 
 test('names that mean something to JavaScript are names', () => {

@@ -84,6 +84,12 @@ export function refusal(run: () => unknown): string {
   }
 }
 
+/** Processor time of this thread so far: what else the machine does is not in it. */
+export function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
 export function schemasOfWsdl(file: string): XmlSchemas {
   const root = readXml(readFileSync(join(fixtures, 'wsdl', file))).root
   const types = required(childElements(root).find((child) => child.local === 'types'))

@@ -5,6 +5,7 @@ import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
 import { attributeOf, childElements, element, resolveQName } from '../../../../adapters/xml/tree.ts'
 import type { XmlElement, XmlNode } from '../../../../adapters/xml/tree.ts'
 import { writeXml, writeXmlText } from '../../../../adapters/xml/write.ts'
+import { cpuMs } from './support.ts'
 
 /** What two documents must agree on: expanded names, values, text; not prefixes. */
 function essence(node: XmlElement): unknown {
@@ -231,7 +232,7 @@ test('a tree read with thousands of prefixes in thousands of scopes is refused, 
   const { root } = readXml(
     Buffer.from(`${open}${'<b xmlns:q="1"/><b xmlns:q="2"/>'.repeat(2000)}${'</a>'.repeat(50)}`),
   )
-  const began = performance.now()
+  const began = cpuMs()
   expect(() => writeXml(root)).toThrow('the xml declares too many prefixes in too many places')
-  expect(performance.now() - began).toBeLessThan(3000)
+  expect(cpuMs() - began).toBeLessThan(3000)
 })
