@@ -75,6 +75,7 @@ export function resolveBackends(
     }
     checkStandIns(operations, [...path, 'operations'], report)
     const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
+    checkQueues(operations, [...path, 'operations'], report)
     const named = withNamedChannel({ theirs, raw, path }, channels, context)
     if (named === undefined) return undefined
     const config = files.absolute({ ...named.theirs, ...(anyLeft && { operations: left }) })
@@ -199,6 +200,21 @@ function cacheOf({ fresh, revalidate = fresh, stale, staleAfterWrite }: CacheKey
 }
 
 /** An old answer never stands in for a write, and a name that is invalidated must be one that is kept. */
+/** What is read is not done later, and a queue that is none has no rules. */
+function checkQueues(
+  operations: Readonly<Record<string, BackendOperationConfig>>,
+  path: Path,
+  report: Report,
+): void {
+  for (const [name, { safe, onFailure, queueKey, onPoison }] of Object.entries(operations)) {
+    if (onFailure !== undefined && safe === true)
+      report.add([...path, name, 'onFailure'], 'only what is not safe is queued: a read has "cache"', 'key')
+    for (const [key, given] of Object.entries({ queueKey, onPoison }))
+      if (given !== undefined && onFailure === undefined)
+        report.add([...path, name, key], 'it needs "onFailure: queue" beside it', 'key')
+  }
+}
+
 function checkStandIns(
   operations: Readonly<Record<string, BackendOperationConfig>>,
   path: Path,

@@ -204,6 +204,10 @@ export interface BackendOperationConfig {
 }
 
 /** Ages: fresh ≤ revalidate ≤ stale. */
+  readonly onFailure?: 'queue'
+  /** JSONata over the parameters. */
+  readonly queueKey?: string
+  readonly onPoison?: 'halt' | 'skip'
 export interface CacheConfig {
   readonly freshMs: number
   readonly revalidateMs: number

@@ -413,6 +413,8 @@ export interface Accepted {
   /** The same externalId again: the same answer again, nothing delivered twice. */
   readonly duplicate: boolean
   readonly reply?: Reply
+  /** A request that is done later, because its business system is down: where what became of it can be asked for. */
+  readonly status?: string
 }
 
 export interface LogPage {

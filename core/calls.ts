@@ -17,6 +17,7 @@ import type { Asked, Fallback } from './guard/fallback.ts'
 import { withRetry } from './guard/retry.ts'
 import type { RetryOptions } from './guard/retry.ts'
 import { provesNothingDone } from './settling.ts'
+import type { WriteQueue } from './writes.ts'
 
 /** Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it. */
 export type Protect = <T>(
@@ -40,6 +41,8 @@ export interface OperationInUse extends Operation {
   readonly retry?: Pick<RetryOptions, 'policy' | 'budget' | 'onRetry'>
   /** What stands in for the call (DESIGN §7). Absent: nothing. */
   readonly standIn?: StandIn
+  /** What may be done later is queued while the system is down. Absent: it is not. */
+  readonly queue?: WriteQueue
   /** After a call that may have changed something: what the cache knows of these operations is no longer good. Never rejects. */
   readonly invalidate?: () => Promise<void>
 }

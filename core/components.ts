@@ -38,6 +38,7 @@ import type {
   OperationSettings,
 } from './settings.ts'
 
+import { queueOf } from './writes.ts'
 export type Role = 'channel' | 'backend' | 'agent'
 
 /** Everything a component gets from the gateway. */
@@ -194,6 +195,7 @@ export function createBackend(
       ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
       protect: protection({ breaker, bulkhead }, `backend "${settings.id}", operation "${name}"`, {
+      ...(safe ? {} : queueOf(said)),
         target: 'backend',
         name: settings.id,
         operation: ownName(instance.operations, settings.operations, name),

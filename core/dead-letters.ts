@@ -5,7 +5,7 @@ import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { PRIORITIES } from './lanes.ts'
 import { checkContent } from './normalise.ts'
-import type { DeadRow, Raw, Store, Unnumbered } from './store/store.ts'
+import type { DeadRow, Fence, Raw, Settle, Store, Unnumbered, WorkRow } from './store/store.ts'
 
 /** Which of them; no member: all. */
 export interface DeadFilter {
@@ -26,6 +26,8 @@ export interface DeadSummary {
   readonly work: DeadRow['kind']
   readonly code: string
   readonly error: string
+  /** A queued write that stops those behind it. */
+  readonly halts: boolean
   readonly attempts: number
   readonly kind: Message['kind']
   readonly type: string
@@ -80,6 +82,10 @@ export interface DeadLettersOptions {
   readonly dedupeMs: number
   readonly laneLimit: { readonly platform: number }
   readonly poke: (home: string) => void
+  /** Throws `STORE_UNAVAILABLE` while another instance holds the partition. */
+  readonly fence: (home: string) => Fence
+  /** Where a message stands in line that is delivered again. Throws `NO_ROUTE`. */
+  readonly laneOf: (message: Message, home: string) => Promise<string>
   readonly onEnded: (how: 'replayed' | 'dropped') => void
 }
 
@@ -116,6 +122,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
    * dedupe key. Throws `NOT_FOUND`, `DECODE_FAILED`, `EXPIRED`, `OVERLOADED`.
    */
   async function replay(row: DeadRow, edit: DeadEdit | undefined): Promise<Replayed> {
+    if (row.halts === true && edit === undefined) return letGo(row)
     const message = anew(row, edit, now())
     // The bytes are those of the message as it came: of an edited one they would not be.
     const raw = edit === undefined ? row.raw : undefined
@@ -126,6 +133,16 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
     const told = { id: row.id, as, conversation: message.conversation, sequence }
     log.info('a dead letter was replayed', { ...told, edited: edit !== undefined })
     return told
+  }
+
+  /** What halts its queue is made again where it stands, under its own key: those behind it follow. */
+  async function letGo(row: DeadRow): Promise<Replayed> {
+    const { id, home, message } = row
+    await settle(row, { outcome: 'retry', delayMs: 0 })
+    poke(home)
+    onEnded('replayed')
+    log.info('a halted write was let go', { id })
+    return { id, as: id, conversation: message.conversation, sequence: message.sequence }
   }
 
   async function append(
@@ -145,7 +162,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
         ttlMs: options.dedupeMs,
       },
       work: {
-        lane: laneOf(message),
+        lane: await laneOf(message, row.home),
         priority: PRIORITIES[message.priority ?? 'normal'],
         limit: options.laneLimit.platform,
       },
@@ -172,17 +189,48 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
 
   /** An operator's settle (SEMANTICS, the store's table): what was unknown becomes known by it. */
   async function end(row: DeadRow, reason: string): Promise<void> {
-    await store.settle({
-      home: row.home,
-      kind: row.kind,
-      id: row.id,
-      attempt: 0,
+    await settle(row, {
       outcome: 'failed',
       failure: { code: row.failure.code, message: `${row.failure.message} (${reason})` },
+    })
+    if (row.halts === true) poke(row.home)
+  }
+
+  async function settle(
+    { home, kind, id, halts }: DeadRow,
+    what: Pick<Settle, 'outcome' | 'failure' | 'delayMs'>,
+  ): Promise<void> {
+    const head = halts === true ? await headOf(id) : undefined
+    await store.settle({
+      home,
+      kind,
+      id,
+      attempt: head?.attempt ?? 0,
+      ...(head !== undefined && { fence: options.fence(home) }),
       replies: [],
       inbox: false,
       pushes: [],
+      ...what,
     })
+  }
+
+  async function headOf(id: string): Promise<WorkRow | undefined> {
+    for (const row of await store.find({ by: 'id', id }))
+      if (row.row === 'work' && row.kind === 'message' && row.id === id) return row
+    return undefined
+  }
+
+  /** What goes out stands in the order of its pushes, all else where it would stand if it came in now. */
+  async function laneOf(message: Unnumbered, home: string): Promise<string> {
+    const { id, direction, channel, conversation } = message
+    if (direction === 'outbound') return `push:${channel}:${conversation}`
+    try {
+      return await options.laneOf({ ...message, sequence: 0 }, home)
+    } catch (error) {
+      // No route takes it now either: it finds that out by itself, and is a dead letter again.
+      log.debug('a replay has no place in line', { id, error })
+      return `request:${id}`
+    }
   }
 
   return {
@@ -245,7 +293,7 @@ function isMeant({ failure, message }: DeadRow, { code, kind, type, channel }: D
   )
 }
 
-function summaryOf({ id, at, kind: work, failure, attempts, message }: DeadRow): DeadSummary {
+function summaryOf({ id, at, kind: work, failure, attempts, message, halts }: DeadRow): DeadSummary {
   const { kind, type, channel, sender, conversation } = message
   return {
     id,
@@ -253,6 +301,7 @@ function summaryOf({ id, at, kind: work, failure, attempts, message }: DeadRow):
     work,
     code: failure.code,
     error: failure.message,
+    halts: halts === true,
     attempts: attempts.length,
     kind,
     type,
@@ -303,10 +352,4 @@ function edited(message: Unnumbered, edit: DeadEdit = {}): Unnumbered {
     ...(metadata !== undefined && metadata !== null && { metadata }),
     ...(expiresAt !== undefined && expiresAt !== null && { expiresAt }),
   }
-}
-
-/** Where it stands in line: what goes out in the order of its pushes, a request on its own, all else in its conversation. */
-function laneOf({ id, kind, direction, channel, conversation }: Unnumbered): string {
-  if (direction === 'outbound') return `push:${channel}:${conversation}`
-  return kind === 'request' ? `request:${id}` : conversation
 }

@@ -8,6 +8,9 @@ import { classify } from './guard/verdict.ts'
 import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
+import type { Ended } from './waiters.ts'
+import { failedWrite, isQueuedWrite, poisonedWrite } from './writes.ts'
+import type { WriteQueue } from './writes.ts'
 
 export interface Verdict {
   readonly outcome: Outcome | 'retry'
@@ -25,6 +28,8 @@ export interface Verdict {
   readonly promised?: { readonly ownerEpoch: number; readonly withinMs: number }
   /** Nobody was asked: it is no attempt and leaves no trace. */
   readonly idle?: boolean
+  /** What those who wait for it learn although it has not ended: it is queued, or waits for an operator. */
+  readonly told?: Ended
 }
 
 export interface DeliverContext {
@@ -37,6 +42,8 @@ export interface DeliverContext {
   readonly holdMs: number
   /** What an event does for its customer (DESIGN §8 Events). */
   readonly effects: Effects
+  /** Whether somebody waits for the outcome in this process. */
+  readonly isAwaited: (id: string) => boolean
 }
 
 const RETRY_FIRST_MS = 500
@@ -53,8 +60,8 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
     if (route === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes this ${message.kind} of type "${message.type}"`)
     target = describe(route)
-    if (work.poison) return poisoned(work, target)
     if (route.target.kind === 'backend') return await toBackend(step, route)
+    if (work.poison) return poisoned(work, target)
     if (route.target.kind === 'agent') return await toAgent(step, route)
     return await notify(step, route)
   } catch (error) {
@@ -191,9 +198,12 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
     throw new GatewayError('NO_ROUTE', `backend "${backend.id}" has no operation "${name}"`)
   const target = `backend ${backend.id}.${name}`
   const repeatable = operation.safe || operation.idempotent === true
+  const queue = isQueuedWrite(work) ? operation.queue : undefined
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again.
-  if (work.orphan && !repeatable) return unknown(target)
+  if (work.orphan && !repeatable) return unknown(target, undefined, queue)
+  if (work.poison) return poisoned(work, target, queue)
   const params = await route.params(message)
+  const timeoutMs = Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)
   try {
     const reply = await callBackend(backend, operation, {
       operation: name,
@@ -203,11 +213,19 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
       attempt: work.attempt,
       caller: work.home,
       retries: false,
-      ms: step.ms(Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)),
+      ms: queue === undefined ? step.ms(timeoutMs) : timeoutMs,
     })
     return { outcome: 'answered', target, reply, by: backend.id }
   } catch (error) {
     const failure = GatewayError.from(error)
+    if (queue !== undefined) {
+      const mayPass = failure.retry && !isForGood(failure)
+      const pauseMs = retryDelay(work.attempts.length + 1)
+      const isAwaited = context.isAwaited(message.id)
+      const write = { work, queue, target, repeatable, isAwaited, mayPass, pauseMs }
+      const isUnknown = !repeatable && !provesNothingDone(failure)
+      return failedWrite({ ...write, failure: isUnknown ? outcomeError(target, failure) : failure })
+    }
     return repeatable || provesNothingDone(failure) ? step.failed(target, failure) : unknown(target, failure)
   }
 }
@@ -233,17 +251,23 @@ async function notify(step: Step, route: Route): Promise<Verdict> {
 }
 
 // SEMANTICS 16: begun too often without an end; what it does to us it would do again.
-export function poisoned(work: Work, target: string): Verdict {
+export function poisoned(work: Work, target: string, queue?: WriteQueue): Verdict {
   const failure = new GatewayError(
     'AGENT_FAILED',
     `begun ${work.attempt - 1} times, and the gateway did not live to its end`,
   )
+  if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'failed')
   return { outcome: 'failed', target, failure, dead: true }
 }
 
-function unknown(target: string, cause?: GatewayError): Verdict {
-  const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(target), { cause })
+function unknown(target: string, cause?: GatewayError, queue?: WriteQueue): Verdict {
+  const failure = outcomeError(target, cause)
+  if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'unknown')
   return { outcome: 'unknown', target, failure, dead: true }
+}
+
+function outcomeError(target: string, cause: GatewayError | undefined): GatewayError {
+  return new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(target), { cause })
 }
 
 function missing(role: 'agent' | 'backend', id: string): GatewayError {

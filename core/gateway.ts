@@ -35,6 +35,7 @@ import { createScope } from './scope.ts'
 import type { GenerationSettings } from './settings.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
+import { createWrites, STATUS_PATH } from './writes.ts'
 import { traceOf } from './trace.ts'
 
 export interface GatewaySettings extends GenerationSettings {
@@ -111,6 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
     now: Date.now,
+  const writes = createWrites({ store, secret, origin: () => origin })
     origin: () => origin,
     components: current,
     resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
@@ -120,6 +122,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     store,
     log: log.child('pipeline'),
     telemetry,
+    statusUrl: (id) => writes.statusUrl(id),
     now: Date.now,
     instance,
     pin,
@@ -142,6 +145,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const deadLetters = {
     ...createDeadLetters({
       store,
+      fence: (home) => pipeline.lanes.ownFence(home),
+      laneOf: (message, home) => pipeline.laneOf(message, home),
       log: log.child('dead'),
       now: Date.now,
       dedupeMs: settings.store.dedupeMs,
@@ -209,6 +214,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const sockets: SocketMount[] = [...of.channels.values()].flatMap((channel) =>
       channel.sockets.map((socket) => ({
         ...socket,
+      {
+        path: STATUS_PATH,
+        channel: 'core',
+        access: 'handler',
+        handler: (request) => writes.handle(request),
+      },
         channel: channel.id,
         ...(channel.access !== undefined && { access: channel.access }),
       })),

@@ -12,6 +12,8 @@ export interface Taken {
   readonly home: string
   readonly accepted: Accepted
   readonly ended?: Promise<Ended | undefined> | Ended
+  /** Its work began with the accept. */
+  readonly isBegun?: boolean
   /** The reply is on its way by push. */
   readonly pushed?: boolean
 }

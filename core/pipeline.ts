@@ -3,9 +3,10 @@ import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
 import { deliver } from './deliver.ts'
-import type { Verdict } from './deliver.ts'
+import type { DeliverContext, Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
-import type { Effects } from './effects.ts'
+import { giveBack } from './give-back.ts'
+import type { Offered } from './give-back.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
 import { createJoining } from './joining.ts'
@@ -21,13 +22,14 @@ import type { ReturnRight } from './return-right.ts'
 import { createReconcile, isInDoubt } from './reconcile.ts'
 import type { Reconcile } from './reconcile.ts'
 import type { Router } from './router.ts'
-import { errorOf, settleDurably, settleOf } from './settling.ts'
+import { settleDurably, settleOf } from './settling.ts'
 import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
 import { recordTrace } from './tracing.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
+import { writeClaim } from './writes.ts'
 
 /** What an attempt works with, from route to settle. */
 export interface InForce {
@@ -50,6 +52,8 @@ export interface PipelineOptions {
   readonly isChannel: (name: string) => boolean
   /** Where a later answer to this message is accepted. */
   readonly callback: (message: Message, ownerEpoch: number) => Conversation['callback']
+  /** Where a queued write's status is asked for. */
+  readonly statusUrl: (id: string) => string
   readonly dedupeMs: number
   /** Waiting work a lane takes from callers who can be refused; from the others (channels with `send`). */
   readonly laneLimit: { readonly refusable: number; readonly platform: number }
@@ -72,7 +76,7 @@ export class Pipeline {
   readonly returnRight: ReturnRight
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
-  readonly #effects: Effects
+  readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
   readonly #requests: Requests
   readonly #joining: Joining
   readonly #reconcile: Reconcile
@@ -92,7 +96,10 @@ export class Pipeline {
     const stopped = this.#stopped.signal
     const poke = (home: string): void => lanes.poke(home)
     this.returnRight = createReturnRight({ store, log, instance, poke })
-    this.#effects = createEffects({ ...options, poke })
+    this.#around = {
+      effects: createEffects({ ...options, poke }),
+      isAwaited: (id) => waiters.isAwaited(id),
+    }
     this.#joining = createJoining({ store, waiters })
     this.#requests = createRequests({
       ...options,
@@ -130,7 +137,8 @@ export class Pipeline {
       throw failure
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
-    return this.#return(origin, taken)
+    // 9 return: the reply to the caller who waited, if the right to give it can still be had
+    return giveBack(taken, { origin, ...this.#options, returnRight: this.returnRight })
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
@@ -148,8 +156,19 @@ export class Pipeline {
     const answered = await this.#requests.answer(normalised, { pinned: pin(), signal: options.signal })
     if (answered.status === 'answered') return { home: normalised.home, accepted: answered.accepted }
     // A recorded request goes the way of a message, and its caller waits for it.
-    const { lane, waitMs } = answered
-    return { ...(await this.#store(origin, normalised, { ...options, waitMs, lane })), mustAnswer: true }
+    const { lane, waitMs, isWrite } = answered
+    const given = isWrite
+      ? { ...normalised, dedupe: normalised.dedupe ?? writeClaim(normalised, dedupeMs) }
+      : normalised
+    const stored = await this.#store(origin, given, { ...options, waitMs, lane })
+    return isWrite ? { ...stored, isWrite } : { ...stored, mustAnswer: true }
+  }
+
+  /** Where a message that is stored again stands in line. */
+  async laneOf(message: Message, home: string): Promise<string> {
+    if (message.kind !== 'request') return message.conversation
+    using pinned = this.#options.pin()
+    return this.#requests.laneOf(message, home, pinned)
   }
 
   // 4 accept: one store transaction, durable when it resolves
@@ -175,6 +194,7 @@ export class Pipeline {
     return {
       home,
       accepted,
+      isBegun: result.attempt !== undefined,
       ...(waiter !== undefined && { ended: this.#joining.awaited(message.id, waiter) }),
     }
   }
@@ -233,6 +253,7 @@ export class Pipeline {
       const ended = await this.#settle(work, verdict, step)
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
       const isPromised = ended?.outcome === 'taken' && verdict.promised !== undefined
+      if (verdict.told !== undefined) this.#tell(work, verdict.told)
       if (ended !== undefined && work.kind !== 'push' && !isPromised)
         this.waiters.resolve(work.message.id, ended)
       this.#record(work, verdict, { ended, durationMs })
@@ -270,7 +291,7 @@ export class Pipeline {
         return callback(message, ownerEpoch)
       },
     })
-    const context = { router, components, conversation, now, holdMs, attempts, effects: this.#effects }
+    const context = { router, components, conversation, now, holdMs, attempts, ...this.#around }
     switch (work.kind) {
       case 'push':
         return sendPush(work, components, { now, store, log, telemetry, holdMs })
@@ -331,24 +352,10 @@ export class Pipeline {
     else if (verdict.idle !== true) log.info(line, fields)
   }
 
-  // 9 return: the reply to the caller who waited, if the right to give it can still be had
-  async #return(origin: Origin, taken: Offered): Promise<Accepted> {
-    const ended = await taken.ended
-    if (ended === undefined) {
-      if (taken.mustAnswer === true)
-        throw new GatewayError(
-          'DEADLINE_EXCEEDED',
-          'the answer did not come in time; the same id finds it later',
-        )
-      return taken.accepted
-    }
-    const error = errorOf(ended)
-    if (error !== undefined) throw error
-    if (ended.reply === undefined || taken.pushed === true) return taken.accepted
-    // A duplicate may have come by another channel than the one that owes the push.
-    const mayBePushed = origin.pushes || taken.accepted.duplicate
-    if (mayBePushed && !(await this.returnRight.take(taken.home, taken.accepted.id))) return taken.accepted
-    return { ...taken.accepted, reply: ended.reply }
+  /** It has not ended: a write is queued, or stops its queue until an operator decides (SEMANTICS 3, 19). */
+  #tell({ message }: Work, told: Ended): void {
+    if (told.outcome !== 'taken') this.#options.telemetry.write('halted', message.channel)
+    this.waiters.resolve(message.id, told)
   }
 
   /**
@@ -372,11 +379,6 @@ export class Pipeline {
 interface StoreOptions extends AcceptOptions {
   readonly lane?: string | undefined
   readonly device?: Accept['device']
-}
-
-interface Offered extends Taken {
-  /** No reply in time is an error: the caller of a request has no use for an id. */
-  readonly mustAnswer?: boolean
 }
 
 interface StepContext {

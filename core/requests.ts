@@ -13,6 +13,7 @@ import type { InForce, Pinned, PipelineOptions } from './pipeline.ts'
 import type { Route } from './router.ts'
 import type { Work } from './store/store.ts'
 import type { Waiters } from './waiters.ts'
+import { writeLane } from './writes.ts'
 
 export interface RequestsOptions extends PipelineOptions {
   readonly lanes: Lanes
@@ -24,7 +25,13 @@ export interface RequestsOptions extends PipelineOptions {
 export type RequestResult =
   | { readonly status: 'answered'; readonly accepted: Accepted }
   /** Its route says `record: true`: it is stored and does its work in a lane. */
-  | { readonly status: 'record'; readonly lane: string; readonly waitMs: number }
+  | {
+      readonly status: 'record'
+      readonly lane: string
+      readonly waitMs: number
+      /** It is queued where its system is down. */
+      readonly isWrite: boolean
+    }
 
 export interface Requests {
   /** Disposes `pinned` when the call has ended, which may be after the caller has gone. Throws `GatewayError`. */
@@ -32,11 +39,20 @@ export interface Requests {
     normalised: Normalised,
     held: { readonly pinned: Pinned; readonly signal: AbortSignal | undefined },
   ): Promise<RequestResult>
+  /** Where a recorded request stands in line. Throws `NO_ROUTE`. */
+  laneOf(message: Message, home: string, pinned: InForce): Promise<string>
   /** A claimed call whose owner is gone. Never rejects. */
   recover(work: Work, pinned: InForce): Promise<Verdict>
   isRunning(id: string): boolean
   /** Resolves when no claimed call is in flight. */
   ended(): Promise<void>
+}
+
+interface Prepared {
+  readonly call: Call
+  readonly route: Route
+  /** Of a write that may be queued. */
+  readonly lane?: (home: string) => Promise<string>
 }
 
 export function createRequests(options: RequestsOptions): Requests {
@@ -73,11 +89,7 @@ export function createRequests(options: RequestsOptions): Requests {
     }
   }
 
-  async function prepare(
-    message: Message,
-    caller: string,
-    pinned: InForce,
-  ): Promise<{ call: Call; route: Route }> {
+  async function prepare(message: Message, caller: string, pinned: InForce): Promise<Prepared> {
     const route = await pinned.router.route(message)
     if (route === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes a request of the operation "${message.type}"`)
@@ -88,7 +100,16 @@ export function createRequests(options: RequestsOptions): Requests {
     if (backend === undefined || operation === undefined)
       throw new GatewayError('NO_ROUTE', `backend "${route.target.backend}" has no operation "${name}"`)
     const params = await route.params(message)
-    return { call: backendCall({ message, route, backend, operation, name, params, caller }), route }
+    const call = backendCall({ message, route, backend, operation, name, params, caller })
+    const { queue } = operation
+    if (queue === undefined) return { call, route }
+    return { call, route, lane: (home) => writeLane(queue, { backend: backend.id, params, message, home }) }
+  }
+
+  async function laneOf({ route, lane }: Prepared, message: Message, home: string): Promise<string> {
+    if (lane !== undefined) return lane(home)
+    const order = await route.order(message)
+    return order === undefined ? `request:${message.id}` : `ordered:${route.number}:${order}`
   }
 
   function agentCall(message: Message, route: Route, { components }: InForce): Call {
@@ -126,11 +147,12 @@ export function createRequests(options: RequestsOptions): Requests {
       const { id, conversation } = message
       if (isExpired(message.expiresAt, options.now()))
         throw new GatewayError('EXPIRED', `the request expired at ${message.expiresAt}, before it was begun`)
-      const { call, route } = await prepare(message, normalised.caller, held)
-      if (route.record) {
-        const order = await route.order(message)
-        const lane = order === undefined ? `request:${id}` : `ordered:${route.number}:${order}`
-        return { status: 'record', lane, waitMs: call.ms }
+      const prepared = await prepare(message, normalised.caller, held)
+      const { call, route } = prepared
+      const isWrite = prepared.lane !== undefined
+      if (route.record || isWrite) {
+        const lane = await laneOf(prepared, message, normalised.home)
+        return { status: 'record', lane, waitMs: call.ms, isWrite }
       }
       const isClaimed = normalised.dedupe !== undefined || !call.safe
       const { reply, first } = isClaimed
@@ -140,6 +162,7 @@ export function createRequests(options: RequestsOptions): Requests {
       return { status: 'answered', accepted }
     },
 
+    laneOf: async (message, home, pinned) => laneOf(await prepare(message, home, pinned), message, home),
     recover: (work, pinned) =>
       claims.recover(work, async () => (await prepare(work.message, work.home, pinned)).call),
     isRunning: (id) => claims.isRunning(id),

@@ -65,6 +65,10 @@ export interface OperationSettings {
   readonly invalidates?: readonly string[]
 }
 
+  readonly onFailure?: 'queue'
+  /** JSONata over the parameters; `$message` is the message. */
+  readonly queueKey?: string
+  readonly onPoison?: 'halt' | 'skip'
 export interface BackendSettings extends ComponentSettings, CallSettings {
   /** Absent: nothing is tried again within a call. */
   readonly retry?: RetryPolicy

@@ -25,4 +25,6 @@ export interface Telemetry {
   settled(settled: Settled): void
   called(called: Called): void
   inDoubt(channel: string): void
+  /** A caller was told that his write is queued; a queue was stopped until an operator decides. */
+  write(how: 'queued' | 'halted', channel: string): void
 }

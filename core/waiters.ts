@@ -48,6 +48,10 @@ export class Waiters {
     return { ended, cancel: () => finish(undefined) }
   }
 
+  isAwaited(id: string): boolean {
+    return this.#byId.has(id)
+  }
+
   resolve(id: string, ended: Ended): void {
     const waiting = this.#byId.get(id)
     if (waiting !== undefined) for (const finish of waiting) finish(ended)

@@ -40,13 +40,18 @@ export async function acceptAndAnswer(
 
 /** 202 without, 200 with a reply. */
 export function acceptedResponse(
-  { id, conversation, sequence, duplicate, reply }: Accepted,
+  { id, conversation, sequence, duplicate, reply, status }: Accepted,
   more: Readonly<Record<string, string>> = {},
 ): HttpResponse {
   return {
     status: reply === undefined ? 202 : 200,
-    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...more },
-    body: JSON.stringify({ id, conversation, sequence, duplicate, reply }),
+    headers: {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(status !== undefined && { location: status }),
+      ...more,
+    },
+    body: JSON.stringify({ id, conversation, sequence, duplicate, reply, status }),
     ...(reply !== undefined && { carries: id }),
   }
 }

@@ -179,7 +179,17 @@ const accepted = {
   duplicate: z.boolean().meta({ description: 'It was here before; nothing was delivered twice.' }),
 }
 /** 202: stored, the answer is in the conversation's log when it comes. */
-export const acceptedAnswer = z.strictObject(accepted).register(published, { id: 'Accepted' })
+export const acceptedAnswer = z
+  .strictObject({
+    ...accepted,
+    status: z
+      .url()
+      .exactOptional()
+      .meta({
+        description: 'Of a write whose system is down: what became of it, for whoever has this address.',
+      }),
+  })
+  .register(published, { id: 'Accepted' })
 /** 200: stored, and here is the reply. */
 export const answeredAnswer = z.strictObject({ ...accepted, reply }).register(published, { id: 'Answered' })
 

@@ -109,7 +109,8 @@ export function faultResponse(
 }
 
 /** RFC 9111 §5.1 and RFC 9211: what HTTP says of a stale answer, beside the header block. */
-function staleness({ reply }: Accepted, now: number): Record<string, string> {
+function staleness({ reply, status }: Accepted, now: number): Record<string, string> {
+  if (status !== undefined) return { location: status } // stored for later
   if (reply?.stale !== true) return {}
   const age = reply.asOf === undefined ? NaN : Math.floor((now - Date.parse(reply.asOf)) / 1000)
   return {

@@ -66,7 +66,7 @@ function resultResponse(service: Service, call: AsmxCall, outcome: Outcome): Htt
     headers: {
       'content-type': `text/xml; charset=${charsetLabel(charset)}`,
       ...cacheControl,
-      ...freshness(accepted.reply, service.scope.now()),
+      ...freshness(accepted, service.scope.now()),
     },
     body: writeXml(marked(root, accepted.reply), {
       charset,

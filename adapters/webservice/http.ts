@@ -1,6 +1,6 @@
 // What HTTP says of a body, and in which charset its sender wants to be answered.
 import { isAscii, isUtf8 } from 'node:buffer'
-import type { HttpRequest, Reply } from 'dragoman'
+import type { Accepted, HttpRequest } from 'dragoman'
 import { GatewayError } from 'dragoman'
 import { canonicalCharset } from '../xml/charset.ts'
 
@@ -69,8 +69,15 @@ export function idempotencyKey({ headers }: HttpRequest): string | undefined {
   )
 }
 
-/** `Age` and `Cache-Status` of an answer that did not come from the business system just now (RFC 9111 §5.1, RFC 9211). */
-export function freshness(reply: Reply | undefined, now: number): Readonly<Record<string, string>> {
+/**
+ * `Age` and `Cache-Status` of an answer that did not come from the business system just now (RFC 9111 §5.1, RFC 9211); `Location` where
+ * a request was stored for later.
+ */
+export function freshness(
+  { reply, status }: Pick<Accepted, 'reply' | 'status'>,
+  now: number,
+): Readonly<Record<string, string>> {
+  if (status !== undefined) return { location: status }
   if (reply === undefined || (reply.stale !== true && reply.origin !== 'cache')) return {}
   const age = reply.asOf === undefined ? Number.NaN : Math.floor((now - Date.parse(reply.asOf)) / 1000)
   return {

@@ -50,7 +50,7 @@ export async function answerPox(service: Service, call: PoxCall): Promise<HttpRe
   return {
     ...document(answer, style, {
       status: outcome.isPending ? 202 : 200,
-      headers: freshness(accepted.reply, service.scope.now()),
+      headers: freshness(accepted, service.scope.now()),
     }),
     ...(accepted.reply !== undefined && { carries: accepted.id }),
   }

@@ -53,7 +53,7 @@ export async function answerXmlRpc(service: Service, call: XmlRpcCall): Promise<
     const accepted = result.outcome?.accepted
     return document('value' in result ? responseElement(result.value) : faultElement(result.fault), {
       charset,
-      headers: freshness(accepted?.reply, service.scope.now()),
+      headers: freshness(accepted ?? {}, service.scope.now()),
       ...(accepted?.reply !== undefined && { carries: accepted.id }),
     })
   } catch (error) {

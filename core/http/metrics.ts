@@ -70,6 +70,11 @@ export function createMetrics(log: Log): GatewayMetrics {
   const calls = counter('calls_total', 'Calls of backends and agents', ['backend', 'operation', 'result'])
   const duplicates = counter('duplicates_total', 'Messages that had been taken before', [])
   const inDoubt = counter('in_doubt_total', 'Pushes whose result is not known', [])
+  const writes = counter(
+    'queued_writes_total',
+    'Writes queued while their system is down, and queues halted',
+    ['channel', 'how'],
+  )
   const refused = counter('refused_total', 'Requests and connections refused at the edge', ['reason'])
   const staleAnswers = counter('stale_answers_total', 'Answers that were the last good ones', [
     'backend',
@@ -121,6 +126,7 @@ export function createMetrics(log: Log): GatewayMetrics {
     inDoubt: () => {
       doubt.value += 1
     },
+    write: (how, channel) => writes.add(1, channel, how),
   }
 
   async function text(): Promise<string> {

@@ -82,3 +82,34 @@ test('limits: by name, about a channel that there is', async () => {
     2,
   )
 })
+
+test('a queue: what is not safe, its key, what a poison write does', async () => {
+  const config = await load(`
+backends:
+  a: { adapter: rest, url: 'http://127.0.0.1:1', operations: { A: { onFailure: queue, queueKey: order.no, onPoison: skip } } }
+`)
+  expect(config.backends['a']?.operations).toEqual({
+    A: { onFailure: 'queue', queueKey: 'order.no', onPoison: 'skip' },
+  })
+  const problems = await problemsOf(`
+backends:
+  a:
+    adapter: rest
+    url: 'http://127.0.0.1:1'
+    operations:
+      A: { safe: true, onFailure: queue }
+      B: { queueKey: orderNo, onPoison: halt }
+      C: { onFailure: stack }
+      D: { onFailure: queue, queueKey: 'order.' }
+`)
+  expect(problems).toHaveLength(5)
+  expect(problems.join('\n')).toMatch(
+    /7:\d+: backends\.a\.operations\.A\.onFailure: only what is not safe is queued/u,
+  )
+  expect(problems.join('\n')).toMatch(
+    /8:\d+: backends\.a\.operations\.B\.queueKey: it needs "onFailure: queue"/u,
+  )
+  expect(problems.join('\n')).toMatch(
+    /8:\d+: backends\.a\.operations\.B\.onPoison: it needs "onFailure: queue"/u,
+  )
+})
