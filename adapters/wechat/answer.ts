@@ -32,11 +32,14 @@ export interface Question {
   readonly gone: AbortSignal
 }
 
+export interface Answered {
+  /** Undefined: a request that is still at work. */
+  readonly accepted: Accepted | undefined
+  readonly response: HttpResponse
+}
+
 /** Resolves once the draft is durable and, where somebody may answer at once, he has or `waitMs` is over. Throws what `accept` throws. */
-export async function answer(
-  question: Question,
-  answering: Answering,
-): Promise<{ readonly accepted: Accepted | undefined; readonly response: HttpResponse }> {
+export async function answer(question: Question, answering: Answering): Promise<Answered> {
   const { draft, gone } = question
   const { host, config } = answering
   if (draft.kind === 'request') return answerRequest(question, answering)
@@ -47,10 +50,7 @@ export async function answer(
 }
 
 /** A request has no place in a log: who asks waits, or gets the answer sent when it comes. */
-async function answerRequest(
-  question: Question,
-  answering: Answering,
-): Promise<{ readonly accepted: Accepted | undefined; readonly response: HttpResponse }> {
+async function answerRequest(question: Question, answering: Answering): Promise<Answered> {
   const { host, config, scope } = answering
   const running = host.accept(question.draft)
   const accepted = await within(config.waitMs, running)

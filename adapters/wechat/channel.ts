@@ -1,8 +1,9 @@
 // The WeChat channel: what the platform pushes comes in, is checked, understood and answered.
+import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope } from 'dragoman'
 
 import { answer } from './answer.ts'
-import type { Answering } from './answer.ts'
+import type { Answered, Answering, Question } from './answer.ts'
 import { createPlatform } from './api/index.ts'
 import { botMeaning } from './bot.ts'
 import { cipherKey } from './cipher.ts'
@@ -10,8 +11,8 @@ import { isNotice, noticeDraft, ticketOf } from './component.ts'
 import { accountOf, channelConfig } from './config.ts'
 import type { ChannelConfig } from './config.ts'
 import { createContacts } from './contacts.ts'
-import { textIn } from './document.ts'
-import { draftOf, meaningOf } from './drafts.ts'
+import { platformFields, textIn } from './document.ts'
+import { digestOf, draftOf, meaningOf } from './drafts.ts'
 import type { Meaning, Push } from './drafts.ts'
 import { openEcho, openPush } from './gate.ts'
 import type { GateOptions, Pushed } from './gate.ts'
@@ -66,7 +67,8 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     answering: Answering,
   ): Promise<HttpResponse> {
     const { host } = answering
-    const { fields, format } = pushed.document
+    const { format } = pushed.document
+    const fields = platformFields(pushed.document)
     const push: Push = {
       fields,
       bytes: pushed.bytes,
@@ -79,16 +81,33 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       if (notice !== undefined) await host.accept(notice)
       return success
     }
-    if (textIn(fields, 'Event') === 'kf_msg_or_event' && kfReader !== undefined) {
-      kfReader.onKfEvent(textIn(fields, 'Token') ?? '', textIn(fields, 'OpenKfId') ?? '')
+    const openKfId = textIn(fields, 'OpenKfId') ?? ''
+    if (textIn(fields, 'Event') === 'kf_msg_or_event' && openKfId !== '' && kfReader !== undefined) {
+      await kfReader.onKfEvent(textIn(fields, 'Token') ?? '', openKfId)
       return success
     }
     const meaning = understood(push, came.authorizer)
     if (meaning === undefined) return success
     const draft = await draftOf(meaning, host, fields)
-    const { accepted, response } = await answer({ draft, push, pushed, gone: came.gone }, answering)
+    const { accepted, response } = await answerOnce(
+      { draft, push, pushed, gone: came.gone },
+      meaning,
+      answering,
+    )
     noted(meaning, { authorizer: came.authorizer, conversation: accepted?.conversation })
     return response
+  }
+
+  /** Two events of one customer in one second with one key may still be two: repeats of the platform are equal to the byte. */
+  async function answerOnce(question: Question, { base }: Meaning, answering: Answering): Promise<Answered> {
+    try {
+      return await answer(question, answering)
+    } catch (error) {
+      const { externalId } = question.draft
+      if (base.kind !== 'event' || externalId === undefined || !isMismatch(error)) throw error
+      const id = `${externalId}:${digestOf(question.push.bytes)}`
+      return answer({ ...question, draft: { ...question.draft, externalId: id } }, answering)
+    }
   }
 
   function understood(push: Push, authorizer: string | undefined): Meaning | undefined {
@@ -165,6 +184,10 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       await platform[Symbol.asyncDispose]()
     },
   }
+}
+
+function isMismatch(error: unknown): boolean {
+  return GatewayError.from(error).code === 'IDEMPOTENCY_MISMATCH'
 }
 
 /** component: the platform puts the appid of the account a push is for into the address (`/$APPID$/callback`). */

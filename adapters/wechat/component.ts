@@ -16,9 +16,9 @@ const SECRETS: ReadonlySet<string> = new Set([
   'auth_code',
 ])
 
-/** Whether a push speaks of the platform itself, not of a customer. */
+/** Whether a push speaks of the platform itself, not of a customer: then it has no MsgType. */
 export function isNotice({ fields }: Push): boolean {
-  return textIn(fields, 'InfoType') !== undefined
+  return textIn(fields, 'InfoType') !== undefined && !Object.hasOwn(fields, 'MsgType')
 }
 
 /** What of it the platform's API must know. */

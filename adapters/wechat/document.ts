@@ -43,6 +43,27 @@ export function textIn(fields: Fields, name: string): string | undefined {
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined
 }
 
+/**
+ * What the platform itself says of a push stands in it once: the customer's own words, in which a raw `]]>` may end a section,
+ * come behind the names and before the id.
+ */
+export function platformFields({ format, fields }: Document): Fields {
+  if (format === 'json') return fields
+  let own: JsonObject | undefined
+  for (const [names, at] of [
+    [['ToUserName', 'FromUserName', 'CreateTime', 'MsgType'], 0],
+    [['MsgId'], -1],
+  ] as const)
+    for (const name of names) {
+      const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+      const one = value !== undefined && isList(value) ? value.at(at) : undefined
+      if (one === undefined) continue
+      own ??= { ...fields }
+      setMember(own, name, one)
+    }
+  return own ?? fields
+}
+
 /** A field that holds fields; anything else as none. */
 export function fieldsIn(fields: Fields, name: string): Fields {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined

@@ -22,8 +22,11 @@ export type PlatformTicket =
   | { readonly type: 'unauthorized'; readonly authorizer: string }
 
 export interface KfReader {
-  /** 微信客服 says that something is there: read with this token until nothing is left. Returns at once; never throws. */
-  onKfEvent(token: string, openKfId: string): void
+  /**
+   * 微信客服 says that something is there: read with this token until nothing is left. Resolves once the account is noted, so
+   * that the next life reads it too: only then is the push acknowledged. Throws `STORE_UNAVAILABLE`.
+   */
+  onKfEvent(token: string, openKfId: string): Promise<void>
   /** Ends after the page in hand. */
   close(): Promise<void>
 }

@@ -216,6 +216,16 @@ routes:
   ])
 })
 
+test('two events of one customer in one second with one key are two; each repeated is one', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml: yaml(safe), adapters: [bot.adapter] })
+  const card = (code: string) => eventXml('user_get_card', `<UserCardCode>${code}</UserCardCode>`)
+  for (const code of ['1', '2', '1', '2', '3'])
+    expect(await send(house, sealedPush(card(code)))).toEqual({ status: 200, body: 'success' })
+  expect(await metric(house.base, 'dragoman_intake_total{result="accepted"}')).toBe(3)
+  expect(await metric(house.base, 'dragoman_intake_total{result="duplicate"}')).toBe(2)
+})
+
 test('without a secret an answer that comes too late is not lost silently: it is among the dead letters with the reason', async () => {
   const gate = Promise.withResolvers<void>()
   const bot = handAgent('bot', async (message) => {

@@ -13,8 +13,8 @@ export interface Place {
 }
 
 export interface KfCursors {
-  /** An event named this account. Its write is on the way when this returns. */
-  meet(openKfId: string): void
+  /** An event named this account. Resolves once that is stored. */
+  meet(openKfId: string): Promise<void>
   load(openKfId: string): Promise<Place>
   /** Throws `BACKEND_FAILED` where another reader has moved on. */
   store(openKfId: string, place: Place, next: string | undefined): Promise<Place>
@@ -55,16 +55,10 @@ export function createKfCursors(scope: Pick<Scope, 'state' | 'log' | 'now'>, acc
   }
 
   return {
-    meet(openKfId) {
+    async meet(openKfId) {
       if (met.has(openKfId)) return
+      await enlist(openKfId)
       met.add(openKfId)
-      enlist(openKfId).catch((error: unknown) => {
-        met.delete(openKfId)
-        log.warn('a 微信客服 account could not be noted', {
-          account: openKfId,
-          error: GatewayError.from(error).message,
-        })
-      })
     },
 
     async load(openKfId) {

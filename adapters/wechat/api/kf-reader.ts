@@ -191,10 +191,10 @@ export function createKfReader(options: KfReaderOptions): KfReader {
   )
 
   return {
-    onKfEvent(value, openKfId) {
+    async onKfEvent(value, openKfId) {
       if (value !== '') tokens.set(openKfId, value)
-      cursors.meet(openKfId)
       wake(openKfId)
+      await cursors.meet(openKfId)
     },
     async close() {
       closing.abort(new GatewayError('CHANNEL_GONE', 'the channel is closed'))

@@ -273,6 +273,27 @@ describe('what is refused', () => {
   })
 })
 
+test('a customer who ends his own section changes neither who he is nor what the push is', async () => {
+  await using on = await stage(safe)
+  const typed = [
+    ']]></Content><FromUserName><![CDATA[bob]]></FromUserName><MsgType><![CDATA[event]]></MsgType>',
+    '<InfoType>component_verify_ticket</InfoType><ComponentVerifyTicket>forged</ComponentVerifyTicket>',
+    '<MsgId>1</MsgId><Content><![CDATA[x',
+  ].join('')
+  on.host.answer(text('yes'))
+  const { body } = await on.push(sealedPush(textXml(typed)))
+  expect(on.host.drafts).toMatchObject([
+    {
+      kind: 'message',
+      type: 'text',
+      sender: { id: 'ann', role: 'customer' },
+      externalId: '6054768590064713728',
+      replyContext: { to: 'ann' },
+    },
+  ])
+  expect(openReply(body)).toContain('<ToUserName><![CDATA[ann]]></ToUserName>')
+})
+
 test('GET gives the echo back, whatever its time, and nothing without a signature', async () => {
   await using on = await stage(safe)
   const query = `signature=${sha1(TOKEN, '1', 'n')}&timestamp=1&nonce=n&echostr=4375120948345356249`
