@@ -74,8 +74,8 @@ export function resolveBackends(
       }
     }
     checkStandIns(operations, [...path, 'operations'], report)
-    const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
     checkQueues(operations, [...path, 'operations'], report)
+    const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
     const named = withNamedChannel({ theirs, raw, path }, channels, context)
     if (named === undefined) return undefined
     const config = files.absolute({ ...named.theirs, ...(anyLeft && { operations: left }) })
@@ -199,7 +199,6 @@ function cacheOf({ fresh, revalidate = fresh, stale, staleAfterWrite }: CacheKey
   return { freshMs: fresh, revalidateMs: revalidate, staleMs: stale, staleAfterWrite }
 }
 
-/** An old answer never stands in for a write, and a name that is invalidated must be one that is kept. */
 /** What is read is not done later, and a queue that is none has no rules. */
 function checkQueues(
   operations: Readonly<Record<string, BackendOperationConfig>>,
@@ -215,6 +214,7 @@ function checkQueues(
   }
 }
 
+/** An old answer never stands in for a write, and a name that is invalidated must be one that is kept. */
 function checkStandIns(
   operations: Readonly<Record<string, BackendOperationConfig>>,
   path: Path,

@@ -201,13 +201,13 @@ export interface BackendOperationConfig {
   readonly static?: Json
   /** Operations of this backend that have a `cache`; `*`: all of them. */
   readonly invalidates?: readonly string[]
-}
-
-/** Ages: fresh ≤ revalidate ≤ stale. */
   readonly onFailure?: 'queue'
   /** JSONata over the parameters. */
   readonly queueKey?: string
   readonly onPoison?: 'halt' | 'skip'
+}
+
+/** Ages: fresh ≤ revalidate ≤ stale. */
 export interface CacheConfig {
   readonly freshMs: number
   readonly revalidateMs: number

@@ -163,23 +163,6 @@ export const sections = {
     .record(z.string().regex(NAME, { error: 'a name has letters, digits, _ and -, at most 63' }), limit)
     .default({})
     .describe('How often somebody may call, by a name for it'),
-  onFailure: z
-    .literal('queue')
-    .describe(
-      'While the system is down, a write of which nothing was done is stored and made when it is back; only for operations that are not `safe`',
-    )
-    .exactOptional(),
-  queueKey: expression
-    .describe(
-      'Over its parameters: writes with the same value keep their order; without it, those of one customer',
-    )
-    .exactOptional(),
-  onPoison: z
-    .enum(['halt', 'skip'])
-    .describe(
-      'A write that cannot be made stops those behind it until an operator decides (`halt`, the default), or is given up',
-    )
-    .exactOptional(),
 } as const
 
 // ─── Components: the core's own keys; the rest is the adapter's ──────────────────────────────────────────────────────
@@ -338,6 +321,23 @@ export const backendOperation = z.strictObject({
     .array(text)
     .min(1)
     .describe('Operations with `cache` whose answers this one makes untrue; `*`: all')
+    .exactOptional(),
+  onFailure: z
+    .literal('queue')
+    .describe(
+      'While the system is down, a write of which nothing was done is stored and made when it is back; only for operations that are not `safe`',
+    )
+    .exactOptional(),
+  queueKey: expression
+    .describe(
+      'Over its parameters: writes with the same value keep their order; without it, those of one customer',
+    )
+    .exactOptional(),
+  onPoison: z
+    .enum(['halt', 'skip'])
+    .describe(
+      'A write that cannot be made stops those behind it until an operator decides (`halt`, the default), or is given up',
+    )
     .exactOptional(),
 })
 

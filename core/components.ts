@@ -37,8 +37,8 @@ import type {
   ComponentSettings,
   OperationSettings,
 } from './settings.ts'
-
 import { queueOf } from './writes.ts'
+
 export type Role = 'channel' | 'backend' | 'agent'
 
 /** Everything a component gets from the gateway. */
@@ -192,10 +192,10 @@ export function createBackend(
       safe,
       idempotent,
       ...guarded({ settings, operation: name, said, around }, safe),
+      ...(safe ? {} : queueOf(said)),
       ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
       protect: protection({ breaker, bulkhead }, `backend "${settings.id}", operation "${name}"`, {
-      ...(safe ? {} : queueOf(said)),
         target: 'backend',
         name: settings.id,
         operation: ownName(instance.operations, settings.operations, name),

@@ -35,8 +35,8 @@ import { createScope } from './scope.ts'
 import type { GenerationSettings } from './settings.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
-import { createWrites, STATUS_PATH } from './writes.ts'
 import { traceOf } from './trace.ts'
+import { createWrites, STATUS_PATH } from './writes.ts'
 
 export interface GatewaySettings extends GenerationSettings {
   readonly http: ListenerConfig
@@ -112,22 +112,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
     now: Date.now,
-  const writes = createWrites({ store, secret, origin: () => origin })
     origin: () => origin,
     components: current,
     resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
     poke: (home) => pipeline.lanes.poke(home),
   })
+  const writes = createWrites({ store, secret, origin: () => origin })
   const pipeline = new Pipeline({
     store,
     log: log.child('pipeline'),
     telemetry,
-    statusUrl: (id) => writes.statusUrl(id),
     now: Date.now,
     instance,
     pin,
     isChannel,
     callback: (message: Message, epoch: number) => callbacks.offer(message, epoch),
+    statusUrl: (id) => writes.statusUrl(id),
     dedupeMs: settings.store.dedupeMs,
     // Asked for at each use: a reload may have changed them.
     get laneLimit() {
@@ -145,13 +145,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const deadLetters = {
     ...createDeadLetters({
       store,
-      fence: (home) => pipeline.lanes.ownFence(home),
-      laneOf: (message, home) => pipeline.laneOf(message, home),
       log: log.child('dead'),
       now: Date.now,
       dedupeMs: settings.store.dedupeMs,
       laneLimit: { platform: PLATFORM_LANE_LIMIT },
       poke: (home) => pipeline.lanes.poke(home),
+      fence: (home) => pipeline.lanes.ownFence(home),
+      laneOf: (message, home) => pipeline.laneOf(message, home),
       onEnded: (how) => metrics.deadLettersEnded.add(1, how),
     }),
     list: (page: Parameters<typeof listDead>[1]) => listDead(store, page),
@@ -214,12 +214,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const sockets: SocketMount[] = [...of.channels.values()].flatMap((channel) =>
       channel.sockets.map((socket) => ({
         ...socket,
-      {
-        path: STATUS_PATH,
-        channel: 'core',
-        access: 'handler',
-        handler: (request) => writes.handle(request),
-      },
         channel: channel.id,
         ...(channel.access !== undefined && { access: channel.access }),
       })),
@@ -233,6 +227,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         channel: 'core',
         access: 'handler',
         handler: (request) => callbacks.handle(request),
+      },
+      {
+        path: STATUS_PATH,
+        channel: 'core',
+        access: 'handler',
+        handler: (request) => writes.handle(request),
       },
       ...adminMounts({
         unready: async () => unready(),

@@ -63,12 +63,12 @@ export interface OperationSettings {
   readonly static?: Json
   /** Operations of this backend that have a `cache`; `*`: all of them. */
   readonly invalidates?: readonly string[]
-}
-
   readonly onFailure?: 'queue'
   /** JSONata over the parameters; `$message` is the message. */
   readonly queueKey?: string
   readonly onPoison?: 'halt' | 'skip'
+}
+
 export interface BackendSettings extends ComponentSettings, CallSettings {
   /** Absent: nothing is tried again within a call. */
   readonly retry?: RetryPolicy
