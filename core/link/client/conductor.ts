@@ -48,7 +48,7 @@ export class Conductor {
   #active: Line | undefined
   #activatedAt = 0
   /** When the link before the active one was taken. */
-  #formerAt = 0
+  #formerAt = -Infinity
   #retired: Line | undefined
   #seekingSince = performance.now()
   #isOver = false

@@ -219,6 +219,11 @@ export class Line {
 
   #welcomed(welcome: WelcomeFrame): void {
     const { ledger, onWelcome } = this.#options
+    // Numbers that were never given here: what it has stored under them is not what waits here.
+    if (welcome.next > ledger.next) {
+      onWelcome(this, welcome)
+      return
+    }
     ledger.settle(welcome.next - 1, welcome.refused)
     if (this.#welcome === undefined) {
       this.#sample(this.#owedSince)
@@ -249,7 +254,7 @@ export class Line {
     }
     this.#next = Math.min(this.#next, n)
     for (const flying of this.#flying.keys()) if (flying >= n) this.#flying.set(flying, NOT_FLYING)
-    this.#heldUntil = performance.now() + afterMs
+    this.#heldUntil = Math.max(this.#heldUntil, performance.now() + afterMs)
     setTimeout(() => this.pump(), afterMs + 1)
   }
 
