@@ -182,12 +182,9 @@ const accepted = {
 export const acceptedAnswer = z
   .strictObject({
     ...accepted,
-    status: z
-      .url()
-      .exactOptional()
-      .meta({
-        description: 'Of a write whose system is down: what became of it, for whoever has this address.',
-      }),
+    status: z.url().exactOptional().meta({
+      description: 'Of a write whose system is down: what became of it, for whoever has this address.',
+    }),
   })
   .register(published, { id: 'Accepted' })
 /** 200: stored, and here is the reply. */
