@@ -33,8 +33,9 @@ const sendMessage: Resolver = async (_source, args: MessageArguments, context, i
     throw new GatewayError('DECODE_FAILED', 'the message has both text and parts: send one of them')
   const said: readonly Part[] = parts?.map(partOf) ?? [{ kind: 'text', text: text ?? '' }]
   const key = keyOf(info)
-  const own = externalIdOf(context.call, externalId, { key, alone: isAlone(info) })
-  const carried = carriedBy(context.call)
+  const alone = isAlone(info)
+  const own = externalIdOf(context.call, externalId, { key, alone })
+  const carried = carriedBy(context, alone)
   const draft: Draft = {
     ...present(rest),
     ...carried,
@@ -81,9 +82,10 @@ const publishEvent: Resolver = async (_source, args: EventArguments, context, in
   const { type, data, subject, externalId, occurredAt } = args
   const { host } = context.call
   const key = keyOf(info)
-  const own = externalIdOf(context.call, externalId, { key, alone: isAlone(info) })
+  const alone = isAlone(info)
+  const own = externalIdOf(context.call, externalId, { key, alone })
   const base: DraftBase & Pick<Draft, 'sender'> = {
-    ...carriedBy(context.call),
+    ...carriedBy(context, alone),
     kind: 'event',
     // CloudEvents 1.0.2 §3.1.1 subject: here the customer the event is about.
     sender: typeof subject === 'string' ? { id: subject, role: 'customer' } : callerOf(context.call),
@@ -111,9 +113,10 @@ const request: Resolver = async (_source, args: RequestArguments, context, info)
     throw new GatewayError('METHOD_NOT_ALLOWED', 'a request may change something: send it by POST')
   const key = keyOf(info)
   const isMutation = info.operation.operation === OperationTypeNode.MUTATION
-  const own = isMutation ? externalIdOf(context.call, externalId, { key, alone: isAlone(info) }) : undefined
+  const alone = isAlone(info)
+  const own = isMutation ? externalIdOf(context.call, externalId, { key, alone }) : undefined
   const draft = await host.draft(operation, params ?? {}, {
-    ...carriedBy(context.call),
+    ...carriedBy(context, alone),
     kind: 'request',
     sender: callerOf(context.call),
     ...(own !== undefined && { externalId: own }),

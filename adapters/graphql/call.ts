@@ -108,11 +108,18 @@ export function callerOf({ identity, channel }: Call): Party {
   return { id: identity.id, role: identity.role }
 }
 
-/** What every draft of a call carries: the bytes as they arrived, and the caller's trace (W3C Trace Context §3.2.1). */
-export function carriedBy({ raw, request }: Call): Pick<Draft, 'raw' | 'metadata'> {
+const SHARED_RAW_BYTES = 4096
+
+/**
+ * What every draft of a call carries: the bytes as they arrived, and the caller's trace (W3C Trace Context §3.2.1). Where one body
+ * asks for many things it is kept with each of them only if it is short: a megabyte would become two hundred in the store.
+ */
+export function carriedBy({ call, asked }: Context, alone: boolean): Pick<Draft, 'raw' | 'metadata'> {
+  const { raw, request } = call
   const { traceparent } = request.headers
+  const isKept = (alone && !Array.isArray(asked)) || (raw?.bytes.byteLength ?? 0) <= SHARED_RAW_BYTES
   return {
-    ...(raw !== undefined && { raw }),
+    ...(raw !== undefined && isKept && { raw }),
     ...(traceparent !== undefined && traceparent.length <= 128 && { metadata: { traceparent } }),
   }
 }

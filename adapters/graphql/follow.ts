@@ -2,6 +2,8 @@
 import type { ChannelHost, Identity, LogPage, Message } from 'dragoman'
 
 const WAIT_MS = 25_000
+/** Messages held for one subscriber. */
+const PAGE = 20
 
 export interface FollowOptions {
   readonly host: ChannelHost
@@ -24,10 +26,10 @@ export async function follow(options: FollowOptions): Promise<AsyncIterable<Show
   const left = new AbortController()
   const ending = AbortSignal.any([signal, left.signal])
   // The first page is read at once: a refusal is then the answer to the subscription itself.
-  const first = await host.log(conversation, after, { identity, signal: ending })
+  const first = await host.log(conversation, after, { identity, signal: ending, limit: PAGE })
   if (first.truncated) onTruncated(first.oldest)
   const messages = pages(first, async (next) =>
-    host.log(conversation, next, { identity, waitMs: WAIT_MS, signal: ending }),
+    host.log(conversation, next, { identity, waitMs: WAIT_MS, signal: ending, limit: PAGE }),
   )
 
   async function* pages(
@@ -35,7 +37,7 @@ export async function follow(options: FollowOptions): Promise<AsyncIterable<Show
     read: (after: number) => Promise<LogPage>,
   ): AsyncGenerator<ShownMessage, undefined> {
     for (let current = page; !ending.aborted; current = await read(current.next))
-      yield* current.messages.map(shown)
+      for (const message of current.messages) yield shown(message)
     return undefined
   }
 

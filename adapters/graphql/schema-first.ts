@@ -62,9 +62,10 @@ function operation(name: string): Resolver {
     const { host, channel, transport, maxWaitMs } = call
     const key = keyOf(info)
     const isMutation = info.operation.operation === OperationTypeNode.MUTATION
-    const own = isMutation ? externalIdOf(call, undefined, { key, alone: isAlone(info) }) : undefined
+    const alone = isAlone(info)
+    const own = isMutation ? externalIdOf(call, undefined, { key, alone }) : undefined
     const draft = await host.draft(name, plain(args), {
-      ...carriedBy(call),
+      ...carriedBy(context, alone),
       kind: 'request',
       sender: callerOf(call),
       ...(own !== undefined && { externalId: own }),

@@ -42,6 +42,24 @@ describe('messages and events', () => {
     ])
   })
 
+  test('one long body with many messages is not kept with each of them; a short one is', async () => {
+    await using channel = await trial()
+    const two =
+      'mutation($t: String) { a: sendMessage(sender: {id: "ann"}, text: $t) { id } b: publishEvent(type: "x") { id } }'
+    await channel.ask(two, { t: 'short' })
+    await channel.ask(two, { t: 'x'.repeat(5000) })
+    const alone = 'mutation($t: String) { sendMessage(sender: {id: "ann"}, text: $t) { id } }'
+    const long = { query: alone, variables: { t: 'x'.repeat(5000) } }
+    await channel.send({ body: bytes([long, long]) })
+    await channel.send({ body: bytes(long) })
+    expect(channel.drafts.map(({ raw }) => raw !== undefined)).toEqual([
+      ...[true, true],
+      ...[false, false],
+      ...[false, false],
+      true,
+    ])
+  })
+
   test('a caller who says how long he waits gets the reply', async () => {
     let waited: number | undefined
     await using channel = await trial({

@@ -155,7 +155,7 @@ export function growingLog(conversation: string): {
   const read: number[] = []
   let wake = Promise.withResolvers<void>()
   const page = (after: number, limit: number): LogPage => {
-    const found = messages.filter(({ sequence }) => sequence > after).slice(0, limit)
+    const found = messages.filter(({ sequence }) => sequence > after).slice(0, Math.min(limit, 2))
     return { messages: found, next: found.at(-1)?.sequence ?? after, oldest: 1, truncated: false }
   }
   return {
