@@ -4,6 +4,8 @@ import type { Accept, Ack, Hello, HelloResult } from '../../../core/store/store.
 import type { StoreFactory } from '../store.ts'
 import { HOME, World, accept, dedupe, expectStatus } from './world.ts'
 
+const HOUR = 3_600_000
+
 const hello = (over: Partial<Hello> = {}): Hello => ({
   home: HOME,
   device: 'phone',
@@ -206,6 +208,30 @@ export function linkSuite(factory: StoreFactory): void {
       epoch,
       top: 1,
     })
+  })
+
+  test('an inbox that no longer reaches back to the cursor is not recovered, and one that just does is (SEMANTICS 23)', async () => {
+    await using world = await World.make(factory)
+    const { epoch } = await welcome(world)
+    for (const id of ['a', 'b']) await world.accept(accept(id))
+    await world.store.ack(ack({ epoch, offset: 1 }))
+    world.advance(HOUR + 1)
+    await world.accept(accept('c'))
+    const trim = { partition: 0, olderThanMs: HOUR, maxBytes: Number.MAX_SAFE_INTEGER, budgetMs: 1000 }
+    while ((await world.store.trim(trim)).more) continue
+    expect(await welcome(world, { epoch, offset: 1 })).toMatchObject({
+      recovered: false,
+      epoch,
+      oldest: 3,
+      top: 3,
+    })
+    expect(await world.store.read({ home: HOME, log: { inbox: true }, after: 1, limit: 9 })).toMatchObject({
+      truncated: true,
+    })
+    expect(await welcome(world, { epoch, offset: 2 })).toMatchObject({ recovered: true, top: 3 })
+    expect(await welcome(world, { epoch, offset: 3 })).toMatchObject({ recovered: true })
+    // A device that has seen nothing has not seen what is gone either.
+    expect(await welcome(world, { device: 'tablet', boot: 'tablet-1' })).toMatchObject({ recovered: false })
   })
 
   test('numbers, refusals and cursors survive a restart', async () => {

@@ -1,0 +1,187 @@
+// The whole client against a whole gateway: what it does when the gateway forgets, comes back from a backup, or wants another token.
+import { cp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connect, memoryBox } from 'dragoman/client'
+import type { Box, Client, ConnectOptions, Said, StateEvent } from 'dragoman/client'
+import { afterEach, expect, test } from 'vitest'
+import { temporaryDirectory, until } from '../../../../support/gateway.ts'
+import { openHouse } from '../../../../support/house.ts'
+import type { House } from '../../../../support/house.ts'
+import { echo, handAgent } from '../../../../support/parts.ts'
+import { post } from '../../../../support/rest.ts'
+
+const yaml = `
+channels: { web: { adapter: rest } }
+agents: { bot: { adapter: bot } }
+routes: [ { agent: bot } ]
+`
+
+interface App {
+  readonly client: Client
+  readonly said: Said[]
+  readonly states: StateEvent[]
+  /** What they said, when it is so much. */
+  theirs(count: number): Promise<readonly string[]>
+  status(): string
+}
+
+const apps: Client[] = []
+afterEach(async () => {
+  for (const app of apps.splice(0)) await app.close()
+})
+
+function start(base: string, box: Box, more: Partial<ConnectOptions> = {}): App {
+  const said: Said[] = []
+  const states: StateEvent[] = []
+  const client = connect({ url: base, token: 'ann', box, links: ['websocket'], ...more })
+  apps.push(client)
+  client.onMessage((one) => said.push(one))
+  client.onState((event) => states.push(event))
+  const texts = (): readonly string[] => said.filter(({ from }) => from === 'them').map(({ text }) => text)
+  return {
+    client,
+    said,
+    states,
+    theirs: (count) => until(() => (texts().length >= count ? texts() : undefined)),
+    status: () => states.findLast((event) => event.what === 'link')?.status ?? '',
+  }
+}
+
+const inTheName = (house: House, text: string): Promise<unknown> =>
+  post(`${house.base}/v1/messages`, { text }, { headers: { authorization: 'Bearer ann' } })
+
+async function trimAll(house: House): Promise<void> {
+  const all = { partition: 0, olderThanMs: 0, maxBytes: Number.MAX_SAFE_INTEGER, budgetMs: 1000 }
+  while ((await house.store.trim(all)).more) continue
+}
+
+test('the inbox was cut while it was away: what the logs still have is fetched, in order, and the app is told (SEMANTICS 23)', async () => {
+  const held = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async (message) => {
+    if (message.parts?.[0]?.text === 'slow') await held.promise
+    return echo(message)
+  })
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const before = start(house.base, box)
+  await before.client.send('first')
+  expect(await before.theirs(1)).toEqual(['echo first'])
+  await before.client.close()
+  // Open work holds the log, not the inbox.
+  for (const text of ['slow', 'then', 'last']) await inTheName(house, text)
+  await trimAll(house)
+  const after = start(house.base, box)
+  await until(() => after.states.find(({ what }) => what === 'missed'))
+  expect(after.states).toContainEqual({ what: 'missed', all: true, why: expect.any(String) })
+  held.resolve()
+  expect(await after.theirs(4)).toEqual(['echo first', 'echo slow', 'echo then', 'echo last'])
+  expect(after.said.filter(({ from }) => from === 'me').map(({ text }) => text)).toEqual([
+    'first',
+    'slow',
+    'then',
+    'last',
+  ])
+})
+
+test('what is gone from the logs too is said, and the rest goes on: never a silent hole (SEMANTICS 23)', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const before = start(house.base, box)
+  await before.client.send('first')
+  await before.theirs(1)
+  await before.client.close()
+  await inTheName(house, 'gone')
+  await until(async () => ((await house.ledger()).waiting === 0 ? true : undefined))
+  await trimAll(house)
+  const after = start(house.base, box)
+  await until(() => after.states.find(({ what }) => what === 'missed'))
+  expect(after.states).toContainEqual({ what: 'missed', all: false, why: expect.any(String) })
+  await after.client.send('new')
+  expect(await after.theirs(2)).toEqual(['echo first', 'echo new'])
+})
+
+test('the gateway comes back from a backup: what it has lost is not shown twice, and nothing new is missed (SEMANTICS 12, 13)', async () => {
+  const bot = handAgent('bot', echo)
+  const directory = await temporaryDirectory()
+  const backup = await temporaryDirectory()
+  const open = (): Promise<House> => openHouse({ yaml, adapters: [bot.adapter], directory })
+  const box = memoryBox()
+  const live = async (house: House, texts: readonly string[], count: number): Promise<readonly string[]> => {
+    const app = start(house.base, box)
+    for (const text of texts) await app.client.send(text)
+    const theirs = await app.theirs(count)
+    await until(() =>
+      app.states.some((event) => event.what === 'outbox' && event.waiting === 0) ? true : undefined,
+    )
+    await app.client.close()
+    return theirs
+  }
+  let house = await open()
+  await live(house, ['a', 'b'], 2)
+  await house.stop()
+  await cp(join(directory, 'data'), backup, { recursive: true })
+  house = await open()
+  await live(house, ['c', 'd'], 4)
+  await house.stop()
+  await rm(join(directory, 'data'), { recursive: true })
+  await cp(backup, join(directory, 'data'), { recursive: true })
+  house = await open()
+  const all = await live(house, ['e', 'f'], 6)
+  expect(all).toEqual(['a', 'b', 'c', 'd', 'e', 'f'].map((text) => `echo ${text}`))
+  await house.stop()
+  await Promise.all([directory, backup].map((each) => rm(each, { recursive: true })))
+})
+
+test('a token is asked for at each link; one that is no good is told', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  let asked = 0
+  const app = start(house.base, memoryBox(), {
+    token: async () => {
+      asked++
+      return 'ann'
+    },
+  })
+  await until(() => (app.status() === 'online' ? true : undefined))
+  expect(asked).toBe(1)
+  const none = start(house.base, memoryBox(), { token: 'not a token', links: ['http'] })
+  await until(() => (none.status() === 'refused' ? true : undefined))
+})
+
+test('a closed client sends nothing more; what it keeps is sent by the next one', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const first = start(house.base, box, { links: ['http'], addresses: { http: 'http://127.0.0.1:1/nothing' } })
+  const { id } = await first.client.send('kept')
+  await first.client.close()
+  await expect(first.client.send('late')).rejects.toThrow('the client is closed')
+  const next = start(house.base, box, { links: ['http'] })
+  expect(await next.theirs(1)).toEqual(['echo kept'])
+  expect(next.said[0]).toMatchObject({ id, text: 'kept', from: 'me' })
+  expect(next.status()).toBe('online')
+})
+
+test('a handler that throws takes nothing from the others', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const thrown: unknown[] = []
+  const caught = (error: unknown): void => void thrown.push(error)
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', caught)
+  try {
+    const app = start(house.base, memoryBox())
+    app.client.onMessage(() => {
+      throw new Error('the app is broken')
+    })
+    const seen: string[] = []
+    app.client.onMessage(({ text }) => seen.push(text))
+    await app.client.send('x')
+    await until(() => (seen.length === 2 && thrown.length === 2 ? true : undefined))
+    expect(seen).toEqual(['x', 'echo x'])
+  } finally {
+    process.off('uncaughtException', caught)
+    for (const listener of listeners) process.on('uncaughtException', listener)
+  }
+})
