@@ -154,6 +154,36 @@ export async function startPlatformApi(options: ApiOptions): Promise<PlatformApi
     return { type, media_id: id, created_at: Math.floor(Date.now() / 1000) }
   }
 
+  /** A third-party platform: its own token for its ticket, an account's token for the code or the refresh token it was given. */
+  function componentAnswer(path: string, query: URLSearchParams, body: Json): Json {
+    const own = `component-${options.appId}`
+    if (path === '/cgi-bin/component/api_component_token') {
+      if (body['component_appsecret'] !== options.secret) return error(40_125)
+      return textOf(body['component_verify_ticket']).startsWith('ticket@@@')
+        ? { component_access_token: own, expires_in: 7200 }
+        : error(61_006)
+    }
+    if (query.get('component_access_token') !== own) return error(40_001)
+    const { access_token: accessToken, expires_in: expiresIn } = currentToken()
+    const authorizer = {
+      authorizer_access_token: accessToken,
+      authorizer_refresh_token: 'refresh-1',
+      expires_in: expiresIn,
+    }
+    if (path === '/cgi-bin/component/api_query_auth') return { authorization_info: authorizer }
+    if (path !== '/cgi-bin/component/api_authorizer_token') return error(40_066)
+    return body['authorizer_refresh_token'] === 'refresh-1' ? authorizer : error(61_023)
+  }
+
+  /** Once for each message. */
+  function botAnswer(query: URLSearchParams, body: Json): Json {
+    const code = query.get('response_code') ?? ''
+    if (code === '' || sentIds.has(code)) return error(40_058)
+    sentIds.add(code)
+    deliver({ touser: code, ...body })
+    return ok
+  }
+
   function answer(
     path: string,
     query: URLSearchParams,
@@ -167,6 +197,9 @@ export async function startPlatformApi(options: ApiOptions): Promise<PlatformApi
       const isRight = query.get('corpid') === options.appId && query.get('corpsecret') === options.secret
       return isRight ? { ...ok, ...currentToken() } : error(40_001)
     }
+    if (path.startsWith('/cgi-bin/component/')) return componentAnswer(path, query, body)
+    // The address that came with a bot's message is its own credential.
+    if (path === '/cgi-bin/aibot/response') return botAnswer(query, body)
     if (token === '' || query.get('access_token') !== token) return error(40_001)
     if (Date.now() > tokenUntil) return error(42_001)
     switch (path) {
