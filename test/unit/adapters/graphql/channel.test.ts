@@ -52,12 +52,8 @@ describe('messages and events', () => {
     const long = { query: alone, variables: { t: 'x'.repeat(5000) } }
     await channel.send({ body: bytes([long, long]) })
     await channel.send({ body: bytes(long) })
-    expect(channel.drafts.map(({ raw }) => raw !== undefined)).toEqual([
-      ...[true, true],
-      ...[false, false],
-      ...[false, false],
-      true,
-    ])
+    const kept = channel.drafts.map(({ raw }) => (raw === undefined ? 'no' : 'yes')).join(' ')
+    expect(kept).toBe('yes yes no no no no yes')
   })
 
   test('a caller who says how long he waits gets the reply', async () => {
