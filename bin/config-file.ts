@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, readConfig, resolveConfig } from '../config/load.ts'
 import type { Config, Overrides } from '../config/load.ts'
+import { GatewayError } from '../core/api.ts'
 import type { Adapter } from '../core/api.ts'
 import { noLog } from '../core/map/stand-ins.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
@@ -61,6 +62,14 @@ class AnyAdapters extends Map<string, Adapter> {
   override get(name: string): Adapter {
     return super.get(name) ?? standIn(name, { plugin: name, components: new Map() })
   }
+}
+
+/** The plugins alone have changed. Throws, with what is wrong with them, where that leaves everything as it is. */
+export function refuseSame({ isSame, plugins }: LoadedPlugins): void {
+  const problems = plugins.flatMap(({ name, failure }) =>
+    failure === undefined ? [] : [`plugin ${name}: ${failure.message}`],
+  )
+  if (isSame && problems.length > 0) throw new GatewayError('INTERNAL', problems.join('; '))
 }
 
 /**

@@ -12,9 +12,10 @@ import { createIdentity, loadAdminToken } from '../core/http/identity.ts'
 import { createLog } from '../core/log.ts'
 import type { LogOptions, RootLog } from '../core/log.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
+import { watchPlugins } from '../core/plugins/watch.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
 import type { StoreHooks } from '../core/store/sqlite.ts'
-import { builtInNames, configFile, loadAll, loadWithoutPlugins, takeOver } from './config-file.ts'
+import { builtInNames, configFile, loadAll, loadWithoutPlugins, refuseSame, takeOver } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
 import { version } from './version.ts'
@@ -50,9 +51,14 @@ export async function start(options: StartOptions): Promise<void> {
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
     const open = config.identity === undefined
+    let where = config.plugins
+    let isDropIn = false
     const load = async (): Promise<Loaded> => {
       const next = first ?? (await loadAll(file, overrides, plugins))
       first = undefined
+      if (isDropIn) refuseSame(next.plugins)
+      isDropIn = false
+      where = next.config.plugins
       log.setSecrets(next.config.secrets)
       warnOfFixed(config, next.config, log)
       return next
@@ -77,6 +83,12 @@ export async function start(options: StartOptions): Promise<void> {
       void gateway.reload().catch(() => undefined) // the gateway has logged why
     }
     const watching = watchConfig([file, ...config.files], reloaded)
+    const dropped = async (): Promise<void> => {
+      if (!(await plugins.hasChanged(where))) return
+      isDropIn = true
+      await gateway.reload().catch(() => undefined) // as above
+    }
+    const watchingPlugins = watchPlugins(() => where.directory, dropped)
     const { tls } = config.http
     const certificates =
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
@@ -84,7 +96,7 @@ export async function start(options: StartOptions): Promise<void> {
     process.on('SIGHUP', reloaded)
     const stop = async (signal: string): Promise<void> => {
       log.child('gateway').info('stopping', { signal })
-      await Promise.all([watching.close(), watchingTls.close()])
+      await Promise.all([watching.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()

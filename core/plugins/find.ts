@@ -72,13 +72,13 @@ export function isCode(error: unknown, ...codes: readonly string[]): boolean {
 }
 
 /** Every file below a folder but packages and hidden ones, with the folders themselves; links are followed by nobody here. */
-export async function walk(
-  folder: string,
-): Promise<{ readonly files: readonly string[]; readonly places: readonly string[] }> {
+export async function walk(folder: string): Promise<Walked> {
   const files: string[] = []
+  const folders: string[] = []
   const places: string[] = []
   async function into(path: string): Promise<void> {
     places.push(path)
+    folders.push(path)
     for (const { name } of await listed(path)) {
       if (name === 'node_modules' || name.startsWith('.')) continue
       const below = join(path, name)
@@ -91,5 +91,12 @@ export async function walk(
     }
   }
   await into(folder)
-  return { files: files.toSorted(), places }
+  return { files: files.toSorted(), folders, places }
+}
+
+export interface Walked {
+  readonly files: readonly string[]
+  readonly folders: readonly string[]
+  /** All of it, folders and whatever else there is too. */
+  readonly places: readonly string[]
 }

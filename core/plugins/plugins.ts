@@ -50,6 +50,8 @@ export interface LoadedPlugins {
   /** With those that only say that their plugin is missing. */
   readonly adapters: readonly Adapter[]
   readonly plugins: readonly LoadedPlugin[]
+  /** What may run is what runs already: nothing has changed, or every change was bad. */
+  readonly isSame: boolean
 }
 
 /** As `dragoman plugins` shows it. */
@@ -123,7 +125,33 @@ export class Plugins implements AsyncDisposable {
       if (failure !== undefined && version === undefined) this.#absent.guess(at, hash)
     const adapters = named.flatMap(({ version }) => version?.adapter ?? [])
     const taken = new Set([...this.#options.builtIn, ...adapters.map(({ name }) => name)])
-    return { adapters: [...adapters, ...this.#absent.standIns(taken)], plugins: named.map(rowOf) }
+    return {
+      adapters: [...adapters, ...this.#absent.standIns(taken)],
+      plugins: named.map(rowOf),
+      isSame:
+        this.#generations.size > 0 &&
+        named.every(({ found: { name }, version }) => version === this.#current.get(name)) &&
+        [...this.#current.keys()].every((name) => this.#last.has(name)),
+    }
+  }
+
+  /** Whether what lies there now is something else than what was loaded last: a file that was only touched is not. */
+  async hasChanged(where: Where): Promise<boolean> {
+    const root = await pluginsRoot(where.directory)
+    const found = root === undefined ? [] : await findPlugins(root)
+    const allowed = found.filter(({ name }) => where.allow?.includes(name) ?? true)
+    if (allowed.length !== this.#last.size) return true
+    for (const each of allowed) {
+      const last = this.#last.get(each.name)
+      const taken = await takeSnapshot(each, root ?? '')
+      const isSame =
+        last?.found.entry === each.entry &&
+        ('failure' in taken
+          ? taken.failure.message === last?.failure?.message
+          : taken.snapshot.hash === last?.hash)
+      if (!isSame) return true
+    }
+    return false
   }
 
   /** Does work that asks the plugins' schemas, which live elsewhere, until they have answered. */
@@ -289,7 +317,8 @@ export class Plugins implements AsyncDisposable {
     for (const [name, { failure, version }] of this.#last) {
       if (failure === undefined || before.get(name)?.failure?.message === failure.message) continue
       const goesOn = version === undefined ? 'was not loaded' : 'was not taken over, the old one goes on'
-      log.error(`plugin ${name} ${goesOn}: ${failure.message}`, { ...failure })
+      const { message, ...place } = failure
+      log.error(`plugin ${name} ${goesOn}: ${message}`, place)
       this.#report(name)
     }
   }

@@ -1,4 +1,5 @@
 // Calls both ways over one message port: the gateway and a plugin's worker each hold an end.
+import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { packError, refuseHuge, unpackError } from './wire.ts'
 import type { PackedError } from './wire.ts'
@@ -64,7 +65,7 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
     return found // undefined: it was aborted, nobody wants the answer any more
   }
 
-  port.on('message', (message: Wire) => {
+  function take(message: Wire): void {
     if (closed !== undefined) return
     switch (message[0]) {
       case 'call':
@@ -82,7 +83,8 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
       case 'tell':
         void quietly(() => serve(message[1], message[2], NEVER))
     }
-  })
+  }
+  port.on('message', take)
 
   return {
     call(method, args, signal) {
@@ -115,6 +117,9 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
     },
     close(reason) {
       if (closed !== undefined) return
+      // What the other side said before it ended still counts.
+      for (let left = receiveMessageOnPort(port); left !== undefined; left = receiveMessageOnPort(port))
+        take(left.message as Wire) // only the other end writes to it
       closed = reason
       for (const id of waiting.keys()) settled(id)?.reject(reason())
       for (const controller of serving.values()) controller.abort(reason())

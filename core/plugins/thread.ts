@@ -97,7 +97,7 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
   let memory: Memory = { heap: 0, external: 0 }
   const rpc = createRpc(port1, {
     serve(method, args, signal) {
-      if (method === 'exiting') return noteError(unpackError(args[0] as PackedError)) // worker.ts packs it
+      if (method === 'exiting') return noteExit(unpackError(args[0] as PackedError)) // worker.ts packs it
       if (method === 'attempted') return options.offline?.(String(args[0]))
       return options.serve(method, args, signal)
     },
@@ -108,8 +108,10 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
       clearInterval(beat)
       clearTimeout(silence)
       resolve()
-      const failure = said ?? failureAt(root, { file }, `its worker ended by itself with status ${code}`)
-      rpc.close(() => new WorkerGone(failure.message))
+      const ended = (): Failure =>
+        said ?? failureAt(root, { file }, `its worker ended by itself with status ${code}`)
+      rpc.close(() => new WorkerGone(ended().message))
+      const failure = ended()
       if (!isEnding) died.resolve(failure)
     })
   })
@@ -118,6 +120,10 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
 
   function noteError(thrown: unknown): void {
     said ??= deathOf(thrown, snapshot, limits)
+  }
+  /** Node itself ends a worker so, after it has said what was not caught. */
+  function noteExit(called: Error): void {
+    if (placeOf(called, root) !== undefined) noteError(called)
   }
   async function kill(problem: string): Promise<void> {
     said ??= failureAt(root, { file }, problem)

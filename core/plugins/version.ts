@@ -167,11 +167,11 @@ export class PluginVersion implements Home {
   }
 
   async #held(thread: Thread | undefined): Promise<readonly string[]> {
+    if (thread === undefined) return []
     try {
       const what = `the end of plugin ${this.name}`
-      return (await withDeadline({ ms: 500, what }, async (signal) =>
-        thread?.rpc.call('held', [], signal),
-      )) as readonly string[] // worker.ts answers
+      const held = await withDeadline({ ms: 500, what }, (signal) => thread.rpc.call('held', [], signal))
+      return held as readonly string[] // worker.ts answers
     } catch {
       return [] // it is dead or stuck, and ended in the next line
     }
@@ -215,7 +215,8 @@ export class PluginVersion implements Home {
     // A version that does not run yet is not worth another try: the one before goes on.
     if (this.#state === 'ended' || !this.#isAdopted) return
     this.#errors += 1
-    this.log.error(`plugin ${this.name} died: ${failure.message}`, { ...failure })
+    const { message, ...place } = failure
+    this.log.error(`plugin ${this.name} died: ${message}`, place)
     this.#plan()
   }
 

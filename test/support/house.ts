@@ -2,12 +2,16 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { builtIn } from '../../bin/adapters.ts'
+import { takeOver } from '../../bin/config-file.ts'
+import type { loadAll } from '../../bin/config-file.ts'
 import { readConfig, resolveConfig } from '../../config/load.ts'
 import type { Adapter } from '../../core/api.ts'
 import { startGateway } from '../../core/gateway.ts'
 import type { Gateway } from '../../core/gateway.ts'
 import { createIdentity } from '../../core/http/identity.ts'
 import { createLog } from '../../core/log.ts'
+import { Plugins } from '../../core/plugins/plugins.ts'
+import type { Limits } from '../../core/plugins/thread.ts'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
 import type { StoreHooks } from '../../core/store/sqlite.ts'
 import type { Store } from '../../core/store/store.ts'
@@ -25,6 +29,9 @@ export interface HouseOptions {
   readonly port?: number
   /** Disk faults to order. */
   readonly hooks?: StoreHooks
+  /** Files of the folder `plugins` beside the config, by name; each plugin has its worker. */
+  readonly plugins?: Readonly<Record<string, string>>
+  readonly limits?: Partial<Limits>
   /** What the gateway sees of the store. */
   readonly around?: (store: Store) => Store
 }
@@ -34,7 +41,10 @@ export interface House extends AsyncDisposable {
   readonly store: Store
   readonly gateway: Gateway
   readonly directory: string
+  readonly plugins: Plugins
   log(): string
+  /** Writes a plugin's file; undefined: removes it. */
+  drop(name: string, text: string | undefined): Promise<void>
   /** The file has changed: the next generation. */
   reload(yaml: string): Promise<void>
   /** Drains, as SIGTERM does. Resolves how many steps were left. */
@@ -53,17 +63,30 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const data = join(directory, 'data')
   await mkdir(data, { recursive: true })
   const file = join(directory, 'gateway.yaml')
-  const adapters = new Map(
-    [...builtIn, ...(options.adapters ?? [])].map((adapter) => [adapter.name, adapter]),
-  )
-  const load = async (): Promise<Loaded> => {
-    const document = await readConfig(file, { env: {}, overrides: { data, port: options.port ?? 0 } })
-    return { settings: resolveConfig(document, adapters), adapters }
-  }
-  await writeFile(file, options.yaml)
-  const loaded = await load()
   let lines = ''
   const log = createLog({ level: 'info', write: (text) => (lines += text) })
+  const byHand = [...builtIn, ...(options.adapters ?? [])]
+  const plugins = new Plugins({ log, builtIn: byHand.map(({ name }) => name), limits: options.limits ?? {} })
+  const load = async (): Promise<LoadedHouse> => {
+    const document = await readConfig(file, { env: {}, overrides: { data, port: options.port ?? 0 } })
+    const dropped = await plugins.load(document.plugins)
+    const adapters = new Map([...byHand, ...dropped.adapters].map((adapter) => [adapter.name, adapter]))
+    return {
+      config: await plugins.resolve(() => resolveConfig(document, adapters)),
+      adapters,
+      plugins: dropped,
+    }
+  }
+  await writeFile(file, options.yaml)
+  const folder = join(directory, 'plugins')
+  await mkdir(folder, { recursive: true })
+  const drop: House['drop'] = async (name, text) => {
+    if (text === undefined) await rm(join(folder, name), { recursive: true })
+    else await writeFile(join(folder, name), text)
+  }
+  for (const [name, text] of Object.entries(options.plugins ?? {})) await drop(name, text)
+  let first: LoadedHouse | undefined = await load()
+  const settings = first.config
   const ahead = options.emptyForMs ?? 0
   const real = await openSqliteStore({
     directory: data,
@@ -77,14 +100,22 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     log: log.child('identity'),
   })
   const gateway = await startGateway({
-    settings: loaded.settings,
+    settings,
+    plugins,
     store: wire.store,
     identity,
     open: true,
     log,
     version: 'test',
     cacheFile: join(data, 'cache.db'),
-    reload: async (take) => take(await load()),
+    reload: (take) => {
+      const next = async (): Promise<LoadedHouse> => {
+        const loaded = first ?? (await load())
+        first = undefined
+        return loaded
+      }
+      return takeOver(plugins, next, ({ config, adapters }) => take({ settings: config, adapters }))
+    },
   })
   let isOpen = true
   const house: House = {
@@ -92,6 +123,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     store: real,
     gateway,
     directory,
+    plugins,
+    drop,
     log: () => lines,
     async reload(yaml) {
       await writeFile(file, yaml)
@@ -101,6 +134,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       if (!isOpen) return 0
       isOpen = false
       const left = await gateway.stop(5000)
+      await plugins[Symbol.asyncDispose]()
       await real[Symbol.asyncDispose]()
       return left
     },
@@ -109,6 +143,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       isOpen = false
       wire.cut()
       await gateway.stop(0)
+      await plugins[Symbol.asyncDispose]()
       await real[Symbol.asyncDispose]()
     },
     async dead() {
@@ -130,10 +165,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   return house
 }
 
-interface Loaded {
-  readonly settings: ReturnType<typeof resolveConfig>
-  readonly adapters: ReadonlyMap<string, Adapter>
-}
+type LoadedHouse = Awaited<ReturnType<typeof loadAll>>
 
 /** A store whose answers stop at `cut`, as for a process that is gone. */
 function cutable(store: Store): { readonly store: Store; cut(): void } {

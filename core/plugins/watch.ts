@@ -1,0 +1,125 @@
+// Tells when the plugins of a folder are others than before, however they are written: in pieces, renamed into place, by hand.
+import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+
+import { findPlugins, isCode, pluginsRoot, walk } from './find.ts'
+
+export interface WatchPluginsOptions {
+  /** How long nothing may have changed before a change counts: an editor writes in pieces. Default 80 ms. */
+  readonly settleMs?: number
+  /** Looked for this often without any sign: network and overlay file systems send none. Default 1 s. */
+  readonly pollMs?: number
+}
+
+/**
+ * Calls `onChange` when a file of a plugin has come, gone or changed, and has been left alone since; and once at the start,
+ * for what has changed before. Calls do not overlap. Does not keep the process alive. Disposing waits for a running
+ * `onChange`. `directory` is asked at each look: a new config may name another.
+ */
+export function watchPlugins(
+  directory: () => string,
+  onChange: () => Promise<void>,
+  { settleMs = 80, pollMs = 1000 }: WatchPluginsOptions = {},
+): AsyncDisposable {
+  const watchers = new Map<string, FSWatcher>()
+  let isClosed = false
+  let soon: NodeJS.Timeout | undefined
+  let known: string | undefined
+  let running: Promise<void> = look()
+
+  /** What lies there, without reading it: names, sizes, times. */
+  async function seen(): Promise<string> {
+    const root = await pluginsRoot(directory())
+    if (root === undefined) return ''
+    const folders = new Set([root])
+    const places: string[] = []
+    for (const { path, entry } of await findPlugins(root)) {
+      if (path === entry) {
+        places.push(path)
+        continue
+      }
+      const below = await walk(path)
+      places.push(...below.places)
+      for (const place of [path, ...below.folders]) folders.add(place)
+    }
+    follow(folders)
+    const stats = await Promise.all(
+      places.map(async (place) => {
+        const { size, mtimeMs, ctimeMs, ino } = await lstat(place)
+        return [place, size, mtimeMs, ctimeMs, ino]
+      }),
+    )
+    return JSON.stringify(stats)
+  }
+
+  function follow(folders: ReadonlySet<string>): void {
+    for (const [folder, watcher] of watchers) {
+      if (folders.has(folder)) continue
+      watcher.close()
+      watchers.delete(folder)
+    }
+    for (const folder of folders) {
+      if (isClosed || watchers.has(folder)) continue
+      const watcher = started(folder)
+      if (watcher !== undefined) watchers.set(folder, watcher)
+    }
+  }
+
+  /** Undefined where the system refuses (no more watches): then polling has to do. */
+  function started(folder: string): FSWatcher | undefined {
+    try {
+      const watcher = watch(folder, { persistent: false }, () => onSign())
+      watcher.on('error', () => {
+        watcher.close() // the folder has gone; polling goes on
+        watchers.delete(folder)
+      })
+      return watcher
+    } catch {
+      return undefined
+    }
+  }
+
+  async function look(): Promise<void> {
+    try {
+      let now = await seen()
+      if (now === known) return
+      for (;;) {
+        await new Promise((resolve) => setTimeout(resolve, settleMs).unref())
+        const then = await seen()
+        if (then === now) break
+        now = then
+      }
+      known = now
+      if (!isClosed) await onChange()
+    } catch (error) {
+      known = undefined
+      // Something went while it was looked at: that is a change of its own, and looked at again.
+      if (isCode(error, 'ENOENT', 'ENOTDIR')) return onSign()
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
+
+  function lookNext(): void {
+    running = running.then(() => (isClosed ? undefined : look()))
+  }
+  function onSign(): void {
+    clearTimeout(soon)
+    if (isClosed) return
+    soon = setTimeout(lookNext, 20)
+    soon.unref()
+  }
+
+  const poll = setInterval(lookNext, pollMs)
+  poll.unref()
+
+  return {
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+      clearTimeout(soon)
+      clearInterval(poll)
+      for (const watcher of watchers.values()) watcher.close()
+      await running
+    },
+  }
+}

@@ -1,0 +1,144 @@
+// DESIGN §6, §9: whatever a plugin does, the call fails clearly, others do not notice, and its worker is replaced.
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import type { PluginRow } from '../../core/plugins/plugins.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { versioned, wrongdoer } from '../support/plugin-sources.ts'
+import { post } from '../support/rest.ts'
+
+const limits = { silenceMs: 2500, suspectMs: 800, beatMs: 200, memoryMb: 100, messageBytes: 1024 * 1024 }
+const yaml = `
+channels: { web: { adapter: rest } }
+backends:
+  bad: { adapter: bad, timeout: 1s, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } }
+  good: { adapter: good }
+routes:
+  - { when: "type = 'Look'", backend: good }
+  - { backend: bad }
+`
+let house: House
+
+beforeAll(async () => {
+  house = await openHouse({
+    yaml,
+    limits,
+    plugins: { 'bad.ts': wrongdoer('bad'), 'good.ts': versioned('good', 1) },
+  })
+})
+afterAll(async () => house[Symbol.asyncDispose]())
+
+const ask = (operation: string, of: House = house): ReturnType<typeof post> =>
+  post(`${of.base}/v1/requests/${operation}`, {})
+
+function row(of: House = house): PluginRow {
+  const found = of.plugins.list().find(({ name }) => name === 'bad')
+  if (found === undefined) throw new Error('there is no plugin "bad"')
+  return found
+}
+
+test.each([
+  // What takes the worker along.
+  ['Loop', 504, 1, /not reacted for .*loop without end/],
+  ['Exit', 502, 1, /^bad\.ts:8: it calls process\.exit\(3\): throw an error instead/],
+  ['Memory', 5, 1, /more than 100 MB of memory/],
+  ['Buffers', 5, 1, /buffers take 2\d\d MB, more than 100/],
+  ['Rejection', 502, 1, /^bad\.ts:11: nobody caught "forgotten"/],
+  ['Uncaught', 502, 1, /^bad\.ts:12: nobody caught "later"/],
+  // What does not.
+  ['Null', 502, 0, /it throws null: throw an Error/],
+  ['Text', 502, 0, /it throws "boom": throw an Error/],
+  ['Trap', 502, 0, /cannot be read/],
+  ['Bug', 502, 0, /^bad\.ts:16: backend "bad" failed: Cannot read properties of undefined/],
+  ['Huge', 502, 0, /larger than 1 MB/],
+  ['Cycle', 502, 0, /contains itself/],
+  ['Function', 502, 0, /could not be cloned/],
+  ['Never', 504, 0, undefined],
+  ['Late', 504, 0, undefined],
+])('%s: the caller gets %i, the others notice nothing', async (operation, status, deaths, failure) => {
+  const before = row()
+  const over = new AbortController()
+  const others = (async () => {
+    const statuses = new Set<number>()
+    do statuses.add((await ask('Look')).status)
+    while (!over.signal.aborted)
+    return [...statuses]
+  })()
+  onTestFinished(async () => {
+    over.abort()
+    await others
+  })
+  onTestFinished(async () => void (await house.plugins.restart('bad'))) // forgets the deaths: this is about each of them alone
+  const answer = await ask(operation)
+  expect(status === 5 ? Math.floor(answer.status / 100) : answer.status).toBe(status) // 5: it depends on who is faster
+  expect(JSON.stringify(answer.body)).not.toMatch(/bad\.ts|node:internal|\/tmp\//)
+  if (deaths > 0) await until(() => (row().restarts > before.restarts ? true : undefined))
+  const again = await until(async () => {
+    const fine = await ask('Fine')
+    return fine.status === 200 ? fine : undefined
+  })
+  over.abort()
+  expect(again.body).toBe('fine')
+  expect(await others).toEqual([200])
+  expect(row().restarts - before.restarts).toBe(deaths)
+  if (failure !== undefined) expect(row().failure?.message).toMatch(failure)
+})
+
+test('prototype pollution stays in the worker, and its answer is data', async () => {
+  const { status, body } = await ask('Pollute')
+  expect([status, body]).toEqual([200, JSON.parse('{"__proto__":{"a":1}}')])
+  expect(Object.hasOwn(Object.prototype, 'code')).toBe(false)
+  expect((await ask('Look')).status).toBe(200)
+})
+
+test('after five deaths in a minute it is quarantined, until an operator or its file says otherwise', async () => {
+  await using own = await openHouse({
+    yaml,
+    limits,
+    plugins: { 'bad.ts': wrongdoer('bad'), 'good.ts': versioned('good', 1) },
+  })
+  const pauses: number[] = []
+  for (let death = 1; death <= 5; death++) {
+    await until(async () => ((await ask('Fine', own)).status === 200 ? true : undefined))
+    const died = performance.now()
+    expect((await ask('Exit', own)).status).toBe(502)
+    await until(() => (row(own).state === (death < 5 ? 'running' : 'quarantined') ? true : undefined))
+    pauses.push(performance.now() - died)
+  }
+  expect(pauses[3]).toBeGreaterThan(800) // 100, 200, 400, 800 ms
+  const refused = await ask('Fine', own)
+  expect([refused.status, refused.body]).toMatchObject([503, { code: 'BREAKER_OPEN' }])
+  expect((await ask('Look', own)).status).toBe(200)
+  expect(own.log()).toContain(
+    'quarantined after 5 deaths in 60 s: mend its file, or run `dragoman plugins restart bad`',
+  )
+
+  await own.plugins.restart('bad')
+  expect((await ask('Fine', own)).status).toBe(200)
+
+  for (let death = 1; death <= 5; death++) {
+    await until(async () => ((await ask('Fine', own)).status === 200 ? true : undefined))
+    await ask('Exit', own)
+    await until(() => (row(own).state === (death < 5 ? 'running' : 'quarantined') ? true : undefined))
+  }
+  await own.drop('bad.ts', `${wrongdoer('bad')}// mended`)
+  await own.reload(yaml)
+  expect((await ask('Fine', own)).status).toBe(200)
+})
+
+test('SEMANTICS 22: an unsafe call in flight at the death is OUTCOME_UNKNOWN, a safe one is made again', async () => {
+  await using own = await openHouse({
+    yaml: yaml.replace(
+      'retry: { attempts: 1 }',
+      'retry: { attempts: 4, first: 300ms }, operations: { Never: { safe: false } }',
+    ),
+    limits,
+    plugins: { 'bad.ts': wrongdoer('bad'), 'good.ts': versioned('good', 1) },
+  })
+  const unsafe = post(`${own.base}/v1/requests/Never`, {}, { key: 'k1' })
+  await until(() => (row(own).calls > 0 ? true : undefined))
+  const exit = ask('Exit', own) // safe: each try ends the next worker, until there is none left to try
+  expect(await unsafe).toMatchObject({ status: 409, body: { code: 'OUTCOME_UNKNOWN' } })
+  expect((await exit).status).toBeGreaterThanOrEqual(502)
+  expect(await post(`${own.base}/v1/requests/Never`, {}, { key: 'k1' })).toMatchObject({ status: 409 })
+})
