@@ -21,6 +21,18 @@ const codings = new Map<string, Decode>([
   ],
 ])
 
+/** Of which much may come: decoded one after the other, so that a system that sends bombs keeps one processor busy and not all. */
+const LARGE_BYTES = 8192
+
+let large: Promise<unknown> = Promise.resolve()
+
+function inTurn(bytes: Uint8Array, decode: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  if (bytes.byteLength < LARGE_BYTES) return decode()
+  const mine = large.then(decode)
+  large = mine.catch(() => undefined) // who asked for it is told
+  return mine
+}
+
 /** More than this many codings on one answer serve only to make work. */
 const maxCodings = 2
 
@@ -43,7 +55,8 @@ export async function decodeContent(
   for (const name of names.reverse()) {
     const decode = codings.get(name)
     if (decode === undefined) throw new CodingError(`has the unknown content coding "${name.slice(0, 40)}"`)
-    bytes = await decode(bytes, maxBytes).catch((error: unknown) => {
+    const encoded = bytes
+    bytes = await inTurn(encoded, () => decode(encoded, maxBytes)).catch((error: unknown) => {
       throw new CodingError(reasonOf(error, name, maxBytes), { cause: error })
     })
   }

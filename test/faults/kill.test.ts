@@ -5,8 +5,9 @@ import { expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { isFull, seeded } from './random.ts'
 
-const KILLS = 30
+const KILLS = isFull ? 50 : 30
 const CUSTOMERS = 8
 const READY_MS = 3000
 
@@ -36,9 +37,7 @@ test(
   `${KILLS} kills under load: 0 acknowledged and lost, 0 settled twice, sequences gapless, the ledger exact`,
   { timeout: 240_000 },
   async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-    console.log(`seed ${seed}`)
-    const random = mulberry(seed)
+    const random = seeded('kills')
     await using bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
     let gateway = await startGateway({ yaml: yaml(bot.url) })
     const { directory } = gateway
@@ -156,15 +155,4 @@ async function readLedger(gateway: GatewayProcess): Promise<Ledger> {
     headers: { authorization: `Bearer ${token}` },
   })
   return (await response.json()) as Ledger
-}
-
-/** A small seeded generator, so that a failure can be run again. */
-function mulberry(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -1,0 +1,21 @@
+// Chance that can be repeated: the seed is printed, `SEED` sets it.
+
+/** Prints the seed, so that a failure can be run again with it. */
+export function seeded(what: string): () => number {
+  const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+  console.log(`${what}: seed ${seed} (run again with SEED=${seed})`)
+  return mulberry(seed)
+}
+
+function mulberry(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+/** The full sizes of the issue's text take half an hour: `FAULTS=full`. */
+export const isFull = process.env['FAULTS'] === 'full'
