@@ -1,20 +1,17 @@
 // `dragoman demo`: a WeChat conversation without an account. The platform is simulated, the gateway is a real one.
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { ended, portOf, spawnGateway } from './demo-gateway.ts'
 import { fail } from './fail.ts'
 import { demoAccount, demoCipher, demoConfig } from './demo-account.ts'
 import { startSlowBot } from './demo-bot.ts'
 import { startSimulator } from './simulator/index.ts'
 import type { Pushed, Simulator } from './simulator/index.ts'
 
-const BIN = join(dirname(fileURLToPath(import.meta.url)), 'dragoman.ts')
-const PLUGINS = resolve(dirname(BIN), '../plugins')
-const READY_MS = 20_000
+const PLUGINS = resolve(dirname(fileURLToPath(import.meta.url)), '../plugins')
 const CUSTOMER = 'oDemoCustomer'
 const SLOW_MS = 6000
 
@@ -37,7 +34,7 @@ export async function demo({ talk = process.stdin.isTTY }: DemoOptions): Promise
     await writeFile(config, demoConfig(account, { api: platform.api.base, bot: bot.url, plugins: PLUGINS }), {
       mode: 0o600,
     })
-    const gateway = startGateway(config, join(directory, 'data'))
+    const gateway = spawnGateway(config, join(directory, 'data'))
     closing.defer(() => ended(gateway))
     platform.url = `http://127.0.0.1:${await portOf(gateway)}/wechat`
     platform.api.onDelivered = ({ text }) =>
@@ -100,36 +97,6 @@ function show({ reply, tries, gaveUp }: Pushed): void {
     console.log(
       `         < ${reply.text}\n           (in the response to the push, encrypted, after ${ms} ms)\n`,
     )
-}
-
-function startGateway(config: string, data: string): ChildProcess {
-  return spawn(process.execPath, [BIN, 'start', '--config', config, '--data', data, '--port', '0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-}
-
-async function portOf(gateway: ChildProcess): Promise<number> {
-  const { promise, resolve: found, reject } = Promise.withResolvers<number>()
-  const timer = setTimeout(() => reject(new Error('the gateway was not ready in time')), READY_MS)
-  gateway.once('exit', (code) => reject(new Error(`the gateway ended with ${code}`)))
-  if (gateway.stdout !== null)
-    createInterface({ input: gateway.stdout }).on('line', (line) => {
-      const port = /^\{"ready":true,"http":(\d+)/u.exec(line)?.[1]
-      if (port !== undefined) found(Number(port))
-    })
-  try {
-    return await promise
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const { promise, resolve: done } = Promise.withResolvers<void>()
-  child.once('exit', () => done())
-  child.kill('SIGTERM')
-  await promise
 }
 
 function pause(ms: number): Promise<void> {

@@ -10,6 +10,7 @@ import { map } from './map.ts'
 import { schema } from './schema.ts'
 import { send } from './send.ts'
 import { start } from './start.ts'
+import { subway } from './subway/story.ts'
 import { top } from './top.ts'
 import { trace } from './trace.ts'
 import { version } from './version.ts'
@@ -81,7 +82,7 @@ The exit status is 1 where the request does not get through. Secrets are shown a
   )
   .action(map)
 
-program
+const demonstration = program
   .command('demo')
   .description('a WeChat conversation without an account: the platform simulated, the gateway real')
   .addHelpText(
@@ -91,6 +92,19 @@ It starts a gateway of its own in a temporary folder, lets a customer write, and
 to the push where the bot is quick, by the customer-service API where it is slow. At a terminal you may go on yourself.`,
   )
   .action(() => demo({}))
+demonstration
+  .command('subway')
+  .description(
+    'a customer in the subway: links fail and change, app and gateway are killed, every message arrives once',
+  )
+  .option('--seconds <n>', 'how long the ride takes', rideSeconds, 45)
+  .addHelpText(
+    'after',
+    `
+It starts a gateway of its own in a temporary folder, a bot that counts, and an app made of dragoman/client behind three
+lines that go silent, dark and down. The counts of lost, doubled and out of order stay at 0, else the exit status is 1.`,
+  )
+  .action(subway)
 
 program
   .command('schema')
@@ -189,5 +203,11 @@ function port(text: string): number {
 function seconds(text: string): number {
   if (!/^\d+$/u.test(text) || Number(text) > 60)
     throw new InvalidArgumentError('a number of seconds from 0 to 60')
+  return Number(text)
+}
+
+function rideSeconds(text: string): number {
+  if (!/^\d+$/u.test(text) || Number(text) < 5 || Number(text) > 600)
+    throw new InvalidArgumentError('a number of seconds from 5 to 600')
   return Number(text)
 }
