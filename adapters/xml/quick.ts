@@ -15,8 +15,18 @@ export type QuickLimits = Required<
 export function quickTree(text: string, limits: QuickLimits): XmlElement | undefined {
   // XML 1.0 §2.2 [2] Char, §2.4 [14]: "]]>" is no text
   if (notCharacters.test(text) || !text.isWellFormed() || text.includes(']]>')) return undefined
+  if (hasTooMany(text, limits.maxNodes)) return undefined
   // XML 1.0 §2.11: what a reader sees are line feeds
   return new QuickReader(text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text, limits).read()
+}
+
+/** What saxes will refuse for its elements is not to be read twice: each begins with two characters of its own and has four. */
+function hasTooMany(text: string, maxNodes: number): boolean {
+  if (text.length <= 4 * maxNodes) return false
+  let count = 0
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1))
+    if (text.charCodeAt(at + 1) !== SLASH && ++count > maxNodes) return true
+  return false
 }
 
 // oxlint-disable-next-line no-control-regex -- these are looked for
@@ -268,21 +278,26 @@ const predefined = new Map([
   ['apos', "'"],
 ])
 
-/** Undefined for one that is not predefined (XML 1.0 §4.6) nor a character (§4.1). */
+/** Undefined where one is neither predefined (XML 1.0 §4.6) nor a character (§4.1). */
 function withoutReferences(written: string): string | undefined {
   let at = written.indexOf('&')
   if (at < 0) return written
+  const parts: string[] = [] // a string that is added to a million times would be a tree of a million
   let text = ''
   let from = 0
-  for (; at >= 0; at = written.indexOf('&', from)) {
+  for (let count = 1; at >= 0; at = written.indexOf('&', from), count++) {
     const end = written.indexOf(';', at)
     const name = end < 0 ? '' : written.slice(at + 1, end)
     const character = predefined.get(name) ?? numbered(name)
     if (character === undefined) return undefined
     text += written.slice(from, at) + character
     from = end + 1
+    if (count % 500 !== 0) continue
+    parts.push(text)
+    text = ''
   }
-  return text + written.slice(from)
+  const last = text + written.slice(from)
+  return parts.length === 0 ? last : parts.join('') + last
 }
 
 function numbered(name: string): string | undefined {
