@@ -123,6 +123,16 @@ test('an event that comes while the reader is at its last page is not lost', asy
   await expect.poll(() => k.host.stored).toEqual(['1', '2'])
 })
 
+test('an empty page is not the end, and not followed by the next at once', async () => {
+  await using k = await kf()
+  write(k.t, numbers(1, 1001), k.t.here.now, 'wkOther')
+  write(k.t, ['at last'])
+  const begun = performance.now()
+  await k.read().onKfEvent('t', 'wk1')
+  await expect.poll(() => k.host.stored, { timeout: 5000 }).toEqual(['at last'])
+  expect(performance.now() - begun).toBeGreaterThan(400)
+})
+
 test('two customer-service accounts are read side by side', async () => {
   await using k = await kf()
   const reader = k.read()
