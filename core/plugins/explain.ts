@@ -26,6 +26,13 @@ export function failureAt(root: string, place: Place, problem: string): Failure 
 
 /** Explains what importing `entry` threw. */
 export async function explain(thrown: unknown, entry: string, root: string): Promise<Failure> {
+  const other = otherLanguage(readFileSync(entry, 'utf8'))
+  if (other !== undefined)
+    return failureAt(
+      root,
+      { file: entry, line: 1 },
+      `it is ${other}, not code: what is configured belongs into gateway.yaml; a plugin begins with \`export default defineAdapter({ … })\``,
+    )
   if (!(thrown instanceof Error))
     return failureAt(
       root,
@@ -128,6 +135,23 @@ function notItsOwn(error: Error, entry: string, root: string): Failure {
     { file, ...(line !== undefined && { line }) },
     `${error.message}: make it a folder with an index.ts, and put the other file into it`,
   )
+}
+
+/** Config that was saved as a plugin; as code some of it would even be valid (labels), and fail in words that help nobody. */
+function otherLanguage(text: string): 'JSON' | 'YAML' | undefined {
+  if (/^\s*[{[]/.test(text)) {
+    try {
+      JSON.parse(text)
+      return 'JSON'
+    } catch {
+      return undefined // code, with whatever is wrong in it
+    }
+  }
+  const lines = text.split('\n').filter((line) => !/^\s*(?:#.*|\/\/.*|---)?$/.test(line))
+  const isCode = /\b(?:import|export|require|const|let|function|class)\b|=>|;\s*$/m.test(text)
+  return !isCode && lines.length > 0 && lines.every((line) => /^\s*(?:- )?[\w-]+:(?:\s|$)|^\s*- /.test(line))
+    ? 'YAML'
+    : undefined
 }
 
 // Node puts `FILE:LINE` before the code of a syntax error.

@@ -89,10 +89,8 @@ export class Plugins implements AsyncDisposable {
   readonly #absent = new Absent()
   readonly #asked = new Set<Promise<unknown>>()
   readonly #generations = new Map<PluginVersion, number>()
-  /** Until their files change, or an operator asks. */
+  /** Until their files or the config change, or an operator asks. */
   readonly #rejected = new Map<string, Rejected>()
-  /** Until the config changes: nobody knows whose fault it was. */
-  readonly #dropped = new Map<string, Rejected>()
   readonly #ending = new Set<Promise<void>>()
   #current: ReadonlyMap<string, PluginVersion> = new Map()
   #last: ReadonlyMap<string, Entry> = new Map()
@@ -188,8 +186,7 @@ export class Plugins implements AsyncDisposable {
     for (const { version, hash } of out) {
       const { file, root } = version.snapshot
       const failure = version.failure ?? failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
-      const place = version.failure === undefined ? this.#dropped : this.#rejected
-      place.set(version.name, { hash, failure })
+      this.#rejected.set(version.name, { hash, failure })
       if (!this.#current.has(version.name)) this.#absent.remember(version)
     }
     for (const { version } of out.length > 0 ? out : fresh) await version.kill()
@@ -198,13 +195,8 @@ export class Plugins implements AsyncDisposable {
 
   /** What was refused may be tried again: the config has changed, or an operator asks. */
   forgive(name?: string): void {
-    if (name === undefined) {
-      this.#dropped.clear()
-      this.#rejected.clear()
-      return
-    }
-    this.#dropped.delete(name)
-    this.#rejected.delete(name)
+    if (name === undefined) this.#rejected.clear()
+    else this.#rejected.delete(name)
   }
 
   /** A fresh worker for the version that runs; lifts a quarantine. False: no such plugin runs. */
@@ -263,7 +255,7 @@ export class Plugins implements AsyncDisposable {
     if (fits(version)) return { found, hash, version }
     const waiting = this.#last.get(name)?.version
     if (fits(waiting) && waiting?.failure === undefined) return { found, hash, version: waiting }
-    const before = this.#rejected.get(name) ?? this.#dropped.get(name)
+    const before = this.#rejected.get(name)
     if (before?.hash === hash) return { found, hash, version, failure: before.failure }
     try {
       const fresh = await PluginVersion.load(snapshot, {

@@ -10,11 +10,14 @@ export default defineAdapter({
   apiVersion: 1,
   backend: {
     config: z.strictObject({ tag: z.string().default('none') }),
-    create: () => ({
-      operations: { Look: { safe: true }, Pay: { safe: false } },
-      call: async ({ params }) => ({ data: { version, params } }),
-      async [Symbol.asyncDispose]() {},
-    }),
+    create: () => {
+      const madeBy = version
+      return {
+        operations: { Look: { safe: true }, Pay: { safe: false } },
+        call: async ({ params }) => ({ data: { version, madeBy, params } }),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
   },
   agent: {
     config: z.strictObject({}),
@@ -62,3 +65,75 @@ export default defineAdapter({
   },
 })
 `
+
+/** Twenty ways for a plugin to be bad before it is used, with what a person is told; `good` is what it would be. */
+export const badPlugins = (good: string): readonly (readonly [string, string, RegExp])[] => [
+  ['an enum', `enum Size { small }\n${good}`, /^shop\.ts:1: .*enum.*union of texts/],
+  [
+    'a parameter property',
+    `class A { constructor(private x: number) {} }\n${good}`,
+    /^shop\.ts:1: .*in the constructor/,
+  ],
+  ['half of it', good.slice(0, good.length / 2), /^shop\.ts:\d+: .*mend the syntax/],
+  ['JSON', '{"name": "shop", "apiVersion": 1}', /^shop\.ts:1: .*JSON.*defineAdapter/],
+  ['YAML', 'name: shop\napiVersion: 1\nbackend:\n  url: http://x\n', /^shop\.ts:\d.*YAML.*gateway\.yaml/],
+  ['nothing', '', /^shop\.ts: it has no default export: add/],
+  [
+    'a named export',
+    good.replace('export default', 'export const adapter ='),
+    /has no default export.*export default defineAdapter/,
+  ],
+  ['a class', 'export default class Shop {}', /^shop\.ts:1: .*not an object/],
+  [
+    'a wrong apiVersion',
+    good.replace('apiVersion: 1', 'apiVersion: 2'),
+    /^shop\.ts:\d+: .*apiVersion 2.*write `apiVersion: 1`/,
+  ],
+  ['a wrong name', good.replace("name: 'shop'", "name: 'My Shop'"), /"My Shop".*lower case/],
+  [
+    'the name of another plugin',
+    good.replace("name: 'shop'", "name: 'other'"),
+    /"other" belongs to the plugin other\.ts/,
+  ],
+  ['the name of a built-in', good.replace("name: 'shop'", "name: 'rest'"), /"rest" belongs to a built-in/],
+  [
+    'a package nobody has',
+    `import x from 'no-such-package'\n${good}`,
+    /^shop\.ts:1: .*npm install no-such-package/,
+  ],
+  ['a throw', `throw new Error('no database')\n${good}`, /^shop\.ts:1: it throws "no database".*`start`/],
+  ['an end of the process', `${good}\nprocess.exit(0)\n`, /^shop\.ts:\d+: it calls process\.exit\(0\)/],
+  ['a loop without end', `${good}\nfor (;;);\n`, /has not (?:finished loading|reacted)/],
+  ['all the memory', `${good}\nconst all = []\nfor (;;) all.push(new Array(1e5).fill({}))\n`, /MB of memory|has not reacted/],
+  [
+    'an unhandled rejection',
+    `void Promise.reject(new Error('forgotten'))\nawait new Promise((resolve) => setTimeout(resolve, 50))\n${good}`,
+    /^shop\.ts:1: nobody caught "forgotten"/,
+  ],
+  [
+    'a config it does not take',
+    good.replace("tag: z.string().default('none')", 'tag: z.string()'),
+    /"tag" is missing/,
+  ],
+  [
+    'a start that fails',
+    good.replace(
+      'operations: {',
+      "start: async () => { throw new Error('no such host') },\n      operations: {",
+    ),
+    /^shop\.ts:\d+: backend "shop" did not start: no such host/,
+  ],
+  [
+    'a start that blocks',
+    good.replace('operations: {', 'start: async () => { for (;;); },\n      operations: {'),
+    /has not reacted/,
+  ],
+  [
+    'a probe that fails',
+    good.replace(
+      'operations: {',
+      "probe: async () => { throw new Error('nobody answers') },\n      operations: {",
+    ),
+    /probe of backend "shop" failed: nobody answers/,
+  ],
+]

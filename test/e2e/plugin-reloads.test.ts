@@ -1,0 +1,70 @@
+// DESIGN §9: a plugin is live a second after it was saved, and a bad one changes nothing, under load. `DRAGOMAN_RELOADS=100 DRAGOMAN_RATE=500` is the full size.
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { rm } from 'node:fs/promises'
+import { temporaryDirectory, until } from '../support/gateway.ts'
+import { openPluginHouse, startStream } from '../support/plugin-load.ts'
+import type { PluginHouse } from '../support/plugin-load.ts'
+import { badPlugins, versioned } from '../support/plugin-sources.ts'
+
+const RELOADS = Number(process.env['DRAGOMAN_RELOADS'] ?? 8)
+const RATE = Number(process.env['DRAGOMAN_RATE'] ?? 50)
+const FULL = RELOADS >= 100
+
+async function open(): Promise<PluginHouse> {
+  const directory = await temporaryDirectory()
+  onTestFinished(async () => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  return openPluginHouse(directory)
+}
+
+test(`${RELOADS} reloads at ${RATE} calls a second: none fails, none is of two versions, the old worker ends`, async () => {
+  await using house = await open()
+  for (let version = 1; version <= 5; version++) await house.save(version) // as warm as it gets
+  const before = await house.memory()
+  const stream = startStream(house.gateway.base, RATE)
+  const live: number[] = []
+  for (let version = 6; version < 6 + RELOADS; version++) live.push(await house.save(version))
+  const saved = performance.now()
+  await until(async () => ((await house.workers()) === 2 ? true : undefined))
+  const gone = performance.now() - saved
+  const { calls, failed, mixed } = await stream.stop()
+  const after = await house.memory()
+  live.sort((a, b) => a - b)
+  const p95 = live[Math.ceil(live.length * 0.95) - 1] ?? Infinity
+  console.info(
+    `${RELOADS} reloads, ${calls} calls: ${failed.length} failed, ${mixed} mixed; live p50 ${live[live.length >> 1]?.toFixed()} ms, p95 ${p95.toFixed()} ms; old worker gone after ${gone.toFixed()} ms; memory ${before.toFixed()} → ${after.toFixed()} MB`,
+  )
+  expect(failed).toEqual([])
+  expect(mixed).toBe(0)
+  expect(calls).toBeGreaterThan(0)
+  expect(gone).toBeLessThan(5000)
+  if (FULL) {
+    expect(p95).toBeLessThan(1000)
+    expect(after).toBeLessThan(before * 1.1)
+  }
+}, 600_000)
+
+test('twenty bad plugins under load: the version before goes on each time, and a person is told what to do', async () => {
+  await using house = await open()
+  await house.save(1)
+  const stream = startStream(house.gateway.base, RATE)
+  const bad = badPlugins(versioned('shop', 2))
+  expect(bad.length).toBeGreaterThanOrEqual(20)
+  for (const [what, text, told] of bad) {
+    await house.write(text)
+    const row = await until(async () => {
+      const now = await house.row('shop')
+      return told.test(now?.failure?.message ?? '') ? now : undefined
+    }).catch(async (error: unknown) => {
+      throw new Error(`${what}: ${JSON.stringify(await house.row('shop'))}`, { cause: error })
+    })
+    expect(row, what).toMatchObject({ state: 'running', adapter: 'shop', restarts: 0 })
+  }
+  const { failed, mixed } = await stream.stop()
+  expect(failed).toEqual([])
+  expect(mixed).toBe(0)
+  expect(await house.save(3)).toBeLessThan(20_000)
+  expect(await house.row('shop')).toMatchObject({ state: 'running', failure: null })
+}, 600_000)
