@@ -33,8 +33,8 @@ test(`${RELOADS} reloads at ${RATE} calls a second: none fails, none is of two v
   const after = await house.memory()
   live.sort((a, b) => a - b)
   const p95 = live[Math.ceil(live.length * 0.95) - 1] ?? Infinity
-  console.info(
-    `${RELOADS} reloads, ${calls} calls: ${failed.length} failed, ${mixed} mixed; live p50 ${live[live.length >> 1]?.toFixed()} ms, p95 ${p95.toFixed()} ms; old worker gone after ${gone.toFixed()} ms; memory ${before.toFixed()} → ${after.toFixed()} MB`,
+  process.stdout.write(
+    `${RELOADS} reloads, ${calls} calls: ${failed.length} failed, ${mixed} mixed; live p50 ${live[live.length >> 1]?.toFixed()} ms, p95 ${p95.toFixed()} ms; old worker gone after ${gone.toFixed()} ms; memory ${before.toFixed()} → ${after.toFixed()} MB\n`,
   )
   expect(failed).toEqual([])
   expect(mixed).toBe(0)

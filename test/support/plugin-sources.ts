@@ -104,7 +104,11 @@ export const badPlugins = (good: string): readonly (readonly [string, string, Re
   ['a throw', `throw new Error('no database')\n${good}`, /^shop\.ts:1: it throws "no database".*`start`/],
   ['an end of the process', `${good}\nprocess.exit(0)\n`, /^shop\.ts:\d+: it calls process\.exit\(0\)/],
   ['a loop without end', `${good}\nfor (;;);\n`, /has not (?:finished loading|reacted)/],
-  ['all the memory', `${good}\nconst all = []\nfor (;;) all.push(new Array(1e5).fill({}))\n`, /MB of memory|has not reacted/],
+  [
+    'all the memory',
+    `${good}\nconst all = []\nfor (;;) all.push(new Array(1e5).fill({}))\n`,
+    /MB of memory|has not reacted/,
+  ],
   [
     'an unhandled rejection',
     `void Promise.reject(new Error('forgotten'))\nawait new Promise((resolve) => setTimeout(resolve, 50))\n${good}`,
