@@ -30,39 +30,37 @@ export interface Question {
   readonly pushed: Pushed
   /** Ends when the platform has hung up. */
   readonly gone: AbortSignal
-}
-
-export interface Answered {
-  /** Undefined: a request that is still at work. */
-  readonly accepted: Accepted | undefined
-  readonly response: HttpResponse
+  /** Called before anything is sent to the customer, once it is taken in; undefined: a request, which is nowhere kept. */
+  readonly onTaken: (accepted: Accepted | undefined) => void
 }
 
 /** Resolves once the draft is durable and, where somebody may answer at once, he has or `waitMs` is over. Throws what `accept` throws. */
-export async function answer(question: Question, answering: Answering): Promise<Answered> {
-  const { draft, gone } = question
+export async function answer(question: Question, answering: Answering): Promise<HttpResponse> {
+  const { draft, gone, onTaken } = question
   const { host, config } = answering
   if (draft.kind === 'request') return answerRequest(question, answering)
   // An event's route says its text by a message of its own: there is no reply to wait for.
   const isWaiting = draft.kind === 'message' && config.waitMs > 0
   const accepted = await host.accept(draft, isWaiting ? { waitMs: config.waitMs, signal: gone } : {})
-  return { accepted, response: await respond(question, accepted, answering) }
+  onTaken(accepted)
+  return respond(question, accepted, answering)
 }
 
 /** A request has no place in a log: who asks waits, or gets the answer sent when it comes. */
-async function answerRequest(question: Question, answering: Answering): Promise<Answered> {
+async function answerRequest(question: Question, answering: Answering): Promise<HttpResponse> {
   const { host, config, scope } = answering
+  question.onTaken(undefined)
   const running = host.accept(question.draft)
   const accepted = await within(config.waitMs, running)
-  if (accepted !== undefined) return { accepted, response: await respond(question, accepted, answering) }
+  if (accepted !== undefined) return respond(question, accepted, answering)
   running.then(
     (late) => sendLater(question, late, answering),
     (error: unknown) => scope.log.warn('a request has failed after its push was acknowledged', { error }),
   )
-  return { accepted, response: success }
+  return success
 }
 
-async function respond(question: Question, accepted: Accepted, answering: Answering): Promise<HttpResponse> {
+function respond(question: Question, accepted: Accepted, answering: Answering): HttpResponse {
   const { id } = accepted
   if (accepted.reply === undefined) return success
   const reply = withStaleText(accepted.reply, answering.config.staleText)

@@ -1,9 +1,9 @@
 // The WeChat channel: what the platform pushes comes in, is checked, understood and answered.
 import { GatewayError } from 'dragoman'
-import type { Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import type { Accepted, Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope } from 'dragoman'
 
 import { answer } from './answer.ts'
-import type { Answered, Answering, Question } from './answer.ts'
+import type { Answering, Question } from './answer.ts'
 import { createPlatform } from './api/index.ts'
 import { botMeaning } from './bot.ts'
 import { cipherKey } from './cipher.ts'
@@ -89,17 +89,16 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     const meaning = understood(push, came.authorizer)
     if (meaning === undefined) return success
     const draft = await draftOf(meaning, host, fields)
-    const { accepted, response } = await answerOnce(
-      { draft, push, pushed, gone: came.gone },
-      meaning,
-      answering,
-    )
-    noted(meaning, { authorizer: came.authorizer, conversation: accepted?.conversation })
-    return response
+    const onTaken = (accepted: Accepted | undefined): void => noted(meaning, came.authorizer, accepted)
+    return answerOnce({ draft, push, pushed, gone: came.gone, onTaken }, meaning, answering)
   }
 
   /** Two events of one customer in one second with one key may still be two: repeats of the platform are equal to the byte. */
-  async function answerOnce(question: Question, { base }: Meaning, answering: Answering): Promise<Answered> {
+  async function answerOnce(
+    question: Question,
+    { base }: Meaning,
+    answering: Answering,
+  ): Promise<HttpResponse> {
     try {
       return await answer(question, answering)
     } catch (error) {
@@ -118,15 +117,14 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
 
   function noted(
     { base, contact }: Meaning,
-    {
-      authorizer,
-      conversation,
-    }: { readonly authorizer: string | undefined; readonly conversation: string | undefined },
+    authorizer: string | undefined,
+    accepted: Accepted | undefined,
   ): void {
     const context = replyContextOf(base.replyContext)
     if (context === undefined) return
-    if (conversation !== undefined) contacts.note(conversation, context)
-    if (contact === undefined) return
+    if (accepted !== undefined) contacts.note(accepted.conversation, context)
+    // The platform's repeat is nothing that the customer has done: his quota stays what it is.
+    if (contact === undefined || accepted?.duplicate === true) return
     const from = product === 'component' && authorizer !== undefined ? { authorizer } : {}
     platform.noteInbound({ openId: context.to, ...from, contact, at: scope.now() })
   }

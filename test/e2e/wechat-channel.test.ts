@@ -160,6 +160,29 @@ test('a multi-part answer, a failed agent and an id of 64 bits', async () => {
   expect(externalId).toBe('9223372036854775807')
 })
 
+test('the sixth part of an answer is refused here and says why; the platform’s repeat brings no new quota', async () => {
+  await using platform = await startPlatformStub()
+  const link = (number: number) =>
+    ({ kind: 'link', text: `l${number}`, media: { url: `https://example.com/${number}` } }) as const
+  const bot = handAgent('bot', async () => ({ parts: [1, 2, 3, 4, 5, 6, 7].map(link) }))
+  await using house = await openHouse({
+    yaml: yaml(`${safe}, secret: s, apiBase: "${platform.apiBase}"`),
+    adapters: [bot.adapter],
+  })
+  const push = sealedPush(textXml('hi'))
+  expect(await send(house, push)).toEqual({ status: 200, body: 'success' })
+  await until(async () => ((await house.dead()).length > 0 ? true : undefined))
+  expect(await send(house, push)).toEqual({ status: 200, body: 'success' })
+  expect(platform.sent).toHaveLength(5)
+  expect(JSON.stringify(await house.dead())).toContain(
+    'are used up: the next can be sent when he writes again',
+  )
+  // He writes again: it goes on.
+  bot.answer = async () => ({ parts: [link(8), link(9)] })
+  await send(house, sealedPush(textXml('more', { id: '2' })))
+  await until(() => (platform.sent.length === 7 ? true : undefined))
+})
+
 test('a menu key asks a business system, an event’s route speaks first, other events are stored', async () => {
   await using platform = await startPlatformStub()
   const bot = handAgent('bot', echo)
