@@ -6,6 +6,8 @@ export interface Reading {
   readonly generation: number
   readonly intake: Counts
   readonly refused: Counts
+  /** By limiter: `admission/low`, `bulkhead/orders`, `rate/NAME`. */
+  readonly limits: Counts
   readonly operations: readonly OperationReading[]
   readonly waiting: number
   readonly deadLetters: number
@@ -42,14 +44,18 @@ export function screenOf(before: Reading, now: Reading, rows = Infinity): readon
   const intake = ['offered', 'accepted', 'duplicate', 'refused', 'failed'].map(
     (result) => `${result} ${figure(perSecond(before.intake[result], now.intake[result]))}`,
   )
-  const edge = Object.entries(now.refused)
-    .map(([reason, count]) => ({ reason, rate: perSecond(before.refused[reason], count) }))
-    .filter(({ rate }) => rate > 0)
-    .map(({ reason, rate }) => `${reason} ${figure(rate)}`)
+  const rates = (of: 'refused' | 'limits'): string => {
+    const shown = Object.entries(now[of])
+      .map(([name, count]) => ({ name, rate: perSecond(before[of][name], count) }))
+      .filter(({ rate }) => rate > 0)
+      .map(({ name, rate }) => `${name} ${figure(rate)}`)
+    return shown.length === 0 ? '0' : shown.join('   ')
+  }
   const head = [
     `${now.at.slice(0, 19)}Z   generation ${now.generation}   waiting ${now.waiting}   dead letters ${now.deadLetters}`,
     `intake/s   ${intake.join('   ')}`,
-    `refused at the edge/s   ${edge.length === 0 ? '0' : edge.join('   ')}`,
+    `refused at the edge/s   ${rates('refused')}`,
+    `refused by limits/s   ${rates('limits')}`,
     '',
   ]
   if (lines.length === 0) return [...head, 'Nothing has been called yet.'].slice(0, rows)

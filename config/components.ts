@@ -35,11 +35,12 @@ export function resolveChannels(context: Context): Resolved<ChannelConfig> {
     }
     const part = adapterPart('channel', { id, raw, path, config: files.absolute(theirs) }, context)
     if (core === undefined || part === undefined) return undefined
-    const { access, bodyLimit, inDoubt } = core.value
+    const { access, bodyLimit, inDoubt, priority } = core.value
     return {
       ...part,
       operations,
       inDoubt,
+      priority,
       ...(access !== undefined && { access: access === 'open' ? { open: true } : access }),
       ...(bodyLimit !== undefined && { bodyLimitBytes: bodyLimit }),
     }

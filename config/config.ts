@@ -19,6 +19,7 @@ export interface Config {
   readonly store: StoreConfig
   readonly lanes: LanesConfig
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+  readonly overload: { readonly turnMs: number; readonly waitMs: number; readonly dryRun: boolean }
   /** By name. */
   readonly limits: Readonly<Record<string, LimitConfig>>
   /** This and the next two have no prototype: a name that somebody sends finds nothing but what the file says. */
@@ -118,6 +119,8 @@ export interface ChannelConfig extends ComponentConfig {
   readonly operations: Readonly<Record<string, ChannelOperationConfig>>
   /** Absent: the listener's. */
   readonly bodyLimitBytes?: number
+  /** Of what comes in by it, when more comes than can be done. */
+  readonly priority: Priority
   /** What becomes of a push without a known result where the platform takes no id (SEMANTICS 6). */
   readonly inDoubt: 'repeat' | 'park'
 }

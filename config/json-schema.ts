@@ -1,15 +1,8 @@
 // The editors' JSON Schema (2020-12), made of the schemas that validate: the core's sections and each adapter's part.
 import { z } from 'zod'
 import type { Adapter, Schema } from '../core/api.ts'
-import {
-  agentKeys,
-  backendKeys,
-  backendOperation,
-  channelKeys,
-  channelOperation,
-  route,
-  sections,
-} from './schema.ts'
+import { sections } from './schema-sections.ts'
+import { agentKeys, backendKeys, backendOperation, channelKeys, channelOperation, route } from './schema.ts'
 import { NAME } from './values.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>

@@ -17,8 +17,18 @@ import { ConfigError } from './problems.ts'
 import { Report, valueAt } from './report.ts'
 import { resolveRoutes } from './routes.ts'
 import type { Names } from './routes.ts'
-import { backendOperation, sections } from './schema.ts'
-import { cacheOf, checkReach, httpOf, identityOf, lanesOf, limitsOf, storeOf } from './sections.ts'
+import { sections } from './schema-sections.ts'
+import { backendOperation } from './schema.ts'
+import {
+  cacheOf,
+  checkReach,
+  httpOf,
+  identityOf,
+  lanesOf,
+  limitsOf,
+  overloadOf,
+  storeOf,
+} from './sections.ts'
 import { parseTree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
@@ -89,6 +99,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const store = section(sections.store, 'store')
   const lanes = section(sections.lanes, 'lanes')
   const cache = section(sections.cache, 'cache')
+  const overload = section(sections.overload, 'overload')
   const limits = section(sections.limits, 'limits')
 
   const context = { report, adapters, files }
@@ -121,6 +132,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
     store: storeOf(taken(store)),
     lanes: lanesOf(taken(lanes)),
     cache: cacheOf(taken(cache)),
+    overload: overloadOf(taken(overload)),
     limits: limited ?? {},
     channels: recordOf(channels),
     backends: recordOf(backends),

@@ -5,7 +5,7 @@ import type { Files } from './files.ts'
 import { didYouMean } from './problems.ts'
 import type { Report } from './report.ts'
 import type { Names } from './routes.ts'
-import type { sections } from './schema.ts'
+import type { sections } from './schema-sections.ts'
 
 export interface Around {
   readonly names: Names
@@ -105,4 +105,13 @@ export function limitsOf(
       return [name, { ...limit, perMs: per }]
     }),
   )
+}
+
+/** What is begun when more comes than can be done. */
+export function overloadOf({
+  turn,
+  wait,
+  dryRun,
+}: ReturnType<typeof sections.overload.parse>): Config['overload'] {
+  return { turnMs: turn, waitMs: wait, dryRun }
 }

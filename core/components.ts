@@ -20,6 +20,7 @@ import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
 import type { LimitCount, LimitKind } from './guard/limit-count.ts'
+import type { Door } from './http/door.ts'
 import { createRetryBudget } from './guard/retry.ts'
 import type { RetryBudget } from './guard/retry.ts'
 import { compileOperations } from './operations.ts'
@@ -115,6 +116,7 @@ export interface RunningChannel extends Running {
   readonly places: readonly LinkPlace[]
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
+  readonly admission: NonNullable<Door['admission']>
 }
 export interface RunningBackend extends Running {
   readonly inUse: BackendInUse
@@ -161,6 +163,7 @@ export function createChannel(
     places,
     access: settings.access,
     bodyLimitBytes: settings.bodyLimitBytes,
+    admission: { priority: settings.priority ?? 'normal', sheds: !pushes },
     inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
   }
 }

@@ -1,16 +1,15 @@
 // The gateway: builds it, starts it, changes it while it runs, drains it. It owns the generations.
 import { randomUUID } from 'node:crypto'
-import type { Adapter, Json, Message } from './api.ts'
+import type { Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
 import { CALLBACK_PATH, createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { Surroundings } from './components.ts'
 import { buildGeneration } from './generation.ts'
-import type { Generation } from './generation.ts'
+import type { Building, Generation } from './generation.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
-import { isLoopback } from './http/addresses.ts'
 import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
@@ -18,14 +17,14 @@ import type { Unready } from './http/admin.ts'
 import { pluginPages } from './http/admin-plugins.ts'
 import type { PluginAdmin } from './http/admin-plugins.ts'
 import { createEdge } from './http/edge.ts'
-import type { Edge, ListenerConfig, Mount, SocketMount } from './http/edge.ts'
+import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
 import { chatPageMount } from './link/demo/page.ts'
-import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
+import { channelMounts } from './mounts.ts'
 import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
@@ -47,6 +46,7 @@ export interface GatewaySettings extends GenerationSettings {
   readonly lanes: { readonly limit: number; readonly holdMs: number; readonly attempts: number }
   readonly cache: ProtectedSettings['cache']
   readonly limits: ProtectedSettings['limits']
+  readonly overload: ProtectedSettings['overload']
 }
 
 export interface GatewayOptions {
@@ -60,14 +60,10 @@ export interface GatewayOptions {
   /** Where the fallback cache is kept; absent: in memory alone. */
   readonly cacheFile?: string
   /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
-  readonly reload: (take: (fresh: Fresh) => Promise<Generation>) => Promise<Generation>
+  readonly reload: (
+    take: (fresh: Pick<Building, 'adapters'> & { settings: GatewaySettings }) => Promise<Generation>,
+  ) => Promise<Generation>
   readonly plugins?: PluginAdmin
-}
-
-/** What a generation is made of. */
-export interface Fresh {
-  readonly settings: GatewaySettings
-  readonly adapters: ReadonlyMap<string, Adapter>
 }
 
 export interface Gateway {
@@ -106,7 +102,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const pin = (): ReturnType<Generation['pin']> => current().pin()
   const isChannel = (name: string): boolean => generation?.channels.has(name) === true
-  const chatPage = chatPageMount()
   const chatPage = chatPageMount()
   const secret = await loadCallbackSecret(store)
   const callbacks: Callbacks = createCallbacks(secret, {
@@ -157,13 +152,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     list: (page: Parameters<typeof listDead>[1]) => listDead(store, page),
     show: (id: string) => showDead(store, id),
   }
-  const protection = await createProtection({ store, log, metrics, cacheFile: options.cacheFile })
+  const protection = await createProtection({
+    store,
+    log,
+    metrics,
+    overload: settings.overload,
+    cacheFile: options.cacheFile,
+  })
   const links = createLinks({
     store,
     log: log.child('link'),
     instance,
     uplink: createUplink({
       pipeline,
+      admission: protection.admission,
       limited: (calling) => protection.limited(calling),
       store,
       telemetry,
@@ -188,6 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     host: (parts) =>
       createHost(parts, {
         pipeline,
+        admission: protection.admission,
         store,
         links,
         open: options.open,
@@ -201,26 +204,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   function mount(of: Generation): void {
-    const mounts: Mount[] = [...of.channels.values()].flatMap((channel) =>
-      channel.mounts.map(({ path, handler }) => ({
-        path,
-        handler,
-        channel: channel.id,
-        onCarried: (id: string, how: 'flushed' | 'back') => pipeline.returnRight.handed(id, how),
-        ...(channel.access !== undefined && { access: channel.access }),
-        ...(channel.bodyLimitBytes !== undefined && { bodyLimitBytes: channel.bodyLimitBytes }),
-      })),
-    )
-    const sockets: SocketMount[] = [...of.channels.values()].flatMap((channel) =>
-      channel.sockets.map((socket) => ({
-        ...socket,
-        channel: channel.id,
-        ...(channel.access !== undefined && { access: channel.access }),
-      })),
+    const { mounts, sockets } = channelMounts(of.channels.values(), (id, how) =>
+      pipeline.returnRight.handed(id, how),
     )
     const own: Mount[] = [
       asyncApiMount(of.channels.values()),
-      ...(isLoopback(settings.http.host) ? [chatPage] : []),
       ...(isLoopback(settings.http.host) ? [chatPage] : []),
       {
         path: CALLBACK_PATH,
@@ -324,6 +312,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   edge = createEdge({
     http: settings.http,
     identity,
+    admission: protection.admission,
     log: log.child('http'),
     onRefused: metrics.refused,
   })

@@ -3,12 +3,14 @@ import { GatewayError } from './api.ts'
 import type { ChannelHost, Credential, Identity } from './api.ts'
 import type { ChannelParts } from './components.ts'
 import { createLogReader } from './conversation-log.ts'
+import type { Admission } from './guard/admission.ts'
 import type { Links } from './link/links.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Store } from './store/store.ts'
 
 export interface HostOptions {
   readonly pipeline: Pipeline
+  readonly admission: Admission
   readonly store: Store
   readonly links: Links
   /** Nobody is identified: every program may read everything. */
@@ -22,11 +24,18 @@ export interface HostOptions {
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
   const { settings, operations, mounts, sockets, places, pushes } = parts
-  const { pipeline, store, links, open, stopping } = options
+  const { pipeline, admission, store, links, open, stopping } = options
   const origin = { id: settings.id, pushes }
   return {
     operations: operations.list,
-    accept: (draft, acceptOptions) => pipeline.accept(origin, draft, acceptOptions),
+    async accept(draft, acceptOptions) {
+      // What came by HTTP has passed the edge's door. Here waiting is the refusal: what is not accepted is not acknowledged.
+      if (mounts.length === 0) {
+        const priority = draft.priority ?? settings.priority ?? 'normal'
+        await admission.enter({ priority, sheds: !pushes, signal: acceptOptions?.signal })
+      }
+      return pipeline.accept(origin, draft, acceptOptions)
+    },
     draft: (operation, body, base) => operations.draft(operation, body, base),
     handed: (id, how) => pipeline.returnRight.handed(id, how),
     log: createLogReader({ store, channel: settings.id, open, stopping }),

@@ -5,6 +5,8 @@ import { loadBreakers } from './breakers.ts'
 import type { BreakerChange, Surroundings } from './components.ts'
 import { createOperatorEvents } from './events.ts'
 import type { Generation } from './generation.ts'
+import { createAdmission } from './guard/admission.ts'
+import type { Admission, AdmissionOptions } from './guard/admission.ts'
 import { openFallbackCache } from './guard/cache.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { createRateLimits } from './guard/rate-limits.ts'
@@ -18,6 +20,8 @@ export interface ProtectionOptions {
   readonly store: Store
   readonly log: { child(name: string): Log }
   readonly metrics: GatewayMetrics
+  /** Of the first generation. */
+  readonly overload: AdmissionOptions
   /** Where the fallback cache is kept; absent: in memory alone. */
   readonly cacheFile: string | undefined
 }
@@ -28,6 +32,8 @@ export interface Protection extends AsyncDisposable {
   readonly fallback: Surroundings['fallback']
   readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
   onBreaker(change: BreakerChange): void
+  /** Of the door: who may begin. */
+  readonly admission: Admission
   /** Counts a call. Throws `RATE_LIMITED`. */
   limited(calling: Calling): Promise<void>
   /** A generation of these settings runs from now on. */
@@ -38,6 +44,7 @@ export interface Protection extends AsyncDisposable {
 
 export interface ProtectedSettings extends GenerationSettings {
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number }
+  readonly overload: AdmissionOptions
   readonly limits: Readonly<Record<string, RateRule>>
 }
 
@@ -47,6 +54,11 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   const events = createOperatorEvents(Date.now)
   let cache: FallbackCache | undefined
   let limits: RateLimits | undefined
+  let { overload } = options
+  const admission = createAdmission(
+    () => overload,
+    (priority) => metrics.limit('admission', priority),
+  )
 
   metrics.onScrape(() => {
     const kept = cache?.figures() ?? []
@@ -71,8 +83,10 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     get fallback() {
       return cache && { cache, onServed: metrics.served }
     },
+    admission,
     limited: async (calling) => limits?.check(calling),
     adopt(settings) {
+      overload = settings.overload
       limits = createRateLimits(settings.limits, (name) => metrics.limit('rate', name), limits)
     },
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),

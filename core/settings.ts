@@ -1,5 +1,5 @@
 // What the core needs to know of a configuration. `config/` yields more than this; nothing here reads a file.
-import type { Json } from './api.ts'
+import type { Json, Priority } from './api.ts'
 import type { BreakerOptions } from './guard/breaker.ts'
 import type { BulkheadOptions } from './guard/bulkhead.ts'
 import type { CachePolicy } from './guard/fallback.ts'
@@ -29,6 +29,8 @@ export interface ChannelSettings extends ComponentSettings {
   readonly access?: Access
   readonly operations: Readonly<Record<string, OperationConfig>>
   readonly bodyLimitBytes?: number
+  /** Of what comes in by it, when more comes than can be done. Absent: normal. */
+  readonly priority?: Priority
   readonly inDoubt: 'repeat' | 'park'
 }
 

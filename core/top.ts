@@ -26,6 +26,7 @@ export async function topOf({ generation, store, counted, breakers, now }: TopPa
     generation: generation.number,
     intake: sums(counted.intake),
     refused: sums(counted.refused),
+    limits: limitsOf(counted.limits),
     operations: [...names].toSorted().map((name) => ({
       name,
       calls: calls.get(name) ?? {},
@@ -53,6 +54,12 @@ function byOperation(family: GatewayMetrics['counted']['calls']): ReadonlyMap<st
     found.set(name, counts)
   }
   return found
+}
+
+/** `admission/normal`, `bulkhead/orders`, `rate/NAME`: how many each limiter has refused. */
+function limitsOf(family: GatewayMetrics['counted']['limits']): Counts {
+  const refused = family.rows().filter(({ values }) => values[2] === 'refused')
+  return Object.fromEntries(refused.map(({ values, value }) => [`${values[0]}/${values[1]}`, value]))
 }
 
 function sums(family: GatewayMetrics['counted']['calls']): Counts {

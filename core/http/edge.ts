@@ -4,6 +4,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { AddressInfo, Socket } from 'node:net'
 import type { Log } from '../api.ts'
 import { GatewayError } from '../api.ts'
+import type { Admission } from '../guard/admission.ts'
 import type { Identifier } from './access.ts'
 import { addressSet } from './addresses.ts'
 import { BodyBudget } from './body.ts'
@@ -47,6 +48,8 @@ export interface ListenerConfig {
 export interface EdgeOptions {
   readonly http: ListenerConfig
   readonly identity: Identifier
+  /** Absent: everybody is let in. */
+  readonly admission?: Admission
   readonly log: Log
   /** Called once per refused request, connection or handshake. */
   readonly onRefused?: (reason: RefusalReason, channel?: string) => void
@@ -96,6 +99,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const gate: Gate = {
     table: () => table,
     identity: options.identity,
+    admission: options.admission,
     log,
     onRefused: options.onRefused ?? (() => undefined),
     publicUrl: http.publicUrl,

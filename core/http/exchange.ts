@@ -1,30 +1,23 @@
 // The way of one request through the edge, top to bottom: head, mount, caller, body, handler, answer.
 import type { IncomingMessage } from 'node:http'
-import {
-  GatewayError,
-  type HttpHandler,
-  type HttpRequest,
-  type HttpResponse,
-  type Identity,
-  type Log,
-} from '../api.ts'
+import { GatewayError, type HttpHandler, type HttpRequest, type HttpResponse, type Log } from '../api.ts'
+import type { Admission } from '../guard/admission.ts'
 import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
 import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
 import type { Connection, LingerLimits, Turn } from './connection.ts'
 import { type Head, isHost, readHead } from './head.ts'
-import type { Access, Caller, Identifier } from './access.ts'
+import type { Identifier } from './access.ts'
+import { type Door, letIn } from './door.ts'
 import type { PathTable } from './paths.ts'
 import { problem } from './problem.ts'
 import { CallerGone, Refusal, type RefusalReason } from './refusal.ts'
 import { type Outgoing, respond, respondUnended } from './respond.ts'
 
 /** A path, and everything below it, that one handler serves. */
-export interface Mount {
+export interface Mount extends Door {
   readonly path: string
   /** Whose it is, for keys, metrics and challenges. */
   readonly channel: string
-  /** Absent: as `identity` says. */
-  readonly access?: Access
   readonly handler: HttpHandler
   /** Absent: the listener's. */
   readonly bodyLimitBytes?: number
@@ -36,6 +29,8 @@ export interface Mount {
 export interface Gate {
   readonly table: () => PathTable<Mount>
   readonly identity: Identifier
+  /** Absent: everybody is let in. */
+  readonly admission: Admission | undefined
   readonly log: Log
   readonly onRefused: (reason: RefusalReason, channel?: string) => void
   readonly publicUrl: string | undefined
@@ -89,7 +84,8 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     if (mount === undefined)
       throw new Refusal('not_found', new GatewayError('NOT_FOUND', `nothing is served at ${head.path}`))
     const remote = remoteOf(exchange, head)
-    const identity = await identify(gate, mount, { headers: head.headers, remote })
+    const caller = { headers: head.headers, remote }
+    const identity = await letIn(gate, mount, { caller, signal: gone.signal })
     const body = head.hasBody
       ? await bodyOf(exchange, turn, { head, mount, held: (bytes) => void (held += bytes) })
       : EMPTY
@@ -116,22 +112,6 @@ function asDecoded(headers: Head['headers']): Head['headers'] {
   if (headers['content-encoding'] === undefined) return headers
   const { 'content-encoding': _coding, 'content-length': _length, ...rest } = headers
   return rest
-}
-
-/** Throws `Refusal`. */
-export async function identify(
-  gate: Gate,
-  mount: Pick<Mount, 'access' | 'channel'>,
-  request: Caller,
-): Promise<Identity> {
-  try {
-    return await gate.identity.forHttp(request, mount.access, mount.channel)
-  } catch (thrown) {
-    const error = GatewayError.from(thrown)
-    if (error.side !== 'caller')
-      gate.log.error('a caller could not be identified', { channel: mount.channel, error: thrown })
-    throw new Refusal('credential', error)
-  }
 }
 
 async function bodyOf(
@@ -194,7 +174,8 @@ function watchCarried(outgoing: Outgoing, mount: Mount, id: string): void {
 async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unknown): Promise<void> {
   const { gate, connection, incoming, outgoing } = exchange
   if (thrown instanceof CallerGone) return
-  await Promise.resolve() // the parser has not finished with a request that is refused by its head alone
+  // The parser has not finished with a request that is refused by its head alone.
+  if (!incoming.complete) await new Promise((parsed) => setImmediate(parsed))
   const error = thrown instanceof Refusal ? thrown.error : GatewayError.from(thrown)
   if (thrown instanceof Refusal) gate.onRefused(thrown.reason, mount?.channel)
   else if (error.code === 'INTERNAL' || error.code === 'ENCODE_FAILED')
@@ -210,6 +191,10 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
     ...(thrown instanceof Refusal ? { headers: thrown.headers } : {}),
   })
   const doubtful = thrown instanceof Refusal && (thrown.reason === 'host' || thrown.reason === 'malformed')
+  // What stands behind a proxy are many callers.
+  const restMs =
+    thrown instanceof Refusal && thrown.reason === 'admission' ? (gate.admission?.restMs ?? 0) : 0
+  if (restMs > 0 && !isTrusted(exchange)) connection.rest(outgoing, restMs)
   if (doubtful || gate.draining() || !incoming.complete) connection.close()
   respondUnended(outgoing, response, connection.closing)
   if (!incoming.complete) await dropBody(incoming, gate.linger)
@@ -235,12 +220,16 @@ export function originOf({ gate, incoming }: Pick<Exchange, 'gate' | 'incoming'>
   if (gate.publicUrl !== undefined) return gate.publicUrl
   const { socket } = incoming
   const secure = 'encrypted' in socket
-  const behindProxy = gate.trusted?.(plainAddress(socket.remoteAddress ?? '')) ?? false
+  const behindProxy = isTrusted({ gate, incoming })
   const scheme =
     (behindProxy ? schemeOf(head.headers['x-forwarded-proto']) : undefined) ?? (secure ? 'https' : 'http')
   const forwardedHost = behindProxy ? last(head.headers['x-forwarded-host']) : undefined
   const host = forwardedHost !== undefined && isHost(forwardedHost) ? forwardedHost : head.host
   return `${scheme}://${host ?? ownHost(incoming)}`
+}
+
+function isTrusted({ gate, incoming }: Pick<Exchange, 'gate' | 'incoming'>): boolean {
+  return gate.trusted?.(plainAddress(incoming.socket.remoteAddress ?? '')) ?? false
 }
 
 function schemeOf(forwarded: string | undefined): 'http' | 'https' | undefined {

@@ -4,9 +4,9 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { GatewayError } from '../api.ts'
 import type { HttpRequest, SocketHandler, SocketOptions } from '../api.ts'
-import type { Access } from './access.ts'
 import type { Connection } from './connection.ts'
-import { type Gate, identify, originOf, remoteOf } from './exchange.ts'
+import { type Door, letIn } from './door.ts'
+import { type Gate, originOf, remoteOf } from './exchange.ts'
 import { readHead } from './head.ts'
 import { readTarget } from './paths.ts'
 import { rawProblem } from './problem.ts'
@@ -15,10 +15,8 @@ import { agreeOn, checkOrigin, readOffer } from './websocket-handshake.ts'
 import { CLOSE, Peer } from './websocket-peer.ts'
 
 /** Where handshakes are taken: at this very path. */
-export interface SocketMount {
+export interface SocketMount extends Door {
   readonly path: string
-  readonly channel: string
-  readonly access?: Access
   readonly handler: SocketHandler
   readonly options: SocketOptions
   /** The open ones; who disposes of the channel closes them. */
@@ -115,7 +113,8 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       checkOrigin(head.headers['origin'], { own: origin, allowed: limits.origins })
       const protocol = agreeOn(offer.protocols, mount.options.protocols)
       const remote = remoteOf({ gate, ...handshake }, head)
-      const identity = await identify(gate, mount, { headers: offer.headers, remote })
+      agreed.set(incoming, protocol)
+      const identity = await letIn(gate, mount, { caller: { headers: offer.headers, remote } })
       const { method, path, query } = head
       const request: HttpRequest = {
         method,
@@ -130,10 +129,11 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       await mount.options.admit?.(request)
       if (socket.destroyed) return
       admit(remote)
-      agreed.set(incoming, protocol)
       upgrade({ incoming, socket, first, mount, request })
     } catch (thrown) {
-      refuse(socket, mount, thrown)
+      if (mount !== undefined && thrown instanceof Refusal && thrown.reason === 'admission')
+        turnAway({ incoming, socket, first, mount })
+      else refuse(socket, mount, thrown)
     } finally {
       clearTimeout(late)
     }
@@ -185,6 +185,24 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
         gate.log.error('a WebSocket could not be taken', { channel: mount.channel, error })
         peer.close(CLOSE.internal, 'the gateway made a mistake')
       }
+    })
+  }
+
+  /** A page cannot see why a handshake was refused; a close code it can (1013: try again later). */
+  function turnAway(to: {
+    readonly incoming: IncomingMessage
+    readonly socket: Duplex
+    readonly first: Buffer
+    readonly mount: SocketMount
+  }): void {
+    const { incoming, socket, first, mount } = to
+    gate.onRefused('admission', mount.channel)
+    if (socket.destroyed) return
+    serverFor(mount.options.messageBytes ?? MESSAGE_BYTES).handleUpgrade(incoming, socket, first, (ws) => {
+      ws.on('error', () => ws.terminate())
+      ws.close(CLOSE.tryLater, 'the gateway is overloaded: connect again later')
+      const cut = setTimeout(() => ws.terminate(), LINGER_MS)
+      ws.once('close', () => clearTimeout(cut))
     })
   }
 

@@ -1,6 +1,7 @@
 // What becomes of a `send`: stored under its number, a gap, or a refusal that is remembered (DESIGN §12, SEMANTICS 13, 14, 41).
 import { GatewayError, errorTable } from '../api.ts'
 import type { Draft, Identity, SendFrame } from '../api.ts'
+import type { Admission } from '../guard/admission.ts'
 import { digest, newId } from '../ids.ts'
 import { callingOf, normalise } from '../normalise.ts'
 import type { Normalised } from '../normalise.ts'
@@ -11,6 +12,8 @@ import { AGE_MARGIN_MS, BOOT_KEPT_MS } from './figures.ts'
 
 export interface UplinkOptions {
   readonly pipeline: Pick<Pipeline, 'append'>
+  /** Who may begin. */
+  readonly admission: Admission
   /** How often somebody may call. Throws `RATE_LIMITED`. */
   readonly limited: PipelineOptions['limited']
   readonly store: Store
@@ -58,11 +61,12 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { pipeline, limited, store, telemetry, dedupeMs, now, isChannel } = options
+  const { pipeline, admission, limited, store, telemetry, dedupeMs, now, isChannel } = options
 
   async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
     const { channel, identity, device, boot } = outbox
     const { n, id } = frame
+    await admission.enter({ priority: 'normal', sheds: true })
     const normalised = normalise(draftOf(frame, identity), {
       channel,
       identity,

@@ -8,6 +8,7 @@ const reading = (at: string, more: Partial<Reading> = {}): Reading => ({
   generation: 2,
   intake: {},
   refused: {},
+  limits: {},
   operations: [],
   waiting: 0,
   deadLetters: 0,
@@ -34,6 +35,7 @@ test('rates are per second between two readings; refused calls are no calls', ()
   const now = reading(later, {
     intake: { offered: 45 },
     refused: { body: 3, host: 0 },
+    limits: { 'rate/each': 8, 'admission/low': 0 },
     waiting: 7,
     operations: [operation('erp.Look', { calls, answers: { call: 3, fresh: 2, stale: 4 } })],
   })
@@ -41,6 +43,7 @@ test('rates are per second between two readings; refused calls are no calls', ()
   expect(text).toContain('waiting 7')
   expect(text).toContain('offered 20 ')
   expect(text).toContain('refused at the edge/s   body 1.5\n')
+  expect(text).toContain('refused by limits/s   rate/each 4.0\n')
   expect(text.split('\n').at(-1)?.split(/ +/u)).toEqual(['erp.Look', '-', '6.0', '2.0', '3.0', '3.0', '2.0'])
 })
 
@@ -51,10 +54,10 @@ test('what is broken stands first with its reason, what flows most next, and the
     operation('c.Down', { breaker: open }),
   ]
   const screen = screenOf(reading(begin), reading(later, { operations }))
-  const order = screen.slice(5).map((line) => line.split(' ')[0])
+  const order = screen.slice(6).map((line) => line.split(' ')[0])
   expect(order).toEqual(['c.Down', 'b.Busy', 'a.Idle'])
-  expect(screen[5]).toMatch(/OPEN 5s .* it is down$/u)
-  expect(screenOf(reading(begin), reading(later, { operations }), 6)).toHaveLength(6)
+  expect(screen[6]).toMatch(/OPEN 5s .* it is down$/u)
+  expect(screenOf(reading(begin), reading(later, { operations }), 7)).toHaveLength(7)
 })
 
 test('counters that went back count from zero: the gateway was restarted', () => {

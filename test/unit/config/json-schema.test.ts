@@ -62,6 +62,7 @@ test('an adapter’s keys and the core’s stand side by side, and nothing else'
     'adapter',
     'access',
     'bodyLimit',
+    'priority',
     'inDoubt',
     'operations',
   ])

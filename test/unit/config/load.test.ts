@@ -92,6 +92,7 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     hash: expect.stringMatching(/^[0-9a-f]{64}$/),
     definition: expect.stringMatching(/^[0-9a-f]{64}$/),
     inDoubt: 'repeat',
+    priority: 'normal',
     operations: {
       SubmitTicket: { kind: 'message', sender: 'customerId', text: 'description', externalId: 'requestId' },
       NotifyShipping: { kind: 'event', type: "'order.shipped'", sender: 'customerId' },

@@ -1,5 +1,6 @@
 // The tables of config/README.md, as the schemas say they must be.
 import { z } from 'zod'
+import { sections } from '../../../config/schema-sections.ts'
 import {
   agentKeys,
   backendKeys,
@@ -7,7 +8,6 @@ import {
   channelKeys,
   channelOperation,
   route,
-  sections,
 } from '../../../config/schema.ts'
 import { DURATION, SIZE } from '../../../config/units.ts'
 

@@ -1,0 +1,88 @@
+// What a request passes before its body is read: whether there is time for it, and who calls.
+import { GatewayError, type Identity, type Priority } from '../api.ts'
+import type { Admission } from '../guard/admission.ts'
+import type { Access, Caller, Identifier } from './access.ts'
+import { CallerGone, Refusal } from './refusal.ts'
+
+export interface Door {
+  readonly access?: Access
+  readonly channel: string
+  /** Absent: always let in, for operators. */
+  readonly admission?: {
+    readonly priority: Priority
+    /** False: a platform behind it cannot be told to come again; it waits its turn as long as it takes. */
+    readonly sheds: boolean
+  }
+}
+
+export interface Keeper {
+  readonly identity: Identifier
+  readonly admission: Admission | undefined
+  readonly log: { error(message: string, fields?: Readonly<Record<string, unknown>>): void }
+}
+
+/**
+ * Lets a request in when it is its turn. Its priority is the channel's; `Priority: u=N` (RFC 9218) may lower it, and raise it for a
+ * program or an agent: whom the credential names is then looked at first. Throws `Refusal`, or `CallerGone`.
+ */
+export async function letIn(
+  keeper: Keeper,
+  door: Door,
+  { caller, signal }: { readonly caller: Caller; readonly signal?: AbortSignal | undefined },
+): Promise<Identity> {
+  const { admission } = keeper
+  if (admission === undefined || door.admission === undefined) return identify(keeper, door, caller)
+  const { priority: usual, sheds } = door.admission
+  const asked = askedPriority(caller.headers['priority'])
+  if (asked === undefined || RANK[asked] <= RANK[usual]) {
+    await turn(admission, { priority: asked ?? usual, sheds, signal })
+    return identify(keeper, door, caller)
+  }
+  const identity = await identify(keeper, door, caller)
+  await turn(admission, { priority: identity.role === 'customer' ? usual : asked, sheds, signal })
+  return identity
+}
+
+const RANK: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 }
+/** RFC 9218 §4.1: 0 is the highest urgency, 3 what is not said. */
+const URGENCY: readonly Priority[] = ['urgent', 'urgent', 'high', 'normal', 'normal', 'low', 'low', 'low']
+
+/** RFC 9218 §5: what cannot be read is ignored. */
+function askedPriority(header: string | undefined): Priority | undefined {
+  if (header === undefined) return undefined
+  const urgency = /(?:^|,)\s*u=([0-7])\s*(?:$|[,;])/u.exec(header)?.[1]
+  return urgency === undefined ? undefined : URGENCY[Number(urgency)]
+}
+
+async function turn(admission: Admission, entry: Parameters<Admission['enter']>[0]): Promise<void> {
+  try {
+    await admission.enter(entry)
+  } catch (thrown) {
+    if (entry.signal?.aborted === true) throw new CallerGone()
+    throw thrown instanceof GatewayError ? refusalOf(thrown) : thrown
+  }
+}
+
+/** The errors are made once, and so are their refusals. */
+const refusals = new WeakMap<GatewayError, Refusal>()
+function refusalOf(error: GatewayError): Refusal {
+  const known = refusals.get(error)
+  if (known !== undefined) return known
+  const fresh = new Refusal('admission', error)
+  refusals.set(error, fresh)
+  return fresh
+}
+
+async function identify(
+  { identity, log }: Keeper,
+  { access, channel }: Door,
+  caller: Caller,
+): Promise<Identity> {
+  try {
+    return await identity.forHttp(caller, access, channel)
+  } catch (thrown) {
+    const error = GatewayError.from(thrown)
+    if (error.side !== 'caller') log.error('a caller could not be identified', { channel, error: thrown })
+    throw new Refusal('credential', error)
+  }
+}

@@ -1,0 +1,29 @@
+// What the edge serves for the channels of a generation.
+import type { RunningChannel } from './components.ts'
+import type { Mount, SocketMount } from './http/edge.ts'
+
+/** `onCarried` hears what became of an answer that carried a reply (SEMANTICS 5). */
+export function channelMounts(
+  channels: Iterable<RunningChannel>,
+  onCarried: NonNullable<Mount['onCarried']>,
+): { readonly mounts: readonly Mount[]; readonly sockets: readonly SocketMount[] } {
+  const all = [...channels].map((channel) => ({
+    channel,
+    door: {
+      channel: channel.id,
+      admission: channel.admission,
+      ...(channel.access !== undefined && { access: channel.access }),
+    },
+  }))
+  return {
+    mounts: all.flatMap(({ channel: { mounts, bodyLimitBytes }, door }) =>
+      mounts.map((mount) => ({
+        ...mount,
+        ...door,
+        onCarried,
+        ...(bodyLimitBytes !== undefined && { bodyLimitBytes }),
+      })),
+    ),
+    sockets: all.flatMap(({ channel, door }) => channel.sockets.map((socket) => ({ ...socket, ...door }))),
+  }
+}
