@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { until } from '../support/gateway.ts'
 import type { Mode } from './business.ts'
-import { isFull, seeded } from './random.ts'
+import { isFull, seeded, slowness } from './random.ts'
 import { between, pause, percentile, startWorld } from './world.ts'
 
 const BEFORE_MS = isFull ? 10_000 : 1500
@@ -51,20 +51,21 @@ test(
       const looks = between(world.looks, broken, mended).filter(({ at, ms }) => at + ms < mended)
       const before = percentile(between(world.asks, begun, broken), SHARE)
       const during = percentile(between(world.asks, broken, mended), SHARE)
+      const slow = slowness()
       const most = memoryBefore * 1.2 + NOISE_KB
       const memoryAfter = await settled(() => world.memory(), most)
       await load[Symbol.asyncDispose]()
       const stale = looks.filter(({ isStale }) => isStale).length
       console.log(
         `${fault}: ${looks.length} answers (${stale} stale), others p${SHARE * 100} ${before.toFixed(1)} → ${during.toFixed(1)} ms, ` +
-          `well after ${wellAgain.toFixed(0)} ms, memory ${memoryBefore} → ${memoryAfter} kB`,
+          `well after ${wellAgain.toFixed(0)} ms (machine × ${slow.toFixed(1)}), memory ${memoryBefore} → ${memoryAfter} kB`,
       )
       expect(looks.filter(({ status }) => status !== 200).length / looks.length, fault).toBeLessThanOrEqual(
         0.001,
       )
       if (fault !== 'half fails') expect(stale, `${fault}: all are marked`).toBe(looks.length)
-      expect(during, `${fault}: others`).toBeLessThanOrEqual(Math.max(before * 1.1, before + NOISE_MS))
-      expect(wellAgain, `${fault}: well again`).toBeLessThanOrEqual(5000)
+      expect(during, `${fault}: others`).toBeLessThanOrEqual(Math.max(before * 1.1, before + NOISE_MS * slow))
+      expect(wellAgain, `${fault}: well again`).toBeLessThanOrEqual(5000 * slow)
       expect(memoryAfter, `${fault}: memory`).toBeLessThanOrEqual(most)
     }
     await world.nothingLost()

@@ -17,5 +17,20 @@ function mulberry(seed: number): () => number {
   }
 }
 
+/** On a machine that is slower still nothing can be said. */
+const MOST_SLOW = 4
+
+/**
+ * How much longer something takes here than it would on a machine of its own, 1 to 4: what is promised in seconds is promised of a
+ * processor that others do not take.
+ */
+export function slowness(): number {
+  const wall = performance.now()
+  const before = process.cpuUsage()
+  while (performance.now() - wall < 150) continue
+  const { user, system } = process.cpuUsage(before)
+  return Math.min(MOST_SLOW, Math.max(1, (performance.now() - wall) / ((user + system) / 1000)))
+}
+
 /** The full sizes of the issue's text take half an hour: `FAULTS=full`. */
 export const isFull = process.env['FAULTS'] === 'full'

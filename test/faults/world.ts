@@ -88,7 +88,9 @@ export async function startWorld(
   options: Omit<GatewayOptions, 'yaml' | 'directory'> = {},
 ): Promise<World> {
   await using started = new AsyncDisposableStack()
-  const bot = started.use(await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } })))
+  const bot = started.use(
+    await startBot((asked) => ({ body: { text: `echo ${textOf(asked).slice(0, 20)}` } })),
+  )
   const sick = started.use(await startBusiness(random))
   const well = started.use(await startBusiness(random))
   const file = yaml({ sick, well, bot })
