@@ -193,6 +193,7 @@ function elementsOut(object: JsonMembers, type: ComplexType, shape: Shape, bindi
     const values = member === undefined ? manyOf(value) : valuesOf(member, value, binding)
     if (values.length > 0) queues.set(member?.key ?? key, values)
   }
+  if (binding.options.encoded !== undefined) addNils(queues, shape)
   const order = orderOf(object, queues, type, { shape, binding })
   const taken = new Map<string, number>()
   return order.map((key) => {
@@ -200,6 +201,12 @@ function elementsOut(object: JsonMembers, type: ComplexType, shape: Shape, bindi
     taken.set(key, at + 1)
     return memberOut(key, queues.get(key)?.[at] ?? null, { at, shape, binding })
   })
+}
+
+/** SOAP 1.1 §5.1 rule 9: an accessor may be left out for null, but there are readers (zeep) that wait for it: they understand nil. */
+function addNils(queues: Map<string, readonly Json[]>, shape: Shape): void {
+  for (const { key, min } of shape.plain ?? [])
+    if (min > 0 && !queues.has(key) && shape.byKey.get(key)?.decl.nillable === true) queues.set(key, [null])
 }
 
 /** The one member of a type that only wraps a list (`ArrayOfString`): the list itself may stand for it. */

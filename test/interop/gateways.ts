@@ -73,6 +73,25 @@ routes:
   })
 }
 
+/** SOAP in, to a SOAP::Lite server that has no WSDL, asked in 1.1 and in 1.2. */
+export async function startBeforeSoapLite(url: string): Promise<GatewayProcess> {
+  return startGateway({
+    files: await wsdlFiles(),
+    yaml: `
+channels:
+  legacy-enc: { adapter: soap, path: /legacy-enc, wsdl: ./legacy-rpcenc.wsdl }
+  legacy-enc12: { adapter: soap, path: /legacy-enc12, wsdl: ./legacy-rpcenc.wsdl }
+  legacy-lit: { adapter: soap, path: /legacy-lit, wsdl: ./legacy-rpclit.wsdl }
+backends:
+  perl: { adapter: soap, wsdl: ./legacy-rpcenc.wsdl, endpoint: "${url}/" }
+  perl12: { adapter: soap, wsdl: ./legacy-rpcenc.wsdl, endpoint: "${url}/", version: "1.2" }
+routes:
+  - { when: "channel = 'legacy-enc12'", backend: perl12 }
+  - { backend: perl }
+`,
+  })
+}
+
 /** SOAP in, to Axis' rpc/encoded service; the WSDL that Axis makes of it says `string` where an array is. */
 export async function startBeforeAxis(url: string): Promise<GatewayProcess> {
   return startGateway({

@@ -4,10 +4,16 @@ import { until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { buildOf, casesOf, runClient, skipped, why } from './clients.ts'
 import type { Run, Stack } from './clients.ts'
-import { startBeforeAxis, startBeforeGsoap, startBeforeRest, startBeforeSoap } from './gateways.ts'
+import {
+  startBeforeAxis,
+  startBeforeGsoap,
+  startBeforeRest,
+  startBeforeSoap,
+  startBeforeSoapLite,
+} from './gateways.ts'
 import { startKitBusiness } from './rest-business.ts'
 import type { Business } from './rest-business.ts'
-import { startAxis, startGsoap, startPhp } from './soap-server.ts'
+import { startAxis, startGsoap, startPhp, startSoapLite } from './soap-server.ts'
 import type { SoapServer } from './soap-server.ts'
 
 const jaxws = buildOf('clients/jaxws/build.sh')
@@ -99,6 +105,27 @@ describe('before a SOAP server (PHP SoapServer), asked in SOAP 1.1 and in SOAP 1
         const before = notified()
         expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
         if (one.service === 'orders') await until(() => notified() > before || undefined)
+      },
+    )
+  }
+})
+
+describe('before a SOAP::Lite server, asked in SOAP 1.1 and in SOAP 1.2', () => {
+  const started = new AsyncDisposableStack()
+  let gateway: GatewayProcess
+  beforeAll(async () => {
+    if (skipped('soaplite')) return
+    gateway = started.use(await startBeforeSoapLite(started.use(await startSoapLite()).url))
+  })
+  afterAll(() => started.disposeAsync())
+
+  for (const one of casesAt([], ['/legacy-lit', '/legacy-enc', '/legacy-enc12'])) {
+    const needed = [one.stack, 'soaplite'] as const
+    test.skipIf(skipped(...needed))(
+      `every case of ${names(one)}${why(...needed)}`,
+      { timeout: 90_000 },
+      async () => {
+        expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
       },
     )
   }

@@ -1,4 +1,4 @@
-// SOAP servers nobody here wrote, as the business system behind the gateway: PHP's SoapServer, gSOAP, Axis 1.4.
+// SOAP servers nobody here wrote, as the business system behind the gateway: PHP's SoapServer, SOAP::Lite, gSOAP, Axis 1.4.
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -19,6 +19,13 @@ export async function startPhp(): Promise<SoapServer> {
   const args = ['-S', `127.0.0.1:${port}`, join(fixtures, 'server/soap-server.php')]
   const server = start('php', args, { env: { WSDLS: join(fixtures, '../soap/wsdl') }, port: () => port })
   return answering(server, '/orders?wsdl')
+}
+
+/** SOAP::Lite: the rpc/encoded service in both versions, at any path; it has no `?wsdl`. Resolves when it answers. */
+export async function startSoapLite(): Promise<SoapServer> {
+  const port = await freePort()
+  const script = join(fixtures, 'server/soaplite-server.pl')
+  return answering(start('perl', [script, String(port)], { port: () => port }), '/')
 }
 
 /** gSOAP: the orders service in one version, at any path. Resolves when it listens. */
@@ -73,7 +80,7 @@ async function answering(starting: Promise<SoapServer>, path: string): Promise<S
   const server = await starting
   await until(() =>
     fetch(server.url + path).then(
-      (response) => response.ok || undefined,
+      (response) => response.ok || path === '/' || undefined, // any answer, where nothing is shown
       () => undefined, // it does not listen yet
     ),
   )
