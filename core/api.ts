@@ -442,7 +442,7 @@ export interface ChannelHost {
   /** What became of a reply that `accept` handed out, for a channel with `send` that has its own sockets (HTTP: `carries`). */
   handed(id: string, how: 'flushed' | 'back'): void
   /** Serves the path and everything below it. */
-  serve(path: string, handler: HttpHandler): void
+  serve(path: string, handler: HttpHandler, options?: ServeOptions): void
   /** Takes WebSocket handshakes at this very path (RFC 6455); it may be served as well. */
   socket(path: string, handler: SocketHandler, options?: SocketOptions): void
   /**
@@ -512,6 +512,14 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
   /** `Accepted.id` of the reply this response carries: the core takes note whether it reached the socket. */
   readonly carries?: string
+}
+
+export interface ServeOptions {
+  /**
+   * The protocol signs each request and the handler checks that before it believes anything: callers need no credential of the
+   * gateway's. The channel's `access`, where it is set, holds all the same. Default false.
+   */
+  readonly signed?: boolean
 }
 
 /** Called when the handshake is answered. The request has passed the edge like any other; its body is empty. */

@@ -90,6 +90,8 @@ export interface ChannelParts {
 export interface Mounted {
   readonly path: string
   readonly handler: HttpHandler
+  /** Each request carries a signature that the handler checks. */
+  readonly signed?: boolean
 }
 
 /** Takes WebSockets. */

@@ -42,9 +42,9 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     link: (who, send, linkOptions) => links.open(settings.id, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
     identify: (credential) => options.identify(credential, settings.id),
-    serve(path, handler) {
+    serve(path, handler, { signed = false } = {}) {
       checkPath(path)
-      mounts.push({ path, handler })
+      mounts.push({ path, handler, signed })
       options.remount()
     },
     socket(path, handler, socketOptions = {}) {

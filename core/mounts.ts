@@ -17,8 +17,10 @@ export function channelMounts(
   }))
   return {
     mounts: all.flatMap(({ channel: { mounts, bodyLimitBytes }, door }) =>
-      mounts.map((mount) => ({
-        ...mount,
+      mounts.map(({ path, handler, signed }) => ({
+        path,
+        handler,
+        ...(signed === true && { access: 'handler' as const }),
         ...door,
         onCarried,
         ...(bodyLimitBytes !== undefined && { bodyLimitBytes }),

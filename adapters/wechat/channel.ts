@@ -1,6 +1,15 @@
 // The WeChat channel: what the platform pushes comes in, is checked, understood and answered.
 import { GatewayError } from 'dragoman'
-import type { Accepted, Channel, ChannelHost, Component, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import type {
+  Accepted,
+  Channel,
+  ChannelHost,
+  Component,
+  HttpHandler,
+  HttpRequest,
+  HttpResponse,
+  Scope,
+} from 'dragoman'
 
 import { answer } from './answer.ts'
 import type { Answering, Question } from './answer.ts'
@@ -166,14 +175,15 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
           scope.log.warn('without a secret the messages of 微信客服 cannot be read', { channel: scope.id })
         else kfReader = platform.startKfReader(host, kfDrafts(host, scope.id), closing)
       }
-      host.serve(path, async (request, gone) => {
+      const taken: HttpHandler = async (request, gone) => {
         try {
           return await handle(request, gone, answering)
         } catch (error) {
           scope.log.warn('a push was not taken in, or what was to be done about it failed', { error })
           return answerToError(error)
         }
-      })
+      }
+      host.serve(path, taken, { signed: true })
     },
     send,
     hint: (origin) => hintOf(origin, config),

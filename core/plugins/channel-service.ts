@@ -128,12 +128,12 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
       handed.delete(id as string)
       host.handed(id as string, how as 'flushed' | 'back')
     },
-    serve: ([path, handler]) =>
+    serve: ([path, handler, signed]) =>
       noted(() => {
         const at = path as string
         const isNew = !served.has(at)
         served.set(at, handler as number)
-        if (isNew) host.serve(at, (request, signal) => http(at, request, signal))
+        if (isNew) host.serve(at, (request, signal) => http(at, request, signal), { signed: signed === true })
       }),
     socket: ([path, handler, options, isAdmitting]) =>
       noted(() => {

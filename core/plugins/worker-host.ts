@@ -68,9 +68,9 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
       return (await ask('accept', [withOwnBytes<Draft>(draft), options], signal)) as Accepted
     },
     handed: (id, how) => tell('handed', id, how),
-    serve(path, handler) {
+    serve(path, handler, { signed = false } = {}) {
       checkPath(path)
-      tell('serve', path, handlers.push(handler) - 1)
+      tell('serve', path, handlers.push(handler) - 1, signed)
     },
     socket(path, handler, options = {}) {
       checkPath(path)

@@ -1,6 +1,6 @@
 // A WeChat channel in a running gateway: the 5-second rule, the platform's repeats, and what is stored (SEMANTICS 1, 5, 6, 8).
 import { expect, test } from 'vitest'
-import { until } from '../support/gateway.ts'
+import { startGateway, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
@@ -287,6 +287,34 @@ test('after a crash between the work and its answer the customer gets one answer
     (await after.store.find({ by: 'open', limit: 5 })).length === 0 ? true : undefined,
   )
   expect(platform.sent).toEqual([{ touser: 'ann', msgtype: 'text', text: { content: 'echo hi' } }])
+})
+
+test('where every caller needs a credential the platform’s signature is one; what the channel’s access says holds all the same', async () => {
+  await using gateway = await startGateway({
+    yaml: `
+identity: { keys: { shop: { key: secret-key-of-the-shop, channels: [web] } } }
+channels:
+  wechat: { adapter: wechat, appId: ${APP_ID}, token: ${TOKEN}, ${safe}, waitMs: 0 }
+  fenced: { adapter: wechat, path: /fenced, appId: ${APP_ID}, token: ${TOKEN}, ${safe}, waitMs: 0, access: { from: [192.0.2.0/24] } }
+  web: { adapter: rest }
+agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+routes: [{ agent: helper }]
+`,
+  })
+  const { query, body, headers } = sealedPush(textXml('hi'))
+  const post = async (path: string) => {
+    const response = await fetch(`${gateway.base}${path}`, {
+      method: 'POST',
+      body: Buffer.from(body),
+      headers,
+    })
+    return [response.status, await response.text()]
+  }
+  expect(await post(`/wechat?${query}`)).toEqual([200, 'success'])
+  expect(await post(`/wechat?${query.replace('nonce=', 'nonce=x')}`)).toEqual([403, 'forbidden'])
+  const [status, text] = await post(`/fenced?${query}`)
+  expect([status, text === 'success']).toEqual([403, false])
+  expect((await post('/v1/messages'))[0]).toBe(401)
 })
 
 test('a replay with another body is refused after a restart, too; a reload changes the key without losing a push', async () => {
