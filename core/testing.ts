@@ -33,6 +33,8 @@ import type { TestSocket } from './testing-socket.ts'
 
 export type { TestLink } from './testing-link.ts'
 export type { TestSocket } from './testing-socket.ts'
+export { testPlugin } from './testing-plugin.ts'
+export type { PluginSuite } from './testing-plugin.ts'
 
 export interface ScopeOptions {
   readonly id?: string
@@ -184,7 +186,7 @@ export function testChannel(name: string, suite: ChannelSuite): void {
   describe(`${name} as a channel`, () => {
     shape(suite.adapter, suite.adapter.channel, suite.config)
     const open = async (): Promise<{ host: TestHost; channel: Channel }> => {
-      const channel = make(suite.adapter.channel, suite.config)
+      const channel = await make(suite.adapter.channel, suite.config)
       const host = testHost(suite.operations)
       await channel.start(host, new AbortController().signal)
       return { host, channel }
@@ -224,7 +226,7 @@ export function testChannel(name: string, suite: ChannelSuite): void {
     })
 
     test('ends before it began, and twice', async () => {
-      const channel = make(suite.adapter.channel, suite.config)
+      const channel = await make(suite.adapter.channel, suite.config)
       await expect(twice(channel)).resolves.toBeUndefined()
     })
   })
@@ -253,7 +255,7 @@ export function testBackend(name: string, suite: BackendSuite): void {
     }
 
     test.each(suite.calls)('answers $operation with plain data', async ({ operation, params, answer }) => {
-      await using backend = make(suite.adapter.backend, suite.config, suite.scope)
+      await using backend = await make(suite.adapter.backend, suite.config, suite.scope)
       await backend.start?.(signal)
       expect(Object.hasOwn(backend.operations, operation) || Object.hasOwn(backend.operations, '*')).toBe(
         true,
@@ -263,7 +265,7 @@ export function testBackend(name: string, suite: BackendSuite): void {
     })
 
     test('refuses an operation it does not have with a GatewayError', async () => {
-      await using backend = make(suite.adapter.backend, suite.config, suite.scope)
+      await using backend = await make(suite.adapter.backend, suite.config, suite.scope)
       await backend.start?.(signal)
       if (Object.hasOwn(backend.operations, '*')) return
       await expect(async () => backend.call(call('noSuchOperation', {}), signal)).rejects.toBeInstanceOf(
@@ -272,7 +274,7 @@ export function testBackend(name: string, suite: BackendSuite): void {
     })
 
     test('ends before it began, and twice', async () => {
-      const backend = make(suite.adapter.backend, suite.config, suite.scope)
+      const backend = await make(suite.adapter.backend, suite.config, suite.scope)
       await expect(twice(backend)).resolves.toBeUndefined()
     })
   })
@@ -292,7 +294,7 @@ export function testAgent(name: string, suite: AgentSuite): void {
     const signal = new AbortController().signal
 
     test.each(suite.says)('answers "$text" with plain data', async ({ text: said, answer }) => {
-      await using agent = make(suite.adapter.agent, suite.config, suite.scope)
+      await using agent = await make(suite.adapter.agent, suite.config, suite.scope)
       await agent.start?.(signal)
       const message = testMessage({ parts: [{ kind: 'text', text: said }] })
       const given = await agent.answer(message, testConversation, signal)
@@ -300,7 +302,7 @@ export function testAgent(name: string, suite: AgentSuite): void {
     })
 
     test('ends before it began, and twice', async () => {
-      const agent = make(suite.adapter.agent, suite.config, suite.scope)
+      const agent = await make(suite.adapter.agent, suite.config, suite.scope)
       await expect(twice(agent)).resolves.toBeUndefined()
     })
   })
@@ -320,10 +322,13 @@ function shape(adapter: Adapter, component: Component<unknown> | undefined, conf
   })
 }
 
-function make<T>(component: Component<T> | undefined, config: unknown, scope: ScopeOptions = {}): T {
+async function make<T>(
+  component: Component<T> | undefined,
+  config: unknown,
+  scope: ScopeOptions = {},
+): Promise<T> {
   if (component === undefined) throw new Error('the adapter does not offer this')
-  const result = component.config['~standard'].validate(config)
-  if (result instanceof Promise) throw new TypeError('the config schema must be synchronous')
+  const result = await component.config['~standard'].validate(config) // a plugin's schema lives in its worker
   if (result.issues !== undefined) throw new Error(result.issues.map((issue) => issue.message).join('; '))
   return component.create(result.value, testScope(scope))
 }

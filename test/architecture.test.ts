@@ -51,6 +51,11 @@ function isTest(file: string): boolean {
   return /\.test\.[jt]s$/.test(file)
 }
 
+/** The conformance suites are run by vitest. */
+function isSuite(file: string): boolean {
+  return /^core\/testing(?:-\w+)?\.ts$/.test(file)
+}
+
 /** Adapters, agents and plugins know the interface by its name, so that they run anywhere. */
 function namesTheInterface(file: string): boolean {
   return /^(?:adapters|plugins|core\/agents)\//.test(file)
@@ -79,7 +84,7 @@ function violation(file: string, specifier: string, rule: Rule): string | undefi
     const [scope = '', name = ''] = specifier.split('/')
     const wanted = scope.startsWith('@') ? `${scope}/${name}` : scope
     if (rule.packages !== 'any' && !rule.packages.includes(wanted)) return `imports the package ${wanted}`
-    const declared = file === TESTING || isTest(file) ? { ...packageJson.devDependencies } : {}
+    const declared = isSuite(file) || isTest(file) ? { ...packageJson.devDependencies } : {}
     return Object.hasOwn({ ...declared, ...packageJson.dependencies }, wanted)
       ? undefined
       : `imports ${wanted}, which package.json does not name as a dependency`

@@ -206,6 +206,11 @@ export class Plugins implements AsyncDisposable {
     return version !== undefined
   }
 
+  /** What the worker of a plugin has open now, in Node's words: what its components have not let go of. */
+  async held(name: string): Promise<readonly string[]> {
+    return (await this.#last.get(name)?.version?.held()) ?? []
+  }
+
   list(): readonly PluginRow[] {
     return [...this.#last.values()].map(({ found, failure }) => {
       const version = this.#current.get(found.name)

@@ -160,18 +160,20 @@ export class PluginVersion implements Home {
     this.#become('ended')
     clearTimeout(this.#pause)
     const thread = this.#thread
-    const held = (await this.#held(thread)).filter((kind) => !OURS.has(kind))
+    const held = await this.held()
     this.#thread = undefined
     await thread?.end()
     return held
   }
 
-  async #held(thread: Thread | undefined): Promise<readonly string[]> {
+  /** What its worker has open, beside what the gateway itself needs there. */
+  async held(): Promise<readonly string[]> {
+    const thread = this.#thread
     if (thread === undefined) return []
     try {
       const what = `the end of plugin ${this.name}`
       const held = await withDeadline({ ms: 500, what }, (signal) => thread.rpc.call('held', [], signal))
-      return held as readonly string[] // worker.ts answers
+      return (held as readonly string[]).filter((kind) => !OURS.has(kind)) // worker.ts answers
     } catch {
       return [] // it is dead or stuck, and ended in the next line
     }

@@ -1,8 +1,7 @@
 // DESIGN §9: a plugin is live a second after it was saved, and a bad one changes nothing, under load. `DRAGOMAN_RELOADS=100 DRAGOMAN_RATE=500` is the full size.
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { rm } from 'node:fs/promises'
 import { temporaryDirectory, until } from '../support/gateway.ts'
 import { openPluginHouse, startStream } from '../support/plugin-load.ts'
 import type { PluginHouse } from '../support/plugin-load.ts'
@@ -24,6 +23,7 @@ test(`${RELOADS} reloads at ${RATE} calls a second: none fails, none is of two v
   for (let version = 1; version <= 5; version++) await house.save(version) // as warm as it gets
   const before = await house.memory()
   const stream = startStream(house.gateway.base, RATE)
+  onTestFinished(async () => void (await stream.stop()))
   const live: number[] = []
   for (let version = 6; version < 6 + RELOADS; version++) live.push(await house.save(version))
   const saved = performance.now()
@@ -50,6 +50,7 @@ test('twenty bad plugins under load: the version before goes on each time, and a
   await using house = await open()
   await house.save(1)
   const stream = startStream(house.gateway.base, RATE)
+  onTestFinished(async () => void (await stream.stop()))
   const bad = badPlugins(versioned('shop', 2))
   expect(bad.length).toBeGreaterThanOrEqual(20)
   for (const [what, text, told] of bad) {

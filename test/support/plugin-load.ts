@@ -48,7 +48,7 @@ export async function openPluginHouse(directory: string): Promise<PluginHouse> {
     async save(version) {
       await writeFile(file, versioned('shop', version))
       const saved = performance.now()
-      await until(async () => ((await look(gateway.base)).version === version ? true : undefined))
+      await until(async () => ((await look(gateway.base)).version === version ? true : undefined), 60_000)
       return performance.now() - saved
     },
     async workers() {

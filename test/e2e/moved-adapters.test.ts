@@ -1,0 +1,152 @@
+// DESIGN §4: a built-in adapter moved into a plugin folder passes the same suite there, through its worker.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { testAgent, testBackend, testChannel, testPlugin } from 'dragoman/testing'
+import type { PluginSuite } from 'dragoman/testing'
+import { afterAll, describe } from 'vitest'
+import { builtIn } from '../../bin/adapters.ts'
+import { movedIntoPlugins } from '../support/moved.ts'
+import { envelope, getTicket, wsdl } from '../unit/adapters/soap/service.ts'
+
+const server = createServer((request, response) => {
+  if (request.url === '/bot') {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"text":"I heard you"}')
+    return
+  }
+  const found = request.url?.endsWith('/000777') ?? false
+  response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
+  response.end(
+    found ? '{"orderNo":"000777","total":1.10}' : '{"code":"OrderNotFound","title":"no such order"}',
+  )
+})
+server.listen(0, '127.0.0.1')
+await once(server, 'listening')
+const { port } = server.address() as AddressInfo // a TCP server has one
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+const json = { 'content-type': 'application/json' }
+const xml = { 'content-type': 'text/xml; charset=utf-8' }
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, string?])[] = [
+  [
+    'rest',
+    'adapters/rest',
+    {
+      channel: {
+        config: {},
+        operations: { GetOrder: { kind: 'request' } },
+        request: { path: '/v1/requests/GetOrder', headers: json, body: bytes('{"orderNo":"000777"}') },
+        draft: { kind: 'request', type: 'GetOrder', data: { orderNo: '000777' } },
+        reply: { data: { total: '1.10' }, origin: 'backend' },
+      },
+      backend: {
+        config: {
+          url: `http://127.0.0.1:${port}`,
+          operations: { GetOrder: { method: 'GET', path: '/orders/{orderNo}' } },
+        },
+        calls: [
+          {
+            operation: 'GetOrder',
+            params: { orderNo: '000777' },
+            answer: { data: { orderNo: '000777', total: '1.10' } },
+          },
+          {
+            operation: 'GetOrder',
+            params: { orderNo: '1' },
+            answer: { fault: { code: 'OrderNotFound', message: 'no such order' } },
+          },
+        ],
+      },
+    },
+  ],
+  [
+    'soap',
+    'adapters/soap',
+    {
+      channel: {
+        config: { path: '/orders', wsdl: wsdl('orders') },
+        request: { path: '/orders', headers: xml, body: bytes(envelope(getTicket())) },
+        draft: { kind: 'request', type: 'GetTicket', data: { ticketId: '1' } },
+        reply: {
+          origin: 'backend',
+          data: {
+            ticket: {
+              '@ticketId': '1',
+              '@status': 'NEW',
+              subject: 'T',
+              opened: '2024-01-01T00:00:00Z',
+              comment: [],
+            },
+          },
+        },
+      },
+    },
+  ],
+  [
+    'webservice',
+    'adapters/webservice',
+    {
+      channel: {
+        config: { path: '/erp' },
+        request: {
+          path: '/erp',
+          headers: xml,
+          body: bytes('<GetOrder><orderNo>000777</orderNo></GetOrder>'),
+        },
+        draft: { kind: 'request', type: 'GetOrder', data: { orderNo: '000777' } },
+        reply: { origin: 'backend', data: { status: 'NEW' } },
+      },
+    },
+  ],
+  [
+    'graphql',
+    'adapters/graphql',
+    {
+      channel: {
+        config: { path: '/graphql' },
+        request: {
+          path: '/graphql',
+          headers: json,
+          body: bytes('{"query":"mutation{sendMessage(sender:{id:\\"ann\\"},text:\\"hello\\"){id}}"}'),
+        },
+        draft: {
+          kind: 'message',
+          sender: { id: 'ann', role: 'customer' },
+          parts: [{ kind: 'text', text: 'hello' }],
+        },
+        reply: { origin: 'agent', parts: [{ kind: 'text', text: 'hi' }] },
+      },
+    },
+  ],
+  [
+    'webhook',
+    'core/agents',
+    {
+      agent: {
+        config: { url: `http://127.0.0.1:${port}/bot` },
+        says: [{ text: 'hello', answer: { text: 'I heard you' } }],
+      },
+    },
+    'webhook.ts',
+  ],
+]
+
+for (const [name, folder, suite, entry] of suites) {
+  const moved = await movedIntoPlugins(name, folder, entry)
+  afterAll(() => moved[Symbol.asyncDispose]())
+  const adapter = builtIn.find((each) => each.name === name)
+  if (adapter === undefined) throw new Error(`there is no built-in ${name}`)
+  describe('built in', () => {
+    if (suite.channel !== undefined) testChannel(name, { ...suite.channel, adapter })
+    if (suite.backend !== undefined) testBackend(name, { ...suite.backend, adapter })
+    if (suite.agent !== undefined) testAgent(name, { ...suite.agent, adapter })
+  })
+  describe('moved into a plugin folder', async () => {
+    await testPlugin(name, { file: moved.file, ...suite })
+  })
+}

@@ -1,0 +1,203 @@
+// DESIGN §9: the same interface, carried by messages: everything a channel may do, a channel in a worker does.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { echo, handAgent } from '../support/parts.ts'
+import { everything } from '../support/plugin-channel.ts'
+import { say } from '../support/rest.ts'
+
+const pushed: string[] = []
+const upstream = createServer((request, response) => {
+  let body = ''
+  request.on('data', (piece) => (body += String(piece)))
+  request.on('end', () => {
+    if (request.url === '/pushed') pushed.push(body)
+    response.writeHead(201, { 'x-up': request.headers['x-a'] ?? '' }).end(`${body} pong`)
+  })
+})
+const slow = Promise.withResolvers<void>()
+const bot = handAgent('bot', async (message) => {
+  if (message.parts?.[0]?.text === 'slow') await slow.promise
+  return echo(message)
+})
+let house: House
+let yaml = ''
+const base = (): string => `${house.base}/demo`
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+  const { port } = upstream.address() as AddressInfo // it listens on TCP
+  yaml = `
+channels:
+  web: { adapter: rest }
+  demo:
+    adapter: everything
+    path: /demo
+    upstream: http://127.0.0.1:${port}
+    operations: { Order: { kind: event, type: "'order.' & state", sender: customer } }
+agents: { bot: { adapter: bot } }
+routes: [{ agent: bot }]
+`
+  house = await openHouse({ yaml, adapters: [bot.adapter], plugins: { 'everything.ts': everything } })
+})
+afterAll(async () => {
+  await house[Symbol.asyncDispose]()
+  upstream.closeAllConnections()
+  upstream.close()
+})
+
+async function post(action: string, body: BodyInit = '', init: RequestInit = {}): Promise<Response> {
+  return fetch(`${base()}/${action}`, { method: 'POST', body, ...init })
+}
+async function answer(action: string, body?: BodyInit): Promise<unknown> {
+  return (await post(action, body)).json()
+}
+const state = (key: string): Promise<unknown> => answer(`state?${key}`)
+
+test('a message is stored with its bytes, waited for, and its reply carried back', async () => {
+  const accepted = (await answer('say', 'hello')) as { id: string; reply?: { parts?: { text: string }[] } } // Accepted
+  expect(accepted.reply?.parts?.[0]?.text).toBe('echo hello')
+  expect(await answer('say', 'x'.repeat(100_000))).toMatchObject({ duplicate: false })
+})
+
+test('what is not answered in time is pushed, with the stable key', async () => {
+  expect(await answer('say?50', 'slow')).not.toHaveProperty('reply')
+  slow.resolve()
+  await until(() => pushed.find((each) => each.includes('echo slow')))
+  expect(pushed.filter((each) => each.includes('echo slow'))).toHaveLength(1)
+})
+
+test('drafts by the operations of the config, the log, and whom a credential names', async () => {
+  expect(await answer('drafted', '{"state":"shipped","customer":"ann"}')).toMatchObject([
+    { kind: 'event', type: 'order.shipped', sender: { id: 'ann' } },
+    { Order: { kind: 'event' } },
+  ])
+  expect(await answer('log')).toHaveProperty('messages')
+  expect(await answer('identify')).toMatchObject({ id: 'ann' })
+})
+
+test('an error of the gateway crosses with its code and status, without a word of our insides', async () => {
+  const refused = await post('agentLink')
+  expect(refused.status).toBe(403)
+  expect(await refused.text()).toContain("a link is one customer's own")
+  const bug = await post('noSuchAction')
+  expect(bug.status).toBe(500)
+  expect(await bug.text()).not.toMatch(/everything\.ts|actions|worker/)
+})
+
+test('bodies: bytes of a shared buffer alone, and streams piece by piece, until the caller goes', async () => {
+  expect(await (await post('echo', 'abc')).text()).toBe('bc')
+  expect(await (await post('stream')).text()).toBe('abcd')
+  const controller = new AbortController()
+  const endless = await post('endless', '', { signal: controller.signal })
+  const reader = endless.body?.getReader()
+  await reader?.read()
+  controller.abort()
+  await until(async () => ((await state('returned')) as { value?: boolean } | null)?.value)
+})
+
+test('a caller who goes ends the signal of the handler', async () => {
+  const controller = new AbortController()
+  const asked = post('gone', '', { signal: controller.signal }).catch(() => undefined)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  controller.abort()
+  await asked
+  await until(async () => ((await state('gone')) as { value?: boolean } | null)?.value)
+})
+
+test('state, leases, the guarded fetch, the log and figures', async () => {
+  expect(await answer('lease')).toEqual([true, true, false])
+  expect(await answer('fetch')).toEqual([201, 'b', 'ping pong', true, 'FORBIDDEN', true])
+  expect(await answer('talk')).toEqual({ env: [], argv: [] })
+  await until(() => (house.log().includes('a stray line') ? true : undefined))
+  const line = house
+    .log()
+    .split('\n')
+    .find((each) => each.includes('said in a worker'))
+  expect(JSON.parse(line ?? '{}')).toMatchObject({
+    level: 'warn',
+    n: 1,
+    error: { message: 'an inner reason' },
+  })
+  const metrics = await (await fetch(`${house.base}/metrics`)).text()
+  expect(metrics).toMatch(/dragoman_plugin_seen_total\{component="demo",kind="text"\} [1-9]/)
+  expect(house.gateway.hints()).toContainEqual({ channel: 'demo', command: `curl ${house.base}/demo/say` })
+})
+
+test('the client protocol of a customer: frames up and down', async () => {
+  const hello = { t: 'hello', v: 1, device: 'd1', boot: 'b1', first: 1, epoch: '', offset: 0 }
+  const frames = await answer('link', JSON.stringify([hello, { t: 'ping' }]))
+  expect(frames).toMatchObject([{ t: 'welcome', next: 1 }, { t: 'pong' }])
+})
+
+interface Talk {
+  readonly socket: WebSocket
+  next(): Promise<unknown>
+}
+async function connect(query: string): Promise<Talk> {
+  const socket = new WebSocket(`${base().replace('http', 'ws')}/ws?${query}`, ['demo.1'])
+  const heard: unknown[] = []
+  socket.on('message', (data, isBinary) => heard.push(isBinary ? data : (data as Buffer).toString())) // ws gives buffers
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+  })
+  return { socket, next: () => until(() => heard.shift()) }
+}
+const closed = (socket: WebSocket): Promise<number> => new Promise((resolve) => socket.once('close', resolve))
+
+test('WebSockets: admitted or refused, text and bytes in order, a throw closes with 1011', async () => {
+  await expect(connect('now')).rejects.toThrow('403')
+  const talk = await connect('please')
+  const { socket } = talk
+  expect(socket.protocol).toBe('demo.1')
+  for (let n = 0; n < 5; n++) socket.send(`m${n}`)
+  for (let n = 0; n < 5; n++) expect(await talk.next()).toBe(`heard m${n}`)
+  socket.send(Buffer.from([1, 2, 3]))
+  expect(await talk.next()).toEqual(Buffer.from([2, 3]))
+  socket.send('fail')
+  expect(await closed(socket)).toBe(1011)
+  await until(async () => ((await state('closed')) as { value?: number } | null)?.value)
+})
+
+test('a new version: sockets are told to connect again, callers notice nothing', async () => {
+  const { socket } = await connect('please')
+  const told = closed(socket)
+  await house.drop('everything.ts', `${everything}\n// another version`)
+  await house.reload(yaml)
+  expect(await told).toBe(1012)
+  const again = await connect('please')
+  again.socket.send('there?')
+  expect(await again.next()).toBe('heard there?')
+  again.socket.close()
+})
+
+test('its worker dies: sockets are closed, a stream is cut, and all of it is served again', async () => {
+  const { socket } = await connect('please')
+  const told = closed(socket)
+  const stream = await post('endless')
+  expect((await post('die')).status).toBe(503)
+  expect(await told).toBe(1012)
+  await expect(stream.text()).rejects.toThrow('terminated')
+  await until(async () => ((await post('echo', 'abc')).status === 200 ? true : undefined))
+  const again = await connect('please')
+  again.socket.send('back?')
+  expect(await again.next()).toBe('heard back?')
+  again.socket.close()
+})
+
+test('removed, its paths answer 503, never 404 and never open; back again, they are served', async () => {
+  await house.drop('everything.ts', undefined)
+  await house.reload(yaml)
+  const refused = await post('say', 'hello')
+  expect(refused.status).toBe(503)
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await say(house.base, 'hello', { waitSeconds: 5 })).status).toBe(200)
+  await house.drop('everything.ts', everything)
+  await house.reload(yaml)
+  expect((await post('say', 'hello')).status).toBe(200)
+})
