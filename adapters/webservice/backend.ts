@@ -99,6 +99,9 @@ function addressOf(
   { path }: OperationConfig,
   outbound: Outbound,
 ): string {
+  // WHATWG URL §4.4: encoded or not, it would leave its place in the path.
+  if (operation === '.' || operation === '..')
+    throw new GatewayError('DECODE_FAILED', `"${operation}" is no operation`, { notExecuted: true })
   const [place = '', own] = url.split('?', 2)
   const below = (path ?? outbound.path ?? '').replaceAll('{operation}', encodeURIComponent(operation))
   const query = [own, outbound.query].filter((part) => part !== undefined && part !== '').join('&')

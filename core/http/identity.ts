@@ -51,7 +51,7 @@ interface Claim {
  * credential, is a program, and a bearer token, if sent, is the customer's name: for trying out, and logged as that.
  */
 export function createIdentity(config: IdentityConfig | undefined, options: IdentityOptions): IdentityCheck {
-  const tokens = createTokenCheck(config ?? {}, options.now)
+  const tokens = createTokenCheck(config ?? {}, options)
   const programs = programsOf(config)
   const knownKeys = new Map<string, Program>()
   const adminDigest = digest(options.adminToken)

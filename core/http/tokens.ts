@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises'
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   type JSONWebKeySet,
   type JWTPayload,
   jwtVerify,
@@ -11,7 +13,8 @@ import {
   type JWTVerifyOptions,
 } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { GatewayError, type Identity } from '../api.ts'
+import { GatewayError, type Identity, type Log } from '../api.ts'
+import { createFetch } from '../guard/fetch.ts'
 
 /** Exactly one of `secret` (HMAC) and `jwks` (a URL, or a file's absolute path). */
 export interface TokenConfig {
@@ -49,14 +52,19 @@ const REMEMBER_MS = 60_000
 const REMEMBERED = 10_000
 const CLOCK_SKEW_S = 5
 const MAX_TOKEN_CHARS = 8192
+const KEY_SET_BYTES = 1024 * 1024
 
 /**
  * Checks signature, issuer, audience and times; `sub` is the name. A token with `roles` that the agents' keys signed is
  * an agent; anything else the customers' keys signed is a customer, so that a shared key never makes agents of customers.
  */
-export function createTokenCheck(config: TokensConfig, now: () => number = Date.now): TokenCheck {
-  const verifyAgent = config.agents && verifier(config.agents, 'identity.agents', now)
-  const verifyCustomer = config.customers && verifier(config.customers, 'identity.customers', now)
+export function createTokenCheck(
+  config: TokensConfig,
+  { log, now = Date.now }: { readonly log: Log; readonly now?: (() => number) | undefined },
+): TokenCheck {
+  const verifyAgent = config.agents && verifier(config.agents, { where: 'identity.agents', log, now })
+  const verifyCustomer =
+    config.customers && verifier(config.customers, { where: 'identity.customers', log, now })
   const known = new LRUCache<string, { readonly identity: Identity; readonly until: number }>({
     max: REMEMBERED,
   })
@@ -98,10 +106,10 @@ function isName(sub: unknown): sub is string {
 
 function verifier(
   config: TokenConfig,
-  where: string,
-  now: () => number,
+  around: { readonly where: string; readonly log: Log; readonly now: () => number },
 ): (token: string) => Promise<JWTPayload | undefined> {
-  const keys = keySource(config, where)
+  const { where, now } = around
+  const keys = keySource(config, around)
   const options: JWTVerifyOptions = {
     algorithms: config.secret === undefined ? ASYMMETRIC : HMAC,
     clockTolerance: CLOCK_SKEW_S,
@@ -116,29 +124,50 @@ function verifier(
       return verified.payload
     } catch (error) {
       if (error instanceof GatewayError) throw error
-      if (isUnreachable(error))
-        throw new GatewayError('BACKEND_FAILED', `${where}: the key set cannot be fetched`, { cause: error })
+      if (isUnreachable(error)) throw notFetched(where, error)
       if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
       throw error
     }
   }
 }
 
+function notFetched(where: string, cause: unknown): GatewayError {
+  return new GatewayError('BACKEND_FAILED', `${where}: the key set cannot be fetched`, { cause })
+}
+
 /** jose tells its own faults from a token's by class only: a time-out, or a plain error for a wrong status or body. */
 function isUnreachable(error: unknown): boolean {
   if (error instanceof errors.JWKSTimeout) return true
-  const generic = error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC'
-  return generic || (error instanceof TypeError && error.message === 'fetch failed')
+  return error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC'
 }
 
-function keySource(config: TokenConfig, where: string): JWTVerifyGetKey {
+function keySource(
+  config: TokenConfig,
+  { where, log }: { readonly where: string; readonly log: Log },
+): JWTVerifyGetKey {
   const { secret, jwks } = config
   if (secret !== undefined) {
     const key = new TextEncoder().encode(secret)
     return () => key
   }
   if (jwks === undefined) throw new TypeError(`${where}: secret or jwks is needed`)
-  if (/^https?:/u.test(jwks)) return createRemoteJWKSet(new URL(jwks), { timeoutDuration: 5000 })
+  if (/^https?:/u.test(jwks)) {
+    const url = new URL(jwks)
+    const guarded = createFetch({
+      allow: [url.host],
+      connections: 1,
+      responseLimitBytes: KEY_SET_BYTES,
+      log,
+    })
+    const fetched: FetchImplementation = async (address, init) => {
+      try {
+        return await guarded.fetch(address, init)
+      } catch (error) {
+        throw notFetched(where, error)
+      }
+    }
+    return createRemoteJWKSet(url, { timeoutDuration: 5000, [customFetch]: fetched })
+  }
   let local: Promise<JWTVerifyGetKey> | undefined
   return async (header, token) => {
     local ??= readKeys(jwks, where)

@@ -122,6 +122,16 @@ describe('plain XML', () => {
     expect(seen.url).toBe('http://erp.example.com/x/GetOrder.do?v=1')
   })
 
+  test.each(['.', '..'])(
+    'an operation named %j stays in its place of the path: it is refused',
+    async (name) => {
+      const config = { dialect: 'asmx-get', url: 'http://erp.example.com/x', operations: { '*': {} } }
+      const fetched = () => expect.unreachable('it went out')
+      await using backend = await makeBackend(config, fetched)
+      await expect(ask(backend, name, {})).rejects.toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
+    },
+  )
+
   test('an empty answer is one without data', async () => {
     expect((await asked({ dialect: 'pox' }, { type: '', body: '' })).answer).toEqual({})
   })

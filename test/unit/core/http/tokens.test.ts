@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { expect, test } from 'vitest'
 import { createTokenCheck } from '../../../../core/http/tokens.ts'
+import { recordingLog } from './recording-log.ts'
+
+const { log } = recordingLog()
 
 const SECRET = 'a secret of the customers, long enough'
 const AGENTS = 'a secret of the agents, long enough too'
@@ -18,7 +21,7 @@ function sign(payload: JWTPayload, secret = SECRET, algorithm = 'HS256'): Promis
 const now = () => Math.floor(Date.now() / 1000)
 
 test('a customer is who sub says', async () => {
-  const check = createTokenCheck({ customers: { secret: SECRET } })
+  const check = createTokenCheck({ customers: { secret: SECRET } }, { log })
   expect(await check(await sign({ sub: 'alice', exp: now() + 60 }))).toEqual({
     role: 'customer',
     id: 'alice',
@@ -26,7 +29,7 @@ test('a customer is who sub says', async () => {
 })
 
 test("an agent has roles; the customers' key makes no agent, and agents without roles are none", async () => {
-  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: AGENTS } })
+  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: AGENTS } }, { log })
   const roles = ['desk', 'lead']
   expect(await check(await sign({ sub: 'amy', roles }, AGENTS))).toEqual({ role: 'agent', id: 'amy', roles })
   expect(await check(await sign({ sub: 'mallory', roles }))).toEqual({ role: 'customer', id: 'mallory' })
@@ -36,7 +39,7 @@ test("an agent has roles; the customers' key makes no agent, and agents without 
 })
 
 test('with one key for both, roles make the agent', async () => {
-  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: SECRET } })
+  const check = createTokenCheck({ customers: { secret: SECRET }, agents: { secret: SECRET } }, { log })
   expect(await check(await sign({ sub: 'amy', roles: ['desk'] }))).toMatchObject({ role: 'agent' })
   expect(await check(await sign({ sub: 'bob' }))).toMatchObject({ role: 'customer' })
 })
@@ -60,14 +63,15 @@ test.each([
       ),
   ],
 ])('%s is nobody', async (_what, token) => {
-  const check = createTokenCheck({ customers: { secret: SECRET } })
+  const check = createTokenCheck({ customers: { secret: SECRET } }, { log })
   expect(await check(await token())).toBeUndefined()
 })
 
 test('issuer and audience must be the configured ones', async () => {
-  const check = createTokenCheck({
-    customers: { secret: SECRET, issuer: 'https://id', audience: ['desk', 'app'] },
-  })
+  const check = createTokenCheck(
+    { customers: { secret: SECRET, issuer: 'https://id', audience: ['desk', 'app'] } },
+    { log },
+  )
   expect(await check(await sign({ sub: 'a', iss: 'https://id', aud: 'app' }))).toMatchObject({ id: 'a' })
   expect(await check(await sign({ sub: 'a', iss: 'https://other', aud: 'app' }))).toBeUndefined()
   expect(await check(await sign({ sub: 'a', iss: 'https://id', aud: 'shop' }))).toBeUndefined()
@@ -76,7 +80,7 @@ test('issuer and audience must be the configured ones', async () => {
 
 test('a verified token is remembered for a minute at most, and never beyond its expiry', async () => {
   let time = Date.now()
-  const check = createTokenCheck({ customers: { secret: SECRET } }, () => time)
+  const check = createTokenCheck({ customers: { secret: SECRET } }, { log, now: () => time })
   const lasting = await sign({ sub: 'a' })
   const short = await sign({ sub: 'b', exp: Math.floor(time / 1000) + 10 })
   await Promise.all([check(lasting), check(short)])
@@ -101,7 +105,7 @@ test('keys from a file (JWKS, RFC 7517), asymmetric ones only: the public key is
         keys: [jwk, { kty: 'oct', kid: 'k2', k: Buffer.from(SECRET).toString('base64url') }],
       }),
     )
-    const check = createTokenCheck({ customers: { jwks: file } })
+    const check = createTokenCheck({ customers: { jwks: file } }, { log })
     const token = await new SignJWT({ sub: 'alice' })
       .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
       .sign(privateKey)
@@ -110,7 +114,7 @@ test('keys from a file (JWKS, RFC 7517), asymmetric ones only: the public key is
       .setProtectedHeader({ alg: 'HS256', kid: 'k2' })
       .sign(bytes(SECRET))
     expect(await check(forged)).toBeUndefined()
-    const missing = createTokenCheck({ customers: { jwks: join(directory, 'none.json') } })
+    const missing = createTokenCheck({ customers: { jwks: join(directory, 'none.json') } }, { log })
     await expect(missing(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   } finally {
     await rm(directory, { recursive: true })
@@ -127,16 +131,44 @@ test('keys from a URL; while they cannot be fetched nobody is turned away as if 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {
     const { port } = server.address() as AddressInfo // it listens on TCP
-    const check = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/jwks` } })
+    const check = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/jwks` } }, { log })
     const token = await new SignJWT({ sub: 'amy', roles: ['desk'] })
       .setProtectedHeader({ alg: 'EdDSA', kid: 'k1' })
       .sign(privateKey)
     await expect(check(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED', retry: true })
     status = 200
     expect(await check(token)).toEqual({ role: 'agent', id: 'amy', roles: ['desk'] })
-    const closed = createTokenCheck({ agents: { jwks: 'http://127.0.0.1:1/jwks' } })
+    const closed = createTokenCheck({ agents: { jwks: 'http://127.0.0.1:1/jwks' } }, { log })
     await expect(closed(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   } finally {
     server.close()
+  }
+})
+
+test('a key set is read to a megabyte, and no redirect of it is followed', async () => {
+  const { privateKey } = await generateKeyPair('EdDSA')
+  const token = await new SignJWT({ sub: 'amy', roles: ['desk'] })
+    .setProtectedHeader({ alg: 'EdDSA', kid: 'k1' })
+    .sign(privateKey)
+  let asked = ''
+  const server = createServer((request, response) => {
+    asked += `${request.url} `
+    if (request.url === '/moved') response.writeHead(302, { location: '/jwks' }).end()
+    else response.end(`{"keys":[],"more":"${'x'.repeat(2 * 1024 * 1024)}"}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    for (const path of ['huge', 'moved']) {
+      const check = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/${path}` } }, { log })
+      await expect(check(token)).rejects.toMatchObject({
+        code: 'BACKEND_FAILED',
+        message: 'identity.agents: the key set cannot be fetched',
+      })
+    }
+    expect(asked).toBe('/huge /moved ')
+  } finally {
+    server.close()
+    server.closeAllConnections()
   }
 })
