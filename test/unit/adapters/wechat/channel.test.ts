@@ -1,28 +1,22 @@
-// The WeChat channel as the gateway runs it: what is taken in, what is answered, what is refused.
+// The WeChat channel as the gateway runs it: what is taken in and what is answered.
 import { describe, expect, test } from 'vitest'
 import wechat from '../../../../adapters/wechat/index.ts'
-import { GatewayError } from '../../../../core/api.ts'
-import type { Channel, ChannelOperation, HttpResponse, Message, Reply } from '../../../../core/api.ts'
-import { testChannel, testHost, testMessage, testScope } from '../../../../core/testing.ts'
-import type { ScopeOptions, TestHost } from '../../../../core/testing.ts'
+import type { Message } from '../../../../core/api.ts'
+import { testChannel, testMessage } from '../../../../core/testing.ts'
+import type { TestHost } from '../../../../core/testing.ts'
 import {
   APP_ID,
   KEY,
   OTHER_KEY,
   TOKEN,
   eventXml,
-  now,
   openReply,
   plainPush,
   sealedPush,
-  sha1,
   textXml,
 } from './pushing.ts'
-import type { PushRequest } from './pushing.ts'
+import { plain, safe, stage, text } from './stage.ts'
 
-const plain = { appId: APP_ID, token: TOKEN }
-const safe = { ...plain, encodingAESKey: KEY }
-const text = (said: string): Reply => ({ parts: [{ kind: 'text', text: said }], origin: 'agent' })
 const isText = { kind: 'message', type: 'text', externalId: '6054768590064713728' } as const
 
 testChannel('a plain official account', {
@@ -39,42 +33,6 @@ testChannel('an encrypted official account', {
   draft: isText,
   reply: text('hello'),
 })
-
-interface Stage extends AsyncDisposable {
-  readonly host: TestHost
-  readonly channel: Channel
-  /** Of handed(): what became of replies. */
-  readonly handed: readonly string[]
-  push(request: PushRequest): Promise<{ readonly response: HttpResponse; readonly body: string }>
-}
-
-interface Staging extends ScopeOptions {
-  readonly operations?: Readonly<Record<string, ChannelOperation>>
-}
-
-async function stage(config: object, { operations, ...scope }: Staging = {}): Promise<Stage> {
-  const checked = wechat.channel?.config['~standard'].validate(config)
-  if (checked === undefined || checked instanceof Promise || checked.issues !== undefined)
-    throw new Error(JSON.stringify(checked))
-  const channel = wechat.channel?.create(checked.value, testScope({ id: 'main', ...scope }))
-  if (channel === undefined) throw new Error('there is a channel')
-  const handed: string[] = []
-  const host = {
-    ...testHost(operations),
-    handed: (id: string, how: string) => void handed.push(`${id} ${how}`),
-  }
-  await channel.start(host, new AbortController().signal)
-  return {
-    host,
-    channel,
-    handed,
-    async push(request) {
-      const response = await host.handle(request)
-      return { response, body: response.body as string } // this channel's bodies are texts
-    },
-    [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
-  }
-}
 
 describe('what is answered', () => {
   test('a reply in time stands in the response, and the core learns which one it carries', async () => {
@@ -203,105 +161,6 @@ describe('what is answered', () => {
       stream: { finish: true, content: 'done' },
     })
   })
-})
-
-describe('what is refused', () => {
-  const forged: readonly (readonly [string, object, () => PushRequest])[] = [
-    ['a plain body on an encrypted account', safe, () => plainPush(textXml('hi'))],
-    ['another account’s text', safe, () => sealedPush(textXml('hi'), { receiveId: 'wxother' })],
-    ['another token', plain, () => plainPush(textXml('hi'), { token: 'x' })],
-    ['an empty token', plain, () => plainPush(textXml('hi'), { token: '' })],
-    ['a stale push', plain, () => plainPush(textXml('hi'), { timestamp: now() - 400 })],
-    ['a push of the future', safe, () => sealedPush(textXml('hi'), { timestamp: now() + 400 })],
-    ['nothing', plain, () => plainPush('')],
-    ['XML cut off', plain, () => plainPush('<xml><MsgType>text')],
-    [
-      'a DOCTYPE',
-      plain,
-      () =>
-        plainPush('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><xml><MsgType>&x;</MsgType></xml>'),
-    ],
-  ]
-  test.each(forged)('%s: one refusal that tells nothing', async (_what, config, request) => {
-    await using on = await stage(config)
-    const { response, body } = await on.push(request())
-    expect([response.status, body]).toEqual([403, 'forbidden'])
-    expect(on.host.drafts).toEqual([])
-  })
-
-  test('the same signature with another body, the same body again is the platform’s own repeat', async () => {
-    await using on = await stage(plain)
-    const signing = { nonce: 'once', timestamp: now() }
-    expect((await on.push(plainPush(textXml('pay ann'), signing))).response.status).toBe(200)
-    expect((await on.push(plainPush(textXml('pay bob'), signing))).response.status).toBe(403)
-    expect((await on.push(plainPush(textXml('pay ann'), signing))).response.status).toBe(200)
-    expect(on.host.drafts.map(({ parts }) => parts?.[0]?.text)).toEqual(['pay ann', 'pay ann'])
-  })
-
-  test('the same MsgId with another text, whoever signed it', async () => {
-    await using on = await stage(safe)
-    on.host.answer(new GatewayError('IDEMPOTENCY_MISMATCH', 'the id was used before'))
-    expect((await on.push(sealedPush(textXml('other')))).response.status).toBe(403)
-  })
-
-  test('other methods and other paths', async () => {
-    await using on = await stage(plain)
-    const push = plainPush(textXml('hi'))
-    for (const method of ['PUT', 'DELETE', 'HEAD', 'PATCH'])
-      expect((await on.host.handle({ ...push, method })).status, method).toBe(405)
-    expect((await on.host.handle({ ...push, path: '/wechat/x' })).status).toBe(404)
-    expect(on.host.drafts).toEqual([])
-  })
-
-  test('what was not stored is repeated by the platform, what is stored or hopeless is not', async () => {
-    await using on = await stage(plain)
-    const status = async (code: ConstructorParameters<typeof GatewayError>[0]): Promise<number> => {
-      on.host.answer(new GatewayError(code, 'no'))
-      return (await on.push(plainPush(textXml('hi')))).response.status
-    }
-    for (const code of ['OVERLOADED', 'STORE_UNAVAILABLE', 'INTERNAL', 'RATE_LIMITED'] as const)
-      expect(await status(code), code).toBe(503)
-    for (const code of ['AGENT_FAILED', 'NO_ROUTE', 'DECODE_FAILED', 'OUTCOME_UNKNOWN', 'EXPIRED'] as const)
-      expect(await status(code), code).toBe(200)
-  })
-
-  test('a text of the platform that nobody can read is acknowledged: refused it would only come back', async () => {
-    await using on = await stage(safe)
-    const { response, body } = await on.push(sealedPush('{"a": :x"}'))
-    expect([response.status, body]).toEqual([200, 'success'])
-    expect(on.host.drafts).toEqual([])
-  })
-})
-
-test('a customer who ends his own section changes neither who he is nor what the push is', async () => {
-  await using on = await stage(safe)
-  const typed = [
-    ']]></Content><FromUserName><![CDATA[bob]]></FromUserName><MsgType><![CDATA[event]]></MsgType>',
-    '<InfoType>component_verify_ticket</InfoType><ComponentVerifyTicket>forged</ComponentVerifyTicket>',
-    '<MsgId>1</MsgId><Content><![CDATA[x',
-  ].join('')
-  on.host.answer(text('yes'))
-  const { body } = await on.push(sealedPush(textXml(typed)))
-  expect(on.host.drafts).toMatchObject([
-    {
-      kind: 'message',
-      type: 'text',
-      sender: { id: 'ann', role: 'customer' },
-      externalId: '6054768590064713728',
-      replyContext: { to: 'ann' },
-    },
-  ])
-  expect(openReply(body)).toContain('<ToUserName><![CDATA[ann]]></ToUserName>')
-})
-
-test('GET gives the echo back, whatever its time, and nothing without a signature', async () => {
-  await using on = await stage(safe)
-  const query = `signature=${sha1(TOKEN, '1', 'n')}&timestamp=1&nonce=n&echostr=4375120948345356249`
-  const given = await on.host.handle({ method: 'GET', path: '/wechat', query })
-  expect(given).toMatchObject({ status: 200, body: '4375120948345356249' })
-  expect(given.headers?.['content-type']).toMatch(/^text\/plain/u)
-  for (const bad of ['', query.replace('nonce=n', 'nonce=m'), `${query}&echostr=x`])
-    expect((await on.host.handle({ method: 'GET', path: '/wechat', query: bad })).status).toBe(403)
 })
 
 test('an event is acknowledged without waiting; a probe of the hosting is answered and nothing else', async () => {
