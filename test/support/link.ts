@@ -13,6 +13,7 @@ import type {
   MsgFrame,
   UpFrame,
 } from '../../core/api.ts'
+import type { Store } from '../../core/store/store.ts'
 import { until } from './gateway.ts'
 import { openHouse } from './house.ts'
 import type { House, HouseOptions } from './house.ts'
@@ -114,4 +115,15 @@ export function connectApp(host: ChannelHost, options: AppOptions & { readonly o
 
 function isA(t: DownFrame['t'], frame: DownFrame): boolean {
   return frame.t === t
+}
+
+/** The store with some operations of our own. */
+export function changed(store: Store, own: Partial<Store>): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (Object.hasOwn(own, name)) return Reflect.get(own, name)
+      const member: unknown = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
 }
