@@ -9,6 +9,7 @@ import { startBot, textOf } from '../../support/bot.ts'
 import { faultProxy } from '../../support/fault-proxy.ts'
 import type { FaultProxy } from '../../support/fault-proxy.ts'
 import { freePort, startGateway, temporaryDirectory, until } from '../../support/gateway.ts'
+import { metric } from '../../support/rest.ts'
 import type { CustomerReport, FromApps, Order, ToApps } from './apps.ts'
 import { KINDS } from './links.ts'
 import type { Kind } from './links.ts'
@@ -51,6 +52,8 @@ export interface Report {
   /** What the customers were shown. */
   readonly down: Count
   readonly violations: readonly string[]
+  /** Messages the bot could not be asked about: their answers are not lost, there are none. */
+  readonly dead: number
   readonly opened: Readonly<Record<Kind, number>>
   /** Offsets that came again and were not shown. */
   readonly repeated: number
@@ -70,7 +73,7 @@ identity:
 channels:
   web: { adapter: rest }
   devices: { adapter: mqtt, port: ${mqtt}, host: ${host} }
-agents: { bot: { adapter: webhook, url: "${bot}", timeout: 5s } }
+agents: { bot: { adapter: webhook, url: "${bot}", timeout: 20s } }
 routes: [ { agent: bot } ]
 `
 
@@ -163,6 +166,7 @@ export async function runProfile(
     agent: total(names.map((name) => compare(askedOf(name), said(name)))),
     down: total(customers.map(({ name, shown }) => compare(shown, said(name, 're: ')))),
     violations: customers.flatMap(({ violations }) => violations),
+    dead: await metric(gateway.base, 'dragoman_dead_letters'),
     opened: {
       ws: sum(customers, ({ opened }) => opened.ws),
       mqtt: sum(customers, ({ opened }) => opened.mqtt),
