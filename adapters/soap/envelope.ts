@@ -1,6 +1,6 @@
 // The SOAP envelope, read and written, 1.1 and 1.2. Pure: bytes and elements, nothing else.
 import { GatewayError } from 'dragoman'
-import { attribute, childElements, element, type XmlElement } from '../xml/tree.ts'
+import { attribute, childElements, element, type XmlElement, isBlank } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { extractParts, writePackage } from './attachments.ts'
 import { faultElement, isFault, SoapProblem, upgradeHeader, type SoapFault } from './faults.ts'
@@ -47,7 +47,7 @@ export function readEnvelope(root: XmlElement): Envelope {
 export function bodyEntry(envelope: Envelope): XmlElement | undefined {
   const { body, version } = envelope
   const entries = childElements(body)
-  if (body.children.some((child) => typeof child === 'string' && child.trim() !== ''))
+  if (body.children.some((child) => typeof child === 'string' && !isBlank(child)))
     throw malformed('text in the Body')
   const { encoding } = versions[version]
   const calls = entries.length < 2 ? entries : entries.filter((entry) => isRoot(entry, encoding))

@@ -2,7 +2,7 @@
 import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
-import { attribute, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import { attribute, childElements, element, textOf, type XmlElement, isBlank } from '../xml/tree.ts'
 import { attachable } from './attachments.ts'
 import { forgiving } from './encoded.ts'
 import { ns, type Version } from './names.ts'
@@ -138,7 +138,7 @@ function accessors(
   encoded: boolean,
 ): (XmlElement | undefined)[] {
   const children = entry === undefined ? [] : childElements(entry).filter((child) => !isResultName(child))
-  if (entry !== undefined && textOf(entry).trim() !== '')
+  if (entry !== undefined && !isBlank(textOf(entry)))
     throw new GatewayError('DECODE_FAILED', `${entry.local} holds text besides its parts`)
   const found = parts.map(({ name, decl }) => {
     const named = children.filter(

@@ -2,7 +2,16 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Scope } from 'dragoman'
 import { attribute, attributeOf, childElement, element, textOf, type XmlElement } from '../xml/tree.ts'
-import { base64Binary, checkCreated, passwordDigest, passwordText, refused, wsse, wsu } from './wsse.ts'
+import {
+  aheadMs,
+  base64Binary,
+  checkCreated,
+  passwordDigest,
+  passwordText,
+  refused,
+  wsse,
+  wsu,
+} from './wsse.ts'
 
 export interface TokenRules {
   readonly users: readonly { readonly user: string; readonly password: string }[]
@@ -41,14 +50,18 @@ export async function checkToken(security: XmlElement, rules: TokenRules): Promi
   )
   if (!fits.includes(true))
     throw refused('FailedAuthentication', 'the security token could not be authenticated')
-  if (nonce !== undefined) await useNonce(rules, [user, nonce, created ?? ''])
+  // by its bytes, which the digest is of: the same base64 can be written in many ways
+  if (nonce !== undefined)
+    await useNonce(rules, [user, Buffer.from(nonce, 'base64').toString('base64'), created ?? ''])
   return user
 }
 
 /** First come, first served: the store decides between two that arrive at once, on any instance. */
 async function useNonce({ scope, maxAgeMs }: TokenRules, parts: readonly string[]): Promise<void> {
   const key = `nonce:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`
-  const first = await scope.state.compareAndSet(key, undefined, scope.now(), { ttlMs: maxAgeMs * 2 })
+  const first = await scope.state.compareAndSet(key, undefined, scope.now(), {
+    ttlMs: maxAgeMs * 2 + aheadMs, // longer than any token is good for
+  })
   if (!first) throw refused('FailedAuthentication', 'the security token could not be authenticated')
 }
 

@@ -13,7 +13,7 @@ export const base64Binary = `${oasis}soap-message-security-1.0#Base64Binary`
 export const x509v3 = `${oasis}x509-token-profile-1.0#X509v3`
 
 /** Clocks of others may be this much ahead of ours. */
-const aheadMs = 60_000
+export const aheadMs = 60_000
 
 /** Whether a header block is WS-Security's, whose secrets go no further. */
 export function isSecurity(block: XmlElement): boolean {

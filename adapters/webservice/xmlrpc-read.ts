@@ -2,7 +2,7 @@
 import type { Json } from 'dragoman'
 import { exactNumber } from '../xml/decimal.ts'
 import { isLexical } from '../xml/lexical.ts'
-import { childElements, textOf } from '../xml/tree.ts'
+import { childElements, textOf, isBlank } from '../xml/tree.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { invalid, isPlain, membersIn, valuesIn } from './xmlrpc-elements.ts'
 import { isDateTime, isNumeral, pointerOf } from './xmlrpc-types.ts'
@@ -36,8 +36,7 @@ class ValueReader {
     const children = childElements(holder)
     const [typed] = children
     if (typed === undefined) return textOf(holder) // no type: a string
-    if (children.length > 1 || textOf(holder).trim() !== '')
-      throw invalid('a value holds more than one thing')
+    if (children.length > 1 || !isBlank(textOf(holder))) throw invalid('a value holds more than one thing')
     if (typed.uri !== '' && typed.uri !== apache) throw invalid(`${typed.local} is of a foreign namespace`)
     if (typed.local === 'array')
       return valuesIn(typed).map((item, index) => this.value(item, [...path, String(index)]))

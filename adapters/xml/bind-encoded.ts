@@ -5,7 +5,7 @@ import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, XSI_NS } from './names.
 import { anyType } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
 import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
-import { attribute, resolveQName } from './tree.ts'
+import { attribute, resolveQName, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
 /** Attributes that say how something is encoded, or meant for whom, not what it is; ids only where encoding has them. */
@@ -41,7 +41,7 @@ export function arrayIn(
   const items: Json[] = []
   for (const child of element.children) {
     if (typeof child === 'string') {
-      if (child.trim() !== '') throw binding.problem('has text between its items')
+      if (!isBlank(child)) throw binding.problem('has text between its items')
       continue
     }
     items.push(

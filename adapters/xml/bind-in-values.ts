@@ -9,7 +9,7 @@ import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
-import { attribute, isNamed, resolveQName, textOf } from './tree.ts'
+import { attribute, isNamed, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
 import { jsonKind, jsonOf, normalise, problemOf } from './value.ts'
 
@@ -18,7 +18,7 @@ export function isNil(element: XmlElement, binding: Binding): boolean {
   const said = attribute(element, 'nil', XSI_NS)?.trim()
   if (said === undefined || said === 'false' || said === '0') return false
   if (said !== 'true' && said !== '1') throw binding.problem(`xsi:nil ${quoted(said)} is not a boolean`)
-  if (element.children.some((child) => typeof child !== 'string' || child.trim() !== ''))
+  if (element.children.some((child) => typeof child !== 'string' || !isBlank(child)))
     throw binding.problem('is nil and has content')
   return true
 }

@@ -12,7 +12,7 @@ import { XSI_NS, clark, fullKey } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
-import { attribute, textOf } from './tree.ts'
+import { attribute, textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
 /** An element that is declared. The binding stands at it. */
@@ -94,8 +94,7 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
   const order: string[] = []
   for (const child of element.children) {
     if (typeof child === 'string') {
-      if (child.trim() !== '')
-        throw binding.problem(`text ${quoted(child.trim())} has no place between elements`)
+      if (!isBlank(child)) throw binding.problem(`text ${quoted(child.trim())} has no place between elements`)
       continue
     }
     const member = memberFor(child, shape, binding)

@@ -7,7 +7,7 @@ import { illegalProblem } from './escape.ts'
 import { XSD_NS, XSI_NS, fullKey, isNcName } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
-import { attribute, attributeOf, element as makeElement, resolveQName, textOf } from './tree.ts'
+import { attribute, attributeOf, element as makeElement, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText, jsonOf, normalise, problemOf, textOfJson } from './value.ts'
 
@@ -35,10 +35,10 @@ export function untypedIn(element: XmlElement, binding: Binding, childIn: ChildI
     const bare = Object.keys(object).length === 0
     const value = valueIn(text, binding.typeHere(), binding)
     if (bare) return value
-    return text === '' || (lists.size > 0 && text.trim() === '') ? object : { ...object, '#text': value }
+    return text === '' || (lists.size > 0 && isBlank(text)) ? object : { ...object, '#text': value }
   }
   const texts = element.children.filter((child) => typeof child === 'string')
-  const spoken = texts.filter((text) => text.trim() !== '')
+  const spoken = texts.filter((text) => !isBlank(text))
   const [first] = element.children
   // Text in one piece before the elements needs no order; in any other place it does.
   if (spoken.length > 1 || (spoken.length === 1 && spoken[0] !== first))
@@ -69,7 +69,7 @@ function isNilHere(element: XmlElement): boolean {
   const said = attribute(element, 'nil', XSI_NS)?.trim()
   return (
     (said === 'true' || said === '1') &&
-    element.children.every((child) => typeof child === 'string' && child.trim() === '')
+    element.children.every((child) => typeof child === 'string' && isBlank(child))
   )
 }
 

@@ -48,6 +48,9 @@ export function readXml(bytes: Uint8Array, options: ReadOptions = {}): XmlDocume
       `xml of ${bytes.byteLength} bytes is more than the ${maxBytes} allowed`,
     )
   const { text, charset } = decodeXml(bytes, options.charset)
+  // saxes passes over one at the beginning, but that has been taken off: this is a second, and text before the root
+  if (text.charCodeAt(0) === 0xfeff)
+    throw new GatewayError('DECODE_FAILED', 'xml 1:0: a second byte order mark before the root')
   return { root: readXmlText(text, options), charset }
 }
 

@@ -1,7 +1,7 @@
 // References of SOAP encoding (href and id, multiRef), put in place: the graph on the wire becomes a tree.
 import { GatewayError } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
-import { attribute } from './tree.ts'
+import { attribute, isBlank } from './tree.ts'
 import type { XmlElement, XmlName, XmlNode } from './tree.ts'
 
 export interface ReferenceOptions {
@@ -11,6 +11,8 @@ export interface ReferenceOptions {
   readonly maxNodes?: number
   /** Levels after expansion. Default 200. */
   readonly maxDepth?: number
+  /** Characters of texts and values after expansion. Default 16 Mi: a text that is shared would come a thousand times. */
+  readonly maxText?: number
 }
 
 /**
@@ -28,6 +30,7 @@ export function resolveReferences(root: XmlElement, options: ReferenceOptions = 
 interface Expanded {
   readonly element: XmlElement
   readonly nodes: number
+  readonly text: number
   readonly depth: number
 }
 
@@ -65,11 +68,13 @@ class References {
   readonly #keepMissing: boolean
   readonly #maxNodes: number
   readonly #maxDepth: number
+  readonly #maxText: number
 
   constructor(root: XmlElement, options: ReferenceOptions) {
     this.#keepMissing = options.missing === 'keep'
     this.#maxNodes = options.maxNodes ?? limits.maxNodes
     this.#maxDepth = options.maxDepth ?? limits.maxDepth
+    this.#maxText = options.maxText ?? limits.maxBytes
     const waiting = [root]
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
       const id = idOf(at)
@@ -100,7 +105,7 @@ class References {
   #targetOf(element: XmlElement): XmlElement | undefined {
     const id = referenceIn(element)
     if (id === undefined) return undefined
-    const hasContent = element.children.some((child) => typeof child !== 'string' || child.trim() !== '')
+    const hasContent = element.children.some((child) => typeof child !== 'string' || !isBlank(child))
     const target = this.#targets.get(id)
     let problem: string | undefined
     if (hasContent) problem = `"${element.local}" is a reference and has content`
@@ -113,19 +118,22 @@ class References {
 
   /** The accessor keeps its name, the target gives what it holds and says (xsi:type, arrayType). */
   #instead(accessor: XmlElement, target: XmlElement): Expanded {
-    const { element, nodes, depth } = this.expand(target)
+    const { element, nodes, text, depth } = this.expand(target)
     const { uri, local, prefix } = accessor
     const named = { ...element, uri, local, attributes: element.attributes.filter((one) => !isIdentity(one)) }
-    return { element: prefix === undefined ? named : { ...named, prefix }, nodes, depth }
+    return { element: prefix === undefined ? named : { ...named, prefix }, nodes, text, depth }
   }
 
   #inside(element: XmlElement): Expanded {
     let nodes = 1
+    let text = 0
     let depth = 1
+    for (const { value } of element.attributes) text += value.length
     let changed = false
     const children: XmlNode[] = []
     for (const child of element.children) {
       if (typeof child === 'string') {
+        text += child.length
         children.push(child)
         continue
       }
@@ -136,15 +144,18 @@ class References {
       }
       const expanded = this.expand(child)
       nodes += expanded.nodes
+      text += expanded.text
       depth = Math.max(depth, expanded.depth + 1)
       if (expanded.element !== child) changed = true
       children.push(expanded.element)
     }
     if (nodes > this.#maxNodes) throw refused(`references make more than ${this.#maxNodes} elements`)
+    if (text > this.#maxText) throw refused(`references make more than ${this.#maxText} characters`)
     if (depth > this.#maxDepth) throw refused(`references go deeper than ${this.#maxDepth} elements`)
     const isTarget = this.#wanted.has(idOf(element) ?? '')
     const attributes = isTarget ? element.attributes.filter((one) => !isIdentity(one)) : element.attributes
-    return { element: changed || isTarget ? { ...element, children, attributes } : element, nodes, depth }
+    const expanded = changed || isTarget ? { ...element, children, attributes } : element
+    return { element: expanded, nodes, text, depth }
   }
 }
 

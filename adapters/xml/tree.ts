@@ -68,6 +68,15 @@ export function textOf(parent: XmlElement): string {
   return text
 }
 
+/** Whether a text is nothing but white space as XML has it (XML 1.0 §2.3 [3]): `trim` would take a wide space or a BOM for that too. */
+export function isBlank(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return false
+  }
+  return true
+}
+
 /** The value of an attribute; `uri` is `''` for an unprefixed one. */
 export function attribute(owner: XmlElement, local: string, uri = ''): string | undefined {
   for (const candidate of owner.attributes)

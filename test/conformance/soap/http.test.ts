@@ -287,6 +287,18 @@ describe('charsets', () => {
     ).toBe('utf-8 value:ü')
   })
 
+  test('#22 but not two, nor one in between', async () => {
+    const mark = Buffer.of(0xef, 0xbb, 0xbf)
+    expect(await seenOf(Buffer.concat([mark, mark, inCharset('x', 'utf-8')]))).toBe('500 Fault')
+    expect(await seenOf(Buffer.concat([Buffer.from(declares('utf-8')), mark, inCharset('x', 'utf-8')]))).toBe(
+      '500 Fault',
+    )
+    const wide = Buffer.concat([iconv.encode('\uFEFF\uFEFF', 'utf-16le'), inCharset('x', 'utf-16le')])
+    expect(await seenOf(wide)).toBe('500 Fault')
+    expect(await seenOf(Buffer.from(envelope(`\uFEFF${text('x')}`)))).toBe('500 Fault')
+    expect(await seenOf(Buffer.from(envelope(text('a\uFEFFb'))))).toBe('utf-8 value:a\uFEFFb') // a character as any other
+  })
+
   test('#23 an XML declaration (SSBP R1010)', async () => {
     for (const declaration of [
       `<?xml version='1.0'?>`,

@@ -6,6 +6,7 @@ import { channelGuard, type Guard } from '../../../../adapters/soap/security.ts'
 import { usernameToken } from '../../../../adapters/soap/username-token.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { element } from '../../../../adapters/xml/tree.ts'
+import { writeXmlText } from '../../../../adapters/xml/write.ts'
 import { captures } from './corpus.ts'
 import { envelope } from './service.ts'
 
@@ -65,6 +66,37 @@ describe('a UsernameToken (Profile 1.1)', () => {
     await expect(once.check(captured(1))).rejects.toMatchObject({
       subcode: { local: 'FailedAuthentication' },
     })
+  })
+
+  test.each([
+    ['with a space in it', (nonce: string) => `${nonce.slice(0, 4)} ${nonce.slice(4)}`],
+    ['without its padding', (nonce: string) => nonce.replace(/=+$/u, '')],
+    ['in the alphabet of URLs', (nonce: string) => nonce.replaceAll('+', '-').replaceAll('/', '_')],
+    ['with what base64 does not have', (nonce: string) => `*${nonce}`],
+  ])('whose nonce is written %s is the same token again', async (_what, change) => {
+    const once = await guard({ users: [{ user: 'a', password: 'b' }] })
+    const token = made({ user: 'a', password: 'b', passwordType: 'digest', now: then })
+    await once.check(token)
+    const text = writeXmlText(token.headers[0] ?? token.root)
+    const again = text.replace(
+      /(Nonce[^>]*>)([^<]*)/u,
+      (_all, tag: string, nonce: string) => tag + change(nonce),
+    )
+    await expect(once.check({ ...token, headers: [readXmlText(again)] })).rejects.toMatchObject({
+      subcode: { local: 'FailedAuthentication' },
+    })
+  })
+
+  test('is remembered for as long as it is good, also one from a clock that is ahead', async () => {
+    let now = then
+    const config = channelConfig.parse({ path: '/x', security: { ...alice, maxAge: '5s' } }).security
+    if (config === undefined) throw new Error('no security')
+    const scope = testScope({ now: () => now })
+    const once = await channelGuard(config, scope)
+    const token = made({ user: 'alice', password: 'secret', passwordType: 'digest', now: then + 59_000 })
+    await once.check(token)
+    now = then + 60_000
+    await expect(once.check(token)).rejects.toMatchObject({ subcode: { local: 'FailedAuthentication' } })
   })
 
   test('two that arrive at once are not both taken', async () => {

@@ -10,6 +10,12 @@ import { read, refusal, roundTrip, written } from './support.ts'
 
 const json = (text: string, options?: BindOptions): Json => toJson(readXmlText(text), undefined, options)
 
+test('a wide space or a byte order mark is text, not white space (XML 1.0 §2.3 [3])', () => {
+  const value = toJson(readXmlText('<a>\u3000<b/>\u00A0\n</a>'), undefined)
+  expect(value).toEqual({ '#mixed': ['\u3000', { b: '' }, '\u00A0\n'] })
+  expect(toJson(readXmlText('<a>\n <b/>\t\r\n</a>'), undefined)).toEqual({ b: '' })
+})
+
 test('text is a string, exactly as it came', () => {
   for (const text of [
     '007',

@@ -275,6 +275,15 @@ test('references that double at each of 60 steps, and chains of thousands, are r
   expect(cpuMs() - began).toBeLessThan(2000)
 })
 
+test('a long text that is shared is not repeated a thousand times', () => {
+  const shared = `<op>${'<a href="#t"/>'.repeat(1000)}</op><m id="t">${'x'.repeat(100_000)}</m>`
+  expect(refusal(() => resolveReferences(body(shared)))).toContain(
+    'references make more than 16777216 characters',
+  )
+  const value = `<op>${'<a href="#t"/>'.repeat(1000)}</op><m id="t"><v w="${'x'.repeat(100_000)}"/></m>`
+  expect(refusal(() => resolveReferences(body(value)))).toContain('references make more than')
+})
+
 test('as many references as a large answer has take time in proportion', () => {
   const many = (count: number): XmlElement =>
     body(
