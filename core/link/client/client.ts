@@ -143,7 +143,9 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     async send(message) {
       const known = await opened
       if (ending.signal.aborted) throw new Error('the client is closed')
-      const said = await known.enqueue(typeof message === 'string' ? { text: message } : message)
+      // What is no JSON is refused here, by a TypeError; it could neither be kept nor sent.
+      const plain = JSON.stringify(typeof message === 'string' ? { text: message } : message)
+      const said = await known.enqueue(JSON.parse(plain))
       conductor?.pump()
       return said
     },

@@ -38,6 +38,7 @@ const GOOD_MS = 20_000
 /** The former link is closed when the new one has answered, or after this. */
 const HANDOVER_MS = 5000
 const REFUSED_MS = 30_000
+const TOKEN_MS = 15_000
 const TICK_MS = 200
 
 export class Conductor {
@@ -127,29 +128,46 @@ export class Conductor {
 
   #begin(way: Way): void {
     way.isAsking = true
-    this.#connect(way).catch((error: unknown) => {
-      way.isAsking = false
-      this.#failed(way, { reason: `no token: ${String(error)}`, code: 'auth' })
-    })
+    void this.#ask(way)
   }
 
-  async #connect(way: Way): Promise<void> {
-    const { ledger, transports, token, onMessages, onReset } = this.#options
-    const { address, open } = transports[way.kind]
-    const given = await token()
+  async #ask(way: Way): Promise<void> {
+    const late = setTimeout(() => this.#unasked(way, 'the token takes too long'), TOKEN_MS)
+    try {
+      const token = await this.#options.token()
+      if (way.isAsking) this.#connect(way, token)
+    } catch (error) {
+      this.#unasked(way, `no token: ${String(error)}`)
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
+  #unasked(way: Way, reason: string): void {
+    if (!way.isAsking) return
+    way.isAsking = false
+    this.#failed(way, { reason, code: 'auth' })
+  }
+
+  #connect(way: Way, token: string): void {
+    const { ledger, transports, onMessages, onReset } = this.#options
     way.isAsking = false
     if (this.#isOver || way.line !== undefined) return
-    way.line = new Line({
-      kind: way.kind,
-      address,
-      token: given,
-      ledger,
-      open,
-      onMessages,
-      onReset,
-      onWelcome: (line, welcome) => this.#welcomed(line, welcome),
-      onGone: (line, gone) => this.#gone(line, gone),
-    })
+    try {
+      way.line = new Line({
+        ...transports[way.kind],
+        kind: way.kind,
+        token,
+        ledger,
+        onMessages,
+        onReset,
+        onWelcome: (line, welcome) => this.#welcomed(line, welcome),
+        onGone: (line, gone) => this.#gone(line, gone),
+      })
+    } catch (error) {
+      // A browser refuses ws: from a page of https: and the like.
+      this.#failed(way, { reason: String(error) })
+    }
   }
 
   #welcomed(line: Line, welcome: WelcomeFrame): void {

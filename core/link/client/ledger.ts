@@ -165,9 +165,11 @@ export class Ledger {
       this.#outbox.delete(entry.n)
       changes.push([keyOf('out', entry.n), undefined])
       const code = codes.get(entry.n)
-      if (code === undefined)
-        changes.push(...this.#mark(entry.id, 'stored', entry.id === stored?.id ? stored : {}))
-      else changes.push(...this.#mark(entry.id, 'refused', { code }))
+      if (code === undefined) {
+        const { id, messageId, sequence } = stored ?? {}
+        const is = id === entry.id && messageId !== undefined && sequence !== undefined
+        changes.push(...this.#mark(entry.id, 'stored', is ? { messageId, sequence } : {}))
+      } else changes.push(...this.#mark(entry.id, 'refused', { code }))
     }
     if (changes.length === 0) return
     this.#keepBehind(...changes)

@@ -65,7 +65,6 @@ export class Line {
     this.#options = options
     this.kind = options.kind
     const { address, token, ledger } = options
-    this.#looking = setInterval(() => this.#look(), LOOK_MS)
     this.#transport = options.open({
       address,
       token,
@@ -75,6 +74,7 @@ export class Line {
       onGone: ({ reason, isRefused }) => this.#end({ reason, ...(isRefused === true && { code: 'auth' }) }),
       patienceMs: () => this.#patience.ms,
     })
+    this.#looking = setInterval(() => this.#look(), LOOK_MS)
   }
 
   get isWelcome(): boolean {

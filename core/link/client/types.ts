@@ -69,7 +69,7 @@ export interface ConnectOptions {
 
 /** The four calls: this is what `connect` gives. */
 export interface Client extends AsyncDisposable {
-  /** Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, or the client is closed. */
+  /** Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`), or the client is closed. */
   send(message: Outgoing | string): Promise<Said>
   /**
    * Every message once and in order, own ones too (`from`), those kept from before first. It is durable on this device before

@@ -163,6 +163,17 @@ test('a closed client sends nothing more; what it keeps is sent by the next one'
   expect(next.status()).toBe('online')
 })
 
+test('what is no JSON is refused by send, and harms nothing else', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const app = start(house.base, memoryBox())
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  await expect(app.client.send({ text: 'x', data: circular as never })).rejects.toThrow(TypeError)
+  await app.client.send('good')
+  expect(await app.theirs(1)).toEqual(['echo good'])
+})
+
 test('a handler that throws takes nothing from the others', async () => {
   const bot = handAgent('bot', echo)
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })

@@ -223,6 +223,24 @@ test('a token that is no good is told, and asked for again after a while', async
   expect(app.links).toHaveLength(2)
 })
 
+test('a token that never comes keeps no kind of link from being tried again', async () => {
+  app = await openApp(['websocket'], { token: () => new Promise(() => undefined) })
+  await pass(14_000)
+  expect(app.status()).toBe('connecting')
+  await pass(2000)
+  expect(app.status()).toBe('refused')
+})
+
+test('a link that cannot even be opened is a failure like any other', async () => {
+  const fails = (): never => {
+    throw new TypeError('an insecure WebSocket may not be opened')
+  }
+  app = await openApp(['websocket', 'http'], { open: { websocket: fails } })
+  await pass(1500)
+  await app.of('http')[0]?.welcome()
+  expect(app.status()).toBe('online http')
+})
+
 test('tries are never more than 8 s apart: after a long blackout it is back soon', async () => {
   app = await openApp(['websocket'])
   vi.mocked(Math.random).mockReturnValue(0.999)

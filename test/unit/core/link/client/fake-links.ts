@@ -97,9 +97,12 @@ export async function openLedger(
 /** An app without a gateway; time is the test's own (`vi.useFakeTimers`). */
 export async function openApp(
   links: readonly LinkKind[] = ['websocket', 'mqtt', 'http'],
-  box?: Box,
+  more: {
+    readonly token?: () => Promise<string>
+    readonly open?: Partial<Readonly<Record<LinkKind, OpenTransport>>>
+  } = {},
 ): Promise<App> {
-  const { ledger, said, states } = await openLedger(box)
+  const { ledger, said, states } = await openLedger()
   const opened: FakeLink[] = []
   const open =
     (kind: LinkKind): OpenTransport =>
@@ -108,12 +111,12 @@ export async function openApp(
       opened.push(link)
       return transport
     }
-  const way = (kind: LinkKind) => ({ address: `${kind}://gateway`, open: open(kind) })
+  const way = (kind: LinkKind) => ({ address: `${kind}://gateway`, open: more.open?.[kind] ?? open(kind) })
   const conductor = new Conductor({
     ledger,
     links: () => links,
     transports: { websocket: way('websocket'), mqtt: way('mqtt'), http: way('http') },
-    token: async () => 'ann',
+    token: more.token ?? (async () => 'ann'),
     async onMessages(messages) {
       for (const message of messages) if (!ledger.take(message)) return false
       await ledger.durable()
