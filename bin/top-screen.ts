@@ -8,6 +8,8 @@ export interface Reading {
   readonly refused: Counts
   /** By limiter: `admission/low`, `bulkhead/orders`, `rate/NAME`. */
   readonly limits: Counts
+  /** Since the start: `queued` while their system was down, and queues `halted`. */
+  readonly writes: Counts
   readonly operations: readonly OperationReading[]
   readonly waiting: number
   readonly deadLetters: number
@@ -53,6 +55,7 @@ export function screenOf(before: Reading, now: Reading, rows = Infinity): readon
   }
   const head = [
     `${now.at.slice(0, 19)}Z   generation ${now.generation}   waiting ${now.waiting}   dead letters ${now.deadLetters}`,
+    `writes queued/s ${figure(perSecond(before.writes['queued'], now.writes['queued']))}   queues halted since the start ${now.writes['halted'] ?? 0}`,
     `intake/s   ${intake.join('   ')}`,
     `refused at the edge/s   ${rates('refused')}`,
     `refused by limits/s   ${rates('limits')}`,

@@ -27,6 +27,7 @@ export async function topOf({ generation, store, counted, breakers, now }: TopPa
     intake: sums(counted.intake),
     refused: sums(counted.refused),
     limits: limitsOf(counted.limits),
+    writes: writesOf(counted.writes),
     operations: [...names].toSorted().map((name) => ({
       name,
       calls: calls.get(name) ?? {},
@@ -60,6 +61,16 @@ function byOperation(family: GatewayMetrics['counted']['calls']): ReadonlyMap<st
 function limitsOf(family: GatewayMetrics['counted']['limits']): Counts {
   const refused = family.rows().filter(({ values }) => values[2] === 'refused')
   return Object.fromEntries(refused.map(({ values, value }) => [`${values[0]}/${values[1]}`, value]))
+}
+
+/** `queued`: while their system was down; `halted`: queues that an operator must look at. Of all channels. */
+function writesOf(family: GatewayMetrics['counted']['writes']): Counts {
+  const counts: Counts = {}
+  for (const { values, value } of family.rows()) {
+    const [, how = ''] = values
+    counts[how] = (counts[how] ?? 0) + value
+  }
+  return counts
 }
 
 function sums(family: GatewayMetrics['counted']['calls']): Counts {

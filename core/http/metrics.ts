@@ -40,7 +40,7 @@ export interface GatewayMetrics {
   readonly lastReloadSuccess: Family<never>
   /** The counters that `dragoman top` shows, since the start. */
   readonly counted: Readonly<
-    Record<'intake' | 'refused' | 'calls' | 'answers' | 'retries' | 'limits', Family<string>>
+    Record<'intake' | 'refused' | 'calls' | 'answers' | 'retries' | 'limits' | 'writes', Family<string>>
   >
   /** Called before each scrape: for gauges that are read, not kept. Its failure leaves them as they were, and is logged. */
   onScrape(read: () => void | Promise<void>): void
@@ -190,7 +190,7 @@ export function createMetrics(log: Log): GatewayMetrics {
       'When the running generation began',
       [],
     ),
-    counted: { intake, refused, calls, answers: cacheAnswers, retries, limits },
+    counted: { intake, refused, calls, answers: cacheAnswers, retries, limits, writes },
     onScrape: (read) => readers.push(read),
     forComponent,
     text,

@@ -9,6 +9,7 @@ const reading = (at: string, more: Partial<Reading> = {}): Reading => ({
   intake: {},
   refused: {},
   limits: {},
+  writes: {},
   operations: [],
   waiting: 0,
   deadLetters: 0,
@@ -35,6 +36,7 @@ test('rates are per second between two readings; refused calls are no calls', ()
   const now = reading(later, {
     intake: { offered: 45 },
     refused: { body: 3, host: 0 },
+    writes: { queued: 5, halted: 2 },
     limits: { 'rate/each': 8, 'admission/low': 0 },
     waiting: 7,
     operations: [operation('erp.Look', { calls, answers: { call: 3, fresh: 2, stale: 4 } })],
@@ -43,6 +45,7 @@ test('rates are per second between two readings; refused calls are no calls', ()
   expect(text).toContain('waiting 7')
   expect(text).toContain('offered 20 ')
   expect(text).toContain('refused at the edge/s   body 1.5\n')
+  expect(text).toContain('writes queued/s 2.5   queues halted since the start 2\n')
   expect(text).toContain('refused by limits/s   rate/each 4.0\n')
   expect(text.split('\n').at(-1)?.split(/ +/u)).toEqual(['erp.Look', '-', '6.0', '2.0', '3.0', '3.0', '2.0'])
 })
@@ -54,10 +57,10 @@ test('what is broken stands first with its reason, what flows most next, and the
     operation('c.Down', { breaker: open }),
   ]
   const screen = screenOf(reading(begin), reading(later, { operations }))
-  const order = screen.slice(6).map((line) => line.split(' ')[0])
+  const order = screen.slice(7).map((line) => line.split(' ')[0])
   expect(order).toEqual(['c.Down', 'b.Busy', 'a.Idle'])
-  expect(screen[6]).toMatch(/OPEN 5s .* it is down$/u)
-  expect(screenOf(reading(begin), reading(later, { operations }), 7)).toHaveLength(7)
+  expect(screen[7]).toMatch(/OPEN 5s .* it is down$/u)
+  expect(screenOf(reading(begin), reading(later, { operations }), 8)).toHaveLength(8)
 })
 
 test('counters that went back count from zero: the gateway was restarted', () => {
