@@ -1,5 +1,5 @@
 // `dragoman check`: every problem of the config at once.
-import { configFile, loadOnce } from './config-file.ts'
+import { builtInNames, configFile, loadOnce } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function check({ config }: { config?: string }): Promise<void> {
@@ -14,6 +14,14 @@ export async function check({ config }: { config?: string }): Promise<void> {
       return `${length} ${noun}${length === 1 ? '' : 's'}`
     }
     const { channels, backends, agents, routes } = checked
+    for (const [what, table] of Object.entries({ channel: channels, backend: backends, agent: agents }))
+      for (const { id, adapter } of Object.values(table)) {
+        if (builtInNames.includes(adapter) || plugins.plugins.some((each) => each.adapter?.name === adapter))
+          continue
+        console.error(`${file}: ${what} "${id}": its plugin cannot run, its calls would be refused`)
+        process.exitCode = 1
+      }
+    if (process.exitCode === 1) return
     console.log(
       `${file}: ok (${[count(channels, 'channel'), count(backends, 'backend'), count(agents, 'agent'), count(routes, 'route')].join(', ')})`,
     )

@@ -29,6 +29,11 @@ export function configFile(asked: string | undefined): string {
   return existsSync(here) ? here : OWN
 }
 
+/** Whether it is the one that comes along: nobody's own. */
+export function isOwnConfig(file: string): boolean {
+  return file === OWN
+}
+
 /** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it refuses its calls. */
 export async function loadAll(file: string, overrides: Overrides, plugins: Plugins): Promise<Loaded> {
   const document = await readConfig(file, { env: process.env, overrides })

@@ -7,6 +7,7 @@ import { check } from './check.ts'
 import { addDead } from './dead.ts'
 import { demo } from './demo.ts'
 import { map } from './map.ts'
+import { addPlugins } from './plugin-commands.ts'
 import { schema } from './schema.ts'
 import { send } from './send.ts'
 import { start } from './start.ts'
@@ -190,6 +191,7 @@ breaker
   .action(breakerOn)
 
 addDead(program, { config, data })
+addPlugins(program, { config, data })
 
 await program.parseAsync()
 

@@ -58,8 +58,8 @@ export interface HttpConfig {
 export interface PluginsConfig {
   /** Absolute. */
   readonly directory: string
-  /** Absent: every plugin of the folder. */
-  readonly allow?: readonly string[]
+  /** Names; or names and the SHA-256 each must have. Absent: every plugin of the folder. */
+  readonly allow?: readonly string[] | Readonly<Record<string, string>>
 }
 
 export interface IdentityConfig {

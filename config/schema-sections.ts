@@ -86,7 +86,14 @@ const lanes = z.strictObject({
   attempts: count(100).default(3).describe('Attempts begun and not ended before a message is dead'),
 })
 
-const allow = z.array(text).describe('Only these; without it, every plugin of the folder')
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal is needed: `dragoman plugins lock` writes it')
+const allow = z
+  .union([z.array(text), z.record(z.string(), sha256)])
+  .describe(
+    'Only these, by name; or name and SHA-256, as `dragoman plugins lock` writes them: nothing else is run. Without it, every plugin of the folder',
+  )
 
 const cache = z.strictObject({
   entries: count(1_000_000).default(10_000).describe('At most so many answers'),

@@ -71,7 +71,10 @@ export function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
-/** Every file below a folder but packages and hidden ones, with the folders themselves; links are followed by nobody here. */
+/** Lies beside the code, and is no part of what runs. */
+const BESIDE = /\.(?:(?:test|spec)\.[jt]s|md)$/
+
+/** Every file below a folder but packages, tests, texts and hidden ones, with the folders themselves; links are followed by nobody here. */
 export async function walk(folder: string): Promise<Walked> {
   const files: string[] = []
   const folders: string[] = []
@@ -80,7 +83,7 @@ export async function walk(folder: string): Promise<Walked> {
     places.push(path)
     folders.push(path)
     for (const { name } of await listed(path)) {
-      if (name === 'node_modules' || name.startsWith('.')) continue
+      if (name === 'node_modules' || name.startsWith('.') || BESIDE.test(name)) continue
       const below = join(path, name)
       const kind = await lstat(below)
       if (kind.isDirectory()) await into(below)

@@ -1,15 +1,14 @@
 // Loads the plugins of a folder for one command, which ends them when it is done.
 import { noLog } from '../map/stand-ins.ts'
 import { Plugins } from './plugins.ts'
-import type { LoadedPlugins } from './plugins.ts'
+import type { Allow, LoadedPlugins } from './plugins.ts'
 import type { Limits } from './thread.ts'
 
 export type { LoadedPlugin, LoadedPlugins } from './plugins.ts'
 export type { Failure } from './explain.ts'
 
 export interface LoadOptions {
-  /** Only these, by file name; absent: all of the folder. */
-  readonly allow?: readonly string[]
+  readonly allow?: Allow
   readonly limits?: Partial<Limits>
 }
 

@@ -28,9 +28,11 @@ export interface PluginsOptions {
 
 export interface Where {
   readonly directory: string
-  /** Only these, by file name; absent: all of the folder. */
-  readonly allow?: readonly string[]
+  /** Only these, by file name; or with the SHA-256 each must have: then nothing else is run. Absent: all of the folder. */
+  readonly allow?: Allow
 }
+
+export type Allow = readonly string[] | Readonly<Record<string, string>>
 
 /** One file or folder of the plugins folder. */
 export interface LoadedPlugin {
@@ -78,6 +80,12 @@ interface Entry {
   readonly failure?: Failure | undefined
 }
 
+interface Trust {
+  /** Why nothing in the folder may be loaded. */
+  readonly untrusted: string | undefined
+  readonly allow: Allow | undefined
+}
+
 interface Rejected {
   readonly hash: string
   readonly failure: Failure
@@ -108,9 +116,10 @@ export class Plugins implements AsyncDisposable {
   async load(where: Where): Promise<LoadedPlugins> {
     const root = await pluginsRoot(where.directory)
     const found = root === undefined ? [] : await findPlugins(root)
-    const allowed = found.filter(({ name }) => where.allow?.includes(name) ?? true)
+    const allowed = found.filter(({ name }) => isNamed(name, where.allow))
     const untrusted = root === undefined ? undefined : await distrust(root, root)
-    const entries = await Promise.all(allowed.map((each) => this.#one(each, root ?? '', untrusted)))
+    const trust = { untrusted, allow: where.allow }
+    const entries = await Promise.all(allowed.map((each) => this.#one(each, root ?? '', trust)))
     const named = this.#named(entries.flatMap((entry) => entry ?? []))
     const before = this.#last
     this.#last = new Map(named.map((entry) => [entry.found.name, entry]))
@@ -137,7 +146,7 @@ export class Plugins implements AsyncDisposable {
   async hasChanged(where: Where): Promise<boolean> {
     const root = await pluginsRoot(where.directory)
     const found = root === undefined ? [] : await findPlugins(root)
-    const allowed = found.filter(({ name }) => where.allow?.includes(name) ?? true)
+    const allowed = found.filter(({ name }) => isNamed(name, where.allow))
     if (allowed.length !== this.#last.size) return true
     for (const each of allowed) {
       const last = this.#last.get(each.name)
@@ -235,7 +244,7 @@ export class Plugins implements AsyncDisposable {
   }
 
   /** Undefined: it has gone while it was looked at. */
-  async #one(found: Found, root: string, untrusted: string | undefined): Promise<Entry | undefined> {
+  async #one(found: Found, root: string, { untrusted, allow }: Trust): Promise<Entry | undefined> {
     const { name, path } = found
     const version = this.#current.get(name)
     let taken: Taken
@@ -255,6 +264,13 @@ export class Plugins implements AsyncDisposable {
     if ('failure' in taken) return { found, version, ...taken }
     const { snapshot } = taken
     const { hash } = snapshot
+    const locked = lockProblem(name, hash, allow)
+    if (locked !== undefined) {
+      const isStillAllowed =
+        version !== undefined && lockProblem(name, version.snapshot.hash, allow) === undefined
+      const failure = failureAt(root, { file: snapshot.file }, locked)
+      return { found, hash, failure, version: isStillAllowed ? version : undefined }
+    }
     const fits = (known: PluginVersion | undefined): boolean =>
       known?.snapshot.hash === hash && known.snapshot.file === snapshot.file && known.state !== 'ended'
     if (fits(version)) return { found, hash, version }
@@ -339,6 +355,20 @@ export class Plugins implements AsyncDisposable {
     const problem = `plugin ${version.name} held something at its end: let go of it in its asyncDispose`
     if (held.length > 0) this.#options.log.child('plugins').warn(problem, { held })
   }
+}
+
+/** A list leaves the others alone; a lock refuses them, and says so. */
+function isNamed(name: string, allow: Allow | undefined): boolean {
+  return !Array.isArray(allow) || allow.includes(name)
+}
+
+function lockProblem(name: string, hash: string, allow: Allow | undefined): string | undefined {
+  if (allow === undefined || Array.isArray(allow)) return undefined
+  const locked = allow as Readonly<Record<string, string>> // what is no list is the map
+  const cure = 'if you trust it, run `dragoman plugins lock`'
+  if (!Object.hasOwn(locked, name)) return `it is not in plugins.allow: ${cure}`
+  if (locked[name] === hash) return undefined
+  return `it is not what plugins.allow has locked (its SHA-256 is ${hash.slice(0, 12)}…, not ${locked[name]?.slice(0, 12)}…): ${cure}`
 }
 
 function rowOf({ found, hash, version, failure }: Entry): LoadedPlugin {

@@ -1,0 +1,72 @@
+// `dragoman new adapter NAME`: a plugin to begin from, with its test and its README; the test passes at once.
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { readConfig } from '../config/load.ts'
+import { GatewayError } from '../core/api.ts'
+import { builtInNames, configFile } from './config-file.ts'
+import { fail } from './fail.ts'
+import { adapterFiles } from './new-adapter-text.ts'
+import type { AdapterRole } from './new-adapter-text.ts'
+
+export interface NewAdapterOptions {
+  readonly config?: string
+  /** Where it is written; default: the config's plugins folder. */
+  readonly plugins?: string
+  readonly channel?: boolean
+  readonly backend?: boolean
+  readonly agent?: boolean
+}
+
+export async function newAdapter(name: string, options: NewAdapterOptions): Promise<void> {
+  try {
+    if (!/^[a-z][a-z0-9-]*$/.test(name))
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `"${name}" cannot be an adapter's name: lower case letters, digits and hyphens are needed`,
+      )
+    if (builtInNames.includes(name))
+      throw new GatewayError('DECODE_FAILED', `"${name}" is a built-in adapter: choose another name`)
+    const directory =
+      options.plugins ??
+      (await readConfig(configFile(options.config), { env: process.env })).plugins.directory
+    const folder = join(directory, name)
+    for (const taken of [folder, `${folder}.ts`, `${folder}.js`])
+      if (existsSync(taken)) throw new GatewayError('FORBIDDEN', `${taken} is there already`)
+    const role = await roleOf(options)
+    const files = adapterFiles(name, role)
+    await mkdir(folder, { recursive: true, mode: 0o755 })
+    // The entry last: a gateway that watches the folder takes it over whole.
+    for (const [file, text] of files) await writeFile(join(folder, file), text, { mode: 0o644 })
+    const shown = relative('.', folder)
+    console.log(`${files.map(([file]) => join(shown, file)).join('\n')}
+
+A running gateway has it already. Try it:
+  dragoman plugins test ${name}
+and put it into gateway.yaml as its README says.`)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+async function roleOf({ channel, backend, agent }: NewAdapterOptions): Promise<AdapterRole> {
+  if (channel === true) return 'channel'
+  if (agent === true) return 'agent'
+  if (backend === true || !process.stdin.isTTY) return 'backend'
+  const ask = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    const said = await ask.question(
+      'Does it face callers (channel), a business system (backend), or does it answer (agent)? [backend] ',
+    )
+    if (said.trim() === '') return 'backend'
+    const found = (['channel', 'backend', 'agent'] as const).find((each) =>
+      each.startsWith(said.trim().toLowerCase()),
+    )
+    if (found === undefined)
+      throw new GatewayError('DECODE_FAILED', `"${said}" is none of channel, backend, agent`)
+    return found
+  } finally {
+    ask.close()
+  }
+}
