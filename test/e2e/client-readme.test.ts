@@ -1,0 +1,41 @@
+// The example of core/link/client/README.md, run as it stands but for the address and the file.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { startBot } from '../support/bot.ts'
+import { startGateway, until } from '../support/gateway.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+
+test('the README’s app says hello and is answered', async () => {
+  await using bot = await startBot(() => ({ body: { text: 'welcome' } }))
+  await using gateway = await startGateway({
+    yaml: `
+channels: { web: { adapter: rest } }
+agents: { bot: { adapter: webhook, url: "${bot.url}" } }
+routes: [ { agent: bot } ]
+`,
+  })
+  const readme = await readFile(join(root, 'core/link/client/README.md'), 'utf8')
+  const [, example = ''] = /```ts\n(.*?)```/su.exec(readme) ?? []
+  const code = example
+    .replace('http://127.0.0.1:8080', gateway.base)
+    .replace('./ann.sqlite', join(gateway.directory, 'ann.sqlite'))
+  const app = spawn(process.execPath, ['--input-type=module-typescript', '--eval', code], { cwd: root })
+  let said = ''
+  let wrong = ''
+  app.stdout.on('data', (piece) => (said += String(piece)))
+  app.stderr.on('data', (piece) => (wrong += String(piece)))
+  try {
+    await until(() => (said.includes('them: welcome\n') ? true : undefined), 20_000)
+  } finally {
+    const gone = once(app, 'exit')
+    app.kill()
+    await gone
+  }
+  expect(said).toContain('me: hello\n')
+  expect(said).toContain('"mark":"read"')
+  expect(wrong).not.toContain('Error')
+}, 60_000)
