@@ -19,7 +19,7 @@ interface Filter {
   readonly channel?: string
 }
 /** As the admin API shows one. */
-type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'attempts'> & {
+type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'attempts' | 'halts'> & {
   readonly raw?: { readonly mediaType: string; readonly base64: string }
 }
 
@@ -82,13 +82,13 @@ async function list(options: AdminOptions & Filter): Promise<void> {
       console.log(
         table([
           ['ID', 'SINCE', 'WHAT', 'FROM', 'TRIES', 'WHY'],
-          ...letters.map(({ id, at, work, kind, type, sender, channel, attempts, code, error }) => [
+          ...letters.map(({ id, at, work, kind, type, sender, channel, attempts, code, error, halts }) => [
             id,
             at,
             work === 'message' || work === 'claim' ? `${kind} ${type}` : `${work} ${type}`,
             `${sender} by ${channel}`,
             String(attempts),
-            `${code}: ${error}`.slice(0, SHOWN_CHARS),
+            `${halts ? 'HALTS ITS KEY, ' : ''}${code}: ${error}`.slice(0, SHOWN_CHARS),
           ]),
         ]),
       )
@@ -229,7 +229,7 @@ function jsonOf(text: string, what: string): object {
   }
 }
 
-function readable({ id, at, kind, message, failure, attempts, raw }: Letter): string {
+function readable({ id, at, kind, message, failure, attempts, raw, halts }: Letter): string {
   const tries = attempts.map(({ attempt, startedAt, durationMs, target, failure: why }) => [
     `  ${attempt}`,
     startedAt,
@@ -240,6 +240,7 @@ function readable({ id, at, kind, message, failure, attempts, raw }: Letter): st
   return [
     `${id}  (${kind}), dead since ${at}`,
     `${failure.code}: ${failure.message}`,
+    ...(halts === true ? ['It stops the writes behind it until it is replayed, edited or dropped.'] : []),
     '',
     `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}, ${message.conversation} #${message.sequence}`,
     JSON.stringify(contentOf(message), null, 2),

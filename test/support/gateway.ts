@@ -35,7 +35,8 @@ export interface GatewayOptions {
 }
 
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
-const READY_MS = 15_000
+/** On a machine that is busy with other things as well. */
+const READY_MS = 45_000
 
 export async function temporaryDirectory(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'dragoman-test-'))
