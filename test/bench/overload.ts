@@ -88,8 +88,8 @@ async function capacity(flood: (order: Partial<FloodOrder>) => Promise<FloodResu
     const { served } = await flood({ rate, seconds: 4, connections: 1000 })
     const goodput = served / 4
     process.stderr.write(`offered ${rate.toFixed(0)}/s, served ${goodput.toFixed(0)}/s\n`)
-    if (goodput < best * 1.05) return Math.max(best, goodput)
-    best = goodput
+    if (goodput < 0.8 * rate && goodput < best * 1.05) return Math.max(best, goodput)
+    best = Math.max(best, goodput)
   }
 }
 

@@ -43,7 +43,7 @@ export function admissionOf(options: Partial<AdmissionOptions> = {}) {
   const loop = virtualLoop()
   const counts = new Map(priorities.map((priority) => [priority, counting()]))
   const admission = createAdmission(
-    () => ({ turnMs: 10, waitMs: 1000, dryRun: false, ...options }),
+    () => ({ turnMs: 5, waitMs: 1000, dryRun: false, ...options }),
     (priority) => counts.get(priority) ?? counting(),
     loop,
   )

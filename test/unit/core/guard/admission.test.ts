@@ -51,7 +51,7 @@ test('each priority has its share of a turn whoever else waits: 40, 30, 20, 10 %
   for (const priority of priorities.toReversed())
     for (let n = 0; n < 200; n += 1)
       void admission.enter({ priority, sheds: true })?.then(() => begun.push(priority))
-  loop.work(10)
+  loop.work(5)
   loop.turn()
   await Promise.resolve()
   const of = (priority: Priority): number => begun.filter((each) => each === priority).length
@@ -69,7 +69,7 @@ test('what a priority does not use goes to the highest who wait', async () => {
   for (const priority of ['low', 'normal'] as const)
     for (let n = 0; n < 200; n += 1)
       void admission.enter({ priority, sheds: true })?.then(() => begun.push(priority))
-  loop.work(10)
+  loop.work(5)
   loop.turn()
   await Promise.resolve()
   expect(begun.filter((each) => each === 'low').length / begun.length).toBeLessThan(0.15)
@@ -78,7 +78,7 @@ test('what a priority does not use goes to the highest who wait', async () => {
 test('an urgent one begins at once while others wait, as long as its share lasts', () => {
   const { loop, admission } = full({ waitMs: 60_000 })
   for (let n = 0; n < 500; n += 1) void admission.enter(normal)
-  loop.work(10)
+  loop.work(5)
   loop.turn()
   for (let n = 0; n < 20; n += 1) expect(admission.enter({ priority: 'urgent', sheds: true })).toBeUndefined()
 })
