@@ -130,6 +130,8 @@ export const builtInTypes = /* GraphQL */ `
   type Answer {
     id: ID!
     duplicate: Boolean!
+    "Of what was stored for later: the address that says what became of it."
+    status: String
     data: JSON
     text: String
     parts: [Part!]

@@ -126,9 +126,9 @@ const request: Resolver = async (_source, args: RequestArguments, context, info)
       'NO_ROUTE',
       `channel "${channel}" has no operation "${operation}": it has ${Object.keys(host.operations).join(', ')}`,
     )
-  const { id, duplicate, reply } = await accept(draft, context, { key })
+  const { id, duplicate, reply, status } = await accept(draft, context, { key })
   if (reply?.fault !== undefined) throw faultError(reply.fault)
-  return { id, duplicate, ...(reply === undefined ? { stale: false } : replyShown(reply)) }
+  return { id, duplicate, ...(reply === undefined ? { stale: false, status } : replyShown(reply)) }
 }
 
 interface LogArguments {
