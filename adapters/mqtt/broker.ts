@@ -117,13 +117,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
           handler.onClosed()
           return refuse(NOT_AUTHORIZED, 'will')
         }
-        open.set(client, { session, handler })
-        byId.set(client.id, session)
-        client.conn.once('close', () => {
-          session.end()
-          if (byId.get(session.id) === session) byId.delete(session.id)
-          handler.onClosed()
-        })
+        admit(client, { session, handler })
         done(null, true)
       }
       known().catch((error: unknown) => refuse(returnCodeOf(error, password), 'identity'))
@@ -153,6 +147,17 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       void settle({ session, handler }, packet, { will, callback })
     },
   })
+
+  /** Of its own, so that a connection does not hold what it logged in with. */
+  function admit(client: Client, { session, handler }: Open): void {
+    open.set(client, { session, handler })
+    byId.set(client.id, session)
+    client.conn.once('close', () => {
+      session.end()
+      if (byId.get(session.id) === session) byId.delete(session.id)
+      handler.onClosed()
+    })
+  }
 
   /** The hook is what stands before PUBACK: nothing else of aedes waits for us. */
   async function settle(

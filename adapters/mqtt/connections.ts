@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 
 import { createGate } from './gate.ts'
+import type { Gate } from './gate.ts'
 
 export interface DoorOptions {
   readonly maxConnections: number
@@ -22,12 +23,19 @@ export interface Door {
 
 export const BEFORE_CONNACK_BYTES = 16 * 1024
 export const PACKET_BYTES = 256 * 1024
+const LIMITS = { beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES } as const
 /** Strangers at once: beyond it the one who has stood there longest goes. */
 const MAX_STRANGERS = 1024
 
 export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): Door {
-  const all = new Map<Duplex, () => void>()
+  const all = new Map<Duplex, Gate>()
   const strangers = new Set<Duplex>() // in the order they came
+
+  /** One for all: there are thousands of connections. */
+  function leave(this: Duplex): void {
+    all.delete(this)
+    strangers.delete(this)
+  }
 
   return {
     get size() {
@@ -41,19 +49,16 @@ export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): 
         stream.destroy()
         return
       }
-      const gate = createGate({ beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES })
+      const gate = createGate(LIMITS)
       watch(stream, (chunk) => {
         if (gate.take(chunk)) return true
         onRefused('too large')
         stream.destroy()
         return false
       })
-      all.set(stream, () => gate.open())
+      all.set(stream, gate)
       strangers.add(stream)
-      stream.once('close', () => {
-        all.delete(stream)
-        strangers.delete(stream)
-      })
+      stream.once('close', leave)
       if (strangers.size > MAX_STRANGERS) {
         const [oldest] = strangers
         onRefused('half open')
@@ -63,7 +68,7 @@ export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): 
     },
     known(stream) {
       strangers.delete(stream)
-      all.get(stream)?.()
+      all.get(stream)?.open()
     },
     close() {
       for (const stream of all.keys()) stream.destroy()

@@ -8,16 +8,19 @@ import { openBroker } from './broker.ts'
 import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
 import { createFrames } from './frames.ts'
+import type { Frames } from './frames.ts'
 import { DOWN, UP, grantsOf } from './grants.ts'
+import type { GrantOptions, Grants } from './grants.ts'
 import { hubOf } from './hub.ts'
 import type { Outcome, Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
+import type { IntakeOptions } from './intake.ts'
 import { listen } from './listener.ts'
 import type { Listener } from './listener.ts'
 import { compileMapping, replyTopicOf } from './mapping.ts'
 import { encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
-import type { Sent, Session } from './session.ts'
+import type { Published, Sent, Session } from './session.ts'
 import { matches } from './topics.ts'
 import { PROTOCOLS, streamOf } from './websocket.ts'
 
@@ -35,6 +38,9 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   let listener: Listener | undefined
 
   async function open(host: ChannelHost): Promise<Broker> {
+    const answer: Serving['answer'] = async ({ topic, qos }, payload) =>
+      void (await outlet.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) }))
+    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, scope, answer }
     const broker = await openBroker({
       maxConnections: config.connections ?? DEFAULT_CONNECTIONS,
       maxKeepAliveSeconds: config.maxKeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
@@ -45,41 +51,10 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         return host.identify(credential)
       },
       onRefused: (reason) => scope.metrics.count('mqtt_refused', { reason }),
-      onSession: (session) => handlerOf(session, host),
+      onSession: (session) => new Device(session, serving),
     })
     stack.defer(() => broker.close())
     return broker
-  }
-
-  function handlerOf(session: Session, host: ChannelHost): SessionHandler {
-    const grants = grantsOf(session, { hub, mapping, subscribe: config.subscribe ?? [] })
-    const { frames: topics } = grants
-    const frames = topics === undefined ? undefined : createFrames(session, topics, host)
-    const tell = (payload: string): void => {
-      const qos = session.filters.get(grants.errorTopic)
-      if (qos !== undefined) void session.publish(grants.errorTopic, payload, { qos: 0 })
-    }
-    return {
-      mayPublish: (topic, will) => grants.mayPublish(topic, will),
-      maySubscribe: (filter) => grants.maySubscribe(filter),
-      onSubscribed(filter) {
-        if (filter === topics?.down) frames?.subscribed()
-      },
-      async onPublished(packet) {
-        if (frames !== undefined && packet.topic === topics?.up) return frames.receive(packet.payload)
-        if (hub.isAwaited(packet.topic)) return hub.deliver(packet.topic, packet.payload)
-        await takeIn(packet, {
-          host,
-          mapping,
-          scope,
-          identity: session.who,
-          answer: async ({ topic, qos }, payload) =>
-            void (await outlet.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) })),
-          tell,
-        })
-      },
-      onClosed: () => frames?.close(),
-    }
   }
 
   let broker: Broker | undefined
@@ -149,6 +124,61 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
 const ANSWER_MS = 10_000
 /** A WebSocket message may hold several packets, or a part of one (MQTT 3.1.1 §6). */
 const MESSAGE_BYTES = 256 * 1024 + 16
+
+/** What all devices of a channel share. */
+interface Serving extends GrantOptions {
+  readonly host: ChannelHost
+  readonly scope: Scope
+  readonly answer: IntakeOptions['answer']
+}
+
+/** One class: there are thousands of them, and most hold still. */
+class Device implements SessionHandler {
+  readonly #session: Session
+  readonly #serving: Serving
+  readonly #grants: Grants
+  readonly #frames: Frames | undefined
+
+  constructor(session: Session, serving: Serving) {
+    this.#session = session
+    this.#serving = serving
+    this.#grants = grantsOf(session, serving)
+    const { frames: topics } = this.#grants
+    this.#frames = topics === undefined ? undefined : createFrames(session, topics, serving.host)
+  }
+
+  mayPublish(topic: string, will: boolean): boolean {
+    return this.#grants.mayPublish(topic, will)
+  }
+
+  maySubscribe(filter: string): boolean {
+    return this.#grants.maySubscribe(filter)
+  }
+
+  onSubscribed(filter: string): void {
+    if (filter === this.#grants.frames?.down) this.#frames?.subscribed()
+  }
+
+  async onPublished(packet: Published): Promise<void> {
+    const { hub } = this.#serving
+    if (this.#frames !== undefined && packet.topic === this.#grants.frames?.up)
+      return this.#frames.receive(packet.payload)
+    if (hub.isAwaited(packet.topic)) return hub.deliver(packet.topic, packet.payload)
+    const { errorTopic } = this.#grants
+    const session = this.#session
+    await takeIn(packet, {
+      ...this.#serving,
+      identity: session.who,
+      tell(payload) {
+        if (session.filters.has(errorTopic)) void session.publish(errorTopic, payload, { qos: 0 })
+      },
+    })
+  }
+
+  onClosed(): void {
+    this.#frames?.close()
+  }
+}
 
 function subscribed({ filters }: Session, topic: string): 0 | 1 | undefined {
   const exact = filters.get(topic)

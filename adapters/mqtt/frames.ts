@@ -21,49 +21,61 @@ export interface FrameTopics {
 const MAX_HELD = 64
 const NOT_A_CUSTOMER_MS = 60_000
 
-export function createFrames(
-  session: Session,
-  { device, down }: FrameTopics,
-  host: Pick<ChannelHost, 'link'>,
-): Frames {
-  const held: DownFrame[] = []
-  let link: Link | undefined
+export function createFrames(session: Session, topics: FrameTopics, host: Pick<ChannelHost, 'link'>): Frames {
+  return new SessionFrames(session, topics, host)
+}
 
-  async function write(frame: DownFrame): Promise<boolean> {
+class SessionFrames implements Frames {
+  readonly #session: Session
+  readonly #topics: FrameTopics
+  readonly #host: Pick<ChannelHost, 'link'>
+  #held: DownFrame[] | undefined
+  #link: Link | undefined
+
+  constructor(session: Session, topics: FrameTopics, host: Pick<ChannelHost, 'link'>) {
+    this.#session = session
+    this.#topics = topics
+    this.#host = host
+  }
+
+  async receive(payload: Uint8Array): Promise<void> {
+    this.#link ??= this.#open()
+    // Who is no customer is told so, which ends the connection.
+    if (this.#link === undefined) await this.#write({ t: 'kick', code: 'auth', after: NOT_A_CUSTOMER_MS })
+    else await this.#link.receive(payload)
+  }
+
+  subscribed(): void {
+    for (const frame of this.#held ?? []) void this.#write(frame)
+    this.#held = undefined
+  }
+
+  close(): void {
+    this.#link?.close()
+  }
+
+  async #write(frame: DownFrame): Promise<boolean> {
     // QoS 0: TCP orders, and `ack` and resume do the rest.
-    const sent = await session.publish(down, JSON.stringify(frame), { qos: 0 })
-    if (frame.t === 'kick') session.finish()
+    const sent = await this.#session.publish(this.#topics.down, JSON.stringify(frame), { qos: 0 })
+    if (frame.t === 'kick') this.#session.finish()
     return sent === 'written'
   }
 
-  function send(frame: DownFrame): Promise<unknown> | void {
-    if (session.filters.has(down)) return write(frame)
+  #send(frame: DownFrame): Promise<unknown> | void {
+    if (this.#session.filters.has(this.#topics.down)) return this.#write(frame)
     // It must not wait: nothing more is read from the client, the SUBSCRIBE neither, until its publish is answered.
-    held.push(frame)
-    if (held.length > MAX_HELD) return Promise.resolve(false)
+    this.#held ??= []
+    this.#held.push(frame)
+    if (this.#held.length > MAX_HELD) return Promise.resolve(false)
   }
 
-  function open(): Link | undefined {
+  #open(): Link | undefined {
+    const { device, down } = this.#topics
     try {
-      return host.link(session.who, send, { device })
+      return this.#host.link(this.#session.who, (frame) => this.#send(frame), { device })
     } catch (error) {
-      if (GatewayError.from(error).code !== 'FORBIDDEN' || !session.filters.has(down)) throw error
+      if (GatewayError.from(error).code !== 'FORBIDDEN' || !this.#session.filters.has(down)) throw error
       return undefined
     }
-  }
-
-  return {
-    async receive(payload) {
-      link ??= open()
-      // Who is no customer is told so, which ends the connection.
-      if (link === undefined) await write({ t: 'kick', code: 'auth', after: NOT_A_CUSTOMER_MS })
-      else await link.receive(payload)
-    },
-    subscribed() {
-      for (const frame of held.splice(0)) void write(frame)
-    },
-    close() {
-      link?.close()
-    },
   }
 }

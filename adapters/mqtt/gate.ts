@@ -18,48 +18,57 @@ export interface Gate {
  * Follows the fixed headers of the packets (MQTT 3.1.1 §2.2.3) through any cut into chunks. A remaining length of more than four
  * bytes is malformed.
  */
-export function createGate({ beforeBytes, afterBytes }: GateOptions): Gate {
-  let opened = false
-  let total = 0
-  // Of the packet's body: still to come. Header: the next byte's place in it, 0 is the type.
-  let body = 0
-  let header = 0
-  let length = 0
+export function createGate(options: GateOptions): Gate {
+  return new HeaderGate(options)
+}
 
-  return {
-    open() {
-      opened = true
-    },
-    take(chunk) {
-      if (!opened) {
-        total += chunk.byteLength
-        if (total > beforeBytes) return false
+class HeaderGate implements Gate {
+  readonly #options: GateOptions
+  #opened = false
+  #total = 0
+  // Of the packet's body: still to come. Header: the next byte's place in it, 0 is the type.
+  #body = 0
+  #header = 0
+  #length = 0
+
+  constructor(options: GateOptions) {
+    this.#options = options
+  }
+
+  open(): void {
+    this.#opened = true
+  }
+
+  take(chunk: Uint8Array): boolean {
+    const { beforeBytes, afterBytes } = this.#options
+    if (!this.#opened) {
+      this.#total += chunk.byteLength
+      if (this.#total > beforeBytes) return false
+    }
+    const limit = this.#opened ? afterBytes : beforeBytes
+    let index = 0
+    while (index < chunk.byteLength) {
+      if (this.#body > 0) {
+        const skipped = Math.min(this.#body, chunk.byteLength - index)
+        this.#body -= skipped
+        index += skipped
+        continue
       }
-      const limit = opened ? afterBytes : beforeBytes
-      let index = 0
-      while (index < chunk.byteLength) {
-        if (body > 0) {
-          const skipped = Math.min(body, chunk.byteLength - index)
-          body -= skipped
-          index += skipped
-          continue
-        }
-        const byte = chunk[index] ?? 0
-        index += 1
-        if (header === 0) {
-          header = 1
-          length = 0
-          continue
-        }
-        length += (byte & 0x7f) * 128 ** (header - 1)
-        if (length > limit) return false
-        if (byte < 0x80) {
-          body = length
-          header = 0
-        } else if (header === 4) return false
-        else header += 1
+      const byte = chunk[index] ?? 0
+      index += 1
+      if (this.#header === 0) {
+        this.#header = 1
+        this.#length = 0
+        continue
       }
-      return true
-    },
+      this.#length += (byte & 0x7f) * 128 ** (this.#header - 1)
+      if (this.#length > limit) return false
+      if (byte < 0x80) {
+        this.#body = this.#length
+        this.#header = 0
+      } else if (this.#header === 4) return false
+      else this.#header += 1
+    }
+    return true
   }
 }

@@ -60,85 +60,122 @@ const MAX_UNSENT_BYTES = 1024 * 1024
 const FINISH_MS = 1000
 const MAX_PACKET_ID = 65_535
 
-export function createSession(client: Client, who: Identity): OpenSession {
-  const waiting = new Map<number, (sent: Sent) => void>()
-  let chain: Promise<unknown> = Promise.resolve()
-  let closed = false
-  let nextId = 0
-  let sending: number | undefined
+/** One class, and nothing made before it is needed: there are thousands of them, and most hold still. */
+class ClientSession implements OpenSession {
+  readonly who: Identity
+  readonly filters = new Map<string, 0 | 1>()
+  readonly #client: Client
+  #waiting: Map<number, (sent: Sent) => void> | undefined
+  #receiving: Set<number> | undefined
+  #chain: Promise<unknown> | undefined
+  #nextId = 0
+  #sending: number | undefined
+  #isClosed = false
 
-  const freeId = (): number => {
-    do nextId = (nextId % MAX_PACKET_ID) + 1
-    while (waiting.has(nextId)) // far fewer are waiting than there are
-    return nextId
+  constructor(client: Client, who: Identity) {
+    this.#client = client
+    this.who = who
   }
 
-  const hand = (topic: string, payload: string, messageId: number | undefined): Promise<void> => {
+  get id(): string {
+    return this.#client.id
+  }
+
+  get closed(): boolean {
+    return this.#isClosed
+  }
+
+  get sending(): number | undefined {
+    return this.#sending
+  }
+
+  get receiving(): Set<number> {
+    this.#receiving ??= new Set()
+    return this.#receiving
+  }
+
+  async publish(
+    topic: string,
+    payload: string,
+    { qos, signal }: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
+  ): Promise<Sent> {
+    this.#waiting ??= new Map()
+    const waiting = this.#waiting
+    if (this.#isClosed || waiting.size >= MAX_UNACKNOWLEDGED) return 'refused'
+    if (this.#client.conn.writableLength > MAX_UNSENT_BYTES) {
+      this.close()
+      return 'refused'
+    }
+    if (qos === 0) {
+      await this.#hand(topic, payload, undefined)
+      return 'written'
+    }
+    const messageId = this.#freeId(waiting)
+    const { promise, resolve } = Promise.withResolvers<Sent>()
+    waiting.set(messageId, resolve)
+    const onAbort = (): void => resolve('unknown')
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      void this.#hand(topic, payload, messageId)
+      return await promise
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      // One given up keeps its identifier until its PUBACK: it would be taken for another's.
+      if (signal?.aborted !== true) waiting.delete(messageId)
+    }
+  }
+
+  close(): void {
+    this.#client.conn.destroy()
+  }
+
+  finish(): void {
+    this.#client.conn.end()
+    setTimeout(() => this.#client.conn.destroy(), FINISH_MS).unref()
+  }
+
+  inOrder<T>(task: () => Promise<T>): Promise<T> {
+    const next = this.#chain === undefined ? task() : this.#chain.then(task)
+    const settled: Promise<void> = next.then(
+      () => this.#settled(settled),
+      () => this.#settled(settled),
+    )
+    this.#chain = settled
+    return next
+  }
+
+  onAcknowledged(messageId: number): void {
+    this.#waiting?.get(messageId)?.('acknowledged')
+    this.#waiting?.delete(messageId)
+  }
+
+  end(): void {
+    this.#isClosed = true
+    for (const resolve of this.#waiting?.values() ?? []) resolve('unknown')
+    this.#waiting?.clear()
+  }
+
+  #settled(last: Promise<unknown>): void {
+    if (this.#chain === last) this.#chain = undefined
+  }
+
+  #freeId(waiting: ReadonlyMap<number, unknown>): number {
+    do this.#nextId = (this.#nextId % MAX_PACKET_ID) + 1
+    while (waiting.has(this.#nextId)) // far fewer are waiting than there are
+    return this.#nextId
+  }
+
+  #hand(topic: string, payload: string, messageId: number | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const qos = messageId === undefined ? 0 : 1
-    sending = messageId
+    this.#sending = messageId
     // Synchronous up to the hook that puts the identifier in.
-    client.publish({ cmd: 'publish', topic, payload, qos, dup: false, retain: false }, () => resolve())
-    sending = undefined
+    this.#client.publish({ cmd: 'publish', topic, payload, qos, dup: false, retain: false }, () => resolve())
+    this.#sending = undefined
     return promise
   }
+}
 
-  const session: OpenSession = {
-    id: client.id,
-    who,
-    filters: new Map(),
-    receiving: new Set(),
-    get closed() {
-      return closed
-    },
-    get sending() {
-      return sending
-    },
-    async publish(topic, payload, { qos, signal }) {
-      if (closed || waiting.size >= MAX_UNACKNOWLEDGED) return 'refused'
-      if (client.conn.writableLength > MAX_UNSENT_BYTES) {
-        session.close()
-        return 'refused'
-      }
-      if (qos === 0) {
-        await hand(topic, payload, undefined)
-        return 'written'
-      }
-      const messageId = freeId()
-      const { promise, resolve } = Promise.withResolvers<Sent>()
-      waiting.set(messageId, resolve)
-      const onAbort = (): void => resolve('unknown')
-      signal?.addEventListener('abort', onAbort, { once: true })
-      try {
-        void hand(topic, payload, messageId)
-        return await promise
-      } finally {
-        signal?.removeEventListener('abort', onAbort)
-        // One given up keeps its identifier until its PUBACK: it would be taken for another's.
-        if (signal?.aborted !== true) waiting.delete(messageId)
-      }
-    },
-    close() {
-      client.conn.destroy()
-    },
-    finish() {
-      client.conn.end()
-      setTimeout(() => client.conn.destroy(), FINISH_MS).unref()
-    },
-    inOrder(task) {
-      const next = chain.then(task)
-      chain = next.catch(() => undefined)
-      return next
-    },
-    onAcknowledged(messageId) {
-      waiting.get(messageId)?.('acknowledged')
-      waiting.delete(messageId)
-    },
-    end() {
-      closed = true
-      for (const resolve of waiting.values()) resolve('unknown')
-      waiting.clear()
-    },
-  }
-  return session
+export function createSession(client: Client, who: Identity): OpenSession {
+  return new ClientSession(client, who)
 }
