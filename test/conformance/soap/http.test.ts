@@ -1,5 +1,4 @@
 // Requirements 1 to 27 of the 67 that a SOAP endpoint owes its callers: HTTP and charsets. By their numbers.
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import iconv from 'iconv-lite'
@@ -16,6 +15,7 @@ import {
   envelope,
   faultIn,
   getTicket,
+  residentMbOf,
   startWorld,
   text,
   valueIn,
@@ -238,21 +238,15 @@ describe('HTTP', () => {
   })
 
   test('#20 too large is 413 before and after unpacking, in bounded memory', async () => {
-    const before = residentMb()
+    const before = residentMbOf(world.gateway)
     const head = `POST /orders HTTP/1.1\r\nhost: x\r\ncontent-type: text/xml\r\ncontent-length: ${BODY_LIMIT + 1}\r\n\r\n`
     expect((await world.raw(head)).status).toBe(413)
     const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024, 0x20))
     for (let round = 0; round < 3; round += 1)
       expect((await world.post(bomb, { headers: { 'content-encoding': 'gzip' } })).status).toBe(413)
-    expect(residentMb() - before).toBeLessThan(100)
+    expect(residentMbOf(world.gateway) - before).toBeLessThan(100)
   })
 })
-
-/** What the gateway holds, by the kernel. */
-function residentMb(): number {
-  const status = readFileSync(`/proc/${world.gateway.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) / 1024
-}
 
 /** What `text` came to, sent in these bytes. */
 async function seenOf(bytes: Uint8Array, type = 'text/xml'): Promise<string | undefined> {

@@ -50,6 +50,12 @@ export function cpuMsOf({ pid }: GatewayProcess): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
+/** What the gateway holds, by the kernel. */
+export function residentMbOf({ pid }: GatewayProcess): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) / 1024
+}
+
 export interface Post {
   readonly path?: string
   readonly method?: string
