@@ -127,12 +127,22 @@ function videoContent(part: Part, data: Fields, id: string): PassiveContent {
   ]
 }
 
-/** `data.msgtype` with the platform's own members under that name, as its customer-service API has them. */
+/** The kinds of a card that the response itself can hold. */
+const inResponse: ReadonlySet<string> = new Set(['music', 'news', 'transfer_customer_service'])
+
+/**
+ * A card says by `msgtype` (or `type`) which of the platform's kinds it is, and the rest beside it or, as the customer-service
+ * API has it, under that name. Undefined for a menu, a mini-program page and whatever else only that API can show.
+ */
 function cardContent(part: Part, data: Fields): PassiveContent | undefined {
-  const type = textIn(data, 'msgtype')
-  const own: Fields = type === undefined ? data : memberOf(data, type)
+  const said = textIn(data, 'msgtype')
+  const also = textIn(data, 'type') ?? ''
+  const type = said ?? (inResponse.has(also) ? also : undefined)
+  const own: Fields = type === undefined ? data : (memberOf(data, type) ?? data)
+  const text = (...names: readonly string[]): string | undefined =>
+    names.map((name) => textIn(own, name)).find((value) => value !== undefined)
   if (type === 'transfer_customer_service') {
-    const staff = textIn(own, 'kf_account') ?? ''
+    const staff = text('kf_account', 'kfAccount') ?? ''
     return [['MsgType', type], ...(staff === '' ? [] : [['TransInfo', [['KfAccount', staff]]] as const])]
   }
   if (type === 'music')
@@ -141,18 +151,20 @@ function cardContent(part: Part, data: Fields): PassiveContent | undefined {
       [
         'Music',
         [
-          ['Title', textIn(own, 'title') ?? part.text],
-          ['Description', textIn(own, 'description') ?? ''],
-          ['MusicUrl', textIn(own, 'musicurl') ?? ''],
-          ['HQMusicUrl', textIn(own, 'hqmusicurl') ?? ''],
-          ['ThumbMediaId', textIn(own, 'thumb_media_id') ?? ''],
+          ['Title', text('title') ?? part.text],
+          ['Description', text('description') ?? ''],
+          ['MusicUrl', text('musicurl', 'musicUrl') ?? ''],
+          ['HQMusicUrl', text('hqmusicurl', 'hqMusicUrl') ?? ''],
+          ['ThumbMediaId', text('thumb_media_id', 'thumbMediaId') ?? ''],
         ],
       ],
     ]
   const articles = own['articles']
   if ((type === undefined || type === 'news') && Array.isArray(articles))
     return newsContent(articles.filter((each: Json): each is Fields => isFields(each)))
-  return type === undefined ? fitting(part.text) : undefined
+  const needsApi =
+    said !== undefined || Array.isArray(own['list']) || text('pagepath', 'pagePath') !== undefined
+  return needsApi ? undefined : fitting(part.text)
 }
 
 function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
@@ -176,9 +188,9 @@ function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
   ]
 }
 
-function memberOf(data: Fields, name: string): Fields {
+function memberOf(data: Fields, name: string): Fields | undefined {
   const value = Object.hasOwn(data, name) ? data[name] : undefined
-  return value !== undefined && isFields(value) ? value : {}
+  return value !== undefined && isFields(value) ? value : undefined
 }
 
 function titleOf(data: Fields, part: Part): string {

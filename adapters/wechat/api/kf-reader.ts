@@ -119,7 +119,8 @@ export function createKfReader(options: KfReaderOptions): KfReader {
       if (tokens.get(openKfId) === token) tokens.delete(openKfId)
       return pageAfter(openKfId, { cursor })
     }
-    if (cursor !== undefined && /cursor/iu.test(answer.text)) return undefined
+    // Nothing else of the question can be wrong for good: a lost cursor has more codes than one.
+    if (cursor !== undefined && (verdict === 'cursor' || verdict === 'refused')) return undefined
     throw new GatewayError('BACKEND_FAILED', says)
   }
 

@@ -111,12 +111,14 @@ describe('what is answered', () => {
       [{ kind: 'text', text: 'x'.repeat(2048) }],
       [{ kind: 'text', text: '\u0001' }],
       [{ kind: 'image', text: '', media: { url: 'http://p' } }],
+      [{ kind: 'card', text: 'Pick', data: { list: [{ id: '1', content: 'Yes' }] } }],
+      [{ kind: 'card', text: 'Shop', data: { type: 'miniprogrampage', pagePath: 'index' } }],
     ] as const) {
       on.host.answer({ parts, origin: 'agent' })
       const { response, body } = await on.push(sealedPush(textXml('hi')))
       expect([response.status, body, response.carries]).toEqual([200, 'success', undefined])
     }
-    expect(on.handed).toEqual(['m1 back', 'm2 back', 'm3 back', 'm4 back'])
+    expect(on.handed).toEqual([1, 2, 3, 4, 5, 6].map((number) => `m${number} back`))
   })
 
   test('several texts are one; without a secret, where nothing can be pushed, everything is said by its text', async () => {

@@ -4,6 +4,9 @@ import { createCredentials } from '../../../../../adapters/wechat/api/credential
 import type { Wire, WireCall } from '../../../../../adapters/wechat/api/wire.ts'
 import { world } from './scopes.ts'
 
+/** On a busy machine, too. */
+const soon = { timeout: 10_000 }
+
 const account = { product: 'component', appId: 'wxC', secret: 's', apiBase: 'http://x' } as const
 
 /** A wire that answers by path, and remembers what was asked. */
@@ -49,7 +52,7 @@ test('the ticket makes the token of the platform, the code that of an account, t
   expect(asked[0]?.body).toMatchObject({ component_verify_ticket: 'ticket@@@1' })
   await credentials.note({ type: 'authorized', authorizer: 'wxA', code: 'code1' })
   // The code is changed at once: it lives an hour, the refresh token for ever.
-  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value).toEqual({ refreshToken: 'r1' })
+  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon).toEqual({ refreshToken: 'r1' })
   expect(await credentials.of('wxA').get()).toBe('at2')
   expect(asked.at(-1)).toMatchObject({
     query: { component_access_token: 'ct' },
@@ -65,7 +68,7 @@ test('a code that cannot be changed does not lose the authorisation before it', 
   await credentials.note({ type: 'component_verify_ticket', appId: 'wxC', ticket: 't' })
   await here.scope().state.put('authorizer/wxC/wxA', { refreshToken: 'r0' })
   await credentials.note({ type: 'authorized', authorizer: 'wxA', code: 'used already' })
-  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value).toEqual({ refreshToken: 'r2' })
+  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon).toEqual({ refreshToken: 'r2' })
 })
 
 test('an account that takes its authorisation back is not spoken for any more', async () => {
