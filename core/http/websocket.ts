@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { WebSocket } from 'ws'
 import { GatewayError } from '../api.ts'
 import type { HttpRequest, SocketHandler, SocketOptions } from '../api.ts'
 import type { Connection } from './connection.ts'
@@ -161,24 +162,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   }): void {
     const { incoming, socket, first, mount, request } = to
     serverFor(mount.options.messageBytes ?? MESSAGE_BYTES).handleUpgrade(incoming, socket, first, (ws) => {
-      const network = networkOf(request.remote)
-      const beating = beats[opened++ % BEATS]
-      const peer = new Peer(ws, {
-        log: gate.log,
-        bufferedBytes,
-        onGone: () => {
-          peers.delete(peer)
-          beating?.delete(peer)
-          mount.open.delete(peer)
-          const left = (addresses.get(network) ?? 1) - 1
-          if (left === 0) addresses.delete(network)
-          else addresses.set(network, left)
-        },
-      })
-      peers.add(peer)
-      beating?.add(peer)
-      mount.open.add(peer)
-      addresses.set(network, (addresses.get(network) ?? 0) + 1)
+      const peer = enter(ws, mount, networkOf(request.remote))
       try {
         mount.handler(peer, request)
       } catch (error) {
@@ -204,6 +188,28 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       const cut = setTimeout(() => ws.terminate(), LINGER_MS)
       ws.once('close', () => clearTimeout(cut))
     })
+  }
+
+  /** Apart from its handshake, so that nothing of that lives as long as the socket. */
+  function enter(ws: WebSocket, mount: SocketMount, network: string): Peer {
+    const beating = beats[opened++ % BEATS]
+    const peer = new Peer(ws, {
+      log: gate.log,
+      bufferedBytes,
+      onGone: () => {
+        peers.delete(peer)
+        beating?.delete(peer)
+        mount.open.delete(peer)
+        const left = (addresses.get(network) ?? 1) - 1
+        if (left === 0) addresses.delete(network)
+        else addresses.set(network, left)
+      },
+    })
+    peers.add(peer)
+    beating?.add(peer)
+    mount.open.add(peer)
+    addresses.set(network, (addresses.get(network) ?? 0) + 1)
+    return peer
   }
 
   /** Plain HTTP, then the end of the connection; a client that still sends is read for a moment, or a reset would take the answer away. */
