@@ -80,7 +80,7 @@ const callKeys = {
   bulkhead: z
     .strictObject({
       calls: count(100_000)
-        .default(256)
+        .default(512)
         .describe('At most so many calls at once; further requests are refused'),
       dryRun: z.boolean().default(false).describe('Refuses nothing, only counts'),
     })

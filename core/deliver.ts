@@ -103,10 +103,13 @@ export class Step {
   }
 
   /** How long to wait before this failed attempt is made again; undefined: it was the last one. */
-  againIn(error: GatewayError): number | undefined {
+  againIn(error: GatewayError, hasFallback = false): number | undefined {
     const { work, context } = this
-    if (!error.retry || isForGood(error) || work.poison || work.attempts.length + 1 >= context.attempts)
-      return undefined
+    // Where there was no place for the call nobody was asked: that is no attempt, unless somebody else could be.
+    const counts = (code: string | undefined): boolean => hasFallback || code !== 'OVERLOADED'
+    const asked =
+      work.attempts.filter(({ failure }) => counts(failure?.code)).length + (counts(error.code) ? 1 : 0)
+    if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
     const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
     return work.heldMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
   }
@@ -166,7 +169,7 @@ async function toAgent(step: Step, route: Route): Promise<Verdict> {
     if (fallback === undefined) throw error
     const failure = GatewayError.from(error)
     // An open breaker says that asking again is of no use for a while: a customer need not wait for that.
-    const delayMs = failure.code === 'BREAKER_OPEN' ? undefined : step.againIn(failure)
+    const delayMs = failure.code === 'BREAKER_OPEN' ? undefined : step.againIn(failure, true)
     if (delayMs !== undefined) return { outcome: 'retry', target: `agent ${agent}`, failure, delayMs }
   }
   return step.fallBack(fallback, route.timeoutMs)

@@ -52,6 +52,8 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   const { store, log, metrics, cacheFile } = options
   const breakers = await loadBreakers(store, log.child('breaker'))
   const events = createOperatorEvents(Date.now)
+  /** Whose breakers have a figure. */
+  const owners = new Set<string>()
   let cache: FallbackCache | undefined
   let limits: RateLimits | undefined
   let { overload } = options
@@ -86,11 +88,18 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     admission,
     limited: async (calling) => limits?.check(calling),
     adopt(settings) {
+      // Nobody shall be called at night for a system that is no longer there.
+      for (const owner of owners) {
+        if (Object.hasOwn(settings.backends, owner) || Object.hasOwn(settings.agents, owner)) continue
+        metrics.breakerState.remove(owner)
+        owners.delete(owner)
+      }
       overload = settings.overload
       limits = createRateLimits(settings.limits, (name) => metrics.limit('rate', name), limits)
     },
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),
     onBreaker({ owner, operation, state, reason, snapshot }) {
+      owners.add(owner)
       metrics.breakerState.set(state.toLowerCase(), owner, operation)
       log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
       events.add('breaker', { owner, operation, state, reason })

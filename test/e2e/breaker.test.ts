@@ -100,6 +100,19 @@ test('an open breaker is open after a restart, with what is left of its time, an
   expect((await ask(house, 'Other')).status).toBe(200)
 })
 
+test('a system that is taken out of the config leaves no alarm behind', async () => {
+  const { backend, fail } = erp()
+  fail()
+  await using house = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
+  for (let n = 0; n < 4; n++) await ask(house)
+  const series = 'dragoman_breaker_state{backend="erp",operation="Look",state="open"}'
+  expect(await metric(house.base, series)).toBe(1)
+  await house.reload('channels: { web: { adapter: rest } }\n')
+  expect(await (await fetch(`${house.base}/metrics`)).text()).not.toContain(
+    'backend="erp",operation="Look",state',
+  )
+})
+
 test('OFF by hand: refused with its reason, for operations nobody has called too, over a restart, until ON', async () => {
   const { backend } = erp()
   const first = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })

@@ -91,6 +91,31 @@ test('a dry run lets everything pass and says what it would have refused', async
   expect(await metric(house.base, 'dragoman_limits_dry_run_total{limit="bulkhead",name="slow"}')).toBe(2)
 })
 
+test('who found no place was not asked: that is no attempt, however often', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const helper = handAgent('helper', async (message) => {
+    await promise
+    return echo(message)
+  })
+  await using house = await openHouse({
+    yaml: `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: helper, timeout: 400ms, bulkhead: { calls: 1 } } }
+lanes: { attempts: 2 }
+routes: [{ agent: helper }]
+`,
+    adapters: [helper.adapter],
+  })
+  // It does not listen to its signal: it has its place until it ends, long after its own deadline.
+  const first = say(house.base, 'first', { customer: 'ann' })
+  await until(() => (helper.asked.length === 1 ? true : undefined))
+  const second = say(house.base, 'second', { customer: 'bob', waitSeconds: 20 })
+  await until(async () => ((await counted(house.base, 'helper'))[2] ?? 0) >= 3 || undefined)
+  resolve()
+  expect((await second).body.reply?.parts?.[0]?.text).toBe('echo second')
+  expect((await first).status).toBe(202)
+})
+
 test('a message waits for its place in its lane and is answered, never given up', async () => {
   let most = 0
   let running = 0

@@ -114,7 +114,7 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     breaker: { errorRate: 50, minimumCalls: 10, windowMs: 10_000, openForMs: 5000, slowRate: 50 },
     retry: { attempts: 3, firstMs: 100, longestMs: 2000 },
     retryBudget: 20,
-    bulkhead: { maxCalls: 256, dryRun: false },
+    bulkhead: { maxCalls: 512, dryRun: false },
     connections: 64,
     responseLimitBytes: 4 * 2 ** 20,
     operations: { GetOrder: { safe: true } },
