@@ -2,12 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeText, encodeText } from '../../../../adapters/xml/charset.ts'
-import { startGateway, temporaryDirectory, type GatewayProcess } from '../../../support/gateway.ts'
+import { startGateway, type GatewayProcess } from '../../../support/gateway.ts'
 import { fixtures } from './service.ts'
 
 let gateway: GatewayProcess
@@ -29,16 +27,7 @@ beforeAll(async () => {
   await new Promise<void>((ready) => business.listen(0, '127.0.0.1', ready))
   started.defer(() => void business.close())
   const { port } = business.address() as AddressInfo // it listens on TCP
-  const directory = await temporaryDirectory()
-  started.defer(() => rm(directory, { recursive: true, force: true }))
-  // As a plugin under another name, so that it is the source at hand whatever is built in.
-  await mkdir(join(directory, 'plugins'))
-  const source = fileURLToPath(new URL('../../../../adapters/webservice/index.ts', import.meta.url))
-  await writeFile(
-    join(directory, 'plugins/tried.ts'),
-    `import webservice from ${JSON.stringify(source)}\nimport { defineAdapter } from 'dragoman'\nexport default defineAdapter({ ...webservice, name: 'tried' })\n`,
-  )
-  gateway = started.use(await startGateway({ yaml: config(port), directory }))
+  gateway = started.use(await startGateway({ yaml: config(port) }))
 }, 30_000)
 
 afterAll(async () => {
@@ -47,14 +36,13 @@ afterAll(async () => {
 
 function config(port: number): string {
   return `
-plugins: ./plugins
 channels:
   rpc:
-    adapter: tried
+    adapter: webservice
     path: /RPC2
     operations: { echo: { kind: request }, fail: { kind: request }, kinds: { kind: request } }
   erp:
-    adapter: tried
+    adapter: webservice
     path: /erp
     charset: gb18030
     operations:

@@ -1,15 +1,12 @@
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import adapter from '../../../../adapters/webservice/index.ts'
-import { startGateway, temporaryDirectory } from '../../../support/gateway.ts'
+import { startGateway } from '../../../support/gateway.ts'
 
 const folder = new URL('../../../../adapters/webservice/', import.meta.url)
 const readme = readFileSync(new URL('README.md', folder), 'utf8')
@@ -29,16 +26,8 @@ test('the commands of the README are answered by the channel of the README', asy
   await new Promise<void>((ready) => business.listen(0, '127.0.0.1', ready))
   using _closing = { [Symbol.dispose]: () => void business.close() }
   const { port } = business.address() as AddressInfo // it listens on TCP
-  const directory = await temporaryDirectory()
-  await using _folder = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
-  await mkdir(join(directory, 'plugins'))
-  await writeFile(
-    join(directory, 'plugins/tried.ts'),
-    `import webservice from ${JSON.stringify(fileURLToPath(new URL('index.ts', folder)))}\nimport { defineAdapter } from 'dragoman'\nexport default defineAdapter({ ...webservice, name: 'tried' })\n`,
-  )
   await using gateway = await startGateway({
-    directory,
-    yaml: `plugins: ./plugins\n${channels.replace('adapter: webservice', 'adapter: tried')}
+    yaml: `${channels}
 backends: { shop: { adapter: rest, url: 'http://127.0.0.1:${port}', operations: { '*': { path: '/{operation}' } } } }
 routes: [{ backend: shop }]
 `,
