@@ -39,8 +39,14 @@ export async function letIn(
     return identify(keeper, door, caller)
   }
   const identity = await identify(keeper, door, caller)
-  await turn(admission, { priority: identity.role === 'customer' ? usual : asked, sheds, signal })
+  await turn(admission, { priority: mayRaise(door, identity) ? asked : usual, sheds, signal })
   return identity
+}
+
+/** Not customers, and not who comes without a name through an open door. */
+function mayRaise({ access, channel }: Door, { role, id }: Identity): boolean {
+  const isOpen = typeof access === 'object' && 'open' in access
+  return role !== 'customer' && !(isOpen && role === 'program' && id === channel)
 }
 
 const RANK: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 }

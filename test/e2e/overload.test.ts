@@ -15,8 +15,12 @@ routes: [{ agent: helper }]
 const RESULTS = ['offered', 'accepted', 'refused', 'failed'] as const
 
 /** So many at once; resolves their statuses. */
-async function flood(house: House, many: number, priority = 'u=3'): Promise<readonly number[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 200 })
+async function flood(
+  house: House,
+  many: number,
+  { priority = 'u=3', sockets = 200 }: { readonly priority?: string; readonly sockets?: number } = {},
+): Promise<readonly number[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: sockets })
   const { hostname, port } = new URL(house.base)
   const one = (n: number): Promise<number> =>
     new Promise((resolve, reject) => {
@@ -77,9 +81,13 @@ test('with time to wait nobody is refused; in a dry run neither, but it is count
 test('urgent ones are served while the others are refused', async () => {
   const helper = handAgent('helper', echo)
   await using house = await openHouse({
-    yaml: yaml('{ turn: 1ms, wait: 100ms }'),
+    yaml: yaml('{ turn: 1ms, wait: 300ms }'),
     adapters: [helper.adapter],
   })
-  const [, urgent] = await Promise.all([flood(house, 3000, 'u=7'), flood(house, 100, 'u=0')])
+  const [low, urgent] = await Promise.all([
+    flood(house, 3000, { priority: 'u=7', sockets: 1000 }),
+    flood(house, 30, { priority: 'u=0' }),
+  ])
   expect(new Set(urgent)).toEqual(new Set([202]))
+  expect(new Set(low)).toEqual(new Set([202, 503]))
 })

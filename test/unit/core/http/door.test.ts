@@ -118,6 +118,27 @@ test('a customer may lower his priority, never raise it', async () => {
   expect(entries.map((entry) => entry.priority)).toEqual(['normal', 'low'])
 })
 
+test('nobody without a name raises his priority through an open door; a program with its key does', async () => {
+  const { admission, entries } = keeper()
+  await using edge = await open(admission, {
+    identity: { keys: { crm: { key: 'the-key-of-the-crm' } } },
+    mounts: [
+      {
+        path: '/web',
+        channel: 'web',
+        access: { open: true },
+        admission: normal,
+        handler: async () => ({ status: 200, body: 'done' }),
+      },
+    ],
+  })
+  await fetch(`${edge.origin}/web`, { headers: { priority: 'u=0' } })
+  await fetch(`${edge.origin}/web`, {
+    headers: { priority: 'u=0', authorization: 'Bearer the-key-of-the-crm' },
+  })
+  expect(entries.map((entry) => entry.priority)).toEqual(['normal', 'urgent'])
+})
+
 test('who is let in later is served then; who has gone meanwhile is not, and is no failure', async () => {
   const turn = Promise.withResolvers<void>()
   const { admission, entries } = keeper((entry) => {
