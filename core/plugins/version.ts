@@ -30,7 +30,7 @@ const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 const MOST_DEATHS = 5
 const DEATHS_WITHIN_MS = 60_000
-const VALIDATE_MS = 2000
+const VALIDATE_MS = 5000
 
 export class PluginVersion implements Home {
   readonly snapshot: Snapshot

@@ -219,6 +219,7 @@ function tellOfExit(): void {
   const exit = process.exit.bind(process)
   process.exit = (code) => {
     rpc.tell('exiting', [packError(new Error(`it calls process.exit(${code ?? ''})`))])
+    rpc.flush()
     return exit(code)
   }
 }

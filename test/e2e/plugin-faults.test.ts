@@ -7,7 +7,7 @@ import type { House } from '../support/house.ts'
 import { versioned, wrongdoer } from '../support/plugin-sources.ts'
 import { post } from '../support/rest.ts'
 
-const limits = { silenceMs: 2500, suspectMs: 800, beatMs: 200, memoryMb: 100, messageBytes: 1024 * 1024 }
+const limits = { silenceMs: 6000, suspectMs: 1500, beatMs: 200, memoryMb: 100, messageBytes: 1024 * 1024 }
 const yaml = `
 channels: { web: { adapter: rest } }
 backends:
