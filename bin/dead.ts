@@ -6,10 +6,13 @@ import { join } from 'node:path'
 import type { Command, Option } from 'commander'
 import { GatewayError } from '../core/api.ts'
 import type { Message } from '../core/api.ts'
-import type { DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
-import type { DeadRow } from '../core/store/store.ts'
+import { listDead, showDead } from '../core/dead-letters.ts'
+import type { DeadFilter, DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
+import { openStoreReader } from '../core/store/sqlite/reader.ts'
+import type { DeadRow, Store } from '../core/store/store.ts'
 import { adminOf, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 
 interface Filter {
@@ -24,12 +27,17 @@ type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'atte
 }
 
 const SHOWN_CHARS = 60
+const PAGE = 500
 
 /** Adds the command and what is below it. */
 export function addDead(program: Command, { config, data }: { config: Option; data: Option }): void {
   const dead = program
     .command('dead')
     .description('what could not be delivered: looking at it, sending it again, giving it up')
+    .addHelpText(
+      'after',
+      '\nlist and show ask the running gateway; if none runs, they read its store without changing it.',
+    )
   const below = (name: string, description: string, isDefault = false): Command =>
     dead.command(name, { isDefault }).description(description).addOption(config).addOption(data)
   const filtered = (command: Command): Command =>
@@ -63,18 +71,17 @@ export function addDead(program: Command, { config, data }: { config: Option; da
 }
 
 async function list(options: AdminOptions & Filter): Promise<void> {
-  await withGateway(options, async (admin) => {
+  await told(async () => {
+    const reader = await readerOf(options)
     const letters: DeadSummary[] = []
     for (let after: string | undefined; ;) {
-      const query = new URLSearchParams({
+      const { letters: some, next } = await reader.page({
         ...filterOf(options),
-        limit: '500',
         ...(after !== undefined && { after }),
       })
-      const page = (await admin(`dead-letters?${query}`)) as { letters: DeadSummary[]; next?: string } // our own admin API
-      letters.push(...page.letters)
-      if (page.next === undefined) break
-      after = page.next
+      letters.push(...some)
+      if (next === undefined) break
+      after = next
     }
     if (options.json === true) console.log(JSON.stringify(letters, null, 2))
     else if (letters.length === 0) console.log('Nothing is dead.')
@@ -96,8 +103,8 @@ async function list(options: AdminOptions & Filter): Promise<void> {
 }
 
 async function show(id: string, options: AdminOptions): Promise<void> {
-  await withGateway(options, async (admin) => {
-    const letter = await fetchLetter(admin, id)
+  await told(async () => {
+    const letter = await (await readerOf(options)).letter(id)
     console.log(options.json === true ? JSON.stringify(letter, null, 2) : readable(letter))
   })
 }
@@ -160,9 +167,48 @@ async function drop(
   })
 }
 
-async function withGateway(options: AdminOptions, run: (admin: Admin) => Promise<void>): Promise<void> {
+/** Looks without touching: at the running gateway's or, if none runs, at its file. */
+interface Reader {
+  page(wanted: DeadFilter & { readonly after?: string }): Promise<{
+    readonly letters: readonly DeadSummary[]
+    readonly next?: string
+  }>
+  letter(id: string): Promise<Letter>
+}
+
+async function readerOf(options: AdminOptions): Promise<Reader> {
   try {
-    await run(await adminOf(options))
+    const admin = await adminOf(options)
+    await admin('ledger') // it may have left its address behind and be gone
+    return {
+      page: async (wanted) => {
+        const query = new URLSearchParams({ ...wanted, limit: String(PAGE) })
+        return (await admin(`dead-letters?${query}`)) as Awaited<ReturnType<Reader['page']>> // our own admin API
+      },
+      letter: (id) => fetchLetter(admin, id),
+    }
+  } catch (error) {
+    if (GatewayError.from(error).code !== 'CHANNEL_GONE') throw error
+  }
+  const overrides = options.data === undefined ? {} : { data: options.data }
+  const { dataDirectory } = await loadWithoutPlugins(configFile(options.config), overrides)
+  const read = async <T>(run: (store: Pick<Store, 'find'>) => Promise<T>): Promise<T> => {
+    using store = openStoreReader(dataDirectory)
+    return await run({ find: async (find) => store.find(find) })
+  }
+  return {
+    page: (wanted) => read((store) => listDead(store, { ...wanted, limit: PAGE })),
+    letter: async (id) => (await read((store) => showDead(store, id))) as unknown as Letter, // what the admin API would show
+  }
+}
+
+async function withGateway(options: AdminOptions, run: (admin: Admin) => Promise<void>): Promise<void> {
+  await told(async () => run(await adminOf(options)))
+}
+
+async function told(run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
   } catch (error) {
     fail(error)
   }
