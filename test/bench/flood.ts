@@ -23,7 +23,7 @@ export interface FloodResult {
   readonly perSecond: readonly number[]
   readonly offeredPerSecond: readonly number[]
   readonly refused: number
-  /** No answer within 2 s of being due, or a broken connection. */
+  /** No connection within 200 ms, no answer within 2 s of being due, or a broken connection. */
   readonly lost: number
   /** From when it was due. */
   readonly p50Ms: number
@@ -37,6 +37,8 @@ interface Due {
 
 const TICK_MS = 1
 const PATIENCE_MS = 2000
+/** No connection is free in this time: the caller gives up, as callers of a pool do. */
+const POOL_MS = 200
 const RETRY_MS = 100
 
 export async function flood(order: FloodOrder): Promise<FloodResult> {
@@ -47,7 +49,7 @@ export async function flood(order: FloodOrder): Promise<FloodResult> {
   const latencies: number[] = []
   const perSecond = Array.from({ length: seconds }, () => 0)
   const offeredPerSecond = Array.from({ length: seconds }, () => 0)
-  let [offered, served, refused, lost, busy] = [0, 0, 0, 0, 0]
+  let [offered, served, refused, busy] = [0, 0, 0, 0]
   let begun = 0
   let isOver = false
 
@@ -72,10 +74,7 @@ export async function flood(order: FloodOrder): Promise<FloodResult> {
     })
     socket.on('error', () => socket.destroy())
     socket.on('close', () => {
-      if (due !== undefined) {
-        busy -= 1
-        lost += 1
-      }
+      if (due !== undefined) busy -= 1
       if (!isOver) void open()
     })
     senders.set(socket, (one) => {
@@ -95,10 +94,9 @@ export async function flood(order: FloodOrder): Promise<FloodResult> {
         latencies.push(ms)
         const second = Math.floor((performance.now() - begun) / 1000)
         if (second < seconds) perSecond[second] = (perSecond[second] ?? 0) + 1
-      } else if (status === '200') lost += 1
-      else if (one.tries < retries)
+      } else if (status !== '200' && one.tries < retries)
         setTimeout(() => backlog.push({ at: performance.now(), tries: one.tries + 1 }), RETRY_MS)
-      else refused += 1
+      else if (status !== '200') refused += 1
     }
     return promise
   }
@@ -122,10 +120,9 @@ export async function flood(order: FloodOrder): Promise<FloodResult> {
       backlog.push({ at: begun + (offered * 1000) / rate, tries: 0 })
       offered += 1
     }
-    const patient = backlog.findIndex(({ at }) => at > now - PATIENCE_MS)
+    const patient = backlog.findIndex(({ at }) => at > now - POOL_MS)
     if (patient !== 0) {
       const gone = patient < 0 ? backlog.length : patient
-      lost += gone
       backlog = backlog.slice(gone)
     }
     while (free.length > 0 && backlog.length > 0) {
