@@ -106,6 +106,9 @@ describe.each<readonly [string, string, Headers]>([
   ['/admin/v1/ledger', 'GET, HEAD', ADMIN],
   ['/admin/v1/trace/x', 'GET, HEAD', ADMIN],
   ['/admin/v1/dead-letters', 'GET, HEAD', ADMIN],
+  ['/admin/v1/dead-letters/replay', 'POST', ADMIN],
+  ['/admin/v1/dead-letters/replay-all', 'POST', ADMIN],
+  ['/admin/v1/dead-letters/drop', 'POST', ADMIN],
   ['/admin/v1/reload', 'POST', ADMIN],
 ])('%s takes %s and nothing else', (path, allow, headers) => {
   const others = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'M-SEARCH', 'QUERY']
@@ -147,7 +150,7 @@ describe('a query is refused', () => {
     expectProblem(await ask({ method: 'GET', path }), 400, 'DECODE_FAILED')
   })
 
-  test.each(['limit=0', 'limit=501', 'limit=abc', 'limit=__proto__'])(
+  test.each(['limit=0', 'limit=501', 'limit=abc', 'limit=__proto__', '__proto__=1', 'kind=stone', 'nope=1'])(
     '/admin/v1/dead-letters?%s',
     async (query) => {
       const path = `/admin/v1/dead-letters?${query}`
@@ -189,7 +192,9 @@ describe('a header is refused', () => {
 })
 
 describe('without the admin token', () => {
-  const paths = ['status', 'ledger', 'trace/x', 'dead-letters', 'nope'].map((name) => `/admin/v1/${name}`)
+  const paths = ['status', 'ledger', 'trace/x', 'dead-letters', 'dead-letters/drop', 'nope'].map(
+    (name) => `/admin/v1/${name}`,
+  )
   test.each<readonly [string, Headers]>([
     ['nothing', {}],
     ['another token', { authorization: 'Bearer x' }],
