@@ -78,7 +78,8 @@ function valueIn(raw: string, type: SimpleType, { scope, binding, below }: Value
   const value = normalise(type, raw)
   const problem = problemOf(type, value)
   if (problem !== undefined) throw binding.problem(`${quoted(value)} ${problem}`, below)
-  if (jsonKind(type, value) !== 'qname') return jsonOf(type, value)
+  const kind = jsonKind(type, value)
+  if (kind !== 'qname') return jsonOf(type, value, kind)
   // A prefix means nothing outside its document: the expanded name does.
   const name = resolveQName(scope, value)
   if (name === undefined) throw binding.problem(`the prefix of ${quoted(value)} is not declared`, below)

@@ -89,40 +89,47 @@ interface ElementsInto {
 /** Members come in the order of the schema, whatever order the elements came in. */
 function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto): void {
   const { shape, object, binding } = into
-  const found: (Json[] | undefined)[] = []
-  const loose = new Map<string, Json[]>()
+  /** By the place of the member: the values of one that repeats, the value of one that does not. */
+  const lists: (Json[] | undefined)[] = []
+  const singles: (Json | undefined)[] = []
+  let loose: Map<string, Json[]> | undefined
   const order: string[] = []
+  let next = 0
   for (const child of element.children) {
     if (typeof child === 'string') {
       if (!isBlank(child)) throw binding.problem(`text ${quoted(child.trim())} has no place between elements`)
       continue
     }
-    const member = memberFor(child, shape, binding)
+    const member = memberAt(next, child, shape) ?? memberFor(child, shape, binding)
     const key = member?.key ?? looseKey(child, shape, binding)
     if (key === undefined) continue
-    const before = member === undefined ? loose.get(key) : found[member.index]
-    if (before !== undefined && member?.repeated === false)
-      throw binding.problem('came more than once', child.local)
-    binding.enter(child.local, before !== undefined ? before.length + 1 : member?.repeated === true ? 1 : 0)
-    const value =
-      member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding)
+    if (member !== undefined && !member.repeated) {
+      if (singles[member.index] !== undefined) throw binding.problem('came more than once', child.local)
+      binding.enter(child.local, 0)
+      singles[member.index] = typedIn(child, member.decl, binding)
+      next = member.index + 1
+    } else {
+      const before = member === undefined ? loose?.get(key) : lists[member.index]
+      binding.enter(child.local, before !== undefined ? before.length + 1 : member === undefined ? 0 : 1)
+      const value =
+        member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding)
+      if (before !== undefined) before.push(value)
+      else if (member !== undefined) lists[(next = member.index)] = [value]
+      else (loose ??= new Map()).set(key, [value])
+    }
     binding.leave()
-    if (before !== undefined) before.push(value)
-    else if (member !== undefined) found[member.index] = [value]
-    else loose.set(key, [value])
     if (shape.interleaves) order.push(key)
   }
   for (const { key, index, repeated, own } of shape.members) {
-    const values = found[index]
-    if (repeated && (values !== undefined || own)) setMember(object, key, values ?? [])
-    else if (values?.[0] !== undefined) setMember(object, key, values[0])
+    const value = repeated ? (lists[index] ?? (own ? [] : undefined)) : singles[index]
+    if (value !== undefined) setMember(object, key, value)
   }
-  for (const [key, values] of loose)
+  for (const [key, values] of loose ?? [])
     setMember(object, key, values.length === 1 ? (values[0] ?? null) : values)
-  if (binding.options.missing !== 'refuse' && !shape.interleaves && !hasMaximum(shape, found)) return
-  const counts = new Map([...loose].map(([key, values]) => [key, values.length]))
-  for (const { key, index } of shape.members) {
-    const count = found[index]?.length
+  if (binding.options.missing !== 'refuse' && !shape.interleaves && !hasMaximum(shape, lists)) return
+  const counts = new Map([...(loose ?? [])].map(([key, values]) => [key, values.length]))
+  for (const { key, index, repeated } of shape.members) {
+    const count = repeated ? lists[index]?.length : singles[index] === undefined ? undefined : 1
     if (count !== undefined) counts.set(key, count)
   }
   const arranged = arrange(type, shape, counts)
@@ -135,8 +142,19 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
 }
 
 /** Lists with an upper bound are counted; unbounded ones need no look at the content model. */
-function hasMaximum(shape: Shape, found: readonly (readonly Json[] | undefined)[]): boolean {
-  return shape.bounded && shape.members.some(({ index, max }) => (found[index]?.length ?? 0) > max)
+function hasMaximum(shape: Shape, lists: readonly (readonly Json[] | undefined)[]): boolean {
+  return shape.bounded && shape.members.some(({ index, max }) => (lists[index]?.length ?? 0) > max)
+}
+
+/** Elements mostly come in the schema's order: the member that is due, or the one behind it, without a look-up by name. */
+function memberAt(due: number, child: XmlElement, { members }: Shape): Member | undefined {
+  for (let at = due; at < due + 2; at++) {
+    const member = members[at]
+    if (member === undefined) return undefined
+    const { local, uri } = member.decl.name
+    if (local === child.local && uri === child.uri) return member
+  }
+  return undefined
 }
 
 function memberFor(child: XmlElement, shape: Shape, binding: Binding): Member | undefined {

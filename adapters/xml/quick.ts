@@ -14,7 +14,8 @@ export type QuickLimits = Required<
  */
 export function quickTree(text: string, limits: QuickLimits): XmlElement | undefined {
   // XML 1.0 §2.2 [2] Char, §2.4 [14]: "]]>" is no text
-  if (notCharacters.test(text) || !text.isWellFormed() || text.includes(']]>')) return undefined
+  if (unusual.test(text) && (notCharacters.test(text) || !text.isWellFormed())) return undefined
+  if (text.includes(']]>')) return undefined
   if (hasTooMany(text, limits.maxNodes)) return undefined
   // XML 1.0 §2.11: what a reader sees are line feeds
   return new QuickReader(text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text, limits).read()
@@ -31,6 +32,8 @@ function hasTooMany(text: string, maxNodes: number): boolean {
 
 // oxlint-disable-next-line no-control-regex -- these are looked for
 const notCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/
+// oxlint-disable-next-line no-control-regex -- these, or surrogates, which mostly are pairs
+const unusual = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/
 const declaration =
   /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[A-Za-z][A-Za-z0-9._-]*"|'[A-Za-z][A-Za-z0-9._-]*'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>/
 const XML_NS = 'http://www.w3.org/XML/1998/namespace'

@@ -32,18 +32,25 @@ export function problemOf(type: SimpleType, value: string): string | undefined {
 // JSON numbers hold these without loss (DESIGN: integers to 32 bits).
 const smallIntegers = new Set(['int', 'short', 'byte', 'unsignedInt', 'unsignedShort', 'unsignedByte'])
 
+export type JsonKind = 'boolean' | 'integer' | 'double' | 'qname' | 'string'
+
+const kinds = new WeakMap<SimpleType, JsonKind>()
+
 /** How values of a type look in JSON; the first member of a union that takes the value decides. */
-export function jsonKind(
-  type: SimpleType,
-  value: string,
-): 'boolean' | 'integer' | 'double' | 'qname' | 'string' {
-  if (type.variety === 'list') return 'string'
+export function jsonKind(type: SimpleType, value: string): JsonKind {
   if (type.variety === 'union') {
     const member = type.members?.find(
       (candidate) => problemOf(candidate, normalise(candidate, value)) === undefined,
     )
     return member === undefined ? 'string' : jsonKind(member, normalise(member, value))
   }
+  let kind = kinds.get(type)
+  if (kind === undefined) kinds.set(type, (kind = kindOf(type)))
+  return kind
+}
+
+function kindOf(type: SimpleType): JsonKind {
+  if (type.variety === 'list') return 'string'
   if (type.builtin === 'boolean') return 'boolean'
   if (smallIntegers.has(type.builtin)) return 'integer'
   if (type.builtin === 'double' || type.builtin === 'float') return 'double'
@@ -51,8 +58,12 @@ export function jsonKind(
 }
 
 /** A checked, normalised value as JSON: exact, else its text. QNames are the caller's business: they need a scope. */
-export function jsonOf(type: SimpleType, value: string): boolean | number | string {
-  switch (jsonKind(type, value)) {
+export function jsonOf(
+  type: SimpleType,
+  value: string,
+  kind: JsonKind = jsonKind(type, value),
+): boolean | number | string {
+  switch (kind) {
     case 'boolean':
       return value.trim() === 'true' || value.trim() === '1'
     case 'integer':
