@@ -84,14 +84,14 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       mediaType: format === 'xml' ? 'text/xml' : 'application/json',
     }
     if (isNotice(push)) {
-      const ticket = ticketOf(push)
+      const ticket = product === 'component' ? ticketOf(push) : undefined
       if (ticket !== undefined) await platform.noteTicket(ticket)
       const notice = noticeDraft(push, scope.id)
       if (notice !== undefined) await host.accept(notice)
       return success
     }
     const openKfId = textIn(fields, 'OpenKfId') ?? ''
-    if (textIn(fields, 'Event') === 'kf_msg_or_event' && openKfId !== '' && kfReader !== undefined) {
+    if (textIn(fields, 'Event') === 'kf_msg_or_event' && KF_ID.test(openKfId) && kfReader !== undefined) {
       await kfReader.onKfEvent(textIn(fields, 'Token') ?? '', openKfId)
       return success
     }
@@ -197,6 +197,8 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
 function isMismatch(error: unknown): boolean {
   return GatewayError.from(error).code === 'IDEMPOTENCY_MISMATCH'
 }
+
+const KF_ID = /^[\w-]{1,128}$/
 
 /** component: the platform puts the appid of the account a push is for into the address (`/$APPID$/callback`). */
 function placeOf(

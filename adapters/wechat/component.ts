@@ -2,7 +2,7 @@
 import type { Draft } from 'dragoman'
 
 import { textIn, without } from './document.ts'
-import { momentOf } from './drafts.ts'
+import { digestOf, momentOf, short } from './drafts.ts'
 import type { Push } from './drafts.ts'
 import type { PlatformTicket } from './platform.ts'
 
@@ -16,14 +16,18 @@ const SECRETS: ReadonlySet<string> = new Set([
   'auth_code',
 ])
 
+const MAX_ID = 128
+
 /** Whether a push speaks of the platform itself, not of a customer: then it has no MsgType. */
 export function isNotice({ fields }: Push): boolean {
   return textIn(fields, 'InfoType') !== undefined && !Object.hasOwn(fields, 'MsgType')
 }
 
-/** What of it the platform's API must know. */
+/** What of it the platform's API must know. Undefined also for an id that is none: nobody is ever spoken for by it. */
 export function ticketOf({ fields }: Push): PlatformTicket | undefined {
   const said = (name: string): string => textIn(fields, name) ?? ''
+  const ids = ['AppId', 'SuiteId', 'AuthorizerAppid', 'AuthCorpId'].map(said)
+  if (ids.some((id) => id.length > MAX_ID)) return undefined
   switch (said('InfoType')) {
     case 'component_verify_ticket':
       return {
@@ -49,19 +53,17 @@ export function ticketOf({ fields }: Push): PlatformTicket | undefined {
 }
 
 /** The event of it, without a secret and without its raw bytes; undefined for a ticket, which is nothing else. */
-export function noticeDraft({ fields }: Push, channel: string): Draft | undefined {
+export function noticeDraft({ fields, bytes }: Push, channel: string): Draft | undefined {
   const type = textIn(fields, 'InfoType') ?? ''
   if (type === 'component_verify_ticket' || type === 'suite_ticket') return undefined
   const at = textIn(fields, 'CreateTime') ?? textIn(fields, 'TimeStamp')
-  const whom = ['AuthorizerAppid', 'AuthCorpId', 'SuiteId', 'AppId', 'appid'].map((name) =>
-    textIn(fields, name),
-  )
   const occurredAt = momentOf(at)
   return {
     kind: 'event',
     type,
     sender: { id: channel, role: 'system' },
-    externalId: [at ?? '', type, ...whom.map((each) => each ?? '')].join(':').slice(0, 500),
+    // Of one second there may be many (whom a corporation takes in at once): what tells them apart may stand anywhere in them.
+    externalId: [short(at ?? ''), short(type), digestOf(bytes)].join(':'),
     ...(occurredAt !== undefined && { occurredAt }),
     data: without(fields, SECRETS),
   }

@@ -339,6 +339,13 @@ test('tickets and codes go to the platform’s half and into no message', () => 
   })
   expect(JSON.stringify(draft)).not.toContain('SECRET')
   expect(draft).not.toHaveProperty('raw')
+  const taken = (user: string) =>
+    noticeDraft(notice('change_contact', `<UserID>${user}</UserID>`), 'main')?.externalId
+  expect(taken('a')).toBe(taken('a'))
+  expect(taken('a')).not.toBe(taken('b'))
+  expect(
+    ticketOf(notice('unauthorized', `<AuthorizerAppid>${'a'.repeat(600)}</AuthorizerAppid>`)),
+  ).toBeUndefined()
   expect(ticketOf(notice('unauthorized', '<AuthorizerAppid>wxa</AuthorizerAppid>'))).toEqual({
     type: 'unauthorized',
     authorizer: 'wxa',
