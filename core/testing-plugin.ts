@@ -24,7 +24,7 @@ export async function testPlugin(name: string, suite: PluginSuite): Promise<void
   const file = fileURLToPath(suite.file)
   const isFolder = /^index\.[jt]s$/.test(basename(file))
   const path = isFolder ? dirname(file) : file
-  const plugins = new Plugins({ log: { child: () => noLog }, builtIn: [] })
+  const plugins = new Plugins({ log: { child: () => noLog }, builtIn: [], limits: { loadMs: 30_000 } })
   afterAll(() => plugins[Symbol.asyncDispose]())
   const own = isFolder ? basename(path) : basename(path).replace(/\.[jt]s$/, '')
   const { plugins: found } = await plugins.load({ directory: dirname(path), allow: [own] })

@@ -157,8 +157,7 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
     const mb = Math.round(memory.external / 1_048_576)
     if (mb > limits.memoryMb) await kill(`its buffers take ${mb} MB, more than ${limits.memoryMb}: free them`)
   }
-  const beat = setInterval(() => void beatOnce(limits.silenceMs), limits.beatMs)
-  beat.unref()
+  let beat: NodeJS.Timeout | undefined
 
   async function end(): Promise<void> {
     isEnding = true
@@ -174,6 +173,9 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
     const loading = 'message' in (loaded as object) ? { failure: loaded as Failure } : (loaded as Loading) // the three above
     if (loading.failure !== undefined) throw new NotLoaded(loading.failure)
     worker.unref()
+    // Not before: an import is one long piece of work, and has a deadline of its own.
+    beat = setInterval(() => void beatOnce(limits.silenceMs), limits.beatMs)
+    beat.unref()
     return {
       adapter: loading.adapter,
       rpc,

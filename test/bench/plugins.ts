@@ -1,4 +1,4 @@
-// What a plugin's worker costs: a backend call of 1 kB alone, and through a whole gateway fifty at a time, in process and in the worker. `node test/bench/plugins.ts [SECONDS]`
+// What a plugin's worker costs: a backend call of 1 kB alone, and through a whole gateway fifty at a time, in process and in the worker. `node test/bench/plugins.ts [ROUNDS]`
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import autocannon from 'autocannon'
@@ -8,8 +8,8 @@ import { openHouse } from '../support/house.ts'
 
 type Place = 'in process' | 'in a worker'
 
-const [first = '3', place] = process.argv.slice(2)
-const seconds = Number(first)
+const [first = '5', place] = process.argv.slice(2)
+const rounds = Number(first)
 
 /** Both are this text: one as a module of this process, one as a plugin. */
 const source = `
@@ -62,30 +62,33 @@ async function serve(where: Place): Promise<void> {
   process.disconnect()
 }
 
-async function measured(where: Place): Promise<{ readonly rate: number; readonly alone: number }> {
+interface Served {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+async function launch(where: Place): Promise<Served> {
   const child = fork(import.meta.filename, [first, where], { execArgv: [] })
   const [base] = (await once(child, 'message')) as [string] // serve() says where
-  const load = async (connections: number): Promise<autocannon.Result> =>
-    autocannon({
-      url: `${base}/v1/requests/Look`,
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-      connections,
-      duration: seconds,
-    })
-  await load(50) // warm
-  const rate = (await load(50)).requests.average
-  const alone = await median(`${base}/v1/requests/Look`)
-  child.send('stop')
-  await once(child, 'exit')
-  return { rate, alone }
+  return {
+    url: `${base}/v1/requests/Look`,
+    async stop() {
+      child.send('stop')
+      await once(child, 'exit')
+    },
+  }
+}
+
+async function rate(url: string, duration: number): Promise<number> {
+  const headers = { 'content-type': 'application/json' }
+  const result = await autocannon({ url, method: 'POST', headers, body, connections: 50, duration })
+  return result.requests.average
 }
 
 /** Microseconds of one call after the other. */
-async function median(url: string): Promise<number> {
+async function alone(url: string): Promise<number> {
   const times: number[] = []
-  for (const end = performance.now() + seconds * 1000; performance.now() < end;) {
+  for (const end = performance.now() + 1000; performance.now() < end;) {
     const begun = performance.now()
     const response = await fetch(url, {
       method: 'POST',
@@ -95,19 +98,33 @@ async function median(url: string): Promise<number> {
     await response.arrayBuffer()
     times.push((performance.now() - begun) * 1000)
   }
-  return times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN
+  return median(times)
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }
 
 if (place === 'in process' || place === 'in a worker') await serve(place)
 else {
-  const here = await measured('in process')
-  const there = await measured('in a worker')
-  console.log(`${body.length} bytes of parameters and the same answer, ${seconds} s each`)
-  for (const [name, { rate, alone }] of Object.entries({ 'in process': here, 'in a worker': there }))
+  const here = await launch('in process')
+  const there = await launch('in a worker')
+  for (const { url } of [here, there]) await rate(url, 2) // warm
+  const rates: [number[], number[]] = [[], []]
+  const times: [number[], number[]] = [[], []]
+  // In turn, so that whatever else the machine does falls on both.
+  for (let round = 0; round < rounds; round++)
+    for (const [index, { url }] of [here, there].entries()) {
+      rates[index]?.push(await rate(url, 1))
+      times[index]?.push(await alone(url))
+    }
+  await Promise.all([here.stop(), there.stop()])
+  console.log(`${body.length} bytes of parameters and the same answer; medians of ${rounds} rounds`)
+  for (const [index, name] of ['in process', 'in a worker'].entries())
     console.log(
-      `${name.padEnd(12)} ${rate.toFixed(0).padStart(7)}/s at 50, ${alone.toFixed(0).padStart(5)} µs p50 alone`,
+      `${name.padEnd(12)} ${median(rates[index] ?? []).toFixed(0)}/s at 50, ${median(times[index] ?? []).toFixed(0)} µs p50 alone`,
     )
   console.log(
-    `the worker: ${(there.rate / here.rate).toFixed(2)} × the rate, ${(there.alone - here.alone).toFixed(0)} µs more`,
+    `the worker: ${median(rates[0].map((each, round) => (rates[1][round] ?? 0) / each)).toFixed(2)} × the rate, ${median(times[0].map((each, round) => (times[1][round] ?? 0) - each)).toFixed(0)} µs more`,
   )
 }

@@ -58,7 +58,7 @@ test('twenty bad plugins under load: the version before goes on each time, and a
     const row = await until(async () => {
       const now = await house.row('shop')
       return told.test(now?.failure?.message ?? '') ? now : undefined
-    }).catch(async (error: unknown) => {
+    }, 60_000).catch(async (error: unknown) => {
       throw new Error(`${what}: ${JSON.stringify(await house.row('shop'))}`, { cause: error })
     })
     expect(row, what).toMatchObject({ state: 'running', adapter: 'shop', restarts: 0 })
