@@ -7,6 +7,7 @@ import { MOVED_WITHIN_MS } from './figures.ts'
 import { createPresence } from './presence.ts'
 import type { Presence } from './presence.ts'
 import { Session } from './session.ts'
+import type { SharedParts } from './session.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface LinksOptions {
@@ -32,20 +33,20 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   const presence = createPresence({ store, log, instance })
   const all = new Set<Session>()
   /** The welcomed links of a device, the oldest first. */
-  const byDevice = new Map<string, Set<Session>>()
+  const byDevice = new Map<string, readonly Session[]>()
   let isStopping = false
 
   function enter(session: Session, device: string): void {
-    const others = byDevice.get(device)
-    if (others === undefined) byDevice.set(device, new Set([session]))
-    else others.add(session)
+    byDevice.set(device, [...(byDevice.get(device) ?? []), session])
     presence.enter(session.home)
   }
 
   function leave(session: Session, device: string): void {
-    const others = byDevice.get(device)
-    if (others?.delete(session) !== true) return
-    if (others.size === 0) byDevice.delete(device)
+    const known = byDevice.get(device) ?? []
+    if (!known.includes(session)) return
+    const others = known.filter((other) => other !== session)
+    if (others.length === 0) byDevice.delete(device)
+    else byDevice.set(device, others)
     presence.leave(session.home)
   }
 
@@ -58,6 +59,18 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     }
   }
 
+  const shared: SharedParts = {
+    store,
+    uplink,
+    chains,
+    log,
+    onJump,
+    onEntered: enter,
+    onLeft: leave,
+    onConfirmed: replaceOlder,
+    onClosed: (session) => all.delete(session),
+  }
+
   return {
     presence,
     open(channel, who, { send, ...options }) {
@@ -66,22 +79,8 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
           who.role === 'program' ? 'AUTH_FAILED' : 'FORBIDDEN',
           "a link is one customer's own: send his bearer token",
         )
-      const session = new Session({
-        ...options,
-        channel,
-        identity: who,
-        home: customerHome(who.id),
-        store,
-        uplink,
-        chains,
-        log,
-        send,
-        onJump,
-        onEntered: (device) => enter(session, device),
-        onLeft: (device) => leave(session, device),
-        onConfirmed: (device) => replaceOlder(session, device),
-        onClosed: () => all.delete(session),
-      })
+      const home = customerHome(who.id)
+      const session = new Session({ ...options, channel, identity: who, home, send, shared })
       all.add(session)
       // Not before the transport has its link.
       if (isStopping) queueMicrotask(() => session.kick('moved', spread()))

@@ -38,18 +38,23 @@ export interface SessionOptions extends LinkOptions {
   readonly channel: string
   readonly identity: Identity
   readonly home: string
+  readonly send: LinkSend
+  readonly shared: SharedParts
+}
+
+/** What all links of a process have in common: ten thousand of them hold it once. */
+export interface SharedParts {
   readonly store: Store
   readonly uplink: Uplink
   /** Shared by all links: one chain per device. */
   readonly chains: Chains
   readonly log: Log
-  readonly send: LinkSend
   /** It was welcomed under this name of customer and device, or has left it. */
-  readonly onEntered: (device: string) => void
-  readonly onLeft: (device: string) => void
+  readonly onEntered: (session: Session, device: string) => void
+  readonly onLeft: (session: Session, device: string) => void
   /** The app has answered the welcome: older links of the device may go (SEMANTICS 38). */
-  readonly onConfirmed: (device: string) => void
-  readonly onClosed: () => void
+  readonly onConfirmed: (session: Session, device: string) => void
+  readonly onClosed: (session: Session) => void
   /** SEMANTICS 13. */
   readonly onJump: (by: number) => void
 }
@@ -108,7 +113,7 @@ export class Session implements Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#leave()
-    this.#options.onClosed()
+    this.#options.shared.onClosed(this)
   }
 
   /** The last frame of this link. */
@@ -123,7 +128,7 @@ export class Session implements Link {
     if (opened === undefined) return
     this.#opened = undefined
     opened.pump.stop()
-    this.#options.onLeft(chainOf(opened.outbox))
+    this.#options.shared.onLeft(this, chainOf(opened.outbox))
   }
 
   async #takeAll(arrivals: readonly Arrival[]): Promise<void> {
@@ -164,19 +169,20 @@ export class Session implements Link {
   }
 
   async #hello(frame: HelloFrame): Promise<void> {
-    const { channel, identity, home, device: only, chains } = this.#options
+    const { channel, identity, home, device: only, shared } = this.#options
     const { device, boot } = frame
     if (only !== undefined && only !== device) {
-      this.#options.log.warn('a link said hello for another device', { device: only, said: device })
+      shared.log.warn('a link said hello for another device', { device: only, said: device })
       this.kick('auth', AUTH_AFTER_MS)
       return
     }
     const outbox: Outbox = { channel, identity, home, device, boot }
-    await chains.run(chainOf(outbox), () => this.#open(outbox, frame))
+    await shared.chains.run(chainOf(outbox), () => this.#open(outbox, frame))
   }
 
   async #open(outbox: Outbox, frame: HelloFrame): Promise<void> {
-    const { store, log, uplink, home, onJump, onEntered } = this.#options
+    const { home } = this.#options
+    const { store, log, uplink, onJump, onEntered } = this.#options.shared
     const { first, epoch, offset } = frame
     this.#leave() // hello again, perhaps of another device
     // Register first, then read: nothing falls in between.
@@ -217,10 +223,8 @@ export class Session implements Link {
       watch.close()
       throw unreachable(error)
     }
-    const { send, lost } = {
-      send: (down: DownFrame) => this.#emit(down),
-      lost: (why: string) => this.#reset(why),
-    }
+    const send = (down: DownFrame): Promise<boolean> => this.#emit(down)
+    const lost = (why: string): Promise<Inbox | undefined> => this.#reset(why)
     this.#opened = {
       outbox,
       first,
@@ -229,7 +233,7 @@ export class Session implements Link {
       formerEpoch: epoch === '' || epoch === welcomed.epoch ? undefined : epoch,
       refused: welcomed.refused,
     }
-    onEntered(chainOf(outbox))
+    onEntered(this, chainOf(outbox))
   }
 
   async #send(frame: SendFrame): Promise<void> {
@@ -238,7 +242,7 @@ export class Session implements Link {
       await this.#later(frame, new GatewayError('DECODE_FAILED', 'say hello first'), 0)
       return
     }
-    const { chains, uplink } = this.#options
+    const { chains, uplink } = this.#options.shared
     await chains.run(chainOf(opened.outbox), async () => {
       if (opened.refused.length >= REFUSALS_KEPT) {
         const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
@@ -264,7 +268,7 @@ export class Session implements Link {
       })
       return
     }
-    const { chains, uplink } = this.#options
+    const { chains, uplink } = this.#options.shared
     await chains.run(chainOf(opened.outbox), async () =>
       this.#answer(opened, { n, id }, await uplink.refuse(opened.outbox, { n, id }, { code, message })),
     )
@@ -328,12 +332,12 @@ export class Session implements Link {
       return
     }
     if (epoch === opened.formerEpoch && epoch !== opened.epoch) return
-    const { store, home, chains } = this.#options
+    const { home, shared } = this.#options
     const { device, boot } = opened.outbox
-    await chains.run(chainOf(opened.outbox), async () => {
+    await shared.chains.run(chainOf(opened.outbox), async () => {
       try {
         const passed = first !== undefined && { first }
-        const result = await store.ack({ home, device, boot, epoch, offset, ...passed })
+        const result = await shared.store.ack({ home, device, boot, epoch, offset, ...passed })
         if (result.status === 'ahead') {
           const inbox = await this.#reset('the ack is beyond the inbox, or of another epoch')
           if (inbox !== undefined) opened.pump.goTo(inbox)
@@ -352,8 +356,8 @@ export class Session implements Link {
   async #reset(why: string): Promise<Inbox | undefined> {
     const opened = this.#opened
     if (opened === undefined || this.#isClosed) return undefined
-    const { home, store } = this.#options
-    const { epoch, top } = await standing(store, opened.outbox)
+    const { home, shared } = this.#options
+    const { epoch, top } = await standing(shared.store, opened.outbox)
     if (epoch !== opened.epoch) opened.formerEpoch = opened.epoch
     opened.epoch = epoch
     return (await this.#emit({ t: 'reset', epoch, top, why })) ? { home, epoch, after: top } : undefined
@@ -362,7 +366,7 @@ export class Session implements Link {
   #confirm(): void {
     if (this.#isConfirmed || this.#opened === undefined || this.#arrivals <= this.#welcomedIn) return
     this.#isConfirmed = true
-    this.#options.onConfirmed(chainOf(this.#opened.outbox))
+    this.#options.shared.onConfirmed(this, chainOf(this.#opened.outbox))
   }
 
   /** False: the link is gone. */
@@ -372,7 +376,7 @@ export class Session implements Link {
       const taken = this.#options.send(frame)
       if (taken === undefined || (await taken) !== false) return !this.#isClosed
     } catch (error) {
-      this.#options.log.debug('a frame was not taken by the transport', { error })
+      this.#options.shared.log.debug('a frame was not taken by the transport', { error })
     }
     this.close()
     return false

@@ -3,20 +3,22 @@ import type { Watch } from './store.ts'
 
 /** Who watches what. Costs a look at an empty map while nobody does. */
 export class Hints {
-  readonly #watching = new Map<string, Set<Watching>>()
+  /** Most names have one who watches. */
+  readonly #watching = new Map<string, Watching | Set<Watching>>()
 
   watch(names: readonly string[]): Watch {
     const watching = new Watching(() => {
       for (const name of names) {
         const others = this.#watching.get(name)
-        others?.delete(watching)
-        if (others?.size === 0) this.#watching.delete(name)
+        if (others instanceof Set && others.delete(watching) && others.size > 0) continue
+        if (others instanceof Set ? others.size === 0 : others === watching) this.#watching.delete(name)
       }
     })
     for (const name of names) {
       const others = this.#watching.get(name)
-      if (others === undefined) this.#watching.set(name, new Set([watching]))
-      else others.add(watching)
+      if (others === undefined) this.#watching.set(name, watching)
+      else if (others instanceof Set) others.add(watching)
+      else if (others !== watching) this.#watching.set(name, new Set([others, watching]))
     }
     return watching
   }
@@ -27,22 +29,28 @@ export class Hints {
 
   hint(name: string): void {
     const watching = this.#watching.get(name)
-    if (watching !== undefined) for (const one of watching) one.hint(name)
+    if (watching instanceof Set) for (const one of watching) one.hint(name)
+    else watching?.hint(name)
   }
 
   /** Ends every watch: nothing will come any more. */
   close(): void {
-    const all = new Set([...this.#watching.values()].flatMap((watching) => [...watching]))
+    const all = new Set(
+      [...this.#watching.values()].flatMap((watching) =>
+        watching instanceof Set ? [...watching] : [watching],
+      ),
+    )
     for (const one of all) one.close()
   }
 }
 
 /** Holds each name at most once, so a reader that is slow costs nothing. */
 class Watching implements Watch {
-  readonly #pending = new Set<string>()
+  /** Few names, most of the time none: lists cost less than sets, and there is one of these for every link. */
+  #pending: string[] = []
   readonly #left: () => void
   /** Iterators that wait; one may have been given up by who asked it. */
-  readonly #waiting = new Set<() => void>()
+  #waiting: (() => void)[] = []
   #isClosed = false
 
   constructor(left: () => void) {
@@ -50,7 +58,7 @@ class Watching implements Watch {
   }
 
   hint(name: string): void {
-    this.#pending.add(name)
+    if (!this.#pending.includes(name)) this.#pending.push(name)
     this.#wake()
   }
 
@@ -64,12 +72,15 @@ class Watching implements Watch {
   async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
     try {
       for (;;) {
-        const [name] = this.#pending
+        const name = this.#pending.shift()
         if (name !== undefined) {
-          this.#pending.delete(name)
           yield name
-        } else if (this.#isClosed) return
-        else await this.#woken()
+          continue
+        }
+        if (this.#isClosed) return
+        const { promise, resolve } = Promise.withResolvers<void>()
+        this.#waiting.push(resolve)
+        await promise
       }
     } finally {
       this.close()
@@ -77,13 +88,8 @@ class Watching implements Watch {
   }
 
   #wake(): void {
-    for (const wake of this.#waiting) wake()
-    this.#waiting.clear()
-  }
-
-  async #woken(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#waiting.add(resolve)
-    await promise
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const wake of waiting) wake()
   }
 }
