@@ -1,12 +1,15 @@
-// Connections that hold still, in a process of their own: `node mqtt-idle.ts mqtt|ws PORT COUNT`. Prints HELD, ends with its input.
+// Connections that hold still, in a process of their own: `node mqtt-idle.ts mqtt|ws PORT COUNT connected|welcomed`. Prints HELD,
+// ends with its input.
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 
 const [kind, port, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
+const isWelcomed = process.argv[5] === 'welcomed'
 const held: Socket[] = []
 /** Opened at once: more than these a listener's queue need not take. */
 const AT_ONCE = 100
+const PING = 0x89
 
 function text(value: string): Buffer {
   return Buffer.concat([Buffer.from([value.length >> 8, value.length & 255]), Buffer.from(value)])
@@ -29,7 +32,7 @@ function hello(device: string): string {
   return JSON.stringify({ t: 'hello', v: 1, device, boot: 'b', first: 1, epoch: '', offset: 0 })
 }
 
-/** Resolves when it is where an app rests: connected, subscribed, welcomed. */
+/** Resolves when it is connected and subscribed; or welcomed, which is where an app rests. */
 function open(index: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const device = `idle-${process.pid}-${index}`
@@ -58,9 +61,12 @@ function open(index: number): Promise<void> {
   let seen = ''
   let hasGreeted = false
   socket.on('data', (bytes: Buffer) => {
+    // RFC 6455 §5.5.3: who is silent is gone. An empty pong, masked.
+    if (kind === 'ws' && bytes[0] === PING) socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]))
     seen += bytes.toString('latin1')
     const isReady = kind === 'mqtt' ? bytes.length >= 4 : seen.includes('\r\n\r\n')
-    if (!hasGreeted && isReady) {
+    if (isReady && !isWelcomed) resolve()
+    else if (!hasGreeted && isReady) {
       hasGreeted = true
       const frame = hello(device)
       if (kind === 'mqtt')

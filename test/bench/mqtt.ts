@@ -1,5 +1,5 @@
 // `node test/bench/mqtt.ts`: durable ingest over MQTT beside bare aedes and mosquitto, and what idle connections cost. One table.
-// Options: --seconds N, --rounds N, --idle 1000,5000,10000 (empty: none). Needs cc; mosquitto where it is installed.
+// Options: --seconds N, --rounds N (0: no rates), --idle 1000,5000,10000 (empty: none). Needs cc; mosquitto where it is installed.
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -27,7 +27,9 @@ const PUBLISHERS = [1, 100, 1000] as const
 const UNDER_WAY = 1000
 const WINDOW = 100
 /** What was opened lately is looked at again, and what is no longer needed given back. */
-const SETTLE_MS = 6000
+const SETTLE_MS = 5000
+const COLLECT_MS = 2000
+const FIRST = 500
 
 interface Server {
   readonly name: string
@@ -122,8 +124,9 @@ routes: [ { agent: sink } ]
 `,
   )
   const data = await mkdtemp(join(folder, 'data-'))
+  const preload = ['--expose-gc', '--import', join(HERE, 'collect.ts')]
   const args = ['../../bin/dragoman.ts', 'start', '--config', config, '--data', data]
-  const { value, child } = await launch(process.execPath, args, (line) =>
+  const { value, child } = await launch(process.execPath, [...preload, ...args], (line) =>
     line.startsWith('{"ready"') ? (JSON.parse(line) as { http: number; mqtt: number }) : undefined,
   ) // DESIGN §10, the ready line
   return { name: 'gateway, durable', port: value.mqtt, http: value.http, hasSubscriber: false, child }
@@ -188,28 +191,34 @@ async function memoryOf({ child }: Server): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/u.exec(status)?.[1])
 }
 
-async function idle(kind: 'mqtt' | 'ws', counts: readonly number[]): Promise<void> {
+async function idle(
+  kind: 'mqtt' | 'ws',
+  state: 'connected' | 'welcomed',
+  counts: readonly number[],
+): Promise<void> {
   const server = await gateway()
   const port = kind === 'mqtt' ? server.port : server.http
   const holders: ChildProcess[] = []
   try {
-    // The first hundred bring what is there once: code, and its compiled form.
+    // The first ones bring what is there once: code, and its compiled form.
     let held = 0
     let base = 0
-    for (const count of [100, ...counts]) {
+    for (const count of [FIRST, ...counts]) {
       const { child } = await launch(
         process.execPath,
-        ['mqtt-idle.ts', kind, String(port), String(count - held)],
+        ['mqtt-idle.ts', kind, String(port), String(count - held), state],
         (line) => line.startsWith('HELD') || undefined,
       )
       holders.push(child)
       held = count
       await pause(SETTLE_MS)
+      server.child.kill('SIGUSR2')
+      await pause(COLLECT_MS)
       const now = await memoryOf(server)
       if (base === 0) base = now
       else
         console.log(
-          `| ${kind} | ${count} | ${Math.round(now / 1024)} | ${((now - base) / (count - 100)).toFixed(1)} |`,
+          `| ${kind}, ${state} | ${count} | ${Math.round(now / 1024)} | ${((now - base) / (count - FIRST)).toFixed(1)} |`,
         )
     }
   } finally {
@@ -218,8 +227,8 @@ async function idle(kind: 'mqtt' | 'ws', counts: readonly number[]): Promise<voi
   }
 }
 
-try {
-  await promisify(execFile)('cc', ['-O2', '-o', join(folder, 'load'), join(HERE, 'mqtt-load.c')])
+/** Rates in turn, each in rounds; then what 2,000 a second wait. */
+async function rates(): Promise<void> {
   const starts: (readonly [string, () => Promise<Server>])[] = [
     ['bare aedes', bareAedes],
     ['mosquitto', mosquitto],
@@ -262,11 +271,16 @@ try {
     if (result !== undefined)
       console.log(`| ${name} | ${result.acknowledged} | ${result.p50Ms} | ${result.p99Ms} |`)
   }
+}
+
+try {
+  await promisify(execFile)('cc', ['-O2', '-o', join(folder, 'load'), join(HERE, 'mqtt-load.c')])
+  if (Number(options.rounds) > 0) await rates()
   const counts = options.idle.split(',').filter(Boolean).map(Number)
   if (counts.length > 0) {
-    console.log('\n| Idle, welcomed | connections | MB in all | kB each |\n| --- | ---: | ---: | ---: |')
-    await idle('mqtt', counts)
-    await idle('ws', counts)
+    console.log('\n| Idle | connections | MB in all | kB each |\n| --- | ---: | ---: | ---: |')
+    for (const state of ['connected', 'welcomed'] as const)
+      for (const kind of ['mqtt', 'ws'] as const) await idle(kind, state, counts)
   }
 } finally {
   for (const child of running) child.kill('SIGKILL')
