@@ -14,7 +14,7 @@ import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
-import { pluginPages } from './http/admin-plugins.ts'
+import { pluginFigures, pluginPages } from './http/admin-plugins.ts'
 import type { PluginAdmin } from './http/admin-plugins.ts'
 import { createEdge } from './http/edge.ts'
 import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
@@ -297,10 +297,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         })
         protection.adopt(settings)
         lastReload = { at }
+        protection.onReload({ generation: built.number })
         log.child('gateway').info('a new generation runs', { generation: built.number })
         return { generation: built.number }
       } catch (error) {
-        lastReload = { at, error: error instanceof Error ? error.message : String(error) }
+        const refused = error instanceof Error ? error.message : String(error)
+        lastReload = { at, error: refused }
+        protection.onReload({ refused })
         log.child('gateway').error('the change was not taken over; the running generation goes on', { error })
         throw error
       }
@@ -332,8 +335,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await edge.drain(0)
     throw error
   }
+  metrics.onScrape(pluginFigures(metrics.pluginState, options.plugins))
   metrics.onScrape(async () => {
-    for (const { name, state } of options.plugins?.list() ?? []) metrics.pluginState.set(state, name)
     metrics.connections.set(edge.connections - edge.webSockets, 'http')
     metrics.connections.set(edge.webSockets, 'websocket')
     for (const row of await store.find({ by: 'ledger' })) {

@@ -32,6 +32,8 @@ export interface Protection extends AsyncDisposable {
   readonly fallback: Surroundings['fallback']
   readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
   onBreaker(change: BreakerChange): void
+  /** What became of a reload: operators see it among the events. */
+  onReload(outcome: { readonly generation: number } | { readonly refused: string }): void
   /** Of the door: who may begin. */
   readonly admission: Admission
   /** Counts a call. Throws `RATE_LIMITED`. */
@@ -97,6 +99,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
       overload = settings.overload
       limits = createRateLimits(settings.limits, (name) => metrics.limit('rate', name), limits)
     },
+    onReload: (outcome) => events.add('reload', outcome),
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),
     onBreaker({ owner, operation, state, reason, snapshot }) {
       owners.add(owner)

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { GatewayError } from '../api.ts'
 import type { PluginRow } from '../plugins/plugins.ts'
 import { adminBody } from './admin-body.ts'
+import type { StateFamily } from './series.ts'
 
 export interface PluginAdmin {
   list(): readonly PluginRow[]
@@ -11,6 +12,18 @@ export interface PluginAdmin {
   forgive(name: string): void
   /** False: none of that name runs. */
   restart(name: string): Promise<boolean>
+}
+
+/** `dragoman_plugin_state`, for each scrape: of those that are there. */
+export function pluginFigures(family: StateFamily<'plugin'>, plugins: PluginAdmin | undefined): () => void {
+  let shown = new Set<string>()
+  return () => {
+    const rows = plugins?.list() ?? []
+    const now = new Set(rows.map(({ name }) => name))
+    for (const name of shown) if (!now.has(name)) family.remove(name)
+    for (const { name, state } of rows) family.set(state, name)
+    shown = now
+  }
 }
 
 const restartBody = z.strictObject({ name: z.string().min(1).max(255) })

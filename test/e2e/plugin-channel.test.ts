@@ -201,3 +201,29 @@ test('removed, its paths answer 503, never 404 and never open; back again, they 
   await house.reload(yaml)
   expect((await post('say', 'hello')).status).toBe(200)
 })
+
+test('each reload is told: in the status, as a figure, as an event; a plugin that is gone has no state', async () => {
+  const admin = async (path: string): Promise<unknown> => {
+    const response = await fetch(`${house.base}/admin/v1/${path}`, {
+      headers: { authorization: 'Bearer test-admin-token' },
+    })
+    return response.json()
+  }
+  const figures = async (): Promise<string> => (await fetch(`${house.base}/metrics`)).text()
+  const generation = async (): Promise<number> =>
+    Number(/^dragoman_generation (\d+)/m.exec(await figures())?.[1])
+  const before = await generation()
+  await house.drop('extra.ts', everything.replace("name: 'everything'", "name: 'extra'"))
+  await house.reload(yaml)
+  expect(await generation()).toBe(before + 1)
+  expect(await figures()).toContain('dragoman_plugin_state{plugin="extra",state="running"} 1')
+  await house.drop('extra.ts', undefined)
+  await house.reload(yaml)
+  expect(await figures()).not.toContain('plugin="extra"')
+  await expect(house.reload('routes: [{ agent: nobody }]')).rejects.toThrow('nobody')
+  expect(await generation()).toBe(before + 2)
+  expect(await admin('status')).toMatchObject({ lastReload: { error: expect.stringContaining('nobody') } })
+  const { events } = (await admin('events')) as { readonly events: readonly { type: string; data: object }[] } // our own admin API
+  const told = events.filter(({ type }) => type === 'reload').map(({ data }) => data)
+  expect(told.slice(-2)).toEqual([{ generation: before + 2 }, { refused: expect.stringContaining('nobody') }])
+})
