@@ -1,5 +1,6 @@
 // `dragoman check`: every problem of the config at once.
-import { builtInNames, configFile, loadOnce } from './config-file.ts'
+import { builtInNames } from './adapters.ts'
+import { configFile, loadOnce } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function check({ config }: { config?: string }): Promise<void> {

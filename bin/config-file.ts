@@ -2,23 +2,21 @@
 import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ConfigError, readConfig, resolveConfig } from '../config/load.ts'
-import type { Config, Overrides } from '../config/load.ts'
+import { ConfigError, namedAdapters, readConfig, resolveConfig } from '../config/load.ts'
+import type { Config, ConfigDocument, Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Adapter } from '../core/api.ts'
 import { noLog } from '../core/map/stand-ins.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
 import type { LoadedPlugins } from '../core/plugins/plugins.ts'
 import { standIn } from '../core/plugins/stand-in.ts'
-import { builtIn } from './adapters.ts'
+import { builtInNames, loadBuiltIn } from './adapters.ts'
 
 export interface Loaded {
   readonly config: Config
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly plugins: LoadedPlugins
 }
-
-export const builtInNames: readonly string[] = builtIn.map(({ name }) => name)
 
 const OWN = resolve(dirname(fileURLToPath(import.meta.url)), '../config/gateway.yaml')
 
@@ -38,7 +36,13 @@ export function isOwnConfig(file: string): boolean {
 export async function loadAll(file: string, overrides: Overrides, plugins: Plugins): Promise<Loaded> {
   const document = await readConfig(file, { env: process.env, overrides })
   const loaded = await plugins.load(document.plugins)
-  const adapters = byName([...builtIn, ...loaded.adapters])
+  const own = await loadBuiltIn(
+    needed(
+      document,
+      loaded.adapters.map(({ name }) => name),
+    ),
+  )
+  const adapters = byName([...own, ...loaded.adapters])
   const config = await plugins.resolve(() => resolveConfig(document, adapters))
   return { config, adapters, plugins: loaded }
 }
@@ -59,7 +63,14 @@ export async function loadOnce(
 /** What the file says beside its plugins, none of whose code is run. */
 export async function loadWithoutPlugins(file: string, overrides: Overrides): Promise<Config> {
   const document = await readConfig(file, { env: process.env, overrides })
-  return resolveConfig(document, new AnyAdapters(byName(builtIn)))
+  return resolveConfig(document, new AnyAdapters(byName(await loadBuiltIn(namedAdapters(document)))))
+}
+
+/** What the file names; where it names something unknown, all, so that it can be told what it may have meant. */
+function needed(document: ConfigDocument, plugins: readonly string[]): readonly string[] {
+  const known = new Set([...builtInNames, ...plugins])
+  const named = namedAdapters(document)
+  return named.every((name) => known.has(name)) ? named : builtInNames
 }
 
 /** Whoever is not built in is a plugin whose config nobody checks here. */

@@ -2,8 +2,8 @@
 import { configJsonSchema } from '../config/json-schema.ts'
 import { readConfig } from '../config/load.ts'
 import { loadPlugins } from '../core/plugins/load.ts'
-import { builtIn } from './adapters.ts'
-import { builtInNames, configFile } from './config-file.ts'
+import { builtInNames, loadBuiltIn } from './adapters.ts'
+import { configFile } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function schema({ config }: { config?: string }): Promise<void> {
@@ -11,7 +11,9 @@ export async function schema({ config }: { config?: string }): Promise<void> {
     const document = await readConfig(configFile(config), { env: process.env })
     const { directory, ...allowed } = document.plugins
     await using loaded = await loadPlugins(directory, builtInNames, allowed)
-    const all = new Map([...builtIn, ...loaded.adapters].map((adapter) => [adapter.name, adapter]))
+    const all = new Map(
+      [...(await loadBuiltIn()), ...loaded.adapters].map((adapter) => [adapter.name, adapter]),
+    )
     console.log(JSON.stringify(configJsonSchema(all), null, 2))
   } catch (error) {
     fail(error)

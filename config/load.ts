@@ -77,6 +77,18 @@ export async function readConfig(file: string, options: ReadOptions): Promise<Co
   return { file: absolute, plugins: readPlugins(tree, root, dirname(absolute)), secrets: tree.secrets, tree }
 }
 
+/** The adapters that the file names; an empty name for a component that names none. */
+export function namedAdapters({ tree }: ConfigDocument): readonly string[] {
+  const root = isFields(tree.root) ? tree.root : {}
+  const components = [root['channels'], root['backends'], root['agents']].flatMap((section) =>
+    isFields(section) ? Object.values(section) : [],
+  )
+  return components.map((component) => {
+    const name = isFields(component) ? component['adapter'] : undefined
+    return typeof name === 'string' ? name : ''
+  })
+}
+
 /**
  * Checks everything against the core's schemas and the adapters' own. Throws one `ConfigError` with every problem of the
  * file, in its order. An adapter's schema must answer synchronously.

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { testAgent, testBackend, testChannel, testPlugin } from 'dragoman/testing'
 import type { PluginSuite } from 'dragoman/testing'
 import { afterAll, describe } from 'vitest'
-import { builtIn } from '../../bin/adapters.ts'
+import { loadBuiltIn } from '../../bin/adapters.ts'
 import { movedIntoPlugins } from '../support/moved.ts'
 import { envelope, getTicket, wsdl } from '../unit/adapters/soap/service.ts'
 
@@ -139,7 +139,7 @@ const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, str
 for (const [name, folder, suite, entry] of suites) {
   const moved = await movedIntoPlugins(name, folder, entry)
   afterAll(() => moved[Symbol.asyncDispose]())
-  const adapter = builtIn.find((each) => each.name === name)
+  const adapter = (await loadBuiltIn()).find((each) => each.name === name)
   if (adapter === undefined) throw new Error(`there is no built-in ${name}`)
   describe('built in', () => {
     if (suite.channel !== undefined) testChannel(name, { ...suite.channel, adapter })

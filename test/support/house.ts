@@ -1,7 +1,7 @@
 // A gateway in the test's own process: real store, edge and pipeline, with adapters made by hand. It can be stopped, or cut off as by a crash.
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { builtIn } from '../../bin/adapters.ts'
+import { loadBuiltIn } from '../../bin/adapters.ts'
 import { takeOver } from '../../bin/config-file.ts'
 import type { loadAll } from '../../bin/config-file.ts'
 import { readConfig, resolveConfig } from '../../config/load.ts'
@@ -65,7 +65,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const file = join(directory, 'gateway.yaml')
   let lines = ''
   const log = createLog({ level: 'info', write: (text) => (lines += text) })
-  const byHand = [...builtIn, ...(options.adapters ?? [])]
+  const byHand = [...(await loadBuiltIn()), ...(options.adapters ?? [])]
   const plugins = new Plugins({ log, builtIn: byHand.map(({ name }) => name), limits: options.limits ?? {} })
   const load = async (): Promise<LoadedHouse> => {
     const document = await readConfig(file, { env: {}, overrides: { data, port: options.port ?? 0 } })

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { builtIn } from '../../../bin/adapters.ts'
+import { loadBuiltIn } from '../../../bin/adapters.ts'
 import { accountOf } from '../../../adapters/wechat/config.ts'
 import type { BackendConfig } from '../../../adapters/wechat/config.ts'
 import type { Config } from '../../../config/config.ts'
@@ -11,7 +11,7 @@ import { configJsonSchema } from '../../../config/json-schema.ts'
 import { readConfig, resolveConfig } from '../../../config/load.ts'
 import { ConfigError } from '../../../config/problems.ts'
 
-const adapters = new Map(builtIn.map((adapter) => [adapter.name, adapter]))
+const adapters = new Map((await loadBuiltIn()).map((adapter) => [adapter.name, adapter]))
 
 async function load(text: string): Promise<Config> {
   const folder = await mkdtemp(join(tmpdir(), 'dragoman-named-'))

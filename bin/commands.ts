@@ -1,0 +1,217 @@
+// The command line: every command with the text that teaches it.
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { breakerOff, breakerOn, listBreakers } from './breaker.ts'
+import { dropCache, listCache } from './cache.ts'
+import { addDead } from './dead.ts'
+import { addPlugins } from './plugin-commands.ts'
+import { version } from './version.ts'
+
+/** A command whose code is loaded when it is called: who sends one message does not wait for all of a gateway. */
+function lazily<Given extends unknown[]>(load: () => Promise<(...given: Given) => unknown>) {
+  return async (...given: Given): Promise<void> => {
+    await (
+      await load()
+    )(...given)
+  }
+}
+
+const program = new Command('dragoman')
+  .description(
+    'An integration gateway for customer-service desks: any protocol in, one message, the answer back in its own protocol.',
+  )
+  .version(version)
+  .showHelpAfterError('(dragoman --help lists the commands)')
+  .addHelpText(
+    'after',
+    `
+Begin here:
+  dragoman start                       the gateway as it comes, on this machine only
+  dragoman check                       every problem of the config file, with line and column
+  dragoman send "where is 000777?"     a message to the running gateway
+  dragoman trace ID                    the way one message went`,
+  )
+
+const config = new Option(
+  '-c, --config <file>',
+  'the config file (default: ./gateway.yaml, else the one that comes with dragoman)',
+)
+const data = new Option('--data <dir>', "the store's folder; it is created (default: what the config says)")
+
+program
+  .command('start')
+  .description('start the gateway; it runs until SIGTERM or Ctrl-C, and finishes what it has begun')
+  .addOption(config)
+  .addOption(data)
+  .option('--port <n>', 'the HTTP port, 0 for any free one', port)
+  .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
+  .addHelpText(
+    'after',
+    `
+When it is ready it prints one JSON line with its ports, then a command to paste for each channel.
+SIGHUP, or saving the file, loads the config again; a file with a mistake changes nothing.
+Logs are JSON lines on the standard error output.`,
+  )
+  .action(lazily(async () => (await import('./start.ts')).start))
+
+program
+  .command('check')
+  .description('read the config and name every problem at once: file:line:column: what is wrong')
+  .addOption(config)
+  .action(lazily(async () => (await import('./check.ts')).check))
+
+program
+  .command('map')
+  .description('take one captured request through the gateway, stage by stage; nobody is called')
+  .argument('<file>', 'a raw HTTP request: head, blank line, body')
+  .addOption(config)
+  .option('--answer <file>', 'what the business system answers: a raw HTTP response, or its body (JSON, XML)')
+  .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+It shows what is decoded, which route takes it and why, the request that would go out exactly as it would go,
+an answer (yours, or a sample by the schema) and what the caller would get. Then it follows each value: where it
+goes, and which are lost or changed on the way. No connection is opened and no store is written.
+
+What a proxy or tcpdump has captured is such a file; one written by hand does as well:
+
+  printf 'POST /v1/requests/GetOrder HTTP/1.1\\ncontent-type: application/json\\n\\n{"orderNo":"000777"}' > order.http
+  dragoman map order.http
+
+The exit status is 1 where the request does not get through. Secrets are shown as ***. Plugins run their own code.`,
+  )
+  .action(lazily(async () => (await import('./map.ts')).map))
+
+const demonstration = program
+  .command('demo')
+  .description('a WeChat conversation without an account: the platform simulated, the gateway real')
+  .addHelpText(
+    'after',
+    `
+It starts a gateway of its own in a temporary folder, lets a customer write, and shows what he gets: in the response
+to the push where the bot is quick, by the customer-service API where it is slow. At a terminal you may go on yourself.`,
+  )
+  .action(async () => (await import('./demo.ts')).demo({}))
+demonstration
+  .command('subway')
+  .description(
+    'a customer in the subway: links fail and change, app and gateway are killed, every message arrives once',
+  )
+  .option('--seconds <n>', 'how long the ride takes', rideSeconds, 45)
+  .addHelpText(
+    'after',
+    `
+It starts a gateway of its own in a temporary folder, a bot that counts, and an app made of dragoman/client behind three
+lines that go silent, dark and down. The counts of lost, doubled and out of order stay at 0, else the exit status is 1.`,
+  )
+  .action(lazily(async () => (await import('./subway/story.ts')).subway))
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the config file, for editors')
+  .addOption(config)
+  .action(lazily(async () => (await import('./schema.ts')).schema))
+
+program
+  .command('send')
+  .description('send a message to the running gateway and print the answer')
+  .argument('<text>', 'what the customer says')
+  .option('--sender <id>', 'who says it', 'guest')
+  .option('--wait <seconds>', 'how long to wait for the answer', seconds, 10)
+  .option('--url <url>', 'the gateway', 'http://127.0.0.1:8080')
+  .option('--token <token>', 'the bearer token, where the gateway asks for one')
+  .action(lazily(async () => (await import('./send.ts')).send))
+
+program
+  .command('trace')
+  .description("show one message's way, step by step")
+  .argument('<id>', "the message's id, as the gateway answered it")
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .addHelpText('after', '\nAsks the running gateway; if none runs, reads its store without changing it.')
+  .action(lazily(async () => (await import('./trace.ts')).trace))
+
+const cache = program
+  .command('cache')
+  .description('the last good answers, which stand in for a system that is down')
+cache
+  .command('list', { isDefault: true })
+  .description('how many there are, by operation')
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .action(listCache)
+cache
+  .command('drop')
+  .description('forget the answers of an operation, or those of one set of parameters')
+  .argument('<backend>', "the backend's name in the config")
+  .argument('<operation>', "the operation's name")
+  .addOption(config)
+  .addOption(data)
+  .option('--params <json>', 'only the answers to these parameters, for whomever they are')
+  .action(dropCache)
+
+program
+  .command('top')
+  .description('what flows, what is broken, what waits: live, until you interrupt it')
+  .option('--every <duration>', 'how often: 500ms, 1s, 5s', '1s')
+  .option('--once', 'one screen, over the time of --every')
+  .option('--json', 'the counters since the start, as JSON, once')
+  .addOption(config)
+  .addOption(data)
+  .action(lazily(async () => (await import('./top.ts')).top))
+
+const breaker = program
+  .command('breaker')
+  .description('which business systems and agents are called, and taking one out of service')
+breaker
+  .command('list', { isDefault: true })
+  .description('how each breaker stands, since when and why')
+  .addOption(config)
+  .addOption(data)
+  .option('--json', 'as JSON')
+  .action(listBreakers)
+breaker
+  .command('off')
+  .description('refuse all calls for a time; what can be answered from the cache still is')
+  .argument('<name>', 'orders.GetOrder; or orders, for all of its operations')
+  .requiredOption('--reason <text>', 'why: whoever comes next reads it')
+  .option('--for <duration>', 'how long: 30m, 2h, 1d; at most 7d', '1h')
+  .addOption(config)
+  .addOption(data)
+  .action(breakerOff)
+breaker
+  .command('on')
+  .description('let calls through again')
+  .argument('<name>', 'as it was put off')
+  .addOption(config)
+  .addOption(data)
+  .action(breakerOn)
+
+addDead(program, { config, data })
+addPlugins(program, { config, data })
+
+/** Runs what the command line says. */
+export async function run(): Promise<void> {
+  await program.parseAsync()
+}
+
+function port(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/u.test(text) || number > 65_535)
+    throw new InvalidArgumentError('a port is a number from 0 to 65535')
+  return number
+}
+
+function seconds(text: string): number {
+  if (!/^\d+$/u.test(text) || Number(text) > 60)
+    throw new InvalidArgumentError('a number of seconds from 0 to 60')
+  return Number(text)
+}
+
+function rideSeconds(text: string): number {
+  if (!/^\d+$/u.test(text) || Number(text) < 5 || Number(text) > 600)
+    throw new InvalidArgumentError('a number of seconds from 5 to 600')
+  return Number(text)
+}
