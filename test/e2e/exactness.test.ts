@@ -113,8 +113,8 @@ describe('what XML cannot carry (XML 1.0 §2.2)', () => {
           'EchoText',
           rest.ask('EchoText', { ...namedDoc('EchoText'), text }, plainStyle),
         )
-        expect(wire.status).toBe(500)
-        expect(JSON.parse(new TextDecoder().decode(wire.body))).toMatchObject({ code: 'ENCODE_FAILED' })
+        expect(wire.status).toBe(400)
+        expect(JSON.parse(new TextDecoder().decode(wire.body))).toMatchObject({ code: 'DECODE_FAILED' })
         expect(pair.counterpart.seen).toBeUndefined()
       }
     })
