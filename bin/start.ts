@@ -14,12 +14,11 @@ import { createLog } from '../core/log.ts'
 import type { LogOptions, RootLog } from '../core/log.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
 import { watchPlugins } from '../core/plugins/watch.ts'
-import { openSqliteStore } from '../core/store/sqlite.ts'
-import type { StoreHooks } from '../core/store/sqlite.ts'
 import { builtInNames } from './adapters.ts'
 import { configFile, loadAll, loadWithoutPlugins, refuseSame, takeOver } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
+import { openStore } from './store.ts'
 import { version } from './version.ts'
 
 export interface StartOptions {
@@ -44,11 +43,12 @@ export async function start(options: StartOptions): Promise<void> {
     let first: Loaded | undefined = await loadAll(file, overrides, plugins)
     const { config } = first
     log.setSecrets(config.secrets)
-    const store = await openSqliteStore({
-      directory: config.dataDirectory,
-      log: log.child('store'),
-      ...testHooks(),
+    const opened = await openStore(config, log, () => {
+      log.child('store').error('another gateway has taken over this Redis: this one ends')
+      log.flush()
+      process.exit(1)
     })
+    const { store } = opened
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
@@ -102,7 +102,7 @@ export async function start(options: StartOptions): Promise<void> {
       await Promise.all([watching.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()
-      await store[Symbol.asyncDispose]()
+      await opened[Symbol.asyncDispose]()
       await rm(urlFile, { force: true })
       log.child('gateway').info('stopped', { unfinished: left })
       log.flush()
@@ -124,12 +124,6 @@ async function logOptions(file: string, overrides: Overrides): Promise<LogOption
     if (error instanceof ConfigError) return { level: 'info' } // it is told with what the plugins' schemas find
     throw error
   }
-}
-
-/** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/sqlite/crash.ts`). */
-function testHooks(): { readonly hooks?: StoreHooks } {
-  const crash = process.env['DRAGOMAN_TEST_CRASH']
-  return crash === undefined || process.env['NODE_ENV'] !== 'test' ? {} : { hooks: { crash } }
 }
 
 async function renewed(gateway: Gateway, log: RootLog): Promise<void> {

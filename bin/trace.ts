@@ -1,4 +1,4 @@
-// `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file.
+// `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file or its Redis.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError } from '../core/api.ts'
@@ -17,10 +17,14 @@ export interface TraceOptions {
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
     const overrides = options.data === undefined ? {} : { data: options.data }
-    const { dataDirectory } = await loadWithoutPlugins(configFile(options.config), overrides)
-    const found = (await fromGateway(dataDirectory, id)) ?? (await fromFile(dataDirectory, id))
+    const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
+    const { url } = store
+    const found =
+      (await fromGateway(dataDirectory, id)) ??
+      (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis(url, id))
     if (found === undefined) {
-      fail(new GatewayError('NOT_FOUND', `the store in ${dataDirectory} knows nothing of ${id}`))
+      const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
+      fail(new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}`))
       return
     }
     console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))
@@ -56,6 +60,12 @@ async function fromGateway(directory: string, id: string): Promise<Trace | undef
 async function fromFile(directory: string, id: string): Promise<Trace | undefined> {
   using store = openStoreReader(directory)
   return traceOf({ find: async (find) => store.find(find) }, id)
+}
+
+async function fromRedis(url: string, id: string): Promise<Trace | undefined> {
+  const { openRedisStore } = await import('../core/store/redis.ts')
+  await using store = await openRedisStore({ url })
+  return await traceOf(store, id)
 }
 
 function readable({ id, steps }: Trace): string {

@@ -78,6 +78,9 @@ export interface JwtConfig {
 }
 
 export interface StoreConfig {
+  /** Of Redis; absent: the embedded store in `dataDirectory`. */
+  readonly url?: string
+  readonly durability: 'strict' | 'any'
   readonly retention: { readonly ageMs: number; readonly maxBytes: number }
   /** How long an external id is remembered. */
   readonly dedupeMs: number

@@ -68,6 +68,19 @@ const identity = z.strictObject({
 })
 
 const store = z.strictObject({
+  url: text
+    .regex(
+      /^rediss?:\/\/[^\s/?#]+(?:\/\d+)?$/u,
+      'it must be redis://HOST:PORT/DATABASE, or rediss:// for TLS',
+    )
+    .describe(
+      'Redis 6.2 or later, as `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://` for TLS; without it, the embedded store',
+    )
+    .exactOptional(),
+  durability: z
+    .enum(['strict', 'any'])
+    .default('any')
+    .describe('`strict`: no start where Redis may lose what was acknowledged; the embedded store never does'),
   retention: z
     .strictObject({
       age: duration(LONGEST_KEPT_MS, 60_000).prefault('30d').describe('Settled messages are kept this long'),

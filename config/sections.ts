@@ -76,8 +76,18 @@ export function httpOf(http: ReturnType<typeof sections.http.parse>, files: File
 }
 
 /** What is remembered. */
-export function storeOf({ retention, dedupe }: ReturnType<typeof sections.store.parse>): Config['store'] {
-  return { retention: { ageMs: retention.age, maxBytes: retention.size }, dedupeMs: dedupe }
+export function storeOf({
+  url,
+  durability,
+  retention,
+  dedupe,
+}: ReturnType<typeof sections.store.parse>): Config['store'] {
+  return {
+    ...(url !== undefined && { url }),
+    durability,
+    retention: { ageMs: retention.age, maxBytes: retention.size },
+    dedupeMs: dedupe,
+  }
 }
 
 /** Last good answers. */

@@ -2,6 +2,7 @@
 import { resolve as resolvePath } from 'node:path'
 import type { GatewayError, Log } from '../api.ts'
 import { RESERVE_BYTES } from './figures.ts'
+import { acceptHints, settleHints } from './hint-names.ts'
 import { Hints } from './hints.ts'
 import { crashAt } from './sqlite/crash.ts'
 import { Connection } from './sqlite/connection.ts'
@@ -215,24 +216,14 @@ class SqliteStore implements Store {
   }
 
   #hint(name: OperationName, asked: unknown, answer: Answer): void {
-    if (name === 'accept') {
-      const { home, conversation, inbox, work } = asked as Accept // the ticket of an accept
-      if (!Array.isArray(answer)) return
-      this.#hints.hint(`log:${conversation}`)
-      if (inbox) this.#hints.hint(`inbox:${home}`)
-      if (work !== undefined) this.#hints.hint('partition:0')
-    } else if (name === 'settle') {
-      const { home, id, replies, conversation, kind } = asked as Settle // the ticket of a settle
-      if (conversation !== undefined || replies[0] !== undefined)
-        this.#hints.hint(`log:${conversation ?? replies[0]?.conversation ?? ''}`)
-      if (replies.length > 0) this.#hints.hint(`inbox:${home}`)
-      if (kind !== 'push') this.#hints.hint(`reply:${id}`)
-      // A callback settles its timer; who waits knows the message.
-      for (const { causationId } of replies)
-        if (causationId !== undefined) this.#hints.hint(`reply:${causationId}`)
-      this.#hints.hint('partition:0')
-    } else if (name === 'handOver') this.#hints.hint('partition:0')
+    for (const one of namesOf(name, asked, answer)) this.#hints.hint(one)
   }
+}
+
+function namesOf(name: OperationName, asked: unknown, answer: Answer): readonly string[] {
+  if (name === 'accept') return Array.isArray(answer) ? acceptHints(asked as Accept, 0) : [] // the ticket of an accept
+  if (name === 'settle') return settleHints(asked as Settle, 0) // the ticket of a settle
+  return name === 'handOver' ? ['partition:0'] : []
 }
 
 function same<T>(value: T): T {

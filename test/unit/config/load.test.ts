@@ -78,6 +78,7 @@ test('the file of DESIGN §10 loads as it stands', async () => {
     maxSocketsPerAddress: 1000,
   })
   expect(config.store).toEqual({
+    durability: 'any',
     retention: { ageMs: 30 * 86_400_000, maxBytes: 10 * 2 ** 30 },
     dedupeMs: 72 * 3_600_000,
   })

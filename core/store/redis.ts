@@ -1,0 +1,378 @@
+// The store on Redis: each operation one Lua script in one partition. `store.ts` says what every operation promises.
+import { randomBytes } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { GatewayError } from '../api.ts'
+import type { Log } from '../api.ts'
+import { READ_BYTES, READ_ROWS } from './figures.ts'
+import { acceptHints, settleHints } from './hint-names.ts'
+import {
+  ackAnswer,
+  acceptAnswer,
+  claimAnswer,
+  helloAnswer,
+  leaseAnswer,
+  readAnswer,
+  settleAnswer,
+  takeAnswer,
+  valueAnswer,
+} from './redis/answers.ts'
+import {
+  acceptArguments,
+  claimArguments,
+  deviceName,
+  readArguments,
+  settleArguments,
+  takeArguments,
+  valueArguments,
+} from './redis/arguments.ts'
+import type { Argument } from './redis/arguments.ts'
+import { Bus } from './redis/bus.ts'
+import { Caller, statusOf } from './redis/caller.ts'
+import { Connection } from './redis/connection.ts'
+import type { Dataset } from './redis/connection.ts'
+import { findOver } from './redis/finding.ts'
+import type { Memory } from './redis/health.ts'
+import { Names } from './redis/names.ts'
+import { PARTITIONS, partitionOf, partitionOfLease } from './redis/partitions.ts'
+import { Pulse } from './redis/pulse.ts'
+import { Cells } from './redis/reply.ts'
+import type { Cell } from './redis/reply.ts'
+import {
+  acceptResult,
+  claimResult,
+  readResult,
+  settleResult,
+  takeResult,
+  valueResult,
+} from './sqlite/decode.ts'
+import type {
+  Accept,
+  AcceptResult,
+  Ack,
+  AckResult,
+  Claim,
+  ClaimResult,
+  Find,
+  HandOver,
+  HandOverResult,
+  Health,
+  Hello,
+  HelloResult,
+  Lease,
+  LeaseResult,
+  Read,
+  ReadResult,
+  Row,
+  Settle,
+  SettleResult,
+  Store,
+  Take,
+  TakeResult,
+  Trim,
+  TrimResult,
+  ValueOp,
+  ValueResult,
+  Watch,
+} from './store.ts'
+
+export interface RedisOptions {
+  /** `redis://` or `rediss://`, with user, password and database as such addresses have them. */
+  readonly url: string
+  /** What all keys begin with. Without braces, which mean something to Redis Cluster. */
+  readonly prefix?: string
+  /** How many partitions the data is made with, if it is not made yet; 256. */
+  readonly partitions?: number
+  /** `strict` refuses to start where an acknowledged message does not survive a power loss. */
+  readonly durability?: 'strict' | 'any'
+  readonly log?: Log
+  readonly hooks?: RedisHooks
+}
+
+/** For tests alone. */
+export interface RedisHooks {
+  /** Both clocks, in milliseconds: the wall's stands for the server's. */
+  readonly clock?: { wall(): number; monotonic(): number }
+  /** As in the embedded store; what is written before the commit does not exist here, so it is as `begin`. */
+  readonly crash?: string
+  /** What the server says of its memory. */
+  readonly memory?: () => Memory | undefined
+}
+
+const MESSAGES_KNOWN = 50_000
+const TRIM_ROWS = 20
+
+/**
+ * Opens the store. Rejects with `STORE_UNAVAILABLE` where Redis is not reached or takes no writes, and where it would throw
+ * messages away: with an evicting `maxmemory-policy` always, under `strict` with less than `appendfsync always`.
+ */
+export async function openRedisStore(options: RedisOptions): Promise<Store> {
+  const store = new RedisStore(options)
+  await store.open()
+  return store
+}
+
+class RedisStore implements Store {
+  readonly #durability: 'strict' | 'any'
+  readonly #connection: Connection
+  readonly #caller: Caller
+  readonly #pulse: Pulse
+  readonly #names: Names
+  readonly #bus: Bus
+  /** Where messages lie that were accepted here of late: most that are asked for are. */
+  readonly #placed = new LRUCache<string, number>({ max: MESSAGES_KNOWN })
+  /** Where the walk of an unfinished trim goes on. */
+  readonly #trimmed = new Map<number, string>()
+  /** What is let go when the store is closed, so that nobody waits for it. */
+  readonly #leases = new Map<string, string>()
+  #partitions: number
+  #incarnation = ''
+
+  constructor({ url, prefix = 'dragoman:', partitions = PARTITIONS, durability, log, hooks }: RedisOptions) {
+    this.#durability = durability ?? 'any'
+    this.#partitions = partitions
+    this.#pulse = new Pulse({ log, memory: hooks?.memory })
+    this.#connection = new Connection({ url, prefix, partitions, log }, (dataset, reason) => {
+      if (dataset === undefined) this.#pulse.lost(reason)
+      else this.#found(dataset)
+    })
+    const { clock, crash } = hooks ?? {}
+    this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
+    this.#names = new Names(this.#caller, () => this.#partitions)
+    this.#bus = new Bus(this.#connection.client, prefix)
+  }
+
+  async open(): Promise<void> {
+    await this.#connection.open()
+    try {
+      await this.#pulse.requireDurability(this.#connection, this.#durability)
+      await this.#bus.open()
+    } catch (error) {
+      this.#close()
+      throw error
+    }
+    this.#pulse.start(this.#connection)
+  }
+
+  get partitions(): number {
+    return this.#partitions
+  }
+
+  get incarnation(): string {
+    return this.#incarnation
+  }
+
+  partitionOf(home: string): number {
+    return partitionOf(home, this.#partitions)
+  }
+
+  health(): Health {
+    return this.#pulse.health
+  }
+
+  async accept(accept: Accept): Promise<AcceptResult> {
+    const { home, conversation } = accept
+    const partition = this.partitionOf(home)
+    const ask = (isRegistered: boolean): Promise<Cell> => {
+      const isPressed = this.#pulse.isPressed
+      return this.#caller.run(
+        'accept',
+        partition,
+        acceptArguments(accept, { partition, isRegistered, isPressed }),
+      )
+    }
+    let reply = await ask(this.#names.isSettled(conversation, home))
+    if (isAsking(reply)) {
+      if ((await this.#names.bind(conversation, home)) !== home)
+        return this.#caller.done('accept', { status: 'forbidden' })
+      reply = await ask(true)
+    }
+    if (new Cells(reply).text(0) === 'pressed') throw this.#pulse.noRoom()
+    const answer = acceptAnswer(reply, conversation)
+    if (Array.isArray(answer)) {
+      this.#placed.set(accept.message.id, partition)
+      this.#bus.hint(acceptHints(accept, partition))
+    }
+    return this.#caller.done('accept', acceptResult(answer))
+  }
+
+  async claim(claim: Claim): Promise<ClaimResult> {
+    const reply = await this.#caller.run(
+      'claim',
+      this.partitionOf(claim.home),
+      claimArguments(claim, this.#pulse.isPressed),
+    )
+    const status = new Cells(reply).text(0)
+    if (status === 'pressed') throw this.#pulse.noRoom()
+    if (status === 'fenced')
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        `the lease under which "${claim.id}" was to begin is gone`,
+        {
+          notExecuted: true,
+          retryAfterMs: 500,
+        },
+      )
+    return this.#caller.done('claim', claimResult(claimAnswer(reply)))
+  }
+
+  async take(take: Take): Promise<TakeResult> {
+    const result = takeResult(takeAnswer(await this.#caller.run('take', take.partition, takeArguments(take))))
+    return this.#caller.done('take', result)
+  }
+
+  async settle(settle: Settle): Promise<SettleResult> {
+    const { home } = settle
+    const partition = this.partitionOf(home)
+    const isExpired = settle.kind === 'message' && settle.outcome === 'expired'
+    const tombstone = isExpired ? await this.#tombstone(partition, settle.id) : undefined
+    const named = settle.conversation ?? settle.replies[0]?.conversation
+    const ask = (isRegistered: boolean): Promise<Cell> =>
+      this.#caller.run('settle', partition, settleArguments(settle, { partition, isRegistered, tombstone }))
+    let reply = await ask(named === undefined || this.#names.isSettled(named, home))
+    if (isAsking(reply)) {
+      const conversation = new Cells(reply).text(1)
+      if ((await this.#names.bind(conversation, home)) !== home)
+        throw new GatewayError('FORBIDDEN', `conversation "${conversation}" belongs to another customer`)
+      reply = await ask(true)
+    }
+    const answer = settleAnswer(reply)
+    this.#bus.hint(settleHints(settle, partition))
+    return this.#caller.done('settle', settleResult(answer))
+  }
+
+  async handOver(handOver: HandOver): Promise<HandOverResult> {
+    const partition = this.partitionOf(handOver.home)
+    const { replyId, by, to } = handOver
+    const reply = await this.#caller.run('handOver', partition, [replyId, by, to])
+    const status = String(reply)
+    if (status !== 'ok' && status !== 'pushed' && status !== 'other')
+      throw new GatewayError('INTERNAL', `the store's handOver script answered "${status}"`)
+    this.#bus.hint([`partition:${partition}`])
+    return this.#caller.done('handOver', { status })
+  }
+
+  async hello(hello: Hello): Promise<HelloResult> {
+    const { home, first, epoch, offset } = hello
+    const words = [home, deviceName(hello), first, epoch, offset, this.#incarnation]
+    return this.#caller.done(
+      'hello',
+      helloAnswer(await this.#caller.run('hello', this.partitionOf(home), words)),
+    )
+  }
+
+  async ack(ack: Ack): Promise<AckResult> {
+    const { home, first, epoch, offset } = ack
+    const words = [home, deviceName(ack), epoch, offset, first ?? '', this.#incarnation]
+    return this.#caller.done('ack', ackAnswer(await this.#caller.run('ack', this.partitionOf(home), words)))
+  }
+
+  async read(read: Read): Promise<ReadResult> {
+    const { home, log } = read
+    const conversation = 'inbox' in log ? undefined : log.conversation
+    const ask = (isRegistered: boolean): Promise<Cell> => {
+      const limit = Math.max(0, Math.min(Math.floor(read.limit), READ_ROWS))
+      const asking = { incarnation: this.#incarnation, isRegistered, limit, bytes: READ_BYTES }
+      return this.#caller.run('read', this.partitionOf(home), readArguments(read, asking))
+    }
+    let reply = await ask(conversation === undefined || this.#names.isSettled(conversation, home))
+    let owner: string | undefined = home
+    if (isAsking(reply) && conversation !== undefined) {
+      owner = await this.#names.ownerOf(conversation)
+      reply = await ask(true)
+    }
+    if (new Cells(reply).text(0) === 'forbidden' || (owner !== undefined && owner !== home))
+      throw new GatewayError('FORBIDDEN', `conversation "${conversation ?? ''}" belongs to another customer`)
+    return this.#caller.done('read', readResult(readAnswer(reply, conversation === undefined)))
+  }
+
+  watch(names: readonly string[]): Watch {
+    return this.#bus.watch(names)
+  }
+
+  async lease(lease: Lease): Promise<LeaseResult> {
+    const { name, owner, ttlMs, release } = lease
+    const partition = partitionOfLease(name, this.#partitions)
+    const random = randomBytes(12).toString('base64url')
+    const words = [name, owner, ttlMs, release === true ? '1' : '0', random, `partition/${partition}`]
+    const result = leaseAnswer(await this.#caller.run('lease', partition, words))
+    if (result.status === 'held') this.#leases.set(name, owner)
+    else this.#leases.delete(name)
+    return this.#caller.done('lease', result)
+  }
+
+  async value(value: ValueOp): Promise<ValueResult> {
+    const partition = partitionOf(value.key, this.#partitions)
+    return this.#caller.done(
+      'value',
+      valueResult(valueAnswer(await this.#caller.run('value', partition, valueArguments(value)))),
+    )
+  }
+
+  async find(find: Find): Promise<readonly Row[]> {
+    const run = (partition: number, words: readonly Argument[]): Promise<Cell> =>
+      this.#caller.run('find', partition, words)
+    return findOver(find, { run, partitions: this.#partitions, placed: (id) => this.#placed.get(id) })
+  }
+
+  async trim(trim: Trim): Promise<TrimResult> {
+    const { partition, olderThanMs, maxBytes, budgetMs } = trim
+    const until = performance.now() + budgetMs
+    let removed = 0
+    for (;;) {
+      const from = this.#trimmed.get(partition) ?? '0'
+      const share = Math.floor(maxBytes / this.#partitions)
+      const reply = await this.#caller.run('trim', partition, [olderThanMs, share, from, TRIM_ROWS])
+      const cells = new Cells(reply)
+      removed += cells.number(0)
+      this.#trimmed.set(partition, cells.text(2))
+      const more = cells.flag(1)
+      if (!more || performance.now() >= until) return this.#caller.done('trim', { removed, more })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#pulse.stop()
+    const release = [...this.#leases].map(([name, owner]) =>
+      this.lease({ name, owner, ttlMs: 0, release: true }),
+    )
+    await Promise.allSettled(release) // what cannot be let go runs out
+    this.#close()
+  }
+
+  #close(): void {
+    this.#pulse.stop()
+    this.#bus.close()
+    this.#connection.close()
+  }
+
+  #found({ incarnation, partitions }: Dataset): void {
+    if (incarnation !== this.#incarnation) {
+      this.#names.forget()
+      this.#caller.forget()
+    }
+    this.#incarnation = incarnation
+    this.#partitions = partitions
+    this.#pulse.found()
+  }
+
+  async #tombstone(partition: number, id: string): Promise<string | undefined> {
+    const run = (_partition: number, words: readonly Argument[]): Promise<Cell> =>
+      this.#caller.run('find', partition, words)
+    const rows = await findOver({ by: 'id', id }, { run, partitions: 1, placed: () => undefined })
+    const own = rows.find((row) => row.row === 'message' && row.message.id === id)
+    if (own?.row !== 'message') return undefined
+    const {
+      parts: _,
+      data: _data,
+      metadata: _metadata,
+      replyContext: _context,
+      sequence: _n,
+      ...rest
+    } = own.message
+    return JSON.stringify({ ...rest, gone: 'expired' })
+  }
+}
+
+function isAsking(reply: Cell): boolean {
+  return statusOf(reply) === 'ask'
+}

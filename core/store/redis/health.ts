@@ -1,0 +1,93 @@
+// Whether the store can be written, as far as is known without asking: connection, memory, and what the server does when that is full.
+import type { Health } from '../store.ts'
+import type { ServerFacts } from './server.ts'
+
+export type Memory = Pick<ServerFacts, 'usedMemory' | 'maxMemory' | 'evictionPolicy'>
+
+/** SEMANTICS 42: the last tenth of `maxmemory` is for what drains the store. */
+const RESERVE_PARTS = 10
+
+export class StoreHealth {
+  #lost: string | undefined
+  #memory: Memory | undefined
+  #trouble: { readonly reason: string; readonly since: number } | undefined
+
+  get health(): Health {
+    if (this.#trouble === undefined) return { writable: true }
+    return {
+      writable: false,
+      reason: this.#trouble.reason,
+      since: new Date(this.#trouble.since).toISOString(),
+    }
+  }
+
+  /** Nothing reaches it. */
+  get isLost(): boolean {
+    return this.#lost !== undefined
+  }
+
+  /** Accept and claim are refused. */
+  get isPressed(): boolean {
+    const memory = this.#memory
+    return memory !== undefined && memory.maxMemory > 0 && memory.usedMemory >= reserveFrom(memory)
+  }
+
+  /** Nothing at all fits. */
+  get isFull(): boolean {
+    const memory = this.#memory
+    return memory !== undefined && memory.maxMemory > 0 && memory.usedMemory >= memory.maxMemory
+  }
+
+  lost(reason: string): void {
+    this.#lost = reason
+    this.#settle()
+  }
+
+  found(): void {
+    this.#lost = undefined
+    this.#settle()
+  }
+
+  saw(memory: Memory): void {
+    this.#memory = memory
+    this.#settle()
+  }
+
+  /** The server refused a write for want of memory before it was looked at. */
+  sawFull(): void {
+    if (this.isFull) return
+    const limit = Math.max(1, this.#memory?.maxMemory ?? 0)
+    this.saw({ evictionPolicy: 'noeviction', ...this.#memory, maxMemory: limit, usedMemory: limit })
+  }
+
+  get reason(): string {
+    const memory = this.#memory
+    if (this.#lost !== undefined) return this.#lost
+    if (memory !== undefined && isEvicting(memory)) return evicts(memory)
+    if (memory === undefined || !this.isPressed) return ''
+    if (this.isFull) return 'its memory is full up to `maxmemory`'
+    return `${megabytes(memory.usedMemory)} of ${megabytes(memory.maxMemory)} of its memory are used, and the last tenth is the reserve`
+  }
+
+  #settle(): void {
+    const { reason } = this
+    if (reason === '') this.#trouble = undefined
+    else this.#trouble = { reason, since: this.#trouble?.since ?? Date.now() }
+  }
+}
+
+export function isEvicting({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): boolean {
+  return evictionPolicy !== 'noeviction'
+}
+
+export function evicts({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): string {
+  return `its maxmemory-policy is "${evictionPolicy}", which throws stored messages away: set it to "noeviction"`
+}
+
+function reserveFrom({ maxMemory }: Memory): number {
+  return maxMemory - Math.floor(maxMemory / RESERVE_PARTS)
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 1_048_576)} MB`
+}

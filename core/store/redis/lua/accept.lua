@@ -1,0 +1,125 @@
+-- Operation 1, accept: claim, sequence, log row, inbox entry, device number and work row in one step.
+local home, conversation, id, body, channel = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local cause, inbox, received, customer = opt(ARGV[8]), ARGV[9] == '1', ARGV[10], ARGV[11]
+local media, raw, key, fingerprint, ttl = opt(ARGV[12]), ARGV[13], opt(ARGV[14]), ARGV[15], ARGV[16]
+local lane, priority, delay, limit = opt(ARGV[17]), ARGV[18], tonumber(ARGV[19]), tonumber(ARGV[20])
+local wait, fence, random, lease = tonumber(ARGV[21]), ARGV[22], ARGV[23], ARGV[24]
+local pressed, registered = ARGV[25] == '1', ARGV[26]
+local device, n, refuse, refusal_id = opt(ARGV[27]), tonumber(ARGV[28]), opt(ARGV[29]), ARGV[30]
+local expected, agent, ticket, raise = tonumber(ARGV[31]), ARGV[32], opt(ARGV[33]), ARGV[34]
+local ref = 'm:' .. id
+local device_key = device and (P .. 'device:' .. device)
+
+-- SEMANTICS 15: the same id again is the same result again.
+local function resent()
+  local sequence, offset, in_conversation, state, attempt, under = fields(row(ref), 's', 'o', 'c', 'st', 'a', 'fe')
+  if not sequence then return nil end
+  local begun = state == IN_FLIGHT and attempt == '1' and under == fence
+  local epoch = R('HGET', P .. 'conv:' .. in_conversation, 'epoch')
+  return { 'accepted', tonumber(sequence), tonumber(offset), begun and 1 or 0, tonumber(epoch) }
+end
+
+local function advance()
+  if R('HSETNX', device_key, 'cursor', 0) == 1 then R('HSET', device_key, 'used', int(NOW)) end
+  R('HSET', device_key, 'last', n)
+  R('ZADD', P .. 'devices', 'NX', int(NOW), device)
+  R('HSETNX', P .. 'home:' .. home, 'epoch', 1)
+end
+
+local function duplicate(claim)
+  local state, reply, failure = standing(claim.ref)
+  if wait and (state == 'running' or state == 'taken') then
+    local until_then = tonumber(R('HGET', row(claim.ref), 'wu') or '0')
+    if NOW + wait > until_then then
+      draining()
+      R('HSET', row(claim.ref), 'wu', int(NOW + wait))
+    end
+  end
+  return { 'duplicate', id_of(claim.ref), claim.conversation, claim.sequence, state, reply, failure,
+    is_gone(id_of(claim.ref)) and 1 or 0 }
+end
+
+local is_next = false
+local is_used = false
+local last = 0
+if device then
+  last = tonumber(R('HGET', device_key, 'last') or '0')
+  if n > last + 1 then return resent() or { 'gap', last + 1 } end
+  if n == last + 1 then
+    is_next = true
+  else
+    local refused = R('HMGET', P .. 'refused:' .. device, n, n .. 'i')
+    if refused[1] then
+      if refuse and refused[2] == refusal_id then return { 'accepted', 0, 0, 0, 0 } end
+      return { 'refused', refused[2], refused[1] }
+    end
+    is_used = true
+  end
+end
+if is_next and refuse then
+  if pressed then return { 'pressed' } end
+  keep_time()
+  advance()
+  R('HSET', P .. 'refused:' .. device, n, refuse, n .. 'i', refusal_id)
+  return { 'accepted', 0, 0, 0, 0 }
+end
+
+local claim, is_over
+if key then claim, is_over = holding(key) end
+if claim then
+  if claim.ref == ref then return resent() or duplicate(claim) end
+  if claim.fingerprint ~= fingerprint then return { 'mismatch' } end
+  -- The same id from another boot: duplicate, and this boot's number advances.
+  if is_next then
+    draining()
+    advance()
+  end
+  return duplicate(claim)
+end
+-- A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
+if is_used then return resent() or { 'gap', last + 1 } end
+
+local whose = owner_of(conversation, home, registered)
+if whose == 'other' then return resent() or { 'forbidden' } end
+local epoch = tonumber(R('HGET', P .. 'conv:' .. conversation, 'epoch') or '0')
+if expected and expected ~= epoch then return resent() or { 'notOwner' } end
+local waiting = lane and waiting_in('message', lane) or 0
+if lane and waiting >= limit then return resent() or { 'full', waiting } end
+local before = resent()
+if before then
+  -- In the log already, without the key it comes with now.
+  return before
+end
+if pressed then return { 'pressed' } end
+if whose == 'ask' then return { 'ask' } end
+
+-- Everything is looked at: from here on it is written.
+keep_time()
+if is_over then drop_claim(key) end
+conversation_for(conversation, home, channel, customer)
+local sequence, offset, number = append(conversation, home, { id = id, body = body, inbox = inbox, received = received })
+if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, number, id) end
+if key then
+  make_claim(key, ref, { fingerprint = fingerprint, ttl = ttl, conversation = conversation, sequence = sequence })
+end
+if device then advance() end
+patch(conversation, agent, ticket, raise)
+if raise == '1' then epoch = epoch + 1 end
+count('accepted', 1)
+if not lane then
+  count('settled', 1)
+  return { 'accepted', sequence, offset, 0, epoch }
+end
+local begins = fence ~= '0' and delay <= 0 and R('EXISTS', lane_key('message', lane)) == 0 and is_live(lease, fence, random)
+open_work({
+  ref = ref,
+  number = number,
+  lane = lane,
+  priority = priority,
+  due = NOW + math.max(0, delay),
+  fence = begins and fence or '0',
+  wait = wait and NOW + wait,
+  media = media,
+  raw = raw,
+})
+return { 'accepted', sequence, offset, begins and 1 or 0, epoch }

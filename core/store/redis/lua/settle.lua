@@ -1,0 +1,215 @@
+-- Operation 4, settle: the first one ends the work, in one step with everything it owes; every later one gets its result.
+local home, kind, id, attempt, outcome = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local fence, random, lease, delay = ARGV[8], ARGV[9], ARGV[10], tonumber(ARGV[11])
+local tried, failure, reply, inbox = opt(ARGV[12]), opt(ARGV[13]), opt(ARGV[14]), ARGV[15] == '1'
+local expected, agent, ticket, raise = tonumber(ARGV[16]), ARGV[17], opt(ARGV[18]), ARGV[19]
+local timer_id, timer_delay, timer_target = opt(ARGV[20]), tonumber(ARGV[21]), ARGV[22]
+local named, dead, tombstone, registered, customer = opt(ARGV[23]), opt(ARGV[24]), opt(ARGV[25]), ARGV[26], ARGV[27]
+local at = 28
+local replies = {}
+for index = 1, tonumber(ARGV[at]) do
+  local from = at + (index - 1) * 4
+  replies[index] = { id = ARGV[from + 1], body = ARGV[from + 2], channel = ARGV[from + 3], received = ARGV[from + 4] }
+end
+at = at + 1 + #replies * 4
+local pushes = {}
+for index = 1, tonumber(ARGV[at]) do
+  local from = at + (index - 1) * 4
+  pushes[index] = { key = ARGV[from + 1], reply = tonumber(ARGV[from + 2]), part = ARGV[from + 3], channel = ARGV[from + 4] }
+end
+local PUSH_AFTER_WAIT = 500
+local ref = LETTER[kind] .. id
+local key = row(ref)
+local has_fence = fence ~= '0'
+
+local function ids_of()
+  if #replies == 0 then return nil end
+  local ids = {}
+  for index, one in ipairs(replies) do ids[index] = #one.id .. ':' .. one.id end
+  return table.concat(ids, ',')
+end
+
+-- Which row is meant: its conversation, and the message the work is for.
+local number, in_conversation, subject, origin_of = fields(key, 'n', 'c', 'lg', 'og')
+local is_known = number and (kind ~= 'message' or R('HEXISTS', key, 's') == 1)
+local origin = kind == 'message' and id or origin_of or id
+local conversation = named or (kind ~= 'claim' and in_conversation) or nil
+local open = is_known and R('HGET', key, 'st')
+local NOTHING = { 'settled', {}, {}, 0 }
+
+-- Looks; what it may not do it returns.
+local function look()
+  if not conversation then
+    if #replies > 0 then return { 'error', 'INTERNAL', 'settle of "' .. id .. '" has replies and no conversation to append them to' } end
+    return nil
+  end
+  local whose = owner_of(conversation, home, registered)
+  if whose == 'other' then return { 'error', 'FORBIDDEN', 'conversation "' .. conversation .. '" belongs to another customer' } end
+  if whose == 'ask' then return { 'ask', conversation } end
+  for _, one in ipairs(replies) do
+    if R('HEXISTS', row('m:' .. one.id), 's') == 1 then
+      return { 'error', 'INTERNAL', 'reply "' .. one.id .. '" is in the log already' }
+    end
+  end
+  return nil
+end
+
+local function owe_pushes(said, until_then)
+  local due = until_then and until_then + PUSH_AFTER_WAIT or NOW
+  for _, push in ipairs(pushes) do
+    local push_ref = 'p:' .. push.key
+    if R('EXISTS', row(push_ref)) == 0 then
+      local owed = count('next', 1)
+      local carried = replies[push.reply + 1].id
+      R('HSET', row(push_ref), 'n', owed, 'c', conversation, 'lg', carried, 'og', origin, 'part', push.part, 'tg', push.channel)
+      R('ZADD', P .. 'owed:' .. origin, owed, push_ref)
+      R('ZADD', P .. 'carry:' .. carried, owed, push_ref)
+      local lane = 'push:' .. push.channel .. ':' .. conversation
+      open_work({ ref = push_ref, number = owed, lane = lane, priority = '1', due = due, fence = '0' })
+    end
+  end
+end
+
+local function owe_timer()
+  local timer_ref = timer_id and ('t:' .. timer_id)
+  if not timer_ref or R('EXISTS', row(timer_ref)) == 1 then return end
+  local owed = count('next', 1)
+  R('HSET', row(timer_ref), 'n', owed, 'c', conversation, 'lg', origin, 'og', origin, 'tg', timer_target)
+  R('ZADD', P .. 'timers:' .. origin, owed, timer_ref)
+  open_work({ ref = timer_ref, number = owed, lane = int(owed), priority = '1', due = NOW + math.max(0, timer_delay), fence = '0' })
+end
+
+-- Appends the replies and what is owed for them. { sequences, offsets, note }.
+local function say(until_then)
+  local said = { sequences = {}, offsets = {}, note = false }
+  if not conversation then return said end
+  conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer)
+  local epoch = tonumber(R('HGET', P .. 'conv:' .. conversation, 'epoch'))
+  said.note = expected ~= nil and expected ~= epoch
+  for _, one in ipairs(replies) do
+    one.note = said.note and '1' or '0'
+    one.inbox = inbox and not said.note
+    local sequence, offset = append(conversation, home, one)
+    said.sequences[#said.sequences + 1] = sequence
+    if offset > 0 then said.offsets[#said.offsets + 1] = offset end
+  end
+  if said.note then return said end
+  owe_pushes(said, until_then)
+  owe_timer()
+  patch(conversation, agent, ticket, raise)
+  return said
+end
+
+-- SEMANTICS 23: an expired message keeps its number as a tombstone.
+local function entomb()
+  if not tombstone then return end
+  local where, sequence = fields(key, 'c', 's')
+  if R('XDEL', P .. 'log:' .. where, sequence .. '-0') == 1 then R('HSET', P .. 'gone:' .. where, sequence, tombstone) end
+end
+
+local function finish(said, waiting)
+  if said.note then return { 'notOwner' } end
+  return { 'settled', said.sequences, said.offsets, waiting }
+end
+
+local function first()
+  local wait, lane, attempts = fields(key, 'wu', 'ln', 'tr')
+  if kind == 'timer' then wait = R('HGET', row('m:' .. origin), 'wu') end
+  draining()
+  keep_time()
+  local said = say(tonumber(wait))
+  local ended = (said.note and outcome == 'answered') and 'taken' or outcome
+  -- What was halted is in the list with its older attempts.
+  if attempts then drop_dead(id) end
+  attempts = with_attempt(attempts, tried)
+  if dead then bury(ref, home, dead, attempts) end
+  close_work(ref)
+  store_outcome(ref, { outcome = ended, note = said.note, attempt = attempt, replies = ids_of(), wait = wait,
+    reply = not said.note and reply, failure = failure, attempts = attempts })
+  if kind == 'claim' then R('HDEL', key, 'b') end
+  if kind == 'timer' and not said.note and R('HGET', row('m:' .. origin), 'oc') == 'taken' then
+    R('HSET', row('m:' .. origin), 'oc', ended)
+    set_or_drop(row('m:' .. origin), 'rp', reply)
+    set_or_drop(row('m:' .. origin), 'fl', failure)
+  end
+  if kind == 'message' then
+    if ended == 'expired' then entomb() end
+    count(dead and 'dead' or ended == 'expired' and 'expired' or 'settled', 1)
+  end
+  if kind == 'push' and ended == 'unknown' then count('doubt', 1) end
+  return finish(said, waiting_in(kind, lane))
+end
+
+-- What was unknown becomes known: by an operator, or by the late end of the call itself.
+local function known()
+  draining()
+  keep_time()
+  local said = say(nil)
+  local attempts = with_attempt(R('HGET', key, 'tr'), tried)
+  store_outcome(ref, { outcome = outcome, note = said.note, attempt = attempt, replies = ids_of(), reply = reply, failure = failure,
+    attempts = attempts })
+  drop_dead(id)
+  return finish(said, 0)
+end
+
+-- The first result again, except where nobody knew it, or an operator drops a dead letter.
+local function ended()
+  local stored, note, tried_in, said, stored_reply, stored_failure = fields(key, 'oc', 'no', 'oa', 'or', 'rp', 'fl')
+  -- Only an operator, or the late end of the call itself, settles without a fence.
+  local is_late_word = not has_fence and not dead and outcome ~= 'unknown'
+  if stored == 'unknown' and is_late_word then return look() or known() end
+  if is_late_word and outcome == 'failed' and drop_dead(id) then return NOTHING end
+  if not stored then return { 'already', 'taken', false, false } end
+  local is_same = said and said == ids_of() and tried_in == attempt and (stored == outcome or note == '1')
+  if not is_same then return { 'already', stored, stored_reply, stored_failure } end
+  if note == '1' then return { 'notOwner' } end
+  local sequences, offsets = {}, {}
+  for _, one in ipairs(replies) do
+    local sequence, offset = fields(row('m:' .. one.id), 's', 'o')
+    if sequence then
+      sequences[#sequences + 1] = tonumber(sequence)
+      if offset ~= '0' then offsets[#offsets + 1] = tonumber(offset) end
+    end
+  end
+  return { 'settled', sequences, offsets, 0 }
+end
+
+local function retry()
+  local lane, now_at, attempts = fields(key, 'ln', 'a', 'tr')
+  -- What waits is let go by the holder alone; what flies ends its flight. An attempt that is over ends none that followed it.
+  local is_released = has_fence and not dead and open == WAITING
+  if now_at == attempt and (is_released or open == IN_FLIGHT) then
+    draining()
+    keep_time()
+    attempts = with_attempt(attempts, tried)
+    set_or_drop(key, 'tr', attempts)
+    if R('HINCRBY', key, 'un', -1) < 0 then R('HSET', key, 'un', 0) end
+    if dead then bury(ref, home, dead, attempts) elseif is_released then drop_dead(id) end
+    change_work(ref, WAITING, NOW + math.max(0, delay), '0')
+  end
+  return { 'settled', {}, {}, waiting_in(kind, lane) }
+end
+
+if not is_known then
+  -- Cut from the log long ago; a dead letter of it may still be there.
+  if outcome == 'failed' and not has_fence and not dead and drop_dead(id) then return NOTHING end
+  return { 'already', kind == 'timer' and 'expired' or 'unknown', false, false }
+end
+if not open then
+  if outcome ~= 'retry' then return ended() end
+  local stored, stored_reply = fields(key, 'oc', 'rp')
+  return { 'already', stored or 'taken', stored_reply, false }
+end
+-- Lane work is ended by the partition's holder alone; what is settled without a fence is its own process' or a callback's.
+local may_end
+if kind == 'message' or kind == 'push' then
+  may_end = is_current(lease, fence, random)
+elseif has_fence then
+  local name = lease_of(fence)
+  may_end = name and is_current(name, fence, random)
+else
+  may_end = true
+end
+if not may_end then return { 'fenced' } end
+if outcome == 'retry' then return retry() end
+return look() or first()

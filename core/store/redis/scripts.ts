@@ -1,0 +1,54 @@
+// The Lua scripts, one for each operation, each behind the part that all begin with.
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+const COMMON = ['base', 'lanes', 'rows'] as const
+export type ScriptName =
+  | 'accept'
+  | 'claim'
+  | 'take'
+  | 'settle'
+  | 'handOver'
+  | 'hello'
+  | 'ack'
+  | 'read'
+  | 'lease'
+  | 'value'
+  | 'find'
+  | 'trim'
+  | 'bind'
+  | 'dataset'
+
+export interface Script {
+  readonly text: string
+  /** What EVALSHA calls it. */
+  readonly sha: string
+}
+
+function source(name: string): string {
+  return readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')
+}
+
+function compose(common: string, name: ScriptName): Script {
+  const text = `${common}\n${source(name)}`
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const common = COMMON.map(source).join('\n')
+
+export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
+  accept: compose(common, 'accept'),
+  claim: compose(common, 'claim'),
+  take: compose(common, 'take'),
+  settle: compose(common, 'settle'),
+  handOver: compose(common, 'handOver'),
+  hello: compose(common, 'hello'),
+  ack: compose(common, 'ack'),
+  read: compose(common, 'read'),
+  lease: compose(common, 'lease'),
+  value: compose(common, 'value'),
+  find: compose(common, 'find'),
+  trim: compose(common, 'trim'),
+  bind: compose(common, 'bind'),
+  dataset: compose(common, 'dataset'),
+})

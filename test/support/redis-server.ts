@@ -1,0 +1,110 @@
+// A real redis-server on a free port with its own folder, as durable as it can be: what a test does with Redis it does with this.
+import { execFileSync, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export class RedisServer implements AsyncDisposable {
+  readonly port: number
+  readonly #directory: string
+  readonly #settings: readonly string[]
+  #process: ChildProcess | undefined
+
+  static async start(settings: readonly string[] = []): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'dragoman-redis-'))
+    const server = new RedisServer(directory, await freePort(), settings)
+    await server.begin()
+    return server
+  }
+
+  private constructor(directory: string, port: number, settings: readonly string[]) {
+    this.#directory = directory
+    this.port = port
+    this.#settings = settings
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
+  /** Starts it, on the data that is there. */
+  async begin(): Promise<void> {
+    const settings = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--bind', '127.0.0.1']
+    const place = ['--port', String(this.port), '--dir', this.#directory]
+    const child = spawn('redis-server', [...place, ...settings, ...this.#settings], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#process = child
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-4000)
+      if (said.includes('Ready to accept connections')) resolve()
+    })
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`redis-server ended: ${said}`)))
+    await promise
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    child.once('exit', () => resolve())
+    child.kill('SIGCONT')
+    child.kill(signal)
+    await promise
+  }
+
+  /** A command by redis-cli, done when it returns. */
+  cli(...words: readonly string[]): string {
+    return execFileSync('redis-cli', ['-p', String(this.port), ...words], {
+      encoding: 'utf8',
+      timeout: 10_000,
+    }).trim()
+  }
+
+  /** Copies the data of the stopped server, or puts the copy in its place. */
+  async backUp(): Promise<void> {
+    await this.end()
+    await rm(this.#copy, { recursive: true, force: true })
+    await cp(this.#directory, this.#copy, { recursive: true })
+    await this.begin()
+  }
+
+  async restore(): Promise<void> {
+    await this.end()
+    await rm(this.#directory, { recursive: true })
+    await cp(this.#copy, this.#directory, { recursive: true })
+    await this.begin()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL')
+    for (const directory of [this.#directory, this.#copy])
+      await rm(directory, { recursive: true, force: true })
+  }
+
+  get #copy(): string {
+    return `${this.#directory}-copy`
+  }
+}
+
+async function freePort(): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const server = createServer().listen(0, '127.0.0.1', resolve)
+  await promise
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  const closed = Promise.withResolvers<void>()
+  server.close(() => closed.resolve())
+  await closed.promise
+  return port
+}

@@ -1,0 +1,369 @@
+// The store on Redis beyond what it shares with the embedded one: 256 partitions, several processes, lost answers, settings it refuses.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { partitionLease } from '../../../../core/store/figures.ts'
+import { openRedisStore } from '../../../../core/store/redis.ts'
+import type { RedisOptions } from '../../../../core/store/redis.ts'
+import type { Fence, Row, Store } from '../../../../core/store/store.ts'
+import {
+  accept,
+  answering,
+  dedupe,
+  expectStatus,
+  message,
+  pushTo,
+  settle,
+  working,
+} from '../../../conformance/store/world.ts'
+import { faultProxy } from '../../../support/fault-proxy.ts'
+import { RedisServer } from '../../../support/redis-server.ts'
+
+let server: RedisServer
+let opened: Store[] = []
+
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+beforeEach(() => {
+  server.cli('FLUSHALL')
+})
+afterEach(async () => {
+  for (const store of opened) await store[Symbol.asyncDispose]()
+  opened = []
+})
+
+async function open(over: Partial<RedisOptions> = {}): Promise<Store> {
+  const store = await openRedisStore({ url: server.url, ...over })
+  opened.push(store)
+  return store
+}
+
+const home = (user: number) => `web/u${user}`
+const conversation = (user: number) => `web:u${user}`
+const of = (user: number) => ({ home: home(user), conversation: conversation(user) })
+
+async function hold(store: Store, user: number, owner: string, ttlMs = 60_000): Promise<Fence> {
+  const name = partitionLease(store.partitionOf(home(user)))
+  return expectStatus(await store.lease({ name, owner, ttlMs }), 'held').fence
+}
+
+function ids(rows: readonly Row[]): readonly string[] {
+  return rows.map((row) => ('id' in row ? row.id : ''))
+}
+
+describe('256 partitions (SEMANTICS 11)', () => {
+  test('each key carries one hash tag, the customers are spread, and all that is one customer’s is in one partition', async () => {
+    const store = await open()
+    expect(store.partitions).toBe(256)
+    const users = Array.from({ length: 40 }, (_, user) => user)
+    for (const user of users) {
+      const fence = await hold(store, user, 'one')
+      await store.accept(working(`m${user}`, { ...of(user), ...dedupe(`k${user}`), fence }))
+      const device = { home: home(user), device: 'd', boot: 'b', first: 1, epoch: '', offset: 0 }
+      await store.hello(device)
+      await store.settle(
+        answering(`m${user}`, {
+          ...pushTo(`m${user}`),
+          home: home(user),
+          conversation: conversation(user),
+          fence,
+        }),
+      )
+    }
+    const keys = server.cli('KEYS', '*').split('\n')
+    const tags = new Set<string>()
+    for (const key of keys) {
+      expect(key).toMatch(/^dragoman:\{p\d{3}\}:/u)
+      tags.add(key.slice(0, 'dragoman:{p000}'.length))
+    }
+    expect(tags.size).toBeGreaterThan(30)
+    const one = keys.filter((key) => /[:/]u7(?::|$)/u.test(key))
+    expect(one.length).toBeGreaterThan(3)
+    expect(new Set(one.map((key) => key.slice(0, 'dragoman:{p000}'.length))).size).toBe(1)
+  })
+
+  test('a conversation’s name belongs to one home over all partitions, also raced for, read and answered (SEMANTICS 9)', async () => {
+    const store = await open()
+    const other = await open()
+    const homes = Array.from({ length: 20 }, (_, user) => home(user))
+    const results = await Promise.all(
+      homes.map((name, user) =>
+        (user % 2 === 0 ? store : other).accept(accept(`m${user}`, { home: name, conversation: 'shared' })),
+      ),
+    )
+    expect(results.filter(({ status }) => status === 'accepted')).toHaveLength(1)
+    expect(results.filter(({ status }) => status === 'forbidden')).toHaveLength(19)
+    const winner = results.findIndex(({ status }) => status === 'accepted')
+    for (const [user, name] of homes.entries()) {
+      const read = store.read({ home: name, log: { conversation: 'shared' }, after: 0, limit: 9 })
+      if (user === winner) expect(await read).toMatchObject({ rows: [{ message: { id: `m${user}` } }] })
+      else await expect(read).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    }
+    const loser = winner === 0 ? 1 : 0
+    const fence = await hold(store, loser, 'one')
+    await store.accept(working('q', { ...of(loser), fence }))
+    const stray = answering('q', { home: home(loser), conversation: 'shared', fence })
+    await expect(store.settle(stray)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 2, waiting: 1, settled: 1 }])
+  })
+
+  test('somebody’s usual conversation is not taken before he comes', async () => {
+    const store = await open()
+    expect(await store.accept(accept('a', { home: home(1), conversation: conversation(2) }))).toMatchObject({
+      status: 'accepted',
+    })
+    expect(await store.accept(accept('b', of(2)))).toEqual({ status: 'forbidden' })
+  })
+
+  test('lists go over all partitions in one order, in pages that go on', async () => {
+    const store = await open()
+    const failure = { code: 'AGENT_FAILED', message: 'x' }
+    const names = Array.from({ length: 12 }, (_, user) => `m${String(user).padStart(2, '0')}`)
+    for (const [user, id] of names.entries()) {
+      const fence = await hold(store, user, 'one')
+      await store.accept(working(id, { ...of(user), fence }))
+      await store.accept(working(`${id}-open`, of(user)))
+      await store.settle(
+        settle(id, {
+          home: home(user),
+          conversation: conversation(user),
+          outcome: 'failed',
+          failure,
+          dead: failure,
+          fence,
+        }),
+      )
+    }
+    const dead = ids(await store.find({ by: 'dead', limit: 5 }))
+    expect(dead).toEqual(names.slice(0, 5))
+    expect(ids(await store.find({ by: 'dead', after: dead.at(-1) ?? '', limit: 100 }))).toEqual(
+      names.slice(5),
+    )
+    const pages: string[] = []
+    for (let after: string | undefined; ; after = pages.at(-1)) {
+      const page = await store.find({ by: 'open', limit: 5, ...(after !== undefined && { after }) })
+      if (page.length === 0) break
+      pages.push(...ids(page))
+    }
+    expect(pages.toSorted()).toEqual(names.map((id) => `${id}-open`))
+    const reader = await open()
+    expect(await reader.find({ by: 'id', id: 'm03' })).toContainEqual(
+      expect.objectContaining({ row: 'dead', id: 'm03' }),
+    )
+    expect(await store.find({ by: 'ledger' })).toMatchObject([
+      { accepted: 24, dead: 12, waiting: 12, deadLetters: 12 },
+    ])
+  })
+
+  test('how many there are is what the data was made with', async () => {
+    await open({ partitions: 16 })
+    expect((await open()).partitions).toBe(16)
+  })
+})
+
+describe('several processes', () => {
+  test('each partition has one holder; what the holder before writes late is refused (SEMANTICS 20)', async () => {
+    const first = await open()
+    const second = await open()
+    const frozen = await hold(first, 1, 'first', 50)
+    await first.accept(working('a', { ...of(1), fence: frozen }))
+    const partition = first.partitionOf(home(1))
+    const name = partitionLease(partition)
+    await expect
+      .poll(async () => (await second.lease({ name, owner: 'second', ttlMs: 60_000 })).status)
+      .toBe('held')
+    const fence = await hold(second, 1, 'second')
+    const late = answering('a', { home: home(1), conversation: conversation(1), fence: frozen })
+    expect(await first.settle(late)).toEqual({ status: 'fenced' })
+    expect(await first.take({ partition, fence: frozen, max: 9, kinds: ['message'] })).toEqual({
+      status: 'fenced',
+    })
+    expect(await second.take({ partition, fence, max: 9, kinds: ['message'] })).toMatchObject({
+      work: [{ id: 'a', attempt: 2, orphan: true }],
+    })
+    expect(await second.settle({ ...late, attempt: 2, fence })).toMatchObject({
+      status: 'settled',
+      sequences: [2],
+    })
+  })
+
+  test('64 that race through two processes for one key: one accepted', async () => {
+    const [one, two] = [await open(), await open()]
+    const results = await Promise.all(
+      Array.from({ length: 64 }, (_, n) =>
+        (n % 2 === 0 ? one : two).accept(working(`m${n}`, { ...of(1), ...dedupe('key') })),
+      ),
+    )
+    expect(results.filter((result) => result.status === 'accepted')).toHaveLength(1)
+    expect(results.filter((result) => result.status === 'duplicate')).toHaveLength(63)
+  })
+
+  test('what one stores wakes who watches at another', async () => {
+    const [writer, watcher] = [await open(), await open()]
+    const watch = watcher.watch([`log:${conversation(1)}`, 'reply:a'])
+    const seen = new Set<string>()
+    const reading = (async () => {
+      for await (const hint of watch) seen.add(hint)
+    })()
+    const fence = await hold(writer, 1, 'writer')
+    await writer.accept(working('a', { ...of(1), fence }))
+    await writer.settle(answering('a', { home: home(1), conversation: conversation(1), fence }))
+    await expect.poll(() => [...seen].toSorted()).toEqual([`log:${conversation(1)}`, 'reply:a'])
+    server.cli('PUBLISH', 'dragoman:hints', '{"no":"list"}')
+    server.cli('PUBLISH', 'dragoman:hints', 'no JSON')
+    watch.close()
+    await reading
+  })
+})
+
+describe('the line to Redis', () => {
+  test('an answer that was lost: unknown, and the same id again is one message (SEMANTICS 15)', async () => {
+    // A connection is some time old before its answers get lost.
+    await using proxy = await faultProxy({ target: server.port, seed: 7, faults: { ackLoss: 1 } })
+    const store = await open({ url: `redis://127.0.0.1:${proxy.port}` })
+    let sequence = 0
+    for (let lost = 0; lost < 3;) {
+      sequence++
+      const asked = accept(`m${sequence}`, of(1))
+      for (;;) {
+        try {
+          expect(await store.accept(asked)).toMatchObject({ status: 'accepted', sequence })
+          break
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+          lost++
+          await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(true)
+        }
+      }
+    }
+    proxy.set({})
+    const direct = await open()
+    expect(await direct.find({ by: 'ledger' })).toMatchObject([{ accepted: sequence, settled: sequence }])
+  })
+
+  test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
+    const store = await open()
+    await store.accept(accept('a', of(1)))
+    process.kill(server.pid, 'SIGSTOP')
+    try {
+      const refused = await timed(() => store.accept(accept('b', of(1))))
+      expect(refused.error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      expect(refused.ms).toBeLessThan(1500)
+      await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(false)
+      const quick = await timed(() => store.accept(accept('c', of(1))))
+      expect(quick.error).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
+      expect(quick.ms).toBeLessThan(200)
+    } finally {
+      process.kill(server.pid, 'SIGCONT')
+    }
+    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+    // What was sent into the silence may have been carried out: the same id finds out.
+    expect(await store.accept(accept('b', of(1)))).toMatchObject({ status: 'accepted', sequence: 2 })
+  })
+
+  test('killed and started again it has all that was acknowledged, under a new incarnation (SEMANTICS 12)', async () => {
+    const store = await open()
+    const { incarnation } = store
+    for (let n = 0; n < 20; n++) await store.accept(accept(`m${n}`, of(1)))
+    await server.end('SIGKILL')
+    await expect.poll(() => store.health().writable).toBe(false)
+    await expect(store.accept(accept('x', of(1)))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      notExecuted: true,
+    })
+    await server.begin()
+    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+    expect(store.incarnation).not.toBe(incarnation)
+    expect(
+      await store.read({
+        home: home(1),
+        log: { conversation: conversation(1) },
+        after: 5,
+        incarnation,
+        limit: 9,
+      }),
+    ).toEqual({ status: 'reset', oldest: 1, top: 20 })
+    expect(await store.accept(accept('x', of(1)))).toMatchObject({ status: 'accepted', sequence: 21 })
+  })
+})
+
+describe('what it refuses and what it says', () => {
+  const said: string[] = []
+  const say = (text: string): number => said.push(text)
+  const log = { debug: say, info: say, warn: say, error: say, child: () => log }
+
+  afterEach(() => {
+    server.cli(
+      'CONFIG',
+      'SET',
+      'appendfsync',
+      'always',
+      'appendonly',
+      'yes',
+      'maxmemory-policy',
+      'noeviction',
+    )
+    said.length = 0
+  })
+
+  test('a policy that evicts: never started with, and seen while it runs', async () => {
+    const store = await open()
+    server.cli('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+    await expect(open()).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('maxmemory-policy is "allkeys-lru"'),
+    })
+    await expect.poll(() => store.health(), { timeout: 5000 }).toMatchObject({ writable: false })
+  })
+
+  test.each([
+    ['always', 'yes', 'a power loss costs nothing that was acknowledged', true],
+    ['everysec', 'yes', 'a power loss may cost about the last second', false],
+    ['no', 'yes', 'a power loss may cost about the last half minute', false],
+    ['always', 'no', 'everything since its last snapshot', false],
+  ])(
+    'appendfsync %s, appendonly %s: it says what a power loss costs; strict starts: %s',
+    async (fsync, aof, words, isStrict) => {
+      server.cli('CONFIG', 'SET', 'appendfsync', fsync, 'appendonly', aof)
+      await open({ log })
+      expect(said.join('\n')).toContain(words)
+      if (isStrict) await open({ durability: 'strict' })
+      else
+        await expect(open({ durability: 'strict' })).rejects.toMatchObject({
+          message: expect.stringContaining(words),
+        })
+    },
+  )
+
+  test('nobody there: refused with the reason, and no password in it', async () => {
+    await expect(openRedisStore({ url: 'redis://user:hunter22@127.0.0.1:1' })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.not.stringContaining('hunter22'),
+    })
+  })
+
+  test('a message of hostile names stays one message: braces, colons, line breaks, half a surrogate', async () => {
+    const store = await open()
+    const names = ['a}b{c', '{p001}', 'x\ny', 'm:1', '__proto__', '\u{1F600}']
+    for (const name of names) {
+      const place = { home: `web/${name}`, conversation: `web:${name}` }
+      const asked = accept(name, { ...place, message: message(name, { ...place, data: { half: '\uD800' } }) })
+      expect(await store.accept(asked)).toMatchObject({ status: 'accepted', sequence: 1 })
+      expect(await store.read({ home: place.home, log: place, after: 0, limit: 1 })).toMatchObject({
+        rows: [{ message: { id: name, data: { half: '\uD800' } } }],
+      })
+    }
+  })
+})
+
+async function timed(
+  work: () => Promise<unknown>,
+): Promise<{ readonly ms: number; readonly error: unknown }> {
+  const begun = performance.now()
+  try {
+    await work()
+    return { ms: performance.now() - begun, error: undefined }
+  } catch (error) {
+    return { ms: performance.now() - begun, error }
+  }
+}
