@@ -13,7 +13,7 @@ console.log(`seed ${seed}`)
 
 const size: Size = isFull
   ? { customers: 40, messages: 50, paceMs: 500, lifeMs: [2000, 8000], kills: 3, seed, deadlineMs: 300_000 }
-  : { customers: 4, messages: 12, paceMs: 250, lifeMs: [1500, 4000], kills: 1, seed, deadlineMs: 75_000 }
+  : { customers: 4, messages: 12, paceMs: 250, lifeMs: [1500, 4000], kills: 1, seed, deadlineMs: 120_000 }
 
 const none = { lost: 0, doubled: 0, disordered: 0 }
 
