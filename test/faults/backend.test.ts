@@ -10,6 +10,8 @@ const FAULT_MS = isFull ? 30_000 : 2000
 /** In two seconds the slowest of a hundred answers is the machine's doing: there the median is looked at, and the 99 % in the full run. */
 const SHARE = isFull ? 0.99 : 0.5
 const NOISE_MS = isFull ? 10 : 50
+/** A gateway that gets no processor for so much of the time says nothing about itself by its latencies. */
+const MOST_STARVED = 0.2
 const NOISE_KB = 24_000
 
 const faults: readonly Mode[] = ['refuses', 'black hole', 'drips', 'cuts', 'gzip bomb', 'half fails']
@@ -32,8 +34,10 @@ test(
       const memoryBefore = await world.memory()
       await world.sick.become(fault)
       const broken = performance.now()
+      const waited = await world.waitedForCpu()
       await pause(FAULT_MS)
       const mended = performance.now()
+      const starved = ((await world.waitedForCpu()) - waited) / (mended - broken)
       await world.sick.become('well')
       await until(
         () =>
@@ -57,14 +61,15 @@ test(
       await load[Symbol.asyncDispose]()
       const stale = looks.filter(({ isStale }) => isStale).length
       console.log(
-        `${fault}: ${looks.length} answers (${stale} stale), others p${SHARE * 100} ${before.toFixed(1)} → ${during.toFixed(1)} ms, ` +
+        `${fault}: ${looks.length} answers (${stale} stale), others p${SHARE * 100} ${before.toFixed(1)} → ${during.toFixed(1)} ms, no processor for ${(starved * 100).toFixed(0)} %, ` +
           `well after ${wellAgain.toFixed(0)} ms (machine × ${slow.toFixed(1)}), memory ${memoryBefore} → ${memoryAfter} kB`,
       )
       expect(looks.filter(({ status }) => status !== 200).length / looks.length, fault).toBeLessThanOrEqual(
         0.001,
       )
       if (fault !== 'half fails') expect(stale, `${fault}: all are marked`).toBe(looks.length)
-      expect(during, `${fault}: others`).toBeLessThanOrEqual(Math.max(before * 1.1, before + NOISE_MS * slow))
+      if (starved < MOST_STARVED)
+        expect(during, `${fault}: others`).toBeLessThanOrEqual(Math.max(before * 1.1, before + NOISE_MS))
       expect(wellAgain, `${fault}: well again`).toBeLessThanOrEqual(5000 * slow)
       expect(memoryAfter, `${fault}: memory`).toBeLessThanOrEqual(most)
     }

@@ -16,8 +16,9 @@ const FAULT_MS = isFull ? 30_000 : 1500
 const WARM_MS = 1500
 const RECOVERED_MS = 5000
 const NOISE_KB = 24_000
-/** The machine is shared: a read that was held up by a store of 300 ms a commit would be slower still. */
-const NOISE_MS = isFull ? 10 : 150
+const NOISE_MS = isFull ? 10 : 100
+/** A gateway that gets no processor for so much of the time says nothing about itself by its latencies. */
+const MOST_STARVED = 0.2
 
 let folder = ''
 beforeAll(async () => {
@@ -40,8 +41,10 @@ async function suffer(world: World, { name, begin, end, sparesReads }: Fault): P
   const memory = await world.memory()
   const calm = percentile(between(world.asks, performance.now() - WARM_MS, Infinity), 0.5)
   const broken = performance.now()
+  const waited = await world.waitedForCpu()
   await begin(world)
   await pause(FAULT_MS)
+  const starved = ((await world.waitedForCpu()) - waited) / (performance.now() - broken)
   await end(world)
   const mended = performance.now()
   const soundFor = (): number | undefined => {
@@ -69,15 +72,16 @@ async function suffer(world: World, { name, begin, end, sparesReads }: Fault): P
   const during = percentile(between(world.asks, broken, mended), 0.5)
   const failed = between(world.asks, broken, mended).filter(({ status }) => status !== 200).length
   console.log(
-    `${name}: well again after ${recovered.toFixed(0)} ms (machine × ${slow.toFixed(1)}), reads p50 ${calm.toFixed(1)} → ${during.toFixed(1)} ms, ` +
+    `${name}: well again after ${recovered.toFixed(0)} ms (machine × ${slow.toFixed(1)}), reads p50 ${calm.toFixed(1)} → ${during.toFixed(1)} ms ` +
+      `(no processor for ${(starved * 100).toFixed(0)} %), ` +
       `${failed} of them failed, memory ${memory} → ${after} kB`,
   )
   expect(recovered, name).toBeLessThanOrEqual(RECOVERED_MS * slow)
   expect(after, `${name}: memory`).toBeLessThanOrEqual(most)
-  if (sparesReads === true) {
-    expect(failed, name).toBe(0)
-    expect(during, `${name}: reads`).toBeLessThanOrEqual(calm * 1.1 + NOISE_MS * slow)
-  }
+  if (sparesReads !== true) return
+  expect(failed, name).toBe(0)
+  if (starved < MOST_STARVED)
+    expect(during, `${name}: reads`).toBeLessThanOrEqual(Math.max(calm * 1.1, calm + NOISE_MS))
 }
 
 test(

@@ -42,6 +42,8 @@ export interface World extends AsyncDisposable {
   restart(): Promise<void>
   /** In kilobytes. */
   memory(): Promise<number>
+  /** How long the gateway's main thread could have run and got no processor, in milliseconds since it began. */
+  waitedForCpu(): Promise<number>
   admin(path: string): Promise<unknown>
   /** Everything that was acknowledged is there, once, with one answer; every order was carried out as it was answered. */
   nothingLost(): Promise<void>
@@ -191,6 +193,10 @@ export async function startWorld(
     async memory() {
       const status = await readFile(`/proc/${gateway.pid}/status`, 'utf8')
       return Number(/^VmRSS:\s+(\d+)/mu.exec(status)?.[1])
+    },
+    async waitedForCpu() {
+      const text = await readFile(`/proc/${gateway.pid}/task/${gateway.pid}/schedstat`, 'utf8')
+      return Number(text.split(' ')[1]) / 1e6
     },
     async admin(path) {
       const token = (await readFile(join(directory, 'data/admin.token'), 'utf8')).trim()
