@@ -1,0 +1,33 @@
+// What a browser is given of `dragoman/client`: files of that folder alone, and MQTT.js only when it is asked for.
+import { readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { expect, test, vi } from 'vitest'
+import { readImports } from '../../../../support/imports.ts'
+
+const folder = new URL('../../../../../core/link/client/', import.meta.url)
+
+/** Every module that is loaded with this one, and what is imported from elsewhere. */
+function reach(entry: string): { readonly files: ReadonlySet<string>; readonly others: readonly string[] } {
+  const files = new Set<string>()
+  const others: string[] = []
+  const walk = (name: string): void => {
+    if (files.has(name)) return
+    files.add(name)
+    const script = stripTypeScriptTypes(readFileSync(new URL(name, folder), 'utf8'))
+    for (const { specifier = '?' } of readImports(script))
+      if (specifier.startsWith('./')) walk(specifier.slice(2))
+      else others.push(`${name}: ${specifier}`)
+  }
+  walk(entry)
+  return { files, others }
+}
+
+test('the browser’s half of the client imports nothing but itself, and MQTT.js on demand', () => {
+  vi.spyOn(process, 'emitWarning').mockReturnValue()
+  const { files, others } = reach('browser.ts')
+  vi.restoreAllMocks()
+  expect(files.size).toBeGreaterThan(10)
+  expect(files).not.toContain('box-file.ts')
+  expect(others).toEqual(['browser.ts: mqtt'])
+  expect(readFileSync(new URL('browser.ts', folder), 'utf8')).toContain("await import('mqtt')")
+})
