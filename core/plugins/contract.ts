@@ -29,8 +29,12 @@ export interface DescribedAdapter {
 }
 
 export type Validated =
-  | { readonly value: unknown; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] }
+  | { readonly value: unknown; readonly issues?: undefined; readonly isPassing?: undefined }
+  | {
+      readonly issues: readonly SchemaIssue[]
+      /** Nobody was there to ask. */
+      readonly isPassing?: boolean
+    }
 
 /** A component to be made and started. `config` is what the file says, as JSON: the schema is asked again over there. */
 export interface Beginning {

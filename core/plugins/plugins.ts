@@ -8,7 +8,7 @@ import { distrust, findPlugins, isCode, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import type { Memory } from './contract.ts'
 import { Absent } from './absent.ts'
-import { untilAnswered } from './remote-schema.ts'
+import { Questions, untilAnswered } from './remote-schema.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { Taken } from './snapshot.ts'
 import { LIMITS, NotLoaded } from './thread.ts'
@@ -95,7 +95,7 @@ export class Plugins implements AsyncDisposable {
   readonly #options: PluginsOptions
   readonly #limits: Limits
   readonly #absent = new Absent()
-  readonly #asked = new Set<Promise<unknown>>()
+  readonly #questions = new Questions()
   readonly #generations = new Map<PluginVersion, number>()
   /** Until their files or the config change, or an operator asks. */
   readonly #rejected = new Map<string, Rejected>()
@@ -163,7 +163,7 @@ export class Plugins implements AsyncDisposable {
 
   /** Does work that asks the plugins' schemas, which live elsewhere, until they have answered. */
   resolve<T>(work: () => T): Promise<T> {
-    return untilAnswered(this.#asked, work)
+    return untilAnswered(this.#questions, work)
   }
 
   /** What was loaded last runs now. What ran before and does not any more ends when its last call is over. */
@@ -282,7 +282,7 @@ export class Plugins implements AsyncDisposable {
       const fresh = await PluginVersion.load(snapshot, {
         log: this.#options.log.child(`plugin ${name}`, ADAPTER_LOG),
         limits: this.#limits,
-        questions: this.#asked,
+        questions: this.#questions,
         offline: this.#options.offline,
         isTried: version !== undefined,
         now: () => performance.now(),

@@ -4,13 +4,17 @@ import type { ComponentRole, Validated } from './contract.ts'
 import { configText } from './wire.ts'
 
 /** Which schemas were asked something new, so that the same work done again gets its answers at once. */
-export interface Questions {
-  add(answered: Promise<unknown>): unknown
+export class Questions {
+  readonly asked = new Set<Promise<unknown>>()
+  /** Answers that say no more than that nobody was there to ask. */
+  readonly passing = new Set<() => void>()
 }
 
 /** What the file said, by what the schema made of it: a component is made over there, from its input. */
 const inputs = new WeakMap<object, string>()
-const MOST_KNOWN = 1000
+const MOST_KNOWN = 10_000
+/** A question may follow from an answer; more often than that it is another one each time. */
+const MOST_ROUNDS = 20
 
 export interface RemoteSchema {
   readonly role: ComponentRole
@@ -28,8 +32,9 @@ export function remoteSchema({ jsonSchema, ask, questions }: RemoteSchema): Sche
 
   async function answer(config: string): Promise<SchemaResult<unknown>> {
     const result = await ask(config)
-    if (known.size >= MOST_KNOWN) known.clear()
+    for (const oldest of known.keys()) if (known.size >= MOST_KNOWN) known.delete(oldest)
     known.set(config, result)
+    if (result.isPassing === true) questions.passing.add(() => known.delete(config))
     if (result.issues === undefined && typeof result.value === 'object' && result.value !== null)
       inputs.set(result.value, config)
     return result
@@ -43,7 +48,7 @@ export function remoteSchema({ jsonSchema, ask, questions }: RemoteSchema): Sche
       const before = known.get(config)
       if (before !== undefined) return before
       const answered = answer(config)
-      questions.add(answered)
+      questions.asked.add(answered)
       return answered
     },
     ...(jsonSchema !== undefined && { jsonSchema: { input: () => jsonSchema } }),
@@ -58,8 +63,10 @@ export function inputOf(config: unknown): string {
 }
 
 /** Does work that reads schemas until all it asks has been answered. What it throws at last is thrown. */
-export async function untilAnswered<T>(asked: Set<Promise<unknown>>, work: () => T): Promise<T> {
-  for (;;) {
+export async function untilAnswered<T>({ asked, passing }: Questions, work: () => T): Promise<T> {
+  for (const forget of passing) forget()
+  passing.clear()
+  for (let round = 1; ; round++) {
     asked.clear()
     let outcome: () => T
     try {
@@ -70,7 +77,7 @@ export async function untilAnswered<T>(asked: Set<Promise<unknown>>, work: () =>
         throw error
       }
     }
-    if (asked.size === 0) return outcome()
+    if (asked.size === 0 || round === MOST_ROUNDS) return outcome()
     await Promise.allSettled(asked)
   }
 }

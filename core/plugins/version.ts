@@ -47,6 +47,8 @@ export class PluginVersion implements Home {
   #calls = 0
   #errors = 0
   #restarts = 0
+  #tries = 0
+  #turn = 0
   #last = 0
   #pause: NodeJS.Timeout | undefined
   #onEmpty: (() => void) | undefined
@@ -130,14 +132,16 @@ export class PluginVersion implements Home {
   adopt(): void {
     if (this.#isAdopted) return
     this.#isAdopted = true
-    if (this.#thread === undefined) this.#plan()
+    if (this.#thread === undefined) this.#afterDeath()
     else this.#become('running')
   }
 
   /** An operator says it may try again. */
   async restart(): Promise<void> {
     this.#deaths.length = 0
+    this.#tries = 0
     clearTimeout(this.#pause)
+    this.#become('restarting')
     const thread = this.#thread
     this.#thread = undefined
     for (const hosted of this.#hosted.values()) hosted.lost()
@@ -177,6 +181,10 @@ export class PluginVersion implements Home {
     } catch {
       return [] // it is dead or stuck, and ended in the next line
     }
+  }
+
+  #hasEnded(): boolean {
+    return this.#state === 'ended'
   }
 
   #become(state: PluginState): void {
@@ -219,11 +227,11 @@ export class PluginVersion implements Home {
     this.#errors += 1
     const { message, ...place } = failure
     this.log.error(`plugin ${this.name} died: ${message}`, place)
-    this.#plan()
+    this.#afterDeath()
   }
 
-  /** The next worker after a pause that grows, or none any more. */
-  #plan(): void {
+  /** The next worker, or none any more. */
+  #afterDeath(): void {
     const now = this.#options.now()
     this.#deaths.push(now)
     while ((this.#deaths[0] ?? now) < now - DEATHS_WITHIN_MS) this.#deaths.shift()
@@ -234,30 +242,46 @@ export class PluginVersion implements Home {
       )
       return
     }
+    this.#later(this.#deaths.length - 1)
+  }
+
+  /** After a pause that grows. */
+  #later(times: number): void {
     this.#become('restarting')
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.#deaths.length - 1), LONGEST_PAUSE_MS)
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** times, LONGEST_PAUSE_MS)
     this.#pause = setTimeout(() => void this.#revive(), pause)
   }
 
   async #revive(): Promise<void> {
     this.#restarts += 1
-    let thread: Thread | undefined
+    const turn = ++this.#turn
+    let thread: Thread
     try {
       thread = await this.#startThread()
-      // Ended meanwhile: an old version whose last call was over.
-      if (this.state === 'ended') return await thread.end()
-      this.#watch(thread)
-      const born = thread
-      await Promise.all([...this.#hosted.values()].map((hosted) => hosted.beginOn(born)))
-      if (this.#thread === thread) this.#become('running')
     } catch (error) {
-      if (thread !== undefined && this.#thread !== thread) return // it has died again, which was counted there
-      this.#thread = undefined
-      await thread?.end()
+      if (turn !== this.#turn || this.#hasEnded()) return
       if (error instanceof NotLoaded) this.#failure = error.failure
-      else this.failed(error, 'it could not be started again')
+      this.log.error(`plugin ${this.name} could not be loaded again: ${this.why}`)
+      return this.#afterDeath()
+    }
+    // An operator was quicker, or it has ended: an old version whose last call was over.
+    if (turn !== this.#turn || this.#hasEnded()) return thread.end()
+    this.#watch(thread)
+    try {
+      await Promise.all([...this.#hosted.values()].map((hosted) => hosted.beginOn(thread)))
+      if (this.#thread !== thread) return
+      this.#tries = 0
+      this.#become('running')
+    } catch (error) {
+      if (this.#thread !== thread) return // it has died again, which was counted there
+      // What it needs may be away for a while: that is no death, and it is tried until it is back.
+      this.failed(error, 'it could not be started again')
+      this.#thread = undefined
+      for (const hosted of this.#hosted.values()) hosted.lost()
+      await thread.end()
+      if (this.#hasEnded()) return
       this.log.error(`plugin ${this.name} could not be started again: ${this.why}`)
-      this.#plan()
+      this.#later(this.#tries++)
     }
   }
 
@@ -269,7 +293,10 @@ export class PluginVersion implements Home {
         return this.#thread.rpc.call('validate', [role, config], signal)
       })) as Validated // worker.ts answers
     } catch (error) {
-      return { issues: [{ message: error instanceof Error ? error.message : String(error) }] }
+      return {
+        issues: [{ message: error instanceof Error ? error.message : String(error) }],
+        isPassing: true,
+      }
     }
   }
 }

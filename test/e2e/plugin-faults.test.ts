@@ -1,4 +1,6 @@
 // DESIGN §6, §9: whatever a plugin does, the call fails clearly, others do not notice, and its worker is replaced.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { PluginRow } from '../../core/plugins/plugins.ts'
 import { until } from '../support/gateway.ts'
@@ -141,4 +143,38 @@ test('SEMANTICS 22: an unsafe call in flight at the death is OUTCOME_UNKNOWN, a 
   expect(await unsafe).toMatchObject({ status: 409, body: { code: 'OUTCOME_UNKNOWN' } })
   expect((await exit).status).toBeGreaterThanOrEqual(502)
   expect(await post(`${own.base}/v1/requests/Never`, {}, { key: 'k1' })).toMatchObject({ status: 409 })
+})
+
+test('what a plugin needs is away when it starts again: tried until it is back, never quarantined', async () => {
+  let isUp = true
+  const system = createServer((_request, response) => response.writeHead(isUp ? 200 : 503).end())
+  await new Promise<void>((resolve) => system.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    system.closeAllConnections()
+    system.close()
+  })
+  const { port } = system.address() as AddressInfo // it listens on TCP
+  const needy = wrongdoer('bad')
+    .replace('z.strictObject({})', 'z.strictObject({ url: z.url() })')
+    .replace(
+      'create: () => ({',
+      'create: ({ url }, scope) => ({ start: async () => { if (!(await scope.fetch(url)).ok) throw new Error("it is away") },',
+    )
+  await using own = await openHouse({
+    yaml: yaml.replace('adapter: bad,', `adapter: bad, url: "http://127.0.0.1:${port}",`),
+    limits,
+    plugins: { 'bad.ts': needy, 'good.ts': versioned('good', 1) },
+  })
+  expect((await ask('Fine', own)).status).toBe(200)
+  isUp = false
+  await ask('Exit', own)
+  await until(() => (row(own).restarts > 5 ? true : undefined), 60_000)
+  expect(row(own)).toMatchObject({
+    state: 'restarting',
+    failure: { message: expect.stringContaining('it is away') },
+  })
+  expect((await ask('Look', own)).status).toBe(200)
+  isUp = true
+  await until(async () => ((await ask('Fine', own)).status === 200 ? true : undefined), 30_000)
+  expect(row(own).state).toBe('running')
 })
