@@ -102,9 +102,27 @@ test('paho: test_keepalive — pings keep the connection', async () => {
   expect(await ids()).toContain('still here')
 })
 
+test('paho: test_keepalive — who says nothing is cut after one and a half times it, and his will is stored (§3.1.2.10)', async () => {
+  const { connack, closed } = await paho('silent')
+  expect(connack).toEqual([[0, 0]])
+  expect(closed[0]).toBeGreaterThanOrEqual(1000)
+  await until(async () => ((await ids()).includes('keepalive expiry') ? true : undefined))
+})
+
 test('paho: test_zero_length_clientid — taken with a clean session [MQTT-3.1.3-7]', async () => {
   expect((await paho('zero-length')).connack).toEqual([[0, 0]])
   expect(await ids()).toContain('nameless')
+})
+
+test('paho: test_overlapping_subscriptions applies in part: a reply comes once, with QoS 1 at most', async () => {
+  const { granted, messages } = await paho('overlapping')
+  expect(granted).toEqual([2, 128])
+  expect(messages.map(([topic, , qos]) => [topic, qos])).toEqual([['TopicA/display', 1]])
+})
+
+test('paho: test_retained_messages does not apply: it is stored, and nobody is shown it', async () => {
+  expect((await paho('retained')).messages).toEqual([])
+  expect(await ids()).toContain('retained')
 })
 
 test('paho: will_message_test — the will of a broken connection is stored', async () => {

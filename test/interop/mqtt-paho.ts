@@ -70,6 +70,37 @@ elif case == "keepalive":
     time.sleep(2.5)
     publish(c, "TopicA", '{"id":"still here"}', 1)
     finish(c)
+elif case == "silent":
+    # Paho pings by itself: who says nothing is made by hand, with its will.
+    import socket
+    def text(b): return len(b).to_bytes(2, "big") + b
+    body = text(b"MQTT") + bytes([4, 0x0e, 0, 1]) + text(b"silent") + text(b"TopicA/C") + text(b'{"id":"keepalive expiry"}')
+    s = socket.create_connection(("127.0.0.1", port))
+    s.settimeout(10)
+    s.sendall(bytes([0x10, len(body)]) + body)
+    result["connack"].append(list(s.recv(4)[2:4]))
+    begun = time.time()
+    while s.recv(100): pass
+    result["closed"].append(int((time.time() - begun) * 1000))
+elif case == "overlapping":
+    c = client("myclientid")
+    connect(c)
+    c.subscribe([("TopicA/display", 2), ("TopicA/+", 1)])
+    c.subbed.wait(10)
+    publish(c, "TopicA/say", '{"id":"o1","from":"overlapping","text":"hello"}', 2)
+    for _ in range(100):
+        if result["messages"]: break
+        time.sleep(0.05)
+    time.sleep(0.3)
+    finish(c)
+elif case == "retained":
+    c = client("myclientid")
+    connect(c)
+    c.publish("TopicA", '{"id":"retained"}', 1, True).wait_for_publish(10)
+    c.subscribe("TopicA/display", 1)
+    c.subbed.wait(10)
+    time.sleep(0.3)
+    finish(c)
 elif case == "zero-length":
     c = client("")
     connect(c)
