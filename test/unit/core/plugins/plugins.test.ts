@@ -1,0 +1,66 @@
+// The plugins of one gateway over its reloads: who keeps a name, what a rename is, what a lock refuses.
+import { mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { noLog } from '../../../../core/map/stand-ins.ts'
+import { Plugins } from '../../../../core/plugins/plugins.ts'
+import { versioned } from '../../../support/plugin-sources.ts'
+
+async function opened(files: Readonly<Record<string, string>>): Promise<{ root: string; plugins: Plugins }> {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'plugins-')))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text)
+  const plugins = new Plugins({ log: { child: () => noLog }, builtIn: ['rest'] })
+  onTestFinished(async () => {
+    await plugins[Symbol.asyncDispose]()
+    await rm(root, { recursive: true })
+  })
+  return { root, plugins }
+}
+
+test('who runs keeps his name, though another file comes before his; when he goes the other takes it', async () => {
+  const { root, plugins } = await opened({ 'm.ts': versioned('shop', 1) })
+  const before = await plugins.load({ directory: root })
+  plugins.adopt(1)
+  await writeFile(join(root, 'a.ts'), versioned('shop', 2))
+  const both = await plugins.load({ directory: root })
+  plugins.adopt(2)
+  expect(both.adapters.find(({ name }) => name === 'shop')).toBe(before.adapters[0])
+  expect(both.plugins[0]?.failure?.message).toContain('"shop" belongs to the plugin m.ts')
+  await rm(join(root, 'm.ts'))
+  const { adapters, plugins: left } = await plugins.load({ directory: root })
+  expect(left.map(({ name, failure }) => [name, failure])).toEqual([['a', undefined]])
+  expect(adapters.find(({ name }) => name === 'shop')).toBe(left[0]?.adapter)
+})
+
+test('a file that was renamed is the same plugin under another name; one that was only touched has not changed', async () => {
+  const { root, plugins } = await opened({ 'old.ts': versioned('shop', 1) })
+  await plugins.load({ directory: root })
+  plugins.adopt(1)
+  await writeFile(join(root, 'old.ts'), versioned('shop', 1))
+  expect(await plugins.hasChanged({ directory: root })).toBe(false)
+  await rename(join(root, 'old.ts'), join(root, 'new.ts'))
+  expect(await plugins.hasChanged({ directory: root })).toBe(true)
+  const { adapters, plugins: found } = await plugins.load({ directory: root })
+  plugins.adopt(2)
+  expect(found.map(({ name, failure }) => [name, failure])).toEqual([['new', undefined]])
+  expect(adapters.map(({ name }) => name)).toEqual(['shop'])
+})
+
+test('a lock: another content is refused and the locked one goes on, as long as it is the locked one', async () => {
+  const { root, plugins } = await opened({ 'shop.ts': versioned('shop', 1) })
+  const [first] = (await plugins.load({ directory: root })).plugins
+  const allow = { shop: first?.hash ?? '' }
+  plugins.adopt(1)
+  await writeFile(join(root, 'shop.ts'), versioned('shop', 2))
+  await writeFile(join(root, 'late.ts'), versioned('late', 1))
+  const locked = await plugins.load({ directory: root, allow })
+  plugins.adopt(2)
+  expect(locked.plugins.map(({ failure }) => failure?.message)).toEqual([
+    expect.stringContaining('late.ts: it is not in plugins.allow'),
+    expect.stringContaining('shop.ts: it is not what plugins.allow has locked'),
+  ])
+  expect(locked.plugins[1]?.adapter).toBe(first?.adapter)
+  const other = await plugins.load({ directory: root, allow: { shop: 'f'.repeat(64) } })
+  expect(other.plugins[1]?.adapter).toBeUndefined()
+})
