@@ -11,6 +11,7 @@ import { afterAll, expect, test } from 'vitest'
 
 import { freePort, startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { blocksOf, read } from './documents.ts'
 
 const bot = createServer((request, response) => {
   request.resume().once('end', () => {
@@ -96,6 +97,19 @@ test('every PUBACK outlives kill -9, once each, in order, with a client that nev
   expect(ids).toEqual(acknowledged.map((n) => `a${n}`))
   await device.endAsync(true)
   await gateway[Symbol.asyncDispose]()
+})
+
+test('the YAML of adapters/mqtt/README.md starts, and what it shows is stored', async () => {
+  const [readme = ''] = blocksOf(read('adapters/mqtt/README.md'), 'yaml')
+  await using gateway = await startGateway({ yaml: readme.replace('port: 1883', 'port: 0') })
+  const { mqtt } = JSON.parse(gateway.output().split('\n')[0] ?? '') as { mqtt: number } // DESIGN §10, the ready line
+  const device = await client(`mqtt://127.0.0.1:${mqtt}`)
+  await device.publishAsync('shop/7/alarm', '{"id":"a-1","level":3}', { qos: 1 })
+  expect(await log(gateway, 'devices:7')).toMatchObject([
+    { externalId: 'a-1' },
+    { parts: [{ text: 'Noted' }] },
+  ])
+  await device.endAsync(true)
 })
 
 test('--mqtt-port and the ready line, a reply on its topic, and the same over WebSocket (MQTT 3.1.1 §6)', async () => {

@@ -6,7 +6,7 @@ import { blackout, ofPackets, ofTcp } from './weaknet/profiles.ts'
 import { compare, runProfile } from './weaknet/run.ts'
 import type { Report, Size } from './weaknet/run.ts'
 
-const isFull = process.env['WEAKNET'] === 'full'
+const isFull = [process.env['WEAKNET'], process.env['FAULTS']].includes('full')
 const only = process.env['WEAKNET_PROFILE']
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 console.log(`seed ${seed}`)
