@@ -35,11 +35,17 @@ export class Screen implements Disposable {
   #draw(): void {
     const { link, sent, waiting, agent, answers } = this.#standing()
     const second = Math.round((performance.now() - this.#began) / 1000)
-    const line = `${String(second).padStart(3)} s  ${link.padEnd(LINK_WIDTH)} written ${sent}, waiting ${waiting} | at the agent ${counted(agent)} | answers ${counted(answers)}`
-    process.stdout.write(this.#isTty ? `${CLEAR}${line}` : `${line}\n`)
+    const line = `${String(second).padStart(3)} s  ${link.padEnd(LINK_WIDTH)} sent ${sent}, waiting ${waiting} | agent ${short(agent)} | answers ${short(answers)}`
+    const { columns } = process.stdout
+    process.stdout.write(this.#isTty ? `${CLEAR}${line.slice(0, columns - 1)}` : `${line}\n`)
   }
 }
 
+function short({ arrived, lost, doubled, disordered }: Counts): string {
+  return `${arrived} (${lost}/${doubled}/${disordered})`
+}
+
+/** In words. */
 export function counted({ arrived, lost, doubled, disordered }: Counts): string {
   return `${arrived} (lost ${lost}, doubled ${doubled}, out of order ${disordered})`
 }

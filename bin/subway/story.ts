@@ -92,7 +92,7 @@ async function ride(directory: string, closing: AsyncDisposableStack, seconds: n
 
   using screen = new Screen(() => ({ ...phone.screen, agent: bot.tally.counts() }))
   screen.say(`A customer writes every ${EVERY_MS / 1000} s and a bot answers, in one conversation over three links.
-The gateway, the app, the lines that fail and the SIGKILLs are real. What counts is in the brackets.`)
+The gateway, the app, the lines that fail and the SIGKILLs are real. In brackets, both ways: lost/doubled/out of order.`)
   const whole = stages.reduce((sum, { part }) => sum + part, 0)
   for (const { title, weather, kill, part } of stages) {
     const end = performance.now() + (part / whole) * seconds * 1000
