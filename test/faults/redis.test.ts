@@ -1,10 +1,13 @@
 // DESIGN §13: a gateway on Redis: what it answers while Redis is away, what it finds when it is back, and who takes over.
+import { execFileSync } from 'node:child_process'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { readLog, say, texts } from '../support/rest.ts'
 
+const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
 const PASSWORD = 'hunter22-of-redis'
 const yaml = (url: string, bot: string): string => `
 channels: { web: { adapter: rest } }
@@ -27,9 +30,11 @@ test(
     await using gateway = await startGateway({ yaml: yaml(url, bot.url) })
     expect(await ready(gateway.base)).toBe(200)
     const expected: string[] = []
+    let first = ''
     for (let round = 0; round < 2; round++) {
       const said = await say(gateway.base, `m${round}`, { key: `k${round}`, waitSeconds: 10 })
       expect(said).toMatchObject({ status: 200, body: { reply: { parts: [{ text: `echo m${round}` }] } } })
+      if (round === 0) first = said.body.id
       expected.push(`inbound: m${round}`, `outbound: echo m${round}`)
       await redis.end('SIGKILL')
       const begun = performance.now()
@@ -49,6 +54,11 @@ test(
     expect(gateway.log()).toContain('a power loss costs nothing that was acknowledged')
     expect(gateway.log()).not.toContain(PASSWORD)
     expect(await gateway.stop()).toBe(0)
+    // Nobody runs now: the way of a message is read from Redis itself.
+    const words = ['trace', first, '--config', join(gateway.directory, 'gateway.yaml')]
+    const told = execFileSync(process.execPath, [BIN, ...words], { encoding: 'utf8' })
+    expect(told).toContain(first)
+    expect(told).toContain('answered')
   },
 )
 

@@ -5,6 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 
 export class RedisServer implements AsyncDisposable {
   readonly port: number
@@ -69,6 +70,15 @@ export class RedisServer implements AsyncDisposable {
       encoding: 'utf8',
       timeout: 10_000,
     }).trim()
+  }
+
+  /** Nothing in it, and no limit to it. */
+  async empty(): Promise<void> {
+    const redis = new Redis(this.url, { lazyConnect: true })
+    await redis.connect()
+    await redis.config('SET', 'maxmemory', '0')
+    await redis.flushall()
+    redis.disconnect()
   }
 
   /** Copies the data of the stopped server, or puts the copy in its place. */

@@ -1,6 +1,6 @@
 -- Conversations, claims, outcomes, rights and dead letters: what the operations that write have in common.
 
--- Binds a new conversation to its home (SEMANTICS 9), or finds it: { home, top, epoch }. The caller has looked whose it is.
+-- Binds a new conversation to its home (SEMANTICS 9). The caller has looked whose it is.
 local function conversation_for(name, home, channel, customer)
   local key = P .. 'conv:' .. name
   local bound = R('HGET', key, 'home')

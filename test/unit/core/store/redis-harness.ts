@@ -19,10 +19,9 @@ export class RedisHarness implements StoreHarness {
   /** What the server is made to say; undefined: what it says. */
   #memory: typeof ROOMY | undefined
 
-  static make(server: RedisServer): Promise<RedisHarness> {
-    server.cli('CONFIG', 'SET', 'maxmemory', '0')
-    server.cli('FLUSHALL')
-    return Promise.resolve(new RedisHarness(server))
+  static async make(server: RedisServer): Promise<RedisHarness> {
+    await server.empty()
+    return new RedisHarness(server)
   }
 
   private constructor(server: RedisServer) {

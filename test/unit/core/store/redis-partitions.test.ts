@@ -24,9 +24,7 @@ beforeAll(async () => {
   server = await RedisServer.start()
 })
 afterAll(() => server[Symbol.asyncDispose]())
-beforeEach(() => {
-  server.cli('FLUSHALL')
-})
+beforeEach(() => server.empty())
 afterEach(async () => {
   for (const store of opened) await store[Symbol.asyncDispose]()
   opened = []
