@@ -49,7 +49,7 @@ async function vitest(): Promise<Pick<typeof Vitest, 'startVitest'>> {
   }
 }
 
-const LENT = ['dragoman', 'dragoman/testing', 'zod', 'vitest']
+const LENT = new Set(['dragoman', 'dragoman/testing', 'zod', 'vitest'])
 
 /** What the gateway lends its plugins it lends their tests. */
 function lending(): { name: string; enforce: 'pre'; resolveId(specifier: string): string | undefined } {
@@ -57,6 +57,6 @@ function lending(): { name: string; enforce: 'pre'; resolveId(specifier: string)
     name: 'dragoman',
     enforce: 'pre',
     resolveId: (specifier) =>
-      LENT.includes(specifier) ? fileURLToPath(import.meta.resolve(specifier)) : undefined,
+      LENT.has(specifier) ? fileURLToPath(import.meta.resolve(specifier)) : undefined,
   }
 }
