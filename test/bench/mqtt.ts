@@ -29,6 +29,7 @@ const WINDOW = 100
 /** What was opened lately is looked at again, and what is no longer needed given back. */
 const SETTLE_MS = 5000
 const COLLECT_MS = 2000
+const WARM_MS = 2000
 const FIRST = 500
 
 interface Server {
@@ -141,7 +142,8 @@ async function freePort(): Promise<number> {
 }
 
 async function load(server: Server, args: readonly (string | number)[]): Promise<Result | undefined> {
-  const all = [...args, '-p', server.port, '-s', 128, '-d', options.seconds]
+  const [mode = 'thr', ...more] = args
+  const all = [mode, '-p', server.port, '-s', 128, '-d', options.seconds, ...more]
   if (server.hasSubscriber) all.push('-S')
   try {
     const limit = (Number(options.seconds) + 30) * 1000
@@ -171,7 +173,8 @@ async function measured(
 ): Promise<Measured | undefined> {
   const server = await start()
   try {
-    await load(server, ['thr', '-n', 10, '-w', 10]) // warm
+    await load(server, ['thr', '-n', 10, '-w', 10, '-d', 1]) // warm; what was only stored is then settled
+    await pause(WARM_MS)
     const before = await processorMs(server)
     const result = await load(server, args)
     if (result === undefined) return undefined

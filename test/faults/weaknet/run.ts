@@ -9,7 +9,6 @@ import { startBot, textOf } from '../../support/bot.ts'
 import { faultProxy } from '../../support/fault-proxy.ts'
 import type { FaultProxy } from '../../support/fault-proxy.ts'
 import { freePort, startGateway, temporaryDirectory, until } from '../../support/gateway.ts'
-import { metric } from '../../support/rest.ts'
 import type { CustomerReport, FromApps, Order, ToApps } from './apps.ts'
 import { KINDS } from './links.ts'
 import type { Kind } from './links.ts'
@@ -64,10 +63,12 @@ export interface Report {
   readonly backMs?: number
 }
 
+const ADMIN = 'token-of-the-weak-network-0123456789'
 const SECRET = 'a secret of the weak network, 32 bytes at least'
 
 const yaml = (bot: string, { mqtt, host }: { readonly mqtt: number; readonly host: string }): string => `
 http: { host: ${host} }
+admin: { token: ${ADMIN} }
 identity:
   customers: { secret: '${SECRET}' }
 channels:
@@ -177,7 +178,7 @@ export async function runProfile(
     agent: total(names.map((name) => compare(askedOf(name), said(name)))),
     down: total(customers.map(({ name, shown }) => compare(shown, said(name, 're: ')))),
     violations: customers.flatMap(({ violations }) => violations),
-    dead: await metric(gateway.base, 'dragoman_dead_letters'),
+    dead: await deadLetters(gateway.base),
     opened: {
       ws: sum(customers, ({ opened }) => opened.ws),
       mqtt: sum(customers, ({ opened }) => opened.mqtt),
@@ -235,6 +236,13 @@ function startApps(
       }
     },
   }
+}
+
+async function deadLetters(base: string): Promise<number> {
+  const response = await fetch(`${base}/metrics`, { headers: { authorization: `Bearer ${ADMIN}` } })
+  const found = /^dragoman_dead_letters (\d+)$/mu.exec(await response.text())
+  if (found === null) throw new Error(`/metrics answered ${response.status}, and no dead letters`)
+  return Number(found[1])
 }
 
 /** Whose text it is: they all begin with a name. */
