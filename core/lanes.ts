@@ -45,6 +45,10 @@ export class Lanes {
   readonly #inFlight = new Set<Promise<void>>()
   readonly #running = new Set<string>()
   readonly #taking = new Set<Promise<void>>()
+  /** Partitions with due work for which there was no room in flight; the longest waiting first. */
+  readonly #crowded = new Set<Partition>()
+  /** What the takes under way may bring. */
+  #reserved = 0
   #renewal: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -99,7 +103,8 @@ export class Lanes {
       this.#running.delete(key)
       this.#inFlight.delete(running)
       const partition = this.#partitions[this.#options.store.partitionOf(work.home)]
-      if (partition?.dirty === true) this.#pump(partition)
+      if (partition?.dirty === true) this.#crowded.add(partition)
+      this.#pumpCrowded()
     })
     this.#inFlight.add(running)
   }
@@ -138,10 +143,18 @@ export class Lanes {
   }
 
   async #renewAll(): Promise<void> {
-    await Promise.all(this.#partitions.map((partition) => this.#renew(partition)))
+    const errors = await Promise.all(this.#partitions.map((partition) => this.#renew(partition)))
+    const failed = errors.filter((error) => error !== undefined)
+    // All for one reason, mostly: a store that is away, and then one line says it for all partitions.
+    if (failed.length > 0)
+      this.#options.log.warn('partition leases could not be renewed', {
+        partitions: failed.length,
+        error: failed[0],
+      })
   }
 
-  async #renew(partition: Partition): Promise<void> {
+  /** Why it could not be renewed; undefined if the store has answered. */
+  async #renew(partition: Partition): Promise<string | undefined> {
     const begun = performance.now()
     try {
       const lease = await this.#options.store.lease({
@@ -149,17 +162,18 @@ export class Lanes {
         owner: this.#options.owner,
         ttlMs: LEASE_MS,
       })
-      if (lease.status !== 'held') return release(partition)
+      if (lease.status !== 'held') {
+        release(partition)
+        return undefined
+      }
       const fresh = partition.fence?.counter !== lease.fence.counter
       partition.fence = lease.fence
       partition.heldUntil = begun + lease.remainingMs
       if (fresh) partition.dirty = true
       if (partition.dirty) this.#pump(partition)
+      return undefined
     } catch (error) {
-      this.#options.log.warn('a partition lease could not be renewed', {
-        partition: partition.number,
-        error: GatewayError.from(error).message,
-      })
+      return GatewayError.from(error).message
     }
   }
 
@@ -173,14 +187,30 @@ export class Lanes {
   async #takeAll(partition: Partition): Promise<void> {
     try {
       while (partition.dirty && !this.#stopped && holds(partition)) {
-        const max = this.#options.maxInFlight - this.#inFlight.size
-        if (max <= 0 || partition.fence === undefined) return // the next step that ends pumps again
+        if (partition.fence === undefined) return
+        const max = this.#room
+        if (max <= 0) {
+          this.#crowded.add(partition) // the next step or take that ends pumps again
+          return
+        }
         if (!(await this.#takeSome(partition, partition.fence, max))) return
       }
     } finally {
       // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
       partition.pumping = false
+      this.#pumpCrowded()
     }
+  }
+
+  get #room(): number {
+    return this.#options.maxInFlight - this.#inFlight.size - this.#reserved
+  }
+
+  #pumpCrowded(): void {
+    const [next] = this.#crowded
+    if (next === undefined || this.#room <= 0) return
+    this.#crowded.delete(next)
+    this.#pump(next)
   }
 
   /** False: not now; something else pumps again. */
@@ -188,7 +218,10 @@ export class Lanes {
     const { store, log } = this.#options
     partition.dirty = false
     try {
-      const taken = await store.take({ partition: partition.number, fence, max, kinds: KINDS })
+      this.#reserved += max
+      const taken = await store
+        .take({ partition: partition.number, fence, max, kinds: KINDS })
+        .finally(() => (this.#reserved -= max))
       if (taken.status === 'fenced') {
         partition.dirty = true
         release(partition)

@@ -132,3 +132,74 @@ test('a take that failed leaves a doubt, and is tried again', async () => {
   takes[1]?.resolve(nothing)
   await lanes.stop(0)
 })
+
+test('of several partitions no more is taken together than may be in flight, and none is forgotten', async () => {
+  const takes: { readonly partition: number; readonly max: number; answer: (result: TakeResult) => void }[] =
+    []
+  const store = {
+    partitions: 3,
+    partitionOf: (home: string) => Number(home),
+    lease: async () => ({ status: 'held', fence, remainingMs: 10_000 }),
+    take({ partition, max }: { readonly partition: number; readonly max: number }) {
+      const taking = Promise.withResolvers<TakeResult>()
+      takes.push({ partition, max, answer: taking.resolve })
+      return taking.promise
+    },
+  } as unknown as Store // lanes use no other operation
+  const ends: PromiseWithResolvers<void>[] = []
+  const { lanes } = makeLanes(
+    store,
+    () => {
+      const end = Promise.withResolvers<void>()
+      ends.push(end)
+      return end.promise
+    },
+    2,
+  )
+  await lanes.start()
+  expect(takes).toMatchObject([{ partition: 0, max: 2 }])
+  // It brings less than it might: the room that is left is the next one's.
+  takes[0]?.answer({
+    ...nothing,
+    work: [{ kind: 'message', id: 'a', home: '0', lane: 'a' } as unknown as Work],
+  })
+  await turns(20)
+  expect(takes.slice(1)).toMatchObject([{ partition: 1, max: 1 }])
+  takes[1]?.answer({
+    ...nothing,
+    work: [{ kind: 'message', id: 'b', home: '1', lane: 'b' } as unknown as Work],
+  })
+  await turns(20)
+  expect(takes).toHaveLength(2)
+  expect(lanes.inFlight).toBe(2)
+  ends[0]?.resolve()
+  await turns(20)
+  const third = takes[2]
+  expect(third).toMatchObject({ max: 1 })
+  third?.answer(nothing)
+  await turns(20)
+  expect(new Set(takes.map(({ partition }) => partition))).toEqual(new Set([0, 1, 2]))
+  for (const take of takes.slice(3)) take.answer(nothing)
+  ends[1]?.resolve()
+  expect(await lanes.stop(1000)).toBe(0)
+})
+
+test('leases that cannot be renewed are one line in the log, not one for each partition', async () => {
+  const said: unknown[] = []
+  const store = {
+    partitions: 256,
+    partitionOf: () => 0,
+    lease: () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away')),
+  } as unknown as Store // lanes ask for nothing else before they hold a lease
+  const lanes = new Lanes({
+    store,
+    log: { ...log, warn: (message, fields) => void said.push([message, fields]) },
+    owner: 'me',
+    maxInFlight: 1,
+    run: async () => undefined,
+    onDoubt: () => undefined,
+  })
+  await lanes.start()
+  expect(said).toEqual([['partition leases could not be renewed', { partitions: 256, error: 'away' }]])
+  await lanes.stop(0)
+})
