@@ -71,6 +71,8 @@ export interface Looked {
   readonly version: unknown
   /** The one its component was made by. */
   readonly madeBy: unknown
+  /** Of a problem. */
+  readonly code: unknown
 }
 
 export async function look(base: string, operation = 'Look'): Promise<Looked> {
@@ -79,8 +81,8 @@ export async function look(base: string, operation = 'Look'): Promise<Looked> {
     headers: { 'content-type': 'application/json' },
     body: '{}',
   })
-  const body = (await response.json()) as { version?: unknown; madeBy?: unknown } // versioned() answers
-  return { status: response.status, version: body.version, madeBy: body.madeBy }
+  const body = (await response.json()) as { version?: unknown; madeBy?: unknown; code?: unknown } // versioned() answers, or a problem
+  return { status: response.status, version: body.version, madeBy: body.madeBy, code: body.code }
 }
 
 export interface Stream {
@@ -104,8 +106,8 @@ export function startStream(base: string, perSecond: number): Stream {
   let mixed = 0
   async function once(operation: string): Promise<void> {
     try {
-      const { status, version, madeBy } = await look(base, operation)
-      if (status !== 200) failed.push(`${operation} ${status}`)
+      const { status, version, madeBy, code } = await look(base, operation)
+      if (status !== 200) failed.push(`${operation} ${status} ${String(code)}`)
       else if (version !== madeBy) mixed += 1
     } catch (error) {
       failed.push(
