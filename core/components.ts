@@ -84,6 +84,7 @@ export interface ChannelParts {
   readonly mounts: Mounted[]
   readonly sockets: MountedSocket[]
   readonly places: LinkPlace[]
+  /** Whether it has `send`; of a channel in a worker that is known once it has started. */
   readonly pushes: boolean
 }
 
@@ -149,9 +150,14 @@ export function createChannel(
   const mounts: Mounted[] = []
   const sockets: MountedSocket[] = []
   const places: LinkPlace[] = []
-  const pushes = life.instance.send !== undefined
+  const pushes = (): boolean => life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
-  const host = around.host({ settings, operations, mounts, sockets, places, pushes })
+  const host = around.host({
+    ...{ settings, operations, mounts, sockets, places },
+    get pushes() {
+      return pushes()
+    },
+  })
   return {
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
@@ -165,7 +171,12 @@ export function createChannel(
     places,
     access: settings.access,
     bodyLimitBytes: settings.bodyLimitBytes,
-    admission: { priority: settings.priority ?? 'normal', sheds: !pushes },
+    admission: {
+      priority: settings.priority ?? 'normal',
+      get sheds() {
+        return !pushes()
+      },
+    },
     inUse: { id: settings.id, adapter: adapter.name, channel: life.instance, inDoubt: settings.inDoubt },
   }
 }

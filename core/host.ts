@@ -23,16 +23,21 @@ export interface HostOptions {
 }
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
-  const { settings, operations, mounts, sockets, places, pushes } = parts
+  const { settings, operations, mounts, sockets, places } = parts
   const { pipeline, admission, store, links, open, stopping } = options
-  const origin = { id: settings.id, pushes }
+  const origin = {
+    id: settings.id,
+    get pushes() {
+      return parts.pushes
+    },
+  }
   return {
     operations: operations.list,
     async accept(draft, acceptOptions) {
       // What came by HTTP has passed the edge's door. Here waiting is the refusal: what is not accepted is not acknowledged.
       if (mounts.length === 0) {
         const priority = draft.priority ?? settings.priority ?? 'normal'
-        await admission.enter({ priority, sheds: !pushes, signal: acceptOptions?.signal })
+        await admission.enter({ priority, sheds: !parts.pushes, signal: acceptOptions?.signal })
       }
       return pipeline.accept(origin, draft, acceptOptions)
     },
