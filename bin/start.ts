@@ -79,8 +79,6 @@ export async function start(options: StartOptions): Promise<void> {
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
-    announce(gateway, Object.keys(config.channels))
-    setImmediate(flushCompileCache) // the next start is faster, also after a kill -9
     const reloaded = (): void => {
       plugins.forgive()
       void gateway.reload().catch(() => undefined) // the gateway has logged why
@@ -109,6 +107,9 @@ export async function start(options: StartOptions): Promise<void> {
       process.exit(0)
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+    // Last: whoever reads that it is ready may send a signal at once.
+    announce(gateway, Object.keys(config.channels))
+    setImmediate(flushCompileCache) // the next start is faster, also after a kill -9
   } catch (error) {
     fail(error)
     process.exit(1)

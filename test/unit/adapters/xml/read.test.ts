@@ -257,9 +257,9 @@ test.each([
   ['ampersands', '&amp;'],
 ])('twice the %s take about twice the time', (_what, piece) => {
   const of = (bytes: number): Uint8Array => utf8(`<a>${piece.repeat(bytes / piece.length)}</a>`)
-  const [one, two] = [of(4e5), of(8e5)]
+  const [one, two] = [of(2e6), of(4e6)]
   const once = fastest(3, () => readXml(one))
-  expect(fastest(3, () => readXml(two)) / once).toBeLessThan(6)
+  expect(fastest(3, () => readXml(two)) / Math.max(once, 2)).toBeLessThan(6) // below 2 ms it is noise that is measured
 })
 
 test('reading messages is at least half as fast as saxes alone with namespaces', { timeout: 60_000 }, () => {
