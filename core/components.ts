@@ -153,7 +153,11 @@ export function createChannel(
   const pushes = (): boolean => life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
   const host = around.host({
-    ...{ settings, operations, mounts, sockets, places },
+    settings,
+    operations,
+    mounts,
+    sockets,
+    places,
     get pushes() {
       return pushes()
     },
