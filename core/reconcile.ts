@@ -67,7 +67,7 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       // Side by side, so that they share commits.
       for (let some = first(); some.length > 0; some = first())
         await Promise.all(some.map(([id, doubt]) => resolve(id, doubt)))
-      if (isScanDue) await scan()
+      if (isScanDue) await scanned()
     } catch (error) {
       log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
     }
@@ -83,10 +83,19 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     poke(home)
   }
 
+  async function scanned(): Promise<void> {
+    isScanDue = false // before the first look: a take that fails during the scan is seen by the next one alone
+    try {
+      await scan()
+    } catch (error) {
+      isScanDue = true
+      throw error
+    }
+  }
+
   async function scan(): Promise<void> {
     const before = await idle()
     await pause(SETTLING_MS, stopped)
-    isScanDue = false
     for (const [key, row] of before.size === 0 ? before : await idle()) {
       if (before.get(key)?.attempt !== row.attempt) continue
       const home = await homeOf(row)

@@ -68,7 +68,10 @@ test('1 in 12 operations fails, before or after it was done', { timeout: 60_000 
   await until(
     async () => ((await house.store.find({ by: 'open', limit: 1000 })).some(isAtWork) ? undefined : true),
     20_000,
-  )
+  ).catch(async (error: unknown) => {
+    const left = (await house.store.find({ by: 'open', limit: 1000 })).filter(isAtWork)
+    throw new Error(`still at work: ${JSON.stringify(left.slice(0, 5))}`, { cause: error })
+  })
 
   const { accepted, settled, expired, dead, waiting } = await house.ledger()
   expect({ accepted, waiting, dead }).toEqual({ accepted: settled + expired + dead, waiting: 0, dead: 0 })
