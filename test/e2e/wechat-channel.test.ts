@@ -214,9 +214,9 @@ routes:
   const { status, body } = await send(house, click)
   expect(status).toBe(200)
   expect(body).toContain('[order of {"customer":"ann"}]')
-  expect((await send(house, click)).body).toBe(
-    body.replace(/<CreateTime>\d+/u, /<CreateTime>\d+/u.exec(body)?.[0] ?? ''),
-  )
+  // The same but for the second in which it is said.
+  const timeless = (xml: string): string => xml.replace(/<CreateTime>\d+/u, '<CreateTime>')
+  expect(timeless((await send(house, click)).body)).toBe(timeless(body))
   expect(orders.calls).toHaveLength(1)
 
   expect((await send(house, plainPush(textXml('hi')))).body).toContain('[echo hi]')
