@@ -1,12 +1,11 @@
 // `dragoman demo subway`: a ride with a customer who keeps writing, while lines, app and gateway go down and come back.
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ended, portOf, spawnGateway } from '../demo-gateway.ts'
 import { fail } from '../fail.ts'
+import { freePort } from '../free-port.ts'
 import { startCountingBot } from './bot.ts'
 import type { CountingBot } from './bot.ts'
 import { openLine } from './line.ts'
@@ -151,14 +150,6 @@ agents:
 routes:
   - { agent: bot }
 `
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise((closed) => server.close(closed))
-  return port
 }
 
 function pause(ms: number): Promise<void> {

@@ -4,13 +4,13 @@ import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
+import { freePort } from '../../bin/free-port.ts'
 
 const HERE = import.meta.dirname
 const { values: options } = parseArgs({
@@ -131,14 +131,6 @@ routes: [ { agent: sink } ]
     line.startsWith('{"ready"') ? (JSON.parse(line) as { http: number; mqtt: number }) : undefined,
   ) // DESIGN §10, the ready line
   return { name: 'gateway, durable', port: value.mqtt, http: value.http, hasSubscriber: false, child }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise((closed) => server.close(closed))
-  return port
 }
 
 async function load(server: Server, args: readonly (string | number)[]): Promise<Result | undefined> {

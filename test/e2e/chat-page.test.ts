@@ -7,7 +7,8 @@ import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { faultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
-import { freePort, startGateway, until } from '../support/gateway.ts'
+import { freePort } from '../../bin/free-port.ts'
+import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 
 let bot: Bot

@@ -1,8 +1,7 @@
 // SOAP servers nobody here wrote, as the business system behind the gateway: PHP's SoapServer, SOAP::Lite, gSOAP, Axis 1.4.
 import { spawn } from 'node:child_process'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../bin/free-port.ts'
 import { until } from '../support/gateway.ts'
 import { classPathOf, fixtures } from './clients.ts'
 import type { Build } from './clients.ts'
@@ -85,13 +84,4 @@ async function answering(starting: Promise<SoapServer>, path: string): Promise<S
     ),
   )
   return server
-}
-
-/** PHP and Axis do not say which port they took, so they are told a free one. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -4,9 +4,8 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
+import { freePort } from '../../bin/free-port.ts'
 
 export interface GatewayProcess extends AsyncDisposable {
   readonly base: string
@@ -48,7 +47,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   await writeFile(join(directory, 'gateway.yaml'), options.yaml)
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(directory, name), text)
   const args = [BIN, 'start', '--config', join(directory, 'gateway.yaml'), '--data', join(directory, 'data')]
-  const child = spawn(process.execPath, [...args, '--port', String(options.port ?? 0)], {
+  const child = spawn(process.execPath, [...args, '--port', String(options.port ?? (await freePort()))], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -117,13 +116,4 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`the condition did not hold within ${ms} ms`)
     await new Promise((again) => setTimeout(again, 20))
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  await new Promise((closed) => server.close(closed))
-  return port
 }

@@ -2,10 +2,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { freePort } from '../../bin/free-port.ts'
 
 export class RedisServer implements AsyncDisposable {
   readonly port: number
@@ -105,16 +105,4 @@ export class RedisServer implements AsyncDisposable {
   get #copy(): string {
     return `${this.#directory}-copy`
   }
-}
-
-async function freePort(): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const server = createServer().listen(0, '127.0.0.1', resolve)
-  await promise
-  const address = server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : 0
-  const closed = Promise.withResolvers<void>()
-  server.close(() => closed.resolve())
-  await closed.promise
-  return port
 }

@@ -6,7 +6,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { freePort, until } from '../../../support/gateway.ts'
+import { freePort } from '../../../../bin/free-port.ts'
+import { until } from '../../../support/gateway.ts'
 
 export interface Mosquitto extends AsyncDisposable {
   readonly port: number
