@@ -91,7 +91,7 @@ export interface LanesConfig {
   readonly limit: number
   /** How long the head may hold its lane, all attempts together (SEMANTICS 19). */
   readonly holdMs: number
-  /** Attempts begun and not ended before a message is dead (SEMANTICS 16). */
+  /** Failed attempts before a message is dead. */
   readonly attempts: number
 }
 
