@@ -37,7 +37,8 @@ const TESTING = 'core/testing.ts'
 /** DESIGN §15, the table; `adapters/data` travels with an adapter as `adapters/xml` does. */
 function ruleOf(file: string): Rule {
   const [top = '', second = '', ...below] = file.split('/')
-  const own = `${top}/${second}${below.length > 0 ? '/' : ''}`
+  const example = isExample(file) && below.length > 1 ? `${below[0] ?? ''}/` : ''
+  const own = `${top}/${second}${below.length > 0 ? '/' : ''}${example}`
   if (file === API) return { files: [], packages: [] }
   if (top === 'adapters') return { files: [own, API, 'adapters/xml/', 'adapters/data/'], packages: 'any' }
   if (top === 'plugins') return { files: [own, API, ...(isTest(file) ? [TESTING] : [])], packages: 'any' }
@@ -45,6 +46,11 @@ function ruleOf(file: string): Rule {
   if (top === 'core') return { files: ['core/'], packages: 'any' }
   if (top === 'config') return { files: ['config/', API], packages: ['zod', 'yaml', 'jsonata'] }
   return { files: 'any', packages: 'any' }
+}
+
+/** An example of a plugin: who copies it installs the packages that its own package.json names. */
+function isExample(file: string): boolean {
+  return file.startsWith('plugins/_examples/')
 }
 
 function isTest(file: string): boolean {
@@ -84,7 +90,8 @@ function violation(file: string, specifier: string, rule: Rule): string | undefi
     const [scope = '', name = ''] = specifier.split('/')
     const wanted = scope.startsWith('@') ? `${scope}/${name}` : scope
     if (rule.packages !== 'any' && !rule.packages.includes(wanted)) return `imports the package ${wanted}`
-    const declared = isSuite(file) || isTest(file) ? { ...packageJson.devDependencies } : {}
+    const isTried = isSuite(file) || isTest(file) || isExample(file)
+    const declared = isTried ? { ...packageJson.devDependencies } : {}
     return Object.hasOwn({ ...declared, ...packageJson.dependencies }, wanted)
       ? undefined
       : `imports ${wanted}, which package.json does not name as a dependency`
@@ -135,6 +142,7 @@ test.each([
   ['plugins/shop.ts', "import orders from './sample-orders.ts'"],
   ['plugins/shop.ts', "import { parseJson } from '../adapters/data/json.ts'"],
   ['plugins/shop/index.ts', "import { x } from '../other/x.ts'"],
+  ['plugins/_examples/shop/index.ts', "import { x } from '../other/x.ts'"],
 ])('%s may not: %s', (file, text) => {
   expect(violations(file, text)).toHaveLength(1)
 })
