@@ -76,7 +76,7 @@ export async function holdAlone(store: Store, onLost: () => void): Promise<Dispo
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/sqlite/crash.ts`). */
+/** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/crash.ts`). */
 function testHooks(): { readonly hooks?: Pick<StoreHooks, 'crash'> } {
   const crash = process.env['DRAGOMAN_TEST_CRASH']
   return crash === undefined || process.env['NODE_ENV'] !== 'test' ? {} : { hooks: { crash } }

@@ -44,7 +44,7 @@ import {
   settleResult,
   takeResult,
   valueResult,
-} from './sqlite/decode.ts'
+} from './codec/decode.ts'
 import type {
   Accept,
   AcceptResult,

@@ -4,7 +4,7 @@ import type { GatewayError, Log } from '../api.ts'
 import { RESERVE_BYTES } from './figures.ts'
 import { acceptHints, settleHints } from './hint-names.ts'
 import { Hints } from './hints.ts'
-import { crashAt } from './sqlite/crash.ts'
+import { crashAt } from './crash.ts'
 import { Connection } from './sqlite/connection.ts'
 import type { Ticket } from './sqlite/connection.ts'
 import {
@@ -15,10 +15,11 @@ import {
   settleResult,
   takeResult,
   valueResult,
-} from './sqlite/decode.ts'
-import { acceptWire, claimWire, settleWire, valueWire } from './sqlite/encode.ts'
+} from './codec/decode.ts'
+import { acceptWire, claimWire, settleWire, valueWire } from './codec/encode.ts'
 import type { Stamp } from './sqlite/clock.ts'
-import type { Answer, Faults, OperationName, Request, Wires } from './sqlite/wire.ts'
+import type { Answer, OperationName, Request, Wires } from './codec/wire.ts'
+import type { Faults } from './sqlite/wire.ts'
 import type {
   Accept,
   AcceptResult,
@@ -64,7 +65,7 @@ export interface SqliteOptions {
 
 /** For tests alone. */
 export interface StoreHooks {
-  /** `accept:written`, `settle:committed#3`: the process ends there as if by kill -9. See `sqlite/crash.ts`. */
+  /** `accept:written`, `settle:committed#3`: the process ends there as if by kill -9. See `crash.ts`. */
   readonly crash?: string
   /** Asked before each batch: what is to fail from now on. */
   readonly faults?: () => Faults | undefined

@@ -1,6 +1,6 @@
-// The scripts' replies in the words both stores decode (`../sqlite/answers.ts`).
+// The scripts' replies in the words both stores decode (`../codec/answers.ts`).
 import { GatewayError } from '../../api.ts'
-import { customerOf } from '../sqlite/heads.ts'
+import { customerOf } from '../homes.ts'
 import type {
   AcceptAnswer,
   ClaimAnswer,
@@ -10,7 +10,7 @@ import type {
   TakeAnswer,
   ValueAnswer,
   WorkAnswer,
-} from '../sqlite/answers.ts'
+} from '../codec/answers.ts'
 import type { AckResult, ClaimState, HelloResult, LeaseResult, Outcome, WorkKind } from '../store.ts'
 import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'

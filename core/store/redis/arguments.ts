@@ -1,7 +1,7 @@
 // Operations as the scripts' arguments, in their order there.
 import { partitionLease } from '../figures.ts'
-import { acceptWire, claimWire, settleWire, valueWire } from '../sqlite/encode.ts'
-import { customerOf } from '../sqlite/heads.ts'
+import { acceptWire, claimWire, settleWire, valueWire } from '../codec/encode.ts'
+import { customerOf } from '../homes.ts'
 import type {
   Accept,
   Claim,

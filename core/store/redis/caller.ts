@@ -1,7 +1,7 @@
 // Calls scripts with what every one of them begins with: the clock's limits, and in tests a clock of their own.
-import { crashAt } from '../sqlite/crash.ts'
-import type { Step } from '../sqlite/group.ts'
-import type { OperationName } from '../sqlite/wire.ts'
+import { crashAt } from '../crash.ts'
+import type { Step } from '../crash.ts'
+import type { OperationName } from '../codec/wire.ts'
 import type { Argument } from './arguments.ts'
 import type { Connection } from './connection.ts'
 import type { Pulse } from './pulse.ts'

@@ -1,5 +1,5 @@
 // Operation 12, find: asks the partitions that may know, and puts their rows in one order.
-import { rowOf } from '../sqlite/decode.ts'
+import { rowOf } from '../codec/decode.ts'
 import type { ConversationRow, Find, LedgerRow, Row } from '../store.ts'
 import { rowAnswer } from './answers.ts'
 import { findArguments, limitOf } from './arguments.ts'

@@ -6,16 +6,8 @@ import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import type { Health } from '../store.ts'
 import type { Stamp } from './clock.ts'
 import { isGrowing } from './wire.ts'
-import type {
-  Answer,
-  Batch,
-  Faults,
-  FromWorker,
-  OperationName,
-  Refused,
-  Request,
-  WorkerData,
-} from './wire.ts'
+import type { Answer, OperationName, Request } from '../codec/wire.ts'
+import type { Batch, Faults, FromWorker, Refused, WorkerData } from './wire.ts'
 
 /** What is asked, and who waits for it. */
 export interface Ticket {

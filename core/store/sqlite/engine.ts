@@ -7,9 +7,11 @@ import { query } from './database.ts'
 import { StoreFile } from './file.ts'
 import type { Note } from './file.ts'
 import { GroupFailed, isFull, refusal, runGroup, runRead } from './group.ts'
-import type { Result, Step } from './group.ts'
+import type { Step } from '../crash.ts'
+import type { Result } from './group.ts'
 import { isGrowing } from './wire.ts'
-import type { Faults, FromWorker, Request, WorkerData } from './wire.ts'
+import type { Request } from '../codec/wire.ts'
+import type { Faults, FromWorker, WorkerData } from './wire.ts'
 
 interface Trouble {
   readonly reason: string

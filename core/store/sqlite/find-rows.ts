@@ -7,7 +7,7 @@ import { HANDED, WAITING } from './lanes.ts'
 import type { State } from './lanes.ts'
 import { Rights } from './rights.ts'
 import { Targets } from './targets.ts'
-import type { RowAnswer } from './answers.ts'
+import type { RowAnswer } from '../codec/answers.ts'
 
 export interface Finders {
   work(id: number): readonly RowAnswer[]

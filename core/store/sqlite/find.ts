@@ -4,10 +4,10 @@ import { Claims } from './claims.ts'
 import { query } from './database.ts'
 import { finders } from './find-rows.ts'
 import type { Ground } from './ground.ts'
-import { customerOf } from './heads.ts'
+import { customerOf } from '../homes.ts'
 import { keyOf, keysOf, nameOf } from './place-key.ts'
 import { Rights } from './rights.ts'
-import type { RowAnswer } from './answers.ts'
+import type { RowAnswer } from '../codec/answers.ts'
 
 type ConversationCells = readonly [
   key: string,

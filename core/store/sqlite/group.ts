@@ -4,12 +4,11 @@ import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { sqliteCode } from './database.ts'
 import type { Operations } from './operations.ts'
-import type { Answer, OperationName, Refused, Request } from './wire.ts'
+import type { Answer, Request } from '../codec/wire.ts'
+import type { Step } from '../crash.ts'
+import type { Refused } from './wire.ts'
 
 export type Result = Answer | Refused
-
-/** Called at each step of an operation's way, so that tests can end the process there. */
-export type Step = (operation: OperationName, point: 'begin' | 'written' | 'committed') => void
 
 export interface GroupParts {
   readonly db: DatabaseSync

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../../api.ts'
+import { customerOf } from '../homes.ts'
 import type { ConversationPatch } from '../store.ts'
 import type { Counters } from './counters.ts'
 import { query } from './database.ts'
@@ -185,9 +186,6 @@ export class Heads {
 }
 
 /** A home is `NAMESPACE/CUSTOMER`; the customer's id may hold slashes itself. */
-export function customerOf(home: string): string {
-  return home.slice(home.indexOf('/') + 1)
-}
 
 /** What an inbox's cursors are given out under: it holds the incarnation. */
 export function epochName(incarnation: string, home: Home): string {

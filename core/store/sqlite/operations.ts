@@ -12,7 +12,7 @@ import { settleOperation } from './settle.ts'
 import { takeOperation } from './take.ts'
 import { trimOperation } from './trim.ts'
 import { valueOperation } from './values.ts'
-import type { Answer, Request } from './wire.ts'
+import type { Answer, Request } from '../codec/wire.ts'
 
 export type Operations = (request: Request) => Answer
 

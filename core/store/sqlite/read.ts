@@ -4,7 +4,7 @@ import { READ_BYTES, READ_ROWS } from '../figures.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
 import { epochName } from './heads.ts'
-import type { ReadAnswer } from './answers.ts'
+import type { ReadAnswer } from '../codec/answers.ts'
 
 type Row = readonly [sequence: number, body: string, offset: number | null]
 

@@ -10,8 +10,8 @@ import { endOperation, replyIds } from './settle-end.ts'
 import type { SettleRequest } from './settle-end.ts'
 import { Targets } from './targets.ts'
 import type { Target } from './targets.ts'
-import type { SettleAnswer } from './answers.ts'
-import type { SettleWire } from './wire.ts'
+import type { SettleAnswer } from '../codec/answers.ts'
+import type { SettleWire } from '../codec/wire.ts'
 import { WorkRows, withAttempt } from './work.ts'
 
 const NONE = {}

@@ -5,7 +5,7 @@ import { query } from './database.ts'
 import type { Ground } from './ground.ts'
 import { HANDED, IN_FLIGHT, ORPHANED } from './lanes.ts'
 import type { Item } from './lanes.ts'
-import type { TakeAnswer, WorkAnswer } from './answers.ts'
+import type { TakeAnswer, WorkAnswer } from '../codec/answers.ts'
 import { WorkRows } from './work.ts'
 
 /** What each kind tells beside its attempt. */

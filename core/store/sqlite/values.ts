@@ -1,8 +1,8 @@
 // Operation 11, value: compare-and-set of a small value (≤ 64 kB), with an end of its life by the store's clock.
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
-import type { ValueAnswer } from './answers.ts'
-import type { ValueWire } from './wire.ts'
+import type { ValueAnswer } from '../codec/answers.ts'
+import type { ValueWire } from '../codec/wire.ts'
 
 type ValueRow = readonly [value: string, version: number, expires: number | null]
 

@@ -2,10 +2,11 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { GatewayError } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
-import { crashAt } from './crash.ts'
+import { crashAt } from '../crash.ts'
 import { Engine } from './engine.ts'
 import { refusal } from './group.ts'
-import type { Batch, FromWorker, Request, ToWorker, WorkerData } from './wire.ts'
+import type { Request } from '../codec/wire.ts'
+import type { Batch, FromWorker, ToWorker, WorkerData } from './wire.ts'
 
 /** A group beyond this gains nothing and makes the first one wait for the last. */
 const GROUP_REQUESTS = 512

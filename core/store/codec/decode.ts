@@ -1,4 +1,4 @@
-// The writer's answers as the store's results: JSON text becomes messages again.
+// What comes back as the store's results: JSON text becomes messages again.
 import type { Json, Message, Reply } from '../../api.ts'
 import type {
   AcceptResult,

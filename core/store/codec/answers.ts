@@ -1,4 +1,4 @@
-// The writer's answers as they cross: replies, failures and attempts are JSON text, which only the front-end reads.
+// The answers of a store as they cross: replies, failures and attempts are JSON text, which only its front reads.
 import type {
   AcceptResult,
   ClaimState,

@@ -1,4 +1,4 @@
-// Operations as they are sent to the writer: messages become JSON text here, once.
+// Operations as they are sent to where the data is: messages become JSON text here, once.
 import { GatewayError } from '../../api.ts'
 import { VALUE_BYTES } from '../figures.ts'
 import type { Accept, Claim, Settle, Unnumbered, ValueOp } from '../store.ts'

@@ -1,5 +1,8 @@
 // Ends the process at a named point of an operation's way. Tests order it; nothing else does.
-import type { Step } from './group.ts'
+import type { OperationName } from './codec/wire.ts'
+
+/** Called at each step of an operation's way, so that tests can end the process there. */
+export type Step = (operation: OperationName, point: 'begin' | 'written' | 'committed') => void
 
 const POINT = /^(?<operation>[a-zA-Z]+):(?<point>begin|written|committed)(?:#(?<nth>[1-9]\d*))?$/
 
