@@ -1,6 +1,6 @@
 // Which config file, and everything it names: plugins loaded, every problem found.
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, namedAdapters, readConfig, resolveConfig } from '../config/load.ts'
 import type { Config, ConfigDocument, Overrides } from '../config/load.ts'
@@ -32,9 +32,24 @@ export function isOwnConfig(file: string): boolean {
   return file === OWN
 }
 
+/** An installed package is replaced by the next install: what its own config would put beside it goes where we stand. */
+function isInstalled(file: string): boolean {
+  return isOwnConfig(file) && file.split(sep).includes('node_modules')
+}
+
+function overridesOf(file: string, overrides: Overrides): Overrides {
+  return isInstalled(file) ? { data: 'data', ...overrides } : overrides
+}
+
+/** The folder a plugin of one's own belongs into. Throws `ConfigError`. */
+export async function ownPlugins(file: string): Promise<string> {
+  if (isInstalled(file)) return resolve('plugins')
+  return (await readConfig(file, { env: process.env })).plugins.directory
+}
+
 /** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it refuses its calls. */
 export async function loadAll(file: string, overrides: Overrides, plugins: Plugins): Promise<Loaded> {
-  const document = await readConfig(file, { env: process.env, overrides })
+  const document = await readConfig(file, { env: process.env, overrides: overridesOf(file, overrides) })
   const loaded = await plugins.load(document.plugins)
   const own = await loadBuiltIn(
     needed(
@@ -62,7 +77,7 @@ export async function loadOnce(
 
 /** What the file says beside its plugins, none of whose code is run. */
 export async function loadWithoutPlugins(file: string, overrides: Overrides): Promise<Config> {
-  const document = await readConfig(file, { env: process.env, overrides })
+  const document = await readConfig(file, { env: process.env, overrides: overridesOf(file, overrides) })
   return resolveConfig(document, new AnyAdapters(byName(await loadBuiltIn(namedAdapters(document)))))
 }
 

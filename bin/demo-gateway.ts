@@ -1,11 +1,10 @@
 // A gateway in a process of its own, for the demonstrations: started, asked for its port, ended or killed.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const BIN = join(dirname(fileURLToPath(import.meta.url)), 'dragoman.ts')
+const BIN = fileURLToPath(new URL('dragoman.ts', import.meta.url))
 const READY_MS = 20_000
 
 /** Port 0: any free one. Its log goes to our own error output. */

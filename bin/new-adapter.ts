@@ -3,10 +3,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { readConfig } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import { builtInNames } from './adapters.ts'
-import { configFile } from './config-file.ts'
+import { configFile, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 import { adapterFiles } from './new-adapter-text.ts'
 import type { AdapterRole } from './new-adapter-text.ts'
@@ -29,9 +28,7 @@ export async function newAdapter(name: string, options: NewAdapterOptions): Prom
       )
     if (builtInNames.includes(name))
       throw new GatewayError('DECODE_FAILED', `"${name}" is a built-in adapter: choose another name`)
-    const directory =
-      options.plugins ??
-      (await readConfig(configFile(options.config), { env: process.env })).plugins.directory
+    const directory = options.plugins ?? (await ownPlugins(configFile(options.config)))
     const folder = join(directory, name)
     for (const taken of [folder, `${folder}.ts`, `${folder}.js`])
       if (existsSync(taken)) throw new GatewayError('FORBIDDEN', `${taken} is there already`)

@@ -9,7 +9,7 @@ import type { PluginRow } from '../core/plugins/plugins.ts'
 import { takeSnapshot } from '../core/plugins/snapshot.ts'
 import { adminOf, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
-import { configFile, isOwnConfig } from './config-file.ts'
+import { configFile, isOwnConfig, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 
 export async function listPlugins(options: AdminOptions): Promise<void> {
@@ -113,9 +113,9 @@ export interface TestOptions {
 /** Runs the tests beside a plugin. They need vitest, which the plugin's folder or the gateway's must have. */
 export async function testPlugins(name: string | undefined, options: TestOptions): Promise<void> {
   try {
-    const { plugins } = await readConfig(configFile(options.config), { env: process.env })
+    const directory = await ownPlugins(configFile(options.config))
     const { runPluginTests } = await import('./plugin-tests.ts')
-    process.exitCode = await runPluginTests(resolve(plugins.directory), name)
+    process.exitCode = await runPluginTests(resolve(directory), name)
   } catch (error) {
     fail(error)
   }

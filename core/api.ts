@@ -4,6 +4,7 @@
  * Built-in adapters and dropped-in plugins use this file and nothing else of the core; they import it as `dragoman`.
  * Everything that crosses it is plain data that survives `structuredClone`, because a plugin may live in a worker.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 // ─── Data ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

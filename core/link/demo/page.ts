@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, readdir } from 'node:fs/promises'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { GatewayError } from '../../api.ts'
 import type { HttpRequest, HttpResponse } from '../../api.ts'
@@ -10,8 +11,10 @@ import type { Mount } from '../../http/edge.ts'
 const PATH = '/demo/chat'
 const HERE = new URL('.', import.meta.url)
 const CLIENT = new URL('../client/', import.meta.url)
-/** What Node alone needs is not given to browsers. */
-const NODE_ONLY = /^box-file\.|\.md$/u
+/** The files of a checkout are TypeScript, those of the package what was built of it. */
+const ENDING = extname(import.meta.url)
+/** What Node alone needs, or an editor, is not given to browsers. */
+const NOT_FOR_BROWSERS = /^box-file\.|\.d\.ts$/u
 
 interface File {
   readonly type: string
@@ -73,9 +76,11 @@ function policy(files: ReadonlyMap<string, File>, origin: string): string {
 /** By what follows `/demo/chat`. Read once, when somebody asks: a gateway nobody tries this on never does. */
 async function load(): Promise<ReadonlyMap<string, File>> {
   const modules = [
-    ...(await readdir(CLIENT)).filter((name) => !NODE_ONLY.test(name)).map((name) => `client/${name}`),
-    'demo/chat.ts',
-    'demo/words.ts',
+    ...(await readdir(CLIENT))
+      .filter((name) => name.endsWith(ENDING) && !NOT_FOR_BROWSERS.test(name))
+      .map((name) => `client/${name}`),
+    `demo/chat${ENDING}`,
+    `demo/words${ENDING}`,
   ]
   const places = modules.map((name) => new URL(`../${name}`, HERE).href)
   const worker = new Worker(new URL('strip-worker.ts', import.meta.url), {
@@ -85,8 +90,9 @@ async function load(): Promise<ReadonlyMap<string, File>> {
   const [scripts] = (await once(worker, 'message')) as [readonly string[]] // as strip-worker.ts posts them
   const read = (file: URL): Promise<string> => readFile(file, 'utf8')
   const mqtt = new URL('../dist/mqtt.esm.js', import.meta.resolve('mqtt'))
+  const page = (await read(new URL('chat.html', HERE))).replace('chat.ts"', `chat${ENDING}"`)
   return new Map([
-    ['', { type: 'text/html', body: await read(new URL('chat.html', HERE)) }],
+    ['', { type: 'text/html', body: page }],
     ['/demo/chat.css', { type: 'text/css', body: await read(new URL('chat.css', HERE)) }],
     ['/mqtt.js', { type: 'text/javascript', body: await read(mqtt) }],
     ...modules.map((name, index) => {
