@@ -1,6 +1,7 @@
 // The one listener: binds, hands requests to what is mounted, drains.
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import { Server as NetServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Log } from '../api.ts'
 import { GatewayError } from '../api.ts'
@@ -72,6 +73,11 @@ export interface Edge extends AsyncDisposable {
   mount(mounts: readonly Mount[], sockets?: readonly SocketMount[]): void
   /** Reads the certificate again, for new connections. Throws, and keeps the old one, where it cannot be used. */
   reloadTls(): Promise<void>
+  /**
+   * Takes no new connections and ends streams, but goes on answering on those there are, each answer saying `Connection: close`.
+   * Resolves when only WebSockets are left, or the time is over: for one of several processes that share the port.
+   */
+  leave(withinMs: number): Promise<void>
   /** Takes no new connections, ends streams, closes WebSockets with 1012, lets requests finish until the deadline, then cuts what is left. */
   drain(deadlineMs: number): Promise<void>
   /** Open connections. */
@@ -95,6 +101,7 @@ export function createEdge(options: EdgeOptions): Edge {
   let table = new PathTable<Mount>([])
   let server: Server | TlsServer | undefined
   let guards: Guards | undefined
+  let leaving: (() => void) | undefined
   let draining: Promise<void> | undefined
   const gate: Gate = {
     table: () => table,
@@ -109,6 +116,7 @@ export function createEdge(options: EdgeOptions): Edge {
     linger: options.linger ?? LINGER,
     stallMs: options.stallMs ?? STALL_MS,
     streams,
+    leaving: () => leaving !== undefined || draining !== undefined,
     draining: () => draining !== undefined,
   }
   const webSockets: WebSockets = createWebSockets(gate, {
@@ -127,10 +135,15 @@ export function createEdge(options: EdgeOptions): Edge {
     const created = http.tls === undefined ? createServer(serving) : await createSecure(serving, http.tls)
     server = created
     created.maxConnections = connectionLimit(http.maxConnections)
+    // Of several processes that share the port, one full one would else pass a connection on to the next, for ever.
+    Object.assign(created, { dropMaxConnection: true })
     created.maxHeadersCount = 0 // node:http would drop the rest silently; the head is checked instead
     created.on('connection', (socket: Socket) => {
       sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      socket.once('close', () => {
+        sockets.delete(socket)
+        leaving?.()
+      })
     })
     guards = attachGuards(created, gate, webSockets)
     await listen(created, http)
@@ -146,6 +159,21 @@ export function createEdge(options: EdgeOptions): Edge {
     log.warn('a connection could not be accepted', { error })
   }
 
+  async function leave(withinMs: number): Promise<void> {
+    if (server === undefined || leaving !== undefined || draining !== undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, withinMs)
+    leaving = () => {
+      if (sockets.size <= webSockets.open) resolve()
+    }
+    // node:http's own `close` would cut connections at rest as well, where a request may just be on its way.
+    NetServer.prototype.close.call(server)
+    for (const end of streams) end()
+    leaving()
+    await promise
+    clearTimeout(timer)
+  }
+
   async function drain(deadlineMs: number): Promise<void> {
     draining ??= stop(deadlineMs)
     await draining
@@ -153,7 +181,7 @@ export function createEdge(options: EdgeOptions): Edge {
 
   async function stop(deadlineMs: number): Promise<void> {
     const stopping = server
-    if (stopping === undefined || !stopping.listening) return
+    if (stopping === undefined || (!stopping.listening && leaving === undefined)) return
     const closed = new Promise<void>((resolve) => {
       stopping.close(() => resolve())
     })
@@ -179,6 +207,7 @@ export function createEdge(options: EdgeOptions): Edge {
       const fresh = await readTls(http.tls)
       if (server instanceof TlsServer) server.setSecureContext(fresh)
     },
+    leave,
     drain,
     get connections() {
       return sockets.size

@@ -40,6 +40,9 @@ export interface Gate {
   readonly linger: LingerLimits
   readonly stallMs: number
   readonly streams: Set<() => void>
+  /** Each answer is the last of its connection. */
+  readonly leaving: () => boolean
+  /** Nothing new is begun. */
   readonly draining: () => boolean
 }
 
@@ -144,7 +147,7 @@ async function answer(
 ): Promise<void> {
   const { gate, connection, outgoing } = exchange
   if (response.carries !== undefined) watchCarried(outgoing, mount, response.carries)
-  if (gate.draining()) connection.close()
+  if (gate.leaving()) connection.close()
   await respond(outgoing, response, {
     close: connection.closing,
     stallMs: gate.stallMs,
@@ -195,7 +198,7 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
   const restMs =
     thrown instanceof Refusal && thrown.reason === 'admission' ? (gate.admission?.restMs ?? 0) : 0
   if (restMs > 0 && !isTrusted(exchange)) connection.rest(outgoing, restMs)
-  if (doubtful || gate.draining() || !incoming.complete) connection.close()
+  if (doubtful || gate.leaving() || !incoming.complete) connection.close()
   respondUnended(outgoing, response, connection.closing)
   if (!incoming.complete) await dropBody(incoming, gate.linger)
   outgoing.end()
