@@ -2,22 +2,21 @@
 import { randomUUID } from 'node:crypto'
 import type { Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
-import { CALLBACK_PATH, createCallbacks, loadCallbackSecret } from './callbacks.ts'
+import { createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
-import type { Surroundings } from './components.ts'
+import type { Running, Surroundings } from './components.ts'
+import { createEnding } from './ending.ts'
 import { buildGeneration } from './generation.ts'
 import type { Building, Generation } from './generation.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
-import { isLoopback } from './http/addresses.ts'
-import { adminMounts } from './http/admin.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
 import { pluginFigures, pluginPages } from './http/admin-plugins.ts'
 import type { PluginAdmin } from './http/admin-plugins.ts'
-import { createEdge } from './http/edge.ts'
-import type { Edge, ListenerConfig, Mount } from './http/edge.ts'
+import { createEdge, originOf } from './http/edge.ts'
+import type { Edge, ListenerConfig } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
@@ -25,6 +24,7 @@ import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { channelMounts } from './mounts.ts'
+import { ownMounts, refuseOwnPaths, startingMount } from './own-pages.ts'
 import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
@@ -35,7 +35,7 @@ import type { GenerationSettings } from './settings.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
-import { createWrites, STATUS_PATH } from './writes.ts'
+import { createWrites } from './writes.ts'
 
 export interface GatewaySettings extends GenerationSettings {
   readonly http: ListenerConfig
@@ -64,6 +64,8 @@ export interface GatewayOptions {
     take: (fresh: Pick<Building, 'adapters'> & { settings: GatewaySettings }) => Promise<Generation>,
   ) => Promise<Generation>
   readonly plugins?: PluginAdmin
+  /** Other processes listen at the same port: this one takes no connection before it is ready. The port is not 0. */
+  readonly sharesPort?: boolean
 }
 
 export interface Gateway {
@@ -74,6 +76,8 @@ export interface Gateway {
   /** The next generation, or an error and the old one. Throws what stood in the way. */
   reload(): Promise<{ readonly generation: number }>
   reloadTls(): Promise<void>
+  /** Takes no new connections and sends the apps away, but answers on those there are, until only WebSockets are left or the time is over. */
+  leave(withinMs: number): Promise<void>
   /** Takes nothing new, finishes what it can in `deadlineMs`, and leaves the rest to the next life. Returns how much that is. */
   stop(deadlineMs: number): Promise<number>
 }
@@ -207,22 +211,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const { mounts, sockets } = channelMounts(of.channels.values(), (id, how) =>
       pipeline.returnRight.handed(id, how),
     )
-    const own: Mount[] = [
-      asyncApiMount(of.channels.values()),
-      ...(isLoopback(settings.http.host) ? [chatPage] : []),
-      {
-        path: CALLBACK_PATH,
-        channel: 'core',
-        access: 'handler',
-        handler: (request) => callbacks.handle(request),
-      },
-      {
-        path: STATUS_PATH,
-        channel: 'core',
-        access: 'handler',
-        handler: (request) => writes.handle(request),
-      },
-      ...adminMounts({
+    const own = ownMounts({
+      asyncApi: asyncApiMount(of.channels.values()),
+      chatPage,
+      host: settings.http.host,
+      callbacks: (request) => callbacks.handle(request),
+      writes: (request) => writes.handle(request),
+      admin: {
         unready: async () => unready(),
         metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
         status: () =>
@@ -242,8 +237,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           (app) => deadPages(app, deadLetters),
           (app) => pluginPages(app, options.plugins, reload),
         ],
-      }),
-    ]
+      },
+    })
     refuseOwnPaths(own, [...mounts, ...sockets])
     edge.mount([...mounts, ...own], sockets)
   }
@@ -320,10 +315,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onRefused: metrics.refused,
   })
   const retention = startRetention({ store, log: log.child('retention'), ...settings.store.retention })
-  // From the first moment a caller is told to come again, not that there is nothing here.
-  edge.mount([{ path: '/', channel: 'core', access: { open: true }, handler: starting }])
-  const listening = await edge.start()
-  origin = listening.origin
+  edge.mount([startingMount])
+  const early = options.sharesPort === true ? undefined : await edge.start()
+  origin = early?.origin ?? originOf(settings.http)
+  let listening = early
   try {
     await protection.prepare(settings)
     protection.adopt(settings)
@@ -331,6 +326,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await pipeline.lanes.start()
     // Last: a call that must be claimed by the owner of its lane would be refused before.
     mount(current())
+    listening ??= await edge.start()
   } catch (error) {
     await edge.drain(0)
     throw error
@@ -346,6 +342,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   })
 
+  const running = (): Iterable<Running> => current().running()
+  const ending = createEnding({ edge, links, pipeline, stopping, running, retention, protection })
   return {
     port: listening.port,
     origin,
@@ -358,40 +356,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       }),
     reload,
     reloadTls: () => edge.reloadTls(),
-    async stop(deadlineMs) {
-      const end = performance.now() + deadlineMs
-      const left = (): number => Math.max(0, end - performance.now())
-      stopping.abort()
-      links.stop()
-      const drained = edge.drain(left() * 0.6)
-      // Who waits for an answer is let go when the lanes stand still; what the last callers began still gets its time.
-      await pipeline.stop(left() * 0.5)
-      await drained
-      const stragglers = await pipeline.stop(left() * 0.3)
-      retention[Symbol.dispose]()
-      await Promise.race([
-        Promise.all([...current().running()].map((running) => running.dispose())),
-        new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
-      ])
-      await protection[Symbol.asyncDispose]()
-      return stragglers
-    },
+    ...ending,
   }
-}
-
-/** Throws `INTERNAL` where a channel would stand in front of one of the gateway's own pages. */
-function refuseOwnPaths(
-  own: readonly Mount[],
-  channels: readonly { readonly path: string; readonly channel: string }[],
-): void {
-  for (const { path, channel } of channels)
-    if (own.some((page) => path === page.path || path.startsWith(`${page.path}/`)))
-      throw new GatewayError('INTERNAL', `channel "${channel}" cannot serve ${path}: it is the gateway's own`)
-}
-
-async function starting(): Promise<never> {
-  throw new GatewayError('OVERLOADED', 'the gateway is starting; try again in a moment', {
-    retryAfterMs: 1000,
-    notExecuted: true,
-  })
 }

@@ -149,7 +149,7 @@ export function createEdge(options: EdgeOptions): Edge {
     await listen(created, http)
     created.on('error', onServerError)
     const { port } = created.address() as AddressInfo // it listens on TCP
-    return { port, origin: http.publicUrl ?? `${http.tls ? 'https' : 'http'}://${hostIn(http.host)}:${port}` }
+    return { port, origin: originOf({ ...http, port }) }
   }
 
   /** A connection that could not be taken is no reason to stop. Out of files (EMFILE), libuv mostly closes it without a word. */
@@ -217,6 +217,11 @@ export function createEdge(options: EdgeOptions): Edge {
     },
     [Symbol.asyncDispose]: () => drain(0),
   }
+}
+
+/** The address that is given out to callers. */
+export function originOf({ publicUrl, tls, host, port }: ListenerConfig): string {
+  return publicUrl ?? `${tls ? 'https' : 'http'}://${hostIn(host)}:${port}`
 }
 
 function limitsOf(http: ListenerConfig): ServerOptions {
