@@ -7,6 +7,7 @@ const SECRET_NAME =
   /(?:^|[a-z_-])(?:token|secret|password|passwd|passphrase|authorization|cookie)$|^key$|api[_-]?key$/iu
 /** Ours; an adapter's field of that name gets an underscore. */
 const RESERVED = new Set(['level', 'time', 'component', 'msg'])
+const NONE: ReadonlySet<string> = new Set()
 const MAX_DEPTH = 6
 const MAX_ITEMS = 100
 const MAX_CHARS = 4096
@@ -14,15 +15,16 @@ const MAX_CAUSES = 8
 
 type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
-/** `clean` takes the secrets out of every text. Never throws, whatever it is given: getters that throw, cycles, proxies. */
+/** `clean` takes the secrets out of every text; `taken` are names that stand in the line already. Never throws, whatever it is given: getters that throw, cycles, proxies. */
 export function fieldsFor(
   fields: Readonly<Record<string, unknown>> | undefined,
   clean: (text: string) => string,
+  taken = NONE,
 ): Record<string, Plain> {
   if (fields === undefined) return {}
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
   for (const [name, value] of entriesOf(fields))
-    safe[RESERVED.has(name) ? `_${name}` : name] = plain(name, value, { depth: 1, clean })
+    safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(name, value, { depth: 1, clean })
   return safe
 }
 

@@ -9,6 +9,8 @@ export interface LogOptions {
   readonly level: LogLevel
   /** Values that no line may show, wherever they stand in it. */
   readonly secrets?: readonly string[]
+  /** In every line: which of several processes says it. */
+  readonly fields?: Readonly<Record<string, string | number>>
   /** Where the lines go instead of stderr; one call may hold several. */
   readonly write?: (lines: string) => void
   /** Milliseconds; for the caps. */
@@ -48,12 +50,13 @@ const MAX_WAITING_BYTES = 16 * 1024 * 1024
  */
 export function createLog(options: LogOptions): RootLog {
   let forbidden = forms(options.secrets ?? [])
+  const taken = new Set(Object.keys(options.fields ?? {}))
   const clean = (text: string): string => redacted(text, forbidden)
   const destination = options.write === undefined ? buffered() : undefined
   const logger = pino(
     {
       level: options.level,
-      base: null,
+      base: options.fields ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
@@ -71,7 +74,7 @@ export function createLog(options: LogOptions): RootLog {
           const suppressed = admit()
           if (suppressed === undefined) return
           if (suppressed > 0) child.warn({ suppressed }, 'lines were left out: too many a second')
-          child[level](fieldsFor(fields, clean), clean(message))
+          child[level](fieldsFor(fields, clean, taken), clean(message))
         }
       return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
     },

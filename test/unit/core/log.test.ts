@@ -38,6 +38,22 @@ test('a line is one JSON object with level, time, component, message and fields'
   ])
 })
 
+test('which of several processes speaks is in every line, in the same place', () => {
+  let text = ''
+  const root = createLog({
+    level: 'info',
+    fields: { instance: 'desk-1', worker: 2 },
+    write: (lines) => void (text += lines),
+  })
+  root.child('part').info('listening', { worker: 'not this' })
+  root.child('other').warn('full')
+  const lines = text.split('\n', 2).map((line) => JSON.parse(line) as unknown)
+  expect(lines).toMatchObject([
+    { instance: 'desk-1', worker: 2, component: 'part', _worker: 'not this' },
+    { instance: 'desk-1', worker: 2, component: 'other' },
+  ])
+})
+
 test('levels below the configured one are left out', () => {
   const { child, lines } = logging('warn')
   const log = child()
