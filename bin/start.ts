@@ -89,7 +89,9 @@ export async function start(options: StartOptions): Promise<void> {
       isDropIn = true
       await gateway.reload().catch(() => undefined) // as above
     }
-    const watchingPlugins = watchPlugins(() => where.directory, dropped)
+    const watchingPlugins = watchPlugins(() => where.directory, dropped, {
+      onSign: (name) => plugins.prepare(name),
+    })
     const { tls } = config.http
     const certificates =
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]

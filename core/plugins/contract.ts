@@ -6,16 +6,25 @@ import type { Failure } from './explain.ts'
 export type ComponentRole = 'channel' | 'backend' | 'agent'
 
 /** What a worker is born with. */
-export interface WorkerOrder {
+export interface WorkerBirth {
   readonly port: MessagePort
-  readonly file: string
-  readonly root: string
-  readonly sources: ReadonlyMap<string, string>
-  readonly own: string
   /** Of one message to the gateway. */
   readonly limitBytes: number
   /** No connection may leave this process: `dragoman map`. */
   readonly offline: boolean
+  /** It is begun before anybody waits for it. */
+  readonly isEarly: boolean
+  /** The address of its program, and where Node keeps what it has compiled. */
+  readonly entry: string
+  readonly cache?: string
+}
+
+/** The version it is to import. */
+export interface WorkerOrder {
+  readonly file: string
+  readonly root: string
+  readonly sources: ReadonlyMap<string, string>
+  readonly own: string
 }
 
 /** What an import has found. */

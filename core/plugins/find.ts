@@ -28,8 +28,7 @@ export async function findPlugins(root: string): Promise<readonly Found[]> {
   const found: Found[] = []
   for (const { name } of await listed(root)) {
     const path = join(root, name)
-    if (/^[._]/.test(name) || name === 'node_modules') continue
-    if (/\.(?:test|spec|d)\.[jt]s$/.test(name)) continue
+    if (isLeftAlone(name)) continue
     const inside = await filesOf(path)
     if (inside === undefined) {
       if (/\.[jt]s$/.test(name)) found.push({ name: name.slice(0, -3), entry: path, path })
@@ -39,6 +38,15 @@ export async function findPlugins(root: string): Promise<readonly Found[]> {
     found.push({ name, path, ...(entry !== undefined && { entry: join(path, entry) }) })
   }
   return found
+}
+
+/** The plugin that a file directly in the folder would be. Undefined: none. */
+export function pluginNameOf(file: string): string | undefined {
+  return isLeftAlone(file) || !/\.[jt]s$/.test(file) ? undefined : file.slice(0, -3)
+}
+
+function isLeftAlone(name: string): boolean {
+  return /^[._]/.test(name) || name === 'node_modules' || /\.(?:test|spec|d)\.[jt]s$/.test(name)
 }
 
 /** Why nothing may be loaded from a place: others may write there, or it is a link that leads outside. Undefined: it may. */

@@ -1,20 +1,23 @@
 // The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
-import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log.ts'
 import type { RootLog } from '../log.ts'
+import { fileOf, isNamed, lockProblem, rowOf } from './entries.ts'
+import type { Allow, Entry, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
 import { distrust, findPlugins, isCode, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
-import type { Memory } from './contract.ts'
 import { Absent } from './absent.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type { Taken } from './snapshot.ts'
+import { Spare, spawnWorker } from './spawn.ts'
+import type { Spawned } from './spawn.ts'
 import { LIMITS, NotLoaded } from './thread.ts'
 import type { Limits } from './thread.ts'
 import { PluginVersion } from './version.ts'
-import type { PluginState } from './version.ts'
+
+export type { Allow, LoadedPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 
 export interface PluginsOptions {
   readonly log: Pick<RootLog, 'child'>
@@ -24,60 +27,6 @@ export interface PluginsOptions {
   /** No connection may leave this process; hears of those that were tried. */
   readonly offline?: (attempt: string) => void
   readonly onState?: (plugin: string, state: PluginRow['state']) => void
-}
-
-export interface Where {
-  readonly directory: string
-  /** Only these, by file name; or with the SHA-256 each must have: then nothing else is run. Absent: all of the folder. */
-  readonly allow?: Allow
-}
-
-export type Allow = readonly string[] | Readonly<Record<string, string>>
-
-/** One file or folder of the plugins folder. */
-export interface LoadedPlugin {
-  /** Of the file or folder, without its ending. */
-  readonly name: string
-  /** The entry, absolute. */
-  readonly file: string
-  /** SHA-256 of everything the plugin consists of, in hexadecimal. */
-  readonly hash: string
-  /** Absent: none of it runs. */
-  readonly adapter?: Adapter
-  /** Why it does not run as it lies there; an older version may. */
-  readonly failure?: Failure
-}
-
-export interface LoadedPlugins {
-  /** With those that only say that their plugin is missing. */
-  readonly adapters: readonly Adapter[]
-  readonly plugins: readonly LoadedPlugin[]
-  /** What may run is what runs already: nothing has changed, or every change was bad. */
-  readonly isSame: boolean
-}
-
-/** As `dragoman plugins` shows it. */
-export interface PluginRow {
-  readonly name: string
-  readonly adapter: string | null
-  readonly state: PluginState | 'failed'
-  /** Of the version that runs. */
-  readonly hash: string | null
-  /** It began with. */
-  readonly generation: number | null
-  readonly calls: number
-  readonly errors: number
-  readonly restarts: number
-  readonly memory: Memory | null
-  /** The last one, of the version that runs or of the file that could not take its place. */
-  readonly failure: Failure | null
-}
-
-interface Entry {
-  readonly found: Found
-  readonly hash: string
-  readonly version?: PluginVersion | undefined
-  readonly failure?: Failure | undefined
 }
 
 interface Trust {
@@ -94,6 +43,7 @@ interface Rejected {
 export class Plugins implements AsyncDisposable {
   readonly #options: PluginsOptions
   readonly #limits: Limits
+  readonly #spare = new Spare((name) => this.#spawn(name, true))
   readonly #absent = new Absent()
   readonly #questions = new Questions()
   readonly #generations = new Map<PluginVersion, number>()
@@ -159,6 +109,11 @@ export class Plugins implements AsyncDisposable {
       if (!isSame) return true
     }
     return false
+  }
+
+  /** A plugin's file begins to change: a worker is begun for the version that follows. */
+  prepare(name: string): void {
+    this.#spare.prepare(name)
   }
 
   /** Does work that asks the plugins' schemas, which live elsewhere, until they have answered. */
@@ -239,7 +194,7 @@ export class Plugins implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const loaded = [...this.#last.values()].flatMap(({ version }) => version ?? [])
     const all = new Set([...loaded, ...this.#current.values(), ...this.#generations.keys()])
-    await Promise.all([...all].map((version) => version.kill()))
+    await Promise.all([this.#spare[Symbol.asyncDispose](), ...[...all].map((version) => version.kill())])
     await Promise.all(this.#ending)
   }
 
@@ -283,7 +238,8 @@ export class Plugins implements AsyncDisposable {
         log: this.#options.log.child(`plugin ${name}`, ADAPTER_LOG),
         limits: this.#limits,
         questions: this.#questions,
-        offline: this.#options.offline,
+        spawn: (each) => this.#spare.take(each) ?? this.#spawn(each, false),
+        onAttempt: this.#options.offline,
         isTried: version !== undefined,
         now: () => performance.now(),
         onState: () => this.#report(name),
@@ -336,6 +292,12 @@ export class Plugins implements AsyncDisposable {
     }
   }
 
+  #spawn(name: string, isEarly: boolean): Spawned {
+    const { memoryMb, messageBytes } = this.#limits
+    const isOffline = this.#options.offline !== undefined
+    return spawnWorker({ name, memoryMb, messageBytes, isOffline, isEarly })
+  }
+
   #isCurrent(version: PluginVersion): boolean {
     return this.#current.get(version.name) === version
   }
@@ -355,33 +317,4 @@ export class Plugins implements AsyncDisposable {
     const problem = `plugin ${version.name} held something at its end: let go of it in its asyncDispose`
     if (held.length > 0) this.#options.log.child('plugins').warn(problem, { held })
   }
-}
-
-/** A list leaves the others alone; a lock refuses them, and says so. */
-function isNamed(name: string, allow: Allow | undefined): boolean {
-  return !Array.isArray(allow) || allow.includes(name)
-}
-
-function lockProblem(name: string, hash: string, allow: Allow | undefined): string | undefined {
-  if (allow === undefined || Array.isArray(allow)) return undefined
-  const locked = allow as Readonly<Record<string, string>> // what is no list is the map
-  const cure = 'if you trust it, run `dragoman plugins lock`'
-  if (!Object.hasOwn(locked, name)) return `it is not in plugins.allow: ${cure}`
-  if (locked[name] === hash) return undefined
-  return `it is not what plugins.allow has locked (its SHA-256 is ${hash.slice(0, 12)}…, not ${locked[name]?.slice(0, 12)}…): ${cure}`
-}
-
-function rowOf({ found, hash, version, failure }: Entry): LoadedPlugin {
-  return {
-    name: found.name,
-    file: found.entry ?? found.path,
-    hash,
-    ...(version !== undefined && { adapter: version.adapter }),
-    ...(failure !== undefined && { failure }),
-  }
-}
-
-function fileOf({ found: { path, entry, name } }: Entry): string {
-  if (entry === undefined || entry === path) return path.slice(path.lastIndexOf('/') + 1)
-  return `${name}/${entry.slice(path.length + 1)}`
 }

@@ -1,5 +1,5 @@
 // One worker thread of a plugin, as the gateway sees it: started, watched, ended. How it died is told once.
-import { MessageChannel, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Log } from '../api.ts'
 import type { DescribedAdapter, Loading, Memory, WorkerOrder } from './contract.ts'
 import { failureAt, placeOf } from './explain.ts'
@@ -7,6 +7,7 @@ import type { Failure } from './explain.ts'
 import { createRpc } from './rpc.ts'
 import type { Rpc, Serve } from './rpc.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Spawned } from './spawn.ts'
 import { unpackError } from './wire.ts'
 import type { PackedError } from './wire.ts'
 
@@ -40,8 +41,8 @@ export interface ThreadOptions {
   /** Hears what the plugin writes to its output. */
   readonly log: Log
   readonly limits: Limits
-  /** No connection may leave it; hears of those that were tried. Absent: they may. */
-  readonly offline: ((attempt: string) => void) | undefined
+  /** Hears of the connections that it tried to open though none may leave it. */
+  readonly onAttempt?: ((attempt: string) => void) | undefined
 }
 
 export interface Thread {
@@ -66,39 +67,19 @@ export class NotLoaded extends Error {
 }
 
 /** Resolves with the imported plugin. Throws `NotLoaded`; nothing is left running then. */
-export async function startThread(options: ThreadOptions): Promise<Thread> {
+export async function startThread(spawned: Spawned, options: ThreadOptions): Promise<Thread> {
   const { snapshot, limits, log } = options
   const { file, root } = snapshot
-  const { port1, port2 } = new MessageChannel()
-  const order: WorkerOrder = {
-    port: port2,
-    file,
-    root,
-    sources: snapshot.sources,
-    own: snapshot.own,
-    limitBytes: limits.messageBytes,
-    offline: options.offline !== undefined,
-  }
-  const worker = new Worker(new URL('worker.ts', import.meta.url), {
-    name: `plugin ${snapshot.name}`,
-    workerData: order,
-    transferList: [port2],
-    env: {},
-    argv: [],
-    execArgv: [],
-    stdin: false,
-    stdout: true,
-    stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: limits.memoryMb },
-  })
+  const { worker, port } = spawned
+  const order: WorkerOrder = { file, root, sources: snapshot.sources, own: snapshot.own }
   const died = Promise.withResolvers<Failure>()
   let isEnding = false
   let said: Failure | undefined
   let memory: Memory = { heap: 0, external: 0 }
-  const rpc = createRpc(port1, {
+  const rpc = createRpc(port, {
     serve(method, args, signal) {
       if (method === 'exiting') return noteExit(unpackError(args[0] as PackedError)) // worker.ts packs it
-      if (method === 'attempted') return options.offline?.(String(args[0]))
+      if (method === 'attempted') return options.onAttempt?.(String(args[0]))
       return options.serve(method, args, signal)
     },
   })
@@ -169,7 +150,7 @@ export async function startThread(options: ThreadOptions): Promise<Thread> {
   const problem = `it has not finished loading after ${limits.loadMs / 1000} s: await nothing outside of \`start\``
   const timer = setTimeout(() => late.resolve({ failure: failureAt(root, { file }, problem) }), limits.loadMs)
   try {
-    const loaded = await Promise.race([rpc.call('load', []), late.promise, died.promise])
+    const loaded = await Promise.race([rpc.call('load', [order]), late.promise, died.promise])
     const loading = 'message' in (loaded as object) ? { failure: loaded as Failure } : (loaded as Loading) // the three above
     if (loading.failure !== undefined) throw new NotLoaded(loading.failure)
     worker.unref()

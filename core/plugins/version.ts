@@ -7,6 +7,7 @@ import type { Home, Hosted } from './hosted.ts'
 import { remoteAdapter } from './remote-adapter.ts'
 import type { Questions } from './remote-schema.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Spawned } from './spawn.ts'
 import type { RememberedComponent } from './stand-in.ts'
 import { NotLoaded, startThread } from './thread.ts'
 import type { Limits, Thread } from './thread.ts'
@@ -17,7 +18,9 @@ export type PluginState = 'starting' | 'running' | 'restarting' | 'quarantined' 
 export interface VersionOptions {
   readonly log: Log
   readonly limits: Limits
-  readonly offline: ((attempt: string) => void) | undefined
+  /** A worker for a plugin of this name. */
+  readonly spawn: (name: string) => Spawned
+  readonly onAttempt: ((attempt: string) => void) | undefined
   readonly questions: Questions
   /** Another version runs, which goes on if this one cannot. */
   readonly isTried: boolean
@@ -193,11 +196,11 @@ export class PluginVersion implements Home {
   }
 
   #startThread(): Promise<Thread> {
-    const { limits, offline, log } = this.#options
-    return startThread({
+    const { limits, onAttempt, log, spawn } = this.#options
+    return startThread(spawn(this.name), {
       snapshot: this.snapshot,
       limits,
-      offline,
+      onAttempt,
       log,
       serve: (method, [number, ...args], signal) => {
         const service = this.#hosted.get(number as number)?.services[method] // worker.ts gives its number

@@ -1,15 +1,17 @@
 // Tells when the plugins of a folder are others than before, however they are written: in pieces, renamed into place, by hand.
-import { watch } from 'node:fs'
+import { existsSync, watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-
-import { findPlugins, isCode, pluginsRoot, walk } from './find.ts'
+import { join, relative, sep } from 'node:path'
+import { findPlugins, pluginNameOf, isCode, pluginsRoot, walk } from './find.ts'
 
 export interface WatchPluginsOptions {
   /** How long nothing may have changed before a change counts: an editor writes in pieces. Default 80 ms. */
   readonly settleMs?: number
   /** Looked for this often without any sign: network and overlay file systems send none. Default 1 s. */
   readonly pollMs?: number
+  /** Hears at the first sign, before it is known what has changed, which plugin it is about. Not where only polling works. */
+  readonly onSign?: (plugin: string) => void
 }
 
 /**
@@ -20,7 +22,7 @@ export interface WatchPluginsOptions {
 export function watchPlugins(
   directory: () => string,
   onChange: () => Promise<void>,
-  { settleMs = 80, pollMs = 1000 }: WatchPluginsOptions = {},
+  { settleMs = 80, pollMs = 1000, onSign: tell }: WatchPluginsOptions = {},
 ): AsyncDisposable {
   const watchers = new Map<string, FSWatcher>()
   let isClosed = false
@@ -43,7 +45,7 @@ export function watchPlugins(
       places.push(...below.places)
       for (const place of [path, ...below.folders]) folders.add(place)
     }
-    follow(folders)
+    follow(root, folders)
     const stats = await Promise.all(
       places.map(async (place) => {
         const { size, mtimeMs, ctimeMs, ino } = await lstat(place)
@@ -53,7 +55,7 @@ export function watchPlugins(
     return JSON.stringify(stats)
   }
 
-  function follow(folders: ReadonlySet<string>): void {
+  function follow(root: string, folders: ReadonlySet<string>): void {
     for (const [folder, watcher] of watchers) {
       if (folders.has(folder)) continue
       watcher.close()
@@ -61,15 +63,19 @@ export function watchPlugins(
     }
     for (const folder of folders) {
       if (isClosed || watchers.has(folder)) continue
-      const watcher = started(folder)
+      const watcher = started(root, folder)
       if (watcher !== undefined) watchers.set(folder, watcher)
     }
   }
 
   /** Undefined where the system refuses (no more watches): then polling has to do. */
-  function started(folder: string): FSWatcher | undefined {
+  function started(root: string, folder: string): FSWatcher | undefined {
     try {
-      const watcher = watch(folder, { persistent: false }, () => onSign())
+      const watcher = watch(folder, { persistent: false }, (_event, file) => {
+        if (file !== null && tell !== undefined)
+          tellOf(relative(root, join(folder, file)), join(folder, file))
+        onSign()
+      })
       watcher.on('error', () => {
         watcher.close() // the folder has gone; polling goes on
         watchers.delete(folder)
@@ -78,6 +84,12 @@ export function watchPlugins(
     } catch {
       return undefined
     }
+  }
+
+  function tellOf(place: string, file: string): void {
+    const [first = '', ...below] = place.split(sep)
+    const name = below.length === 0 ? pluginNameOf(first) : first
+    if (name !== undefined && existsSync(file)) tell?.(name)
   }
 
   async function look(): Promise<void> {

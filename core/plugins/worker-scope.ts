@@ -2,7 +2,6 @@
 import { inspect } from 'node:util'
 import type { Log, Scope } from '../api.ts'
 import { readOutbound } from '../guard/outbound.ts'
-import { WholeResponse } from '../guard/whole-response.ts'
 import type { PackedFetchResponse, PackedRequest } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import { isPlain, ownBytes, packError } from './wire.ts'
@@ -71,7 +70,9 @@ function crossing(fields: Readonly<Record<string, unknown>>): Readonly<Record<st
   )
 }
 
-function responseOf({ headers, body, ...rest }: PackedFetchResponse): Response {
+async function responseOf({ headers, body, ...rest }: PackedFetchResponse): Promise<Response> {
+  // Not before it is needed: Node loads all of its fetch for the class Response, a quarter of what a start costs.
+  const { WholeResponse } = await import('../guard/whole-response.ts')
   const response = new WholeResponse(body, { ...rest, headers: {} })
   for (const [name, value] of headers) response.headers.append(name, value)
   return response

@@ -1,4 +1,5 @@
 // A plugin's worker thread: imports one version of one plugin, and does what the gateway asks of its components.
+import { registerHooks } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { workerData } from 'node:worker_threads'
 import { adapterProblem } from '../api.ts'
@@ -22,6 +23,7 @@ import type {
   Loading,
   Memory,
   Validated,
+  WorkerBirth,
   WorkerOrder,
 } from './contract.ts'
 import { HINT_ORIGIN } from './contract.ts'
@@ -41,20 +43,21 @@ interface Instance {
   readonly services: Readonly<Record<string, Service>>
 }
 
-const order = workerData as WorkerOrder // thread.ts starts it
+const birth = workerData as WorkerBirth // spawn.ts begins it
 const instances = new Map<number, Instance>()
+const NOTHING = 'data:text/javascript,'
 let adapter: Adapter | undefined
 
-lendPackages(order)
-if (order.offline) closeNetwork((what) => rpc.tell('attempted', [what]))
-const rpc: Rpc = createRpc(order.port, { serve, limitBytes: order.limitBytes })
+if (birth.offline) closeNetwork((what) => rpc.tell('attempted', [what]))
+const rpc: Rpc = createRpc(birth.port, { serve, limitBytes: birth.limitBytes })
 tellOfExit()
+if (birth.isEarly) void warmUp()
 
-// The arguments are those thread.ts and instance.ts give.
+// The arguments are those thread.ts and hosted.ts give.
 function serve(method: string, args: readonly unknown[], signal: AbortSignal): unknown {
   switch (method) {
     case 'load':
-      return load()
+      return load(args[0] as WorkerOrder)
     case 'ping':
       return memory()
     case 'validate':
@@ -76,8 +79,9 @@ function serve(method: string, args: readonly unknown[], signal: AbortSignal): u
   }
 }
 
-async function load(): Promise<Loading> {
+async function load(order: WorkerOrder): Promise<Loading> {
   const { file, root } = order
+  lendPackages(order)
   try {
     const module: unknown = await import(pathToFileURL(file).href)
     const exported = (module as { readonly default?: unknown }).default // a module may be asked for any export
@@ -98,13 +102,30 @@ async function load(): Promise<Loading> {
     adapter = exported as Adapter // adapterProblem found nothing
     return { adapter: described(adapter) }
   } catch (thrown) {
-    return { failure: await explained(thrown) }
+    return { failure: await explained(thrown, order) }
+  }
+}
+
+/** Nearly every plugin is TypeScript and makes its schema with zod: both take longer to load than all of ours. */
+async function warmUp(): Promise<void> {
+  const hooks = registerHooks({
+    load: (url, context, next) =>
+      url === NOTHING
+        ? { source: 'export type {}', format: 'module-typescript', shortCircuit: true }
+        : next(url, context),
+  })
+  try {
+    await import(NOTHING)
+    await import('zod')
+  } catch {
+    return // whoever needs it will be told
+  } finally {
+    hooks.deregister()
   }
 }
 
 /** Whatever a plugin throws, even if looking at it throws again, stays its own failure. */
-async function explained(thrown: unknown): Promise<Failure> {
-  const { file, root } = order
+async function explained(thrown: unknown, { file, root }: WorkerOrder): Promise<Failure> {
   try {
     return await explain(thrown, file, root)
   } catch {

@@ -1,10 +1,11 @@
 // The plugins of one gateway over its reloads: who keeps a name, what a rename is, what a lock refuses.
-import { mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { noLog } from '../../../../core/map/stand-ins.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
+import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
 
 async function opened(files: Readonly<Record<string, string>>): Promise<{ root: string; plugins: Plugins }> {
@@ -45,6 +46,34 @@ test('a file that was renamed is the same plugin under another name; one that wa
   plugins.adopt(2)
   expect(found.map(({ name, failure }) => [name, failure])).toEqual([['new', undefined]])
   expect(adapters.map(({ name }) => name)).toEqual(['shop'])
+})
+
+/** The threads of plugins' workers, as the system sees them: a name has 15 characters there. */
+async function threads(name: string): Promise<number> {
+  const names = (await readdir('/proc/self/task')).map(
+    (task) => readFile(`/proc/self/task/${task}/comm`, 'utf8').catch(() => ''), // it has ended meanwhile
+  )
+  return (await Promise.all(names)).filter((each) => each.trim() === name).length
+}
+
+test('a worker begun at the first sign is the one that runs the version; of several plugins one has one', async () => {
+  const { root, plugins } = await opened({
+    'early.ts': versioned('early', 1),
+    'late.ts': versioned('late', 1),
+  })
+  plugins.prepare('early')
+  plugins.prepare('late')
+  await until(async () => ((await threads('plugin early')) === 1 ? true : undefined))
+  const { plugins: loaded } = await plugins.load({ directory: root })
+  expect(loaded.map(({ name, failure }) => [name, failure])).toEqual([
+    ['early', undefined],
+    ['late', undefined],
+  ])
+  expect([await threads('plugin early'), await threads('plugin late')]).toEqual([1, 1])
+  plugins.adopt(1)
+  plugins.prepare('early') // nothing follows: it ends with the rest
+  await plugins[Symbol.asyncDispose]()
+  await until(async () => ((await threads('plugin early')) === 0 ? true : undefined))
 })
 
 test('a lock: another content is refused and the locked one goes on, as long as it is the locked one', async () => {

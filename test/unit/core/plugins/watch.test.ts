@@ -92,3 +92,25 @@ test('packages, tests, drafts and other files are not looked at', async () => {
   await until(() => (changes() > 0 ? true : undefined))
   expect(changes()).toBe(1)
 })
+
+test('the first sign names the plugin, before it has settled; what is no plugin and what has gone give none', async () => {
+  const told = new Set<string>()
+  const { root, changes } = await watched({
+    settleMs: 300,
+    pollMs: 60_000,
+    onSign: (name) => void told.add(name),
+  })
+  for (const file of ['.late.ts', '_draft.ts', 'notes.txt', 'x.test.ts'])
+    await writeFile(join(root, file), 'x')
+  await writeFile(join(root, 'shop', 'index.ts'), '2')
+  await until(() => (told.has('shop') ? true : undefined))
+  expect(changes()).toBe(0)
+  await until(() => (changes() === 1 ? true : undefined))
+  await rename(join(root, '.late.ts'), join(root, 'late.ts'))
+  await until(() => (told.has('late') ? true : undefined))
+  await until(() => (changes() === 2 ? true : undefined))
+  told.clear()
+  await rm(join(root, 'late.ts'))
+  await until(() => (changes() === 3 ? true : undefined))
+  expect([...told]).toEqual([])
+})
