@@ -1,0 +1,63 @@
+// A real nats-server with JetStream on a port of its own: stopped, killed and started again on the same data.
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '../../bin/free-port.ts'
+
+export class NatsServer implements AsyncDisposable {
+  readonly port: number
+  readonly #directory: string
+  readonly #more: readonly string[]
+  #process: ChildProcess | undefined
+
+  /** `more`: further arguments, such as `--auth TOKEN`. */
+  static async start(more: readonly string[] = []): Promise<NatsServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'dragoman-nats-'))
+    const server = new NatsServer(directory, await freePort(), more)
+    await server.begin()
+    return server
+  }
+
+  private constructor(directory: string, port: number, more: readonly string[]) {
+    this.#directory = directory
+    this.port = port
+    this.#more = more
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`
+  }
+
+  /** Starts it, on the data that is there. */
+  async begin(): Promise<void> {
+    const place = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#directory]
+    const child = spawn('nats-server', [...place, ...this.#more], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#process = child
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-4000)
+      if (said.includes('Server is ready')) resolve()
+    })
+    child.once('error', reject)
+    child.once('exit', () => reject(new Error(`nats-server ended: ${said}`)))
+    await promise
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    child.once('exit', () => resolve())
+    child.kill(signal)
+    await promise
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end('SIGKILL')
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
