@@ -1,5 +1,5 @@
 // The folder of plugins/_examples/nats as an integrator copies it: a gateway with it, callers over HTTP and NATS, and a server that is killed.
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
@@ -10,31 +10,11 @@ import { NatsServer } from '../support/nats-server.ts'
 
 const EXAMPLE = resolve(import.meta.dirname, '../../plugins/_examples/nats')
 
-const yaml = (url: string): string => `
-channels:
-  web: { adapter: rest }
-  bus:
-    adapter: nats
-    servers: ${url}
-    subjects: { 'desk.orders.{orderNo}.get': GetOrder }
-    streams:
-      NOTES: { consumer: desk, ackWaitMs: 2000, subjects: { 'notes.{customer}': Note } }
-    operations:
-      GetOrder: { kind: request }
-      Note: { kind: message, sender: customer, text: said }
-backends:
-  shop:
-    adapter: nats
-    servers: ${url}
-    timeout: 5s
-    operations:
-      GetOrder: { subject: 'shop.orders.{orderNo}', safe: true }
-      Ship: { subject: 'shipped.{orderNo}', stream: SHIPPED }
-agents: { bot: { adapter: webhook, url: 'http://127.0.0.1:9/bot' } }
-routes:
-  - { when: "kind = 'request'", backend: shop }
-  - { agent: bot }
-`
+/** The config of its README; what nobody acknowledged comes again soon. */
+async function readmeConfig(): Promise<string> {
+  const [, yaml] = /^```yaml\n(.*?)^```/ms.exec(await readFile(join(EXAMPLE, 'README.md'), 'utf8')) ?? []
+  return (yaml ?? '').replace('consumer: desk,', 'consumer: desk, ackWaitMs: 2000,')
+}
 
 async function home(): Promise<string> {
   const directory = await temporaryDirectory()
@@ -45,7 +25,8 @@ async function home(): Promise<string> {
 async function openGateway(url: string, directory: string): Promise<GatewayProcess> {
   await mkdir(join(directory, 'plugins'), { recursive: true })
   await cp(EXAMPLE, join(directory, 'plugins', 'nats'), { recursive: true })
-  return startGateway({ yaml: yaml(url), directory })
+  const env = { NATS_URL: url, BOT_URL: 'http://127.0.0.1:9/bot' }
+  return startGateway({ yaml: await readmeConfig(), directory, env })
 }
 
 async function ship(base: string, orderNo: string): Promise<number> {
