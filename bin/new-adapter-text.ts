@@ -25,8 +25,11 @@ import { z } from 'zod'
 `
 
 const RUN = (name: string): string => `
-\`dragoman plugins test ${name}\` runs its test, \`dragoman plugins\` shows how it stands.
+\`npx dragoman plugins test ${name}\` runs its test, \`npx dragoman plugins\` shows how it stands in the gateway that runs.
 `
+
+const WHOLE =
+  'This is a whole `gateway.yaml`; if you have one, put the names under its own keys. It lies beside the plugins folder.'
 
 function backendTexts(name: string): Texts {
   return {
@@ -101,13 +104,19 @@ await testPlugin('${name}', {
   },
 })
 `,
-    readme: `A backend: a business system that speaks JSON over HTTP.
+    readme: `A backend: a business system that speaks JSON over HTTP. ${WHOLE}
 
 \`\`\`yaml
+channels:
+  web: { adapter: rest }
 backends:
   orders: { adapter: ${name}, url: http://127.0.0.1:9001 }
 routes:
   - { when: "kind = 'request' and type = 'GetOrder'", backend: orders }
+\`\`\`
+
+\`\`\`sh
+curl http://127.0.0.1:8080/v1/requests/GetOrder -H 'content-type: application/json' -d '{"orderNo":"000777"}'
 \`\`\`
 
 | Key | |
@@ -192,11 +201,20 @@ await testPlugin('${name}', {
   },
 })
 `,
-    readme: `A channel: callers who send JSON by POST.
+    readme: `A channel: callers who send JSON by POST. ${WHOLE} Who answers is up to you: \`parrot\` is the bot of
+plugins/README.md.
 
 \`\`\`yaml
 channels:
   ${name}: { adapter: ${name}, path: /${name} }
+agents:
+  parrot: { adapter: echo }
+routes:
+  - { when: "kind = 'message'", agent: parrot }
+\`\`\`
+
+\`\`\`sh
+curl http://127.0.0.1:8080/${name} -d '{"from":"ann","text":"hello"}'
 \`\`\`
 
 | Key | |
@@ -253,13 +271,19 @@ await testPlugin('${name}', {
   },
 })
 `,
-    readme: `An agent: a bot that answers by itself.
+    readme: `An agent: a bot that answers by itself. ${WHOLE}
 
 \`\`\`yaml
+channels:
+  web: { adapter: rest }
 agents:
   ${name}: { adapter: ${name}, greeting: I heard }
 routes:
-  - { agent: ${name} }
+  - { when: "kind = 'message'", agent: ${name} }
+\`\`\`
+
+\`\`\`sh
+npx dragoman send hello
 \`\`\`
 
 | Key | |

@@ -40,9 +40,8 @@ export async function newAdapter(name: string, options: NewAdapterOptions): Prom
     const shown = relative('.', folder)
     console.log(`${files.map(([file]) => join(shown, file)).join('\n')}
 
-A running gateway has it already. Try it:
-  dragoman plugins test ${name}
-and put it into gateway.yaml as its README says.`)
+Its test:  npx dragoman plugins test ${name}
+What to put into gateway.yaml stands in ${join(shown, 'README.md')}; a gateway that runs takes it over as you save.`)
   } catch (error) {
     fail(error)
   }

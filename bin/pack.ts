@@ -1,5 +1,5 @@
 // What `npm pack` does before and after: a checkout runs its TypeScript as it is, but Node strips no types below `node_modules`.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
@@ -31,8 +31,11 @@ function before(): void {
   const manifest = readManifest()
   rmSync(DIST, { recursive: true, force: true })
   compile('scripts', { include: FOLDERS, exclude: LEFT_OUT, compilerOptions: { allowJs: true } })
-  const entries = [...leaves(manifest.exports)]
-  compile('types', { files: entries, compilerOptions: { declaration: true, emitDeclarationOnly: true } })
+  const entries = [...leaves(manifest.exports)] // checked above
+  compile('types', {
+    files: entries,
+    compilerOptions: { declaration: true, emitDeclarationOnly: true, noCheck: true },
+  })
   for (const folder of FOLDERS)
     for (const file of globSync(`${folder}/**/*.{css,html,lua,wsdl,yaml}`, {
       cwd: ROOT,
@@ -68,7 +71,7 @@ interface Project {
   readonly compilerOptions: Readonly<Record<string, boolean>>
 }
 
-/** Paths are relative to the checkout. Throws with what the compiler says. */
+/** Paths are relative to the checkout. Ends the process where the compiler finds something. */
 function compile(name: string, { include, files, exclude, compilerOptions }: Project): void {
   const project = join(DIST, `tsconfig.${name}.json`)
   const above = (paths?: readonly string[]): readonly string[] | undefined =>
@@ -85,7 +88,9 @@ function compile(name: string, { include, files, exclude, compilerOptions }: Pro
       compilerOptions: { ...written, ...compilerOptions },
     }),
   )
-  execFileSync('tsc', ['--project', project], { cwd: ROOT, stdio: 'inherit' })
+  const { status, error } = spawnSync('tsc', ['--project', project], { cwd: ROOT, stdio: 'inherit' })
+  if (error !== undefined) throw error
+  if (status !== 0) process.exit(1) // it has said why
   rmSync(project)
 }
 

@@ -50,7 +50,7 @@ test('the test of the README passes as it stands there, by the command it names'
     await writeFile(join(plugins, 'echo.ts'), block('ts'))
     await writeFile(join(plugins, 'echo.test.ts'), block('ts test'))
     await writeFile(join(root, 'gateway.yaml'), `${block('yaml')}plugins: ./plugins\n`)
-    expect(block('sh')).toContain('dragoman plugins test')
+    expect(block('sh walk')).toContain('dragoman plugins test')
     const bin = fileURLToPath(new URL('../../../bin/dragoman.ts', import.meta.url))
     const { stdout } = await promisify(execFile)(process.execPath, [bin, 'plugins', 'test', 'echo'], {
       cwd: root,
