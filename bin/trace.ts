@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError } from '../core/api.ts'
+import type { RedisOptions } from '../core/store/redis.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
@@ -18,10 +19,10 @@ export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
     const overrides = options.data === undefined ? {} : { data: options.data }
     const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
-    const { url } = store
+    const { url, tls, sentinel } = store
     const found =
       (await fromGateway(dataDirectory, id)) ??
-      (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis(url, id))
+      (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id))
     if (found === undefined) {
       const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
       fail(new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}`))
@@ -62,9 +63,9 @@ async function fromFile(directory: string, id: string): Promise<Trace | undefine
   return traceOf({ find: async (find) => store.find(find) }, id)
 }
 
-async function fromRedis(url: string, id: string): Promise<Trace | undefined> {
+async function fromRedis(where: RedisOptions, id: string): Promise<Trace | undefined> {
   const { openRedisStore } = await import('../core/store/redis.ts')
-  await using store = await openRedisStore({ url })
+  await using store = await openRedisStore(where)
   return await traceOf(store, id)
 }
 

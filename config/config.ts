@@ -80,7 +80,11 @@ export interface JwtConfig {
 export interface StoreConfig {
   /** Of Redis; absent: the embedded store in `dataDirectory`. */
   readonly url?: string
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+  readonly sentinel?: { readonly user?: string; readonly password?: string }
   readonly durability: 'strict' | 'any'
+  /** How many replicas must have a write before it is acknowledged. */
+  readonly replicas?: number
   readonly retention: { readonly ageMs: number; readonly maxBytes: number }
   /** How long an external id is remembered. */
   readonly dedupeMs: number

@@ -141,10 +141,12 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
     ...(identified !== undefined && { identity: identified }),
     admin: taken(admin),
     log: taken(log),
-    store: storeOf(taken(store)),
+    store: taken(remembered),
     lanes: lanesOf(taken(lanes)),
     cache: cacheOf(taken(cache)),
     overload: overloadOf(taken(overload)),
+  const remembered = store === undefined ? undefined : storeOf(store, files)
+
     limits: limited ?? {},
     channels: recordOf(channels),
     backends: recordOf(backends),

@@ -67,20 +67,48 @@ const identity = z.strictObject({
     .exactOptional(),
 })
 
+const REDIS =
+  /^rediss?:\/\/[^\s/?#,]+(?:\/\d{1,5})?$|^rediss?\+sentinel:\/\/[^\s/?#]+\/[^\s/?#]+(?:\/\d{1,5})?$|^rediss?\+cluster:\/\/[^\s/?#]+\/?$/u
+
 const store = z.strictObject({
   url: text
     .regex(
-      /^rediss?:\/\/[^\s/?#]+(?:\/\d+)?$/u,
-      'it must be redis://HOST:PORT/DATABASE, or rediss:// for TLS',
+      REDIS,
+      'it must be redis://HOST:PORT/DATABASE, redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS',
     )
     .describe(
-      'Redis 6.2 or later, as `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `rediss://` for TLS; without it, the embedded store',
+      'Redis 6.2 or later, or Valkey, as `redis://USER:PASSWORD@HOST:PORT/DATABASE` or another form below; without it, the embedded store',
     )
+    .exactOptional(),
+  tls: z
+    .strictObject({
+      ca: text
+        .describe('PEM file: whose certificates Redis may have; without it, the system’s')
+        .exactOptional(),
+      cert: text.describe('PEM file: the gateway’s certificate, if Redis wants one').exactOptional(),
+      key: text.describe('PEM file: its key').exactOptional(),
+    })
+    .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+      error: '"cert" and "key" are needed both or none',
+    })
+    .describe('For `rediss`')
+    .exactOptional(),
+  sentinel: z
+    .strictObject({
+      user: text.describe('ACL user').exactOptional(),
+      password: text.describe('Its password').exactOptional(),
+    })
+    .describe('Who asks the Sentinels, if they want to know; what stands in the URL is for Redis itself')
     .exactOptional(),
   durability: z
     .enum(['strict', 'any'])
     .default('any')
     .describe('`strict`: no start where Redis may lose what was acknowledged; the embedded store never does'),
+  replicas: count(100, 0)
+    .describe(
+      'So many replicas of Redis must have a write before it is acknowledged: all that may be promoted; without it, under `strict` all there are, else 0',
+    )
+    .exactOptional(),
   retention: z
     .strictObject({
       age: duration(LONGEST_KEPT_MS, 60_000).prefault('30d').describe('Settled messages are kept this long'),

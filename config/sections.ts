@@ -1,6 +1,6 @@
 // The core's own sections, from what the file calls things to what the gateway does.
 import { isFields } from './adapter-part.ts'
-import type { Config, HttpConfig, IdentityConfig, JwtConfig } from './config.ts'
+import type { Config, HttpConfig, IdentityConfig, JwtConfig, StoreConfig } from './config.ts'
 import type { Files } from './files.ts'
 import { didYouMean } from './problems.ts'
 import type { Report } from './report.ts'
@@ -75,16 +75,23 @@ export function httpOf(http: ReturnType<typeof sections.http.parse>, files: File
   }
 }
 
-/** What is remembered. */
-export function storeOf({
-  url,
-  durability,
-  retention,
-  dedupe,
-}: ReturnType<typeof sections.store.parse>): Config['store'] {
+/** What is remembered; the files for TLS must be readable. */
+export function storeOf(store: ReturnType<typeof sections.store.parse>, files: Files): StoreConfig {
+  const { tls, retention, dedupe, ...rest } = store
+  const pem = (name: 'cert' | 'key' | 'ca'): string | undefined => {
+    const text = tls?.[name]
+    return text === undefined ? undefined : files.readable(text, ['store', 'tls', name])
+  }
+  const [caFile, certFile, keyFile] = [pem('ca'), pem('cert'), pem('key')]
   return {
-    ...(url !== undefined && { url }),
-    durability,
+    ...rest,
+    ...(tls !== undefined && {
+      tls: {
+        ...(caFile !== undefined && { caFile }),
+        ...(certFile !== undefined && { certFile }),
+        ...(keyFile !== undefined && { keyFile }),
+      },
+    }),
     retention: { ageMs: retention.age, maxBytes: retention.size },
     dedupeMs: dedupe,
   }

@@ -28,6 +28,7 @@ import {
 import type { Argument } from './redis/arguments.ts'
 import { Bus } from './redis/bus.ts'
 import { Caller, statusOf } from './redis/caller.ts'
+import type { TlsFiles } from './redis/clients.ts'
 import { Connection } from './redis/connection.ts'
 import type { Dataset } from './redis/connection.ts'
 import { findOver } from './redis/finding.ts'
@@ -76,14 +77,19 @@ import type {
 } from './store.ts'
 
 export interface RedisOptions {
-  /** `redis://` or `rediss://`, with user, password and database as such addresses have them. */
+  /** One server, a master that Sentinels know, or a cluster: `addressOf` says in which form. */
   readonly url: string
+  readonly tls?: TlsFiles | undefined
+  /** Who asks the Sentinels, where they want to know. */
+  readonly sentinel?: { readonly user?: string; readonly password?: string } | undefined
   /** What all keys begin with. Without braces, which mean something to Redis Cluster. */
   readonly prefix?: string
   /** How many partitions the data is made with, if it is not made yet; 256. */
   readonly partitions?: number
-  /** `strict` refuses to start where an acknowledged message does not survive a power loss. */
+  /** `strict`: an acknowledged message survives a power loss and a failover, or the start is refused and later what writes. */
   readonly durability?: 'strict' | 'any'
+  /** How many replicas must have a write before it is acknowledged; by default none, under `strict` all there were. */
+  readonly replicas?: number | undefined
   readonly log?: Log
   readonly hooks?: RedisHooks
 }
@@ -103,7 +109,8 @@ const TRIM_ROWS = 20
 
 /**
  * Opens the store. Rejects with `STORE_UNAVAILABLE` where Redis is not reached or takes no writes, and where it would throw
- * messages away: with an evicting `maxmemory-policy` always, under `strict` with less than `appendfsync always`.
+ * messages away: with an evicting `maxmemory-policy` always, under `strict` with less than `appendfsync always` or with replicas that
+ * need not acknowledge.
  */
 export async function openRedisStore(options: RedisOptions): Promise<Store> {
   const store = new RedisStore(options)
@@ -112,7 +119,6 @@ export async function openRedisStore(options: RedisOptions): Promise<Store> {
 }
 
 class RedisStore implements Store {
-  readonly #durability: 'strict' | 'any'
   readonly #connection: Connection
   readonly #caller: Caller
   readonly #pulse: Pulse
@@ -127,11 +133,13 @@ class RedisStore implements Store {
   #partitions: number
   #incarnation = ''
 
-  constructor({ url, prefix = 'dragoman:', partitions = PARTITIONS, durability, log, hooks }: RedisOptions) {
-    this.#durability = durability ?? 'any'
+  constructor(options: RedisOptions) {
+    const { url, tls, sentinel, prefix = 'dragoman:', partitions = PARTITIONS, log, hooks } = options
+    const { durability = 'any', replicas = durability === 'strict' ? undefined : 0 } = options
     this.#partitions = partitions
-    this.#pulse = new Pulse({ log, memory: hooks?.memory })
-    this.#connection = new Connection({ url, prefix, partitions, log }, (dataset, reason) => {
+    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability })
+    const to = { url, tls, sentinel, prefix, partitions, replicas, log }
+    this.#connection = new Connection(to, (dataset, reason) => {
       if (dataset === undefined) this.#pulse.lost(reason)
       else this.#found(dataset)
     })
@@ -144,7 +152,7 @@ class RedisStore implements Store {
   async open(): Promise<void> {
     await this.#connection.open()
     try {
-      await this.#pulse.requireDurability(this.#connection, this.#durability)
+      await this.#pulse.requireDurability(this.#connection)
       await this.#bus.open()
     } catch (error) {
       this.#close()

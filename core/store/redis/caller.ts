@@ -40,9 +40,10 @@ export class Caller {
     const most = stamped === undefined ? '' : Math.ceil(monotonic - stamped)
     if (this.#step !== undefined && isOperation(name))
       for (const point of ['begin', 'written'] as const) this.#step(name, point)
-    pulse.requireAnswers()
+    pulse.requireAnswers(name, connection)
     try {
       const reply = await connection.run(name, partition, [clock?.wall() ?? '', most, ...words])
+      pulse.answered()
       if (stamps(name, reply))
         this.#stamped.set(partition, Math.max(monotonic, this.#stamped.get(partition) ?? 0))
       return reply

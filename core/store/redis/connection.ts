@@ -1,27 +1,39 @@
-// One connection to Redis: usable only when it is known what data is behind it, and never longer silent than a second.
+// The way to Redis: usable only when it is known what data is behind it, and never longer silent than a second.
 import { randomBytes } from 'node:crypto'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
 import type { Log } from '../../api.ts'
-import { PROBE_MS } from '../figures.ts'
+import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import type { Argument } from './arguments.ts'
+import { RECONNECT_MS, clientsFor } from './clients.ts'
+import type { Clients, ClientsOptions } from './clients.ts'
 import { metaKey } from './partitions.ts'
+import { Replicas } from './replicas.ts'
 import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'
 import { SCRIPTS } from './scripts.ts'
 import type { ScriptName } from './scripts.ts'
-import { readServer } from './server.ts'
-import type { ServerFacts } from './server.ts'
+import { readFsync, readServer, together } from './server.ts'
+import type { Fsync, ServerFacts } from './server.ts'
 
-export interface ConnectionOptions {
-  readonly url: string
+export interface ConnectionOptions extends ClientsOptions {
   readonly prefix: string
   readonly partitions: number
+  /** How many replicas must acknowledge a write; undefined: all there were. */
+  readonly replicas: number | undefined
   readonly log: Log | undefined
 }
 
-const COMMAND_MS = 1000
-const RECONNECT_MS = 500
+/** On their way and not answered: beyond it nothing more is sent. */
+const FLYING_BYTES = 64 * 1024 * 1024
+
+/** Redis refused it, and nothing of it was done. */
+const REFUSED =
+  /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|Stream isn't writeable)/u
+/** Somebody else holds the partition, or nobody. */
+const ELSEWHERE = /^(?:MOVED|ASK|CLUSTERDOWN)/u
+/** The script did what it may not: the scripts and this side are one program. */
+const OURS = /user_script|Error running script|^WRONGTYPE/u
 
 /** What is behind the connection, once it was asked. */
 export interface Dataset {
@@ -31,50 +43,47 @@ export interface Dataset {
 
 export class Connection {
   readonly #options: ConnectionOptions
-  readonly #redis: Redis
+  readonly #clients: Clients
+  readonly replicas: Replicas
   #dataset: Dataset | undefined
+  /** Whose data it was when it was looked at. */
+  #replicationId = ''
   #reason = 'it was not reached yet'
   #isReady = false
+  #isClosed = false
   /** Why the last try to connect failed. */
-  #cause: Error | undefined
+  #cause = ''
   #checking: NodeJS.Timeout | undefined
+  #flying = 0
+  #flyingBytes = 0
   readonly #changed: (dataset: Dataset | undefined, reason: string) => void
 
   constructor(options: ConnectionOptions, changed: (dataset: Dataset | undefined, reason: string) => void) {
     this.#options = options
     this.#changed = changed
-    this.#redis = new Redis(options.url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      // What was sent and not answered is not known: only its caller may send it again, with the same id (SEMANTICS 15).
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      commandTimeout: COMMAND_MS,
-      connectTimeout: COMMAND_MS,
-      retryStrategy: () => RECONNECT_MS,
-      // A failover leaves the old master read-only: what it answers is no reason to stay with it.
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    this.replicas = new Replicas(options.replicas)
+    this.#clients = clientsFor(options, {
+      ready: () => void this.#check(),
+      lost: (reason) => {
+        if (reason !== 'the connection was closed') this.#cause = reason
+        this.#lose(reason)
+      },
     })
-    this.#redis.on('error', (error: Error) => {
-      this.#cause = error
-      this.#lose(error.message)
-    })
-    this.#redis.on('close', () => this.#lose('the connection was closed'))
-    this.#redis.on('ready', () => void this.#check())
   }
 
+  /** For what belongs to no partition. */
   get client(): Redis {
-    return this.#redis
+    return this.#clients.client
   }
 
   /** Connects and looks at the data. Rejects with `STORE_UNAVAILABLE` where that cannot be. */
   async open(): Promise<Dataset> {
     try {
-      await this.#redis.connect()
+      await this.#clients.connect()
       return await this.#look()
     } catch (error) {
       this.close()
-      throw error instanceof GatewayError ? error : this.#unavailable(messageOf(this.#cause ?? error), error)
+      throw error instanceof GatewayError ? error : this.#unavailable(this.#cause || messageOf(error), error)
     }
   }
 
@@ -85,66 +94,94 @@ export class Connection {
 
   /** For a line that is open and silent: the system would find out minutes later. */
   reconnect(): void {
-    this.#redis.disconnect(true)
+    this.#clients.reconnect()
   }
 
-  /** Asks the server what it is and how it is doing. */
-  facts(): Promise<ServerFacts> {
-    return readServer(this.#redis)
+  /** Asks the servers what they are and how they are doing, and their replicas whether they follow. */
+  async facts(): Promise<ServerFacts> {
+    const lines = this.#clients.masters()
+    const facts = together(await Promise.all(lines.map(readServer)))
+    this.replicas.saw(facts.replicas)
+    if (this.#isReady && (facts.replicationId !== this.#replicationId || facts.role !== 'master')) {
+      // A failover that cut no line, or one of the cluster's.
+      this.#lose('another server is behind its address')
+      void this.#check()
+    }
+    await this.replicas.look(lines)
+    return facts
+  }
+
+  fsync(): Promise<Fsync> {
+    return readFsync(this.#clients.masters())
   }
 
   close(): void {
     clearTimeout(this.#checking)
+    this.#isClosed = true
     this.#isReady = false
     this.#reason = 'it is closed'
-    this.#redis.disconnect()
+    this.#clients.close()
   }
 
   /**
    * Runs one operation in one partition. Rejects with `STORE_UNAVAILABLE`: `notExecuted` where it was not sent or was refused, else
-   * nobody knows whether it was carried out.
+   * nobody knows whether it was carried out, or whether a failover would keep it.
    */
   async run(name: ScriptName, partition: number, words: readonly Argument[]): Promise<Cell> {
     if (!this.#isReady) throw this.#unavailable(this.#reason, undefined, true)
-    return this.#run(name, partition, words)
+    if (this.#flying >= QUEUED_REQUESTS || this.#flyingBytes >= FLYING_BYTES)
+      throw this.#unavailable(`${this.#flying} operations are on their way to it`, undefined, true)
+    const bytes = words.reduce<number>((sum, word) => sum + sizeOf(word), 0)
+    this.#flying++
+    this.#flyingBytes += bytes
+    try {
+      return await this.#run(name, partition, words)
+    } finally {
+      this.#flying--
+      this.#flyingBytes -= bytes
+    }
   }
 
   async #run(name: ScriptName, partition: number, words: readonly Argument[]): Promise<Cell> {
     const { sha, text } = SCRIPTS[name]
-    const rest = [1, metaKey(this.#options.prefix, partition), ...words].map((word) =>
-      word instanceof Uint8Array ? Buffer.from(word) : word,
-    )
+    const key = metaKey(this.#options.prefix, partition)
+    const line = this.#clients.holder(key)
+    if (line === undefined) {
+      this.#clients.refresh()
+      throw this.#unavailable(`no node of it holds partition ${partition}`, undefined, true)
+    }
+    const rest = [1, key, ...words].map((word) => (word instanceof Uint8Array ? Buffer.from(word) : word))
+    const call = async (command: string, first: string): Promise<Cell> => {
+      const replying = line.callBuffer(command, first, ...rest)
+      // On the same line and behind it, in the same turn: both are one round trip.
+      const kept = this.replicas.isWaitedFor(name) ? this.replicas.haveIt(line) : undefined
+      const reply = await replying
+      await kept
+      return reply as Cell // what the protocol has: lists, bytes, numbers, nothing
+    }
     try {
-      return await this.#call('EVALSHA', sha, rest)
+      return await call('EVALSHA', sha)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw this.#failure(name, error)
     }
     try {
-      return await this.#call('EVAL', text, rest)
+      return await call('EVAL', text)
     } catch (error) {
       throw this.#failure(name, error)
     }
   }
 
-  async #call(command: string, first: string, rest: readonly (string | number | Buffer)[]): Promise<Cell> {
-    const reply = await this.#redis.callBuffer(command, first, ...rest)
-    return reply as Cell // what the protocol has: lists, bytes, numbers, nothing
-  }
-
   #failure(name: ScriptName, error: unknown): GatewayError {
+    if (error instanceof GatewayError) return error
     const message = messageOf(error)
-    if (message.startsWith('OOM')) {
-      const full = 'its memory is full up to `maxmemory`'
-      return this.#unavailable(full, error, true)
-    }
-    if (/^(?:ERR|WRONGTYPE|user_script)/u.test(message))
+    if (message.startsWith('OOM'))
+      return this.#unavailable('its memory is full up to `maxmemory`', error, true)
+    if (OURS.test(message))
       return new GatewayError('INTERNAL', `the store could not carry out ${name}: ${message}`, {
         cause: error,
       })
-    const isRefused = /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|CLUSTERDOWN)/u.test(
-      message,
-    )
-    return this.#unavailable(message, error, isRefused)
+    if (ELSEWHERE.test(message)) this.#clients.refresh()
+    return this.#unavailable(message.slice(0, 200), error, REFUSED.test(message))
   }
 
   #unavailable(reason: string, cause?: unknown, notExecuted = false): GatewayError {
@@ -165,19 +202,25 @@ export class Connection {
 
   /** After a reconnect, until it is known what data is there now. */
   async #check(): Promise<void> {
-    if (this.#dataset === undefined) return // the first time `open` asks
+    if (this.#dataset === undefined || this.#isReady || this.#isClosed) return // the first time `open` asks
     clearTimeout(this.#checking)
     try {
       await this.#look()
     } catch (error) {
       this.#reason = messageOf(error)
+      clearTimeout(this.#checking)
       this.#checking = setTimeout(() => void this.#check(), RECONNECT_MS)
     }
   }
 
   async #look(): Promise<Dataset> {
-    const { replicationId, role } = await this.facts()
-    if (role !== 'master') throw this.#unavailable(`it is a ${role}, which takes no writes`)
+    const facts = await this.facts()
+    const { replicationId, role, version, isOld, replicas } = facts
+    if (role !== 'master') {
+      this.#clients.refresh()
+      throw this.#unavailable(`it is a ${role}, which takes no writes`)
+    }
+    if (isOld) throw this.#unavailable(`it is ${version}: 6.2 or later is needed`)
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const cells = new Cells(reply)
@@ -186,13 +229,19 @@ export class Connection {
       this.#options.log?.warn('Redis is another one than before: cursors given out until now get a reset', {
         incarnation: dataset.incarnation,
       })
+    if (replicationId !== this.#replicationId) this.replicas.countAnew(replicas)
+    this.#replicationId = replicationId
     const isBack = this.#dataset !== undefined
     this.#dataset = dataset
-    this.#isReady = true
+    this.#isReady = !this.#isClosed
     if (isBack) this.#options.log?.info('the store has its Redis again', {})
     this.#changed(dataset, '')
     return dataset
   }
+}
+
+function sizeOf(word: Argument): number {
+  return typeof word === 'number' ? 8 : word.length
 }
 
 function messageOf(error: unknown): string {

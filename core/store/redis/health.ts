@@ -9,6 +9,7 @@ const RESERVE_PARTS = 10
 
 export class StoreHealth {
   #lost: string | undefined
+  #unsafe: string | undefined
   #memory: Memory | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
 
@@ -48,6 +49,12 @@ export class StoreHealth {
     this.#settle()
   }
 
+  /** What is written would not be kept as is wanted: why; undefined: it is. */
+  unsafe(reason: string | undefined): void {
+    this.#unsafe = reason
+    this.#settle()
+  }
+
   saw(memory: Memory): void {
     this.#memory = memory
     this.#settle()
@@ -63,6 +70,7 @@ export class StoreHealth {
   get reason(): string {
     const memory = this.#memory
     if (this.#lost !== undefined) return this.#lost
+    if (this.#unsafe !== undefined) return this.#unsafe
     if (memory !== undefined && isEvicting(memory)) return evicts(memory)
     if (memory === undefined || !this.isPressed) return ''
     if (this.isFull) return 'its memory is full up to `maxmemory`'

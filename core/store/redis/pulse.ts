@@ -1,4 +1,5 @@
-// Looks at Redis once a second: whether it answers, how full it is; and refuses at once what cannot be done meanwhile.
+// The breaker before Redis. It opens when the line is lost or nothing is answered, refuses everything at once while it is open, and
+// tries once a second with one look: whether Redis answers, how full it is, whether its replicas follow.
 import { GatewayError } from '../../api.ts'
 import type { Log } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
@@ -6,16 +7,24 @@ import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { StoreHealth, evicts, isEvicting } from './health.ts'
 import type { Memory } from './health.ts'
-import { durabilityOf, readFsync } from './server.ts'
+import { mustBeKept } from './replicas.ts'
+import type { ScriptName } from './scripts.ts'
+import { durabilityOf } from './server.ts'
+import type { ServerFacts } from './server.ts'
 
 export interface PulseOptions {
   readonly log: Log | undefined
   /** For tests: what the server says of its memory. */
   readonly memory: (() => Memory | undefined) | undefined
+  /** `strict`: a power loss and a failover cost nothing that was acknowledged, or nothing is. */
+  readonly durability: 'strict' | 'any'
 }
 
 /** Then the line is given up: the system would find out minutes later that nobody is at its end. */
 const SILENT_LOOKS = 3
+/** Operations without an answer, one after the other: then nobody else is to wait for his, too. */
+const SILENT_COMMANDS = 3
+const SILENT = 'it does not answer'
 
 export class Pulse {
   readonly #options: PulseOptions
@@ -23,6 +32,10 @@ export class Pulse {
   #timer: NodeJS.Timeout | undefined
   /** Looks without an answer, one after the other. */
   #silent = 0
+  /** Operations without an answer since the last answer. */
+  #unanswered = 0
+  /** What the settings of the server that is there now cost, where that is more than is wanted. */
+  #weak: string | undefined
 
   constructor(options: PulseOptions) {
     this.#options = options
@@ -47,9 +60,13 @@ export class Pulse {
     this.#health.found()
   }
 
-  /** Throws `STORE_UNAVAILABLE` while nothing answers. */
-  requireAnswers(): void {
+  /** Throws `STORE_UNAVAILABLE` while nothing answers, and for what replicas must have while they do not acknowledge. */
+  requireAnswers(name: ScriptName, { replicas }: Pick<Connection, 'replicas'>): void {
     if (this.#health.isLost) throw this.#unavailable(`the store cannot be used: ${this.#health.reason}`)
+    const trouble = replicas.trouble ?? this.#weak
+    if (trouble === undefined || !mustBeKept(name)) return
+    this.#health.unsafe(trouble)
+    throw this.#unavailable(`the store cannot be written: ${trouble}`)
   }
 
   /** What a script that may not store anything new comes to. */
@@ -61,21 +78,37 @@ export class Pulse {
     })
   }
 
+  answered(): void {
+    this.#unanswered = 0
+  }
+
   /** What an operation failed with, before anybody looked. */
   saw(error: unknown): void {
     const { cause } = GatewayError.from(error)
-    if (cause instanceof Error && cause.message.startsWith('OOM')) this.#health.sawFull()
+    if (!(cause instanceof Error)) return
+    if (cause.message.startsWith('OOM')) this.#health.sawFull()
+    if (cause.message !== 'Command timed out') return
+    this.#unanswered++
+    if (this.#unanswered >= SILENT_COMMANDS) this.#health.lost(SILENT)
   }
 
-  /** Says what the server's settings can cost. Throws `STORE_UNAVAILABLE` where it evicts, or under `strict` gives less. */
-  async requireDurability(connection: Connection, wanted: 'strict' | 'any'): Promise<void> {
+  /** Says what the server's settings can cost. Throws `STORE_UNAVAILABLE` where it evicts, or where that is more than is wanted. */
+  async requireDurability(connection: Connection): Promise<void> {
     const facts = await connection.facts()
     if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
-    const { says, isStrict } = durabilityOf(facts, await readFsync(connection.client))
-    this.#options.log?.info(`Redis ${facts.version}: ${says}`, { replicas: facts.replicas })
-    if (wanted === 'strict' && !isStrict)
-      throw new GatewayError('STORE_UNAVAILABLE', `durability is "strict" and Redis gives less: ${says}`)
+    const { says, needed } = await this.#weigh(connection, facts)
+    this.#options.log?.info(`${facts.version}: ${says}`, { replicas: facts.replicas, acknowledged: needed })
+    if (this.#weak !== undefined) throw new GatewayError('STORE_UNAVAILABLE', this.#weak)
     this.#health.saw(facts)
+  }
+
+  /** A failover may be to a server with other settings. */
+  async #weigh(connection: Connection, facts: ServerFacts): Promise<{ says: string; needed: number }> {
+    const { needed } = connection.replicas
+    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), needed)
+    const isWeak = this.#options.durability === 'strict' && !isStrict
+    this.#weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
+    return { says, needed }
   }
 
   start(connection: Connection): void {
@@ -98,11 +131,14 @@ export class Pulse {
     try {
       const facts = await connection.facts()
       this.#silent = 0
+      this.#unanswered = 0
       this.#health.saw(this.#options.memory?.() ?? facts)
+      if (this.#options.durability === 'strict') await this.#weigh(connection, facts)
+      this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.#health.found()
     } catch {
       // What is asked for meanwhile is refused at once and does not wait for the next silence.
-      this.#health.lost('it does not answer')
+      this.#health.lost(SILENT)
       this.#silent++
       if (this.#silent % SILENT_LOOKS === 0) connection.reconnect()
     }

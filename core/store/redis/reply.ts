@@ -1,10 +1,11 @@
 // A script's reply: nested lists of bytes, numbers and nothing, read by place.
 import { GatewayError } from '../../api.ts'
+import { PROBE_MS } from '../figures.ts'
 import type { Raw } from '../store.ts'
 
 export type Cell = Buffer | number | null | readonly Cell[]
 
-/** Reads one list. What is not there or of another kind throws `INTERNAL`: the scripts and this side are one program. */
+/** Reads one list. What is not there or of another kind throws `STORE_UNAVAILABLE`: that is no answer of the scripts. */
 export class Cells {
   readonly #cells: readonly Cell[]
 
@@ -66,5 +67,11 @@ export class Cells {
 }
 
 function strange(wanted: string, found: Cell | undefined): GatewayError {
-  return new GatewayError('INTERNAL', `the store's script answered no ${wanted} but ${typeof found}`)
+  return new GatewayError(
+    'STORE_UNAVAILABLE',
+    `the store answered nonsense: no ${wanted} but ${typeof found}`,
+    {
+      retryAfterMs: PROBE_MS,
+    },
+  )
 }

@@ -1,10 +1,14 @@
 // What a Redis server says of itself: what it is, its memory, and what of a write survives what.
+import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 
 export interface ServerFacts {
+  /** With its name, where it is not Redis. */
   readonly version: string
+  readonly isOld: boolean
   readonly role: string
   readonly replicationId: string
+  /** Those that follow: of several masters, the fewest of one. */
   readonly replicas: number
   readonly usedMemory: number
   /** 0: without a limit. */
@@ -13,7 +17,7 @@ export interface ServerFacts {
   readonly appendOnly: boolean
 }
 
-/** Throws what the connection throws. */
+/** Throws what the connection throws, and an `Error` for what is no such answer. */
 export async function readServer(redis: Redis): Promise<ServerFacts> {
   const facts = new Map(
     (await redis.info())
@@ -21,11 +25,16 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
       .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)] as const),
   )
   const text = (name: string): string => facts.get(name) ?? ''
+  const version = text('redis_version')
+  if (version === '' || text('role') === '') throw new Error('it does not say what it is')
+  const valkey = facts.get('valkey_version')
   return {
-    version: text('redis_version'),
+    version: valkey === undefined ? `Redis ${version}` : `Valkey ${valkey}`,
+    isOld: isBefore(version, 6, 2),
     role: text('role'),
     replicationId: text('master_replid'),
-    replicas: Number(text('connected_slaves')),
+    replicas: [...facts].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes('state=online'))
+      .length,
     usedMemory: Number(text('used_memory')),
     maxMemory: Number(text('maxmemory')),
     evictionPolicy: text('maxmemory_policy'),
@@ -33,36 +42,84 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
   }
 }
 
-/** `always`, `everysec`, `no`; undefined where the server does not let itself be asked. */
-export async function readFsync(redis: Redis): Promise<string | undefined> {
+/** Several masters as one: the worst of each. Throws for none. */
+export function together(all: readonly ServerFacts[]): ServerFacts {
+  const [first, ...others] = all
+  if (first === undefined) throw new Error('no node of it is known')
+  if (others.length === 0) return first
+  const fullest = all.toSorted((a, b) => fullness(b) - fullness(a))[0] ?? first
+  const ids = all.map(({ replicationId }) => replicationId).toSorted()
+  return {
+    version: all.find(({ isOld }) => isOld)?.version ?? first.version,
+    isOld: all.some(({ isOld }) => isOld),
+    role: all.find(({ role }) => role !== 'master')?.role ?? 'master',
+    replicationId: createHash('sha1').update(ids.join()).digest('hex'),
+    replicas: Math.min(...all.map(({ replicas }) => replicas)),
+    usedMemory: fullest.usedMemory,
+    maxMemory: fullest.maxMemory,
+    evictionPolicy:
+      all.find(({ evictionPolicy }) => evictionPolicy !== 'noeviction')?.evictionPolicy ?? 'noeviction',
+    appendOnly: all.every(({ appendOnly }) => appendOnly),
+  }
+}
+
+function fullness({ usedMemory, maxMemory }: ServerFacts): number {
+  return maxMemory === 0 ? 0 : usedMemory / maxMemory
+}
+
+function isBefore(version: string, major: number, minor: number): boolean {
+  const [first = 0, second = 0] = version.split('.').map(Number)
+  return first < major || (first === major && second < minor)
+}
+
+export type Fsync = 'always' | 'everysec' | 'no' | 'always but while it rewrites' | undefined
+
+/** Undefined where a server does not let itself be asked; of several the weakest. */
+export async function readFsync(nodes: readonly Redis[]): Promise<Fsync> {
+  const all = await Promise.all(nodes.map(fsyncOf))
+  for (const one of [undefined, 'no', 'everysec', 'always but while it rewrites'] as const)
+    if (all.includes(one)) return one
+  return 'always'
+}
+
+async function fsyncOf(redis: Redis): Promise<Fsync> {
   try {
-    const answer = await redis.config('GET', 'appendfsync')
-    return Array.isArray(answer) && typeof answer[1] === 'string' ? answer[1] : undefined
+    const fsync = await settingOf(redis, 'appendfsync')
+    if (fsync === 'no' || fsync === 'everysec') return fsync
+    if (fsync !== 'always') return undefined
+    // It comes first: with it nothing is synced while the server rewrites its file.
+    const pauses = await settingOf(redis, 'no-appendfsync-on-rewrite')
+    return pauses === 'no' ? 'always' : 'always but while it rewrites'
   } catch {
     return undefined // CONFIG is renamed or forbidden on many a hosted server: then it is not known
   }
 }
 
+async function settingOf(redis: Redis, name: string): Promise<unknown> {
+  const answer = await redis.config('GET', name)
+  return Array.isArray(answer) ? answer[1] : undefined
+}
+
 export interface Durability {
   /** One sentence for the log: what a power loss and a failover can cost. */
   readonly says: string
-  /** What is acknowledged survives a power loss. */
+  /** What is acknowledged survives a power loss, and a failover to any that acknowledged. */
   readonly isStrict: boolean
 }
 
-/** DESIGN §13: said at start, never assumed. */
+/** DESIGN §13: said at start, never assumed. `waited`: how many replicas must have a write before it is acknowledged. */
 export function durabilityOf(
   { appendOnly, replicas }: Pick<ServerFacts, 'appendOnly' | 'replicas'>,
-  fsync: string | undefined,
+  fsync: Fsync,
+  waited: number,
 ): Durability {
-  const isStrict = appendOnly && fsync === 'always'
   return {
-    says: `${powerLoss(appendOnly, fsync)}; ${failover(replicas)}`,
-    isStrict: isStrict && replicas === 0,
+    says: `${powerLoss(appendOnly, fsync)}; ${failover(replicas, waited)}`,
+    isStrict: appendOnly && fsync === 'always' && waited <= replicas && (replicas === 0 || waited > 0),
   }
 }
 
-function powerLoss(appendOnly: boolean, fsync: string | undefined): string {
+function powerLoss(appendOnly: boolean, fsync: Fsync): string {
   if (!appendOnly)
     return 'a crash of Redis or a power loss costs everything since its last snapshot (appendonly no)'
   switch (fsync) {
@@ -72,13 +129,20 @@ function powerLoss(appendOnly: boolean, fsync: string | undefined): string {
       return 'a power loss may cost about the last second (appendfsync everysec)'
     case 'no':
       return 'a power loss may cost about the last half minute (appendfsync no)'
-    default:
-      return 'what a power loss costs is not known: the server does not say its appendfsync'
+    case 'always but while it rewrites':
+      return 'a power loss while Redis rewrites its file may cost what came since it began (no-appendfsync-on-rewrite yes)'
+    case undefined:
+      return 'what a power loss costs is not known: the server does not say its appendfsync (CONFIG is not allowed here)'
   }
 }
 
-function failover(replicas: number): string {
-  if (replicas === 0) return 'there is no replica to fail over to'
+function failover(replicas: number, waited: number): string {
+  if (replicas === 0 && waited === 0) return 'there is no replica to fail over to'
   const count = replicas === 1 ? 'its replica' : `one of its ${replicas} replicas`
-  return `a failover to ${count} may cost what had not reached it yet`
+  if (waited === 0) return `a failover to ${count} may cost what had not reached it yet`
+  if (waited > replicas)
+    return `${waited} replicas are to acknowledge each write and ${replicas} follow: nothing is acknowledged until more do`
+  if (waited < replicas)
+    return `a failover costs nothing that was acknowledged if it is to one of those ${waited} of ${replicas} replicas that acknowledged`
+  return `a failover to ${count} costs nothing that was acknowledged (WAIT ${waited})`
 }

@@ -13,17 +13,41 @@ test.each([
   'redis://127.0.0.1:6379/3',
   'rediss://user:hunter22@redis.example:6380/0',
   'redis://:hunter22@[::1]:6379',
+  'redis+sentinel://user:hunter22@one:26379,two:26379/mymaster/2',
+  'rediss+sentinel://one,two/mymaster',
+  'redis+cluster://user:hunter22@one:7000,two:7001,three',
 ])('%s is taken, and its password is a secret', async (url) => {
   const config = await load(`store: { url: "${url}", durability: strict }`)
   expect(config.store).toMatchObject({ url, durability: 'strict' })
   expect(config.secrets.includes('hunter22')).toBe(url.includes('hunter22'))
 })
 
-test.each(['http://127.0.0.1', 'redis://', '127.0.0.1:6379', 'redis://u:hunter22@h:1/x y'])(
-  '%s is no address of a Redis',
-  async (url) => {
-    const [problem] = await problemsOf(`store: { url: "${url}" }`)
-    expect(problem).toContain('it must be redis://HOST:PORT/DATABASE')
-    expect(problem).not.toContain('hunter22')
-  },
-)
+test.each([
+  'http://127.0.0.1',
+  'redis://',
+  '127.0.0.1:6379',
+  'redis://u:hunter22@h:1/x y',
+  'redis://one:1,two:1',
+  'redis+sentinel://u:hunter22@one:1,two:1',
+  'redis+cluster://one:1/3',
+])('%s is no address of a Redis', async (url) => {
+  const [problem] = await problemsOf(`store: { url: "${url}" }`)
+  expect(problem).toContain('it must be redis://HOST:PORT/DATABASE')
+  expect(problem).not.toContain('hunter22')
+})
+
+test('TLS names files that can be read, a certificate only with its key; Sentinels may have a password of their own', async () => {
+  const place = import.meta.filename
+  const { store } = await load(
+    `store: { url: "rediss+sentinel://one/mymaster", tls: { ca: "${place}", cert: "${place}", key: "${place}" }, sentinel: { user: eye, password: hunter23 }, replicas: 2 }`,
+  )
+  expect(store).toMatchObject({
+    tls: { caFile: place, certFile: place, keyFile: place },
+    sentinel: { user: 'eye', password: 'hunter23' },
+    replicas: 2,
+  })
+  const [unread] = await problemsOf('store: { url: "rediss://one", tls: { ca: ./none.pem } }')
+  expect(unread).toContain('store.tls.ca: ')
+  const [alone] = await problemsOf(`store: { url: "rediss://one", tls: { cert: "${place}" } }`)
+  expect(alone).toContain('"cert" and "key" are needed both or none')
+})

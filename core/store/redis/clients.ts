@@ -1,0 +1,196 @@
+// The clients of one address: a server's, a Sentinel master's, or a cluster's with one line to each master.
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import slotOf from 'cluster-key-slot'
+import { Cluster, Redis } from 'ioredis'
+import type { RedisOptions as ClientOptions } from 'ioredis'
+import { addressOf } from './address.ts'
+import type { Address } from './address.ts'
+import { ServerConnector, WatchedConnector, anyNodeConnector } from './connectors.ts'
+
+/** Files in PEM form. Without `caFile` the system's authorities count. */
+export interface TlsFiles {
+  readonly caFile?: string
+  readonly certFile?: string
+  readonly keyFile?: string
+}
+
+export interface ClientsOptions {
+  readonly url: string
+  readonly tls?: TlsFiles | undefined
+  /** Who is asked for the master, where the Sentinels want to know who asks. */
+  readonly sentinel?: { readonly user?: string; readonly password?: string } | undefined
+}
+
+export interface Events {
+  /** A line can be used, or one more. */
+  ready(): void
+  /** A line is gone, or could not be made. */
+  lost(reason: string): void
+}
+
+/** What of the topology the store needs to know. */
+export interface Clients {
+  readonly kind: Address['kind']
+  /** For what belongs to no partition: publish, and copies of it to listen with. */
+  readonly client: Redis
+  /** Resolves when it can be used; rejects if it cannot at once. */
+  connect(): Promise<void>
+  /** Lines to all that hold partitions. Empty: nobody is known. */
+  masters(): readonly Redis[]
+  /** The line to who holds this key. */
+  holder(key: string): Redis | undefined
+  /** A key's holder is another one now: who is asked anew. */
+  refresh(): void
+  /** Gives up lines that are open and silent. */
+  reconnect(): void
+  close(): void
+}
+
+/** Longer no command is waited for, nor a connection. */
+export const COMMAND_MS = 1000
+export const RECONNECT_MS = 500
+
+export function clientsFor(options: ClientsOptions, events: Events): Clients {
+  const address = addressOf(options.url)
+  const common = commonOptions(address, options.tls)
+  switch (address.kind) {
+    case 'server':
+      return single(
+        address.kind,
+        new Redis({ ...common, ...address.nodes[0], Connector: ServerConnector }),
+        events,
+      )
+    case 'sentinel':
+      return single(address.kind, new Redis({ ...common, ...sentinelOptions(address, options) }), events)
+    case 'cluster':
+      return cluster(address, common, events)
+  }
+}
+
+function commonOptions({ user, password, database, isTls }: Address, files?: TlsFiles): ClientOptions {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    // What was sent and not answered is not known: only its caller may send it again, with the same id (SEMANTICS 15).
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_MS,
+    connectTimeout: COMMAND_MS,
+    disconnectTimeout: RECONNECT_MS,
+    retryStrategy: () => RECONNECT_MS,
+    // A failover leaves the old master read-only: what it answers is no reason to stay with it.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    disableClientInfo: true, // Redis 7.2 and later alone knows it
+    db: database,
+    ...(user !== undefined && { username: user }),
+    ...(password !== undefined && { password }),
+    ...(isTls && { tls: tlsOptions(files) }),
+  }
+}
+
+function tlsOptions({ caFile, certFile, keyFile }: TlsFiles = {}): ConnectionOptions {
+  return {
+    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
+    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+  }
+}
+
+function sentinelOptions(
+  { nodes, master, isTls }: Address,
+  { tls, sentinel }: ClientsOptions,
+): ClientOptions {
+  return {
+    sentinels: [...nodes],
+    ...(master !== undefined && { name: master }),
+    ...(sentinel?.user !== undefined && { sentinelUsername: sentinel.user }),
+    ...(sentinel?.password !== undefined && { sentinelPassword: sentinel.password }),
+    ...(isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
+    sentinelCommandTimeout: COMMAND_MS,
+    // Who is not there is asked again by the line's own retries; without this the first connect would never end.
+    sentinelRetryStrategy: () => null,
+    sentinelReconnectStrategy: () => RECONNECT_MS,
+    failoverDetector: true,
+    Connector: WatchedConnector,
+  }
+}
+
+function single(kind: Address['kind'], client: Redis, events: Events): Clients {
+  let again: NodeJS.Timeout | undefined
+  let isClosed = false
+  const connect = (): void => {
+    if (!isClosed) client.connect().catch(() => undefined) // `error` has told why
+  }
+  client.on('error', (error: Error) => events.lost(error.message))
+  client.on('close', () => events.lost('the connection was closed'))
+  client.on('ready', () => events.ready())
+  // Where no Sentinel answers the client gives up: not this side.
+  client.on('end', () => (again = setTimeout(connect, RECONNECT_MS)))
+  return {
+    kind,
+    client,
+    connect: () => client.connect(),
+    masters: () => [client],
+    holder: () => client,
+    refresh: () => undefined,
+    reconnect() {
+      // One that is being made ends by its own time limit.
+      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true)
+    },
+    close() {
+      isClosed = true
+      clearTimeout(again)
+      client.disconnect()
+    },
+  }
+}
+
+function cluster(address: Address, common: ClientOptions, events: Events): Clients {
+  const { retryStrategy: _, enableOfflineQueue: _queue, ...redisOptions } = common
+  const all = new Cluster([...address.nodes], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: () => RECONNECT_MS,
+    slotsRefreshTimeout: COMMAND_MS,
+    // A certificate is for the name the cluster says, and it may say an address.
+    dnsLookup: (name, done) => done(null, name),
+    redisOptions: { ...redisOptions, Connector: ServerConnector },
+  })
+  const client = new Redis({
+    ...common,
+    Connector: anyNodeConnector(() => {
+      const known = all.nodes('master').map(({ options: { host = '', port = 0 } }) => ({ host, port }))
+      return known.length > 0 ? known : address.nodes
+    }),
+  })
+  client.on('error', () => undefined) // only hints go by it, which may be lost
+  all.on('error', (error: Error) => events.lost(error.message))
+  all.on('node error', (error: Error) => events.lost(error.message))
+  all.on('-node', () => events.lost('a node of the cluster is gone'))
+  all.on('+node', () => events.ready())
+  all.on('ready', () => events.ready())
+  const refresh = (): void => all.refreshSlotsCache(() => undefined) // who cannot be asked is told of as a lost node
+  return {
+    kind: address.kind,
+    client,
+    async connect() {
+      await all.connect()
+      await client.connect()
+    },
+    masters: () => all.nodes('master'),
+    holder(key) {
+      const name = all.slots[slotOf(key)]?.[0]
+      return all.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === name)
+    },
+    refresh,
+    reconnect() {
+      for (const node of all.nodes('all')) node.disconnect()
+      refresh()
+    },
+    close() {
+      all.disconnect()
+      client.disconnect()
+    },
+  }
+}
