@@ -131,6 +131,8 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const listener = http === undefined ? undefined : httpOf(http, files)
   checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
 
+  const remembered = store === undefined ? undefined : storeOf(store, files)
+
   report.end()
   return {
     file: document.file,
@@ -145,8 +147,6 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
     lanes: lanesOf(taken(lanes)),
     cache: cacheOf(taken(cache)),
     overload: overloadOf(taken(overload)),
-  const remembered = store === undefined ? undefined : storeOf(store, files)
-
     limits: limited ?? {},
     channels: recordOf(channels),
     backends: recordOf(backends),
