@@ -43,12 +43,7 @@ export async function start(options: StartOptions): Promise<void> {
     let first: Loaded | undefined = await loadAll(file, overrides, plugins)
     const { config } = first
     log.setSecrets(config.secrets)
-    const opened = await openStore(config, log, () => {
-      log.child('store').error('another gateway has taken over this Redis: this one ends')
-      log.flush()
-      process.exit(1)
-    })
-    const { store } = opened
+    const store = await openStore(config, log)
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
@@ -102,7 +97,7 @@ export async function start(options: StartOptions): Promise<void> {
       await Promise.all([watching.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()
-      await opened[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
       await rm(urlFile, { force: true })
       log.child('gateway').info('stopped', { unfinished: left })
       log.flush()

@@ -8,7 +8,7 @@ import type { Normalised } from './normalise.ts'
 import { isInDoubt } from './reconcile.ts'
 import { claimedEnd } from './return-right.ts'
 import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
-import type { ClaimResult, Settle, Store, Work } from './store/store.ts'
+import type { ClaimResult, Fence, Settle, Store, Work } from './store/store.ts'
 import type { Ended, Waiters } from './waiters.ts'
 
 /** One call of a route's target. */
@@ -88,11 +88,18 @@ export function createClaims(options: ClaimsOptions): Claims {
     const { message } = normalised
     const deadline = performance.now() + wanted.ms + SETTLE_MS
     for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
-      const claim = await begin(normalised, wanted)
+      using held = new DisposableStack()
+      const { fence } = held.use(await lanes.callHold(normalised.home))
+      const claim = await begin(normalised, wanted, fence)
+      if (claim.status !== 'run') held.dispose()
       const first = 'id' in claim ? claim.id : message.id
       switch (claim.status) {
         case 'run': {
-          const flight = fly(normalised, wanted, claim).finally(() => flights.delete(first))
+          const kept = held.move()
+          const flight = fly(normalised, wanted, claim).finally(() => {
+            flights.delete(first)
+            kept.dispose()
+          })
           flights.set(first, flight)
           return { reply: replyOrThrow(await flight), first }
         }
@@ -122,8 +129,11 @@ export function createClaims(options: ClaimsOptions): Claims {
     }
   }
 
-  async function begin({ message, raw, home, dedupe }: Normalised, wanted: Call): Promise<ClaimResult> {
-    const fence = lanes.ownFence(home)
+  async function begin(
+    { message, raw, home, dedupe }: Normalised,
+    wanted: Call,
+    fence: Fence,
+  ): Promise<ClaimResult> {
     try {
       return await store.claim({
         home,

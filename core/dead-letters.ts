@@ -5,7 +5,7 @@ import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { PRIORITIES } from './lanes.ts'
 import { checkContent } from './normalise.ts'
-import type { DeadRow, Fence, Raw, Settle, Store, Unnumbered, WorkRow } from './store/store.ts'
+import type { DeadRow, Raw, Settle, Store, Unnumbered, WorkRow } from './store/store.ts'
 
 /** Which of them; no member: all. */
 export interface DeadFilter {
@@ -82,8 +82,6 @@ export interface DeadLettersOptions {
   readonly dedupeMs: number
   readonly laneLimit: { readonly platform: number }
   readonly poke: (home: string) => void
-  /** Throws `STORE_UNAVAILABLE` while another instance holds the partition. */
-  readonly fence: (home: string) => Fence
   /** Where a message stands in line that is delivered again. Throws `NO_ROUTE`. */
   readonly laneOf: (message: Message, home: string) => Promise<string>
   readonly onEnded: (how: 'replayed' | 'dropped') => void
@@ -206,7 +204,6 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
       kind,
       id,
       attempt: head?.attempt ?? 0,
-      ...(head !== undefined && { fence: options.fence(home) }),
       replies: [],
       inbox: false,
       pushes: [],

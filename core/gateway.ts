@@ -149,7 +149,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       dedupeMs: settings.store.dedupeMs,
       laneLimit: { platform: PLATFORM_LANE_LIMIT },
       poke: (home) => pipeline.lanes.poke(home),
-      fence: (home) => pipeline.lanes.ownFence(home),
       laneOf: (message, home) => pipeline.laneOf(message, home),
       onEnded: (how) => metrics.deadLettersEnded.add(1, how),
     }),
@@ -314,7 +313,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log: log.child('http'),
     onRefused: metrics.refused,
   })
-  const retention = startRetention({ store, log: log.child('retention'), ...settings.store.retention })
+  const retention = startRetention({
+    store,
+    log: log.child('retention'),
+    ...settings.store.retention,
+    isOwn: (partition) => pipeline.lanes.holds(partition),
+  })
   edge.mount([startingMount])
   const early = options.sharesPort === true ? undefined : await edge.start()
   origin = early?.origin ?? originOf(settings.http)

@@ -1,7 +1,9 @@
-// The lanes' engine: holds partitions by lease, takes due work from the store, runs it, never two steps of one lane at once.
+// The lanes' engine: takes due work from the partitions it holds, runs it, never two steps of one lane at once.
 import { GatewayError } from './api.ts'
 import type { Log, Priority } from './api.ts'
 import type { Normalised } from './normalise.ts'
+import { PartitionLeases } from './partition-leases.ts'
+import type { Hold } from './partition-leases.ts'
 import type { Fence, Store, Work, WorkKind } from './store/store.ts'
 
 export interface LanesOptions {
@@ -21,17 +23,10 @@ export interface LanesOptions {
 export const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 }
 
 const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
-const LEASE_MS = 10_000
-const RENEW_MS = 3000
 const RETRY_MS = 500
-/** By so much the lease must outlast the moment at which a step begins. */
-const MARGIN_MS = 2000
 
 interface Partition {
   readonly number: number
-  fence: Fence | undefined
-  /** Monotonic moment at which the lease ends by this process' own clock. */
-  heldUntil: number
   /** Work may wait that this process has not seen. */
   dirty: boolean
   pumping: boolean
@@ -49,42 +44,45 @@ export class Lanes {
   readonly #crowded = new Set<Partition>()
   /** What the takes under way may bring. */
   #reserved = 0
-  #renewal: NodeJS.Timeout | undefined
+  readonly #leases: PartitionLeases
   #stopped = false
 
   constructor(options: LanesOptions) {
     this.#options = options
     this.#partitions = Array.from({ length: options.store.partitions }, (_, number) => ({
       number,
-      fence: undefined,
-      heldUntil: 0,
       dirty: true,
       pumping: false,
       wake: undefined,
     }))
+    const { store, owner, log } = options
+    this.#leases = new PartitionLeases({ store, owner, log, onWork: (number) => this.#pokeAt(number) })
   }
 
   /** Takes the leases and what an earlier life left behind. */
-  async start(): Promise<void> {
-    await this.#renewAll()
-    this.#renewal = setInterval(() => void this.#renewAll(), RENEW_MS)
+  start(): Promise<void> {
+    return this.#leases.start()
   }
 
-  /** The fence to accept under, if an idle lane's step may begin here and now. */
-  fence(home: string): Fence | undefined {
+  /** To be held while an accept is under way, if an idle lane's step may begin with it here and now. */
+  hold(home: string): Hold | undefined {
     if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight) return undefined
-    const partition = this.#partitions[this.#options.store.partitionOf(home)]
-    return partition !== undefined && holds(partition) ? partition.fence : undefined
+    return this.#leases.hold(this.#options.store.partitionOf(home))
   }
 
-  /** The partition's fence whatever the load, for what must be settled or claimed by its owner. Throws `STORE_UNAVAILABLE`. */
-  ownFence(home: string): Fence {
-    const partition = this.#partitions[this.#options.store.partitionOf(home)]
-    if (partition?.fence !== undefined && holds(partition)) return partition.fence
-    throw new GatewayError('STORE_UNAVAILABLE', 'this instance does not hold the lease it needs; try again', {
-      retryAfterMs: RETRY_MS,
-      notExecuted: true,
-    })
+  /** The partition's own, whatever the load, for what only its holder may do. Undefined: another instance has it. */
+  ownHold(home: string): Hold | undefined {
+    return this.#leases.hold(this.#options.store.partitionOf(home))
+  }
+
+  /** To be held until a claimed call has ended, whoever has the partition. Throws `STORE_UNAVAILABLE`. */
+  callHold(home: string): Promise<Hold> {
+    return this.#leases.forCall(this.#options.store.partitionOf(home))
+  }
+
+  holds(partition: number): boolean {
+    using hold = this.#leases.hold(partition)
+    return hold !== undefined
   }
 
   get inFlight(): number {
@@ -99,10 +97,13 @@ export class Lanes {
   begin(work: Work, fence: Fence): void {
     const key = `${work.kind}/${work.id}`
     this.#running.add(key)
+    const number = this.#options.store.partitionOf(work.home)
+    const place = this.#leases.occupy(number)
     const running = this.#options.run(work, fence).finally(() => {
       this.#running.delete(key)
       this.#inFlight.delete(running)
-      const partition = this.#partitions[this.#options.store.partitionOf(work.home)]
+      place[Symbol.dispose]()
+      const partition = this.#partitions[number]
       if (partition?.dirty === true) this.#crowded.add(partition)
       this.#pumpCrowded()
     })
@@ -111,7 +112,11 @@ export class Lanes {
 
   /** Something waits that this process did not begin. */
   poke(home: string): void {
-    const partition = this.#partitions[this.#options.store.partitionOf(home)]
+    this.#pokeAt(this.#options.store.partitionOf(home))
+  }
+
+  #pokeAt(number: number): void {
+    const partition = this.#partitions[number]
     if (partition === undefined) return
     partition.dirty = true
     this.#pump(partition)
@@ -123,11 +128,11 @@ export class Lanes {
    */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true
-    clearInterval(this.#renewal)
     for (const partition of this.#partitions) clearTimeout(partition.wake)
     const end = performance.now() + deadlineMs
     const deadline = Promise.withResolvers<void>()
     const timer = setTimeout(deadline.resolve, deadlineMs)
+    await Promise.race([this.#leases.stop(), deadline.promise])
     let rest = this.#unfinished()
     // What is being taken is begun durably: it runs, or the next life takes it for a call that nobody saw end.
     while (rest.length > 0 && performance.now() < end) {
@@ -142,41 +147,6 @@ export class Lanes {
     return [...this.#taking, ...this.#inFlight]
   }
 
-  async #renewAll(): Promise<void> {
-    const errors = await Promise.all(this.#partitions.map((partition) => this.#renew(partition)))
-    const failed = errors.filter((error) => error !== undefined)
-    // All for one reason, mostly: a store that is away, and then one line says it for all partitions.
-    if (failed.length > 0)
-      this.#options.log.warn('partition leases could not be renewed', {
-        partitions: failed.length,
-        error: failed[0],
-      })
-  }
-
-  /** Why it could not be renewed; undefined if the store has answered. */
-  async #renew(partition: Partition): Promise<string | undefined> {
-    const begun = performance.now()
-    try {
-      const lease = await this.#options.store.lease({
-        name: `partition/${partition.number}`,
-        owner: this.#options.owner,
-        ttlMs: LEASE_MS,
-      })
-      if (lease.status !== 'held') {
-        release(partition)
-        return undefined
-      }
-      const fresh = partition.fence?.counter !== lease.fence.counter
-      partition.fence = lease.fence
-      partition.heldUntil = begun + lease.remainingMs
-      if (fresh) partition.dirty = true
-      if (partition.dirty) this.#pump(partition)
-      return undefined
-    } catch (error) {
-      return GatewayError.from(error).message
-    }
-  }
-
   #pump(partition: Partition): void {
     if (partition.pumping || this.#stopped) return
     partition.pumping = true
@@ -186,14 +156,15 @@ export class Lanes {
 
   async #takeAll(partition: Partition): Promise<void> {
     try {
-      while (partition.dirty && !this.#stopped && holds(partition)) {
-        if (partition.fence === undefined) return
+      while (partition.dirty && !this.#stopped) {
+        using hold = this.#leases.hold(partition.number)
+        if (hold === undefined) return
         const max = this.#room
         if (max <= 0) {
           this.#crowded.add(partition) // the next step or take that ends pumps again
           return
         }
-        if (!(await this.#takeSome(partition, partition.fence, max))) return
+        if (!(await this.#takeSome(partition, hold.fence, max))) return
       }
     } finally {
       // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
@@ -224,7 +195,7 @@ export class Lanes {
         .finally(() => (this.#reserved -= max))
       if (taken.status === 'fenced') {
         partition.dirty = true
-        release(partition)
+        this.#leases.lost(partition.number)
         return false
       }
       for (const work of taken.work) this.begin(work, fence)
@@ -252,16 +223,6 @@ export class Lanes {
       Math.min(ms, 60_000),
     )
   }
-}
-
-// SEMANTICS 20: an owner begins only what the lease, by his own clock, outlasts.
-function holds(partition: Partition): boolean {
-  return partition.fence !== undefined && performance.now() + MARGIN_MS < partition.heldUntil
-}
-
-function release(partition: Partition): void {
-  partition.fence = undefined
-  partition.heldUntil = 0
 }
 
 /** The step that `accept` began itself. */

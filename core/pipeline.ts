@@ -114,7 +114,7 @@ export class Pipeline {
       stopped,
       dedupeMs: options.dedupeMs,
       isRunning: (kind, id) => lanes.isRunning(kind, id) || this.#requests.isRunning(id),
-      fence: (home) => lanes.ownFence(home),
+      hold: (home) => lanes.ownHold(home),
       poke,
     })
   }
@@ -207,7 +207,8 @@ export class Pipeline {
   ): Promise<AcceptResult> {
     const { message, raw, home, dedupe } = normalised
     const { lane, waitMs, device } = options
-    const fence = this.lanes.fence(home)
+    using hold = this.lanes.hold(home)
+    const fence = hold?.fence
     let result: AcceptResult
     try {
       result = await this.#options.store.accept({

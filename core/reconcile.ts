@@ -1,9 +1,10 @@
 // What a failed write of the store may have begun all the same: found again and put back, or it would hold its lane for ever.
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
+import type { Hold } from './partition-leases.ts'
 import { replyOf } from './push.ts'
 import { questionOf } from './settling.ts'
-import type { Fence, Settle, Store, WorkKind, WorkRow } from './store/store.ts'
+import type { Settle, Store, WorkKind, WorkRow } from './store/store.ts'
 
 export interface ReconcileOptions {
   readonly store: Store
@@ -12,8 +13,8 @@ export interface ReconcileOptions {
   readonly dedupeMs: number
   /** This process is at work on it. */
   readonly isRunning: (kind: WorkKind, id: string) => boolean
-  /** Throws while the partition is not this process' own. */
-  readonly fence: (home: string) => Fence
+  /** Undefined while the partition is not this process' own. */
+  readonly hold: (home: string) => Hold | undefined
   readonly poke: (home: string) => void
 }
 
@@ -100,10 +101,16 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       if (before.get(key)?.attempt !== row.attempt) continue
       const home = await homeOf(row)
       if (home === undefined) continue
+      if (!isOwn(home)) continue
       log.warn('a step was begun and lost; it is taken again', { id: row.id, attempt: row.attempt })
       await putBack({ ...row, home })
       poke(home)
     }
+  }
+
+  function isOwn(home: string): boolean {
+    using hold = options.hold(home)
+    return hold !== undefined
   }
 
   /** What is in flight and nobody here runs. */
@@ -133,16 +140,18 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     return undefined
   }
 
-  /** Ends the flight, if there is one. Nothing went out under it, so it counts as no attempt. */
+  /** Ends the flight, if there is one. Nothing went out under it, so it counts as no attempt. Another instance's is for that one to end. */
   async function putBack(lost: Pick<Settle, 'kind' | 'id' | 'attempt' | 'home'>): Promise<void> {
     const { kind, id, attempt, home } = lost
     const isClaim = kind === 'claim'
+    using hold = isClaim ? undefined : options.hold(home)
+    if (!isClaim && hold === undefined) return
     await store.settle({
       kind,
       id,
       attempt,
       home,
-      ...(!isClaim && { fence: options.fence(home) }),
+      ...(hold !== undefined && { fence: hold.fence }),
       outcome: 'retry',
       delayMs: isClaim ? options.dedupeMs : 0,
       replies: [],

@@ -8,6 +8,8 @@ export interface RetentionOptions {
   readonly log: Log
   readonly ageMs: number
   readonly maxBytes: number
+  /** Whether this process has the partition: one looks after each. */
+  readonly isOwn: (partition: number) => boolean
 }
 
 const EVERY_MS = 60_000
@@ -15,12 +17,15 @@ const SLICE_MS = 20
 const PAUSE_MS = 100
 
 /** Trims until nothing is left to trim, then once a minute. */
-export function startRetention({ store, log, ageMs, maxBytes }: RetentionOptions): Disposable {
+export function startRetention({ store, log, ageMs, maxBytes, isOwn }: RetentionOptions): Disposable {
   let timer: NodeJS.Timeout
   const sweep = async (): Promise<void> => {
     let more = false
+    let own = 0
     try {
       for (let partition = 0; partition < store.partitions; partition++) {
+        if (!isOwn(partition)) continue
+        own++
         const result = await store.trim({ partition, olderThanMs: ageMs, maxBytes, budgetMs: SLICE_MS })
         more ||= result.more
         if (result.removed > 0) log.debug('old content was trimmed', { partition, removed: result.removed })
@@ -28,7 +33,7 @@ export function startRetention({ store, log, ageMs, maxBytes }: RetentionOptions
     } catch (error) {
       log.warn('retention waits', { error: GatewayError.from(error).message })
     }
-    schedule(more ? PAUSE_MS : EVERY_MS)
+    schedule(more || own === 0 ? PAUSE_MS : EVERY_MS)
   }
   const schedule = (ms: number): void => {
     if (stopped) return

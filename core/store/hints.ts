@@ -1,6 +1,9 @@
 // Operation 9, watch: wake-ups within one process. They may be lost and repeated; whoever waits reads again (SEMANTICS 33).
 import type { Watch } from './store.ts'
 
+const AT_ONCE = 500
+const PAUSE_MS = 20
+
 /** Who watches what. Costs a look at an empty map while nobody does. */
 export class Hints {
   /** Most names have one who watches. */
@@ -31,6 +34,15 @@ export class Hints {
     const watching = this.#watching.get(name)
     if (watching instanceof Set) for (const one of watching) one.hint(name)
     else watching?.hint(name)
+  }
+
+  /** Hints may have been lost: everybody looks, some after the others, for the store's sake. */
+  async hintAll(): Promise<void> {
+    let hinted = 0
+    for (const name of this.#watching.keys()) {
+      this.hint(name)
+      if (++hinted % AT_ONCE === 0) await new Promise((next) => setTimeout(next, PAUSE_MS))
+    }
   }
 
   /** Ends every watch: nothing will come any more. */

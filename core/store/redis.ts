@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
 import { READ_BYTES, READ_ROWS } from './figures.ts'
-import { acceptHints, settleHints } from './hint-names.ts'
+import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import {
   ackAnswer,
   acceptAnswer,
@@ -200,27 +200,20 @@ class RedisStore implements Store {
       this.#placed.set(accept.message.id, partition)
       this.#bus.hint(acceptHints(accept, partition))
     }
-    return this.#caller.done('accept', acceptResult(answer))
+    const result = acceptResult(answer)
+    if (result.status === 'duplicate') this.#placed.set(result.id, partition)
+    return this.#caller.done('accept', result)
   }
 
   async claim(claim: Claim): Promise<ClaimResult> {
-    const reply = await this.#caller.run(
-      'claim',
-      this.partitionOf(claim.home),
-      claimArguments(claim, this.#pulse.isPressed),
-    )
+    const partition = this.partitionOf(claim.home)
+    const reply = await this.#caller.run('claim', partition, claimArguments(claim, this.#pulse.isPressed))
     const status = new Cells(reply).text(0)
     if (status === 'pressed') throw this.#pulse.noRoom()
-    if (status === 'fenced')
-      throw new GatewayError(
-        'STORE_UNAVAILABLE',
-        `the lease under which "${claim.id}" was to begin is gone`,
-        {
-          notExecuted: true,
-          retryAfterMs: 500,
-        },
-      )
-    return this.#caller.done('claim', claimResult(claimAnswer(reply)))
+    if (status === 'fenced') throw claimFenced(claim.id)
+    const result = claimResult(claimAnswer(reply))
+    if ('id' in result) this.#placed.set(result.id, partition)
+    return this.#caller.done('claim', result)
   }
 
   async take(take: Take): Promise<TakeResult> {
@@ -255,7 +248,7 @@ class RedisStore implements Store {
     const status = String(reply)
     if (status !== 'ok' && status !== 'pushed' && status !== 'other')
       throw new GatewayError('INTERNAL', `the store's handOver script answered "${status}"`)
-    this.#bus.hint([`partition:${partition}`])
+    this.#bus.hint(handOverHints(handOver, partition))
     return this.#caller.done('handOver', { status })
   }
 
@@ -305,15 +298,16 @@ class RedisStore implements Store {
     const result = leaseAnswer(await this.#caller.run('lease', partition, words))
     if (result.status === 'held') this.#leases.set(name, owner)
     else this.#leases.delete(name)
+    this.#bus.hint(leaseHints(lease))
     return this.#caller.done('lease', result)
   }
 
   async value(value: ValueOp): Promise<ValueResult> {
     const partition = partitionOf(value.key, this.#partitions)
-    return this.#caller.done(
-      'value',
-      valueResult(valueAnswer(await this.#caller.run('value', partition, valueArguments(value)))),
-    )
+    const reply = await this.#caller.run('value', partition, valueArguments(value))
+    const result = valueResult(valueAnswer(reply))
+    this.#bus.hint(valueHints(value, result.status === 'ok'))
+    return this.#caller.done('value', result)
   }
 
   async find(find: Find): Promise<readonly Row[]> {
@@ -379,6 +373,13 @@ class RedisStore implements Store {
     } = own.message
     return JSON.stringify({ ...rest, gone: 'expired' })
   }
+}
+
+function claimFenced(id: string): GatewayError {
+  return new GatewayError('STORE_UNAVAILABLE', `the lease under which "${id}" was to begin is gone`, {
+    notExecuted: true,
+    retryAfterMs: 500,
+  })
 }
 
 function isAsking(reply: Cell): boolean {

@@ -40,6 +40,8 @@ export interface SettledRow {
   readonly outcome: Outcome
   /** RFC 3339. */
   readonly at: string
+  readonly reply?: Reply
+  readonly failure?: Failure
   readonly attempts: readonly Attempt[]
 }
 export interface DeadRow {

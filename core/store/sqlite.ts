@@ -2,7 +2,7 @@
 import { resolve as resolvePath } from 'node:path'
 import type { GatewayError, Log } from '../api.ts'
 import { RESERVE_BYTES } from './figures.ts'
-import { acceptHints, settleHints } from './hint-names.ts'
+import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import { Hints } from './hints.ts'
 import { crashAt } from './crash.ts'
 import { Connection } from './sqlite/connection.ts'
@@ -224,7 +224,14 @@ class SqliteStore implements Store {
 function namesOf(name: OperationName, asked: unknown, answer: Answer): readonly string[] {
   if (name === 'accept') return Array.isArray(answer) ? acceptHints(asked as Accept, 0) : [] // the ticket of an accept
   if (name === 'settle') return settleHints(asked as Settle, 0) // the ticket of a settle
-  return name === 'handOver' ? ['partition:0'] : []
+  // The tickets of these operations.
+  if (name === 'handOver') return handOverHints(asked as HandOver, 0)
+  if (name === 'lease') return leaseHints(asked as Lease)
+  return name === 'value' ? valueHints(asked as ValueOp, !isConflict(answer)) : []
+}
+
+function isConflict(answer: Answer): boolean {
+  return typeof answer === 'object' && answer !== null && 'status' in answer && answer.status === 'conflict'
 }
 
 function same<T>(value: T): T {

@@ -200,7 +200,7 @@ export interface Settle {
   readonly expect?: { readonly ownerEpoch: number }
   /**
    * `retry` only ends the flight and makes it due again after `delayMs`. With `dead` it is a halt (SEMANTICS 19, write queues): the row stays
-   * the head of its lane and is among the dead letters as well. Under the fence, `retry` without `dead` on a row that waits lets it go again.
+   * the head of its lane and is among the dead letters as well. Under the fence, `retry` without `dead` on a row that waits lets it go again; a halt needs no fence.
    */
   readonly outcome: Outcome | 'retry'
   readonly delayMs?: number
@@ -317,13 +317,17 @@ export type ReadResult =
 
 // 9 ─ watch
 
-/** Names: `log:CONVERSATION`, `inbox:HOME`, `reply:ID`, `partition:N`. Hints only: they may be lost and repeated. */
+/**
+ * Names: `log:CONVERSATION`, `inbox:HOME`, `reply:ID`; `partition:N`: work stored without its holder's fence; `lease:NAME`: let go;
+ * `value:KEY`: announced. Hints only: they may be lost and repeated, and they come from every instance.
+ */
 export interface Watch extends AsyncIterable<string> {
   close(): void
 }
 
 // 10, 11 ─ lease, value
 
+/** `partition/N` and `partition/N/…` lie in partition N: only a fence from there counts in it. */
 export interface Lease {
   readonly name: string
   readonly owner: string
@@ -343,13 +347,13 @@ export interface ValueOp {
   readonly delete?: boolean
   readonly ttlMs?: number
   readonly fence?: Fence
+  readonly announce?: boolean
 }
 export type ValueResult =
   | { readonly status: 'ok'; readonly value?: Json; readonly version?: number }
   | { readonly status: 'conflict'; readonly value?: Json; readonly version?: number }
 
 // 12 ─ find
-
 export type * from './rows.ts'
 
 // 13 ─ trim

@@ -125,6 +125,8 @@ export type RowAnswer =
       readonly id: string
       readonly outcome: Outcome
       readonly at: number
+      readonly reply: string | null
+      readonly failure: string | null
       readonly attempts: string | null
     }
   | {

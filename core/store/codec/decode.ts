@@ -92,8 +92,11 @@ export function rowOf(answer: RowAnswer): Row {
     }
     case 'work':
       return { ...answer, attempts: attemptsOf(answer.attempts) }
-    case 'settled':
-      return { ...answer, at: new Date(answer.at).toISOString(), attempts: attemptsOf(answer.attempts) }
+    case 'settled': {
+      const { row, id, outcome, at, attempts } = answer
+      const ended = { outcome, at: new Date(at).toISOString(), attempts: attemptsOf(attempts) }
+      return { row, id, ...ended, ...outcomeOf(answer) }
+    }
     case 'dead': {
       const { row, id, kind, home, at, body, sequence, raw, failure, attempts, part, target, halts } = answer
       return {

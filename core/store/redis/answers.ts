@@ -267,6 +267,8 @@ export function rowAnswer(cells: Cells): RowAnswer {
         outcome: outcome(cells.text(2)),
         at: cells.number(3),
         attempts: attempts(cells.maybe(4)),
+        reply: cells.maybe(5),
+        failure: cells.maybe(6),
       }
     case 'dead':
       return {

@@ -5,6 +5,9 @@ import { Hints } from '../hints.ts'
 import type { Watch } from '../store.ts'
 
 const MOST = 10_000
+const RECONNECT_MS = 500
+/** A line that is open and silent is not seen by who only listens. */
+const PING_MS = 3000
 
 /** What one turn of the event loop brings is one message to the others. */
 export class Bus {
@@ -14,19 +17,24 @@ export class Bus {
   readonly #channel: string
   readonly #self = randomUUID()
   #pending = new Set<string>()
+  #ping: NodeJS.Timeout | undefined
+  #isOpen = false
   #isClosed = false
 
   constructor(redis: Redis, prefix: string) {
     this.#redis = redis
     this.#channel = `${prefix}hints`
-    this.#subscriber = redis.duplicate({ retryStrategy: () => 500, autoResubscribe: true })
+    this.#subscriber = redis.duplicate({ retryStrategy: () => RECONNECT_MS, autoResubscribe: false })
     this.#subscriber.on('error', () => undefined) // the main connection tells; hints may be lost
     this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text))
+    this.#subscriber.on('ready', () => void (this.#isOpen && this.#again()))
   }
 
   async open(): Promise<void> {
     await this.#subscriber.connect()
     await this.#subscriber.subscribe(this.#channel)
+    this.#isOpen = true
+    this.#ping = setInterval(() => void this.#listen(), PING_MS).unref()
   }
 
   watch(names: readonly string[]): Watch {
@@ -35,13 +43,14 @@ export class Bus {
 
   hint(names: readonly string[]): void {
     for (const name of names) this.#hints.hint(name)
-    if (this.#isClosed || this.#pending.size > MOST) return
+    if (this.#isClosed || names.length === 0 || this.#pending.size > MOST) return
     if (this.#pending.size === 0) setImmediate(() => this.#send())
     for (const name of names) this.#pending.add(name)
   }
 
   close(): void {
     this.#isClosed = true
+    clearInterval(this.#ping)
     this.#subscriber.disconnect()
     this.#hints.close()
   }
@@ -58,6 +67,25 @@ export class Bus {
     const [from, ...names] = namesOf(text)
     if (from === this.#self) return
     for (const name of names) this.#hints.hint(name)
+  }
+
+  /** Subscribed anew: nobody knows what was said meanwhile, so everybody looks. */
+  async #again(): Promise<void> {
+    try {
+      await this.#subscriber.subscribe(this.#channel)
+      await this.#hints.hintAll()
+    } catch {
+      if (!this.#isClosed) this.#subscriber.disconnect(true) // and once more
+    }
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#subscriber.status !== 'ready') return
+    try {
+      await this.#subscriber.ping()
+    } catch {
+      if (!this.#isClosed) this.#subscriber.disconnect(true)
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { ConversationRow, Find, LedgerRow, Row } from '../store.ts'
 import { rowAnswer } from './answers.ts'
 import { findArguments, limitOf } from './arguments.ts'
 import type { Argument } from './arguments.ts'
+import { registryOf } from './partitions.ts'
 import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'
 
@@ -22,8 +23,13 @@ export async function findOver(find: Find, finding: Finding): Promise<readonly R
       const here = place === undefined ? [] : await ask(finding, place, find)
       return here.length > 0 ? here : (await askAll(finding, find)).flat()
     }
+    case 'conversation': {
+      // Most lie where their names do.
+      const usual = registryOf(find.conversation, finding.partitions)
+      const here = await ask(finding, usual, find)
+      return here.length > 0 ? here : (await askAll(finding, find)).flat()
+    }
     case 'key':
-    case 'conversation':
       return (await askAll(finding, find)).flat()
     case 'customer':
       return (await askAll(finding, find))

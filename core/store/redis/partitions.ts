@@ -20,9 +20,9 @@ export function registryOf(conversation: string, partitions: number): number {
   return partitionOf(conversation.replace(':', '/'), partitions)
 }
 
-const LEASE = /^partition\/(?<number>0|[1-9]\d{0,3})$/
+const LEASE = /^partition\/(?<number>0|[1-9]\d{0,3})(?:\/|$)/
 
-/** A partition's lease lies in it, any other by its name. */
+/** A partition's lease lies in it, and what is named below it; any other by its name. */
 export function partitionOfLease(name: string, partitions: number): number {
   const number = LEASE.exec(name)?.groups?.['number']
   return number === undefined ? partitionOf(name, partitions) : Number(number) % partitions

@@ -38,6 +38,7 @@ export class DeadLetters {
         ),
         timer: bury('l.sequence', 'l.body', 'JOIN timer t ON t.id = w.id JOIN log l ON l.id = t.log'),
       },
+      has: query(db, 'SELECT 1 FROM dead WHERE ref = ?'),
       drop: query(db, 'DELETE FROM dead WHERE ref = ?'),
     }
   }
@@ -45,6 +46,10 @@ export class DeadLetters {
   /** Before the work ends. */
   bury({ ref, id, kind, home, failure, attempts }: NewDeadLetter): void {
     this.#sql.bury[kind].run(id, ref, this.#clock.wall, failure, attempts, home)
+  }
+
+  has(ref: string): boolean {
+    return this.#sql.has.get(ref) !== undefined
   }
 
   /** False: there is none of that name. */

@@ -41,6 +41,13 @@ type DeadCells = readonly [
   target: string | null,
   halts: number,
 ]
+type OutcomeCells = readonly [
+  outcome: Outcome,
+  at: number,
+  attempts: string | null,
+  reply: string | null,
+  failure: string | null,
+]
 type MessageCells = readonly [id: number, sequence: number, body: string]
 
 const KINDS: readonly WorkKind[] = ['message', 'claim', 'push', 'timer']
@@ -77,9 +84,9 @@ export function finders(ground: Ground): Finders {
       db,
       'SELECT key, message, call FROM claim WHERE id = ?',
     ),
-    outcome: query<readonly [outcome: Outcome, at: number, attempts: string | null]>(
+    outcome: query<OutcomeCells>(
       db,
-      'SELECT outcome, at, attempts FROM outcome WHERE id = ?',
+      'SELECT outcome, at, attempts, reply, failure FROM outcome WHERE id = ?',
     ),
     pushes: query<readonly [id: number, key: string]>(
       db,
@@ -120,9 +127,9 @@ export function finders(ground: Ground): Finders {
 
   function settled(id: number, ref: string): readonly RowAnswer[] {
     const row = sql.outcome.get(id)
-    return row === undefined
-      ? []
-      : [{ row: 'settled', id: ref, outcome: row[0], at: row[1], attempts: row[2] }]
+    if (row === undefined) return []
+    const [outcome, at, attempts, reply, failure] = row
+    return [{ row: 'settled', id: ref, outcome, at, attempts, reply, failure }]
   }
 
   function claimOf(id: number): readonly RowAnswer[] {

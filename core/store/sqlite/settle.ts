@@ -35,8 +35,8 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     // An attempt that is over cannot end the flight of the one that followed it.
     const head =
       open === undefined ? undefined : lanes[kind].items(open.lane).find((item) => item.id === target.id)
-    // What waits is let go by the holder alone; what flies ends its flight.
-    const isReleased = fence !== 0 && failure === undefined && head?.state === WAITING
+    // What waits is let go by the holder alone, or it is a halt; what flies ends its flight.
+    const isReleased = (fence !== 0 || dead.has(ref)) && failure === undefined && head?.state === WAITING
     if (open !== undefined && open.attempt === attempt && (isReleased || head?.state === IN_FLIGHT)) {
       const due = clock.now + Math.max(0, delayMs)
       const attempts = withAttempt(open.attempts, tried)
@@ -72,6 +72,11 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       }
     }
     return { status: 'already', outcome: stored.outcome, reply: stored.reply, failure: stored.failure }
+  }
+
+  function isWaiting(kind: SettleWire[2], { id, open }: Target): boolean {
+    if (open === undefined) return false
+    return lanes[kind].items(open.lane).find((item) => item.id === id)?.state === WAITING
   }
 
   /** Lane work is ended by the partition's holder alone; what is settled without a fence is its own process' or a callback's. */
@@ -134,7 +139,8 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     }
     if (target.open === undefined && outcome !== 'retry')
       return ended(target, { ...request, outcome, extras: extras ?? NONE })
-    if (!mayEnd(kind, fence, random)) return { status: 'fenced' }
+    const isHalt = !hasFence && extras?.dead === undefined && isWaiting(kind, target) && dead.has(id)
+    if (!isHalt && !mayEnd(kind, fence, random)) return { status: 'fenced' }
     if (outcome === 'retry') return retry(target, wire)
     return end.first(target, { ...request, outcome, extras: extras ?? NONE })
   }

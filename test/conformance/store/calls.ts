@@ -1,7 +1,8 @@
 // Operation 2: an unsafe call is claimed before it begins, and an outcome nobody knows is said (SEMANTICS 2).
 import { expect, test } from 'vitest'
+import { partitionLease } from '../../../core/store/figures.ts'
 import type { StoreFactory } from '../store.ts'
-import { HOME, LEASE_MS, World, accept, dedupe, message, settle } from './world.ts'
+import { HOME, LEASE_MS, World, accept, dedupe, expectStatus, message, settle } from './world.ts'
 
 const ANSWER = { data: { order: '007' }, origin: 'backend' } as const
 
@@ -119,6 +120,18 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.takeWork()).toMatchObject([
       { kind: 'claim', id: 'c1', attempt: 4, orphan: false, poison: false },
     ])
+  })
+
+  test('who does not hold the partition claims under a lease of his own in it, and is an orphan for its holder when that is over', async () => {
+    await using world = await World.make(factory)
+    const { store } = world
+    const own = { name: `${partitionLease(0)}/two`, owner: 'two', ttlMs: 10_000 }
+    const { fence } = expectStatus(await store.lease(own), 'held')
+    expect(await store.claim(world.claim('c1', { fence }))).toEqual({ status: 'run', id: 'c1', attempt: 1 })
+    expect(await world.takeWork()).toEqual([])
+    expect(await store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
+    world.advance(10_000)
+    expect(await world.takeWork()).toMatchObject([{ kind: 'claim', id: 'c1', orphan: true }])
   })
 
   test('a call is no part of the ledger’s accepted', async () => {

@@ -37,6 +37,22 @@ export function leasesSuite(factory: StoreFactory): void {
     expect(third.fence.counter).toBeGreaterThan(second.fence.counter)
   })
 
+  test('a lease let go and a value that is announced are hinted at, to who watches them', async () => {
+    await using world = await World.make(factory)
+    const watch = world.store.watch(['lease:probe/orders.GetOrder', 'value:told', 'value:quiet'])
+    const hints = watch[Symbol.asyncIterator]()
+    await world.store.lease(lease('one'))
+    await world.store.value({ key: 'quiet', put: 1 })
+    await world.store.value({ key: 'told', put: 1, expect: 12_345, announce: true })
+    await world.store.lease({ ...lease('one'), release: true })
+    expect((await hints.next()).value).toBe('lease:probe/orders.GetOrder')
+    await world.store.value({ key: 'told', put: 1, announce: true })
+    expect((await hints.next()).value).toBe('value:told')
+    await world.store.value({ key: 'told', delete: true, announce: true })
+    expect((await hints.next()).value).toBe('value:told')
+    watch.close()
+  })
+
   test('a lease that ran out and nobody else took goes on for its owner', async () => {
     await using world = await World.make(factory)
     const first = expectStatus(await world.store.lease(lease('one')), 'held')

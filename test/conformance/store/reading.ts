@@ -149,6 +149,7 @@ export function readingSuite(factory: StoreFactory): void {
       for await (const name of watch) seen.add(name)
     })()
     await world.accept(working('a'))
+    await expect.poll(() => [...seen].sort()).toEqual([`inbox:${HOME}`, `log:${CONVERSATION}`, 'partition:0'])
     await world.takeWork()
     await world.settle(answering('a', pushTo('a')))
     await expect
@@ -156,6 +157,21 @@ export function readingSuite(factory: StoreFactory): void {
       .toEqual([`inbox:${HOME}`, `log:${CONVERSATION}`, 'partition:0', 'reply:a'])
     watch.close()
     await reader
+  })
+
+  test('the partition is hinted at by what its holder has not done himself', async () => {
+    await using world = await World.make(factory)
+    const watch = world.store.watch(['partition:0', 'log:end'])
+    const hints = watch[Symbol.asyncIterator]()
+    const { fence } = world
+    expectStatus(await world.accept(working('a', { fence })), 'accepted')
+    expectStatus(await world.accept(working('b', { fence })), 'accepted')
+    await world.settle(answering('a', { ...pushTo('a'), fence }))
+    await world.accept(accept('c', { conversation: 'end' }))
+    expect((await hints.next()).value).toBe('log:end')
+    await world.accept(working('d'))
+    expect((await hints.next()).value).toBe('partition:0')
+    watch.close()
   })
 
   test('an iterator that was given up takes no hint from the next one', async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import type { Log } from '../../../core/api.ts'
 import { Lanes } from '../../../core/lanes.ts'
+import { Hints } from '../../../core/store/hints.ts'
 import type { Store, TakeResult, Work } from '../../../core/store/store.ts'
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -15,6 +16,7 @@ function fakeStore(remainingMs = 10_000) {
     partitions: 1,
     partitionOf: () => 0,
     lease: async () => ({ status: 'held', fence, remainingMs }),
+    watch: () => new Hints().watch([]),
     take() {
       const taking = Promise.withResolvers<TakeResult>()
       takes.push(taking)
@@ -62,14 +64,15 @@ test('SEMANTICS 20: nothing is begun under a lease that ends within 2 s', async 
   const { lanes } = makeLanes(short.store, async () => undefined)
   await lanes.start()
   expect(short.takes).toHaveLength(0)
-  expect(lanes.fence('h')).toBeUndefined()
-  expect(() => lanes.ownFence('h')).toThrow(GatewayError)
+  expect(lanes.hold('h')).toBeUndefined()
+  expect(lanes.ownHold('h')).toBeUndefined()
+  await expect(lanes.callHold('h')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
   await lanes.stop(0)
   const long = fakeStore(2500)
   const { lanes: others } = makeLanes(long.store, async () => undefined)
   await others.start()
   expect(long.takes).toHaveLength(1)
-  expect(others.fence('h')).toEqual(fence)
+  expect(others.hold('h')?.fence).toEqual(fence)
   long.takes[0]?.resolve(nothing)
   await others.stop(0)
 })
@@ -93,7 +96,7 @@ test('no more is taken than may be in flight; what ends makes room', async () =>
   await turns(20)
   expect(lanes.inFlight).toBe(2)
   expect(lanes.isRunning('message', 'a')).toBe(true)
-  expect(lanes.fence('h')).toBeUndefined()
+  expect(lanes.hold('h')).toBeUndefined()
   expect(takes).toHaveLength(1)
   ends[0]?.resolve()
   await turns(20)
@@ -116,7 +119,7 @@ test('a stop runs what a take under way brings, and takes nothing after it', asy
   lanes.poke('h')
   await turns(20)
   expect(takes).toHaveLength(1)
-  expect(lanes.fence('h')).toBeUndefined()
+  expect(lanes.hold('h')).toBeUndefined()
 })
 
 test('a take that failed leaves a doubt, and is tried again', async () => {
@@ -140,6 +143,8 @@ test('of several partitions no more is taken together than may be in flight, and
     partitions: 3,
     partitionOf: (home: string) => Number(home),
     lease: async () => ({ status: 'held', fence, remainingMs: 10_000 }),
+    watch: () => new Hints().watch([]),
+    value: async () => ({ status: 'ok' }),
     take({ partition, max }: { readonly partition: number; readonly max: number }) {
       const taking = Promise.withResolvers<TakeResult>()
       takes.push({ partition, max, answer: taking.resolve })
@@ -190,6 +195,8 @@ test('leases that cannot be renewed are one line in the log, not one for each pa
     partitions: 256,
     partitionOf: () => 0,
     lease: () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away')),
+    watch: () => new Hints().watch([]),
+    value: () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away')),
   } as unknown as Store // lanes ask for nothing else before they hold a lease
   const lanes = new Lanes({
     store,

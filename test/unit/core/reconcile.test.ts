@@ -35,7 +35,7 @@ test('a take that fails while an earlier failure is looked into is looked into a
     stopped: new AbortController().signal,
     dedupeMs: 1000,
     isRunning: () => false,
-    fence: () => ({ name: 'partition/0', counter: 1 }) as never, // the store above looks at none
+    hold: () => ({ fence: { counter: 1, random: 'r' }, [Symbol.dispose]() {} }),
     poke: () => undefined,
   })
   reconcile.doubtTake()

@@ -13,8 +13,8 @@ local function work(ref)
 end
 
 local function settled(ref)
-  local outcome, at, attempts = fields(row(ref), 'oc', 'ow', 'tr')
-  if outcome then add('settled', id_of(ref), outcome, at, attempts) end
+  local outcome, at, attempts, reply, failure = fields(row(ref), 'oc', 'ow', 'tr', 'rp', 'fl')
+  if outcome then add('settled', id_of(ref), outcome, at, attempts, reply, failure) end
 end
 
 local function dead(id)

@@ -174,10 +174,13 @@ local function ended()
   return { 'settled', sequences, offsets, 0 }
 end
 
+-- What stops its lane for an operator is his, whoever holds the partition.
+local is_halt = open == WAITING and not has_fence and not dead and R('EXISTS', P .. 'dead:' .. id) == 1
+
 local function retry()
   local lane, now_at, attempts = fields(key, 'ln', 'a', 'tr')
   -- What waits is let go by the holder alone; what flies ends its flight. An attempt that is over ends none that followed it.
-  local is_released = has_fence and not dead and open == WAITING
+  local is_released = (has_fence or is_halt) and not dead and open == WAITING
   if now_at == attempt and (is_released or open == IN_FLIGHT) then
     draining()
     keep_time()
@@ -202,7 +205,9 @@ if not open then
 end
 -- Lane work is ended by the partition's holder alone; what is settled without a fence is its own process' or a callback's.
 local may_end
-if kind == 'message' or kind == 'push' then
+if is_halt then
+  may_end = true
+elseif kind == 'message' or kind == 'push' then
   may_end = is_current(lease, fence, random)
 elseif has_fence then
   local name = lease_of(fence)
