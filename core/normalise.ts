@@ -4,6 +4,7 @@ import type { Draft, Identity, Part, Party } from './api.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
+import { DEDUPE_SEPARATOR } from './store/homes.ts'
 import type { Dedupe, Raw, Unnumbered } from './store/store.ts'
 
 /** A message on its way to the store, with what the store needs to know beside it. */
@@ -35,7 +36,6 @@ const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'l
 const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
 /** The namespace of what customers send by their own credential. */
 const LINK = 'link'
-const DEDUPE_SEPARATOR = '\u001F'
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a

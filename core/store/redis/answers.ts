@@ -320,3 +320,5 @@ export function rowAnswer(cells: Cells): RowAnswer {
 function unknown(operation: string, status: string): GatewayError {
   return new GatewayError('INTERNAL', `the store's ${operation} script answered "${status}"`)
 }
+
+export { attempts as attemptsOf, bodyOf }

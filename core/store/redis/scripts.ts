@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-const COMMON = ['base', 'lanes', 'rows'] as const
+const COMMON = ['base', 'guard', 'lanes', 'rows'] as const
+/** What a migration runs: the guard keeps all others out meanwhile. */
+const MOVING = ['base', 'lanes', 'rows'] as const
 export type ScriptName =
   | 'accept'
   | 'claim'
@@ -29,7 +31,7 @@ function source(name: string): string {
   return readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
-function compose(common: string, name: ScriptName): Script {
+function compose(common: string, name: string): Script {
   const text = `${common}\n${source(name)}`
   return { text, sha: createHash('sha1').update(text).digest('hex') }
 }
@@ -51,4 +53,12 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   trim: compose(common, 'trim'),
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
+})
+
+const moving = MOVING.map(source).join('\n')
+
+/** `import`: rows that come with a migration. `mark`: its mark on a partition. */
+export const MOVING_SCRIPTS = Object.freeze({
+  import: compose(moving, 'import'),
+  mark: compose(moving, 'mark'),
 })

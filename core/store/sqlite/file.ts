@@ -7,6 +7,7 @@ import { incarnationOf, lockDirectory, openFile, query, writeWitness } from './d
 import { layGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { Leases } from './leases.ts'
+import { refuseMarked } from './mark.ts'
 import { operationsOn } from './operations.ts'
 import type { Operations } from './operations.ts'
 import type { Faults, WorkerData } from './wire.ts'
@@ -39,7 +40,7 @@ export class StoreFile implements Disposable {
   #mustSync = false
   #faults: Faults | undefined
 
-  /** Throws `STORE_UNAVAILABLE` where the directory is in use, the file is newer, or is no store. */
+  /** Throws `STORE_UNAVAILABLE` where the directory is in use or moved away, the file is newer, or is no store. */
   constructor(data: WorkerData, note: Note) {
     this.#directory = data.directory
     this.#note = note
@@ -47,6 +48,7 @@ export class StoreFile implements Disposable {
     this.#lock = lockDirectory(data.directory)
     let db: DatabaseSync | undefined
     try {
+      refuseMarked(data.directory)
       db = openFile(data.directory)
       const known = Counters.read(db)
       this.clock = new StoreClock(known?.saved, data.stamp, { confirmJump: data.confirmClockJump })

@@ -28,8 +28,11 @@ else
   WALL = tonumber(ARGV[1])
 end
 local NOW = WALL
+-- What a migration says to everybody else (guard.lua).
+local HELD
 do
-  local clock, wall = fields(META, 'clock', 'wall')
+  local clock, wall, held = fields(META, 'clock', 'wall', 'held')
+  HELD = held
   if clock then
     local passed = WALL - tonumber(wall)
     local most = ARGV[2] == '' and DAY or tonumber(ARGV[2])

@@ -1,0 +1,305 @@
+// The store on Redis as an end of a migration: marked in every partition, so that no gateway reads or writes it meanwhile.
+import { randomBytes } from 'node:crypto'
+import { GatewayError } from '../../api.ts'
+import type { Json } from '../../api.ts'
+import { PARTITIONS } from '../redis/partitions.ts'
+import { evicts, isEvicting } from '../redis/health.ts'
+import { markOf } from './ends.ts'
+import type { Mark, Position, Sourced, Target } from './ends.ts'
+import { RedisClient, hash, texts } from './redis-client.ts'
+import type { Command, Word } from './redis-client.ts'
+import { Partition, merged } from './redis-rows.ts'
+import { scanned } from './redis-scan.ts'
+import { writesOf } from './redis-writer.ts'
+import type { MovedRow, MovedTotals, Phase } from './rows.ts'
+
+const PAGE = 200
+/** Of each partition while all are merged: what is held in memory at once is 256 times this. */
+const MERGED_PAGE = 16
+
+export interface RedisEndOptions {
+  readonly url: string
+  readonly prefix?: string
+}
+
+/** Throws `STORE_UNAVAILABLE` where it is not reached, takes no writes, or throws stored data away when it is full. */
+export async function openRedisEnd({ url, prefix = 'dragoman:' }: RedisEndOptions): Promise<Target> {
+  const client = new RedisClient(url, prefix)
+  try {
+    await client.open()
+    const facts = await client.facts()
+    if (facts.role !== 'master')
+      throw new GatewayError('STORE_UNAVAILABLE', `Redis is a ${facts.role}, which takes no writes`)
+    if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
+    const dataset = hash((await client.ask([['HGETALL', client.key(0, 'dataset')]]))[0])
+    return new RedisEnd(client, nameOf(url), Number(dataset.get('partitions') ?? PARTITIONS))
+  } catch (error) {
+    await client[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+class RedisEnd implements Target {
+  readonly name: string
+  readonly #client: RedisClient
+  readonly #count: number
+
+  constructor(client: RedisClient, name: string, count: number) {
+    this.#client = client
+    this.name = name
+    this.#count = count
+  }
+
+  async users(): Promise<string | undefined> {
+    const live = await this.#client.liveLeases(this.#count)
+    const [name, remainingMs] = live.toSorted(([, a], [, b]) => b - a)[0] ?? []
+    if (name === undefined || remainingMs === undefined) return undefined
+    return `a gateway uses ${this.name}: stop it first (its lease "${name}" has ${Math.ceil(remainingMs / 1000)} s left, also if it was killed)`
+  }
+
+  async mark(): Promise<Mark | undefined> {
+    const [held] = await this.#client.ask([['HGET', this.#client.key(0, 'meta'), 'held']])
+    return typeof held === 'string' ? markOf(held) : undefined
+  }
+
+  /** Partition 0 first: who goes on with this migration looks there. */
+  async setMark(mark: Mark): Promise<void> {
+    const words = [`+${JSON.stringify(mark)}`, '0']
+    await this.#client.runAll(
+      'mark',
+      this.#numbers.map((partition) => ({ partition, words })),
+    )
+  }
+
+  /** Partition 0 last: until then no gateway gets as far as the others. */
+  async dropMark(): Promise<void> {
+    const lift = (partition: number) => ({ partition, words: ['', '1'] })
+    await this.#client.runAll('mark', this.#numbers.slice(1).map(lift))
+    await this.#client.runAll('mark', [lift(0)])
+  }
+
+  async totals(): Promise<MovedTotals> {
+    const [dataset, ...metas] = await this.#client.ask([
+      ['HGETALL', this.#client.key(0, 'dataset')],
+      ...this.#numbers.map((partition): Command => ['HGETALL', this.#client.key(partition, 'meta')]),
+    ])
+    const made = hash(dataset)
+    const named = made.get('incarnation')
+    if (named === undefined) throw new GatewayError('STORE_UNAVAILABLE', `there is no store in ${this.name}`)
+    const all = metas.map(hash)
+    const sum = (name: string): number => all.reduce((total, meta) => total + Number(meta.get(name) ?? 0), 0)
+    const most = (name: string): number => Math.max(0, ...all.map((meta) => Number(meta.get(name) ?? 0)))
+    // SEMANTICS 12: what a gateway would find out at its next start is found out here.
+    const { replicationId } = await this.#client.facts()
+    const incarnation = made.get('replid') === replicationId ? named : randomBytes(9).toString('base64url')
+    return {
+      incarnation,
+      wall: most('wall'),
+      counter: most('counter'),
+      numbers: most('next'),
+      accepted: sum('accepted'),
+      settled: sum('settled'),
+      expired: sum('expired'),
+      dead: sum('dead'),
+      inDoubt: sum('doubt'),
+    }
+  }
+
+  async size(): Promise<number> {
+    const counted = await this.#client.ask(
+      this.#numbers.flatMap((partition) =>
+        ['rows', 'keys', 'settled', 'dead', 'devices'].map((name): Command => [
+          'ZCARD',
+          this.#client.key(partition, name),
+        ]),
+      ),
+    )
+    return counted.map(Number).reduce((total, count) => total + count, 0)
+  }
+
+  async *rows(phase: Phase, cursor: Json, { merged: isMerged }: { readonly merged: boolean }) {
+    const partitions = await this.#partitions()
+    switch (phase) {
+      case 'places':
+        return yield* scanned(this.#client, partitions, {
+          kinds: ['conv:', 'home:', 'device:'],
+          from: cursor,
+        })
+      case 'values':
+        return yield* scanned(this.#client, partitions, { kinds: ['value:'], from: cursor })
+      case 'messages':
+        if (isMerged) return yield* merged(partitions, cursor, MERGED_PAGE)
+        return yield* this.#messages(partitions, cursor)
+      case 'claims':
+        return yield* this.#ranked(partitions, ['keys'], cursor, (partition, keys) => partition.claims(keys))
+      case 'owed':
+        // What is open comes in the order of its lanes.
+        return yield* this.#ranked(partitions, ['settled', 'open'], cursor, (partition, refs) =>
+          partition.owed(refs.filter((ref) => ref.startsWith('p:') || ref.startsWith('t:'))),
+        )
+      case 'dead':
+        return yield* this.#ranked(partitions, ['dead'], cursor, (partition, ids) => partition.dead(ids))
+    }
+  }
+
+  async isEmpty(): Promise<boolean> {
+    for await (const { keys } of this.#client.scan('')) if (keys.length > 0) return false
+    return true
+  }
+
+  async begin(_mark: Mark, { wall }: MovedTotals): Promise<void> {
+    // Both clocks stand where the source's last write was: what has passed since then passes for the target as well.
+    await this.#client.ask(
+      this.#numbers.map((partition): Command => [
+        'HSET',
+        this.#client.key(partition, 'meta'),
+        'clock',
+        wall,
+        'wall',
+        wall,
+      ]),
+    )
+  }
+
+  async position(): Promise<Position | undefined> {
+    const [text] = await this.#client.ask([['GET', this.#client.key(0, 'moving')]])
+    return typeof text === 'string' ? (JSON.parse(text) as Position) : undefined // written below
+  }
+
+  async write(rows: readonly MovedRow[], position: Position): Promise<void> {
+    const words = new Map<number, Word[]>()
+    for (const row of rows)
+      for (const [partition, written] of writesOf(row, this.#count)) {
+        const so = words.get(partition) ?? []
+        so.push(...written)
+        words.set(partition, so)
+      }
+    await this.#client.runAll(
+      'import',
+      [...words].map(([partition, written]) => ({ partition, words: written })),
+    )
+    await this.#client.ask([['SET', this.#client.key(0, 'moving'), JSON.stringify(position)]])
+  }
+
+  async seal(totals: MovedTotals): Promise<void> {
+    const { counter, numbers, accepted, settled, expired, dead, inDoubt, incarnation } = totals
+    const { replicationId } = await this.#client.facts()
+    const meta = (partition: number): string => this.#client.key(partition, 'meta')
+    const ledger = { accepted, settled, expired, dead, doubt: inDoubt }
+    await this.#client.ask([
+      ...this.#numbers.map((partition): Command => [
+        'HSET',
+        meta(partition),
+        'counter',
+        counter,
+        'next',
+        numbers,
+      ]),
+      // The ledger is the sum of all partitions: what was before stands in the first.
+      ['HSET', meta(0), ...Object.entries(ledger).flat()],
+      ['HSET', this.#client.key(0, 'dataset'), 'incarnation', incarnation, 'replid', replicationId],
+      ['HSET', this.#client.key(0, 'dataset'), 'partitions', this.#count],
+    ])
+  }
+
+  async release(): Promise<void> {
+    await this.#client.ask([['DEL', this.#client.key(0, 'moving')]])
+    await this.dropMark()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client[Symbol.asyncDispose]()
+  }
+
+  get #numbers(): readonly number[] {
+    return Array.from({ length: this.#count }, (_, partition) => partition)
+  }
+
+  async #partitions(): Promise<readonly Partition[]> {
+    const clocks = await this.#client.ask(
+      this.#numbers.map((partition): Command => [
+        'HMGET',
+        this.#client.key(partition, 'meta'),
+        'clock',
+        'wall',
+      ]),
+    )
+    return this.#numbers.map((partition) => {
+      const [clock, wall] = texts(clocks[partition])
+      return new Partition(this.#client, partition, Number(wall) - Number(clock))
+    })
+  }
+
+  async *#messages(partitions: readonly Partition[], cursor: Json): AsyncGenerator<Sourced> {
+    const [first, after] = Array.isArray(cursor) ? cursor.map(Number) : [0, 0]
+    for (const partition of partitions.slice(first)) {
+      let from = partition.number === first ? (after ?? 0) : 0
+      for (;;) {
+        const page = await partition.messages(from, PAGE)
+        for (const row of page) yield { row, cursor: () => [partition.number, row.number] }
+        if (page.length < PAGE) break
+        from = page.at(-1)?.number ?? 0
+      }
+    }
+  }
+
+  /** What stands in sorted sets that nobody changes meanwhile: a place is a partition, a set, a page's rank and a row of it. */
+  async *#ranked(
+    partitions: readonly Partition[],
+    sets: readonly string[],
+    cursor: Json,
+    read: (partition: Partition, names: readonly string[]) => Promise<readonly MovedRow[]>,
+  ): AsyncGenerator<Sourced> {
+    const [first = 0, firstSet = 0, firstRank = 0, firstRow = 0] = Array.isArray(cursor)
+      ? cursor.map(Number)
+      : []
+    for (const partition of partitions.slice(first)) {
+      const isFirst = partition.number === first
+      for (const [set, name] of sets.entries()) {
+        if (isFirst && set < firstSet) continue
+        const goesOn = isFirst && set === firstSet
+        let rank = goesOn ? firstRank : 0
+        let skipped = goesOn ? firstRow : 0
+        for (;;) {
+          const at = rank
+          const [found] = await this.#client.ask([
+            ['ZRANGE', this.#client.key(partition.number, name), at, at + PAGE - 1],
+          ])
+          const names = texts(found)
+          const rows = await read(partition, names)
+          rank += names.length
+          for (const [index, row] of rows.entries())
+            if (index >= skipped) yield { row, cursor: () => [partition.number, set, at, index + 1] }
+          skipped = 0
+          if (names.length < PAGE) break
+        }
+      }
+    }
+  }
+}
+
+/** Lets a gateway start on what was moved away, under a new incarnation. Throws `STORE_UNAVAILABLE` for a target that is not complete. */
+export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
+  const { url, prefix = 'dragoman:' } = options
+  await using end = await openRedisEnd(options)
+  const mark = await end.mark()
+  if (mark === undefined) return
+  if (mark.state === 'target')
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `${end.name} holds half a store: finish the migration from ${mark.other}, or empty it`,
+    )
+  if (mark.state === 'moved') {
+    await using client = new RedisClient(url, prefix)
+    await client.open()
+    // Another server's name: the next start takes the data for one that may have lost something (SEMANTICS 12).
+    await client.ask([['HSET', client.key(0, 'dataset'), 'replid', '']])
+  }
+  await end.dropMark()
+}
+
+/** Without user and password. */
+function nameOf(url: string): string {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
+}

@@ -1,0 +1,197 @@
+// The embedded store as an end of a migration: its folder is locked, its file open, its mark beside it.
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../api.ts'
+import type { Json } from '../../api.ts'
+import { FILE, incarnationOf, lockDirectory, openFile, query, writeWitness } from '../sqlite/database.ts'
+import { dropMark, readMark, writeMark } from '../sqlite/mark.ts'
+import type { Mark, Position, Sourced, Target } from './ends.ts'
+import type { MovedRow, MovedTotals, Phase } from './rows.ts'
+import { sqliteRows } from './sqlite-rows.ts'
+import { SqliteWriter } from './sqlite-writer.ts'
+
+/** Everything a store keeps rows in; `meta` is one row and no content. */
+const TABLES = [
+  'place',
+  'log',
+  'claim',
+  'work',
+  'push',
+  'timer',
+  'outcome',
+  'dead',
+  'device',
+  'value',
+] as const
+
+type MetaCells = readonly [
+  incarnation: string,
+  next: number,
+  counter: number,
+  wall: number,
+  accepted: number,
+  settled: number,
+  expired: number,
+  dead: number,
+  inDoubt: number,
+]
+
+export interface SqliteEndOptions {
+  readonly directory: string
+  /** A target is made where there is none. */
+  readonly create: boolean
+}
+
+/** Throws `STORE_UNAVAILABLE` where a gateway uses the folder, or there is no store in it and none is to be made. */
+export function openSqliteEnd({ directory, create }: SqliteEndOptions): Target {
+  const path = resolve(directory)
+  if (!create && !existsSync(join(path, FILE)))
+    throw new GatewayError('STORE_UNAVAILABLE', `there is no store in "${directory}"`)
+  const lock = lockDirectory(path)
+  try {
+    return new SqliteEnd(path, lock)
+  } catch (error) {
+    lock[Symbol.dispose]()
+    throw error
+  }
+}
+
+class SqliteEnd implements Target {
+  readonly name: string
+  readonly #directory: string
+  readonly #lock: Disposable
+  #db: DatabaseSync | undefined
+  #writer: SqliteWriter | undefined
+
+  constructor(directory: string, lock: Disposable) {
+    this.name = directory
+    this.#directory = directory
+    this.#lock = lock
+  }
+
+  /** The lock of the folder has answered that. */
+  users(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  mark(): Promise<Mark | undefined> {
+    return Promise.resolve(readMark(this.#directory))
+  }
+
+  setMark(mark: Mark): Promise<void> {
+    writeMark(this.#directory, mark)
+    return Promise.resolve()
+  }
+
+  dropMark(): Promise<void> {
+    dropMark(this.#directory)
+    return Promise.resolve()
+  }
+
+  totals(): Promise<MovedTotals> {
+    const meta = this.#meta()
+    if (meta === undefined)
+      return Promise.reject(new GatewayError('STORE_UNAVAILABLE', `the store in "${this.name}" is empty`))
+    const [named, next, counter, wall, accepted, settled, expired, dead, inDoubt] = meta
+    // SEMANTICS 12: a copy is known by another name; the target gets that one.
+    const incarnation = incarnationOf(this.#directory, { incarnation: named, next })
+    const ledger = { accepted, settled, expired, dead, inDoubt }
+    return Promise.resolve({ incarnation, wall, counter, numbers: next, ...ledger })
+  }
+
+  size(): Promise<number> {
+    return Promise.resolve(
+      ['place', 'device', 'value', 'log', 'claim', 'push', 'timer', 'dead']
+        .map((table) => query<readonly [number]>(this.#file, `SELECT count(*) FROM ${table}`).get()?.[0] ?? 0)
+        .reduce((sum, count) => sum + count, 0),
+    )
+  }
+
+  async *rows(phase: Phase, cursor: Json): AsyncGenerator<Sourced> {
+    yield* sqliteRows(this.#file)(phase, cursor)
+  }
+
+  isEmpty(): Promise<boolean> {
+    if (!existsSync(join(this.#directory, FILE))) return Promise.resolve(true)
+    const isBare = TABLES.every(
+      (table) => query(this.#file, `SELECT 1 FROM ${table} LIMIT 1`).get() === undefined,
+    )
+    return Promise.resolve(isBare)
+  }
+
+  begin(_mark: Mark, totals: MovedTotals): Promise<void> {
+    this.#writer = new SqliteWriter(this.#file, totals)
+    return Promise.resolve()
+  }
+
+  position(): Promise<Position | undefined> {
+    return Promise.resolve(this.#writer?.position())
+  }
+
+  write(rows: readonly MovedRow[], position: Position): Promise<void> {
+    this.#writer?.write(rows, position)
+    return Promise.resolve()
+  }
+
+  seal(totals: MovedTotals): Promise<void> {
+    this.#writer?.seal(totals)
+    // The note that vouches for the file: without it the next start would take it for a copy.
+    writeWitness(this.#directory, { incarnation: totals.incarnation, next: this.#meta()?.[1] ?? 1 })
+    return Promise.resolve()
+  }
+
+  release(): Promise<void> {
+    this.#writer?.clear()
+    query(this.#file, 'PRAGMA wal_checkpoint(TRUNCATE)').get()
+    dropMark(this.#directory)
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#db?.close()
+    this.#lock[Symbol.dispose]()
+    return Promise.resolve()
+  }
+
+  get #file(): DatabaseSync {
+    this.#db ??= openFile(this.#directory)
+    return this.#db
+  }
+
+  #meta(): MetaCells | undefined {
+    return query<MetaCells>(
+      this.#file,
+      'SELECT incarnation, next, counter, wall_ms, accepted, settled, expired, dead, in_doubt FROM meta',
+    ).get()
+  }
+}
+
+/**
+ * Lets a gateway start on a folder that was moved away. What was moved and is used on both sides is two stores from here on: this one
+ * gets a new incarnation. Throws `STORE_UNAVAILABLE` for a target that is not complete.
+ */
+export function reclaimDirectory(directory: string): void {
+  const path = resolve(directory)
+  const mark = existsSync(join(path, FILE)) ? readMark(path) : undefined
+  if (mark === undefined) return
+  if (mark.state === 'target')
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `"${directory}" holds half a store: finish the migration from ${mark.other}, or delete the folder`,
+    )
+  using _lock = lockDirectory(path)
+  if (mark.state === 'moved') {
+    const db = openFile(path)
+    try {
+      query(db, 'UPDATE meta SET incarnation = ?').run(randomUUID())
+      const [incarnation, next] =
+        query<readonly [string, number]>(db, 'SELECT incarnation, next FROM meta').get() ?? []
+      if (incarnation !== undefined && next !== undefined) writeWitness(path, { incarnation, next })
+    } finally {
+      db.close()
+    }
+  }
+  dropMark(path)
+}
