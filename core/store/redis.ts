@@ -38,6 +38,7 @@ import { PARTITIONS, partitionOf, partitionOfLease } from './redis/partitions.ts
 import { Pulse } from './redis/pulse.ts'
 import { Cells } from './redis/reply.ts'
 import type { Cell } from './redis/reply.ts'
+import type { ServerFacts } from './redis/server.ts'
 import {
   acceptResult,
   claimResult,
@@ -138,7 +139,10 @@ class RedisStore implements Store {
     const { durability = 'any', replicas = durability === 'strict' ? undefined : 0 } = options
     this.#partitions = partitions
     this.#pulse = new Pulse({ log, memory: hooks?.memory, durability })
-    const to = { url, tls, sentinel, prefix, partitions, replicas, log }
+    const weigh = async (connection: Connection, facts: ServerFacts): Promise<void> => {
+      await this.#pulse.weigh(connection, facts)
+    }
+    const to = { url, tls, sentinel, prefix, partitions, replicas, weigh, log }
     this.#connection = new Connection(to, (dataset, reason) => {
       if (dataset === undefined) this.#pulse.lost(reason)
       else this.#found(dataset)

@@ -37,8 +37,9 @@ export class RedisServer implements AsyncDisposable {
   /** Starts it, on the data that is there. */
   async begin(): Promise<void> {
     const settings = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--bind', '127.0.0.1']
+    const sync = ['--repl-diskless-sync-delay', '0'] // a replica need not wait for another one
     const place = ['--port', String(this.port), '--dir', this.#directory]
-    const child = spawn('redis-server', [...place, ...settings, ...this.#settings], {
+    const child = spawn('redis-server', [...place, ...settings, ...sync, ...this.#settings], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#process = child

@@ -21,11 +21,15 @@ export interface ConnectionOptions extends ClientsOptions {
   readonly partitions: number
   /** How many replicas must acknowledge a write; undefined: all there were. */
   readonly replicas: number | undefined
+  /** Called with what the servers say before they are used, each time they are others or were away. */
+  readonly weigh: (connection: Connection, facts: ServerFacts) => Promise<void>
   readonly log: Log | undefined
 }
 
 /** On their way and not answered: beyond it nothing more is sent. */
 const FLYING_BYTES = 64 * 1024 * 1024
+
+const PREFIX = 'the store cannot be used: '
 
 /** Redis refused it, and nothing of it was done. */
 const REFUSED =
@@ -54,6 +58,7 @@ export class Connection {
   /** Why the last try to connect failed. */
   #cause = ''
   #checking: NodeJS.Timeout | undefined
+  #isChecking = false
   #flying = 0
   #flyingBytes = 0
   readonly #changed: (dataset: Dataset | undefined, reason: string) => void
@@ -99,16 +104,20 @@ export class Connection {
 
   /** Asks the servers what they are and how they are doing, and their replicas whether they follow. */
   async facts(): Promise<ServerFacts> {
-    const lines = this.#clients.masters()
-    const facts = together(await Promise.all(lines.map(readServer)))
+    const facts = await this.#ask()
     this.replicas.saw(facts.replicas)
     if (this.#isReady && (facts.replicationId !== this.#replicationId || facts.role !== 'master')) {
       // A failover that cut no line, or one of the cluster's.
       this.#lose('another server is behind its address')
-      void this.#check()
     }
-    await this.replicas.look(lines)
+    // A cluster does not say that it is whole again.
+    if (!this.#isReady) void this.#check()
+    await this.replicas.look(this.#clients.masters())
     return facts
+  }
+
+  async #ask(): Promise<ServerFacts> {
+    return together(await Promise.all(this.#clients.masters().map(readServer)))
   }
 
   fsync(): Promise<Fsync> {
@@ -185,7 +194,7 @@ export class Connection {
   }
 
   #unavailable(reason: string, cause?: unknown, notExecuted = false): GatewayError {
-    return new GatewayError('STORE_UNAVAILABLE', `the store cannot be used: ${reason}`, {
+    return new GatewayError('STORE_UNAVAILABLE', `${PREFIX}${reason}`, {
       retryAfterMs: PROBE_MS,
       notExecuted,
       ...(cause !== undefined && { cause }),
@@ -203,23 +212,26 @@ export class Connection {
   /** After a reconnect, until it is known what data is there now. */
   async #check(): Promise<void> {
     if (this.#dataset === undefined || this.#isReady || this.#isClosed) return // the first time `open` asks
+    if (this.#isChecking) return
+    this.#isChecking = true
     clearTimeout(this.#checking)
     try {
       await this.#look()
     } catch (error) {
-      this.#reason = messageOf(error)
-      clearTimeout(this.#checking)
+      this.#reason = messageOf(error).replace(PREFIX, '')
       this.#checking = setTimeout(() => void this.#check(), RECONNECT_MS)
     }
+    this.#isChecking = false
   }
 
   async #look(): Promise<Dataset> {
-    const facts = await this.facts()
+    const facts = await this.#ask()
     const { replicationId, role, version, isOld, replicas } = facts
     if (role !== 'master') {
       this.#clients.refresh()
       throw this.#unavailable(`it is a ${role}, which takes no writes`)
     }
+    this.#requireHolders()
     if (isOld) throw this.#unavailable(`it is ${version}: 6.2 or later is needed`)
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
@@ -230,6 +242,7 @@ export class Connection {
         incarnation: dataset.incarnation,
       })
     if (replicationId !== this.#replicationId) this.replicas.countAnew(replicas)
+    await this.#options.weigh(this, facts)
     this.#replicationId = replicationId
     const isBack = this.#dataset !== undefined
     this.#dataset = dataset
@@ -237,6 +250,17 @@ export class Connection {
     if (isBack) this.#options.log?.info('the store has its Redis again', {})
     this.#changed(dataset, '')
     return dataset
+  }
+
+  /** All partitions of a cluster, or none is used. */
+  #requireHolders(): void {
+    const { prefix, partitions } = this.#options
+    const count = this.#dataset?.partitions ?? partitions
+    for (let partition = 0; partition < count; partition++) {
+      if (this.#clients.holder(metaKey(prefix, partition)) !== undefined) continue
+      this.#clients.refresh()
+      throw this.#unavailable(`no node of it holds partition ${partition}`)
+    }
   }
 }
 

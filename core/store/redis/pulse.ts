@@ -96,19 +96,19 @@ export class Pulse {
   async requireDurability(connection: Connection): Promise<void> {
     const facts = await connection.facts()
     if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
-    const { says, needed } = await this.#weigh(connection, facts)
+    const says = await this.weigh(connection, facts)
+    const { needed } = connection.replicas
     this.#options.log?.info(`${facts.version}: ${says}`, { replicas: facts.replicas, acknowledged: needed })
     if (this.#weak !== undefined) throw new GatewayError('STORE_UNAVAILABLE', this.#weak)
     this.#health.saw(facts)
   }
 
-  /** A failover may be to a server with other settings. */
-  async #weigh(connection: Connection, facts: ServerFacts): Promise<{ says: string; needed: number }> {
-    const { needed } = connection.replicas
-    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), needed)
+  /** A failover may be to a server with other settings: what is too little under `strict` is remembered. Says what they cost. */
+  async weigh(connection: Connection, facts: ServerFacts): Promise<string> {
+    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), connection.replicas.needed)
     const isWeak = this.#options.durability === 'strict' && !isStrict
     this.#weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
-    return { says, needed }
+    return says
   }
 
   start(connection: Connection): void {
@@ -133,7 +133,7 @@ export class Pulse {
       this.#silent = 0
       this.#unanswered = 0
       this.#health.saw(this.#options.memory?.() ?? facts)
-      if (this.#options.durability === 'strict') await this.#weigh(connection, facts)
+      if (this.#options.durability === 'strict' && connection.isReady) await this.weigh(connection, facts)
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.#health.found()
     } catch {

@@ -1,0 +1,68 @@
+// A real Redis Cluster of three masters, each with a third of the slots; with replicas, each has one.
+import { freePort } from '../../bin/free-port.ts'
+import { until } from './gateway.ts'
+import { RedisServer } from './redis-server.ts'
+
+export class RedisCluster implements AsyncDisposable {
+  readonly masters: readonly RedisServer[]
+  readonly replicas: readonly RedisServer[]
+
+  static async start(options: { readonly replicas?: boolean } = {}): Promise<RedisCluster> {
+    const count = options.replicas === true ? 6 : 3
+    const nodes: RedisServer[] = []
+    const buses: number[] = []
+    for (let node = 0; node < count; node++) {
+      const bus = await freePort()
+      const settings = [
+        '--cluster-enabled',
+        'yes',
+        '--cluster-port',
+        String(bus),
+        '--cluster-node-timeout',
+        '1500',
+      ]
+      nodes.push(await RedisServer.start(settings))
+      buses.push(bus)
+    }
+    const cluster = new RedisCluster(nodes)
+    await cluster.#join(buses)
+    return cluster
+  }
+
+  private constructor(nodes: readonly RedisServer[]) {
+    this.masters = nodes.slice(0, 3)
+    this.replicas = nodes.slice(3)
+  }
+
+  get url(): string {
+    return `redis+cluster://127.0.0.1:${this.masters[0]?.port ?? 0},127.0.0.1:${this.masters[1]?.port ?? 0}`
+  }
+
+  async #join(buses: readonly number[]): Promise<void> {
+    const all = [...this.masters, ...this.replicas]
+    const [first] = all
+    const third = Math.floor(16_384 / 3)
+    for (const [at, node] of this.masters.entries()) {
+      const last = at === 2 ? 16_383 : (at + 1) * third - 1
+      node.cli('CLUSTER', 'ADDSLOTSRANGE', String(at * third), String(last))
+    }
+    for (const [at, node] of all.entries())
+      if (at > 0) first?.cli('CLUSTER', 'MEET', '127.0.0.1', String(node.port), String(buses[at]))
+    const isWhole = (): true | undefined =>
+      all.every((node) => {
+        const info = node.cli('CLUSTER', 'INFO')
+        return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${all.length}`)
+      }) || undefined
+    await until(isWhole, 30_000)
+    for (const [at, replica] of this.replicas.entries())
+      replica.cli('CLUSTER', 'REPLICATE', this.masters[at]?.cli('CLUSTER', 'MYID') ?? '')
+    if (this.replicas.length === 0) return
+    const follow = (): true | undefined =>
+      this.masters.every((node) => node.cli('INFO', 'replication').includes('state=online')) || undefined
+    await until(follow, 30_000)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of [...this.masters, ...this.replicas]) await node[Symbol.asyncDispose]()
+  }
+}

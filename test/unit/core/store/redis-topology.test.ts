@@ -1,0 +1,256 @@
+// Where Redis is: behind Sentinels, in a cluster, behind TLS with an ACL user and a database; and what its replicas must have.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../../../bin/free-port.ts'
+import { partitionLease } from '../../../../core/store/figures.ts'
+import { openRedisStore } from '../../../../core/store/redis.ts'
+import type { RedisOptions } from '../../../../core/store/redis.ts'
+import type { Store } from '../../../../core/store/store.ts'
+import { accept, answering, expectStatus, working } from '../../../conformance/store/world.ts'
+import { until } from '../../../support/gateway.ts'
+import { RedisCluster } from '../../../support/redis-cluster.ts'
+import { RedisSentinel } from '../../../support/redis-sentinel.ts'
+import { RedisServer } from '../../../support/redis-server.ts'
+
+const said: string[] = []
+const say = (text: string): number => said.push(text)
+const log = { debug: say, info: say, warn: say, error: say, child: () => log }
+
+let opened: Store[] = []
+afterEach(async () => {
+  for (const store of opened) await store[Symbol.asyncDispose]()
+  opened = []
+  said.length = 0
+})
+
+async function open(options: RedisOptions): Promise<Store> {
+  const store = await openRedisStore({ log, ...options })
+  opened.push(store)
+  return store
+}
+
+const of = (user: number) => ({ home: `web/u${user}`, conversation: `web:u${user}` })
+
+async function follow(master: RedisServer, settings: readonly string[] = []): Promise<RedisServer> {
+  const before = master.cli('INFO', 'replication').split('state=online').length
+  const replica = await RedisServer.start(['--replicaof', '127.0.0.1', String(master.port), ...settings])
+  await until(
+    () => (master.cli('INFO', 'replication').split('state=online').length > before ? true : undefined),
+    30_000,
+  )
+  return replica
+}
+
+describe('TLS, an ACL user and a database', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'dragoman-pems-'))
+  const file = (name: string): string => join(directory, name)
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  beforeAll(() => {
+    const openssl = (...words: readonly string[]): unknown =>
+      execFileSync('openssl', words, { stdio: 'ignore' })
+    const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+    openssl('req', '-x509', ...fresh, '-keyout', file('ca.key'), '-out', file('ca.pem'), '-subj', '/CN=ca')
+    const signed = ['-CA', file('ca.pem'), '-CAkey', file('ca.key')]
+    const name = ['-addext', 'subjectAltName=IP:127.0.0.1']
+    openssl(
+      'req',
+      '-x509',
+      ...fresh,
+      ...signed,
+      ...name,
+      '-keyout',
+      file('key.pem'),
+      '-out',
+      file('cert.pem'),
+      '-subj',
+      '/CN=r',
+    )
+  })
+
+  test('served to who has a certificate of the right authority, is the user, and may do no more than is needed', async () => {
+    const port = await freePort()
+    await using server = await RedisServer.start([
+      ...['--tls-port', String(port), '--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')],
+      ...['--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'yes'],
+    ])
+    // The rights that config/README.md names, and no others.
+    const rights =
+      '~dragoman:* &dragoman:* +@read +@write +@scripting +@connection +publish +subscribe +unsubscribe +info +time +wait +config|get'
+    server.cli('ACL', 'SETUSER', 'gate', 'on', '>hunter22', ...rights.split(' '))
+    const url = `rediss://gate:hunter22@127.0.0.1:${port}/5`
+    const tls = { caFile: file('ca.pem'), certFile: file('cert.pem'), keyFile: file('key.pem') }
+    const store = await open({ url, tls, durability: 'strict' })
+    expect(await store.accept(accept('a', of(1)))).toMatchObject({ status: 'accepted', sequence: 1 })
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+    await store.trim({ partition: store.partitionOf('web/u1'), olderThanMs: 0, maxBytes: 1, budgetMs: 5 })
+    expect(server.cli('-n', '5', 'DBSIZE')).not.toBe('0')
+    expect(server.cli('-n', '0', 'DBSIZE')).toBe('0')
+    await expect(open({ url })).rejects.toMatchObject({ message: expect.stringContaining('certificate') })
+    const { caFile } = tls
+    await expect(open({ url, tls: { caFile } })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    const wrong = url.replace('hunter22', 'hunter23')
+    await expect(open({ url: wrong, tls })).rejects.toMatchObject({
+      message: expect.stringContaining('WRONGPASS'),
+    })
+    expect(said.join('\n')).not.toMatch(/hunter2/)
+  })
+})
+
+describe('Sentinels and replicas (SEMANTICS 12)', () => {
+  test(
+    'a failover to the replica that acknowledged: all of it is there, under a new incarnation, and the way on is found',
+    { timeout: 60_000 },
+    async () => {
+      await using master = await RedisServer.start()
+      await using replica = await follow(master)
+      await using sentinel = await RedisSentinel.start(master)
+      await sentinel.knows(1)
+      const store = await open({
+        url: `redis+sentinel://127.0.0.1:${sentinel.port}/main`,
+        durability: 'strict',
+      })
+      expect(said.join('\n')).toContain(
+        'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
+      )
+      const { incarnation } = store
+      for (let n = 1; n <= 50; n++)
+        expect(await store.accept(accept(`m${n}`, of(1)))).toMatchObject({ sequence: n })
+      await master.end('SIGKILL')
+      await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(false)
+      await expect.poll(() => store.health(), { timeout: 30_000 }).toEqual({ writable: true })
+      expect(sentinel.master()).toBe(replica.port)
+      expect(store.incarnation).not.toBe(incarnation)
+      const read = { home: 'web/u1', log: { conversation: 'web:u1' }, after: 40, limit: 100 }
+      expect(await store.read({ ...read, incarnation })).toEqual({ status: 'reset', oldest: 1, top: 50 })
+      expect(expectStatus(await store.read(read), 'rows').rows).toHaveLength(10)
+      // Who could be promoted is counted anew: nobody is left to wait for.
+      expect(await store.accept(accept('m51', of(1)))).toMatchObject({ sequence: 51 })
+    },
+  )
+
+  test('a replica that does not acknowledge: 503 and unknown, then refused at once and unready, reads go on; back, the same id is one message', async () => {
+    await using master = await RedisServer.start()
+    await using replica = await follow(master)
+    const store = await open({ url: master.url, durability: 'strict' })
+    await store.accept(accept('a', of(1)))
+    process.kill(replica.pid, 'SIGSTOP')
+    const unknown = await store.accept(accept('b', of(1))).catch((error: unknown) => error)
+    expect(unknown).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
+    expect(unknown).toMatchObject({ message: expect.stringContaining('0 of 1 replicas acknowledged') })
+    const refused = await store.accept(accept('c', of(1))).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
+    await expect
+      .poll(() => store.health(), { timeout: 5000 })
+      .toMatchObject({
+        writable: false,
+        reason: expect.stringContaining('0 of 1 replicas acknowledge'),
+      })
+    expect(
+      await store.read({ home: 'web/u1', log: { conversation: 'web:u1' }, after: 0, limit: 9 }),
+    ).toMatchObject({ status: 'rows', top: 2 })
+    expect(await store.lease({ name: partitionLease(1), owner: 'one', ttlMs: 1000 })).toMatchObject({
+      status: 'held',
+    })
+    process.kill(replica.pid, 'SIGCONT')
+    await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
+    expect(await store.accept(accept('b', of(1)))).toMatchObject({ status: 'accepted', sequence: 2 })
+    expect(await store.accept(accept('c', of(1)))).toMatchObject({ status: 'accepted', sequence: 3 })
+  })
+
+  test('strict refuses replicas that need not acknowledge, and fewer than must; what stands still says so', async () => {
+    await using master = await RedisServer.start()
+    await using replica = await follow(master)
+    const strict = { url: master.url, durability: 'strict' } as const
+    await expect(open({ ...strict, replicas: 0 })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('a failover to its replica may cost what had not reached it yet'),
+    })
+    await expect(open({ ...strict, replicas: 2 })).rejects.toMatchObject({
+      message: expect.stringContaining('2 replicas are to acknowledge each write and 1 follow'),
+    })
+    await open({ ...strict, replicas: 1 })
+    said.length = 0
+    await open({ url: master.url })
+    expect(said.join('\n')).toContain('may cost what had not reached it yet')
+    expect(replica.pid).toBeGreaterThan(0)
+  })
+
+  test('strict looks again: settings that got weaker refuse what would be written, and say so', async () => {
+    await using master = await RedisServer.start()
+    const store = await open({ url: master.url, durability: 'strict' })
+    master.cli('CONFIG', 'SET', 'appendfsync', 'everysec')
+    await expect
+      .poll(() => store.health(), { timeout: 5000 })
+      .toMatchObject({
+        writable: false,
+        reason: expect.stringContaining('appendfsync everysec'),
+      })
+    await expect(store.accept(accept('a', of(1)))).rejects.toMatchObject({ notExecuted: true })
+    master.cli('CONFIG', 'SET', 'appendfsync', 'always', 'no-appendfsync-on-rewrite', 'yes')
+    await expect
+      .poll(() => store.health(), { timeout: 5000 })
+      .toMatchObject({
+        reason: expect.stringContaining('no-appendfsync-on-rewrite'),
+      })
+    master.cli('CONFIG', 'SET', 'no-appendfsync-on-rewrite', 'no')
+    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+  })
+
+  test('a server that hides CONFIG: said at the start, and refused under strict', async () => {
+    await using server = await RedisServer.start(['--rename-command', 'CONFIG', ''])
+    await open({ url: server.url })
+    expect(said.join('\n')).toContain('what a power loss costs is not known')
+    await expect(open({ url: server.url, durability: 'strict' })).rejects.toMatchObject({
+      message: expect.stringContaining('CONFIG is not allowed here'),
+    })
+  })
+})
+
+describe('a cluster of three', () => {
+  let cluster: RedisCluster
+  beforeAll(async () => {
+    cluster = await RedisCluster.start()
+  })
+  afterAll(() => cluster[Symbol.asyncDispose]())
+
+  test('each customer’s keys are on one node, all nodes have some, and every operation finds its own', async () => {
+    const store = await open({ url: cluster.url, durability: 'strict' })
+    const watcher = await open({ url: cluster.url })
+    const watch = watcher.watch(['reply:m7'])
+    const hinted = watch[Symbol.asyncIterator]().next()
+    for (let user = 0; user < 24; user++) {
+      const name = partitionLease(store.partitionOf(of(user).home))
+      const { fence } = expectStatus(await store.lease({ name, owner: 'one', ttlMs: 60_000 }), 'held')
+      await store.accept(working(`m${user}`, { ...of(user), fence }))
+      await store.settle(answering(`m${user}`, { ...of(user), fence }))
+      expect(await store.read({ home: of(user).home, log: of(user), after: 0, limit: 9 })).toMatchObject({
+        rows: [{ message: { id: `m${user}` } }, {}],
+      })
+    }
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 24, settled: 24 }])
+    expect(await hinted).toMatchObject({ value: 'reply:m7' })
+    watch.close()
+    for (const node of cluster.masters) expect(Number(node.cli('DBSIZE'))).toBeGreaterThan(10)
+  })
+
+  test(
+    'one of its masters is killed: all is refused until it is back, and nothing acknowledged is lost',
+    { timeout: 60_000 },
+    async () => {
+      const store = await open({ url: cluster.url })
+      for (let user = 30; user < 40; user++) await store.accept(accept(`m${user}`, of(user)))
+      const [, , last] = cluster.masters
+      await last?.end('SIGKILL')
+      await expect.poll(() => store.health().writable, { timeout: 10_000 }).toBe(false)
+      await expect(store.accept(accept('x', of(30)))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      await last?.begin()
+      await expect.poll(() => store.health(), { timeout: 30_000 }).toEqual({ writable: true })
+      for (let user = 30; user < 40; user++)
+        expect(await store.accept(accept(`n${user}`, of(user)))).toMatchObject({ sequence: 2 })
+    },
+  )
+})
