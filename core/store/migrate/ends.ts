@@ -73,7 +73,7 @@ export function refusalOf(mark: Mark, what: string): GatewayError {
     target: `${what} holds an unfinished migration from ${other}: run the same \`dragoman migrate\` again to finish it`,
     moved: `${what} was moved to ${other} at ${since}: start with that one. To go on with what is here all the same, without anything stored there since, \`dragoman start --use-moved-store\``,
   }[state]
-  return new GatewayError('STORE_UNAVAILABLE', why)
+  return new GatewayError('STORE_UNAVAILABLE', why, { notExecuted: true })
 }
 
 /** Undefined for a text that is no mark. */

@@ -1,9 +1,11 @@
 // Redis as a migration needs it: the partitions' keys, commands by the hundred in one round trip, and who uses the data.
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
+import { clientsFor } from '../redis/clients.ts'
+import type { Clients } from '../redis/clients.ts'
 import { metaKey } from '../redis/partitions.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
-import { readServer } from '../redis/server.ts'
+import { readServer, together } from '../redis/server.ts'
 import type { ServerFacts } from '../redis/server.ts'
 
 export type Word = string | number | Uint8Array
@@ -17,25 +19,19 @@ const DAY_MS = 86_400_000
 
 export class RedisClient implements AsyncDisposable {
   readonly prefix: string
-  readonly #redis: Redis
+  readonly #clients: Clients
 
   constructor(url: string, prefix: string) {
     this.prefix = prefix
-    this.#redis = new Redis(url, {
-      lazyConnect: true,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      commandTimeout: COMMAND_MS,
-      connectTimeout: COMMAND_MS,
-      // A migration that lost its server ends; it is started again and goes on.
-      retryStrategy: () => null,
-    })
-    this.#redis.on('error', () => undefined) // what is asked then says so
+    // A migration that lost its server ends with what is asked next; it is started again and goes on.
+    this.#clients = clientsFor(
+      { url, commandMs: COMMAND_MS },
+      { ready: () => undefined, lost: () => undefined },
+    )
   }
 
   async open(): Promise<void> {
-    await this.#guarded(() => this.#redis.connect())
+    await guarded(() => this.#clients.connect())
   }
 
   /** A key of one partition; `name` as the scripts have it, behind the tag. */
@@ -43,14 +39,20 @@ export class RedisClient implements AsyncDisposable {
     return `${metaKey(this.prefix, partition).slice(0, -'meta'.length)}${name}`
   }
 
-  /** All in one round trip, answers as text. */
+  /** Commands whose first word is their key, all in one round trip; answers as text. */
   ask(commands: readonly Command[]): Promise<readonly Reply[]> {
-    return this.#many(commands, 'call')
+    return this.#ask(
+      commands.map((command) => [String(command[1]), command]),
+      'call',
+    )
   }
 
   /** The same with answers as bytes. */
   askBytes(commands: readonly Command[]): Promise<readonly Reply[]> {
-    return this.#many(commands, 'callBuffer')
+    return this.#ask(
+      commands.map((command) => [String(command[1]), command]),
+      'callBuffer',
+    )
   }
 
   /** Runs a script of the migration in each partition given, in one round trip. */
@@ -59,50 +61,54 @@ export class RedisClient implements AsyncDisposable {
     asked: readonly { readonly partition: number; readonly words: readonly Word[] }[],
   ): Promise<readonly Reply[]> {
     const { text, sha } = MOVING_SCRIPTS[name]
-    await this.ask([['SCRIPT', 'LOAD', text]])
-    return this.ask(
-      asked.map(({ partition, words }) => [
-        'EVALSHA',
-        sha,
-        1,
-        metaKey(this.prefix, partition),
-        '',
-        '',
-        ...words,
-      ]),
-    )
+    await guarded(() => Promise.all(this.#clients.masters().map((line) => line.script('LOAD', text))))
+    const commands = asked.map(({ partition, words }) => {
+      const key = metaKey(this.prefix, partition)
+      return [key, ['EVALSHA', sha, 1, key, '', '', ...words]] as const
+    })
+    return this.#ask(commands, 'call')
   }
 
-  facts(): Promise<ServerFacts> {
-    return this.#guarded(() => readServer(this.#redis))
+  async facts(): Promise<ServerFacts> {
+    return guarded(async () => together(await Promise.all(this.#clients.masters().map(readServer))))
   }
 
-  /** Keys of a kind in all partitions, a step of the server's walk at a time; a key may come twice. */
+  /** Of the servers' processes: another one after any of them was started anew. */
+  async life(): Promise<string> {
+    const all = await guarded(() => Promise.all(this.#clients.masters().map((line) => line.info('server'))))
+    return all.map((info) => /run_id:(?<id>\w+)/u.exec(info)?.groups?.['id'] ?? '').join()
+  }
+
+  /** Keys of a kind in all partitions, a step of the servers' walk at a time; a key may come twice. `next` of '' is the end. */
   async *scan(
     kind: string,
-    from = '0',
+    from = '',
   ): AsyncGenerator<{ readonly keys: readonly string[]; readonly next: string }> {
     const pattern = `${this.prefix.replaceAll(/[\\*?[\]]/gu, '\\$&')}{p*}:${kind}*`
-    let cursor = from
-    do {
-      const at = cursor
-      const [next, keys] = await this.#guarded(() =>
-        this.#redis.scan(at, 'MATCH', pattern, 'COUNT', SCAN_KEYS),
-      )
-      cursor = next
-      yield { keys, next }
-    } while (cursor !== '0')
+    const lines = this.#clients.masters()
+    const [first = 0, begun = '0'] = from === '' ? [] : [Number(from.split('.')[0]), from.split('.')[1]]
+    for (const [index, line] of lines.entries()) {
+      if (index < first) continue
+      let cursor = index === first ? begun : '0'
+      do {
+        const at = cursor
+        const [next, keys] = await guarded(() => line.scan(at, 'MATCH', pattern, 'COUNT', SCAN_KEYS))
+        cursor = next
+        const behind = next === '0' ? (index + 1 < lines.length ? `${index + 1}.0` : '') : `${index}.${next}`
+        yield { keys, next: behind }
+      } while (cursor !== '0')
+    }
   }
 
   /** Names and milliseconds of the leases that somebody holds now. */
   async liveLeases(partitions: number): Promise<readonly (readonly [name: string, remainingMs: number])[]> {
     const all = Array.from({ length: partitions }, (_, partition) => partition)
-    const [time, ...clocks] = await this.ask([
-      ['TIME'],
-      ...all.map((partition): Command => ['HMGET', this.key(partition, 'meta'), 'clock', 'wall']),
-    ])
-    const [seconds, micros] = texts(time)
-    const wall = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+    const clocks = await this.ask(
+      all.map((partition): Command => ['HMGET', this.key(partition, 'meta'), 'clock', 'wall']),
+    )
+    const times = await guarded(() => Promise.all(this.#clients.masters().map((line) => line.time())))
+    // Of several servers the one that is behind: a lease seems longer, never shorter.
+    const wall = Math.min(...times.map(([seconds]) => Number(seconds) * 1000))
     const found = await this.ask(
       all.map((partition): Command => ['ZRANGE', this.key(partition, 'leases'), 0, -1, 'WITHSCORES']),
     )
@@ -118,28 +124,47 @@ export class RedisClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#redis.disconnect()
+    this.#clients.close()
     await Promise.resolve()
   }
 
-  async #many(commands: readonly Command[], how: 'call' | 'callBuffer'): Promise<readonly Reply[]> {
-    if (commands.length === 0) return []
-    const pipeline = this.#redis.pipeline()
-    for (const [name, ...words] of commands)
-      pipeline[how](name, ...words.map((word) => (word instanceof Uint8Array ? Buffer.from(word) : word)))
-    const replies = await this.#guarded(() => pipeline.exec())
-    return (replies ?? []).map(([error, reply]) => {
-      if (error !== null) throw unavailable(error)
-      return reply as Reply // what the protocol has
-    })
-  }
-
-  async #guarded<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run()
-    } catch (error) {
-      throw unavailable(error)
+  /** Each command on the line to who holds its key; answers in the order asked. */
+  async #ask(
+    commands: readonly (readonly [key: string, command: Command])[],
+    how: 'call' | 'callBuffer',
+  ): Promise<readonly Reply[]> {
+    const lines = new Map<Redis, { readonly at: number; readonly command: Command }[]>()
+    for (const [at, [key, command]] of commands.entries()) {
+      const line = this.#clients.holder(key)
+      if (line === undefined) throw unavailable(new Error(`no node holds "${key}"`))
+      const of = lines.get(line) ?? []
+      of.push({ at, command })
+      lines.set(line, of)
     }
+    const replies: Reply[] = commands.map(() => null)
+    const send = async ([line, of]: readonly [Redis, readonly { at: number; command: Command }[]]) => {
+      const pipeline = line.pipeline()
+      for (const { command } of of) {
+        const [name, ...words] = command
+        pipeline[how](name, ...words.map((word) => (word instanceof Uint8Array ? Buffer.from(word) : word)))
+      }
+      const answers = (await pipeline.exec()) ?? []
+      for (const [index, { at }] of of.entries()) {
+        const [error, reply] = answers[index] ?? [new Error('no answer')]
+        if (error !== null) throw unavailable(error)
+        replies[at] = reply as Reply // what the protocol has
+      }
+    }
+    await guarded(() => Promise.all([...lines].map(send)))
+    return replies
+  }
+}
+
+async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw error instanceof GatewayError ? error : unavailable(error)
   }
 }
 

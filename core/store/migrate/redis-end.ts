@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../../api.ts'
 import type { Json } from '../../api.ts'
+import { addressOf } from '../redis/address.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
 import { evicts, isEvicting } from '../redis/health.ts'
 import { markOf } from './ends.ts'
@@ -300,6 +301,9 @@ export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
 
 /** Without user and password. */
 function nameOf(url: string): string {
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
+  const { kind, nodes, isTls, master, database } = addressOf(url)
+  const scheme = `redis${isTls ? 's' : ''}${kind === 'server' ? '' : `+${kind}`}`
+  const hosts = nodes.map(({ host, port }) => `${host}:${port}`).join()
+  const path = [master, database === 0 ? undefined : database].filter((part) => part !== undefined)
+  return `${scheme}://${[hosts, ...path].join('/')}`
 }

@@ -3,7 +3,6 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../../api.ts'
 import { query } from '../sqlite/database.ts'
 import type { Sourced } from './ends.ts'
-import { texts } from './redis-client.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Hash, Partition } from './redis-rows.ts'
 import type { MovedRow } from './rows.ts'
@@ -16,17 +15,17 @@ export async function* scanned(
   partitions: readonly Partition[],
   { kinds, from }: { readonly kinds: readonly string[]; readonly from: Json },
 ): AsyncGenerator<Sourced> {
-  const life = await lifeOf(client)
+  const life = await client.life()
   const [lifeThen, kindThen, keyThen] = Array.isArray(from) ? from.map(String) : []
   const goesOn = lifeThen === life && kindThen !== undefined && keyThen !== undefined
   using seen = new Seen()
   for (const kind of goesOn ? kinds.slice(Math.max(0, kinds.indexOf(kindThen))) : kinds) {
-    let at = goesOn && kind === kindThen ? keyThen : '0'
+    let at = goesOn && kind === kindThen ? keyThen : ''
     if (at === 'end') continue
     for await (const { keys, next } of client.scan(kind, at)) {
       const fresh = keys.filter((key) => seen.isNew(key))
       const rows = await rowsOf(partitions, kind, fresh)
-      const [start, end] = [at, next === '0' ? 'end' : next]
+      const [start, end] = [at, next === '' ? 'end' : next]
       for (const [index, row] of rows.entries())
         yield { row, cursor: () => [life, kind, index === rows.length - 1 ? end : start] }
       at = next
@@ -105,11 +104,6 @@ function measured(text: string): readonly [text: string, rest: string] {
   const colon = text.indexOf(':')
   const end = colon + 1 + Number(text.slice(0, colon))
   return [text.slice(colon + 1, end), text.slice(end)]
-}
-
-async function lifeOf(client: RedisClient): Promise<string> {
-  const [info] = await client.ask([['INFO', 'server']])
-  return /run_id:(?<id>\w+)/u.exec(texts([info ?? ''])[0] ?? '')?.groups?.['id'] ?? ''
 }
 
 /** Keys that came before in this walk, in a file of its own that SQLite removes: there may be millions. */

@@ -20,6 +20,8 @@ export interface ClientsOptions {
   readonly tls?: TlsFiles | undefined
   /** Who is asked for the master, where the Sentinels want to know who asks. */
   readonly sentinel?: { readonly user?: string; readonly password?: string } | undefined
+  /** How long a command is waited for, where it is not an operation of a gateway. */
+  readonly commandMs?: number
 }
 
 export interface Events {
@@ -53,7 +55,7 @@ export const RECONNECT_MS = 500
 
 export function clientsFor(options: ClientsOptions, events: Events): Clients {
   const address = addressOf(options.url)
-  const common = commonOptions(address, options.tls)
+  const common = commonOptions(address, options)
   switch (address.kind) {
     case 'server':
       return single(
@@ -68,14 +70,17 @@ export function clientsFor(options: ClientsOptions, events: Events): Clients {
   }
 }
 
-function commonOptions({ user, password, database, isTls }: Address, files?: TlsFiles): ClientOptions {
+function commonOptions(
+  { user, password, database, isTls }: Address,
+  { tls, commandMs = COMMAND_MS }: ClientsOptions,
+): ClientOptions {
   return {
     lazyConnect: true,
     enableOfflineQueue: false,
     // What was sent and not answered is not known: only its caller may send it again, with the same id (SEMANTICS 15).
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_MS,
+    commandTimeout: commandMs,
     connectTimeout: COMMAND_MS,
     disconnectTimeout: RECONNECT_MS,
     retryStrategy: () => RECONNECT_MS,
@@ -85,7 +90,7 @@ function commonOptions({ user, password, database, isTls }: Address, files?: Tls
     db: database,
     ...(user !== undefined && { username: user }),
     ...(password !== undefined && { password }),
-    ...(isTls && { tls: tlsOptions(files) }),
+    ...(isTls && { tls: tlsOptions(tls) }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
 import type { Log } from '../../api.ts'
 import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
+import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
 import { RECONNECT_MS, clientsFor } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
@@ -38,6 +39,9 @@ const REFUSED =
 const ELSEWHERE = /^(?:MOVED|ASK|CLUSTERDOWN)/u
 /** The script did what it may not: the scripts and this side are one program. */
 const OURS = /user_script|Error running script|^WRONGTYPE/u
+
+/** A migration's mark (`lua/guard.lua`). */
+const HELD = 'HELD '
 
 /** What is behind the connection, once it was asked. */
 export interface Dataset {
@@ -190,6 +194,8 @@ export class Connection {
         cause: error,
       })
     if (ELSEWHERE.test(message)) this.#clients.refresh()
+    const mark = message.startsWith(HELD) ? markOf(message.slice(HELD.length)) : undefined
+    if (mark !== undefined) return refusalOf(mark, 'the store on this Redis')
     return this.#unavailable(message.slice(0, 200), error, REFUSED.test(message))
   }
 
