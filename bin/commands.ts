@@ -44,6 +44,7 @@ program
   .addOption(data)
   .option('--port <n>', 'the HTTP port, 0 for any free one', port)
   .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
+  .option('--use-moved-store', 'start on a store that `dragoman migrate` has moved elsewhere')
   .addHelpText(
     'after',
     `
@@ -188,6 +189,20 @@ breaker
   .addOption(config)
   .addOption(data)
   .action(breakerOn)
+
+program
+  .command('migrate')
+  .description('move the store from its folder to Redis, or back; no gateway may run meanwhile')
+  .requiredOption('--from <place>', 'a data folder, or redis://HOST:PORT')
+  .requiredOption('--to <place>', 'the other of the two, with no store in it yet')
+  .addHelpText(
+    'after',
+    `
+Everything goes with it: logs with their numbers, inboxes, devices, claims and their answers, unfinished work, dead
+letters, values. Stopped at any moment, the same command goes on where it was. At the end both sides are read and
+compared; then the one it came from is marked, and no gateway starts there by mistake.`,
+  )
+  .action(lazily(async () => (await import('./migrate.ts')).migrate))
 
 addDead(program, { config, data })
 addPlugins(program, { config, data })

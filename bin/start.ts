@@ -18,7 +18,7 @@ import { builtInNames } from './adapters.ts'
 import { configFile, loadAll, loadWithoutPlugins, refuseSame, takeOver } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
-import { openStore } from './store.ts'
+import { openStore, reclaimStore } from './store.ts'
 import { version } from './version.ts'
 
 export interface StartOptions {
@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly data?: string
   readonly port?: number
   readonly mqttPort?: number
+  /** A store that was moved away is this gateway's again. */
+  readonly useMovedStore?: boolean
 }
 
 const STOP_MS = 9000
@@ -43,6 +45,7 @@ export async function start(options: StartOptions): Promise<void> {
     let first: Loaded | undefined = await loadAll(file, overrides, plugins)
     const { config } = first
     log.setSecrets(config.secrets)
+    if (options.useMovedStore === true) await reclaimStore(config)
     const store = await openStore(config, log)
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http

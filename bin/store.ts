@@ -1,9 +1,20 @@
 // The store the config names: the embedded one, or Redis, which several gateways may share.
 import type { Config } from '../config/load.ts'
 import type { RootLog } from '../core/log.ts'
+import { reclaimDirectory } from '../core/store/migrate/sqlite-end.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
 import type { StoreHooks } from '../core/store/sqlite.ts'
 import type { Store } from '../core/store/store.ts'
+
+/**
+ * Lets a gateway start on a store that was moved away (`dragoman start --use-moved-store`). Rejects with `STORE_UNAVAILABLE` for one
+ * that is only half there.
+ */
+export async function reclaimStore({ dataDirectory, store: { url } }: Config): Promise<void> {
+  if (url === undefined) return reclaimDirectory(dataDirectory)
+  const { reclaimRedis } = await import('../core/store/migrate/redis-end.ts')
+  return reclaimRedis({ url })
+}
 
 /** Opens it for a gateway. Rejects with `STORE_UNAVAILABLE`. */
 export async function openStore(
