@@ -60,7 +60,7 @@ async function left(directory: string, name: string): Promise<string> {
 function notRunning(directory: string, cause: unknown): GatewayError {
   return new GatewayError(
     'CHANNEL_GONE',
-    `no gateway runs on the data in ${directory}; start one with "dragoman start"`,
+    `no gateway runs on the data in ${directory}; start one with "dragoman start", or name the folder of the one that runs with --data`,
     { cause },
   )
 }

@@ -43,11 +43,11 @@ export function addDead(program: Command, { config, data }: { config: Option; da
   const filtered = (command: Command): Command =>
     command
       .option('--code <code>', 'only those that failed with this code: BACKEND_FAILED')
-      .option('--kind <kind>', 'only messages, events or requests')
+      .option('--kind <kind>', 'only those of this kind: message, event, request')
       .option('--type <type>', 'only those of this type: order.shipped, CreateOrder')
       .option('--channel <name>', 'only those that came in by this channel')
 
-  filtered(below('list', 'the oldest first', true))
+  filtered(below('list', 'what there is, the oldest first; without any command too', true))
     .option('--json', 'as JSON')
     .action(list)
   below('show', 'all of one: what it said, why it failed, every attempt, the bytes as they came')

@@ -54,7 +54,8 @@ async function readNamed(file: string): Promise<Uint8Array> {
     return await readFile(file)
   } catch (error) {
     const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    throw new GatewayError('NOT_FOUND', `${file} cannot be read (${why})`, { cause: error })
+    const problem = why === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read (${why})`
+    throw new GatewayError('NOT_FOUND', problem, { cause: error })
   }
 }
 

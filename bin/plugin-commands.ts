@@ -12,7 +12,9 @@ export function addPlugins(program: Command, { config, data }: SharedOptions): v
   const plugins = program.command('plugins').description('what was dropped into the plugins folder')
   plugins
     .command('list', { isDefault: true })
-    .description('how each plugin stands: its version, its calls, its last failure with file and line')
+    .description(
+      'how each plugin stands: its version, its calls, its last failure with file and line; without any command too',
+    )
     .addOption(config)
     .addOption(data)
     .option('--json', 'as JSON')
@@ -36,9 +38,10 @@ export function addPlugins(program: Command, { config, data }: SharedOptions): v
     .action(lockPlugins)
   plugins
     .command('test')
-    .description('run the tests that lie beside the plugins')
+    .description('run the tests that lie beside the plugins: NAME.test.ts, or NAME/index.test.ts')
     .argument('[name]', 'only those of one plugin')
     .addOption(config)
+    .addHelpText('after', '\nThey are run by vitest: npm install --save-dev vitest')
     .action(testPlugins)
 
   program

@@ -12,6 +12,8 @@ export interface SendOptions {
 
 export async function send(text: string, { sender, wait, url, token }: SendOptions): Promise<void> {
   try {
+    if (!URL.canParse(url))
+      throw new GatewayError('DECODE_FAILED', `--url "${url}" is no address: write http://127.0.0.1:8080`)
     const response = await fetch(new URL('/v1/messages', url), {
       method: 'POST',
       headers: {
@@ -26,12 +28,16 @@ export async function send(text: string, { sender, wait, url, token }: SendOptio
     console.log(JSON.stringify(await response.json(), null, 2))
     if (!response.ok) process.exitCode = 1
   } catch (error) {
+    if (error instanceof GatewayError) {
+      fail(error)
+      return
+    }
     const reason =
       error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
     fail(
       new GatewayError(
         'CHANNEL_GONE',
-        `no gateway answered at ${url} (${String(reason)}); start one with "dragoman start"`,
+        `no gateway answered at ${url} (${String(reason)}); start one with "dragoman start", or say with --url where it listens`,
       ),
     )
   }

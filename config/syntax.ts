@@ -9,6 +9,18 @@ import type { Position, Problem } from './problems.ts'
 export const MAX_DEPTH = 64
 const MAX_SYNTAX_ERRORS = 20
 
+/** The parser says what it did not expect; what people have done then. */
+const CURES: readonly (readonly [RegExp, string])[] = [
+  [/must be sufficiently indented and end with/u, 'is it closed in the lines above?'],
+  [
+    /same column|compact mappings/u,
+    'indent it like the line above, or put a value that holds ": " into quotes',
+  ],
+  [/tabs are not allowed/iu, 'indent with spaces'],
+  [/implicit keys? need/iu, 'is a ":" missing?'],
+  [/plain value cannot start/iu, 'put it into quotes'],
+]
+
 /** The parser's errors and warnings as problems. */
 export function syntaxProblems(
   file: string,
@@ -25,8 +37,10 @@ export function syntaxProblems(
   return faults.slice(0, MAX_SYNTAX_ERRORS).map((fault) => {
     // The parser quotes what it did not expect, and that may be a secret.
     const words = fault.code === 'UNEXPECTED_TOKEN' ? fault.message.replace(/: ".*$/su, '') : fault.message
-    const message = unmask(words.slice(0, 1).toLowerCase() + words.slice(1), variables)
-    return { file, ...positionAt(lines, fault.pos[0]), message: `not valid YAML: ${message}`, path: '' }
+    const said = unmask(words.slice(0, 1).toLowerCase() + words.slice(1), variables)
+    const cure = CURES.find(([pattern]) => pattern.test(fault.message))?.[1]
+    const message = `not valid YAML: ${said}${cure === undefined ? '' : ` (${cure})`}`
+    return { file, ...positionAt(lines, fault.pos[0]), message, path: '' }
   })
 }
 

@@ -132,7 +132,11 @@ class Builder {
       } else if (name === '__proto__') {
         this.#report(key, [...path, name], 'this name cannot be used')
       } else if (before !== undefined) {
-        this.#report(key, [...path, name], `the key stands twice, first in line ${before.line}`)
+        this.#report(
+          key,
+          [...path, name],
+          `the key stands twice, first in line ${before.line}: put what belongs to it in one place`,
+        )
       } else {
         seen.set(name, key)
         map[name] = this.#value(pair.value, [...path, name], { inAlias, key })

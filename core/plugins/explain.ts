@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import * as api from '../api.ts'
 import { NOT_ITS_OWN } from './resolve.ts'
 
 export interface Failure {
@@ -82,10 +83,7 @@ const NOTHING_RUNS = 'do such work in `create` or `start`, where the gateway can
 function syntaxCure(message: string): string {
   const [, named, source] =
     /module '([^']+)' does not provide an export named '?([^']+)'?/.exec(message) ?? []
-  if (named === 'dragoman')
-    return source === 'default'
-      ? "import by name, `import { defineAdapter } from 'dragoman'`"
-      : `if ${source} is a type, write \`import type { ${source} } from 'dragoman'\`; core/api.ts has every name there is`
+  if (named === 'dragoman') return cureOfName(source ?? '')
   const known = [
     [
       /enum/,
@@ -101,6 +99,14 @@ function syntaxCure(message: string): string {
     known.find(([pattern]) => pattern.test(message))?.[1] ??
     (/instead/i.test(message) ? '' : 'mend the syntax')
   )
+}
+
+function cureOfName(name: string): string {
+  if (name === 'default') return "import by name, `import { defineAdapter } from 'dragoman'`"
+  const values = Object.keys(api).join(', ')
+  return /^[A-Z]/.test(name)
+    ? `if it is a type, write \`import type { ${name} } from 'dragoman'\`; what is none is ${values}`
+    : `write one of ${values}`
 }
 
 // Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts

@@ -150,7 +150,7 @@ describe('the command line', () => {
   test('the README lists every command that there is', async () => {
     const { code, stdout } = await dragoman(['--help'])
     expect(code).toBe(0)
-    const there = [...stdout.matchAll(/^ {2}([a-z]+)(?: \[options\])?(?: <\w+>)? {2,}\S/gmu)].map(
+    const there = [...stdout.matchAll(/^ {2}([a-z]+)(?: \[options\])?(?: [<[]\w+[>\]])? {2,}\S/gmu)].map(
       ([, name]) => name,
     )
     expect(new Set(listed.map(({ name }) => name))).toEqual(new Set(there.filter((name) => name !== 'help')))
@@ -172,7 +172,7 @@ describe('the command line', () => {
     [['start', '--port', '99999'], /a port is a number from 0 to 65535/u],
     [['check', '--config', '/nope.yaml'], /^\/nope\.yaml:1:1: .*no such file/u],
     [['trace'], /missing required argument 'id'/u],
-    [['send', 'hi', '--url', 'nonsense'], /no gateway answered at nonsense/u],
+    [['send', 'hi', '--url', 'nonsense'], /--url "nonsense" is no address/u],
   ])('%j ends with 1 and says why, without a stack', async (args, why) => {
     const { code, stderr } = await dragoman(args)
     expect(code).toBe(1)

@@ -235,7 +235,7 @@ test('a WSDL at an address is not fetched: the message says what to do instead',
 test('files that cannot be read, and answers that are none, are named', async () => {
   const captured = await file('again.http', rest('Read', '{}'))
   const nonsense = await file('nonsense.txt', 'hello')
-  expect((await dragoman('missing.http')).errors).toBe('dragoman: missing.http cannot be read (ENOENT)\n')
+  expect((await dragoman('missing.http')).errors).toBe('dragoman: there is no file missing.http\n')
   const { errors } = await dragoman(captured, '--config', 'reshape.yaml', '--answer', nonsense)
   expect(errors).toMatch(/nonsense\.txt: it is neither an HTTP response/)
 })

@@ -5,9 +5,21 @@ import { load, problemsOf } from './fakes.ts'
 
 test('syntax errors are reported all, with line and column', async () => {
   expect(await problemsOf('http: { port: 1\nlog: [\n')).toEqual([
-    '2:1: not valid YAML: flow map in block collection must be sufficiently indented and end with a }',
-    '3:1: not valid YAML: flow sequence in block collection must be sufficiently indented and end with a ]',
+    '2:1: not valid YAML: flow map in block collection must be sufficiently indented and end with a } (is it closed in the lines above?)',
+    '3:1: not valid YAML: flow sequence in block collection must be sufficiently indented and end with a ] (is it closed in the lines above?)',
   ])
+})
+
+test('a syntax error that people make often comes with what to do about it', async () => {
+  const found = async (text: string): Promise<string> => (await problemsOf(text)).join('\n')
+  expect(await found('log:\n\tlevel: info\n')).toContain(
+    '2:1: not valid YAML: tabs are not allowed as indentation (indent with spaces)',
+  )
+  expect(await found("routes:\n  - when: kind = 'x': y\n")).toContain(
+    'or put a value that holds ": " into quotes',
+  )
+  expect(await found('log: { level: info }\n  http: {}\n')).toContain('indent it like the line above')
+  expect(await found('log: { level: @x }\n')).toContain('(put it into quotes)')
 })
 
 test('one document without tags and directives of its own', async () => {
@@ -47,8 +59,8 @@ test('a file that is no map, no UTF-8 or too long is refused', async () => {
 
 test('a key that stands twice is reported with both places, also in lists and as a number', async () => {
   expect(await problemsOf('log: { level: info }\nhttp: { port: 1, port: 2 }\nlog: {}\n')).toEqual([
-    '2:18: http.port: the key stands twice, first in line 2',
-    '3:1: log: the key stands twice, first in line 1',
+    '2:18: http.port: the key stands twice, first in line 2: put what belongs to it in one place',
+    '3:1: log: the key stands twice, first in line 1: put what belongs to it in one place',
   ])
   const tree = parseTree('f', 'a: [{ 1: x, "1": y }]', {})
   expect(tree.problems).toMatchObject([{ line: 1, column: 13, path: 'a[0].1' }])

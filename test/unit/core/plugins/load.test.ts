@@ -267,7 +267,7 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
     'a name that dragoman has not',
     { 'shop.ts': `import { defineAdaptor } from 'dragoman'\nexport default defineAdaptor({})` },
     1,
-    ['defineAdaptor', 'core/api.ts'],
+    ['defineAdaptor', 'write one of', 'defineAdapter'],
   ],
   [
     'a default import of dragoman',
