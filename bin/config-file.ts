@@ -6,6 +6,7 @@ import { ConfigError, namedAdapters, readConfig, resolveConfig } from '../config
 import type { Config, ConfigDocument, Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Adapter } from '../core/api.ts'
+import type { KeptPlugin } from '../core/plugins/entries.ts'
 import { noLog } from '../core/map/stand-ins.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
 import type { LoadedPlugins } from '../core/plugins/plugins.ts'
@@ -16,6 +17,16 @@ export interface Loaded {
   readonly config: Config
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly plugins: LoadedPlugins
+  /** Of the config file, variables not put in. */
+  readonly text: string
+}
+
+/** What the files held at another moment. */
+export interface KeptFiles {
+  readonly text: string
+  /** Where a file that the config names is read instead. */
+  readonly places: ReadonlyMap<string, string>
+  readonly plugins: readonly KeptPlugin[]
 }
 
 const OWN = resolve(dirname(fileURLToPath(import.meta.url)), '../config/gateway.yaml')
@@ -47,10 +58,35 @@ export async function ownPlugins(file: string): Promise<string> {
   return (await readConfig(file, { env: process.env })).plugins.directory
 }
 
-/** Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it refuses its calls. */
-export async function loadAll(file: string, overrides: Overrides, plugins: Plugins): Promise<Loaded> {
-  const document = await readConfig(file, { env: process.env, overrides: overridesOf(file, overrides) })
-  const loaded = await plugins.load(document.plugins)
+/** Where a file's gateway has its data, as far as that can be told without checking the rest. */
+export async function dataFolder(file: string, overrides: Overrides): Promise<string | undefined> {
+  const { data = 'data' } = overridesOf(file, overrides)
+  if (overridesOf(file, overrides).data !== undefined) return resolve(data)
+  try {
+    const { tree } = await readConfig(file, { env: process.env, overrides })
+    const said = (tree.root as { readonly data?: unknown } | null)?.data ?? `./${data}` // the root of a config is a map, or empty
+    return typeof said === 'string' ? resolve(dirname(file), said) : undefined
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined // whoever loads it will say what is wrong
+    throw error
+  }
+}
+
+/**
+ * Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it
+ * refuses its calls. With `kept`, all is read from there.
+ */
+export async function loadAll(
+  file: string,
+  overrides: Overrides,
+  { plugins, kept }: { readonly plugins: Plugins; readonly kept?: KeptFiles | undefined },
+): Promise<Loaded> {
+  const document = await readConfig(file, {
+    env: process.env,
+    overrides: overridesOf(file, overrides),
+    ...(kept !== undefined && { kept }),
+  })
+  const loaded = await plugins.load(document.plugins, kept?.plugins)
   const own = await loadBuiltIn(
     needed(
       document,
@@ -59,18 +95,21 @@ export async function loadAll(file: string, overrides: Overrides, plugins: Plugi
   )
   const adapters = byName([...own, ...loaded.adapters])
   const config = await plugins.resolve(() => resolveConfig(document, adapters))
-  return { config, adapters, plugins: loaded }
+  return { config, adapters, plugins: loaded, text: document.text }
 }
 
 /** Everything for one command, whose plugins end with it. */
 export async function loadOnce(
   file: string,
-  { offline }: { readonly offline?: (attempt: string) => void } = {},
+  {
+    offline,
+    overrides = {},
+  }: { readonly offline?: (attempt: string) => void; readonly overrides?: Overrides } = {},
 ): Promise<Loaded & AsyncDisposable> {
   await using disposer = new AsyncDisposableStack()
   const options = { log: { child: () => noLog }, builtIn: builtInNames }
   const plugins = disposer.use(new Plugins({ ...options, ...(offline !== undefined && { offline }) }))
-  const loaded = await loadAll(file, {}, plugins)
+  const loaded = await loadAll(file, overrides, { plugins })
   const kept = disposer.move()
   return { ...loaded, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

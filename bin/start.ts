@@ -1,5 +1,4 @@
 // `dragoman start`: the process around the gateway: signals, the ready line, reload.
-import { isDeepStrictEqual } from 'node:util'
 import { rm, writeFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
@@ -15,9 +14,9 @@ import type { LogOptions, RootLog } from '../core/log.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
 import { watchPlugins } from '../core/plugins/watch.ts'
 import { builtInNames } from './adapters.ts'
-import { configFile, loadAll, loadWithoutPlugins, refuseSame, takeOver } from './config-file.ts'
-import type { Loaded } from './config-file.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { Reloads } from './reloads.ts'
 import { openStore, reclaimStore } from './store.ts'
 import { version } from './version.ts'
 
@@ -42,8 +41,8 @@ export async function start(options: StartOptions): Promise<void> {
   try {
     const log = createLog(await logOptions(file, overrides))
     const plugins = new Plugins({ log, builtIn: builtInNames })
-    let first: Loaded | undefined = await loadAll(file, overrides, plugins)
-    const { config } = first
+    const reloads = await Reloads.begin({ file, overrides, plugins, log })
+    const { config } = reloads
     log.setSecrets(config.secrets)
     if (options.useMovedStore === true) await reclaimStore(config)
     const store = await openStore(config, log)
@@ -51,18 +50,6 @@ export async function start(options: StartOptions): Promise<void> {
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
     const open = config.identity === undefined
-    let where = config.plugins
-    let isDropIn = false
-    const load = async (): Promise<Loaded> => {
-      const next = first ?? (await loadAll(file, overrides, plugins))
-      first = undefined
-      if (isDropIn) refuseSame(next.plugins)
-      isDropIn = false
-      where = next.config.plugins
-      log.setSecrets(next.config.secrets)
-      warnOfFixed(config, next.config, log)
-      return next
-    }
     const gateway = await startGateway({
       settings: config,
       plugins,
@@ -72,8 +59,9 @@ export async function start(options: StartOptions): Promise<void> {
       log,
       version,
       cacheFile: join(config.dataDirectory, 'cache.db'),
-      reload: (take) =>
-        takeOver(plugins, load, (next) => take({ settings: next.config, adapters: next.adapters })),
+      history: reloads.admin,
+      reload: (take, cause) =>
+        reloads.reload((next) => take({ settings: next.config, adapters: next.adapters }), cause),
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
@@ -83,11 +71,9 @@ export async function start(options: StartOptions): Promise<void> {
     }
     const watching = watchConfig([file, ...config.files], reloaded)
     const dropped = async (): Promise<void> => {
-      if (!(await plugins.hasChanged(where))) return
-      isDropIn = true
-      await gateway.reload().catch(() => undefined) // as above
+      if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
     }
-    const watchingPlugins = watchPlugins(() => where.directory, dropped, {
+    const watchingPlugins = watchPlugins(() => reloads.pluginsFolder, dropped, {
       onSign: (name) => plugins.prepare(name),
     })
     const { tls } = config.http
@@ -143,20 +129,4 @@ function announce(gateway: Gateway, channels: readonly string[]): void {
   const hints = gateway.hints()
   if (hints.length > 0) console.log(`\nDragoman listens on ${gateway.origin}. Try, in another terminal:\n`)
   for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)
-}
-
-/** What is read at the start alone: a change of it would otherwise seem to be taken over. */
-const FIXED = {
-  http: ({ http }) => http,
-  data: ({ dataDirectory }) => dataDirectory,
-  identity: ({ identity }) => identity,
-  admin: ({ admin }) => admin,
-  log: ({ log }) => log,
-  store: ({ store }) => store,
-} as const satisfies Record<string, (config: Loaded['config']) => unknown>
-
-function warnOfFixed(running: Loaded['config'], next: Loaded['config'], log: RootLog): void {
-  for (const [section, of] of Object.entries(FIXED))
-    if (!isDeepStrictEqual(of(running), of(next)))
-      log.child('gateway').warn(`the change of "${section}" is used after the next start`, { section })
 }

@@ -1,6 +1,6 @@
 // Paths in the file: relative to it, and those that the gateway itself opens must be readable.
 import { createHash } from 'node:crypto'
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -8,6 +8,7 @@ import type { Report } from './report.ts'
 export interface Files {
   /** An absolute path. */
   path(text: string): string
+  exists(text: string): boolean
   /** An absolute path to a file that can be read; another one is reported. */
   readable(text: string, path: Path): string
   /** A copy with every text that begins with `./` or `../` made absolute: which keys hold files only the adapter knows. */
@@ -18,8 +19,13 @@ export interface Files {
   readonly read: ReadonlySet<string>
 }
 
-/** `base` is the folder of the config file, absolute. */
-export function relativeTo(base: string, report: Report): Files {
+/** `base` is the folder of the config file, absolute; `places` says of which files another is read instead. */
+export function relativeTo(
+  base: string,
+  report: Report,
+  places: ReadonlyMap<string, string> = new Map(),
+): Files {
+  const at = (file: string): string => places.get(file) ?? file
   const read = new Set<string>()
   const mapped = (value: unknown, each: (file: string) => string): unknown => {
     if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
@@ -30,19 +36,23 @@ export function relativeTo(base: string, report: Report): Files {
     return copy
   }
   const stamp = (file: string): string => {
-    if (unreadable(file) !== undefined) return file
+    if (unreadable(at(file)) !== undefined) return file
     read.add(file)
-    return `${file} ${createHash('sha256').update(readFileSync(file)).digest('hex')}`
+    // By its own name wherever it is read: the same content makes the same component.
+    return `${file} ${createHash('sha256')
+      .update(readFileSync(at(file)))
+      .digest('hex')}`
   }
   return {
     path: (text) => resolve(base, text),
+    exists: (text) => existsSync(at(resolve(base, text))),
     readable(text, path) {
-      const file = resolve(base, text)
+      const file = at(resolve(base, text))
       const reason = unreadable(file)
       if (reason !== undefined) report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
       return file
     },
-    absolute: (value) => mapped(value, (file) => file),
+    absolute: (value) => mapped(value, at),
     stamped: (value) => mapped(value, stamp),
     read,
   }

@@ -48,6 +48,8 @@ export interface Overrides {
 export interface ReadOptions {
   readonly env: Environment
   readonly overrides?: Overrides
+  /** What the file said at another moment, and where what it names is kept: both are taken in the place of what lies there now. */
+  readonly kept?: { readonly text: string; readonly places: ReadonlyMap<string, string> }
 }
 
 /** A file that could be read; whether it can be used shows `resolveConfig`. */
@@ -59,6 +61,10 @@ export interface ConfigDocument {
   /** Values that no log line may show; longest first. */
   readonly secrets: readonly string[]
   readonly tree: Tree
+  /** As it stands in the file, variables not put in. */
+  readonly text: string
+  /** Where a file that it names is read instead, both absolute. */
+  readonly places: ReadonlyMap<string, string>
 }
 
 /**
@@ -67,14 +73,22 @@ export interface ConfigDocument {
  */
 export async function readConfig(file: string, options: ReadOptions): Promise<ConfigDocument> {
   const absolute = resolve(file)
-  const parsed = parseTree(file, await readText(file), options.env)
+  const text = options.kept?.text ?? (await readText(file))
+  const parsed = parseTree(file, text, options.env)
   const root = parsed.root ?? {}
   if (!isFields(root)) {
     const message = 'the file must hold a map of keys: http, channels, backends, agents, routes …'
     throw new ConfigError([{ file, line: 1, column: 1, message, path: '' }])
   }
   const tree: Tree = { ...parsed, root: overridden(root, options.overrides ?? {}) }
-  return { file: absolute, plugins: readPlugins(tree, root, dirname(absolute)), secrets: tree.secrets, tree }
+  return {
+    file: absolute,
+    plugins: readPlugins(tree, root, dirname(absolute)),
+    secrets: tree.secrets,
+    tree,
+    text,
+    places: options.kept?.places ?? new Map(),
+  }
 }
 
 /** The adapters that the file names; an empty name for a component that names none. */
@@ -97,7 +111,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const { tree } = document
   const root = isFields(tree.root) ? tree.root : {}
   const report = new Report(tree)
-  const files = relativeTo(dirname(document.file), report)
+  const files = relativeTo(dirname(document.file), report, document.places)
   for (const key of Object.keys(root)) if (!KNOWN.includes(key)) report.unknownKey([key], KNOWN)
 
   const section = <T>(schema: Schema<T>, name: string): T | undefined =>
@@ -118,7 +132,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const channels = resolveChannels(context)
   const backends = resolveBackends(context, channels)
   const agents = resolveAgents(context)
-  checkFiles(root, dirname(document.file), report)
+  checkFiles(root, files, report)
   checkChannels(channels, report)
   const names: Names = {
     channels: new Set(channels.keys()),

@@ -1,9 +1,8 @@
 // What only the whole file shows: a path two channels want, one that is the gateway's own, a file that is not there.
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { isFields } from './adapter-part.ts'
 import type { Resolved } from './components.ts'
 import type { ChannelConfig } from './config.ts'
+import type { Files } from './files.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
 
@@ -19,13 +18,13 @@ export const OWN_PATHS = [
 /** `tls` says itself what is wrong with its files, the operations of a channel are expressions. */
 const NO_FILES = { channels: ['operations'], backends: ['tls'], agents: ['tls'] } as const
 
-/** The files that components name. `base`: the folder of the config file. */
-export function checkFiles(root: Readonly<Record<string, unknown>>, base: string, report: Report): void {
+/** The files that components name. */
+export function checkFiles(root: Readonly<Record<string, unknown>>, files: Files, report: Report): void {
   for (const [section, others] of Object.entries(NO_FILES))
     for (const [id, raw] of fieldsOf(root[section])) {
       if (!isFields(raw)) continue // reported where the component is taken apart
       const keys = Object.entries(raw).filter(([name]) => !others.some((other) => other === name))
-      for (const [name, value] of keys) checkNamed(value, [section, id, name], { base, report })
+      for (const [name, value] of keys) checkNamed(value, [section, id, name], { files, report })
     }
 }
 
@@ -53,10 +52,10 @@ function fieldsOf(value: unknown): readonly (readonly [string, unknown])[] {
 }
 
 // Texts that begin with `./` or `../` are files, whatever their key (see files.ts).
-function checkNamed(value: unknown, path: Path, options: { base: string; report: Report }): void {
-  const { base, report } = options
+function checkNamed(value: unknown, path: Path, options: { files: Files; report: Report }): void {
+  const { files, report } = options
   if (typeof value === 'string') {
-    if (/^\.\.?\//u.test(value) && !existsSync(resolve(base, value)))
+    if (/^\.\.?\//u.test(value) && !files.exists(value))
       report.add(path, `${report.show(path, value) ?? 'the file'} cannot be read: there is no such file`)
   } else if (Array.isArray(value)) {
     for (const [index, member] of value.entries()) checkNamed(member, [...path, index], options)

@@ -7,12 +7,14 @@ import type { Callbacks } from './callbacks.ts'
 import type { Running, Surroundings } from './components.ts'
 import { createEnding } from './ending.ts'
 import { buildGeneration } from './generation.ts'
-import type { Building, Generation } from './generation.ts'
+import type { Building, Generation, ReloadCause } from './generation.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
+import { generationPages } from './http/admin-generations.ts'
+import type { HistoryAdmin } from './http/admin-generations.ts'
 import { pluginFigures, pluginPages } from './http/admin-plugins.ts'
 import type { PluginAdmin } from './http/admin-plugins.ts'
 import { createEdge, originOf } from './http/edge.ts'
@@ -33,6 +35,7 @@ import { startRetention } from './retention.ts'
 import { createScope } from './scope.ts'
 import type { GenerationSettings } from './settings.ts'
 import { ledgerOf, statusOf } from './status.ts'
+import type { LastReload } from './status.ts'
 import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
 import { createWrites } from './writes.ts'
@@ -62,8 +65,11 @@ export interface GatewayOptions {
   /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
   readonly reload: (
     take: (fresh: Pick<Building, 'adapters'> & { settings: GatewaySettings }) => Promise<Generation>,
+    cause: ReloadCause,
   ) => Promise<Generation>
   readonly plugins?: PluginAdmin
+  /** The generations that can run again; their numbers go on from an earlier life's. */
+  readonly history?: HistoryAdmin
   /** Other processes listen at the same port: this one takes no connection before it is ready. The port is not 0. */
   readonly sharesPort?: boolean
 }
@@ -74,7 +80,7 @@ export interface Gateway {
   /** One command to paste for each channel that has one. */
   hints(): readonly { readonly channel: string; readonly command: string }[]
   /** The next generation, or an error and the old one. Throws what stood in the way. */
-  reload(): Promise<{ readonly generation: number }>
+  reload(cause?: ReloadCause): Promise<{ readonly generation: number }>
   reloadTls(): Promise<void>
   /** Takes no new connections and sends the apps away, but answers on those there are, until only WebSockets are left or the time is over. */
   leave(withinMs: number): Promise<void>
@@ -97,7 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let generation: Generation | undefined
   let origin = ''
   const stopping = new AbortController()
-  let lastReload: { readonly at: string; readonly error?: string } | undefined
+  let lastReload: LastReload | undefined
   let edge: Edge
 
   const current = (): Generation => {
@@ -235,6 +241,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           ...protection.pages(current),
           (app) => deadPages(app, deadLetters),
           (app) => pluginPages(app, options.plugins, reload),
+          (app) => generationPages(app, { history: options.history, reload }),
         ],
       },
     })
@@ -279,7 +286,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   let reloading: Promise<unknown> = Promise.resolve()
-  function reload(): Promise<{ readonly generation: number }> {
+  function reload(cause: ReloadCause = {}): Promise<{ readonly generation: number }> {
     const next = reloading.then(async () => {
       const at = new Date().toISOString()
       try {
@@ -288,11 +295,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           const made = await buildGeneration({ ...fresh, previous: generation, around, enter })
           settings = fresh.settings
           return made
-        })
+        }, cause)
         protection.adopt(settings)
-        lastReload = { at }
-        protection.onReload({ generation: built.number })
-        log.child('gateway').info('a new generation runs', { generation: built.number })
+        const { rollbackTo } = cause
+        const outcome = {
+          generation: built.number,
+          ...(rollbackTo !== undefined && { rolledBackTo: rollbackTo }),
+        }
+        lastReload = { at, ...outcome }
+        protection.onReload(outcome)
+        log.child('gateway').info('a new generation runs', outcome)
         return { generation: built.number }
       } catch (error) {
         const refused = error instanceof Error ? error.message : String(error)
@@ -326,7 +338,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     await protection.prepare(settings)
     protection.adopt(settings)
-    await options.reload((first) => buildGeneration({ ...first, previous: undefined, around, enter }))
+    const numberBefore = options.history?.last
+    await options.reload(
+      (first) => buildGeneration({ ...first, previous: undefined, numberBefore, around, enter }),
+      {},
+    )
     await pipeline.lanes.start()
     // Last: a call that must be claimed by the owner of its lane would be refused before.
     mount(current())

@@ -83,10 +83,22 @@ interface Parts {
   readonly agents: ReadonlyMap<string, RunningAgent>
 }
 
+/** Why the gateway loads again; absent: the files are to be read, whatever ran before. */
+export interface ReloadCause {
+  /** Something in the plugins folder has changed, nothing else. */
+  readonly isDropIn?: boolean
+  /** What runs is tried again: a plugin was given another chance. */
+  readonly isRetry?: boolean
+  /** A kept generation is to run again. */
+  readonly rollbackTo?: number
+}
+
 export interface Building {
   readonly settings: GenerationSettings
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly previous: Generation | undefined
+  /** The number of the last one in an earlier life; default 0. */
+  readonly numberBefore?: number | undefined
   readonly around: Surroundings
   /** Makes it the one that runs. What it throws counts as a failure to build. */
   readonly enter: (next: Generation) => void
@@ -100,6 +112,7 @@ export async function buildGeneration({
   settings,
   adapters,
   previous,
+  numberBefore = 0,
   around,
   enter,
 }: Building): Promise<Generation> {
@@ -135,7 +148,7 @@ export async function buildGeneration({
     for (const role of ['backend', 'agent', 'channel'] as const)
       await Promise.all(born.filter((running) => running.role === role).map((running) => running.start()))
     refuseSharedPaths(parts.channels)
-    const next = new Generation((previous?.number ?? 0) + 1, parts)
+    const next = new Generation((previous?.number ?? numberBefore) + 1, parts)
     enter(next)
     return next
   } catch (error) {

@@ -33,7 +33,9 @@ export interface Protection extends AsyncDisposable {
   readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
   onBreaker(change: BreakerChange): void
   /** What became of a reload: operators see it among the events. */
-  onReload(outcome: { readonly generation: number } | { readonly refused: string }): void
+  onReload(
+    outcome: { readonly generation: number; readonly rolledBackTo?: number } | { readonly refused: string },
+  ): void
   /** Of the door: who may begin. */
   readonly admission: Admission
   /** Counts a call. Throws `RATE_LIMITED`. */

@@ -3,12 +3,21 @@ import type { Json } from './api.ts'
 import type { Generation } from './generation.ts'
 import type { Store } from './store/store.ts'
 
+/** What became of the last reload: the generation that runs since, or why it goes on. */
+export interface LastReload {
+  /** RFC 3339. */
+  readonly at: string
+  readonly generation?: number
+  readonly rolledBackTo?: number
+  readonly error?: string
+}
+
 export interface StatusParts {
   readonly generation: Generation
   readonly store: Store
   readonly version: string
   readonly instance: string
-  readonly lastReload: { readonly at: string; readonly error?: string } | undefined
+  readonly lastReload: LastReload | undefined
   readonly inFlight: number
 }
 

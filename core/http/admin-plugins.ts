@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import { z } from 'zod'
 import { GatewayError } from '../api.ts'
+import type { ReloadCause } from '../generation.ts'
 import type { PluginRow } from '../plugins/plugins.ts'
 import { adminBody } from './admin-body.ts'
 import type { StateFamily } from './series.ts'
@@ -28,11 +29,11 @@ export function pluginFigures(family: StateFamily<'plugin'>, plugins: PluginAdmi
 
 const restartBody = z.strictObject({ name: z.string().min(1).max(255) })
 
-/** `reload` takes over what lies in the folder now; it has logged why where that fails. */
+/** `reload` takes over what lies in the folder now, or stays with the generation that was gone back to; it has logged why where that fails. */
 export function pluginPages(
   app: Hono,
   plugins: PluginAdmin | undefined,
-  reload: () => Promise<unknown>,
+  reload: (cause: ReloadCause) => Promise<unknown>,
 ): void {
   if (plugins === undefined) return
   app.get('/admin/v1/plugins', () => Response.json(plugins.list()))
@@ -42,7 +43,7 @@ export function pluginPages(
       throw new GatewayError('NOT_FOUND', `no plugin is named "${name}"`)
     plugins.forgive(name)
     await plugins.restart(name)
-    await reload().catch(() => undefined)
+    await reload({ isRetry: true }).catch(() => undefined)
     return Response.json(plugins.list().find((row) => row.name === name) ?? null)
   })
 }

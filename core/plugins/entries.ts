@@ -3,6 +3,7 @@ import type { Adapter } from '../api.ts'
 import type { Memory } from './contract.ts'
 import type { Failure } from './explain.ts'
 import type { Found } from './find.ts'
+import type { Snapshot } from './snapshot.ts'
 import type { PluginState, PluginVersion } from './version.ts'
 
 export interface Where {
@@ -50,6 +51,14 @@ export interface PluginRow {
   readonly memory: Memory | null
   /** The last one, of the version that runs or of the file that could not take its place. */
   readonly failure: Failure | null
+}
+
+/** One plugin of the folder as it ran, for a generation that runs again. */
+export interface KeptPlugin {
+  readonly found: Found
+  readonly hash: string
+  /** Absent: it could not be loaded, and something stood in for it. */
+  readonly snapshot?: Snapshot
 }
 
 export interface Entry {

@@ -2,7 +2,7 @@
 import { ADAPTER_LOG } from '../log.ts'
 import type { RootLog } from '../log.ts'
 import { fileOf, isNamed, lockProblem, rowOf } from './entries.ts'
-import type { Allow, Entry, LoadedPlugins, PluginRow, Where } from './entries.ts'
+import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
 import { distrust, findPlugins, isCode, pluginsRoot } from './find.ts'
@@ -27,12 +27,6 @@ export interface PluginsOptions {
   /** No connection may leave this process; hears of those that were tried. */
   readonly offline?: (attempt: string) => void
   readonly onState?: (plugin: string, state: PluginRow['state']) => void
-}
-
-interface Trust {
-  /** Why nothing in the folder may be loaded. */
-  readonly untrusted: string | undefined
-  readonly allow: Allow | undefined
 }
 
 interface Rejected {
@@ -61,21 +55,26 @@ export class Plugins implements AsyncDisposable {
   /**
    * Loads what has changed; what has not is the same adapter. Never rejects for a plugin's sake: what cannot be loaded has
    * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two plugins with one name
-   * the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it.
+   * the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it. With `kept`, those
+   * are loaded, as they were, in the place of what lies in the folder now.
    */
-  async load(where: Where): Promise<LoadedPlugins> {
-    const root = await pluginsRoot(where.directory)
-    const found = root === undefined ? [] : await findPlugins(root)
-    const allowed = found.filter(({ name }) => isNamed(name, where.allow))
-    const untrusted = root === undefined ? undefined : await distrust(root, root)
-    const trust = { untrusted, allow: where.allow }
-    const entries = await Promise.all(allowed.map((each) => this.#one(each, root ?? '', trust)))
+  async load(where: Where, kept?: readonly KeptPlugin[]): Promise<LoadedPlugins> {
+    const entries =
+      kept === undefined
+        ? await this.#inFolder(where)
+        : await Promise.all(
+            kept.map(async (each) =>
+              each.snapshot === undefined
+                ? notThen(each)
+                : this.#checked(each.found, { snapshot: each.snapshot }, where),
+            ),
+          )
     const named = this.#named(entries.flatMap((entry) => entry ?? []))
     const before = this.#last
     this.#last = new Map(named.map((entry) => [entry.found.name, entry]))
-    const kept = new Set(named.map(({ version }) => version))
+    const known = new Set(named.map(({ version }) => version))
     for (const { version } of before.values())
-      if (version !== undefined && !kept.has(version) && !this.#isCurrent(version)) await version.kill()
+      if (version !== undefined && !known.has(version) && !this.#isCurrent(version)) await version.kill()
     this.#tell(before)
     for (const [name, version] of this.#current) if (!this.#last.has(name)) this.#absent.remember(version)
     for (const { found: at, hash, version, failure } of named)
@@ -90,6 +89,15 @@ export class Plugins implements AsyncDisposable {
         named.every(({ found: { name }, version }) => version === this.#current.get(name)) &&
         [...this.#current.keys()].every((name) => this.#last.has(name)),
     }
+  }
+
+  /** What runs, as `load` takes it again. */
+  get kept(): readonly KeptPlugin[] {
+    return [...this.#last.values()].map(({ found, hash, version }) => ({
+      found,
+      hash,
+      ...(version !== undefined && { snapshot: version.snapshot }),
+    }))
   }
 
   /** Whether what lies there now is something else than what was loaded last: a file that was only touched is not. */
@@ -198,27 +206,26 @@ export class Plugins implements AsyncDisposable {
     await Promise.all(this.#ending)
   }
 
-  /** Undefined: it has gone while it was looked at. */
-  async #one(found: Found, root: string, { untrusted, allow }: Trust): Promise<Entry | undefined> {
-    const { name, path } = found
+  async #inFolder(where: Where): Promise<readonly (Entry | undefined)[]> {
+    const root = await pluginsRoot(where.directory)
+    if (root === undefined) return []
+    const found = (await findPlugins(root)).filter(({ name }) => isNamed(name, where.allow))
+    const untrusted = await distrust(root, root)
+    return Promise.all(
+      found.map(async (each) => {
+        const taken = untrusted === undefined ? await takenFrom(each, root) : unsafe(each, untrusted)
+        return taken && this.#checked(each, taken, where)
+      }),
+    )
+  }
+
+  /** With what may run of it: it itself, or what runs already. */
+  async #checked(found: Found, taken: Taken, { allow }: Pick<Where, 'allow'>): Promise<Entry> {
+    const { name } = found
     const version = this.#current.get(name)
-    let taken: Taken
-    try {
-      taken =
-        untrusted === undefined
-          ? await takeSnapshot(found, root)
-          : {
-              hash: '',
-              failure: { message: `${path}: the plugins folder is not safe: ${untrusted}`, file: path },
-            }
-    } catch (error) {
-      if (isCode(error, 'ENOENT')) return undefined
-      const problem = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
-      taken = { hash: '', failure: failureAt(root, { file: path }, problem) }
-    }
     if ('failure' in taken) return { found, version, ...taken }
     const { snapshot } = taken
-    const { hash } = snapshot
+    const { hash, root } = snapshot
     const locked = lockProblem(name, hash, allow)
     if (locked !== undefined) {
       const isStillAllowed =
@@ -317,4 +324,27 @@ export class Plugins implements AsyncDisposable {
     const problem = `plugin ${version.name} held something at its end: let go of it in its asyncDispose`
     if (held.length > 0) this.#options.log.child('plugins').warn(problem, { held })
   }
+}
+
+/** Undefined: it has gone while it was looked at. */
+async function takenFrom(found: Found, root: string): Promise<Taken | undefined> {
+  try {
+    return await takeSnapshot(found, root)
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined
+    const problem = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return { hash: '', failure: failureAt(root, { file: found.path }, problem) }
+  }
+}
+
+function unsafe({ path }: Found, reason: string): Taken {
+  return {
+    hash: '',
+    failure: { message: `${path}: the plugins folder is not safe: ${reason}`, file: path },
+  }
+}
+
+function notThen({ found, hash }: KeptPlugin): Entry {
+  const message = `${found.path}: it could not be loaded when this generation ran`
+  return { found, hash, failure: { message, file: found.path } }
 }

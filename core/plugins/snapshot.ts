@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly hash: string
   /** The text of its own code, by `file:` address: a version that is started again is the same version. */
   readonly sources: ReadonlyMap<string, string>
+  /** The SHA-256 of its files that are no code, by their absolute names: the plugin reads them where they lie. */
+  readonly others: ReadonlyMap<string, string>
   /** The address of its file, or of its folder with a slash at the end. */
   readonly own: string
 }
@@ -43,6 +45,7 @@ export async function takeSnapshot({ name, path, entry }: Found, root: string): 
   }
   const hash = createHash('sha256')
   const sources = new Map<string, string>()
+  const others = new Map<string, string>()
   for (const file of files) {
     const { size } = await stat(file)
     if (size > MAX_BYTES) {
@@ -53,7 +56,8 @@ export async function takeSnapshot({ name, path, entry }: Found, root: string): 
     if (!isFile) hash.update(JSON.stringify([relative(path, file).replaceAll(sep, '/'), content.byteLength]))
     hash.update(content)
     if (CODE.test(file)) sources.set(pathToFileURL(file).href, content.toString('utf8'))
+    else others.set(file, createHash('sha256').update(content).digest('hex'))
   }
   const own = isFile ? pathToFileURL(path).href : `${pathToFileURL(path).href}/`
-  return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), sources, own } }
+  return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), sources, others, own } }
 }

@@ -75,6 +75,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       config: await plugins.resolve(() => resolveConfig(document, adapters)),
       adapters,
       plugins: dropped,
+      text: document.text,
     }
   }
   await writeFile(file, options.yaml)

@@ -1,0 +1,261 @@
+// Where each generation of `dragoman start` comes from: the files, or one that was kept; and what is kept of it.
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Config, Overrides } from '../config/load.ts'
+import { GatewayError } from '../core/api.ts'
+import type { Log } from '../core/api.ts'
+import type { ReloadCause } from '../core/generation.ts'
+import { sha256, takeContent } from '../core/generations/content.ts'
+import type { Content } from '../core/generations/content.ts'
+import { hashOfDisk } from '../core/generations/disk.ts'
+import { History, historyFolder } from '../core/generations/history.ts'
+import type { HistoryAdmin } from '../core/http/admin-generations.ts'
+import type { RootLog } from '../core/log.ts'
+import type { Plugins } from '../core/plugins/plugins.ts'
+import { dataFolder, loadAll, refuseSame, takeOver } from './config-file.ts'
+import type { Loaded } from './config-file.ts'
+import { FIXED, partsOf } from './plan-parts.ts'
+import type { RunningParts } from './plan-parts.ts'
+
+export interface ReloadsOptions {
+  /** Of the config. */
+  readonly file: string
+  readonly overrides: Overrides
+  readonly plugins: Plugins
+  readonly log: RootLog
+}
+
+/** Of the files, or of the generation of this number. */
+interface Source {
+  readonly loaded: Loaded
+  readonly kept: number | undefined
+}
+
+export class Reloads {
+  readonly #options: ReloadsOptions
+  readonly #log: Log
+  readonly #history: History
+  /** What cannot change in this life. */
+  readonly #started: Config
+  /** Loaded, and not taken yet: the start's. */
+  #first: Source | undefined
+  #where: Config['plugins']
+  #files: readonly string[]
+  #running: RunningParts | undefined
+
+  private constructor(options: ReloadsOptions, history: History, first: Source) {
+    const { config } = first.loaded
+    this.#options = options
+    this.#log = options.log.child('generations')
+    this.#history = history
+    this.#first = first
+    this.#started = config
+    this.#where = config.plugins
+    this.#files = config.files
+  }
+
+  /**
+   * Loads what is to run first: what the files say, or the generation that was gone back to, where nothing has changed
+   * since. Throws `ConfigError`.
+   */
+  static async begin(options: ReloadsOptions): Promise<Reloads> {
+    const { file, overrides, plugins } = options
+    const folder = await dataFolder(file, overrides)
+    const known = folder === undefined ? undefined : await openHistory(folder, options)
+    const pinned = known && (await loadPinned(known, options))
+    const first = pinned ?? { loaded: await loadAll(file, overrides, { plugins }), kept: undefined }
+    return new Reloads(
+      options,
+      known ?? (await openHistory(first.loaded.config.dataDirectory, options)),
+      first,
+    )
+  }
+
+  /** Of the start. */
+  get config(): Config {
+    return this.#started
+  }
+
+  /** The plugins folder, as the files say. */
+  get pluginsFolder(): string {
+    return this.#where.directory
+  }
+
+  get admin(): HistoryAdmin {
+    const history = this.#history
+    return {
+      get last() {
+        return history.last
+      },
+      list: () => history.list(),
+      find: (generation) => history.find(generation),
+      running: () => this.#running,
+    }
+  }
+
+  /** Whether something in the plugins folder is another than what was loaded, or than what lay there when an earlier generation was gone back to. */
+  async hasDropped(): Promise<boolean> {
+    const { pin } = this.#history
+    if (pin === undefined) return this.#options.plugins.hasChanged(this.#where)
+    return (await hashOfDisk(pin.places)) !== pin.disk
+  }
+
+  /** Loads, lets `take` make it run, and keeps what it was made of. Rejects with the reason why nothing changes. */
+  async reload<T extends { readonly number: number }>(
+    take: (next: Loaded) => Promise<T>,
+    cause: ReloadCause,
+  ): Promise<T> {
+    const { plugins } = this.#options
+    const to = cause.rollbackTo ?? (cause.isRetry === true ? this.#history.pin?.generation : undefined)
+    if (to !== undefined) plugins.forgive()
+    let source: Source | undefined
+    const load = async (): Promise<Loaded> => {
+      source = await this.#load(cause, to)
+      warnOfFixed(this.#started, source.loaded.config, this.#log)
+      return source.loaded
+    }
+    try {
+      const taken = await takeOver(plugins, load, take)
+      if (source !== undefined) await this.#took(taken.number, source)
+      return taken
+    } catch (error) {
+      if (to !== undefined) await this.#look()
+      throw error
+    }
+  }
+
+  async #load({ isDropIn }: ReloadCause, to: number | undefined): Promise<Source> {
+    const { file, overrides, plugins, log } = this.#options
+    const first = this.#first
+    this.#first = undefined
+    if (first !== undefined) return first
+    if (to !== undefined) return loadKept(this.#history, to, this.#options)
+    const loaded = await loadAll(file, overrides, { plugins })
+    if (isDropIn === true) refuseSame(loaded.plugins)
+    const { config } = loaded
+    this.#where = config.plugins
+    this.#files = config.files
+    log.setSecrets(config.secrets)
+    return { loaded, kept: undefined }
+  }
+
+  async #took(number: number, { loaded, kept }: Source): Promise<void> {
+    const { file, plugins, overrides } = this.#options
+    const { config, text } = loaded
+    const { fixed } = partsOf(this.#started, [])
+    this.#running = {
+      generation: number,
+      overrides: absolute(overrides),
+      ...partsOf(config, plugins.list()),
+      fixed,
+    }
+    const history = this.#history
+    try {
+      if (kept === undefined) {
+        const content = await takeContent({
+          config: { file, text },
+          files: config.files,
+          plugins: plugins.kept,
+        })
+        await history.ran(number, content)
+        return await history.pinTo(undefined)
+      }
+      const row = history.find(kept, { isAny: true })
+      await history.ran(number, await history.contentOf(row))
+      const places = { files: [file, ...this.#files], plugins: this.#where.directory }
+      const pin = history.pin?.generation === kept ? history.pin : undefined
+      await history.pinTo(pin ?? { generation: kept, places, disk: await hashOfDisk(places) })
+      this.#log.warn(
+        `generation ${kept} runs again, as generation ${number}, until a file changes: what the files say now is not used`,
+      )
+    } catch (error) {
+      this.#log.error('the generation that runs could not be kept: nothing can go back to it', { error })
+    }
+  }
+
+  /** The plugins as they stand, after a generation that could not run again. */
+  async #look(): Promise<void> {
+    const { plugins } = this.#options
+    const { pin } = this.#history
+    try {
+      const row = pin && this.#history.find(pin.generation, { isAny: true })
+      await plugins.load(this.#where, row && (await this.#history.contentOf(row)).plugins)
+    } catch (error) {
+      this.#log.warn('the plugins could not be looked at again', { error })
+    }
+  }
+}
+
+/** A command that asks may stand elsewhere. */
+function absolute({ data, ...rest }: Overrides): Overrides {
+  return { ...rest, ...(data !== undefined && { data: resolve(data) }) }
+}
+
+function openHistory(dataDirectory: string, { log }: ReloadsOptions): Promise<History> {
+  return History.open({
+    directory: historyFolder(dataDirectory),
+    log: log.child('generations'),
+    now: Date.now,
+  })
+}
+
+/** Undefined: nothing was gone back to, or something has changed since. */
+async function loadPinned(history: History, options: ReloadsOptions): Promise<Source | undefined> {
+  const { pin } = history
+  if (pin === undefined || (await hashOfDisk(pin.places)) !== pin.disk) return undefined
+  try {
+    return await loadKept(history, pin.generation, options)
+  } catch (error) {
+    options.log
+      .child('generations')
+      .error(`generation ${pin.generation}, which was gone back to, does not run again: the files are used`, {
+        error,
+      })
+    return undefined
+  }
+}
+
+/** Throws what keeps it from running as it ran. */
+async function loadKept(history: History, generation: number, options: ReloadsOptions): Promise<Source> {
+  const { overrides, plugins, log } = options
+  const content = await history.contentOf(history.find(generation, { isAny: true }))
+  const { config } = content
+  const places = (await haveChanged(content)) ? await history.placesOf(content) : new Map<string, string>()
+  const kept = { text: Buffer.from(config.bytes).toString('utf8'), places, plugins: content.plugins }
+  const loaded = await loadAll(config.file, overrides, { plugins, kept })
+  const ran = new Set(content.plugins.flatMap(({ found, snapshot }) => (snapshot ? [found.name] : [])))
+  const problems = loaded.plugins.plugins.flatMap(({ name, failure }) =>
+    failure !== undefined && ran.has(name) ? [`plugin ${name}: ${failure.message}`] : [],
+  )
+  if (problems.length > 0) throw new GatewayError('INTERNAL', problems.join('; '))
+  for (const { snapshot } of content.plugins)
+    for (const [file, hash] of snapshot?.others ?? [])
+      if ((await hashOf(file)) !== hash)
+        log
+          .child('generations')
+          .warn(
+            `${file} is not what it was: of a plugin only code is kept, other files are read where they lie`,
+          )
+  log.setSecrets(loaded.config.secrets)
+  return { loaded, kept: generation }
+}
+
+async function haveChanged({ files }: Content): Promise<boolean> {
+  const now = await Promise.all(files.map(async ({ file, bytes }) => (await hashOf(file)) === sha256(bytes)))
+  return now.includes(false)
+}
+
+async function hashOf(file: string): Promise<string | undefined> {
+  try {
+    return sha256(await readFile(file))
+  } catch {
+    return undefined // it has gone
+  }
+}
+
+function warnOfFixed(running: Config, next: Config, log: Log): void {
+  for (const [section, of] of Object.entries(FIXED))
+    if (!isDeepStrictEqual(of(running), of(next)))
+      log.warn(`the change of "${section}" is used after the next start`, { section })
+}
