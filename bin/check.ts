@@ -4,8 +4,9 @@ import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
 
-export async function check({ config }: { config?: string }): Promise<void> {
-  const file = configFile(config)
+/** `named` as `--config` would name it. */
+export async function check(named: string | undefined, { config }: { config?: string }): Promise<void> {
+  const file = configFile(named ?? config)
   try {
     await using loaded = await loadOnce(file)
     if (!tellPlugins(file, loaded)) return

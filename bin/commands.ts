@@ -29,21 +29,31 @@ Begin here:
   dragoman start                       the gateway as it comes, on this machine only
   dragoman check                       every problem of the config file, with line and column
   dragoman send "where is 000777?"     a message to the running gateway
-  dragoman trace ID                    the way one message went`,
+  dragoman trace ID                    the way one message went
+  dragoman new adapter NAME            a plugin to begin from, with its test
+
+Each command explains itself: dragoman COMMAND --help`,
   )
 
 const config = new Option(
   '-c, --config <file>',
   'the config file (default: ./gateway.yaml, else the one that comes with dragoman)',
 )
-const data = new Option('--data <dir>', "the store's folder; it is created (default: what the config says)")
+const created = new Option(
+  '--data <dir>',
+  "the store's folder; it is created (default: what the config says)",
+)
+const data = new Option(
+  '--data <dir>',
+  "the store's folder, by which a running gateway is found too (default: what the config says)",
+)
 
 program
   .command('start')
   .description('start the gateway; it runs until SIGTERM or Ctrl-C, and finishes what it has begun')
   .addOption(config)
-  .addOption(data)
-  .option('--port <n>', 'the HTTP port, 0 for any free one', port)
+  .addOption(created)
+  .option('--port <n>', 'the HTTP port, 0 for any free one (default: what the config says, else 8080)', port)
   .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
   .option('--use-moved-store', 'start on a store that `dragoman migrate` has moved elsewhere')
   .addHelpText(
@@ -57,7 +67,10 @@ Logs are JSON lines on the standard error output.`,
 
 program
   .command('check')
-  .description('read the config and name every problem at once: file:line:column: what is wrong')
+  .description(
+    'read the config and its plugins and name every problem at once: file:line:column: what is wrong',
+  )
+  .argument('[file]', 'the config file, as --config names it')
   .addOption(config)
   .action(lazily(async () => (await import('./check.ts')).check))
 
@@ -112,14 +125,25 @@ program
   .command('schema')
   .description('print the JSON Schema of the config file, for editors')
   .addOption(config)
+  .addHelpText(
+    'after',
+    `
+The config of its plugins is in it too. For an editor that checks YAML (VS Code with the YAML extension, JetBrains):
+
+  dragoman schema > gateway.schema.json
+
+and as the first line of gateway.yaml:
+
+  # yaml-language-server: $schema=gateway.schema.json`,
+  )
   .action(lazily(async () => (await import('./schema.ts')).schema))
 
 program
   .command('send')
-  .description('send a message to the running gateway and print the answer')
+  .description('send a message to the running gateway by its REST channel and print the answer')
   .argument('<text>', 'what the customer says')
   .option('--sender <id>', 'who says it', 'guest')
-  .option('--wait <seconds>', 'how long to wait for the answer', seconds, 10)
+  .option('--wait <seconds>', 'how long to wait for the answer, at most 60', seconds, 10)
   .option('--url <url>', 'the gateway', 'http://127.0.0.1:8080')
   .option('--token <token>', 'the bearer token, where the gateway asks for one')
   .action(lazily(async () => (await import('./send.ts')).send))
@@ -139,7 +163,7 @@ const cache = program
   .description('the last good answers, which stand in for a system that is down')
 cache
   .command('list', { isDefault: true })
-  .description('how many there are, by operation')
+  .description('how many there are, by operation; without any command too')
   .addOption(config)
   .addOption(data)
   .option('--json', 'as JSON')
@@ -166,10 +190,10 @@ program
 
 const breaker = program
   .command('breaker')
-  .description('which business systems and agents are called, and taking one out of service')
+  .description('which business systems and agents are called and which are not; takes one out of service')
 breaker
   .command('list', { isDefault: true })
-  .description('how each breaker stands, since when and why')
+  .description('how each breaker stands, since when and why; without any command too')
   .addOption(config)
   .addOption(data)
   .option('--json', 'as JSON')
