@@ -23,6 +23,9 @@ export async function pluginsRoot(directory: string): Promise<string | undefined
   }
 }
 
+/** Code, but of a kind that plugins are not: found under its whole name, so that `takeSnapshot` says so instead of nobody. */
+export const MISNAMED = /\.(?:[jt]sx|[cm][jt]s)$/
+
 /** The plugins of a folder, by name. Names that begin with `.` or `_`, tests and other kinds of files are left alone. */
 export async function findPlugins(root: string): Promise<readonly Found[]> {
   const found: Found[] = []
@@ -32,6 +35,7 @@ export async function findPlugins(root: string): Promise<readonly Found[]> {
     const inside = await filesOf(path)
     if (inside === undefined) {
       if (/\.[jt]s$/.test(name)) found.push({ name: name.slice(0, -3), entry: path, path })
+      else if (MISNAMED.test(name)) found.push({ name, entry: path, path })
       continue
     }
     const entry = ENTRIES.find((each) => inside.includes(each))
@@ -46,7 +50,7 @@ export function pluginNameOf(file: string): string | undefined {
 }
 
 function isLeftAlone(name: string): boolean {
-  return /^[._]/.test(name) || name === 'node_modules' || /\.(?:test|spec|d)\.[jt]s$/.test(name)
+  return /^[._]/.test(name) || name === 'node_modules' || /\.(?:test|spec|d)\.[cm]?[jt]sx?$/.test(name)
 }
 
 /** Why nothing may be loaded from a place: others may write there, or it is a link that leads outside. Undefined: it may. */

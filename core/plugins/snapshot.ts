@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { distrust, walk } from './find.ts'
+import { MISNAMED, distrust, walk } from './find.ts'
 import type { Found } from './find.ts'
 
 export interface Snapshot {
@@ -38,6 +38,10 @@ export async function takeSnapshot({ name, path, entry }: Found, root: string): 
     return { hash: '', failure: failureAt(root, { file: path }, problem) }
   }
   const isFile = path === entry
+  if (isFile && MISNAMED.test(path)) {
+    const problem = 'a plugin is a .ts or a .js file: rename it, or begin its name with _ if it is none'
+    return { hash: '', failure: failureAt(root, { file: path }, problem) }
+  }
   const { files, places } = isFile ? { files: [path], places: [path] } : await walk(path)
   for (const place of places) {
     const problem = await distrust(place, root)

@@ -264,6 +264,12 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
     ['Json', 'import type'],
   ],
   [
+    'a file of another ending, which would be skipped without a word',
+    { 'shop.tsx': 'export default 1' },
+    undefined,
+    ['a .ts or a .js file', 'rename it'],
+  ],
+  [
     'a name that dragoman has not',
     { 'shop.ts': `import { defineAdaptor } from 'dragoman'\nexport default defineAdaptor({})` },
     1,
@@ -334,7 +340,7 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
 ])('%s is refused with file, line, problem and cure', async (_, files, line, words) => {
   const failure = await failureOf(files)
   expect(failure?.message).toMatch(
-    line === undefined ? /^shop(\.[jt]s)?(\/\w+\.ts)?: / : new RegExp(`^shop[\\w./]*:${line}: `),
+    line === undefined ? /^shop(\.[jt]sx?)?(\/\w+\.ts)?: / : new RegExp(`^shop[\\w./]*:${line}: `),
   )
   expect(failure?.line).toBe(line)
   expect(failure?.file).toMatch(/^\/.*shop/)
