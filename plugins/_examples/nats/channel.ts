@@ -31,6 +31,7 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       ends.push(() => consumption.end())
       await consumption.begun
     }
+    await connection.flush() // callers can be answered when the server has heard of all of it
   }
 
   return {

@@ -9,9 +9,10 @@ const server = z.string().regex(/^(?:nats|tls):\/\/[^\s/@]+$/, 'expected nats://
 
 const account = {
   servers: z.union([server, z.array(server).min(1)]),
-  user: text.exactOptional(),
-  password: text.exactOptional(),
-  token: text.exactOptional(),
+  /** Empty: none. */
+  user: z.string().default(''),
+  password: z.string().default(''),
+  token: z.string().default(''),
   /** A file with a JWT and its key, as `nsc` writes it. */
   credentials: text.exactOptional(),
   /** PEM files. `tls` is the core's own key, for what goes over `scope.fetch`. */

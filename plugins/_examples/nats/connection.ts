@@ -114,9 +114,9 @@ async function optionsOf(config: AccountConfig, name: string): Promise<NodeConne
     reconnectTimeWait: RETRY_MS,
     // A server that has gone without a word is noticed within the minute.
     pingInterval: 20_000,
-    ...(user !== undefined && { user }),
-    ...(password !== undefined && { pass: password }),
-    ...(token !== undefined && { token }),
+    ...(user !== '' && { user }),
+    ...(password !== '' && { pass: password }),
+    ...(token !== '' && { token }),
     ...(credentials !== undefined && { authenticator: credsAuthenticator(await readFile(credentials)) }),
     ...((certificates !== undefined || placeOf(config).includes('tls://')) && {
       tls: {

@@ -35,7 +35,8 @@ export const backendConfig = z.strictObject({
   port: z.int().min(1).max(65_535).default(5432),
   database: text,
   user: text,
-  password: text.exactOptional(),
+  /** Empty: none. */
+  password: z.string().default(''),
   /** PEM files. `tls` is the core's own key, for what goes over `scope.fetch`. */
   ssl: z
     .strictObject({

@@ -218,7 +218,7 @@ async function clientConfig(config: BackendConfig, name: string): Promise<Client
     port,
     database,
     user,
-    ...(password !== undefined && { password }),
+    ...(password !== '' && { password }),
     application_name: name,
     keepAlive: true,
     connectionTimeoutMillis: pool.waitMs,

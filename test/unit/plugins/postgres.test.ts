@@ -263,8 +263,17 @@ test('what writes by a function is refused by the database when it is called', a
     'BACKEND_FAILED',
     'orders: Ask would write, and is only allowed to read',
   ])
-  const turned = await ask("SELECT set_config('transaction_read_only', 'off', false)")
-  await failure(call(turned))
+  const off = (name: string): object => ({ query: `SELECT set_config('${name}', 'off', false)` })
+  const pool = { connections: 1 }
+  const operations = {
+    Ask: { query: "SELECT nextval('numbers')" },
+    Now: off('transaction_read_only'),
+    Next: off('default_transaction_read_only'),
+  }
+  const turned = await open(operations, { pool })
+  await failure(call(turned, {}, never, 'Now'))
+  await call(turned, {}, never, 'Next')
+  expect((await failure(call(turned))).message).toContain('would write')
 })
 
 test('more rows or bytes than allowed is a fault that says so, and the next call is answered', async () => {
@@ -318,9 +327,9 @@ test('statementTimeoutMs ends a query by itself', async () => {
 test('no more connections than the pool has: who waits too long is told, and nothing was done', async () => {
   const made = await open(
     { Ask: { query: 'SELECT pg_sleep($1::float8)', parameters: ['s'] } },
-    { pool: { connections: 2, waitMs: 300 } },
+    { pool: { connections: 2, waitMs: 1000 } },
   )
-  const busy = [call(made, { s: 2 }), call(made, { s: 2 })]
+  const busy = [call(made, { s: 2.5 }), call(made, { s: 2.5 })]
   const { code, notExecuted } = await failure(call(made, { s: 0 }))
   expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', true])
   const gone = new AbortController()
