@@ -1,4 +1,7 @@
-// `dragoman check`: every problem of the config at once.
+// `dragoman check`: every problem of the config and of its plugins at once.
+import { ConfigError, readConfig } from '../config/load.ts'
+import { loadPlugins } from '../core/plugins/load.ts'
+import type { LoadedPlugin } from '../core/plugins/load.ts'
 import { builtInNames } from './adapters.ts'
 import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
@@ -19,14 +22,33 @@ export async function check(named: string | undefined, { config }: { config?: st
       `${file}: ok (${[count(channels, 'channel'), count(backends, 'backend'), count(agents, 'agent'), count(routes, 'route')].join(', ')})`,
     )
   } catch (error) {
+    if (error instanceof ConfigError) await tellPluginsBeside(file)
     fail(error)
   }
 }
 
+/** The config's own problems do not hide those of its plugins, where it says at least where they are. */
+async function tellPluginsBeside(file: string): Promise<void> {
+  let where
+  try {
+    where = (await readConfig(file, { env: process.env })).plugins
+  } catch (error) {
+    if (error instanceof ConfigError) return // it is told anyway
+    throw error
+  }
+  const { directory, ...allowed } = where
+  await using loaded = await loadPlugins(directory, builtInNames, allowed)
+  tellFailures(loaded.plugins)
+}
+
+function tellFailures(plugins: readonly LoadedPlugin[]): void {
+  for (const { name, failure } of plugins)
+    if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
+}
+
 /** Says what is wrong with plugins, on the error output. False, with exit status 1: a component needs one that cannot run. */
 export function tellPlugins(file: string, { config, plugins }: Loaded): boolean {
-  for (const { name, failure } of plugins.plugins)
-    if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
+  tellFailures(plugins.plugins)
   const known = new Set([
     ...builtInNames,
     ...plugins.plugins.flatMap(({ adapter }) => (adapter === undefined ? [] : [adapter.name])),

@@ -34,8 +34,8 @@ const OWN = resolve(dirname(fileURLToPath(import.meta.url)), '../config/gateway.
 /** The file asked for, else `gateway.yaml` where we stand, else the one that comes along. */
 export function configFile(asked: string | undefined): string {
   if (asked !== undefined) return resolve(asked)
-  const here = resolve('gateway.yaml')
-  return existsSync(here) ? here : OWN
+  const here = ['gateway.yaml', 'gateway.yml'].map((name) => resolve(name))
+  return here.find((file) => existsSync(file)) ?? OWN
 }
 
 /** Whether it is the one that comes along: nobody's own. */

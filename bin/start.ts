@@ -1,5 +1,5 @@
 // `dragoman start`: the process around the gateway: signals, the ready line, reload.
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { portOf } from '../adapters/mqtt/ports.ts'
@@ -64,6 +64,7 @@ export async function start(options: StartOptions): Promise<void> {
         reloads.reload((next) => take({ settings: next.config, adapters: next.adapters }), cause),
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
+    await mkdir(config.dataDirectory, { recursive: true }) // with a store elsewhere nobody else has made it
     await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
     const reloaded = (): void => {
       plugins.forgive()
@@ -94,7 +95,7 @@ export async function start(options: StartOptions): Promise<void> {
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
     // Last: whoever reads that it is ready may send a signal at once.
-    announce(gateway, Object.keys(config.channels))
+    announce(gateway, { file, channels: Object.keys(config.channels) })
     setImmediate(flushCompileCache) // the next start is faster, also after a kill -9
   } catch (error) {
     fail(error)
@@ -122,11 +123,17 @@ async function renewed(gateway: Gateway, log: RootLog): Promise<void> {
   }
 }
 
-function announce(gateway: Gateway, channels: readonly string[]): void {
+interface Announced {
+  readonly file: string
+  readonly channels: readonly string[]
+}
+
+function announce(gateway: Gateway, { file, channels }: Announced): void {
   // The first MQTT channel that listens, as --mqtt-port means it.
   const [mqtt] = channels.flatMap((channel) => portOf(channel) ?? [])
   console.log(JSON.stringify({ ready: true, http: gateway.port, ...(mqtt !== undefined && { mqtt }) }))
   const hints = gateway.hints()
-  if (hints.length > 0) console.log(`\nDragoman listens on ${gateway.origin}. Try, in another terminal:\n`)
+  console.log(`\nDragoman listens on ${gateway.origin}, configured by ${file}.`)
+  if (hints.length > 0) console.log('Try, in another terminal:\n')
   for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)
 }

@@ -1,6 +1,6 @@
 // The command line as a person uses it: one gateway, then every command against it.
 import { execFile, spawnSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -60,13 +60,23 @@ test('check names every problem with its place; a good file is ok', async () => 
   const directory = await temporaryDirectory()
   const bad = join(directory, 'bad.yaml')
   await writeFile(bad, 'channels: { web: { adapter: rset } }\nagents: {}\nroutes:\n  - { agent: crm }\n')
+  await mkdir(join(directory, 'plugins'))
+  await writeFile(join(directory, 'plugins', 'shop.ts'), 'enum Size { small }')
   const checked = run('check', '--config', bad)
   expect(checked.status).toBe(1)
+  expect(checked.stderr).toMatch(/^plugin shop: shop\.ts:1: .*union of texts/mu)
   expect(checked.stderr).toMatch(/bad\.yaml:1:\d+: .*rset.*did you mean "rest"/u)
   expect(checked.stderr).toMatch(/bad\.yaml:4:\d+: .*"crm"/u)
   const good = run('check', '--config', resolve(import.meta.dirname, '../../config/gateway.yaml'))
   expect(good).toMatchObject({ status: 0, stderr: '' })
   expect(good.stdout).toMatch(/gateway\.yaml: ok \(3 channels, 1 backend, 1 agent, 3 routes\)/u)
+})
+
+test('a gateway.yml is found as a gateway.yaml is', async () => {
+  const directory = await temporaryDirectory()
+  await writeFile(join(directory, 'gateway.yml'), 'channels: { web: { adapter: rest } }\n')
+  const { stdout } = spawnSync(process.execPath, [BIN, 'check'], { encoding: 'utf8', cwd: directory })
+  expect(stdout).toMatch(/gateway\.yml: ok \(1 channel,/u)
 })
 
 test('schema is a JSON Schema that knows the adapters', () => {
