@@ -6,6 +6,7 @@ import { claimedEnd } from './return-right.ts'
 import { isPromiseOf } from './settling.ts'
 import type { AcceptResult, Row, Store } from './store/store.ts'
 import type { Ended, Waiter, Waiters } from './waiters.ts'
+import { standingIn } from './writes.ts'
 
 /** A draft that is in the store, and its end where the caller waits for it or it is known. */
 export interface Taken {
@@ -40,9 +41,8 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
   /** Register, then read: it may have ended between the store's answer and the registration. */
   async function join(id: string, waiter: Waiter): Promise<Ended | undefined> {
     try {
-      const rows = await rowsOf(id)
-      const ended = endIn(rows, id)
-      if (ended !== undefined && !isPromised(rows, id)) return ended
+      const ended = knownEnd(await rowsOf(id), id)
+      if (ended !== undefined) return ended
       return (await waiter.ended) ?? endIn(await rowsOf(id), id)
     } finally {
       waiter.cancel()
@@ -92,9 +92,25 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
   }
 }
 
-/** How a claimed message has ended; undefined while it is at work, or where it came without an id of its own. */
+/**
+ * For who waits for a message that another instance may have at work: its end, or that it waits for its system and is answered later.
+ * Rejects with `STORE_UNAVAILABLE`.
+ */
+export async function lookFor(store: Pick<Store, 'find'>, id: string): Promise<Ended | undefined> {
+  const rows = await store.find({ by: 'id', id })
+  return knownEnd(rows, id) ?? standingIn(store, rows, id)
+}
+
+/** Undefined while it is at work, and while the answer that was promised may still come. */
+function knownEnd(rows: readonly Row[], id: string): Ended | undefined {
+  return isPromised(rows, id) ? undefined : endIn(rows, id)
+}
+
 function endIn(rows: readonly Row[], id: string): Ended | undefined {
-  for (const row of rows) if (row.row === 'claim' && row.id === id) return claimedEnd(row)
+  for (const row of rows) {
+    if (row.row === 'claim' && row.id === id) return claimedEnd(row)
+    if (row.row === 'settled' && row.id === id) return claimedEnd({ ...row, state: row.outcome })
+  }
   return undefined
 }
 

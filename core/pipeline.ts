@@ -9,7 +9,7 @@ import { giveBack } from './give-back.ts'
 import type { Offered } from './give-back.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
-import { createJoining } from './joining.ts'
+import { createJoining, lookFor } from './joining.ts'
 import type { Joining, Taken } from './joining.ts'
 import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
 import { callingOf, normalise } from './normalise.ts'
@@ -71,7 +71,7 @@ export interface Origin {
 }
 
 export class Pipeline {
-  readonly waiters = new Waiters()
+  readonly waiters: Waiters
   readonly lanes: Lanes
   readonly returnRight: ReturnRight
   readonly #options: PipelineOptions
@@ -84,6 +84,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options
     const { store, log, instance, maxInFlight } = options
+    this.waiters = new Waiters({ store, look: (id) => lookFor(store, id) })
     this.lanes = new Lanes({
       store,
       log,

@@ -1,6 +1,6 @@
 // Callers who wait for an outcome, by the id of the message it will belong to.
 import type { Reply } from './api.ts'
-import type { Failure, Outcome } from './store/store.ts'
+import type { Failure, Outcome, Store, Watch } from './store/store.ts'
 
 export interface Ended {
   readonly outcome: Outcome
@@ -22,26 +22,44 @@ export interface WaitOptions {
 /** Beyond it a timer of Node's fires at once. */
 const LONGEST_MS = 2_147_483_647
 
-/** Register before the work can end, then read the store: a wake-up is only a hint (SEMANTICS 33). */
+export interface WaitersOptions {
+  readonly store: Pick<Store, 'watch'>
+  /** How the message has ended by now, as the store has it; undefined: not yet. */
+  readonly look: (id: string) => Promise<Ended | undefined>
+}
+
+interface Waiting {
+  readonly finish: Set<(ended: Ended | undefined) => void>
+  readonly watch: Watch
+}
+
+/**
+ * Register before the work can end, then read the store: a wake-up is only a hint (SEMANTICS 33). An end that this process brings about
+ * is told by it; one of another instance is hinted at, and read.
+ */
 export class Waiters {
-  readonly #byId = new Map<string, Set<(ended: Ended | undefined) => void>>()
+  readonly #options: WaitersOptions
+  readonly #byId = new Map<string, Waiting>()
   #isReleased = false
+
+  constructor(options: WaitersOptions) {
+    this.#options = options
+  }
 
   register(id: string, { ms, signal }: WaitOptions): Waiter {
     let finish: (ended: Ended | undefined) => void = () => undefined
     const ended = new Promise<Ended | undefined>((resolve) => {
-      const waiting = this.#byId.get(id) ?? new Set()
-      this.#byId.set(id, waiting)
+      const waiting = this.#byId.get(id) ?? this.#begin(id)
       const gone = (): void => finish(undefined)
       const timer = setTimeout(gone, Math.min(ms, LONGEST_MS))
       finish = (result) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', gone)
-        waiting.delete(finish)
-        if (waiting.size === 0) this.#byId.delete(id)
+        waiting.finish.delete(finish)
+        if (waiting.finish.size === 0) this.#end(id, waiting)
         resolve(result)
       }
-      waiting.add(finish)
+      waiting.finish.add(finish)
       if (signal?.aborted === true || this.#isReleased) gone()
       else signal?.addEventListener('abort', gone, { once: true })
     })
@@ -54,12 +72,45 @@ export class Waiters {
 
   resolve(id: string, ended: Ended): void {
     const waiting = this.#byId.get(id)
-    if (waiting !== undefined) for (const finish of waiting) finish(ended)
+    if (waiting !== undefined) for (const finish of waiting.finish) finish(ended)
   }
 
   /** Nobody waits any longer, also who comes later: the process ends. */
   release(): void {
     this.#isReleased = true
-    for (const waiting of this.#byId.values()) for (const finish of waiting) finish(undefined)
+    for (const { finish: all } of this.#byId.values()) for (const finish of all) finish(undefined)
+  }
+
+  #begin(id: string): Waiting {
+    const waiting = {
+      finish: new Set<(ended: Ended | undefined) => void>(),
+      watch: this.#options.store.watch([`reply:${id}`]),
+    }
+    this.#byId.set(id, waiting)
+    void this.#listen(id, waiting.watch)
+    return waiting
+  }
+
+  #end(id: string, waiting: Waiting): void {
+    waiting.watch.close()
+    if (this.#byId.get(id) === waiting) this.#byId.delete(id)
+  }
+
+  async #listen(id: string, watch: Watch): Promise<void> {
+    for await (const _ of watch) {
+      // What this process has brought about it tells within the same turn.
+      await new Promise((turn) => setImmediate(turn))
+      if (!this.isAwaited(id)) return
+      const ended = await this.#looked(id)
+      if (ended !== undefined) this.resolve(id, ended)
+    }
+  }
+
+  async #looked(id: string): Promise<Ended | undefined> {
+    try {
+      return await this.#options.look(id)
+    } catch {
+      return undefined // read again at the wait's end, whose failure is the waiter's to hear
+    }
   }
 }

@@ -206,16 +206,25 @@ function haltIn(rows: readonly Row[], id: string): Ended['failure'] {
  * an operator. Never resolves where it is simply at work: its end is waited for then.
  */
 export async function standingOf(store: Pick<Store, 'find'>, id: string): Promise<Ended> {
-  const rows = await store.find({ by: 'id', id })
+  const standing = await standingIn(store, await store.find({ by: 'id', id }), id)
+  return standing ?? new Promise(() => undefined)
+}
+
+/** Undefined: it is no queued write, or is simply at work. */
+export async function standingIn(
+  store: Pick<Store, 'find'>,
+  rows: readonly Row[],
+  id: string,
+): Promise<Ended | undefined> {
   const halted = haltIn(rows, id)
   if (halted !== undefined)
     return { outcome: halted.code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'failed', failure: halted }
   for (const row of rows) {
-    if (row.row !== 'work' || row.kind !== 'message' || row.id !== id) continue
+    if (row.row !== 'work' || row.id !== id || !isQueuedWrite(row)) continue
     const [head] = await store.find({ by: 'lane', lane: row.lane, limit: 1 })
     if (head?.row === 'work' && head.attempts.length > 0) return { outcome: 'taken' }
   }
-  return new Promise(() => undefined)
+  return undefined
 }
 
 /** Under which a write is remembered where the caller has no id of his own: its status finds its end by it. */

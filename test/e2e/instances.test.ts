@@ -1,0 +1,257 @@
+// Several gateways on one Redis are one gateway (DESIGN §13): three real processes, killed, frozen and stopped.
+import { randomUUIDv7 } from 'node:crypto'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startBot, textOf } from '../support/bot.ts'
+import type { Bot } from '../support/bot.ts'
+import { until } from '../support/gateway.ts'
+import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
+import type { Instance } from '../support/instances.ts'
+import { readLog, say, texts } from '../support/rest.ts'
+
+type Frame = Readonly<Record<string, unknown>> & { readonly t: string }
+
+const yaml = (redis: string, bot: string): string => `
+channels: { web: { adapter: rest } }
+agents: { bot: { adapter: webhook, url: "${bot}", timeout: 60s } }
+routes: [{ agent: bot }]
+lanes: { hold: 5m }
+store: { url: "${redis}" }
+admin: { token: ${ADMIN_TOKEN} }
+`
+/** Well below every time at which somebody looks without a hint: the wait's end (25 s), an idle link (30 s). */
+const AT_ONCE_MS = 8000
+
+let bot: Bot
+let instances: Instances
+beforeAll(async () => {
+  bot = await startBot(echo)
+  instances = await Instances.start(3, (redis) => yaml(redis, bot.url))
+  await instances.shared(3)
+}, 120_000)
+afterAll(async () => {
+  await instances[Symbol.asyncDispose]()
+  await bot[Symbol.asyncDispose]()
+})
+
+function echo(asked: Bot['asked'][number]): { readonly body: unknown } {
+  return { body: { text: `echo ${textOf(asked)}` } }
+}
+
+async function three(): Promise<readonly [Instance, Instance, Instance]> {
+  const [a, b, c] = await instances.list()
+  if (a === undefined || b === undefined || c === undefined) throw new Error('there are not three')
+  return [a, b, c]
+}
+
+/** Who was asked to call back is who did the work. */
+function workerOf(text: string): string | undefined {
+  const url = bot.asked.find((asked) => textOf(asked) === text)?.event.callbackurl
+  return url === undefined ? undefined : new URL(url).origin
+}
+
+interface App {
+  readonly frames: readonly Frame[]
+  readonly socket: WebSocket
+  tell(frame: object): void
+  texts(direction: string): readonly string[]
+}
+
+async function connect({ gateway }: Instance, customer: string, device = 'phone'): Promise<App> {
+  const protocols = ['dragoman.1', `bearer.${customer}`]
+  const socket = new WebSocket(`${gateway.base.replace('http', 'ws')}/v1/ws`, protocols)
+  const frames: Frame[] = []
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Frame)) // checked by what the test expects
+  socket.on('error', () => undefined)
+  await once(socket, 'open')
+  const tell = (frame: object): void => socket.send(JSON.stringify(frame))
+  tell({ t: 'hello', v: 1, device, boot: 'b', first: 1, epoch: '', offset: 0 })
+  await until(() => frames.find(({ t }) => t === 'welcome'))
+  return {
+    frames,
+    socket,
+    tell,
+    texts: (direction) =>
+      frames.flatMap(({ t, message }) => {
+        if (t !== 'msg') return []
+        const said = message as { direction: string; parts: readonly { text: string }[] } // what the gateway promises
+        return said.direction === direction ? [said.parts[0]?.text ?? ''] : []
+      }),
+  }
+}
+
+const bearer = (customer: string) => ({ headers: { authorization: `Bearer ${customer}` } })
+
+test('a caller waits on one, another has the lane, the device is on the third: both get the answer at once', async () => {
+  const [a, b, c] = await three()
+  const customer = await instances.nameAt(b, 'far', (name) => `link/${name}`)
+  const app = await connect(c, customer)
+  for (const text of ['first', 'second']) {
+    const begun = performance.now()
+    const said = await say(a.gateway.base, text, {
+      waitSeconds: 25,
+      ...bearer(customer),
+      more: { sender: undefined },
+    })
+    expect(said).toMatchObject({ status: 200, body: { reply: { parts: [{ text: `echo ${text}` }] } } })
+    await until(() => app.texts('outbound').includes(`echo ${text}`) || undefined)
+    expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+    expect(workerOf(text)).toBe(b.gateway.base)
+  }
+  // The app's own way: up on one, worked on by another, down on the first.
+  const begun = performance.now()
+  app.tell({ t: 'send', n: 1, id: randomUUIDv7(), message: { text: 'from the app' } })
+  await until(() => app.texts('outbound').includes('echo from the app') || undefined)
+  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(workerOf('from the app')).toBe(b.gateway.base)
+  app.socket.close()
+})
+
+test('an answer that comes by callback on one reaches who waits on another', async () => {
+  const [a, b, c] = await three()
+  const customer = await instances.nameAt(b, 'later', (name) => `web/${name}`)
+  bot.answer = () => ({ status: 202 })
+  try {
+    const waiting = say(a.gateway.base, 'call me back', { customer, waitSeconds: 25 })
+    const asked = await until(() => bot.asked.find((one) => textOf(one) === 'call me back'))
+    const { callbackurl = '', callbacktoken = '' } = asked.event
+    const begun = performance.now()
+    const answered = await fetch(callbackurl.replace(b.gateway.base, c.gateway.base), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${callbacktoken}` },
+      body: JSON.stringify({ text: 'here I am' }),
+    })
+    expect(answered.status).toBe(200)
+    expect(await waiting).toMatchObject({ status: 200, body: { reply: { parts: [{ text: 'here I am' }] } } })
+    expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  } finally {
+    bot.answer = echo
+  }
+})
+
+test('a long poll on one is answered when another has stored the answer', async () => {
+  const [a, b, c] = await three()
+  const customer = await instances.nameAt(b, 'poll', (name) => `web/${name}`)
+  await say(a.gateway.base, 'one', { customer, waitSeconds: 25 })
+  const path = `/v1/conversations/${encodeURIComponent(`web:${customer}`)}/messages`
+  const polling = fetch(`${c.gateway.base}${path}?after=2`, { headers: { prefer: 'wait=25' } })
+  const begun = performance.now()
+  await say(a.gateway.base, 'two', { customer })
+  const page = (await (await polling).json()) as { readonly messages: readonly unknown[] } // DESIGN §16, the log
+  expect(page.messages.length).toBeGreaterThan(0)
+  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+})
+
+test('an owner is frozen in the middle of an attempt: another takes over, and of his late writes none is accepted', async () => {
+  const [a, b] = await three()
+  const customer = await instances.nameAt(b, 'frozen', (name) => `web/${name}`)
+  const slow = Promise.withResolvers<void>()
+  bot.answer = async () => {
+    await slow.promise
+    return { body: { text: 'the late answer' } }
+  }
+  const waiting = say(a.gateway.base, 'freeze', { customer, key: 'k1', waitSeconds: 40 })
+  await until(() => workerOf('freeze'))
+  process.kill(b.gateway.pid, 'SIGSTOP')
+  try {
+    bot.answer = () => ({ body: { text: 'the answer of the next' } })
+    expect(await waiting).toMatchObject({
+      status: 200,
+      body: { reply: { parts: [{ text: 'the answer of the next' }] } },
+    })
+    expect(await instances.holderOf(`web/${customer}`)).not.toBe(b.id)
+  } finally {
+    slow.resolve()
+    process.kill(b.gateway.pid, 'SIGCONT')
+  }
+  bot.answer = echo
+  // It is well again, and what it had begun has come to nothing.
+  await until(() => (b.gateway.log().includes('"target":"agent bot"') ? true : undefined))
+  await instances.shared(3)
+  expect(texts(await readLog(b.gateway.base, `web:${customer}`))).toEqual([
+    'inbound: freeze',
+    'outbound: the answer of the next',
+  ])
+  expect(bot.asked.filter((asked) => textOf(asked) === 'freeze')).toHaveLength(2)
+})
+
+test('a rolling stop: each gives its partitions back at once, no message is lost or answered twice', async () => {
+  const before = await three()
+  const customers = Array.from({ length: 12 }, (_, n) => `roll${n}`)
+  const said = new Map<string, number>(customers.map((customer) => [customer, 0]))
+  const over = new AbortController()
+  const talking = customers.map(async (customer) => {
+    while (!over.signal.aborted) {
+      const n = (said.get(customer) ?? 0) + 1
+      const alive = await instances.list().catch(() => [])
+      const { gateway } = alive[n % Math.max(1, alive.length)] ?? before[0]
+      const stored = await say(gateway.base, `${customer} ${n}`, {
+        customer,
+        key: `${customer}-${n}`,
+        waitSeconds: 20,
+      }).catch(() => undefined)
+      if (stored !== undefined && stored.status < 300) said.set(customer, n)
+    }
+  })
+  for (const old of before.slice(1)) {
+    instances.takeOut(old)
+    expect(await old.gateway.stop()).toBe(0)
+    const stopping = performance.now()
+    await until(async () => {
+      const shares = await instances.shares()
+      return !shares.has(old.id) && [...shares.values()].reduce((sum, n) => sum + n, 0) === 256
+        ? true
+        : undefined
+    })
+    expect(performance.now() - stopping).toBeLessThan(AT_ONCE_MS)
+    await instances.add()
+  }
+  over.abort()
+  await Promise.all(talking)
+  await instances.shared(3)
+  const [{ gateway }] = await three()
+  for (const customer of customers) {
+    const count = said.get(customer) ?? 0
+    const log = await until(async () => {
+      const read = texts(await readLog(gateway.base, `web:${customer}`))
+      return read.length >= count * 2 ? read : undefined
+    })
+    const numbers = Array.from({ length: count }, (_, n) => `${customer} ${n + 1}`)
+    expect(log.filter((text) => text.startsWith('inbound'))).toEqual(
+      numbers.map((text) => `inbound: ${text}`),
+    )
+    expect(log.filter((text) => text.startsWith('outbound'))).toEqual(
+      numbers.map((text) => `outbound: echo ${text}`),
+    )
+  }
+})
+
+test('kill -9 of a lane’s owner: taken over within 10 s, the answer counts once, nothing is lost', async () => {
+  const [a, b, c] = await three()
+  const customer = await instances.nameAt(b, 'killed', (name) => `link/${name}`)
+  const app = await connect(c, customer)
+  bot.answer = () => ({ hang: true })
+  const sender = { ...bearer(customer), more: { sender: undefined } }
+  await say(a.gateway.base, 'begun', { key: 'k1', ...sender })
+  await until(() => workerOf('begun'))
+  await say(a.gateway.base, 'behind it', { key: 'k2', ...sender })
+  bot.answer = echo
+  await b.gateway.kill()
+  const killed = performance.now()
+  await until(() => bot.asked.filter((asked) => textOf(asked) === 'begun')[1], 30_000)
+  const tookMs = performance.now() - killed
+  expect(tookMs).toBeLessThan(10_000)
+  await until(() => app.texts('outbound').includes('echo behind it') || undefined, 30_000)
+  expect(app.texts('outbound')).toEqual(['echo begun', 'echo behind it'])
+  expect(texts(await readLog(a.gateway.base, `link:${customer}`))).toEqual([
+    'inbound: begun',
+    'inbound: behind it',
+    'outbound: echo begun',
+    'outbound: echo behind it',
+  ])
+  // At least once, with the same id.
+  const asked = bot.asked.filter((one) => textOf(one) === 'begun')
+  expect(new Set(asked.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
+  app.socket.close()
+})
