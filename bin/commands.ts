@@ -1,10 +1,12 @@
 // The command line: every command with the text that teaches it.
+import cluster from 'node:cluster'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { breakerOff, breakerOn, listBreakers } from './breaker.ts'
 import { dropCache, listCache } from './cache.ts'
 import { addDead } from './dead.ts'
 import { addGenerations } from './generation-commands.ts'
 import { addPlugins } from './plugin-commands.ts'
+import type { StartOptions } from './start-options.ts'
 import { version } from './version.ts'
 
 /** A command whose code is loaded when it is called: who sends one message does not wait for all of a gateway. */
@@ -56,14 +58,22 @@ program
   .option('--port <n>', 'the HTTP port, 0 for any free one (default: what the config says, else 8080)', port)
   .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
   .option('--use-moved-store', 'start on a store that `dragoman migrate` has moved elsewhere')
+  .option('--workers <n>', 'so many processes that share the ports; needs Redis (store.url)', workers)
   .addHelpText(
     'after',
     `
 When it is ready it prints one JSON line with its ports, then a command to paste for each channel.
 SIGHUP, or saving the file, loads the config again; a file with a mistake changes nothing.
-Logs are JSON lines on the standard error output.`,
+Logs are JSON lines on the standard error output.
+
+With --workers a supervisor holds the ports, hands each connection to a worker in turn, and starts again what dies.
+SIGUSR2 to it replaces the workers one after another, with nobody refused.`,
   )
-  .action(lazily(async () => (await import('./start.ts')).start))
+  .action(async (options: StartOptions & { readonly workers?: number }) => {
+    if (options.workers !== undefined && cluster.isPrimary)
+      await (await import('./workers/supervisor.ts')).supervise({ ...options, workers: options.workers })
+    else await (await import('./start.ts')).start(options)
+  })
 
 program
   .command('check')
@@ -243,6 +253,12 @@ function port(text: string): number {
   if (!/^\d+$/u.test(text) || number > 65_535)
     throw new InvalidArgumentError('a port is a number from 0 to 65535')
   return number
+}
+
+function workers(text: string): number {
+  if (!/^\d+$/u.test(text) || Number(text) < 1 || Number(text) > 128)
+    throw new InvalidArgumentError('a number of processes from 1 to 128; one for each core is enough')
+  return Number(text)
 }
 
 function seconds(text: string): number {

@@ -1,5 +1,7 @@
 // Which config file, and everything it names: plugins loaded, every problem found.
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, namedAdapters, readConfig, resolveConfig } from '../config/load.ts'
@@ -19,6 +21,8 @@ export interface Loaded {
   readonly plugins: LoadedPlugins
   /** Of the config file, variables not put in. */
   readonly text: string
+  /** Equal ones are of the same files, whatever the folder, and the same plugins. Absent: it was not read from files. */
+  readonly fingerprint?: string
 }
 
 /** What the files held at another moment. */
@@ -30,6 +34,9 @@ export interface KeptFiles {
 }
 
 const OWN = resolve(dirname(fileURLToPath(import.meta.url)), '../config/gateway.yaml')
+
+/** Told apart by people, in a table. */
+const FINGERPRINT_CHARS = 10
 
 /** The file asked for, else `gateway.yaml` where we stand, else the one that comes along. */
 export function configFile(asked: string | undefined): string {
@@ -95,7 +102,29 @@ export async function loadAll(
   )
   const adapters = byName([...own, ...loaded.adapters])
   const config = await plugins.resolve(() => resolveConfig(document, adapters))
-  return { config, adapters, plugins: loaded, text: document.text }
+  const { text } = document
+  const fingerprint = await fingerprintOf(
+    text,
+    config.files.map((read) => kept?.places.get(read) ?? read),
+    loaded,
+  )
+  return { config, adapters, plugins: loaded, text, fingerprint }
+}
+
+async function fingerprintOf(
+  text: string,
+  files: readonly string[],
+  { plugins }: LoadedPlugins,
+): Promise<string> {
+  const all = createHash('sha256')
+  const contents = await Promise.all(files.map(async (file) => digestOf(await readFile(file))))
+  const run = plugins.map(({ name, hash }) => `${name} ${hash}`).toSorted()
+  all.update(JSON.stringify([text, contents, run]))
+  return all.digest('hex').slice(0, FINGERPRINT_CHARS)
+}
+
+function digestOf(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
 }
 
 /** Everything for one command, whose plugins end with it. */

@@ -15,6 +15,7 @@ import type { RootLog } from '../core/log.ts'
 import type { Plugins } from '../core/plugins/plugins.ts'
 import { dataFolder, loadAll, refuseSame, takeOver } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
+import { ownFolder } from './workers/own-folder.ts'
 import { FIXED, partsOf } from './plan-parts.ts'
 import type { RunningParts } from './plan-parts.ts'
 
@@ -24,6 +25,8 @@ export interface ReloadsOptions {
   readonly overrides: Overrides
   readonly plugins: Plugins
   readonly log: RootLog
+  /** Of several processes each keeps its own generations. */
+  readonly worker?: number | undefined
 }
 
 /** Of the files, or of the generation of this number. */
@@ -192,9 +195,9 @@ function absolute({ data, ...rest }: Overrides): Overrides {
   return { ...rest, ...(data !== undefined && { data: resolve(data) }) }
 }
 
-function openHistory(dataDirectory: string, { log }: ReloadsOptions): Promise<History> {
+function openHistory(dataDirectory: string, { log, worker }: ReloadsOptions): Promise<History> {
   return History.open({
-    directory: historyFolder(dataDirectory),
+    directory: historyFolder(ownFolder(dataDirectory, worker)),
     log: log.child('generations'),
     now: Date.now,
   })

@@ -14,34 +14,33 @@ import type { LogOptions, RootLog } from '../core/log.ts'
 import { Plugins } from '../core/plugins/plugins.ts'
 import { watchPlugins } from '../core/plugins/watch.ts'
 import { builtInNames } from './adapters.ts'
+import { announce } from './announce.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { instanceName } from './instance-name.ts'
 import { Reloads } from './reloads.ts'
+import { overridesOf } from './start-options.ts'
+import type { StartOptions } from './start-options.ts'
 import { openStore, reclaimStore } from './store.ts'
 import { version } from './version.ts'
-
-export interface StartOptions {
-  readonly config?: string
-  readonly data?: string
-  readonly port?: number
-  readonly mqttPort?: number
-  /** A store that was moved away is this gateway's again. */
-  readonly useMovedStore?: boolean
-}
+import { membership } from './workers/membership.ts'
+import { cacheFile } from './workers/own-folder.ts'
+import { REFUSED } from './workers/messages.ts'
+import type { Ready } from './workers/messages.ts'
 
 const STOP_MS = 9000
+/** Who leaves a shared port waits for callers whose connections are at rest: they are closed after `keepAliveTimeout`. */
+const LONGEST_LEAVE_MS = 10_000
+const KEEP_ALIVE_MARGIN_MS = 1500
 
 export async function start(options: StartOptions): Promise<void> {
   const file = configFile(options.config)
-  const overrides = {
-    ...(options.data !== undefined && { data: options.data }),
-    ...(options.port !== undefined && { port: options.port }),
-    ...(options.mqttPort !== undefined && { mqttPort: options.mqttPort }),
-  }
+  const overrides = overridesOf(options)
+  const crew = membership()
   try {
-    const log = createLog(await logOptions(file, overrides))
+    const log = createLog(await logOptions(file, overrides, crew?.number))
     const plugins = new Plugins({ log, builtIn: builtInNames })
-    const reloads = await Reloads.begin({ file, overrides, plugins, log })
+    const reloads = await Reloads.begin({ file, overrides, plugins, log, worker: crew?.number })
     const { config } = reloads
     log.setSecrets(config.secrets)
     if (options.useMovedStore === true) await reclaimStore(config)
@@ -58,14 +57,19 @@ export async function start(options: StartOptions): Promise<void> {
       open,
       log,
       version,
-      cacheFile: join(config.dataDirectory, 'cache.db'),
+      cacheFile: await cacheFile(config.dataDirectory, crew?.number),
+      name: instanceName(crew?.number),
+      peers: crew && { worker: crew.number, ...crew.peers },
       history: reloads.admin,
       reload: (take, cause) =>
-        reloads.reload((next) => take({ settings: next.config, adapters: next.adapters }), cause),
+        reloads.reload(
+          ({ config: settings, adapters, fingerprint }) => take({ settings, adapters, fingerprint }),
+          cause,
+        ),
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await mkdir(config.dataDirectory, { recursive: true }) // with a store elsewhere nobody else has made it
-    await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
+    if (crew === undefined) await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
     const reloaded = (): void => {
       plugins.forgive()
       void gateway.reload().catch(() => undefined) // the gateway has logged why
@@ -82,32 +86,46 @@ export async function start(options: StartOptions): Promise<void> {
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
     const watchingTls = watchConfig(certificates, () => renewed(gateway, log))
     process.on('SIGHUP', reloaded)
-    const stop = async (signal: string): Promise<void> => {
-      log.child('gateway').info('stopping', { signal })
+    let isStopping = false
+    const stop = async (why: string, leaveMs = 0): Promise<void> => {
+      if (isStopping) return
+      isStopping = true
+      log.child('gateway').info('stopping', { signal: why })
       await Promise.all([watching.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
+      if (leaveMs > 0) await gateway.leave(leaveMs)
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
-      await rm(urlFile, { force: true })
+      if (crew === undefined) await rm(urlFile, { force: true })
+      await crew?.farewell()
       log.child('gateway').info('stopped', { unfinished: left })
       log.flush()
       process.exit(0)
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+    const leaveMs = Math.min(LONGEST_LEAVE_MS, config.http.keepAliveTimeoutMs + KEEP_ALIVE_MARGIN_MS)
+    crew?.onLeave((reason) => void stop(reason, reason === 'replaced' ? leaveMs : 0))
     // Last: whoever reads that it is ready may send a signal at once.
-    announce(gateway, { file, channels: Object.keys(config.channels) })
+    const ready = readyOf(gateway, { file, channels: Object.keys(config.channels) })
+    if (crew === undefined) announce(ready)
+    else crew.ready(ready)
     setImmediate(flushCompileCache) // the next start is faster, also after a kill -9
   } catch (error) {
     fail(error)
-    process.exit(1)
+    process.exit(crew === undefined ? 1 : REFUSED)
   }
 }
 
 /** The log is there before the plugins, which may say something when they are loaded. */
-async function logOptions(file: string, overrides: Overrides): Promise<LogOptions> {
+async function logOptions(
+  file: string,
+  overrides: Overrides,
+  worker: number | undefined,
+): Promise<LogOptions> {
   try {
-    const { log, secrets } = await loadWithoutPlugins(file, overrides)
-    return { level: log.level, secrets }
+    const { log, secrets, store } = await loadWithoutPlugins(file, overrides)
+    const fields = { instance: instanceName(worker), ...(worker !== undefined && { worker }) }
+    return { level: log.level, secrets, ...(store.url !== undefined && { fields }) }
   } catch (error) {
     if (error instanceof ConfigError) return { level: 'info' } // it is told with what the plugins' schemas find
     throw error
@@ -128,12 +146,14 @@ interface Announced {
   readonly channels: readonly string[]
 }
 
-function announce(gateway: Gateway, { file, channels }: Announced): void {
+function readyOf(gateway: Gateway, { file, channels }: Announced): Ready {
   // The first MQTT channel that listens, as --mqtt-port means it.
   const [mqtt] = channels.flatMap((channel) => portOf(channel) ?? [])
-  console.log(JSON.stringify({ ready: true, http: gateway.port, ...(mqtt !== undefined && { mqtt }) }))
-  const hints = gateway.hints()
-  console.log(`\nDragoman listens on ${gateway.origin}, configured by ${file}.`)
-  if (hints.length > 0) console.log('Try, in another terminal:\n')
-  for (const { channel, command } of hints) console.log(`# ${channel}\n${command}\n`)
+  return {
+    file,
+    origin: gateway.origin,
+    http: gateway.port,
+    ...(mqtt !== undefined && { mqtt }),
+    hints: gateway.hints(),
+  }
 }

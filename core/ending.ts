@@ -1,4 +1,5 @@
 // How a gateway ends: what comes is sent elsewhere, what was begun is finished, in an order that loses nothing.
+import type { Cluster } from './cluster.ts'
 import type { Running } from './components.ts'
 import type { Edge } from './http/edge.ts'
 import type { Links } from './link/links.ts'
@@ -13,6 +14,7 @@ export interface EndingParts {
   readonly running: () => Iterable<Running>
   readonly retention: Disposable
   readonly protection: AsyncDisposable
+  readonly cluster: Cluster
 }
 
 export interface Ending {
@@ -22,11 +24,12 @@ export interface Ending {
 
 /** `Gateway.leave` and `Gateway.stop`. */
 export function createEnding(parts: EndingParts): Ending {
-  const { edge, links, pipeline, stopping, running, retention, protection } = parts
+  const { edge, links, pipeline, stopping, running, retention, protection, cluster } = parts
   return {
     async leave(withinMs) {
       stopping.abort()
       links.stop()
+      void cluster.tell()
       await edge.leave(withinMs)
     },
     async stop(deadlineMs) {
@@ -44,7 +47,7 @@ export function createEnding(parts: EndingParts): Ending {
         Promise.all([...running()].map((each) => each.dispose())),
         new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
       ])
-      await protection[Symbol.asyncDispose]()
+      await Promise.all([protection[Symbol.asyncDispose](), cluster.leave()])
       return stragglers
     },
   }

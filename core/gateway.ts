@@ -1,25 +1,26 @@
 // The gateway: builds it, starts it, changes it while it runs, drains it. It owns the generations.
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
 import { createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { Running, Surroundings } from './components.ts'
 import { createEnding } from './ending.ts'
+import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { buildGeneration } from './generation.ts'
-import type { Building, Generation, ReloadCause } from './generation.ts'
+import type { Generation, ReloadCause } from './generation.ts'
+import { createCluster } from './cluster.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
 import { withCredential } from './hint.ts'
 import { createHost } from './host.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
 import { generationPages } from './http/admin-generations.ts'
-import type { HistoryAdmin } from './http/admin-generations.ts'
 import { pluginFigures, pluginPages } from './http/admin-plugins.ts'
-import type { PluginAdmin } from './http/admin-plugins.ts'
+import { figuresOfAll, FIGURES } from './http/among-peers.ts'
 import { createEdge, originOf } from './http/edge.ts'
-import type { Edge, ListenerConfig } from './http/edge.ts'
-import type { IdentityCheck } from './http/identity.ts'
+import type { Edge } from './http/edge.ts'
 import { createMetrics } from './http/metrics.ts'
 import { asyncApiMount } from './link/asyncapi.ts'
 import { chatPageMount } from './link/demo/page.ts'
@@ -27,66 +28,17 @@ import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { channelMounts } from './mounts.ts'
 import { ownMounts, refuseOwnPaths, startingMount } from './own-pages.ts'
-import type { RootLog } from './log.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
-import type { ProtectedSettings } from './protection.ts'
 import { startRetention } from './retention.ts'
 import { createScope } from './scope.ts'
-import type { GenerationSettings } from './settings.ts'
+import { createSelf } from './self.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { LastReload } from './status.ts'
-import type { Store } from './store/store.ts'
 import { traceOf } from './trace.ts'
 import { createWrites } from './writes.ts'
 
-export interface GatewaySettings extends GenerationSettings {
-  readonly http: ListenerConfig
-  readonly store: {
-    readonly retention: { readonly ageMs: number; readonly maxBytes: number }
-    readonly dedupeMs: number
-  }
-  readonly lanes: { readonly limit: number; readonly holdMs: number; readonly attempts: number }
-  readonly cache: ProtectedSettings['cache']
-  readonly limits: ProtectedSettings['limits']
-  readonly overload: ProtectedSettings['overload']
-}
-
-export interface GatewayOptions {
-  readonly settings: GatewaySettings
-  readonly store: Store
-  readonly identity: IdentityCheck
-  /** Nobody is identified: a program may read every conversation. */
-  readonly open: boolean
-  readonly log: RootLog
-  readonly version: string
-  /** Where the fallback cache is kept; absent: in memory alone. */
-  readonly cacheFile?: string
-  /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
-  readonly reload: (
-    take: (fresh: Pick<Building, 'adapters'> & { settings: GatewaySettings }) => Promise<Generation>,
-    cause: ReloadCause,
-  ) => Promise<Generation>
-  readonly plugins?: PluginAdmin
-  /** The generations that can run again; their numbers go on from an earlier life's. */
-  readonly history?: HistoryAdmin
-  /** Other processes listen at the same port: this one takes no connection before it is ready. The port is not 0. */
-  readonly sharesPort?: boolean
-}
-
-export interface Gateway {
-  readonly port: number
-  readonly origin: string
-  /** One command to paste for each channel that has one. */
-  hints(): readonly { readonly channel: string; readonly command: string }[]
-  /** The next generation, or an error and the old one. Throws what stood in the way. */
-  reload(cause?: ReloadCause): Promise<{ readonly generation: number }>
-  reloadTls(): Promise<void>
-  /** Takes no new connections and sends the apps away, but answers on those there are, until only WebSockets are left or the time is over. */
-  leave(withinMs: number): Promise<void>
-  /** Takes nothing new, finishes what it can in `deadlineMs`, and leaves the rest to the next life. Returns how much that is. */
-  stop(deadlineMs: number): Promise<number>
-}
+export type * from './gateway-options.ts'
 
 /** Waiting messages that a platform which cannot be refused may pile up (SEMANTICS 28). */
 const PLATFORM_LANE_LIMIT = 10_000
@@ -95,11 +47,13 @@ const DRAIN_MS = 30_000
 
 /** Starts everything; what was left behind by an earlier life is taken up at once. Throws what prevented it. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { store, log, identity } = options
+  const { store, log, identity, version, peers } = options
+  const self = { name: options.name ?? hostname(), version, worker: peers?.worker }
   const instance = randomUUID()
-  const metrics = createMetrics(log.child('metrics'))
+  const metrics = createMetrics(log.child('metrics'), self)
   const { telemetry } = metrics
   let settings = options.settings
+  let fingerprint = ''
   let generation: Generation | undefined
   let origin = ''
   const stopping = new AbortController()
@@ -216,7 +170,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const { mounts, sockets } = channelMounts(of.channels.values(), (id, how) =>
       pipeline.returnRight.handed(id, how),
     )
-    const own = ownMounts({
+    const pages = ownMounts({
       asyncApi: asyncApiMount(of.channels.values()),
       chatPage,
       host: settings.http.host,
@@ -224,12 +178,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       writes: (request) => writes.handle(request),
       admin: {
         unready: async () => unready(),
-        metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+        metrics: async () => ({ contentType: metrics.contentType, text: await scraped() }),
+        cluster: () => cluster.rows(),
+        peers: peers && { them: peers, figures: () => metrics.figures() },
         status: () =>
           statusOf({
             generation: current(),
             store,
-            version: options.version,
+            ...self,
             instance,
             lastReload,
             inFlight: pipeline.lanes.inFlight,
@@ -245,8 +201,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         ],
       },
     })
-    refuseOwnPaths(own, [...mounts, ...sockets])
-    edge.mount([...mounts, ...own], sockets)
+    refuseOwnPaths(pages, [...mounts, ...sockets])
+    edge.mount([...mounts, ...pages], sockets)
+  }
+
+  async function scraped(): Promise<string> {
+    if (peers === undefined) return metrics.text()
+    const [own, others] = await Promise.all([metrics.figures(), peers.ask({ method: 'GET', path: FIGURES })])
+    return figuresOfAll(own, others)
   }
 
   function unready(): readonly Unready[] {
@@ -294,6 +256,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           await protection.prepare(fresh.settings)
           const made = await buildGeneration({ ...fresh, previous: generation, around, enter })
           settings = fresh.settings
+          fingerprint = fresh.fingerprint ?? ''
           return made
         }, cause)
         protection.adopt(settings)
@@ -314,7 +277,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         throw error
       }
     })
-    reloading = next.catch(() => undefined)
+    reloading = next.catch(() => undefined).then(() => void cluster.tell())
     return next
   }
 
@@ -325,6 +288,21 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log: log.child('http'),
     onRefused: metrics.refused,
   })
+  const cluster = createCluster({
+    store,
+    log: log.child('cluster'),
+    id: instance,
+    self: createSelf({
+      ...self,
+      edge,
+      links,
+      lanes: pipeline.lanes,
+      store,
+      isLeaving: () => stopping.signal.aborted,
+      inForce: () => ({ generation: generation?.number ?? 0, config: fingerprint, lastReload }),
+      plugins: options.plugins,
+    }),
+  })
   const retention = startRetention({
     store,
     log: log.child('retention'),
@@ -332,21 +310,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     isOwn: (partition) => pipeline.lanes.holds(partition),
   })
   edge.mount([startingMount])
-  const early = options.sharesPort === true ? undefined : await edge.start()
+  const early = peers !== undefined ? undefined : await edge.start()
   origin = early?.origin ?? originOf(settings.http)
   let listening = early
   try {
     await protection.prepare(settings)
     protection.adopt(settings)
     const numberBefore = options.history?.last
-    await options.reload(
-      (first) => buildGeneration({ ...first, previous: undefined, numberBefore, around, enter }),
-      {},
-    )
+    await options.reload((first) => {
+      fingerprint = first.fingerprint ?? ''
+      return buildGeneration({ ...first, previous: undefined, numberBefore, around, enter })
+    }, {})
     await pipeline.lanes.start()
     // Last: a call that must be claimed by the owner of its lane would be refused before.
     mount(current())
     listening ??= await edge.start()
+    void cluster.tell()
   } catch (error) {
     await edge.drain(0)
     throw error
@@ -363,7 +342,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
 
   const running = (): Iterable<Running> => current().running()
-  const ending = createEnding({ edge, links, pipeline, stopping, running, retention, protection })
+  const ending = createEnding({ edge, links, pipeline, stopping, running, retention, protection, cluster })
   return {
     port: listening.port,
     origin,

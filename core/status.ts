@@ -17,12 +17,14 @@ export interface StatusParts {
   readonly store: Store
   readonly version: string
   readonly instance: string
+  /** For people: the machine or pod, and which worker there. */
+  readonly name: string
   readonly lastReload: LastReload | undefined
   readonly inFlight: number
 }
 
 export async function statusOf(parts: StatusParts): Promise<Json> {
-  const { generation, store, version, instance, lastReload, inFlight } = parts
+  const { generation, store, version, instance, name, lastReload, inFlight } = parts
   const channels = [...generation.channels.values()].map(({ id, adapter, mounts }) => ({
     id,
     adapter: adapter.name,
@@ -41,6 +43,7 @@ export async function statusOf(parts: StatusParts): Promise<Json> {
   return {
     version,
     instance,
+    name,
     generation: generation.number,
     channels,
     backends,

@@ -14,8 +14,29 @@ export interface TopParts {
 
 type Counts = Record<string, number>
 
+/** What is read at one moment. */
+export interface Top {
+  readonly at: string
+  readonly generation: number
+  readonly intake: Counts
+  readonly refused: Counts
+  readonly limits: Counts
+  readonly writes: Counts
+  readonly operations: readonly OperationTop[]
+  readonly waiting: number
+  readonly deadLetters: number
+}
+
+interface OperationTop {
+  readonly name: string
+  readonly calls: Counts
+  readonly answers: Counts
+  readonly retries: Counts
+  readonly breaker: { readonly name: string; readonly [member: string]: Json } | null
+}
+
 /** Everything at one moment. Operations and agents by name; each count by what the metric's last label says. */
-export async function topOf({ generation, store, counted, breakers, now }: TopParts): Promise<Json> {
+export async function topOf({ generation, store, counted, breakers, now }: TopParts): Promise<Top> {
   const calls = byOperation(counted.calls)
   const answers = byOperation(counted.answers)
   const retries = byOperation(counted.retries)
@@ -37,6 +58,38 @@ export async function topOf({ generation, store, counted, breakers, now }: TopPa
     })),
     ...(await stored(store)),
   }
+}
+
+/** Of several processes with one store: what each has counted, together; of breakers one that is not ACTIVE, if there is one. */
+export function addTops(first: Top, others: readonly Top[]): Top {
+  const tops = [first, ...others]
+  const names = new Set(tops.flatMap(({ operations }) => operations.map(({ name }) => name)))
+  return {
+    ...first,
+    generation: Math.max(...tops.map(({ generation }) => generation)),
+    intake: added(tops.map(({ intake }) => intake)),
+    refused: added(tops.map(({ refused }) => refused)),
+    limits: added(tops.map(({ limits }) => limits)),
+    writes: added(tops.map(({ writes }) => writes)),
+    operations: [...names].toSorted().map((name) => {
+      const all = tops.flatMap(({ operations }) => operations.filter((each) => each.name === name))
+      const breakers = all.flatMap(({ breaker }) => breaker ?? [])
+      return {
+        name,
+        calls: added(all.map(({ calls }) => calls)),
+        answers: added(all.map(({ answers }) => answers)),
+        retries: added(all.map(({ retries }) => retries)),
+        breaker: breakers.find(({ state }) => state !== 'ACTIVE') ?? breakers[0] ?? null,
+      }
+    }),
+  }
+}
+
+function added(all: readonly Counts[]): Counts {
+  const sum = new Map<string, number>()
+  for (const counts of all)
+    for (const [name, count] of Object.entries(counts)) sum.set(name, (sum.get(name) ?? 0) + count)
+  return Object.fromEntries(sum)
 }
 
 async function stored(store: Store): Promise<{ readonly waiting: number; readonly deadLetters: number }> {

@@ -2,6 +2,8 @@
 import { Hono } from 'hono'
 import { GatewayError, type HttpHandler, type HttpResponse, type Json } from '../api.ts'
 import type { Access } from './access.ts'
+import { amongPeers } from './among-peers.ts'
+import type { AmongPeers, Figures } from './among-peers.ts'
 import type { Mount } from './exchange.ts'
 import { problem } from './problem.ts'
 
@@ -26,6 +28,10 @@ export interface AdminSource {
   ledger(): Json | Promise<Json>
   /** The OpenAPI document; absent: not served here. */
   openapi?(): Json | Promise<Json>
+  /** All instances, this one among them. */
+  cluster?(): Promise<readonly unknown[]>
+  /** Other processes share this one's ports. */
+  readonly peers?: { readonly them: AmongPeers; readonly figures: () => Promise<Figures> } | undefined
   /** Further pages below `/admin/v1`. */
   readonly pages?: readonly ((app: Hono) => void)[]
 }
@@ -36,7 +42,11 @@ const MAX_ID_CHARS = 256
 
 /** The mounts of the pages: `/healthz /readyz /metrics /openapi.json` for operators, `/admin/v1` for the admin token. */
 export function adminMounts(source: AdminSource): readonly Mount[] {
-  const handler = handlerOf(pages(source))
+  const app = pages(source)
+  const { peers } = source
+  const handler = handlerOf(
+    peers === undefined ? async (request) => app.fetch(request) : amongPeers(app, peers.them, peers.figures),
+  )
   const mount = (path: string, access: Access): Mount => ({
     path,
     channel: 'admin',
@@ -70,6 +80,7 @@ function pages(source: AdminSource): Hono {
   if (source.openapi !== undefined)
     app.get('/openapi.json', async () => Response.json(await source.openapi?.()))
   app.get('/admin/v1/status', async () => Response.json(await source.status()))
+  app.get('/admin/v1/cluster', async () => Response.json((await source.cluster?.()) ?? []))
   app.get('/admin/v1/ledger', async () => Response.json(await source.ledger()))
   app.get('/admin/v1/trace/:id', async (c) => {
     const id = c.req.param('id').slice(0, MAX_ID_CHARS)
@@ -104,13 +115,13 @@ function covers(pattern: string, path: string): boolean {
 }
 
 /** A Hono application as a handler: for pages, where its Request and Response cost nothing that matters. */
-function handlerOf(app: Hono): HttpHandler {
+function handlerOf(fetch: (request: Request) => Promise<Response>): HttpHandler {
   return async (request, signal) => {
     const path = request.path.split('/').map(encodeURIComponent).join('/')
     const url = `http://dragoman${path}${request.query === '' ? '' : `?${request.query}`}`
     const method = request.method === 'HEAD' ? 'GET' : request.method // the edge leaves the body out
     const hasBody = method !== 'GET' && request.body.byteLength > 0
-    const response = await app.fetch(
+    const response = await fetch(
       new Request(url, {
         method,
         headers: { ...request.headers },

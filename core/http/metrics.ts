@@ -4,6 +4,7 @@ import type { Log, Metrics } from '../api.ts'
 import type { Served } from '../guard/fallback.ts'
 import type { LimitCount, LimitKind } from '../guard/limit-count.ts'
 import type { Telemetry } from '../telemetry.ts'
+import type { Figures } from './among-peers.ts'
 import { componentMetrics } from './component-metrics.ts'
 import type { RefusalReason } from './refusal.ts'
 import { Family, StateFamily } from './series.ts'
@@ -48,7 +49,16 @@ export interface GatewayMetrics {
   forComponent(id: string): Metrics
   /** Everything in the text format 0.0.4, the process's own figures (`process_*`, `nodejs_*`) at the end. */
   text(): Promise<string>
+  /** The same, to be put together with those of other processes. */
+  figures(): Promise<Figures>
   readonly contentType: string
+}
+
+/** Whose figures they are: `dragoman_instance_info`. Of one of several workers, each series has its number as a label. */
+export interface Instance {
+  readonly name: string
+  readonly version: string
+  readonly worker?: number | undefined
 }
 
 export const breakerStates = ['active', 'open', 'half-open', 'off'] as const
@@ -58,13 +68,22 @@ export const pluginStates = ['starting', 'running', 'restarting', 'failed', 'qua
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Makes one gateway's figures, in a registry of its own. */
-export function createMetrics(log: Log): GatewayMetrics {
+export function createMetrics(log: Log, instance?: Instance): GatewayMetrics {
   const registry = new Registry()
+  const worker = instance?.worker
+  if (worker !== undefined)
+    for (const each of [registry, processFigures()]) each.setDefaultLabels({ worker: String(worker) })
   const counter = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
     new Family('counter', { name: `dragoman_${name}`, help, labels, registry })
   const gauge = <Label extends string>(name: string, help: string, labels: readonly Label[]) =>
     new Family('gauge', { name: `dragoman_${name}`, help, labels, registry })
 
+  if (instance !== undefined)
+    gauge('instance_info', 'Which instance this is', ['name', 'version']).set(
+      1,
+      instance.name,
+      instance.version,
+    )
   const intake = counter('intake_total', 'What was offered, and what became of it', ['result'])
   const messages = counter('messages_total', 'Messages settled', ['channel', 'kind', 'direction', 'outcome'])
   const calls = counter('calls_total', 'Calls of backends and agents', ['backend', 'operation', 'result'])
@@ -129,10 +148,14 @@ export function createMetrics(log: Log): GatewayMetrics {
     write: (how, channel) => writes.add(1, channel, how),
   }
 
-  async function text(): Promise<string> {
-    const read = await Promise.allSettled(readers.map(async (reader) => reader()))
-    for (const outcome of read)
+  async function read(): Promise<void> {
+    const outcomes = await Promise.allSettled(readers.map(async (reader) => reader()))
+    for (const outcome of outcomes)
       if (outcome.status === 'rejected') log.warn('a figure could not be read', { error: outcome.reason })
+  }
+
+  async function text(): Promise<string> {
+    await read()
     const own = await registry.metrics()
     return `${own}\n${await processFigures().metrics()}`
   }
@@ -191,9 +214,13 @@ export function createMetrics(log: Log): GatewayMetrics {
       [],
     ),
     counted: { intake, refused, calls, answers: cacheAnswers, retries, limits, writes },
-    onScrape: (read) => readers.push(read),
+    onScrape: (reader) => readers.push(reader),
     forComponent,
     text,
+    async figures() {
+      await read()
+      return [...(await registry.getMetricsAsJSON()), ...(await processFigures().getMetricsAsJSON())]
+    },
     contentType: registry.contentType,
   }
 }

@@ -24,6 +24,8 @@ export interface Links {
   /** `ChannelHost.link`. Throws `AUTH_FAILED` or `FORBIDDEN` for who is no customer. */
   open(channel: string, who: Identity, link: { readonly send: LinkSend } & LinkOptions): Link
   readonly presence: Pick<Presence, 'of'>
+  /** Open ones, over whatever transport. */
+  readonly count: number
   /** Sends every app away, spread over some seconds, and who comes later too. */
   stop(): void
 }
@@ -73,6 +75,9 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
 
   return {
     presence,
+    get count() {
+      return all.size
+    },
     open(channel, who, { send, ...options }) {
       if (who.role !== 'customer')
         throw new GatewayError(

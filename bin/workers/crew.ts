@@ -1,0 +1,251 @@
+// The workers of one supervisor: started, watched, restarted when they die, replaced one after another, ended together.
+import cluster from 'node:cluster'
+import type { Worker } from 'node:cluster'
+import type { Log } from '../../core/api.ts'
+import { closeWhatIsLost } from './handed-over.ts'
+import { passOnLines } from './lines.ts'
+import { REFUSED, WORKER } from './messages.ts'
+import type { FromWorker, Ready, ToWorker } from './messages.ts'
+import { Relay } from './relay.ts'
+import { Restarts } from './restarts.ts'
+
+export interface CrewOptions {
+  readonly workers: number
+  readonly log: Log
+  /** Where the workers' error output goes. */
+  readonly write: (lines: string) => void
+  /** Before another one takes a place in which nobody was for a while. */
+  readonly prepare: (number: number) => Promise<void>
+  /** Once: all are ready. */
+  readonly onReady: (first: Ready) => void
+  /** Once: none is left. The status to end with. */
+  readonly onEnd: (status: number) => void
+}
+
+interface Member {
+  readonly number: number
+  readonly worker: Worker
+  readonly ready: PromiseWithResolvers<Ready>
+  readonly gone: PromiseWithResolvers<void>
+  /** Started to take another one's place; if it cannot, it is not tried again. */
+  readonly isSuccessor: boolean
+  state: 'starting' | 'ready' | 'leaving'
+  /** Pings since it last answered one. */
+  unanswered: number
+}
+
+const PING_MS = 2000
+/** A process that stands still for so many pings is ended: its callers would wait for ever. */
+const MOST_UNANSWERED = 15
+/** A worker gives itself 9 s to end, and up to 10 s before that when another one has taken its place. */
+const END_MS = 12_000
+const LEAVE_MS = 25_000
+
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #members = new Map<number, Member>()
+  readonly #restarts = new Map<number, Restarts>()
+  /** Places whose worker has died and is started again soon. */
+  readonly #pending = new Map<number, NodeJS.Timeout>()
+  readonly #relay = new Relay()
+  readonly #pinging: NodeJS.Timeout
+  #hasBegun = false
+  #isAnnounced = false
+  #isReplacing = false
+  #status: number | undefined
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+    this.#pinging = setInterval(() => this.#ping(), PING_MS)
+  }
+
+  /** The first alone: what keeps it from starting keeps all. */
+  start(): void {
+    this.#launch(1)
+  }
+
+  /** To each of them. */
+  signal(signal: NodeJS.Signals): void {
+    for (const { worker } of this.#members.values()) worker.process.kill(signal)
+  }
+
+  /** Ends all of them; those that do not by themselves are killed. */
+  end(status: number): void {
+    if (this.#status !== undefined) return
+    this.#status = status
+    clearInterval(this.#pinging)
+    for (const timer of this.#pending.values()) clearTimeout(timer)
+    this.#pending.clear()
+    this.signal('SIGTERM')
+    setTimeout(() => this.signal('SIGKILL'), END_MS).unref()
+    this.#checkEnd()
+  }
+
+  /** One after another: the next one is ready before one leaves. Stops, with those that run, at the first that does not get ready. */
+  async replaceAll(): Promise<void> {
+    if (this.#isReplacing || !this.#isAnnounced) return
+    this.#isReplacing = true
+    const { log } = this.#options
+    log.info('the workers are replaced, one after another')
+    const before = Array.from(this.#members.values()) // those of this moment: their successors join them
+    try {
+      for (const old of before) {
+        if (this.#status !== undefined) return
+        if (this.#members.get(old.number) !== old) continue // it has died, and a new one has its place
+        const number = this.#free()
+        await this.#options.prepare(number)
+        const next = this.#launch(number, true)
+        await next.ready.promise
+        await this.#retire(old)
+      }
+      log.info('all workers were replaced')
+    } catch (error) {
+      if (this.#status === undefined)
+        log.error('the workers were not all replaced; those that run go on', {
+          error: error instanceof Error ? error.message : error,
+        })
+    } finally {
+      this.#isReplacing = false
+    }
+  }
+
+  async #retire(member: Member): Promise<void> {
+    if (member.state === 'starting') member.worker.process.kill('SIGTERM')
+    member.state = 'leaving'
+    this.#tell(member, { kind: 'leave' })
+    const timer = setTimeout(() => member.worker.process.kill('SIGKILL'), LEAVE_MS)
+    await member.gone.promise
+    clearTimeout(timer)
+  }
+
+  /** Between replacements there is one place more than workers. */
+  #free(): number {
+    for (let number = 1; ; number += 1)
+      if (!this.#members.has(number) && !this.#pending.has(number)) return number
+  }
+
+  #launch(number: number, isSuccessor = false): Member {
+    const worker = cluster.fork({ [WORKER]: String(number) })
+    const member: Member = {
+      number,
+      worker,
+      isSuccessor,
+      ready: Promise.withResolvers(),
+      gone: Promise.withResolvers(),
+      state: 'starting',
+      unanswered: 0,
+    }
+    member.ready.promise.catch(() => undefined) // heard by who waits for it
+    this.#members.set(number, member)
+    closeWhatIsLost(worker)
+    const { stderr } = worker.process
+    if (stderr !== null) passOnLines(stderr, this.#options.write)
+    worker.on('message', (message: FromWorker) => this.#hear(member, message))
+    worker.on('error', (error) => this.#options.log.debug('a worker was not reached', { of: number, error }))
+    worker.once('exit', (code, signal) => this.#ended(member, { code, signal }))
+    return member
+  }
+
+  #hear(member: Member, message: FromWorker): void {
+    const { number } = member
+    switch (message.kind) {
+      case 'ready':
+        member.state = 'ready'
+        this.#options.log.info('a worker is ready', { of: number, pid: member.worker.process.pid })
+        member.ready.resolve(message)
+        return this.#gotReady(message)
+      case 'pong':
+        member.unanswered = 0
+        return
+      case 'farewell':
+        return this.#tell(member, message)
+      case 'ask':
+        return void this.#ask(member, message)
+      case 'answer':
+        this.#relay.answered(message.id, message.answer)
+    }
+  }
+
+  #gotReady(ready: Ready): void {
+    if (this.#status !== undefined || this.#isAnnounced) return
+    const { workers, onReady } = this.#options
+    if (!this.#hasBegun) {
+      this.#hasBegun = true
+      for (let number = 2; number <= workers; number += 1) this.#launch(number)
+    }
+    if (this.#running < workers) return
+    this.#isAnnounced = true
+    onReady(ready)
+  }
+
+  get #running(): number {
+    return [...this.#members.values()].filter(({ state }) => state === 'ready').length
+  }
+
+  async #ask(member: Member, { id, question }: FromWorker & { readonly kind: 'ask' }): Promise<void> {
+    const others = [...this.#members.values()].filter((other) => other !== member && other.state === 'ready')
+    const answers = await this.#relay.ask(
+      question,
+      new Map(
+        others.map((other) => [
+          other.number,
+          (asked, its) => this.#tell(other, { kind: 'asked', id: asked, question: its }),
+        ]),
+      ),
+    )
+    this.#tell(member, { kind: 'answers', id, answers })
+  }
+
+  #ended(member: Member, { code, signal }: { readonly code: number; readonly signal: string }): void {
+    const { number, isSuccessor } = member
+    const { log } = this.#options
+    const wasReady = member.state !== 'starting'
+    const isLeaving = member.state === 'leaving'
+    this.#members.delete(number)
+    this.#relay.gone(number)
+    member.ready.reject(
+      new Error(`worker ${number} ended (${signal ?? `status ${code}`}) before it was ready`),
+    )
+    member.gone.resolve()
+    if (this.#status !== undefined) return this.#checkEnd()
+    if (isLeaving) return log.info('a worker has left', { of: number })
+    log.error('a worker has died', { of: number, status: code, signal, wasReady })
+    if (isSuccessor && !wasReady) return
+    const restarts = this.#restarts.get(number) ?? new Restarts(() => performance.now())
+    this.#restarts.set(number, restarts)
+    const { pauseMs, isHopeless } = restarts.died({ wasReady })
+    // It has said why, and nothing has run here yet: as a gateway without workers, it is not tried again.
+    if (!this.#isAnnounced && code === REFUSED) return this.end(1)
+    if (isHopeless && this.#running === 0) {
+      log.error('no worker gets ready: this is the end; the lines before say why', { of: number })
+      return this.end(1)
+    }
+    const again = (): void => {
+      this.#pending.delete(number)
+      this.#launch(number)
+    }
+    this.#pending.set(number, setTimeout(again, pauseMs))
+  }
+
+  #ping(): void {
+    for (const member of this.#members.values()) {
+      if (member.state !== 'ready') continue
+      if (member.unanswered >= MOST_UNANSWERED) {
+        this.#options.log.error('a worker stands still: it is killed', { of: member.number })
+        member.worker.process.kill('SIGKILL')
+        continue
+      }
+      member.unanswered += 1
+      this.#tell(member, { kind: 'ping' })
+    }
+  }
+
+  #tell({ worker }: Member, message: ToWorker): void {
+    if (worker.isConnected()) worker.send(message)
+  }
+
+  #checkEnd(): void {
+    if (this.#status === undefined || this.#members.size > 0) return
+    this.#options.onEnd(this.#status)
+  }
+}

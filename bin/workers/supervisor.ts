@@ -1,0 +1,91 @@
+// `dragoman start --workers N`: the process that holds the ports and hands each connection to a worker in turn.
+import cluster from 'node:cluster'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { Config } from '../../config/load.ts'
+import { GatewayError } from '../../core/api.ts'
+import { loadAdminToken } from '../../core/http/identity.ts'
+import { createLog } from '../../core/log.ts'
+import { announce } from '../announce.ts'
+import { configFile, loadWithoutPlugins } from '../config-file.ts'
+import { fail } from '../fail.ts'
+import { freePort } from '../free-port.ts'
+import { instanceName } from '../instance-name.ts'
+import { overridesOf } from '../start-options.ts'
+import type { StartOptions } from '../start-options.ts'
+import { Crew } from './crew.ts'
+import { forgetCache } from './own-folder.ts'
+
+/** While nobody reads the error output, so much waits; then lines are dropped. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
+/** What the last one has said may come after its end. */
+const LAST_LINES_MS = 200
+
+/**
+ * Runs until SIGTERM or SIGINT, which end every worker in order; SIGHUP makes each load the config again, SIGUSR2 replaces them one
+ * after another. Without Redis it says so and ends: processes with a store of their own each would be strangers to each other.
+ */
+export async function supervise(options: StartOptions & { readonly workers: number }): Promise<void> {
+  try {
+    const file = configFile(options.config)
+    const config = await loadWithoutPlugins(file, overridesOf(options))
+    if (config.store.url === undefined)
+      throw new GatewayError(
+        'INTERNAL',
+        `--workers needs Redis, by which they are one gateway: set store.url in ${file}, as in "store: { url: redis://127.0.0.1:6379 }"`,
+      )
+    await loadAdminToken(config.dataDirectory, config.admin.token)
+    // Once, and by no worker that is started later.
+    if (options.useMovedStore === true) await (await import('../store.ts')).reclaimStore(config)
+    const given = process.argv.slice(2).filter((word) => word !== '--use-moved-store')
+    const port = config.http.port === 0 ? await freePort() : config.http.port
+    // Round robin: the only one of Node's three ways in which idle connections are spread evenly and none is lost when a worker leaves.
+    cluster.schedulingPolicy = cluster.SCHED_RR
+    cluster.setupPrimary({
+      args: [...given, '--port', String(port)],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    })
+    run(config, options.workers)
+  } catch (error) {
+    fail(error)
+    process.exit(1)
+  }
+}
+
+function run({ dataDirectory, log: { level }, secrets }: Config, workers: number): void {
+  const out = pino.destination({ fd: 2, sync: false, maxLength: MAX_WAITING_BYTES })
+  const write = (lines: string): void => void out.write(lines)
+  const log = createLog({ level, secrets, write, fields: { instance: instanceName() } }).child('supervisor')
+  const urlFile = join(dataDirectory, 'gateway.url')
+  const crew = new Crew({
+    workers,
+    log,
+    write,
+    prepare: (number) => forgetCache(dataDirectory, number),
+    onReady: (ready) => void tell(ready),
+    onEnd: (status) => void end(status),
+  })
+
+  async function tell(ready: Parameters<typeof announce>[0]): Promise<void> {
+    await writeFile(urlFile, `${ready.origin}\n`, { mode: 0o600 })
+    process.on('SIGHUP', () => crew.signal('SIGHUP'))
+    process.on('SIGUSR2', () => void crew.replaceAll())
+    announce(ready, { workers })
+  }
+
+  async function end(status: number): Promise<void> {
+    await rm(urlFile, { force: true })
+    await new Promise((heard) => setTimeout(heard, LAST_LINES_MS))
+    log.info('stopped')
+    out.flushSync()
+    process.exit(status)
+  }
+
+  const stop = (signal: string): void => {
+    log.info('stopping', { signal })
+    crew.end(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal))
+  crew.start()
+}
