@@ -35,3 +35,5 @@ export const BOOT_KEPT_MS = 90 * 86_400_000
 export const MOVED_WITHIN_MS = 3000
 /** An app whose credential is no good here should not come back at once. */
 export const AUTH_AFTER_MS = 30_000
+/** A link is not ended by a newer one elsewhere before it is this old. */
+export const JUST_COME_MS = 2000

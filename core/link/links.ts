@@ -3,12 +3,13 @@ import { GatewayError } from '../api.ts'
 import type { Identity, Link, LinkOptions, LinkSend, Log } from '../api.ts'
 import type { Store } from '../store/store.ts'
 import { Chains } from './chains.ts'
-import { MOVED_WITHIN_MS } from './figures.ts'
+import { JUST_COME_MS, MOVED_WITHIN_MS } from './figures.ts'
 import { createPresence } from './presence.ts'
 import type { Presence } from './presence.ts'
 import { Session } from './session.ts'
 import type { SharedParts } from './session.ts'
 import type { Uplink } from './uplink.ts'
+import { createWhereabouts } from './whereabouts.ts'
 
 export interface LinksOptions {
   readonly store: Store
@@ -36,10 +37,14 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   const all = new Set<Session>()
   /** The welcomed links of a device, the oldest first. */
   const byDevice = new Map<string, readonly Session[]>()
+  const since = new WeakMap<Session, number>()
+  const whereabouts = createWhereabouts({ store, log, instance, onMoved: endOlder })
   let isStopping = false
 
   function enter(session: Session, device: string): void {
     byDevice.set(device, [...(byDevice.get(device) ?? []), session])
+    since.set(session, performance.now())
+    if (!session.isTransient) whereabouts.enter(device)
     presence.enter(session.home)
   }
 
@@ -47,18 +52,28 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     const known = byDevice.get(device) ?? []
     if (!known.includes(session)) return
     const others = known.filter((other) => other !== session)
-    if (others.length === 0) byDevice.delete(device)
-    else byDevice.set(device, others)
+    if (others.length === 0) {
+      byDevice.delete(device)
+      whereabouts.leave(device)
+    } else byDevice.set(device, others)
     presence.leave(session.home)
   }
 
   /** SEMANTICS 38: only when the new one is known to work. A link that lives for one exchange takes nobody's place. */
   function replaceOlder(session: Session, device: string): void {
     if (session.isTransient) return
+    whereabouts.confirmed(device)
     for (const other of byDevice.get(device) ?? []) {
       if (other === session) return
       other.kick('replaced', 0)
     }
+  }
+
+  /** One that has only just come may be where the device is going, and is about to say so. */
+  function endOlder(device: string): void {
+    const before = performance.now() - JUST_COME_MS
+    for (const session of byDevice.get(device) ?? [])
+      if (!session.isTransient && (since.get(session) ?? 0) < before) session.kick('replaced', 0)
   }
 
   const shared: SharedParts = {

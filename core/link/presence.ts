@@ -1,6 +1,6 @@
 // Who of the customers is reachable: kept with a grace, so that a tunnel is no farewell; other instances see it in the store. May be late, never queued.
 import { GatewayError } from '../api.ts'
-import type { Log } from '../api.ts'
+import type { Json, Log } from '../api.ts'
 import type { Store } from '../store/store.ts'
 import { GRACE_MS, PRESENCE_RENEW_MS, PRESENCE_TTL_MS } from './figures.ts'
 
@@ -23,7 +23,13 @@ export interface PresenceOptions {
 interface Present {
   links: number
   leaving: NodeJS.Timeout | undefined
+  /** Of the value as this process has seen it last. */
+  version: number | 'absent'
+  others: readonly string[]
 }
+
+/** Others may write at the same moment. */
+const TRIES = 16
 
 export function createPresence({ store, log, instance, graceMs = GRACE_MS }: PresenceOptions): Presence {
   const homes = new Map<string, Present>()
@@ -32,23 +38,31 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
   }, PRESENCE_RENEW_MS).unref()
 
   function tell(home: string): void {
-    void quietly(() => store.value({ key: keyOf(home), put: instance, ttlMs: PRESENCE_TTL_MS }))
+    const present = homes.get(home)
+    if (present !== undefined) void quietly(() => write(home, present, true))
   }
 
-  /** Not where another instance has said so since. */
-  function forget(home: string): void {
+  function forget(home: string, present: Present): void {
     homes.delete(home)
-    void quietly(async () => {
-      const key = keyOf(home)
-      const { value, version } = await store.value({ key })
-      if (value === instance && version !== undefined)
-        await store.value({ key, expect: version, delete: true })
-    })
+    void quietly(() => write(home, present, false))
   }
 
-  async function quietly(write: () => Promise<unknown>): Promise<void> {
+  /** The instances at which he is: this one is put in or taken out, the others stay. */
+  async function write(home: string, present: Present, isHere: boolean): Promise<void> {
+    const key = keyOf(home)
+    for (let tries = 0; tries < TRIES; tries++) {
+      const put = [...present.others, ...(isHere ? [instance] : [])]
+      const change = put.length > 0 ? { put, ttlMs: PRESENCE_TTL_MS } : { delete: true }
+      const result = await store.value({ key, expect: present.version, ...change })
+      present.version = result.version ?? 'absent'
+      if (result.status === 'ok') return
+      present.others = instancesIn(result.value).filter((other) => other !== instance)
+    }
+  }
+
+  async function quietly(telling: () => Promise<unknown>): Promise<void> {
     try {
-      await write()
+      await telling()
     } catch (error) {
       log.debug('presence was not told', { error: GatewayError.from(error).message })
     }
@@ -58,7 +72,7 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     enter(home) {
       const known = homes.get(home)
       if (known === undefined) {
-        homes.set(home, { links: 1, leaving: undefined })
+        homes.set(home, { links: 1, leaving: undefined, version: 'absent', others: [] })
         tell(home)
         return
       }
@@ -69,10 +83,10 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     leave(home) {
       const known = homes.get(home)
       if (known === undefined || --known.links > 0) return
-      known.leaving = setTimeout(() => forget(home), graceMs).unref()
+      known.leaving = setTimeout(() => forget(home, known), graceMs).unref()
     },
     async of(home) {
-      return homes.has(home) || (await store.value({ key: keyOf(home) })).value !== undefined
+      return homes.has(home) || instancesIn((await store.value({ key: keyOf(home) })).value).length > 0
     },
     stop() {
       clearInterval(renewing)
@@ -80,6 +94,11 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
       homes.clear()
     },
   }
+}
+
+/** Anything else than a list of names is nobody. */
+function instancesIn(value: Json | undefined): readonly string[] {
+  return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : []
 }
 
 function keyOf(home: string): string {

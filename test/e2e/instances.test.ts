@@ -130,6 +130,28 @@ test('an answer that comes by callback on one reaches who waits on another', asy
   }
 })
 
+test('a device that connects elsewhere is kicked where it was, once the new link is known to work (SEMANTICS 38)', async () => {
+  const [a, , c] = await three()
+  const old = await connect(a, 'mover')
+  const opened = performance.now()
+  const other = await connect(a, 'mover', 'tablet')
+  // A link that has only just come is not taken for the older one.
+  await until(() => performance.now() - opened > 2500 || undefined)
+  const fresh = await connect(c, 'mover')
+  expect(old.frames.some(({ t }) => t === 'kick')).toBe(false)
+  const { epoch } = await until(() => fresh.frames.find(({ t }) => t === 'welcome'))
+  fresh.tell({ t: 'ack', epoch, offset: 0 })
+  expect(await until(() => old.frames.find(({ t }) => t === 'kick'))).toEqual({
+    t: 'kick',
+    code: 'replaced',
+    after: 0,
+  })
+  fresh.tell({ t: 'ping' })
+  await until(() => fresh.frames.find(({ t }) => t === 'pong'))
+  expect([...fresh.frames, ...other.frames].some(({ t }) => t === 'kick')).toBe(false)
+  for (const { socket } of [old, other, fresh]) socket.close()
+})
+
 test('a long poll on one is answered when another has stored the answer', async () => {
   const [a, b, c] = await three()
   const customer = await instances.nameAt(b, 'poll', (name) => `web/${name}`)

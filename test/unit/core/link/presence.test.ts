@@ -18,7 +18,8 @@ function sharedStore(): Pick<Store, 'value'> & { readonly keys: () => readonly s
     async value({ key, put, expect: wanted, delete: gone }: Parameters<Store['value']>[0]) {
       if (store.isDown) throw new GatewayError('STORE_UNAVAILABLE', 'the store is away')
       const known = values.get(key)
-      if (wanted !== undefined && wanted !== known?.version) return { status: 'conflict' as const, ...known }
+      if (wanted !== undefined && wanted !== (known?.version ?? 'absent'))
+        return { status: 'conflict' as const, ...known }
       if (gone === true) values.delete(key)
       if (put !== undefined) values.set(key, { value: put, version: ++version })
       return { status: 'ok' as const, ...values.get(key) }
@@ -86,4 +87,19 @@ test('a store that is away keeps nobody from being present where his link is', a
   here.enter('link/ann')
   expect(await here.of('link/ann')).toBe(true)
   await expect(there.of('link/ann')).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+})
+
+test('who has links at two instances stays present when one of them forgets him, whoever came first', async () => {
+  here.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(0)
+  there.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(0)
+  there.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS)
+  const elsewhere = createPresence({ store, log: silent, instance: 'elsewhere' })
+  expect(await elsewhere.of('link/ann')).toBe(true)
+  here.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS)
+  expect(await elsewhere.of('link/ann')).toBe(false)
+  elsewhere.stop()
 })
