@@ -101,7 +101,12 @@ export async function loadAll(
     ),
   )
   const adapters = byName([...own, ...loaded.adapters])
-  const config = await plugins.resolve(() => resolveConfig(document, adapters))
+  const pluginNames = new Map(
+    loaded.plugins.flatMap(({ name, adapter }) =>
+      adapter === undefined ? [] : [[name, adapter.name] as const],
+    ),
+  )
+  const config = await plugins.resolve(() => resolveConfig(document, adapters, pluginNames))
   const { text } = document
   const fingerprint = await fingerprintOf(
     text,

@@ -33,6 +33,8 @@ function testsOf(directory: string, name: string): readonly string[] {
   const possible = [`${name}.test.ts`, `${name}.test.js`, `${name}/index.test.ts`, `${name}/index.test.js`]
   const found = possible.filter((file) => existsSync(join(directory, file)))
   if (found.length > 0) return found
+  if (![`${name}.ts`, `${name}.js`, name].some((file) => existsSync(join(directory, file))))
+    throw new GatewayError('NOT_FOUND', `there is no plugin "${name}" in ${directory}`)
   throw new GatewayError(
     'NOT_FOUND',
     `the plugin "${name}" has no test: write ${join(directory, `${name}.test.ts`)} (\`dragoman new adapter\` shows one)`,

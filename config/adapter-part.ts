@@ -14,6 +14,8 @@ export type Fields = Readonly<Record<string, unknown>>
 export interface Context {
   readonly report: Report
   readonly adapters: ReadonlyMap<string, Adapter>
+  /** How the adapter of a plugin's file is named, by the file's name without its ending. */
+  readonly pluginNames: ReadonlyMap<string, string>
   readonly files: Files
 }
 
@@ -38,12 +40,13 @@ const keysOf: Readonly<Record<'channel' | 'backend' | 'agent', readonly string[]
 export function adapterPart(
   role: 'channel' | 'backend' | 'agent',
   part: Part,
-  { report, adapters, files }: Context,
+  context: Context,
 ): ComponentConfig | undefined {
+  const { report, files } = context
   const { id, raw, path, config, left = {} } = part
   const { adapter } = raw
   if (typeof adapter !== 'string' || adapter === '') return undefined // reported by the core's part
-  const component = findComponent(role, { adapter, path }, { report, adapters })
+  const component = findComponent(role, { adapter, path }, context)
   if (component === undefined) return undefined
   const operationKeys = Object.keys(backendOperation.shape)
   const checked = check(component.config, { value: config, path }, report, {
@@ -76,12 +79,20 @@ export function adapterPart(
 function findComponent(
   role: 'channel' | 'backend' | 'agent',
   { adapter, path }: { readonly adapter: string; readonly path: Path },
-  { report, adapters }: Pick<Context, 'report' | 'adapters'>,
+  { report, adapters, pluginNames }: Pick<Context, 'report' | 'adapters' | 'pluginNames'>,
 ): Component<unknown> | undefined {
   const at = [...path, 'adapter']
   const found = adapters.get(adapter)
   const fitting = [...adapters.values()].filter((each) => each[role] !== undefined).map(({ name }) => name)
   const shown = report.show(at, adapter) ?? 'this'
+  const named = pluginNames.get(adapter)
+  if (found === undefined && named !== undefined) {
+    report.add(
+      at,
+      `no adapter is named ${shown}: the plugin of that file names itself ${JSON.stringify(named)}`,
+    )
+    return undefined
+  }
   if (found === undefined) {
     const hint = didYouMean(adapter, fitting)
     const known = hint === '' && fitting.length > 0 ? `: known are ${fitting.toSorted().join(', ')}` : hint

@@ -105,9 +105,13 @@ export function namedAdapters({ tree }: ConfigDocument): readonly string[] {
 
 /**
  * Checks everything against the core's schemas and the adapters' own. Throws one `ConfigError` with every problem of the
- * file, in its order. An adapter's schema must answer synchronously.
+ * file, in its order. An adapter's schema must answer synchronously. `pluginNames` says how the adapter of a plugin's file is named.
  */
-export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<string, Adapter>): Config {
+export function resolveConfig(
+  document: ConfigDocument,
+  adapters: ReadonlyMap<string, Adapter>,
+  pluginNames: ReadonlyMap<string, string> = new Map(),
+): Config {
   const { tree } = document
   const root = isFields(tree.root) ? tree.root : {}
   const report = new Report(tree)
@@ -128,7 +132,7 @@ export function resolveConfig(document: ConfigDocument, adapters: ReadonlyMap<st
   const overload = section(sections.overload, 'overload')
   const limits = section(sections.limits, 'limits')
 
-  const context = { report, adapters, files }
+  const context = { report, adapters, pluginNames, files }
   const channels = resolveChannels(context)
   const backends = resolveBackends(context, channels)
   const agents = resolveAgents(context)

@@ -59,13 +59,22 @@ test('send without a gateway says what to do', () => {
 test('check names every problem with its place; a good file is ok', async () => {
   const directory = await temporaryDirectory()
   const bad = join(directory, 'bad.yaml')
-  await writeFile(bad, 'channels: { web: { adapter: rset } }\nagents: {}\nroutes:\n  - { agent: crm }\n')
+  await writeFile(
+    bad,
+    'channels: { web: { adapter: rset } }\nagents: { bot: { adapter: mine } }\nroutes:\n  - { agent: crm }\n',
+  )
   await mkdir(join(directory, 'plugins'))
   await writeFile(join(directory, 'plugins', 'shop.ts'), 'enum Size { small }')
+  const orders = `import { z } from 'zod'
+export default { name: 'orders', apiVersion: 1, agent: { config: z.object({}), create() {} } }`
+  await writeFile(join(directory, 'plugins', 'mine.ts'), orders)
   const checked = run('check', '--config', bad)
   expect(checked.status).toBe(1)
   expect(checked.stderr).toMatch(/^plugin shop: shop\.ts:1: .*union of texts/mu)
   expect(checked.stderr).toMatch(/bad\.yaml:1:\d+: .*rset.*did you mean "rest"/u)
+  expect(checked.stderr).toMatch(
+    /bad\.yaml:2:\d+: agents\.bot\.adapter: no adapter is named "mine": .* names itself "orders"/u,
+  )
   expect(checked.stderr).toMatch(/bad\.yaml:4:\d+: .*"crm"/u)
   const good = run('check', '--config', resolve(import.meta.dirname, '../../config/gateway.yaml'))
   expect(good).toMatchObject({ status: 0, stderr: '' })

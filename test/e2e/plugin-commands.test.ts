@@ -57,7 +57,9 @@ test('new adapter writes a plugin, its test and its README, for each role; the t
   const broken = await run('plugins', 'test', 'my-agent', '--config', 'made.yaml')
   expect(broken.status).toBe(1)
   expect(`${broken.out}${broken.error}`).toContain('union of texts')
-  expect((await run('plugins', 'test', 'nobody', '--config', 'made.yaml')).error).toContain('has no test')
+  expect((await run('plugins', 'test', 'nobody', '--config', 'made.yaml')).error).toContain(
+    'no plugin "nobody"',
+  )
 }, 120_000)
 
 test('lock allows what lies there and nothing else; the config keeps its comments', async () => {
