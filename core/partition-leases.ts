@@ -158,9 +158,7 @@ export class PartitionLeases {
       partition.isLeaving = true
       return partition.users === 0 && partition.fence !== undefined
     })
-    // First, so that the others take at once what is let go.
-    await this.#leaveRoster()
-    await Promise.all(free.map((partition) => this.#letGo(partition)))
+    await Promise.all([...free.map((partition) => this.#letGo(partition)), this.#leaveRoster()])
   }
 
   async #leaveRoster(): Promise<void> {
@@ -293,6 +291,7 @@ export class PartitionLeases {
     const { store, owner, onWork } = this.#options
     const begun = performance.now()
     const { turn } = one
+    const hadLapsed = !holds(one)
     if (isPartition(one)) one.askAt = begun + RETRY_MS
     try {
       const answer = await store.lease({ name: one.name, owner, ttlMs: LEASE_MS })
@@ -307,8 +306,9 @@ export class PartitionLeases {
       one.heldUntil = begun + answer.remainingMs
       if (!isPartition(one)) return undefined
       if (this.#isStopped) one.isLeaving = true
-      else if (isFresh) {
-        one.isLeaving = false
+      else if (isFresh || hadLapsed) {
+        // What was poked while nothing could be begun waits for this.
+        if (isFresh) one.isLeaving = false
         onWork(one.number)
       }
       if (one.isLeaving && one.users === 0) void this.#letGo(one)

@@ -1,5 +1,5 @@
 // The lanes' engine against a store made by hand: wakes, leases, the bound of what is in flight, the stop.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import type { Log } from '../../../core/api.ts'
 import { Lanes } from '../../../core/lanes.ts'
@@ -75,6 +75,29 @@ test('SEMANTICS 20: nothing is begun under a lease that ends within 2 s', async 
   expect(others.hold('h')?.fence).toEqual(fence)
   long.takes[0]?.resolve(nothing)
   await others.stop(0)
+})
+
+test('a lease that ended by the own clock and was nobody else’s goes on under its fence, and what waited is taken', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
+  try {
+    const { store, takes } = fakeStore(8000)
+    const { lease } = store
+    const { lanes } = makeLanes(store, async () => undefined)
+    await lanes.start()
+    takes[0]?.resolve(nothing)
+    store.lease = () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away'))
+    await vi.advanceTimersByTimeAsync(7000)
+    lanes.poke('h')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(takes).toHaveLength(1)
+    store.lease = lease
+    await vi.advanceTimersByTimeAsync(2500)
+    expect(takes).toHaveLength(2)
+    takes[1]?.resolve(nothing)
+    await lanes.stop(0)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('no more is taken than may be in flight; what ends makes room', async () => {
