@@ -158,7 +158,9 @@ export class PartitionLeases {
       partition.isLeaving = true
       return partition.users === 0 && partition.fence !== undefined
     })
-    await Promise.all([...free.map((partition) => this.#letGo(partition)), this.#leaveRoster()])
+    // First, so that the others take at once what is let go.
+    await this.#leaveRoster()
+    await Promise.all(free.map((partition) => this.#letGo(partition)))
   }
 
   async #leaveRoster(): Promise<void> {
