@@ -123,6 +123,7 @@ function packaged({
     files: [
       ...FOLDERS.map((folder) => `dist/${folder}`),
       '{adapters,config,core,plugins}/**/README.md',
+      '!plugins/_*',
       'plugins/*.ts',
       'core/api.ts',
       'CHANGELOG.md',

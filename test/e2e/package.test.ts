@@ -76,7 +76,7 @@ test('the package has JavaScript, types, licence and READMEs; no tests, no sourc
   ])
     expect(files).toContain(file)
   expect(readFileSync(join(home, 'LICENSE'), 'utf8')).toContain('Apache License')
-  expect(files.filter((file) => /\.test\.|(?<!\.d)\.ts$|\.map$|^test\//u.test(file)).toSorted()).toEqual([
+  expect(files.filter((file) => /\.test\.|(?<!\.d)\.ts$|\.map$|^test\/|\/_/u.test(file)).toSorted()).toEqual([
     'core/api.ts',
     'plugins/sample-orders.ts',
   ])
