@@ -198,6 +198,25 @@ program
   .addOption(data)
   .action(lazily(async () => (await import('./top.ts')).top))
 
+program
+  .command('cluster')
+  .description(
+    'the instances that share one Redis: what each runs, holds and has refused; live, until you interrupt it',
+  )
+  .option('--every <duration>', 'how often: 500ms, 1s, 5s', '1s')
+  .option('--once', 'one screen')
+  .option('--json', 'as JSON, once')
+  .addOption(config)
+  .addOption(data)
+  .addHelpText(
+    'after',
+    `
+Any instance shows all of them: of this machine's workers as of others. PARTITIONS are shares of the conversations; LAG is
+how late an instance's event loop comes round. CONFIG differs where files or plugins differ; RELOAD says which change was
+refused, and below the table stands why.`,
+  )
+  .action(lazily(async () => (await import('./cluster.ts')).cluster))
+
 const breaker = program
   .command('breaker')
   .description('which business systems and agents are called and which are not; takes one out of service')

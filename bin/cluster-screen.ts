@@ -1,0 +1,70 @@
+// What `dragoman cluster` shows: a line for each instance, and below why something is not as it should be.
+import type { InstanceRow } from '../core/cluster.ts'
+import { table } from './admin-client.ts'
+
+export interface Ledger {
+  readonly waiting: number
+  readonly deadLetters: number
+}
+
+export interface Moment {
+  readonly ledger: Ledger
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+const COLUMNS =
+  'INSTANCE STATE SINCE GENERATION CONFIG RELOAD HTTP WEBSOCKETS APPS PARTITIONS IN-FLIGHT LAG'.split(' ')
+
+export function clusterScreen(rows: readonly InstanceRow[], { ledger, now }: Moment): readonly string[] {
+  const head = `${new Date(now).toISOString().slice(0, 19)}Z   instances ${rows.length}   waiting ${ledger.waiting}   dead letters ${ledger.deadLetters}`
+  const lines = rows.map((row) => [
+    row.name,
+    row.state,
+    ageOf(now - Date.parse(row.startedAt)),
+    String(row.generation),
+    row.config,
+    row.lastReload === null ? '-' : row.lastReload.error === null ? 'ok' : 'REFUSED',
+    String(row.connections.http),
+    String(row.connections.websocket),
+    String(row.links),
+    String(row.partitions),
+    String(row.inFlight),
+    `${row.lagMs}ms`,
+  ])
+  const notes = notesOn(rows)
+  return [head, '', ...table([COLUMNS, ...lines]).split('\n'), ...(notes.length > 0 ? ['', ...notes] : [])]
+}
+
+function notesOn(rows: readonly InstanceRow[]): readonly string[] {
+  const living = rows.filter(({ state }) => state !== 'lost')
+  const byConfig = Map.groupBy(living, ({ config }) => config)
+  const configs = [...byConfig].map(
+    ([config, those]) => `${config} (${those.map(({ name }) => name).join(', ')})`,
+  )
+  return [
+    ...(byConfig.size > 1 ? [`They do not all run the same files and plugins: ${configs.join('; ')}.`] : []),
+    ...rows.flatMap(({ name, lastReload }) =>
+      lastReload === null || lastReload.error === null
+        ? []
+        : oneLine(`${name} refused the change of ${lastReload.at}: ${lastReload.error}`),
+    ),
+    ...rows.flatMap(({ name, problems }) => problems.map((problem) => oneLine(`${name}: ${problem}`))),
+    ...rows
+      .filter(({ state }) => state === 'lost')
+      .map(({ name }) => `${name} has said nothing for 10 s: its partitions go to the others.`),
+  ]
+}
+
+/** An adapter's or a file's words: nothing a terminal would obey. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/gu, ' ')
+}
+
+function ageOf(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  if (seconds < 60) return `${seconds}s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`
+  return `${Math.floor(seconds / 86_400)}d`
+}

@@ -1,0 +1,46 @@
+// A screen in the terminal that is drawn again and again.
+import { parseDuration } from '../config/units.ts'
+import { GatewayError } from '../core/api.ts'
+import { adminOf } from './admin-client.ts'
+import type { Admin, AdminOptions } from './admin-client.ts'
+
+/** Where the cursor was, without what stood below it: the screen does not flicker. */
+const HOME = '\u001b[H'
+const CLEAR = '\u001b[2J\u001b[H'
+const CLEAR_LINE = '\u001b[K'
+const CLEAR_BELOW = '\u001b[J'
+
+/** Of `--every`. Throws `DECODE_FAILED`. */
+export function everyMsOf(every: string): number {
+  const everyMs = parseDuration(every)
+  if (everyMs === undefined || everyMs < 100)
+    throw new GatewayError('DECODE_FAILED', `--every ${every} is no duration: write it as 1s or 500ms`)
+  return everyMs
+}
+
+export function clear(): void {
+  if (process.stdout.isTTY) process.stdout.write(CLEAR)
+}
+
+/** Lines that there is room for; what is no terminal takes all. */
+export function roomForRows(): number {
+  return process.stdout.isTTY ? process.stdout.rows : Infinity
+}
+
+export function show(lines: readonly string[]): void {
+  const { isTTY, columns } = process.stdout
+  if (!isTTY) return console.log(`${lines.join('\n')}\n`)
+  const cut = lines.map((line) => `${line.slice(0, columns)}${CLEAR_LINE}`)
+  process.stdout.write(`${HOME}${cut.join('\n')}${CLEAR_BELOW}`)
+}
+
+/** A gateway that is gone is waited for. */
+export async function showGone(error: unknown, admin: Admin, options: AdminOptions): Promise<Admin> {
+  show([`${new Date().toISOString()}   ${GatewayError.from(error).message}`])
+  try {
+    return await adminOf(options) // after a restart it may listen elsewhere
+  } catch (problem) {
+    if (problem instanceof GatewayError) return admin // still gone; it is asked again
+    throw problem
+  }
+}
