@@ -36,7 +36,7 @@ import type { Memory } from './redis/health.ts'
 import { Names } from './redis/names.ts'
 import { PARTITIONS, partitionOf, partitionOfLease } from './redis/partitions.ts'
 import { Pulse } from './redis/pulse.ts'
-import { Cells } from './redis/reply.ts'
+import { Cells, nonsense } from './redis/reply.ts'
 import type { Cell } from './redis/reply.ts'
 import type { ServerFacts } from './redis/server.ts'
 import {
@@ -251,7 +251,7 @@ class RedisStore implements Store {
     const reply = await this.#caller.run('handOver', partition, [replyId, by, to])
     const status = String(reply)
     if (status !== 'ok' && status !== 'pushed' && status !== 'other')
-      throw new GatewayError('INTERNAL', `the store's handOver script answered "${status}"`)
+      throw nonsense('ok, pushed or other', reply)
     this.#bus.hint(handOverHints(handOver, partition))
     return this.#caller.done('handOver', { status })
   }

@@ -10,6 +10,7 @@ import { RECONNECT_MS, clientsFor } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
 import { metaKey } from './partitions.ts'
 import { Replicas } from './replicas.ts'
+import { TEXT_BYTES } from './replies.ts'
 import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'
 import { SCRIPTS } from './scripts.ts'
@@ -144,7 +145,10 @@ export class Connection {
     if (!this.#isReady) throw this.#unavailable(this.#reason, undefined, true)
     if (this.#flying >= QUEUED_REQUESTS || this.#flyingBytes >= FLYING_BYTES)
       throw this.#unavailable(`${this.#flying} operations are on their way to it`, undefined, true)
-    const bytes = words.reduce<number>((sum, word) => sum + sizeOf(word), 0)
+    const sizes = words.map(sizeOf)
+    if (sizes.some((size) => size > TEXT_BYTES))
+      throw new GatewayError('TOO_LARGE', `the store on Redis keeps no text of more than ${TEXT_BYTES} bytes`)
+    const bytes = sizes.reduce((sum, size) => sum + size, 0)
     this.#flying++
     this.#flyingBytes += bytes
     try {
@@ -270,8 +274,10 @@ export class Connection {
   }
 }
 
+/** Of a text its length in UTF-8, to be counted only where it could be too much. */
 function sizeOf(word: Argument): number {
-  return typeof word === 'number' ? 8 : word.length
+  if (typeof word !== 'string') return typeof word === 'number' ? 8 : word.length
+  return word.length * 3 > TEXT_BYTES ? Buffer.byteLength(word) : word.length
 }
 
 function messageOf(error: unknown): string {

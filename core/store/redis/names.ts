@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../../api.ts'
 import type { Caller } from './caller.ts'
 import { partitionOf, registryOf } from './partitions.ts'
+import { nonsense } from './reply.ts'
 
 const KNOWN = 50_000
 
@@ -44,6 +45,10 @@ export class Names {
   async #ask(conversation: string, home: string): Promise<string | undefined> {
     const partition = registryOf(conversation, this.#partitions())
     const reply = await this.#caller.run('bind', partition, [conversation, home])
-    return reply === null ? undefined : String(reply)
+    if (reply === null) return undefined
+    const owner = String(reply)
+    // It is remembered for ever: what cannot be a home must not be.
+    if (!owner.includes('/')) throw nonsense('a home', reply)
+    return owner
   }
 }

@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 const LF = 10
 const CR = 13
 const LINE_BYTES = 256 * 1024
-const BULK_BYTES = 64 * 1024 * 1024
-const REPLY_BYTES = 256 * 1024 * 1024
+/** One text of a reply, and so the most of a message that may be stored: what comes back is read with three times its memory. */
+export const TEXT_BYTES = 32 * 1024 * 1024
+const REPLY_BYTES = 128 * 1024 * 1024
 const ELEMENTS = 1_000_000
 const DEEPEST = 16
 const DIGITS = /^(?:-1|\d{1,15})$/
@@ -65,7 +66,7 @@ export class ReplyLimits {
     const length = Number(digits)
     if (!DIGITS.test(digits)) return `a length that is no number`
     if (type === '$') {
-      if (length > BULK_BYTES) return `a text of ${length} bytes`
+      if (length > TEXT_BYTES) return `a text of ${length} bytes`
       if (length < 0) this.#ended()
       else this.#skip = length + 2
       return undefined

@@ -10,13 +10,13 @@ export class Cells {
   readonly #cells: readonly Cell[]
 
   constructor(cells: Cell | undefined) {
-    if (cells === null || typeof cells !== 'object' || Buffer.isBuffer(cells)) throw strange('a list', cells)
+    if (cells === null || typeof cells !== 'object' || Buffer.isBuffer(cells)) throw nonsense('a list', cells)
     this.#cells = cells
   }
 
   text(at: number): string {
     const found = this.maybe(at)
-    if (found === null) throw strange(`a text at ${at}`, null)
+    if (found === null) throw nonsense(`a text at ${at}`, null)
     return found
   }
 
@@ -25,12 +25,12 @@ export class Cells {
     if (cell === null) return null
     if (typeof cell === 'number') return String(cell)
     if (Buffer.isBuffer(cell)) return cell.toString()
-    throw strange(`a text at ${at}`, cell)
+    throw nonsense(`a text at ${at}`, cell)
   }
 
   number(at: number): number {
     const found = Number(this.maybe(at) ?? '0')
-    if (Number.isNaN(found)) throw strange(`a number at ${at}`, null)
+    if (Number.isNaN(found)) throw nonsense(`a number at ${at}`, null)
     return found
   }
 
@@ -61,12 +61,13 @@ export class Cells {
   #list(at: number): readonly Cell[] {
     const cell = this.#cells[at]
     if (cell === null || typeof cell !== 'object' || Buffer.isBuffer(cell))
-      throw strange(`a list at ${at}`, cell)
+      throw nonsense(`a list at ${at}`, cell)
     return cell
   }
 }
 
-function strange(wanted: string, found: Cell | undefined): GatewayError {
+/** What is thrown for an answer that no script gives. */
+export function nonsense(wanted: string, found: Cell | undefined): GatewayError {
   return new GatewayError(
     'STORE_UNAVAILABLE',
     `the store answered nonsense: no ${wanted} but ${typeof found}`,

@@ -333,6 +333,16 @@ describe('what it refuses and what it says', () => {
     },
   )
 
+  test('what would be too long to be read again is not stored', async () => {
+    const store = await open()
+    const large = (bytes: number) => message('a', { ...of(1), data: { text: 'x'.repeat(bytes) } })
+    const asked = accept('a', { ...of(1), message: large(33 * 1024 * 1024) })
+    await expect(store.accept(asked)).rejects.toMatchObject({ code: 'TOO_LARGE' })
+    await store.accept(accept('a', { ...of(1), message: large(4 * 1024 * 1024) }))
+    const read = { home: home(1), log: { conversation: conversation(1) }, after: 0, limit: 1 }
+    expect(await store.read(read)).toMatchObject({ rows: [{ message: { id: 'a' } }] })
+  })
+
   test('nobody there: refused with the reason, and no password in it', async () => {
     await expect(openRedisStore({ url: 'redis://user:hunter22@127.0.0.1:1' })).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',

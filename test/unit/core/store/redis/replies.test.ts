@@ -49,7 +49,7 @@ test.each([
   ['a web page', '<html>\r\n', 'does not begin'],
   [
     'more texts than there is memory for',
-    `*1000\r\n${`$1000000\r\n${'x'.repeat(1_000_000)}\r\n`.repeat(300)}`,
+    `*1000\r\n${`$1000000\r\n${'x'.repeat(1_000_000)}\r\n`.repeat(150)}`,
     'a reply of more',
   ],
 ])('%s ends it', (_what, text, why) => {
