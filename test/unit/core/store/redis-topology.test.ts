@@ -73,10 +73,9 @@ describe('TLS, an ACL user and a database', () => {
 
   test('served to who has a certificate of the right authority, is the user, and may do no more than is needed', async () => {
     const port = await freePort()
-    await using server = await RedisServer.start([
-      ...['--tls-port', String(port), '--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')],
-      ...['--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'yes'],
-    ])
+    const own = ['--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')]
+    const theirs = ['--tls-ca-cert-file', file('ca.pem'), '--tls-auth-clients', 'yes']
+    await using server = await RedisServer.start(['--tls-port', String(port), ...own, ...theirs])
     // The rights that config/README.md names, and no others.
     const rights =
       '~dragoman:* &dragoman:* +@read +@write +@scripting +@connection +publish +subscribe +unsubscribe +info +time +wait +config|get'
