@@ -1,13 +1,13 @@
-// How the breakers stand, over restarts and generations: kept in one small value of the store.
+// How the breakers stand, over restarts, generations and instances: kept in one small value of the store (SEMANTICS 34).
 import { GatewayError } from './api.ts'
 import type { Json, Log } from './api.ts'
 import type { BreakerSnapshot } from './guard/breaker.ts'
 import type { Store } from './store/store.ts'
 
-export interface BreakerMemory {
+export interface BreakerMemory extends Disposable {
   /** How it stood when it was last heard of; undefined: ACTIVE. `operation` may have been put out with all of its owner. */
   saved(owner: string, operation: string): BreakerSnapshot | undefined
-  /** Undefined: ACTIVE. Written behind; a store that cannot be written is tried again with the next change. */
+  /** Undefined: ACTIVE. Written behind, and told to the other instances; a store that cannot be written is tried again with the next change. */
   keep(owner: string, operation: string, snapshot: BreakerSnapshot | undefined): void
   /** All of an owner are ACTIVE, also those that have no breaker in this life. */
   forget(owner: string): void
@@ -23,64 +23,152 @@ const REASON_CHARS = 200
 /** Stands for every operation of an owner, also those nobody has called yet. */
 export const ALL_OPERATIONS = '*'
 
-/** Reads what an earlier life left behind. A value that cannot be understood is as if there were none. */
-export async function loadBreakers(store: Store, log: Log): Promise<BreakerMemory> {
-  const { value } = await store.value({ key: KEY })
-  const known = new Map<string, BreakerSnapshot>()
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    for (const [name, snapshot] of Object.entries(value)) if (isSnapshot(snapshot)) known.set(name, snapshot)
-  let writing: Promise<void> | undefined
-  let isDirty = false
+export interface BreakersOptions {
+  readonly store: Pick<Store, 'value' | 'watch'>
+  readonly log: Log
+  /** How one stands on another instance by now; undefined: it was put on again there. */
+  readonly onOther: (owner: string, operation: string, snapshot: BreakerSnapshot | undefined) => void
+}
 
-  async function write(): Promise<void> {
-    while (isDirty) {
-      isDirty = false
-      const newest = [...known].slice(-MOST)
+/** What is stored of one: with the time it had left, because clocks differ (SEMANTICS 34). */
+interface Stored extends BreakerSnapshot {
+  readonly leftMs?: number
+}
+
+/** Others may write at the same moment. */
+const TRIES = 16
+
+/** Reads what an earlier life left behind, and hears of the other instances. A value that cannot be understood is as if there were none. */
+export async function loadBreakers({ store, log, onOther }: BreakersOptions): Promise<BreakerMemory> {
+  // Before the first look: nothing falls in between.
+  const watch = store.watch([`value:${KEY}`])
+  const first = await store.value({ key: KEY })
+  let version: number | 'absent' = first.version ?? 'absent'
+  let known = snapshotsIn(first.value)
+  /** What this process has to say; undefined: ACTIVE. */
+  let changes = new Map<string, Stored | undefined>()
+  let writing: Promise<void> | undefined
+  void listen()
+
+  /** What others have written meanwhile is theirs to say. */
+  function learn(value: Json | undefined): void {
+    const before = known
+    known = snapshotsIn(value)
+    for (const [name, theirs] of known)
+      if (before.get(name)?.openedAt !== theirs.openedAt && !changes.has(name)) tell(name, theirs)
+    for (const name of before.keys()) if (!known.has(name) && !changes.has(name)) tell(name, undefined)
+  }
+
+  function tell(name: string, theirs: Stored | undefined): void {
+    const dot = name.indexOf('.')
+    const until = Date.now() + Math.max(0, theirs?.leftMs ?? 0)
+    const { leftMs } = theirs ?? {}
+    const snapshot = theirs === undefined || leftMs === undefined ? theirs : { ...theirs, until }
+    onOther(name.slice(0, dot), name.slice(dot + 1), snapshot)
+  }
+
+  async function listen(): Promise<void> {
+    for await (const _ of watch) {
       try {
-        await store.value({ key: KEY, put: Object.fromEntries(newest) as unknown as Json }) // snapshots are plain data
+        const found = await store.value({ key: KEY })
+        if ((found.version ?? 'absent') === version) continue
+        version = found.version ?? 'absent'
+        learn(found.value)
       } catch (error) {
-        log.warn('how the breakers stand could not be stored', { error: GatewayError.from(error).message })
+        log.warn('how the breakers of the other instances stand could not be read', {
+          error: GatewayError.from(error).message,
+        })
       }
     }
   }
 
-  function changed(): void {
-    isDirty = true
+  async function write(): Promise<void> {
+    for (let tries = 0; changes.size > 0 && tries < TRIES; tries++) {
+      const own = changes
+      const next = new Map(known)
+      for (const [name, snapshot] of own) {
+        next.delete(name)
+        if (snapshot !== undefined) next.set(name, snapshot)
+      }
+      const put = Object.fromEntries([...next].slice(-MOST)) as unknown as Json // snapshots are plain data
+      try {
+        const result = await store.value({ key: KEY, expect: version, put, announce: true })
+        version = result.version ?? 'absent'
+        if (result.status === 'conflict') {
+          learn(result.value)
+          continue
+        }
+        known = next
+        changes = new Map(
+          [...changes].filter(([name, snapshot]) => own.get(name) !== snapshot || !own.has(name)),
+        )
+        tries = 0
+      } catch (error) {
+        log.warn('how the breakers stand could not be stored', { error: GatewayError.from(error).message })
+        return
+      }
+    }
+  }
+
+  function changed(name: string, snapshot: Stored | undefined): void {
+    changes.delete(name)
+    changes.set(name, snapshot)
     writing ??= write().finally(() => (writing = undefined))
+  }
+
+  function standing(name: string): Stored | undefined {
+    return changes.has(name) ? changes.get(name) : known.get(name)
   }
 
   return {
     saved(owner, operation) {
-      const own = known.get(nameOf(owner, operation))
-      const all = known.get(nameOf(owner, ALL_OPERATIONS))
+      const own = standing(nameOf(owner, operation))
+      const all = standing(nameOf(owner, ALL_OPERATIONS))
       return all !== undefined && all.until > Date.now() ? all : own
     },
     keep(owner, operation, snapshot) {
       const name = nameOf(owner, operation)
-      if (snapshot === undefined && !known.has(name)) return
-      known.delete(name)
-      if (snapshot !== undefined)
-        known.set(name, { ...snapshot, reason: snapshot.reason.slice(0, REASON_CHARS) })
-      changed()
+      const before = standing(name)
+      // That its time is over by now was known.
+      if (before?.openedAt === snapshot?.openedAt && before?.state === snapshot?.state) return
+      if (snapshot === undefined) changed(name, undefined)
+      else
+        changed(name, {
+          ...snapshot,
+          reason: snapshot.reason.slice(0, REASON_CHARS),
+          leftMs: snapshot.until - Date.now(),
+        })
     },
     forget(owner) {
-      for (const name of known.keys()) if (name.startsWith(`${owner}.`)) known.delete(name)
-      changed()
+      for (const name of new Set([...known.keys(), ...changes.keys()]))
+        if (name.startsWith(`${owner}.`)) changed(name, undefined)
     },
-    flushed: async () => writing,
+    async flushed() {
+      await writing
+    },
+    [Symbol.dispose]: () => watch.close(),
   }
+}
+
+function snapshotsIn(value: Json | undefined): Map<string, Stored> {
+  const found = new Map<string, Stored>()
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    for (const [name, snapshot] of Object.entries(value)) if (isSnapshot(snapshot)) found.set(name, snapshot)
+  return found
 }
 
 function nameOf(owner: string, operation: string): string {
   return `${owner}.${operation}`
 }
 
-function isSnapshot(value: unknown): value is BreakerSnapshot {
+function isSnapshot(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false
-  const { state, openedAt, until, openForMs, reason } = value as Readonly<Record<string, unknown>> // an object
+  const { state, openedAt, until, openForMs, reason, leftMs = 0 } = value as Readonly<Record<string, unknown>> // an object
   return (
     (state === 'OPEN' || state === 'OFF') &&
-    [openedAt, until, openForMs].every((number) => typeof number === 'number' && Number.isFinite(number)) &&
+    [openedAt, until, openForMs, leftMs].every(
+      (number) => typeof number === 'number' && Number.isFinite(number),
+    ) &&
     typeof reason === 'string'
   )
 }

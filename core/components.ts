@@ -55,6 +55,8 @@ export interface Surroundings {
   onBreaker(change: BreakerChange): void
   /** How a breaker stood before; absent: all are new. */
   readonly savedBreaker?: (owner: string, operation: string) => BreakerSnapshot | undefined
+  /** Of the instances the one that may probe; undefined: another does. Absent: there are no others. */
+  readonly lead?: ((breaker: string) => Promise<Disposable | undefined>) | undefined
   onCalled(called: Called): void
   /** What a limiter counts into. */
   limit(kind: LimitKind, name: string): LimitCount
@@ -75,6 +77,8 @@ export interface BreakerChange {
   readonly reason: string
   /** For the next life; undefined: ACTIVE. */
   readonly snapshot: BreakerSnapshot | undefined
+  /** Another instance began it. */
+  readonly isAdopted: boolean
 }
 
 /** What the host of a channel works on. */

@@ -119,8 +119,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     store,
     log,
     metrics,
+    instance,
+    breakersOf: (owner) => generation?.breakersOf(owner),
     overload: settings.overload,
     cacheFile: options.cacheFile,
+    counter: options.counter,
   })
   const links = createLinks({
     store,
@@ -145,6 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     savedBreaker: (owner, operation) => protection.savedBreaker(owner, operation),
     onBreaker: (change) => protection.onBreaker(change),
+    lead: protection.lead,
     isPresent: async ({ sender }) =>
       sender.role === 'customer' && (await links.presence.of(customerHome(sender.id))),
     onCalled: (called) => telemetry.called(called),

@@ -11,6 +11,7 @@ import type {
   Surroundings,
 } from './components.ts'
 import { GatewayError } from './api.ts'
+import type { Breaker } from './guard/breaker.ts'
 import type { Pinned } from './pipeline.ts'
 import { createRouter } from './router.ts'
 import type { Router } from './router.ts'
@@ -41,6 +42,12 @@ export class Generation implements Components {
   }
   channel(id: string) {
     return this.channels.get(id)?.inUse
+  }
+
+  /** By operation; an agent has one. Undefined: there is no such owner. */
+  breakersOf(owner: string): ReadonlyMap<string, Breaker> | undefined {
+    const agent = this.agents.get(owner)
+    return this.backends.get(owner)?.breakers ?? (agent && new Map([['answer', agent.breaker]]))
   }
 
   /** Holds this generation until the result is disposed. */

@@ -16,13 +16,15 @@ export function watched(
   options: BreakerOptions,
 ): Breaker {
   const saved = around.savedBreaker?.(owner, operation)
+  const { lead } = around
   let made: Breaker | undefined
   made = createBreaker(`${owner}.${operation}`, options, {
     saved,
-    onState: (state, reason) => {
+    onState: (state, reason, isAdopted) => {
       const snapshot = made === undefined ? saved : made.snapshot()
-      around.onBreaker({ owner, operation, state, reason, snapshot })
+      around.onBreaker({ owner, operation, state, reason, snapshot, isAdopted })
     },
+    ...(lead !== undefined && { lead: () => lead(`${owner}.${operation}`) }),
   })
   return made
 }

@@ -1,7 +1,7 @@
 // What protects the calls and lives longer than a generation: the fallback cache, how the breakers stand, what operators are told.
 import type { Hono } from 'hono'
 import type { Log } from './api.ts'
-import { loadBreakers } from './breakers.ts'
+import { ALL_OPERATIONS, loadBreakers } from './breakers.ts'
 import type { BreakerChange, Surroundings } from './components.ts'
 import { createOperatorEvents } from './events.ts'
 import type { Generation } from './generation.ts'
@@ -9,10 +9,13 @@ import { createAdmission } from './guard/admission.ts'
 import type { Admission, AdmissionOptions } from './guard/admission.ts'
 import { openFallbackCache } from './guard/cache.ts'
 import type { FallbackCache } from './guard/cache.ts'
+import type { Breaker } from './guard/breaker.ts'
+import type { LimitCount } from './guard/limit-count.ts'
 import { createRateLimits } from './guard/rate-limits.ts'
-import type { Calling, RateLimits, RateRule } from './guard/rate-limits.ts'
+import type { Calling, RateLimits, RateRule, SharedCounter } from './guard/rate-limits.ts'
 import type { GatewayMetrics } from './http/metrics.ts'
 import { operatorPages } from './operate.ts'
+import { createLead } from './probes.ts'
 import type { GenerationSettings } from './settings.ts'
 import type { Store } from './store/store.ts'
 
@@ -20,6 +23,12 @@ export interface ProtectionOptions {
   readonly store: Store
   readonly log: { child(name: string): Log }
   readonly metrics: GatewayMetrics
+  /** This process among the instances. */
+  readonly instance: string
+  /** By operation; an agent has one. Undefined: there is no such owner. */
+  readonly breakersOf: (owner: string) => ReadonlyMap<string, Breaker> | undefined
+  /** Of all instances; absent: there is one. */
+  readonly counter: SharedCounter | undefined
   /** Of the first generation. */
   readonly overload: AdmissionOptions
   /** Where the fallback cache is kept; absent: in memory alone. */
@@ -31,6 +40,7 @@ export interface Protection extends AsyncDisposable {
   prepare(settings: ProtectedSettings): Promise<void>
   readonly fallback: Surroundings['fallback']
   readonly savedBreaker: NonNullable<Surroundings['savedBreaker']>
+  readonly lead: Surroundings['lead']
   onBreaker(change: BreakerChange): void
   /** What became of a reload: operators see it among the events. */
   onReload(
@@ -53,8 +63,15 @@ export interface ProtectedSettings extends GenerationSettings {
 }
 
 export async function createProtection(options: ProtectionOptions): Promise<Protection> {
-  const { store, log, metrics, cacheFile } = options
-  const breakers = await loadBreakers(store, log.child('breaker'))
+  const { store, log, metrics, cacheFile, instance, breakersOf } = options
+  const breakers = await loadBreakers({
+    store,
+    log: log.child('breaker'),
+    onOther(owner, operation, snapshot) {
+      for (const [name, breaker] of breakersOf(owner) ?? [])
+        if (operation === name || operation === ALL_OPERATIONS) breaker.adopt(snapshot)
+    },
+  })
   const events = createOperatorEvents(Date.now)
   /** Whose breakers have a figure. */
   const owners = new Set<string>()
@@ -99,16 +116,20 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
         owners.delete(owner)
       }
       overload = settings.overload
-      limits = createRateLimits(settings.limits, (name) => metrics.limit('rate', name), limits)
+      const countOf = (name: string): LimitCount => metrics.limit('rate', name)
+      limits = createRateLimits(settings.limits, { countOf, shared: options.counter }, limits)
     },
     onReload: (outcome) => events.add('reload', outcome),
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),
-    onBreaker({ owner, operation, state, reason, snapshot }) {
+    lead: createLead(store, instance),
+    onBreaker({ owner, operation, state, reason, snapshot, isAdopted }) {
       owners.add(owner)
       metrics.breakerState.set(state.toLowerCase(), owner, operation)
-      log.child('breaker').warn(`breaker ${state}`, { owner, operation, reason })
+      log
+        .child('breaker')
+        .warn(`breaker ${state}`, { owner, operation, reason, ...(isAdopted && { isAdopted }) })
       events.add('breaker', { owner, operation, state, reason })
-      breakers.keep(owner, operation, snapshot)
+      if (!isAdopted) breakers.keep(owner, operation, snapshot)
     },
     pages: (generation) =>
       operatorPages({
@@ -121,6 +142,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
       }),
     async [Symbol.asyncDispose]() {
       await Promise.all([cache?.[Symbol.asyncDispose](), breakers.flushed()])
+      breakers[Symbol.dispose]()
     },
   }
 }

@@ -36,8 +36,10 @@ export interface BreakerSnapshot {
 }
 
 export interface BreakerHooks {
-  /** Called after each change, with the reason in words for an operator. Must not throw. */
-  onState?(state: BreakerState, reason: string): void
+  /** Called after each change, with the reason in words for an operator; `isAdopted`: another instance began it. Must not throw. */
+  onState?(state: BreakerState, reason: string, isAdopted: boolean): void
+  /** The right to probe, until disposed; undefined: another instance probes. Must not reject. Absent: whoever comes first here. */
+  lead?(): Promise<Disposable | undefined>
   /** How it stood in an earlier life: an OPEN keeps its remaining time, an OFF its end. */
   readonly saved?: BreakerSnapshot | undefined
 }
@@ -59,6 +61,8 @@ export interface Breaker {
   off(reason: string, forMs: number): void
   /** By hand: calls go through again, and what was counted is forgotten. */
   on(): void
+  /** How it stands on another instance (SEMANTICS 34): an OPEN or OFF is taken over, `undefined` ends an OFF. */
+  adopt(theirs: BreakerSnapshot | undefined): void
   /** Undefined: ACTIVE, there is nothing to remember. */
   snapshot(): BreakerSnapshot | undefined
   /** Takes it out of service for good: its timers and its listeners are gone, calls are refused, nobody is told. */
@@ -117,6 +121,7 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   let offUntil = 0
   let offTimer: NodeJS.Timeout | undefined
   let disposed = false
+  let isAdopting = false
 
   circuit.on('open', () => {
     openedAt = Date.now()
@@ -142,7 +147,7 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       healthySince = performance.now()
       tally.forget()
     }
-    if (!disposed) hooks.onState?.(to, why)
+    if (!disposed) hooks.onState?.(to, why, isAdopting)
   }
 
   /** Before anything that may open it: for how long, and why. */
@@ -180,14 +185,27 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     })
   }
 
-  function admit(): void {
-    if (state === 'ACTIVE') return
+  /** Whether the call is the probe. */
+  function admit(): boolean {
+    if (state === 'ACTIVE') return false
     if (state !== 'HALF-OPEN' || probing || (ramp.running && !ramp.admits())) throw refusal()
     probing = !ramp.running
+    return probing
+  }
+
+  /** One instance probes at a time. */
+  async function lead(): Promise<Disposable | undefined> {
+    if (hooks.lead === undefined) return undefined
+    const begun = generation
+    const right = await hooks.lead()
+    if (right !== undefined && begun === generation) return right
+    right?.[Symbol.dispose]()
+    if (begun === generation) probing = false
+    throw refusal()
   }
 
   async function run<T>(call: () => Promise<T>): Promise<T> {
-    admit()
+    using _ = admit() ? await lead() : undefined
     const begun = generation
     const at = performance.now()
     let value: T
@@ -275,12 +293,22 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     openedAt = Math.min(saved.openedAt, Date.now())
   }
 
+  function adopt(theirs: BreakerSnapshot | undefined): void {
+    if (disposed) return
+    isAdopting = true
+    if (theirs === undefined) {
+      if (state === 'OFF') on('it was put into service on another instance')
+    } else if (theirs.state === 'OFF' || (state !== 'OFF' && state !== 'OPEN')) restore(theirs)
+    isAdopting = false
+  }
+
   if (hooks.saved !== undefined) restore(hooks.saved)
   return {
     run,
     retryAfterMs,
     off,
     on: () => on('it was put into service by hand'),
+    adopt,
     get state() {
       return state
     },

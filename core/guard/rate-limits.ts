@@ -1,5 +1,5 @@
 // How often somebody may call: per caller, channel and operation, counted by rate-limiter-flexible. Its only import.
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { GatewayError } from '../api.ts'
 import type { LimitCount } from './limit-count.ts'
 
@@ -24,6 +24,18 @@ export interface Calling {
   readonly caller: string
 }
 
+/** Counts for all instances together. */
+export interface SharedCounter {
+  /** The count after this, and how long until it begins anew: `ms` after its first. Rejects where nobody can be asked. */
+  add(key: string, by: number, ms: number): Promise<readonly [count: number, leftMs: number]>
+}
+
+export interface RateLimitsOptions {
+  readonly countOf: (name: string) => LimitCount
+  /** Absent: there are no other instances. */
+  readonly shared?: SharedCounter | undefined
+}
+
 export interface RateLimits {
   /** Counts a call by every rule that is about it. Throws `RATE_LIMITED` (429, `retryAfterMs`). */
   check(calling: Calling): Promise<void>
@@ -33,14 +45,14 @@ interface Limiter {
   readonly name: string
   readonly rule: RateRule
   readonly count: LimitCount
-  readonly memory: RateLimiterMemory
+  readonly limiter: Pick<RateLimiterMemory, 'consume'>
   readonly keyOf: (caller: string) => string
 }
 
 /** Makes the limits of a config. What `before` counted for a rule that is the same counts on: a reload gives nobody a new start. */
 export function createRateLimits(
   rules: Readonly<Record<string, RateRule>>,
-  countOf: (name: string) => LimitCount,
+  { countOf, shared }: RateLimitsOptions,
   before?: RateLimits,
 ): RateLimits {
   const known = new Map((before === undefined ? [] : (made.get(before) ?? [])).map((one) => [one.name, one]))
@@ -48,7 +60,7 @@ export function createRateLimits(
     const old = known.get(name)
     return old !== undefined && JSON.stringify(old.rule) === JSON.stringify(rule)
       ? old
-      : createLimiter(name, rule, countOf(name))
+      : createLimiter(name, rule, { count: countOf(name), shared })
   })
   const limits: RateLimits = {
     async check(calling) {
@@ -62,10 +74,41 @@ export function createRateLimits(
 
 const made = new WeakMap<RateLimits, readonly Limiter[]>()
 
-function createLimiter(name: string, rule: RateRule, count: LimitCount): Limiter {
+function createLimiter(
+  name: string,
+  rule: RateRule,
+  { count, shared }: { readonly count: LimitCount; readonly shared: SharedCounter | undefined },
+): Limiter {
   const { by, calls, perMs } = rule
   const memory = new RateLimiterMemory({ points: calls, duration: perMs / 1000 })
-  return { name, rule, count, memory, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+  const limiter = shared === undefined ? memory : together(name, { rule, shared, memory })
+  return { name, rule, count, limiter, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+}
+
+/** While nobody can be asked each instance counts for itself, with the same rule. */
+function together(
+  name: string,
+  {
+    rule: { calls, perMs },
+    shared,
+    memory,
+  }: { readonly rule: RateRule; readonly shared: SharedCounter; readonly memory: RateLimiterMemory },
+): RateLimiterRedis {
+  // All that the limiter asks of a client of Redis; its own script counts in whole seconds.
+  const client = {
+    isReady: () => true,
+    defineCommand: () => undefined,
+    rlflxIncr: ([key = '', points = '1']: readonly string[]) => shared.add(key, Number(points), perMs),
+  }
+  return new RateLimiterRedis({
+    storeClient: client,
+    keyPrefix: name,
+    points: calls,
+    duration: Math.max(1, perMs / 1000),
+    insuranceLimiter: memory,
+    // Who is over his limit is refused here until it begins anew.
+    inMemoryBlockOnConsumed: calls + 1,
+  })
 }
 
 function isAbout({ channel, operation }: RateRule, calling: Calling): boolean {
@@ -73,10 +116,10 @@ function isAbout({ channel, operation }: RateRule, calling: Calling): boolean {
   return operation === undefined || operation === calling.operation
 }
 
-async function consume({ name, rule, count, memory, keyOf }: Limiter, caller: string): Promise<void> {
+async function consume({ name, rule, count, limiter, keyOf }: Limiter, caller: string): Promise<void> {
   count.offered()
   try {
-    await memory.consume(keyOf(caller))
+    await limiter.consume(keyOf(caller))
   } catch (rejected) {
     if (!(rejected instanceof RateLimiterRes)) {
       count.failed()

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
+import type { SharedCounter } from '../guard/rate-limits.ts'
 import { READ_BYTES, READ_ROWS } from './figures.ts'
 import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import {
@@ -31,6 +32,7 @@ import { Caller, statusOf } from './redis/caller.ts'
 import type { TlsFiles } from './redis/clients.ts'
 import { Connection } from './redis/connection.ts'
 import type { Dataset } from './redis/connection.ts'
+import { counterOver } from './redis/counting.ts'
 import { findOver } from './redis/finding.ts'
 import type { Memory } from './redis/health.ts'
 import { Names } from './redis/names.ts'
@@ -113,13 +115,16 @@ const TRIM_ROWS = 20
  * messages away: with an evicting `maxmemory-policy` always, under `strict` with less than `appendfsync always` or with replicas that
  * need not acknowledge.
  */
-export async function openRedisStore(options: RedisOptions): Promise<Store> {
+export async function openRedisStore(
+  options: RedisOptions,
+): Promise<Store & { readonly counter: SharedCounter }> {
   const store = new RedisStore(options)
   await store.open()
   return store
 }
 
 class RedisStore implements Store {
+  readonly counter: SharedCounter
   readonly #connection: Connection
   readonly #caller: Caller
   readonly #pulse: Pulse
@@ -149,6 +154,7 @@ class RedisStore implements Store {
     })
     const { clock, crash } = hooks ?? {}
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
+    this.counter = counterOver(this.#caller, () => this.#partitions)
     this.#names = new Names(this.#caller, () => this.#partitions)
     this.#bus = new Bus(this.#connection.client, prefix)
   }

@@ -72,6 +72,6 @@ export function statusOf(reply: Cell): string {
   return Array.isArray(reply) ? String(reply[0]) : ''
 }
 
-function isOperation(name: ScriptName): name is Exclude<ScriptName, 'bind' | 'dataset'> {
-  return name !== 'bind' && name !== 'dataset'
+function isOperation(name: ScriptName): name is OperationName & ScriptName {
+  return name !== 'bind' && name !== 'dataset' && name !== 'limit'
 }

@@ -20,6 +20,7 @@ export type ScriptName =
   | 'trim'
   | 'bind'
   | 'dataset'
+  | 'limit'
 
 export interface Script {
   readonly text: string
@@ -53,6 +54,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   trim: compose(common, 'trim'),
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
+  limit: compose(common, 'limit'),
 })
 
 const moving = MOVING.map(source).join('\n')

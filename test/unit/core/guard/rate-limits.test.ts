@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createRateLimits } from '../../../../core/guard/rate-limits.ts'
-import type { Calling, RateLimits, RateRule } from '../../../../core/guard/rate-limits.ts'
+import type { Calling, RateLimits, RateRule, SharedCounter } from '../../../../core/guard/rate-limits.ts'
 import { counting } from './limit-counting.ts'
 
 beforeEach(() => {
@@ -15,14 +15,17 @@ afterEach(() => {
 const rule: RateRule = { by: 'caller', calls: 2, perMs: 1000, dryRun: false }
 const ann: Calling = { channel: 'web', pushes: false, operation: 'GetOrder', caller: 'customer/ann' }
 
-function limits(rules: Readonly<Record<string, RateRule>>, before?: { readonly of: RateLimits }) {
+function limits(
+  rules: Readonly<Record<string, RateRule>>,
+  before?: { readonly of?: RateLimits; readonly shared?: SharedCounter },
+) {
   const counts = new Map<string, ReturnType<typeof counting>>()
   const countOf = (name: string): ReturnType<typeof counting> => {
     const count = counting()
     counts.set(name, count)
     return count
   }
-  const of = createRateLimits(rules, countOf, before?.of)
+  const of = createRateLimits(rules, { countOf, shared: before?.shared }, before?.of)
   const ask = async (calling: Partial<Calling> = {}): Promise<string> => {
     try {
       await of.check({ ...ann, ...calling })
@@ -123,4 +126,43 @@ test('offered = accepted + refused + failed, and never more than allowed in a wi
     }),
     { numRuns: 100 },
   )
+})
+
+/** What several instances count in. */
+function counter(): SharedCounter & { isDown: boolean } {
+  const counts = new Map<string, { count: number; until: number }>()
+  const shared = {
+    isDown: false,
+    async add(key: string, by: number, ms: number): Promise<readonly [number, number]> {
+      if (shared.isDown) throw new Error('away')
+      const known = counts.get(key)
+      const one =
+        known !== undefined && known.until > Date.now() ? known : { count: 0, until: Date.now() + ms }
+      one.count += by
+      counts.set(key, one)
+      return [one.count, one.until - Date.now()]
+    },
+  }
+  return shared
+}
+
+test('several instances count together, and each for itself while nobody can be asked', async () => {
+  vi.useFakeTimers()
+  try {
+    const shared = counter()
+    const [here, there] = [limits({ each: rule }, { shared }), limits({ each: rule }, { shared })]
+    expect([await here.ask(), await there.ask(), await here.ask(), await there.ask()]).toEqual([
+      'ok',
+      'ok',
+      'RATE_LIMITED',
+      'RATE_LIMITED',
+    ])
+    expect(await there.ask({ caller: 'customer/bob' })).toBe('ok')
+    await vi.advanceTimersByTimeAsync(1001)
+    shared.isDown = true
+    expect([await here.ask(), await there.ask()]).toEqual(['ok', 'ok'])
+    expect([await here.ask(), await here.ask()]).toEqual(['ok', 'RATE_LIMITED'])
+  } finally {
+    vi.useRealTimers()
+  }
 })

@@ -1,0 +1,170 @@
+// SEMANTICS 34: counts are each instance's own, an OPEN is told with the time it has left, one instance probes at a time.
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
+import type { Json, Log } from '../../../core/api.ts'
+import { loadBreakers } from '../../../core/breakers.ts'
+import { createBreaker } from '../../../core/guard/breaker.ts'
+import type { Breaker, BreakerSnapshot } from '../../../core/guard/breaker.ts'
+import { createLead } from '../../../core/probes.ts'
+import { Hints } from '../../../core/store/hints.ts'
+import type { Lease, LeaseResult, Store, ValueOp, ValueResult } from '../../../core/store/store.ts'
+import { until } from '../../support/gateway.ts'
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** One value that instances share, each with a look of its own at it. */
+function shared(): () => Pick<Store, 'value' | 'watch'> {
+  const all: Hints[] = []
+  let value: Json | undefined
+  let version = 0
+  const state = (): { value?: Json; version?: number } =>
+    value === undefined ? {} : { value: structuredClone(value), version }
+  return () => {
+    const hints = new Hints()
+    all.push(hints)
+    return {
+      watch: (names) => hints.watch(names),
+      async value({ key, expect: wanted, put, announce }: ValueOp): Promise<ValueResult> {
+        if (put === undefined) return { status: 'ok', ...state() }
+        if (wanted !== undefined && wanted !== (version === 0 ? 'absent' : version))
+          return { status: 'conflict', ...state() }
+        value = put
+        version++
+        if (announce === true) for (const one of all) one.hint(`value:${key}`)
+        return { status: 'ok', ...state() }
+      },
+    }
+  }
+}
+
+const options = { errorRate: 50, minimumCalls: 2, windowMs: 10_000, openForMs: 60_000 }
+
+/** The breaker of one operation on one instance, wired as the gateway does it. */
+async function instance(store: Pick<Store, 'value' | 'watch'>, lead?: () => Promise<Disposable | undefined>) {
+  let breaker: Breaker | undefined
+  const memory = await loadBreakers({
+    store,
+    log,
+    onOther: (owner, operation, snapshot) => {
+      if (`${owner}.${operation}` === 'orders.Get') breaker?.adopt(snapshot)
+    },
+  })
+  const made = createBreaker('orders.Get', options, {
+    saved: memory.saved('orders', 'Get'),
+    onState: (_state, _reason, isAdopted) => {
+      if (!isAdopted) memory.keep('orders', 'Get', breaker?.snapshot())
+    },
+    ...(lead !== undefined && { lead }),
+  })
+  breaker = made
+  return { breaker: made, memory }
+}
+
+async function fail(breaker: Breaker): Promise<void> {
+  const failing = breaker.run(async () => {
+    throw new GatewayError('BACKEND_FAILED', 'down')
+  })
+  await failing.catch(() => undefined)
+}
+
+test('an OPEN is adopted with its remaining time, a later instance begins with it, and an echo changes nothing', async () => {
+  const store = shared()
+  const [a, b] = [await instance(store()), await instance(store())]
+  await fail(a.breaker)
+  expect(b.breaker.state).toBe('ACTIVE')
+  await fail(a.breaker)
+  expect(a.breaker.state).toBe('OPEN')
+  await until(() => b.breaker.state === 'OPEN' || undefined)
+  expect(Math.abs(b.breaker.retryAfterMs() - a.breaker.retryAfterMs())).toBeLessThan(5000)
+  expect(b.breaker.openedAt).toBe(a.breaker.openedAt)
+  await expect(b.breaker.run(async () => 1)).rejects.toMatchObject({
+    code: 'BREAKER_OPEN',
+    notExecuted: true,
+  })
+  expect((await instance(store())).breaker.state).toBe('OPEN')
+})
+
+test('a clock that goes wrong on one instance does not shorten what another takes over', async () => {
+  const store = shared()
+  const first = store()
+  const [b] = [await instance(store())]
+  const now = Date.now()
+  const theirs: BreakerSnapshot = {
+    state: 'OPEN',
+    openedAt: now - 3_600_000,
+    until: now - 3_590_000,
+    openForMs: 60_000,
+    reason: 'down',
+  }
+  const put = { 'orders.Get': { ...theirs, leftMs: 10_000 } } as unknown as Json // plain data
+  await first.value({ key: 'core/breakers', put, announce: true })
+  await until(() => b.breaker.state === 'OPEN' || undefined)
+  expect(b.breaker.retryAfterMs()).toBeGreaterThan(5000)
+})
+
+test('put out of service and on again by hand on one, it is so on all; both have their say about others', async () => {
+  const store = shared()
+  const [a, b] = [await instance(store()), await instance(store())]
+  a.breaker.off('maintenance', 60_000)
+  await until(() => b.breaker.state === 'OFF' || undefined)
+  const other: BreakerSnapshot = {
+    state: 'OFF',
+    openedAt: 1,
+    until: Date.now() + 60_000,
+    openForMs: 60_000,
+    reason: 'x',
+  }
+  b.memory.keep('billing', 'Pay', other)
+  a.memory.keep('mail', 'Send', { ...other, openedAt: 2 })
+  await until(() => (a.memory.saved('billing', 'Pay') && b.memory.saved('mail', 'Send')) ?? undefined)
+  b.breaker.on()
+  await until(() => a.breaker.state === 'ACTIVE' || undefined)
+  expect(a.memory.saved('mail', 'Send')).toMatchObject({ openedAt: 2 })
+})
+
+test('one instance probes; the others are told to wait, and a store that is away keeps nobody from it', async () => {
+  const holders = new Map<string, string>()
+  let isDown = false
+  const leases: Pick<Store, 'lease' | 'partitions'> = {
+    partitions: 256,
+    async lease({ name, owner, release }: Lease): Promise<LeaseResult> {
+      if (isDown) throw new GatewayError('STORE_UNAVAILABLE', 'away')
+      const holder = holders.get(name)
+      if (release === true) holders.delete(name)
+      else if (holder !== undefined && holder !== owner) return { status: 'busy', remainingMs: 1000 }
+      else holders.set(name, owner)
+      return release === true
+        ? { status: 'released' }
+        : { status: 'held', fence: { counter: 1, random: 'r' }, remainingMs: 1000 }
+    },
+  }
+  expect(createLead({ ...leases, partitions: 1 }, 'alone')).toBeUndefined()
+  const [first, second, third] = ['a', 'b', 'c'].map((name) => createLead(leases, name))
+  const right = await first?.('orders.Get')
+  expect(right).toBeDefined()
+  expect(await second?.('orders.Get')).toBeUndefined()
+  expect(await second?.('orders.Put')).toBeDefined()
+  right?.[Symbol.dispose]()
+  expect(await third?.('orders.Get')).toBeDefined()
+  isDown = true
+  expect(await first?.('orders.Get')).toBeDefined()
+
+  const saved: BreakerSnapshot = {
+    state: 'OPEN',
+    openedAt: Date.now(),
+    until: Date.now(),
+    openForMs: 60_000,
+    reason: 'down',
+  }
+  const breaker = createBreaker('orders.Get', options, { saved, lead: async () => undefined })
+  await until(() => breaker.state === 'HALF-OPEN' || undefined)
+  let calls = 0
+  const call = async (): Promise<number> => ++calls
+  await expect(breaker.run(call)).rejects.toMatchObject({ code: 'BREAKER_OPEN', retryAfterMs: 1000 })
+  expect(calls).toBe(0)
+  const led = createBreaker('orders.Get', options, { saved, lead: async () => ({ [Symbol.dispose]() {} }) })
+  await until(() => led.state === 'HALF-OPEN' || undefined)
+  expect(await led.run(call)).toBe(1)
+  breaker.dispose()
+  led.dispose()
+})
