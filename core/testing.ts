@@ -199,9 +199,9 @@ export function testChannel(name: string, suite: ChannelSuite): void {
       const { host, channel } = await open()
       await using _ = channel
       host.answer(suite.reply)
-      const { status = 200 } = await called(host, suite.request)
-      expect(status).toBeLessThan(300)
-      expect(host.drafts).toHaveLength(1)
+      const { status = 200, body } = await called(host, suite.request)
+      expect(status, `the suite's request was answered: ${body}`).toBeLessThan(300)
+      expect(host.drafts, 'what was handed to host.accept').toHaveLength(1)
       expect(host.drafts[0]).toMatchObject(suite.draft)
     })
 
@@ -221,8 +221,8 @@ export function testChannel(name: string, suite: ChannelSuite): void {
       const { host, channel } = await open()
       await using _ = channel
       for (const garbage of ['\u0000\u0001', '<', '{', '', '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>']) {
-        const { status = 400 } = await called(host, suite.request, new TextEncoder().encode(garbage))
-        expect(status).toBeGreaterThanOrEqual(400)
+        const { status = 400, body } = await called(host, suite.request, new TextEncoder().encode(garbage))
+        expect(status, `${JSON.stringify(garbage)} was answered: ${body}`).toBeGreaterThanOrEqual(400)
       }
       expect(host.drafts).toHaveLength(0)
     })
@@ -270,9 +270,8 @@ export function testBackend(name: string, suite: BackendSuite): void {
     test.each(suite.calls)('answers $operation with plain data', async ({ operation, params, answer }) => {
       await using backend = await make(suite.adapter.backend, suite.config, suite.scope)
       await backend.start?.(signal)
-      expect(Object.hasOwn(backend.operations, operation) || Object.hasOwn(backend.operations, '*')).toBe(
-        true,
-      )
+      const isNamed = Object.hasOwn(backend.operations, operation) || Object.hasOwn(backend.operations, '*')
+      expect(isNamed, `the backend's operations name ${operation}`).toBe(true)
       const given = await backend.call(call(operation, params), signal)
       expect(structuredClone(given)).toMatchObject(answer)
     })
@@ -331,7 +330,8 @@ function shape(adapter: Adapter, component: Component<unknown> | undefined, conf
     const schema = component?.config['~standard']
     expect(await schema?.validate(config)).not.toHaveProperty('issues.0')
     const more = { ...(config as object), noSuchKey: true }
-    expect(await schema?.validate(more)).toHaveProperty('issues.0')
+    const taken = await schema?.validate(more)
+    expect(taken, 'its schema takes a key nobody knows: use z.strictObject').toHaveProperty('issues.0')
   })
 }
 
