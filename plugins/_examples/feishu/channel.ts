@@ -1,0 +1,164 @@
+// The Feishu channel: callbacks are stored and acknowledged at once, answers are sent with our key, so that they are shown once.
+import { createHash } from 'node:crypto'
+
+import { GatewayError } from 'dragoman'
+import type {
+  Channel,
+  ChannelHost,
+  Delivery,
+  Draft,
+  HttpRequest,
+  HttpResponse,
+  Json,
+  Message,
+  Party,
+  Scope,
+} from 'dragoman'
+
+import { createApi } from './api.ts'
+import { isObject, moment, objectIn, readCallback, textIn } from './callback.ts'
+import type { Callback, Fields } from './callback.ts'
+import type { ChannelConfig } from './config.ts'
+import { outgoing, partsOf } from './parts.ts'
+
+type Event = Extract<Callback, { readonly kind: 'event' }>
+
+const MESSAGE = 'im.message.receive_v1'
+/** A repeat within an hour of the first with the same `uuid` is not shown again. */
+const MOST_UUID = 50
+
+export function createChannel(config: ChannelConfig, scope: Scope): Channel {
+  const api = createApi(config, scope)
+
+  async function taken(request: HttpRequest, host: ChannelHost): Promise<HttpResponse> {
+    let callback: Callback
+    try {
+      if (request.method !== 'POST') throw new GatewayError('METHOD_NOT_ALLOWED', 'callbacks are posted')
+      callback = readCallback(request, config)
+    } catch (error) {
+      const { code, status } = noted(error)
+      return json(status, { code })
+    }
+    if (callback.kind === 'challenge') return json(200, { challenge: callback.challenge })
+    if (callback.kind === 'unknown') {
+      scope.log.warn(`${callback.what} is acknowledged and not used`)
+      return json(200, {})
+    }
+    try {
+      const draft = await draftOf(callback, host)
+      const raw = { mediaType: 'application/json', bytes: request.body }
+      // No wait: the platform hangs up after 3 seconds; the answer is sent when it is there.
+      if (draft !== undefined) await host.accept({ ...draft, raw })
+      return json(200, {})
+    } catch (error) {
+      const { side, retry, code, status } = noted(error)
+      // Refused for good, it would only come back. What cannot be stored now shall come back.
+      return side === 'caller' && !retry ? json(200, {}) : json(retry ? 503 : status, { code })
+    }
+  }
+
+  function noted(thrown: unknown): GatewayError {
+    const error = GatewayError.from(thrown)
+    scope.metrics.count('feishu_refused_total', { code: error.code })
+    if (thrown instanceof GatewayError) scope.log.warn(`a callback is refused: ${error.message}`)
+    else scope.log.error('a callback failed', { error: thrown })
+    return error
+  }
+
+  async function draftOf(callback: Event, host: ChannelHost): Promise<Draft | undefined> {
+    const { id, type, event, at } = callback
+    const known = { externalId: id, ...(at !== undefined && { occurredAt: at }) }
+    if (type !== MESSAGE) {
+      const sender =
+        senderOf(objectIn(event, 'operator_id'), config) ??
+        senderOf(objectIn(objectIn(event, 'operator'), 'operator_id'), config)
+      return host.draft(type, event, { kind: 'event', ...known, ...(sender !== undefined && { sender }) })
+    }
+    const message = objectIn(event, 'message')
+    const from = objectIn(event, 'sender')
+    // Another app's bot, or ourselves: two bots would talk for ever.
+    if (textIn(from, 'sender_type') !== 'user') return undefined
+    const sender = senderOf(objectIn(from, 'sender_id'), config)
+    const chat = textIn(message, 'chat_id')
+    const messageId = textIn(message, 'message_id')
+    if (sender === undefined || chat === undefined || messageId === undefined)
+      throw new GatewayError('DECODE_FAILED', `message ${id} has no ${config.senderId}, chat or id`)
+    const isGroup = textIn(message, 'chat_type') !== 'p2p'
+    const occurredAt = moment(textIn(message, 'create_time'))
+    return {
+      kind: 'message',
+      type: textIn(message, 'message_type') ?? 'text',
+      ...known,
+      ...(occurredAt !== undefined && { occurredAt }),
+      sender,
+      parts: partsOf(message),
+      replyContext: { adapter: 'feishu', version: 1, chat, messageId, isGroup },
+      metadata: { 'feishu:message_id': messageId, 'feishu:chat_id': chat },
+    }
+  }
+
+  return {
+    async start(host) {
+      host.serve(config.path, (request) => taken(request, host), { signed: true })
+    },
+    async send(message, key, signal) {
+      const context = contextOf(message.replyContext)
+      if (context === undefined)
+        return never(`nobody knows the chat of conversation "${message.conversation}"`)
+      const body = outgoing(message)
+      if (body === undefined) return never('it is longer than the platform takes')
+      const uuid = key.length <= MOST_UUID ? key : createHash('sha256').update(key).digest('base64url')
+      // In a group the answer hangs on the question; alone with somebody it is simply said.
+      const outcome = context.isGroup
+        ? await api.post(
+            `/open-apis/im/v1/messages/${encodeURIComponent(context.messageId)}/reply`,
+            { ...body, uuid },
+            signal,
+          )
+        : await api.post(
+            '/open-apis/im/v1/messages?receive_id_type=chat_id',
+            { receive_id: context.chat, ...body, uuid },
+            signal,
+          )
+      if (outcome.is === 'done') return { status: 'sent' }
+      scope.metrics.count('feishu_send_failed_total', { is: outcome.is })
+      if (outcome.is === 'never') return never(outcome.why)
+      const { why, afterMs } = outcome
+      return { status: 'refused', retry: true, reason: why, ...(afterMs !== undefined && { afterMs }) }
+    },
+    async [Symbol.asyncDispose]() {
+      // nothing is held
+    },
+  }
+}
+
+function never(reason: string): Delivery {
+  return { status: 'refused', retry: false, reason }
+}
+
+function json(status: number, body: Json): HttpResponse {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+function senderOf(ids: Fields, { senderId }: ChannelConfig): Party | undefined {
+  const id = textIn(ids, senderId)
+  if (id === undefined) return undefined
+  const others = Object.entries(ids).filter(([name, value]) => name !== senderId && typeof value === 'string')
+  return { id, role: 'customer', ...(others.length > 0 && { attributes: Object.fromEntries(others) }) }
+}
+
+interface Context {
+  readonly chat: string
+  readonly messageId: string
+  readonly isGroup: boolean
+}
+
+/** As it was written with the message; undefined for another adapter's, or another version's (SEMANTICS 21). */
+function contextOf(value: Message['replyContext']): Context | undefined {
+  if (!isObject(value) || value['adapter'] !== 'feishu' || value['version'] !== 1) return undefined
+  const chat = textIn(value, 'chat')
+  const messageId = textIn(value, 'messageId')
+  return chat === undefined || messageId === undefined
+    ? undefined
+    : { chat, messageId, isGroup: value['isGroup'] === true }
+}
