@@ -20,7 +20,11 @@ export interface StoreReader extends Disposable {
 /** Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, or where another version has written it. */
 export function openStoreReader(directory: string): StoreReader {
   const file = join(directory, FILE)
-  if (!existsSync(file)) throw new GatewayError('STORE_UNAVAILABLE', `there is no store in "${directory}"`)
+  if (!existsSync(file))
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `there is no store in "${directory}": no gateway has run there (--data names another folder)`,
+    )
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
   try {
     const version = pragma(db, 'user_version')
