@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 
 const house = join(import.meta.dirname, '../../..')
 
-test.each(['copybook'])(
+test.each(['copybook', 'sap-rfc'])(
   'the config in the README of the example %s works as it stands there, with the example as a plugin',
   async (name) => {
     const root = await mkdtemp(join(tmpdir(), 'example-'))
