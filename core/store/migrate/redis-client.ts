@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
 import { clientsFor } from '../redis/clients.ts'
-import type { Clients } from '../redis/clients.ts'
+import type { Clients, ClientsOptions } from '../redis/clients.ts'
 import { metaKey } from '../redis/partitions.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
 import { readServer, together } from '../redis/server.ts'
@@ -21,11 +21,11 @@ export class RedisClient implements AsyncDisposable {
   readonly prefix: string
   readonly #clients: Clients
 
-  constructor(url: string, prefix: string) {
+  constructor(where: ClientsOptions, prefix: string) {
     this.prefix = prefix
     // A migration that lost its server ends with what is asked next; it is started again and goes on.
     this.#clients = clientsFor(
-      { url, commandMs: COMMAND_MS },
+      { ...where, commandMs: COMMAND_MS },
       { ready: () => undefined, lost: () => undefined },
     )
   }

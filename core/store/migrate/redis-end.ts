@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../../api.ts'
 import type { Json } from '../../api.ts'
 import { addressOf } from '../redis/address.ts'
+import type { ClientsOptions } from '../redis/clients.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
 import { evicts, isEvicting } from '../redis/health.ts'
 import { markOf } from './ends.ts'
@@ -18,14 +19,13 @@ const PAGE = 200
 /** Of each partition while all are merged: what is held in memory at once is 256 times this. */
 const MERGED_PAGE = 16
 
-export interface RedisEndOptions {
-  readonly url: string
+export interface RedisEndOptions extends Omit<ClientsOptions, 'commandMs'> {
   readonly prefix?: string
 }
 
 /** Throws `STORE_UNAVAILABLE` where it is not reached, takes no writes, or throws stored data away when it is full. */
-export async function openRedisEnd({ url, prefix = 'dragoman:' }: RedisEndOptions): Promise<Target> {
-  const client = new RedisClient(url, prefix)
+export async function openRedisEnd({ prefix = 'dragoman:', ...where }: RedisEndOptions): Promise<Target> {
+  const client = new RedisClient(where, prefix)
   try {
     await client.open()
     const facts = await client.facts()
@@ -33,7 +33,7 @@ export async function openRedisEnd({ url, prefix = 'dragoman:' }: RedisEndOption
       throw new GatewayError('STORE_UNAVAILABLE', `Redis is a ${facts.role}, which takes no writes`)
     if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
     const dataset = hash((await client.ask([['HGETALL', client.key(0, 'dataset')]]))[0])
-    return new RedisEnd(client, nameOf(url), Number(dataset.get('partitions') ?? PARTITIONS))
+    return new RedisEnd(client, nameOf(where.url), Number(dataset.get('partitions') ?? PARTITIONS))
   } catch (error) {
     await client[Symbol.asyncDispose]()
     throw error
@@ -281,7 +281,7 @@ class RedisEnd implements Target {
 
 /** Lets a gateway start on what was moved away, under a new incarnation. Throws `STORE_UNAVAILABLE` for a target that is not complete. */
 export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
-  const { url, prefix = 'dragoman:' } = options
+  const { prefix = 'dragoman:', ...where } = options
   await using end = await openRedisEnd(options)
   const mark = await end.mark()
   if (mark === undefined) return
@@ -291,7 +291,7 @@ export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
       `${end.name} holds half a store: finish the migration from ${mark.other}, or empty it`,
     )
   if (mark.state === 'moved') {
-    await using client = new RedisClient(url, prefix)
+    await using client = new RedisClient(where, prefix)
     await client.open()
     // Another server's name: the next start takes the data for one that may have lost something (SEMANTICS 12).
     await client.ask([['HSET', client.key(0, 'dataset'), 'replid', '']])

@@ -17,6 +17,7 @@ import { SCRIPTS } from './scripts.ts'
 import type { ScriptName } from './scripts.ts'
 import { readFsync, readServer, together } from './server.ts'
 import type { Fsync, ServerFacts } from './server.ts'
+import { inOneWrite } from './turns.ts'
 
 export interface ConnectionOptions extends ClientsOptions {
   readonly prefix: string
@@ -169,6 +170,7 @@ export class Connection {
     }
     const rest = [1, key, ...words].map((word) => (word instanceof Uint8Array ? Buffer.from(word) : word))
     const call = async (command: string, first: string): Promise<Cell> => {
+      inOneWrite(line)
       const replying = line.callBuffer(command, first, ...rest)
       // On the same line and behind it, in the same turn: both are one round trip.
       const kept = this.replicas.isWaitedFor(name) ? this.replicas.haveIt(line) : undefined

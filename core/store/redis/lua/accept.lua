@@ -79,11 +79,15 @@ end
 -- A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
 if is_used then return resent() or { 'gap', last + 1 } end
 
-local whose = owner_of(conversation, home, registered)
+-- The hot way: what it asks and what it writes is asked and written once.
+local conversation_key = P .. 'conv:' .. conversation
+local bound, epoch_text, top = fields(conversation_key, 'home', 'epoch', 'top')
+local whose = owner_of(conversation, home, registered, bound)
 if whose == 'other' then return resent() or { 'forbidden' } end
-local epoch = tonumber(R('HGET', P .. 'conv:' .. conversation, 'epoch') or '0')
+local epoch = tonumber(epoch_text or '0')
 if expected and expected ~= epoch then return resent() or { 'notOwner' } end
-local waiting = lane and waiting_in('message', lane) or 0
+local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
+local waiting = in_lane > 0 and waiting_in('message', lane) or 0
 if lane and waiting >= limit then return resent() or { 'full', waiting } end
 local before = resent()
 if before then
@@ -94,26 +98,37 @@ if pressed then return { 'pressed' } end
 if whose == 'ask' then return { 'ask' } end
 
 -- Everything is looked at: from here on it is written.
-keep_time()
+local begins = lane and fence ~= '0' and delay <= 0 and in_lane == 0 and is_live(lease, fence, random)
+local size = #body + 300
+local next, bytes, accepted, ended, open = fields(META, 'next', 'bytes', 'accepted', 'settled', 'open:message')
+local number = tonumber(next or '0') + 1
+local totals = { 'clock', int(NOW), 'wall', int(WALL), 'next', int(number), 'bytes', int(tonumber(bytes or '0') + size),
+  'accepted', int(tonumber(accepted or '0') + 1) }
+if lane then
+  totals[11], totals[12] = 'open:message', int(tonumber(open or '0') + 1)
+else
+  totals[11], totals[12] = 'settled', int(tonumber(ended or '0') + 1)
+end
+R('HSET', META, unpack(totals))
 if is_over then drop_claim(key) end
-conversation_for(conversation, home, channel, customer)
-local sequence, offset, number = append(conversation, home, { id = id, body = body, inbox = inbox, received = received })
-if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, number, id) end
+if not bound then conversation_for(conversation, home, channel, customer) end
+local sequence = tonumber(top or '0') + 1
+R('HSET', conversation_key, 'top', int(sequence), 'last', received)
+R('XADD', P .. 'log:' .. conversation, int(sequence) .. '-0', 'i', id, 'b', body, 'n', '0')
+local offset = 0
+if inbox then
+  offset = R('HINCRBY', P .. 'home:' .. home, 'top', 1)
+  R('XADD', P .. 'inbox:' .. home, int(offset) .. '-0', 'c', conversation, 's', int(sequence))
+end
+local cells = { 'n', int(number), 'c', conversation, 's', int(sequence), 'o', int(offset), 'at', int(NOW), 'z', int(size) }
 if key then
-  make_claim(key, ref, { fingerprint = fingerprint, ttl = ttl, conversation = conversation, sequence = sequence })
+  cells[#cells + 1] = 'k'
+  cells[#cells + 1] = key
+  keep_claim(key, ref, { fingerprint = fingerprint, ttl = ttl, conversation = conversation, sequence = int(sequence) })
 end
-if device then advance() end
-patch(conversation, agent, ticket, raise)
-if raise == '1' then epoch = epoch + 1 end
-count('accepted', 1)
-if not lane then
-  count('settled', 1)
-  return { 'accepted', sequence, offset, 0, epoch }
-end
-local begins = fence ~= '0' and delay <= 0 and R('EXISTS', lane_key('message', lane)) == 0 and is_live(lease, fence, random)
-open_work({
+local work = lane and {
   ref = ref,
-  number = number,
+  number = int(number),
   lane = lane,
   priority = priority,
   due = NOW + math.max(0, delay),
@@ -121,5 +136,13 @@ open_work({
   wait = wait and NOW + wait,
   media = media,
   raw = raw,
-})
+}
+if work then work_cells(work, cells) end
+R('HSET', row(ref), unpack(cells))
+R('ZADD', P .. 'rows', int(number), id)
+if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, int(number), id) end
+if device then advance() end
+patch(conversation, agent, ticket, raise)
+if raise == '1' then epoch = epoch + 1 end
+if work then enter_lane('message', work, in_lane == 0) end
 return { 'accepted', sequence, offset, begins and 1 or 0, epoch }

@@ -63,8 +63,8 @@ local function is_current(name, counter, random)
 end
 
 local function is_live(name, counter, random)
-  local expires = R('HGET', P .. 'lease:' .. name, 'expires')
-  return expires and tonumber(expires) > NOW and is_current(name, counter, random)
+  local held, word, expires = fields(P .. 'lease:' .. name, 'counter', 'random', 'expires')
+  return held == counter and word == random and tonumber(expires) > NOW
 end
 
 local function lease_of(counter)

@@ -58,18 +58,22 @@ local function waiting_in(kind, lane)
   return rows - (R('HGET', row(head), 'st') == IN_FLIGHT and 1 or 0)
 end
 
--- Opens a row of work: { ref, number, lane, priority, due, fence, wait, media, raw }. `fence` of '0': it waits.
-local function open_work(work)
-  local kind = kind_of(work.ref)
+-- A row's cells of open work: { ref, number, lane, priority, due, fence, wait, media, raw }. `fence` of '0': it waits.
+local function work_cells(work, cells)
   local begun = work.fence ~= '0'
   local one = begun and '1' or '0'
-  local cells = { 'st', begun and IN_FLIGHT or WAITING, 'ln', work.lane, 'pr', work.priority, 'du', int(work.due), 'a', one,
-    'un', one, 'fe', work.fence }
   local function add(name, value)
     if value == nil then return end
     cells[#cells + 1] = name
     cells[#cells + 1] = value
   end
+  add('st', begun and IN_FLIGHT or WAITING)
+  add('ln', work.lane)
+  add('pr', work.priority)
+  add('du', int(work.due))
+  add('a', one)
+  add('un', one)
+  add('fe', work.fence)
   if begun then
     add('fi', int(NOW))
     add('be', int(WALL))
@@ -77,15 +81,32 @@ local function open_work(work)
   if work.wait then add('wu', int(work.wait)) end
   add('mt', work.media)
   if work.media then add('raw', work.raw) end
-  R('HSET', row(work.ref), unpack(cells))
+end
+
+-- Puts a row that was written into its lane; the caller has counted it as open.
+local function enter_lane(kind, work, is_first)
+  local begun = work.fence ~= '0'
   R('ZADD', P .. 'open', work.number, work.ref)
   R('ZADD', lane_key(kind, work.lane), work.number, work.ref)
   if begun then R('ZADD', P .. 'flying:' .. kind, work.fence, work.ref) end
-  count('open:' .. kind, 1)
-  local state = state_of(kind, work.lane)
+  local state = is_first and { 0, 0, 0, 0, '-' } or state_of(kind, work.lane)
   local at = level(work.priority) + 1
   state[at] = state[at] + 1
-  place(kind, work.lane, state)
+  if is_first and begun then
+    -- Its head is in flight: it stands in no set.
+    R('HSET', P .. 'lanes:' .. kind, work.lane, table.concat(state, ','))
+  else
+    place(kind, work.lane, state)
+  end
+end
+
+local function open_work(work)
+  local kind = kind_of(work.ref)
+  local cells = {}
+  work_cells(work, cells)
+  R('HSET', row(work.ref), unpack(cells))
+  count('open:' .. kind, 1)
+  enter_lane(kind, work, false)
 end
 
 -- Ends a row; what it was stays as an outcome.

@@ -10,9 +10,10 @@ local function conversation_for(name, home, channel, customer)
   R('HSETNX', P .. 'home:' .. home, 'epoch', 1)
 end
 
--- 'free', 'own', 'other', or 'ask': whose it is another partition knows.
-local function owner_of(name, home, is_registered)
-  local bound = R('HGET', P .. 'conv:' .. name, 'home')
+-- 'free', 'own', 'other', or 'ask': whose it is another partition knows. `known`: what its head says, where that was read.
+local function owner_of(name, home, is_registered, known)
+  local bound = known
+  if known == nil then bound = R('HGET', P .. 'conv:' .. name, 'home') end
   if bound then return bound == home and 'own' or 'other' end
   if is_registered == '0' then return 'ask' end
   local promised = R('HGET', P .. 'bound', name)
@@ -85,10 +86,15 @@ local function holding(key)
   return { ref = ref, fingerprint = fingerprint, conversation = conversation or '', sequence = tonumber(sequence) }
 end
 
-local function make_claim(key, ref, claim)
+-- The caller writes the key into the row as `k`.
+local function keep_claim(key, ref, claim)
   local expires = NOW + tonumber(claim.ttl)
   R('HSET', P .. 'key:' .. key, 'ref', ref, 'fp', claim.fingerprint, 'c', claim.conversation, 's', claim.sequence, 'x', int(expires))
   R('ZADD', P .. 'keys', int(expires), key)
+end
+
+local function make_claim(key, ref, claim)
+  keep_claim(key, ref, claim)
   R('HSET', row(ref), 'k', key)
 end
 
