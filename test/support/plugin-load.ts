@@ -1,6 +1,7 @@
 // A steady stream of calls to a gateway while its plugins change, and what came of it.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Pool } from 'undici'
 import type { PluginRow } from '../../core/plugins/plugins.ts'
 import { startGateway, until } from './gateway.ts'
 import type { GatewayProcess } from './gateway.ts'
@@ -75,14 +76,18 @@ export interface Looked {
   readonly code: unknown
 }
 
-export async function look(base: string, operation = 'Look'): Promise<Looked> {
-  const response = await fetch(`${base}/v1/requests/${operation}`, {
+export async function look(base: string): Promise<Looked> {
+  const response = await fetch(`${base}/v1/requests/Look`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{}',
   })
-  const body = (await response.json()) as { version?: unknown; madeBy?: unknown; code?: unknown } // versioned() answers, or a problem
-  return { status: response.status, version: body.version, madeBy: body.madeBy, code: body.code }
+  return lookedAt(response.status, await response.json())
+}
+
+function lookedAt(status: number, answer: unknown): Looked {
+  const body = answer as { version?: unknown; madeBy?: unknown; code?: unknown } // versioned() answers, or a problem
+  return { status, version: body.version, madeBy: body.madeBy, code: body.code }
 }
 
 export interface Stream {
@@ -101,12 +106,20 @@ export interface StreamReport {
 export function startStream(base: string, perSecond: number): Stream {
   const failed: string[] = []
   const running = new Set<Promise<void>>()
+  // Not fetch, which needs as much of a small machine as the gateway does.
+  const pool = new Pool(base, { connections: 100 })
   const begun = performance.now()
   let calls = 0
   let mixed = 0
   async function once(operation: string): Promise<void> {
     try {
-      const { status, version, madeBy, code } = await look(base, operation)
+      const { statusCode, body } = await pool.request({
+        method: 'POST',
+        path: `/v1/requests/${operation}`,
+        headers: { 'content-type': 'application/json' },
+        body: '{}',
+      })
+      const { status, version, madeBy, code } = lookedAt(statusCode, await body.json())
       if (status !== 200) failed.push(`${operation} ${status} ${String(code)}`)
       else if (version !== madeBy) mixed += 1
     } catch (error) {
@@ -122,11 +135,12 @@ export function startStream(base: string, perSecond: number): Stream {
       running.add(call)
     }
   }, 5)
-  return {
-    async stop() {
-      clearInterval(beat)
-      await Promise.all(running)
-      return { calls, failed, mixed }
-    },
+  async function end(): Promise<StreamReport> {
+    clearInterval(beat)
+    await Promise.all(running)
+    await pool.close()
+    return { calls, failed, mixed }
   }
+  let ended: Promise<StreamReport> | undefined
+  return { stop: () => (ended ??= end()) }
 }
