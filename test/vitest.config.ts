@@ -13,7 +13,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
-      include: ['adapters/**/*.ts', 'core/**/*.ts', 'config/**/*.ts', 'plugins/*.ts'],
+      include: ['adapters/**/*.ts', 'core/**/*.ts', 'config/**/*.ts', 'plugins/**/*.ts'],
       reporter: ['text-summary', 'lcovonly'],
     },
   },

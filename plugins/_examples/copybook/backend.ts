@@ -84,8 +84,9 @@ function compile(
         const own = fitted(record, inward, { framing, charset })
         const data = inward.decode(own)
         if (fault === undefined) return { data }
-        const code = String(inward.peek(fault.field, own) ?? '')
-        if (fault.ok.includes(code)) return { data }
+        const said = String(inward.peek(fault.field, own) ?? '')
+        if (fault.ok.includes(said)) return { data }
+        const code = said === '' ? 'BLANK' : said
         const text = fault.message === undefined ? '' : String(inward.peek(fault.message, own) ?? '')
         return { fault: { code, message: text === '' ? `the answer says ${code}` : text, detail: data } }
       } catch (error) {
