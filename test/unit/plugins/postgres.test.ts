@@ -1,9 +1,4 @@
 // plugins/_examples/postgres against a real PostgreSQL: the conformance suite through its worker, then each rule of its README.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
 import { GatewayError } from 'dragoman'
 import type { Answer, Backend, Json } from 'dragoman'
 import { testMessage, testPlugin, testScope } from 'dragoman/testing'
@@ -12,34 +7,13 @@ import { Client } from 'pg'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 
 import adapter from '../../../plugins/_examples/postgres/index.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 import { until } from '../../support/gateway.ts'
 import { PostgresServer } from '../../support/postgres-server.ts'
 
-const certificates = mkdtempSync(join(tmpdir(), 'dragoman-certificates-'))
-afterAll(() => rmSync(certificates, { recursive: true }))
-const [cert, key] = [join(certificates, 'cert.pem'), join(certificates, 'key.pem')]
-const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-execFileSync(
-  'openssl',
-  [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-    ...subject,
-  ],
-  { stdio: 'ignore' },
-)
-
+const certificate = makeCertificate()
+afterAll(() => certificate[Symbol.dispose]())
+const { cert, key } = certificate
 const server = await PostgresServer.start({ tls: { cert, key } })
 afterAll(() => server[Symbol.asyncDispose]())
 const account = { host: '127.0.0.1', port: server.port, database: 'postgres', user: 'postgres' }

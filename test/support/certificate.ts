@@ -1,0 +1,25 @@
+// A certificate of its own for `localhost`, made for one test.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface Certificate extends Disposable {
+  /** PEM files. The certificate is its own authority. */
+  readonly cert: string
+  readonly key: string
+}
+
+export function makeCertificate(): Certificate {
+  const directory = mkdtempSync(join(tmpdir(), 'dragoman-certificate-'))
+  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const files = ['-keyout', key, '-out', cert]
+  execFileSync('openssl', ['req', '-x509', ...kind, ...name, ...files], { stdio: 'ignore' })
+  return {
+    cert,
+    key,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
+  }
+}

@@ -1,0 +1,107 @@
+// plugins/_examples/nats and its connection: a server that goes and comes back, TLS, an end that loses no answer.
+import { connect } from '@nats-io/transport-node'
+import { GatewayError } from 'dragoman'
+import type { Backend, Channel } from 'dragoman'
+import { testHost, testMessage, testScope } from 'dragoman/testing'
+import type { TestHost } from 'dragoman/testing'
+import { expect, onTestFinished, test } from 'vitest'
+
+import adapter from '../../../plugins/_examples/nats/index.ts'
+import { makeCertificate } from '../../support/certificate.ts'
+import { until } from '../../support/gateway.ts'
+import { NatsServer } from '../../support/nats-server.ts'
+
+const never = new AbortController().signal
+const operations = { GetOrder: { subject: 'shop.get' } }
+
+async function backend(config: object): Promise<Backend> {
+  const made = adapter.backend?.create({ operations, ...config }, testScope({ id: 'bus' }))
+  if (made === undefined) throw new TypeError('nats has no backend')
+  onTestFinished(() => made[Symbol.asyncDispose]())
+  await made.start?.(never)
+  return made
+}
+
+async function channel(config: object, host: TestHost = testHost()): Promise<Channel> {
+  const made = adapter.channel?.create({ subjects: { 'shop.get': 'GetOrder' }, ...config }, testScope())
+  if (made === undefined) throw new TypeError('nats has no channel')
+  onTestFinished(() => made[Symbol.asyncDispose]())
+  await made.start(host, never)
+  return made
+}
+
+function ask(made: Backend, signal = never): Promise<unknown> {
+  const params = { orderNo: '1' }
+  const message = testMessage({ kind: 'request', type: 'GetOrder', data: params })
+  return made.call({ operation: 'GetOrder', params, message, key: 'k', attempt: 1 }, signal)
+}
+
+const answered = { data: { total: '1.10' } }
+function answering(): TestHost {
+  const host = testHost()
+  host.answer({ origin: 'backend', ...answered })
+  return host
+}
+
+test('the server is killed and comes back: calls fail at once and unexecuted, then are answered again', async () => {
+  await using server = await NatsServer.start()
+  const servers = server.url
+  await channel({ servers }, answering())
+  const made = await backend({ servers })
+  expect(await ask(made)).toStrictEqual(answered)
+  await server.end('SIGKILL')
+  const gone = await until(async () => {
+    const deadline = AbortSignal.timeout(200)
+    const error = await ask(made, deadline).catch((thrown: unknown) => thrown)
+    return error instanceof GatewayError ? error : undefined
+  })
+  expect([gone.code, gone.notExecuted]).toStrictEqual(['BACKEND_FAILED', true])
+  await expect(made.probe?.(never)).rejects.toThrow('is not connected')
+  await server.begin()
+  const again = await until(() => ask(made).catch(() => undefined), 30_000)
+  expect(again).toStrictEqual(answered)
+})
+
+test('a server that is away at the start is found when it is there', async () => {
+  await using server = await NatsServer.start()
+  const servers = server.url
+  await server.end()
+  const [made] = await Promise.all([backend({ servers }), channel({ servers }, answering())])
+  await server.begin()
+  expect(await until(() => ask(made).catch(() => undefined), 30_000)).toStrictEqual(answered)
+})
+
+test('what has begun is answered before the channel ends', async () => {
+  await using server = await NatsServer.start()
+  const slow = Promise.withResolvers<void>()
+  const host = answering()
+  const begun: string[] = []
+  const held: TestHost = {
+    ...host,
+    async accept(draft) {
+      begun.push(draft.type)
+      await slow.promise
+      return host.accept(draft)
+    },
+  }
+  const made = await channel({ servers: server.url }, held)
+  const bus = await connect({ servers: server.url })
+  onTestFinished(() => bus.close())
+  const asked = bus.request('shop.get', '{}', { timeout: 20_000 })
+  await until(() => begun[0])
+  const ended = made[Symbol.asyncDispose]()
+  slow.resolve()
+  expect((await asked).json()).toStrictEqual(answered.data)
+  await ended
+})
+
+test('TLS: the certificate is checked by the authority of the config', async () => {
+  using certificate = makeCertificate()
+  const { cert, key } = certificate
+  await using server = await NatsServer.start(['--tls', '--tlscert', cert, '--tlskey', key])
+  const servers = `tls://localhost:${server.port}`
+  await channel({ servers, certificates: { ca: cert } }, answering())
+  expect(await ask(await backend({ servers, certificates: { ca: cert } }))).toStrictEqual(answered)
+  const stranger = await backend({ servers })
+  await expect(ask(stranger)).rejects.toThrow('is not connected')
+})
