@@ -32,6 +32,7 @@ interface Opened extends AsyncDisposable {
 async function open(
   more: Readonly<Record<string, unknown>> = {},
   path = join(root, String(++folders)),
+  scope = testScope(),
 ): Promise<Opened> {
   await mkdir(path, { recursive: true })
   const config = {
@@ -41,7 +42,7 @@ async function open(
     folder: { path, everyMs: 50, ending: '.dat' },
     ...more,
   }
-  const channel = adapter.channel?.create(config, testScope())
+  const channel = adapter.channel?.create(config, scope)
   const host = testHost()
   await channel?.start(host, new AbortController().signal)
   const files = async (place = '.'): Promise<readonly string[]> =>
@@ -155,4 +156,17 @@ test('a folder that is not there is a mistake of the config, said at the start',
     'issues.0.message',
     'expected an absolute path',
   )
+})
+
+test('of several that share a state one reads at a time: nothing is handed in by both', async () => {
+  const scope = testScope()
+  const path = join(root, 'shared')
+  const two = [await open({}, path, scope), await open({}, path, scope)]
+  await writeFile(
+    join(path, 'a.dat'),
+    Array.from({ length: 500 }, (_none, row) => `${String(row).padStart(4, '0')}000010`).join(''),
+  )
+  await expect.poll(() => readdir(join(path, 'done')), place).toEqual(['a.dat'])
+  for (const each of two) await each[Symbol.asyncDispose]()
+  expect(two.flatMap(({ host }) => host.drafts)).toHaveLength(500)
 })

@@ -209,6 +209,55 @@ describe('XML', () => {
   })
 })
 
+test('documents with any piece cut out, doubled or replaced are read or refused by a RangeError, both calls and IDocs', () => {
+  const samples = [
+    orders05('1'),
+    callXml('Z_F', { A: 'x', T: [{ B: '1' }, { B: '&' }] }, shape()),
+    fault('<e><type>X</type><message>y</message></e>', 'Z'),
+  ].map((text) => Buffer.from(text))
+  const pieces = [
+    '',
+    '<',
+    '>',
+    '&',
+    '</item>',
+    '<item>',
+    ']]>',
+    '<![CDATA[',
+    '<!--',
+    'xmlns=""',
+    '\u0000',
+    '&#0;',
+    '"',
+    'DOCTYPE',
+  ]
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...samples),
+      fc.nat(),
+      fc.nat({ max: 40 }),
+      fc.oneof(
+        fc.constantFrom(...pieces).map((piece) => Buffer.from(piece)),
+        fc.uint8Array({ maxLength: 8 }),
+      ),
+      (sample, place, length, piece) => {
+        const at = place % sample.byteLength
+        const bytes = Buffer.concat([sample.subarray(0, at), piece, sample.subarray(at + length)])
+        try {
+          const root = readXml(bytes)
+          if (root.name !== 'Envelope') return void idocsIn(root, { MENGE: 'decimal', DATUM: 'date' })
+          const content = contentOf(root)
+          if (content.kind === 'function')
+            membersIn(content.element, shape({ types: { A: 'decimal' }, tables: ['T'] }))
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError)
+        }
+      },
+    ),
+    { numRuns: 1000 },
+  )
+})
+
 describe('IDocs', () => {
   test('segments are lists, fields texts, and the number the id, with its client', () => {
     const [idoc, ...rest] = idocsIn(read(orders05('0000000000123456')), { DATUM: 'date', MENGE: 'decimal' })
