@@ -52,6 +52,8 @@ interface Partition extends Lease {
   isLeaving: boolean
   /** Not to be asked for before. */
   askAt: number
+  /** Somebody has let it go. */
+  isFreed: boolean
 }
 
 interface OwnLease extends Lease {
@@ -83,6 +85,7 @@ export class PartitionLeases {
       number,
       isLeaving: false,
       askAt: 0,
+      isFreed: false,
     }))
     if (store.partitions > 1)
       this.#roster = createRoster({ store, instance: owner, goneMs: LEASE_MS + RENEW_MS })
@@ -195,6 +198,7 @@ export class PartitionLeases {
   #freed(name: string): void {
     const partition = this.#partitions.find((one) => one.name === name)
     if (partition === undefined || partition.fence !== undefined) return
+    partition.isFreed = true
     partition.askAt = performance.now() + (this.#wanted() > 0 ? 0 : LEFT_MS)
     this.#askSoon()
   }
@@ -242,6 +246,9 @@ export class PartitionLeases {
     const hasChanged = others !== this.#others
     if (hasChanged) log.info('instances', { living: members.length, share: this.#wanted() + this.held })
     this.#others = others
+    // What somebody let go before it was known that he leaves.
+    if (hasChanged && this.#wanted() > 0)
+      for (const partition of this.#partitions) if (partition.isFreed) partition.askAt = 0
     // Who is gone left calls behind that nobody else looks for; and hints may be lost.
     if (members.length > 1 || hasChanged)
       for (const { number, fence } of this.#partitions)
@@ -294,7 +301,10 @@ export class PartitionLeases {
     const begun = performance.now()
     const { turn } = one
     const hadLapsed = !holds(one)
-    if (isPartition(one)) one.askAt = begun + RETRY_MS
+    if (isPartition(one)) {
+      one.askAt = begun + RETRY_MS
+      one.isFreed = false
+    }
     try {
       const answer = await store.lease({ name: one.name, owner, ttlMs: LEASE_MS })
       if (turn !== one.turn) return undefined

@@ -1,6 +1,8 @@
 // Several gateways on one Redis are one gateway (DESIGN §13): three real processes, killed, frozen and stopped.
 import { randomUUIDv7 } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startBot, textOf } from '../support/bot.ts'
@@ -8,14 +10,23 @@ import type { Bot } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
 import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
 import type { Instance } from '../support/instances.ts'
-import { readLog, say, texts } from '../support/rest.ts'
+import { post, readLog, say, texts } from '../support/rest.ts'
 
 type Frame = Readonly<Record<string, unknown>> & { readonly t: string }
 
-const yaml = (redis: string, bot: string): string => `
+const yaml = (redis: string, bot: string, shop: string): string => `
 channels: { web: { adapter: rest } }
 agents: { bot: { adapter: webhook, url: "${bot}", timeout: 60s } }
-routes: [{ agent: bot }]
+backends:
+  shop:
+    adapter: rest
+    url: ${shop}
+    timeout: 20s
+    retry: { attempts: 1 }
+    breaker: { minimumCalls: 2, openFor: 60s }
+    operations: { order: { method: POST, path: /order, safe: false }, stock: { method: GET, path: /stock } }
+routes: [{ when: "kind = 'request'", backend: shop }, { agent: bot }]
+limits: { few: { channel: web, operation: few, by: all, calls: 5, per: 10m } }
 lanes: { hold: 5m }
 store: { url: "${redis}" }
 admin: { token: ${ADMIN_TOKEN} }
@@ -24,16 +35,59 @@ admin: { token: ${ADMIN_TOKEN} }
 const AT_ONCE_MS = 8000
 
 let bot: Bot
+let shop: Shop
 let instances: Instances
 beforeAll(async () => {
   bot = await startBot(echo)
-  instances = await Instances.start(3, (redis) => yaml(redis, bot.url))
+  shop = await startShop()
+  instances = await Instances.start(3, (redis) => yaml(redis, bot.url, shop.url))
   await instances.shared(3)
 }, 120_000)
 afterAll(async () => {
   await instances[Symbol.asyncDispose]()
   await bot[Symbol.asyncDispose]()
+  await shop[Symbol.asyncDispose]()
 })
+
+interface Shop extends AsyncDisposable {
+  readonly url: string
+  /** The keys of what was asked for, by its path. */
+  readonly asked: readonly { readonly path: string; readonly key: string | undefined }[]
+  answer: (path: string) => Promise<number>
+}
+
+async function startShop(): Promise<Shop> {
+  const asked: { readonly path: string; readonly key: string | undefined }[] = []
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    const key = request.headers['idempotency-key']
+    asked.push({ path, key: typeof key === 'string' ? key : undefined })
+    void (async () => {
+      response.writeHead(await made.answer(path), { 'content-type': 'application/json' })
+      response.end('{"number":"007"}')
+    })()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const made: Shop = {
+    url: `http://127.0.0.1:${port}`,
+    asked,
+    answer: async () => 200,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((closed) => server.close(closed))
+    },
+  }
+  return made
+}
+
+const request = (instance: Instance, operation: string, key?: string) =>
+  post<{ readonly code?: string; readonly number?: string }>(
+    `${instance.gateway.base}/v1/requests/${operation}`,
+    { sku: '1' },
+    key === undefined ? {} : { key },
+  )
 
 function echo(asked: Bot['asked'][number]): { readonly body: unknown } {
   return { body: { text: `echo ${textOf(asked)}` } }
@@ -165,6 +219,46 @@ test('a long poll on one is answered when another has stored the answer', async 
   expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
 })
 
+test('a call that changes something is made once, whichever instances are asked for it, and all get its answer', async () => {
+  const all = await three()
+  const ends = Promise.withResolvers<number>()
+  shop.answer = () => ends.promise
+  const answers = Promise.all([...all, ...all].map((one) => request(one, 'order', 'same-order')))
+  await until(() => shop.asked.find(({ path }) => path === '/order'))
+  const begun = performance.now()
+  ends.resolve(200)
+  for (const answer of await answers) expect(answer).toMatchObject({ status: 200, body: { number: '007' } })
+  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
+  for (const one of all) expect(await request(one, 'order', 'same-order')).toMatchObject({ status: 200 })
+  expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
+})
+
+test('a breaker that opens on one instance is open on the others, with the time it has left (SEMANTICS 34)', async () => {
+  const [a, b, c] = await three()
+  shop.answer = async () => 200
+  for (const one of [a, b, c]) expect((await request(one, 'stock')).status).toBe(200)
+  shop.answer = async () => 500
+  await until(async () => ((await request(a, 'stock')).body.code === 'BREAKER_OPEN' ? true : undefined))
+  const asked = shop.asked.length
+  for (const other of [b, c]) {
+    const refused = await until(async () => {
+      const answer = await request(other, 'stock')
+      return answer.body.code === 'BREAKER_OPEN' ? answer : undefined
+    })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30)
+  }
+  // Not by failures of their own: those would have been ten each.
+  expect(shop.asked.length - asked).toBeLessThan(4)
+})
+
+test('a limit counts over all instances', async () => {
+  const all = await three()
+  const asked = [...all, ...all, ...all].map((one) => request(one, 'few'))
+  const refused = (await Promise.all(asked)).filter(({ body }) => body.code === 'RATE_LIMITED')
+  expect(refused).toHaveLength(4)
+})
+
 test('an owner is frozen in the middle of an attempt: another takes over, and of his late writes none is accepted', async () => {
   const [a, b] = await three()
   const customer = await instances.nameAt(b, 'frozen', (name) => `web/${name}`)
@@ -259,6 +353,9 @@ test('kill -9 of a lane’s owner: taken over within 10 s, the answer counts onc
   await until(() => workerOf('begun'))
   await say(a.gateway.base, 'behind it', { key: 'k2', ...sender })
   bot.answer = echo
+  shop.answer = () => new Promise(() => undefined)
+  const cut = request(b, 'order', 'cut-order').catch(() => undefined)
+  await until(() => shop.asked.filter(({ path }) => path === '/order')[1])
   await b.gateway.kill()
   const killed = performance.now()
   await until(() => bot.asked.filter((asked) => textOf(asked) === 'begun')[1], 30_000)
@@ -272,6 +369,17 @@ test('kill -9 of a lane’s owner: taken over within 10 s, the answer counts onc
     'outbound: echo begun',
     'outbound: echo behind it',
   ])
+  // What it had begun to change nobody knows, and nobody does again.
+  await cut
+  expect(await request(a, 'order', 'cut-order')).toMatchObject({
+    status: 409,
+    body: { code: 'OUTCOME_UNKNOWN' },
+  })
+  expect(await request(c, 'order', 'cut-order')).toMatchObject({
+    status: 409,
+    body: { code: 'OUTCOME_UNKNOWN' },
+  })
+  expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(2)
   // At least once, with the same id.
   const asked = bot.asked.filter((one) => textOf(one) === 'begun')
   expect(new Set(asked.map(({ headers }) => headers['webhook-id'])).size).toBe(1)

@@ -50,7 +50,8 @@ const RESUME_BELOW = 64
 const YOUNG_MS = 300
 
 export async function faultProxy(options: {
-  readonly target: number
+  /** A port, or the one of each new connection. */
+  readonly target: number | (() => number)
   readonly seed: number
   readonly faults?: Faults
 }): Promise<FaultProxy> {
@@ -146,7 +147,8 @@ export async function faultProxy(options: {
         setTimeout(open, darkness)
         return
       }
-      const target = connect({ port: options.target, host: '127.0.0.1', noDelay: true })
+      const port = typeof options.target === 'number' ? options.target : options.target()
+      const target = connect({ port, host: '127.0.0.1', noDelay: true })
       upstream = target
       target.on('error', kill)
       pipe(client, target, true)

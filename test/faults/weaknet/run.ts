@@ -10,6 +10,8 @@ import { faultProxy } from '../../support/fault-proxy.ts'
 import type { FaultProxy } from '../../support/fault-proxy.ts'
 import { freePort } from '../../../bin/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../../support/gateway.ts'
+import type { GatewayProcess } from '../../support/gateway.ts'
+import { RedisServer } from '../../support/redis-server.ts'
 import type { CustomerReport, FromApps, Order, ToApps } from './apps.ts'
 import { KINDS } from './links.ts'
 import type { Kind } from './links.ts'
@@ -21,8 +23,12 @@ export interface Size {
   readonly messages: number
   readonly paceMs: number
   readonly lifeMs: readonly [number, number]
-  /** Of the gateway, with SIGKILL. */
+  /** Of the gateway, or of each instance in turn, with SIGKILL. */
   readonly kills: number
+  /** So many gateways on one Redis, each connection to the next of them. Default: one, with its own file. */
+  readonly instances?: number
+  /** Then one of the instances stands still for so long (SIGSTOP). */
+  readonly frozenMs?: number
   readonly seed: number
   readonly deadlineMs: number
 }
@@ -59,6 +65,7 @@ export interface Report {
   readonly repeated: number
   readonly appKills: number
   readonly gatewayKills: number
+  readonly frozenMs?: number
   readonly seconds: number
   /** The last customer's first frame after the darkness. */
   readonly backMs?: number
@@ -67,7 +74,10 @@ export interface Report {
 const ADMIN = 'token-of-the-weak-network-0123456789'
 const SECRET = 'a secret of the weak network, 32 bytes at least'
 
-const yaml = (bot: string, { mqtt, host }: { readonly mqtt: number; readonly host: string }): string => `
+const yaml = (
+  bot: string,
+  { mqtt, host, redis }: { readonly mqtt: number; readonly host: string; readonly redis: string | undefined },
+): string => `
 http: { host: ${host} }
 admin: { token: ${ADMIN} }
 identity:
@@ -77,7 +87,7 @@ channels:
   devices: { adapter: mqtt, port: ${mqtt}, host: ${host} }
 agents: { bot: { adapter: webhook, url: "${bot}", timeout: 20s } }
 routes: [ { agent: bot } ]
-`
+${redis === undefined ? '' : `store: { url: "${redis}" }\n`}`
 
 /** Runs it to the end, or to its deadline; never rejects for what it counts. */
 export async function runProfile(
@@ -88,25 +98,23 @@ export async function runProfile(
   const begun = performance.now()
   await using stack = new AsyncDisposableStack()
   const bot = stack.use(await startBot((asked) => ({ body: { text: `re: ${textOf(asked)}` } })))
-  const [http, mqtt] = [await freePort(), await freePort()]
-  const directory = await temporaryDirectory()
-  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
   const isLocal = place.prefix.length === 0
-  const options = {
-    yaml: yaml(bot.url, { mqtt, host: isLocal ? '127.0.0.1' : '0.0.0.0' }),
-    directory,
-    port: http,
-  }
-  let gateway = await startGateway(options)
-  stack.defer(async () => gateway[Symbol.asyncDispose]())
+  const { instances = 1, frozenMs } = size
+  const redis = instances > 1 ? stack.use(await RedisServer.start()) : undefined
+  const house = { bot: bot.url, host: isLocal ? '127.0.0.1' : '0.0.0.0', redis: redis?.url }
+  const spots = await Promise.all(Array.from({ length: instances }, () => openSpot(house, stack)))
+  const [first] = spots
+  if (first === undefined) throw new Error('a run needs a gateway')
+  let connections = 0
+  const next = (kind: Kind) => (): number => (spots[connections++ % instances] ?? first).ports[kind]
 
-  const targets: Record<Kind, number> = { ws: http, http, mqtt }
+  const targets: Record<Kind, number> = { ...first.ports }
   const proxies: FaultProxy[] = []
   if (isLocal)
     for (const [index, kind] of KINDS.entries()) {
       const isDark = profile.dark?.includes(kind) === true
       const proxy = await faultProxy({
-        target: targets[kind],
+        target: next(kind),
         seed: size.seed + index,
         faults: isDark ? { blackhole: { first: 0, every: 1e9, for: 1e9 } } : (profile.faults ?? {}),
       })
@@ -156,15 +164,18 @@ export async function runProfile(
       (lately.get(name) ?? []).length > 1 || (ever.get(name) ?? []).length >= size.messages
     return apps.isDone || names.every(isMoved) || undefined
   }
-  for (let kill = 1; kill <= size.kills; kill++) {
-    await until(() => isSent(kill / (size.kills + 1)) && hasMovedOn(), size.deadlineMs)
-    await gateway.kill()
+  const steps = size.kills + (frozenMs === undefined ? 0 : 1)
+  for (let step = 1; step <= steps; step++) {
+    await until(() => isSent(step / (steps + 1)) && hasMovedOn(), size.deadlineMs)
+    const spot = spots[step % instances] ?? first
+    if (step <= size.kills) await spot.restart()
+    else await standStill(spot.gateway.pid, frozenMs)
     lifeBegan = bot.asked.length
-    gateway = await startGateway(options)
   }
   await dark
   const customers = await apps.done
 
+  const { gateway } = first
   const logs = await Promise.all(names.map((name) => readLog(gateway.base, name)))
   const said = (name: string, prefix = ''): readonly string[] =>
     Array.from({ length: size.messages }, (_, index) => `${prefix}${name} ${index + 1}`)
@@ -188,8 +199,48 @@ export async function runProfile(
     repeated: sum(customers, ({ duplicates }) => duplicates),
     appKills: sum(customers, ({ kills }) => kills),
     gatewayKills: size.kills,
+    ...(frozenMs !== undefined && { frozenMs }),
     seconds: Math.round((performance.now() - begun) / 1000),
     ...(profile.blackoutMs !== undefined && { backMs: Math.round(Math.max(...backMs)) }),
+  }
+}
+
+/** A gateway that comes back at the same place. */
+interface Spot {
+  readonly ports: Readonly<Record<Kind, number>>
+  readonly gateway: GatewayProcess
+  /** After kill -9. */
+  restart(): Promise<void>
+}
+
+async function openSpot(
+  { bot, host, redis }: { readonly bot: string; readonly host: string; readonly redis: string | undefined },
+  stack: AsyncDisposableStack,
+): Promise<Spot> {
+  const [http, mqtt] = [await freePort(), await freePort()]
+  const directory = await temporaryDirectory()
+  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  const options = { yaml: yaml(bot, { mqtt, host, redis }), directory, port: http }
+  let gateway = await startGateway(options)
+  stack.defer(async () => gateway[Symbol.asyncDispose]())
+  return {
+    ports: { ws: http, http, mqtt },
+    get gateway() {
+      return gateway
+    },
+    async restart() {
+      await gateway.kill()
+      gateway = await startGateway(options)
+    },
+  }
+}
+
+async function standStill(pid: number, ms = 0): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  try {
+    await new Promise((over) => setTimeout(over, ms))
+  } finally {
+    process.kill(pid, 'SIGCONT')
   }
 }
 
