@@ -7,6 +7,7 @@ import { GatewayError } from '../core/api.ts'
 
 /** Resolves the exit status: 0 if all of them passed. Throws `NOT_FOUND` where there are none. */
 export async function runPluginTests(directory: string, name: string | undefined): Promise<number> {
+  if (!existsSync(directory)) throw new GatewayError('NOT_FOUND', `there is no folder ${directory}`)
   const files = name === undefined ? ['**/*.test.ts', '**/*.test.js'] : testsOf(directory, name)
   const { startVitest } = await vitest()
   const run = await startVitest(

@@ -81,12 +81,19 @@ export async function listen({ host, port, tls, onConnection }: ListenOptions): 
   }
 }
 
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'the port is in use (give the channel another one)'
+  if (error.code === 'EACCES') return 'ports below 1024 need a privilege'
+  if (error.code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
+  return error.message
+}
+
 async function open(host: string, port: number): Promise<Shared> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const server = createServer((socket) => opened.connection(socket))
   server.once('error', (error) =>
     reject(
-      new GatewayError('INTERNAL', `MQTT cannot listen on ${host}:${port}: ${error.message}`, {
+      new GatewayError('INTERNAL', `MQTT cannot listen on ${host}:${port}: ${reasonOf(error)}`, {
         cause: error,
       }),
     ),

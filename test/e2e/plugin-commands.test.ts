@@ -60,6 +60,10 @@ test('new adapter writes a plugin, its test and its README, for each role; the t
   expect((await run('plugins', 'test', 'nobody', '--config', 'made.yaml')).error).toContain(
     'no plugin "nobody"',
   )
+  await writeFile(join(directory, 'none.yaml'), `${yaml}\nplugins: ./none\n`)
+  expect((await run('plugins', 'test', '--config', 'none.yaml')).error).toMatch(
+    /^dragoman: there is no folder .*none$/mu,
+  )
 }, 120_000)
 
 test('lock allows what lies there and nothing else; the config keeps its comments', async () => {
