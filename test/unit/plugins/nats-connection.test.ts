@@ -62,11 +62,12 @@ test('the server is killed and comes back: calls fail at once and unexecuted, th
   expect(again).toStrictEqual(answered)
 })
 
-test('a server that is away at the start is found when it is there', async () => {
+test('a server that is away at the start: the gateway starts, nothing is executed, and it is found when it is there', async () => {
   await using server = await NatsServer.start()
   const servers = server.url
   await server.end()
   const [made] = await Promise.all([backend({ servers }), channel({ servers }, answering())])
+  await expect(ask(made)).rejects.toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
   await server.begin()
   expect(await until(() => ask(made).catch(() => undefined), 30_000)).toStrictEqual(answered)
 })

@@ -120,13 +120,6 @@ test('nobody listens: proven not executed, so a write may be queued (SEMANTICS 3
   expect(message).toContain('nobody answers on shop.nobody')
 })
 
-test('no server: proven not executed, and the gateway starts all the same', async () => {
-  const made = await backend({ servers: 'nats://127.0.0.1:9' })
-  const { code, notExecuted } = await failure(call(made, 'Nobody', {}))
-  expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', true])
-  await expect(made.probe?.(never)).rejects.toThrow('not connected')
-})
-
 test('an answer that says 503 is a breakage of which nobody knows what was done', async () => {
   const { code, notExecuted } = await failure(call(await backend(), 'GetOrder', { orderNo: '503' }))
   expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', false])
