@@ -33,6 +33,10 @@ export async function newAdapter(name: string, options: NewAdapterOptions): Prom
     for (const taken of [folder, `${folder}.ts`, `${folder}.js`])
       if (existsSync(taken)) throw new GatewayError('FORBIDDEN', `${taken} is there already`)
     const role = await roleOf(options)
+    if (role === undefined) {
+      process.exitCode = LEFT
+      return
+    }
     const files = adapterFiles(name, role)
     await mkdir(folder, { recursive: true, mode: 0o755 })
     // The entry last: a gateway that watches the folder takes it over whole.
@@ -47,15 +51,32 @@ What to put into gateway.yaml stands in ${join(shown, 'README.md')}; a gateway t
   }
 }
 
-async function roleOf({ channel, backend, agent }: NewAdapterOptions): Promise<AdapterRole> {
+/** As a shell has it for who was ended by Ctrl-C. */
+const LEFT = 130
+
+/** Undefined: whoever was asked has left. */
+async function roleOf({ channel, backend, agent }: NewAdapterOptions): Promise<AdapterRole | undefined> {
   if (channel === true) return 'channel'
   if (agent === true) return 'agent'
   if (backend === true || !process.stdin.isTTY) return 'backend'
   const ask = createInterface({ input: process.stdin, output: process.stdout })
+  const leaving = new AbortController()
+  ask.once('close', () => leaving.abort()) // Ctrl-C, and Ctrl-D, on which a question alone would wait for ever
   try {
-    const said = await ask.question(
-      'Does it face callers (channel), a business system (backend), or does it answer (agent)? [backend] ',
-    )
+    const said = await ask
+      .question(
+        'Does it face callers (channel), a business system (backend), or does it answer (agent)? [backend] ',
+        { signal: leaving.signal },
+      )
+      .catch((error: unknown) => {
+        if (leaving.signal.aborted || (error instanceof Error && error.name === 'AbortError'))
+          return undefined
+        throw error
+      })
+    if (said === undefined) {
+      console.log('')
+      return undefined
+    }
     if (said.trim() === '') return 'backend'
     const found = (['channel', 'backend', 'agent'] as const).find((each) =>
       each.startsWith(said.trim().toLowerCase()),
