@@ -259,6 +259,31 @@ test('a limit counts over all instances', async () => {
   expect(refused).toHaveLength(4)
 })
 
+test('a Redis that was restarted may have lost something: links on every instance are told, and go on (SEMANTICS 12)', async () => {
+  const [a, b, c] = await three()
+  const apps = [await connect(a, 'told-a'), await connect(c, 'told-c')]
+  const [first] = apps[0]?.frames ?? []
+  await instances.server.end('SIGKILL')
+  await instances.server.begin()
+  const begun = performance.now()
+  for (const app of apps) {
+    const reset = await until(() => app.frames.find(({ t }) => t === 'reset'), 25_000)
+    expect(reset['epoch']).not.toBe(first?.['epoch'])
+  }
+  expect(performance.now() - begun).toBeLessThan(25_000)
+  await until(async () => {
+    const said = await say(b.gateway.base, 'after it', {
+      key: 'r1',
+      ...bearer('told-c'),
+      more: { sender: undefined },
+    })
+    return said.status < 300 || undefined
+  })
+  await until(() => apps[1]?.texts('outbound').includes('echo after it') || undefined, 25_000)
+  for (const { socket } of apps) socket.close()
+  await instances.shared(3)
+})
+
 test('an owner is frozen in the middle of an attempt: another takes over, and of his late writes none is accepted', async () => {
   const [a, b] = await three()
   const customer = await instances.nameAt(b, 'frozen', (name) => `web/${name}`)
