@@ -249,11 +249,19 @@ test('one row: none is the fault that is named, two are a mistake of the query',
   expect((await failure(call(made, { n: 2 }))).message).toContain('more than the one row')
 })
 
-const running = async (): Promise<number> => {
-  const [row] = await sql(
-    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()",
-  )
-  return Number(row?.['n'])
+/** How many sessions are at a query with this text in it. */
+async function running(text: string): Promise<number> {
+  const client = new Client(account)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND position($1 IN query) > 0 AND pid <> pg_backend_pid()",
+      [text],
+    )
+    return rows[0]?.n ?? 0
+  } finally {
+    await client.end()
+  }
 }
 
 test('a call that ends early ends its query in the database too, and nobody else’s', async () => {
@@ -261,11 +269,11 @@ test('a call that ends early ends its query in the database too, and nobody else
   const other = await open({ Ask: { query: 'SELECT pg_sleep(1)::text AS done' } })
   const deadline = new AbortController()
   const ended = failure(call(made, {}, deadline.signal))
-  await until(async () => ((await running()) === 1 ? true : undefined))
+  await until(async () => ((await running('pg_sleep(60)')) === 1 ? true : undefined))
   const beside = call(other)
   deadline.abort(new GatewayError('DEADLINE_EXCEEDED', 'too late'))
   expect((await ended).message).toBe('too late')
-  await until(async () => ((await running()) === 0 ? true : undefined))
+  await until(async () => ((await running('pg_sleep(60)')) === 0 ? true : undefined))
   expect(await beside).toMatchObject({ data: [{ done: '' }] })
 })
 
@@ -275,19 +283,23 @@ test('statementTimeoutMs ends a query by itself', async () => {
 })
 
 test('no more connections than the pool has: who waits too long is told, and nothing was done', async () => {
-  const made = await open(
-    { Ask: { query: 'SELECT pg_sleep($1::float8)', parameters: ['s'] } },
-    { pool: { connections: 2, waitMs: 1000 } },
-  )
-  const busy = [call(made, { s: 2.5 }), call(made, { s: 2.5 })]
-  const { code, notExecuted } = await failure(call(made, { s: 0 }))
-  expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', true])
+  const locker = new Client(account)
+  await locker.connect()
+  onTestFinished(() => locker.end())
+  await locker.query('SELECT pg_advisory_lock(1)')
+  const query = 'SELECT pg_advisory_xact_lock(1)::text AS locked'
+  const made = await open({ Ask: { query } }, { pool: { connections: 2, waitMs: 2000 } })
+  const busy = [call(made), call(made)]
+  await until(async () => ((await running('pg_advisory_xact_lock(1)')) === 2 ? true : undefined))
   const gone = new AbortController()
-  const waiting = failure(call(made, { s: 0 }, gone.signal))
+  const leaving = failure(call(made, {}, gone.signal))
   gone.abort(new GatewayError('DEADLINE_EXCEEDED', 'too late'))
-  expect((await waiting).message).toBe('too late')
-  await Promise.all(busy)
-  expect(await call(made, { s: 0 })).toMatchObject({ data: [{}] })
+  expect((await leaving).message).toBe('too late')
+  const { code, notExecuted } = await failure(call(made))
+  expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', true])
+  await locker.query('SELECT pg_advisory_unlock(1)')
+  expect(await Promise.all(busy)).toMatchObject([{ data: [{}] }, { data: [{}] }])
+  expect(await call(made)).toMatchObject({ data: [{}] })
 })
 
 test.each([
@@ -336,12 +348,7 @@ test('TLS: the certificate is checked by the authority of the config, and not lo
 test('the server goes and comes back: what was under way fails, nothing is sent while it is away, then all goes on', async () => {
   const made = await open({ Ask: { query: 'SELECT pg_sleep($1::float8)::text AS done', parameters: ['s'] } })
   const cut = failure(call(made, { s: 60 }))
-  await until(async () => {
-    const [row] = await sql(
-      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%float8)::text AS done%' AND state = 'active' AND pid <> pg_backend_pid()",
-    )
-    return row?.['n'] === 1 ? true : undefined
-  })
+  await until(async () => ((await running('float8)::text AS done')) === 1 ? true : undefined))
   await server.end()
   expect(await cut).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
   expect(await failure(call(made, { s: 0 }))).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
