@@ -1,6 +1,5 @@
 // Why a plugin cannot be loaded, in words its author can act on: file, line, problem, cure.
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -25,9 +24,19 @@ export function failureAt(root: string, place: Place, problem: string): Failure 
   return { message: `${relative(root, place.file)}${where}: ${problem}`, ...place }
 }
 
-/** Explains what importing `entry` threw. */
-export async function explain(thrown: unknown, entry: string, root: string): Promise<Failure> {
-  const other = otherLanguage(readFileSync(entry, 'utf8'))
+/** A plugin as it was imported, whatever lies on the disk by now. */
+export interface Imported {
+  /** The entry, absolute. */
+  readonly file: string
+  readonly root: string
+  /** Of its own files; nothing for any other. */
+  readonly text: (file: string) => string
+}
+
+/** Explains what importing a plugin threw. */
+export async function explain(thrown: unknown, plugin: Imported): Promise<Failure> {
+  const { file: entry, root, text } = plugin
+  const other = otherLanguage(text(entry))
   if (other !== undefined)
     return failureAt(
       root,
@@ -41,9 +50,9 @@ export async function explain(thrown: unknown, entry: string, root: string): Pro
       `it throws ${preview(thrown)} while it is loaded: ${NOTHING_RUNS}`,
     )
   const code = 'code' in thrown ? thrown.code : undefined
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, entry, root)
-  if (code === NOT_ITS_OWN) return notItsOwn(thrown, entry, root)
-  const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, entry))
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, plugin)
+  if (code === NOT_ITS_OWN) return notItsOwn(thrown, plugin)
+  const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, plugin))
   if (thrown instanceof SyntaxError || String(code).endsWith('TYPESCRIPT_SYNTAX'))
     return failureAt(root, place, withCure(firstLine(thrown.message), syntaxCure(thrown.message)))
   if (/^adapter (?:is|has|")/.test(thrown.message))
@@ -69,11 +78,9 @@ export function adapterCure(problem: string): string {
   )
 }
 
-/** The first line of a file that has one of these texts in it. */
-export function lineOf(file: string, texts: readonly string[]): number | undefined {
-  const index = readFileSync(file, 'utf8')
-    .split('\n')
-    .findIndex((line) => texts.some((text) => line.includes(text)))
+/** The first line that has one of these texts in it. */
+export function lineOf(code: string, texts: readonly string[]): number | undefined {
+  const index = code.split('\n').findIndex((line) => texts.some((text) => line.includes(text)))
   return index === -1 ? undefined : index + 1
 }
 
@@ -110,14 +117,14 @@ function cureOfName(name: string): string {
 }
 
 // Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts
-function notFound(error: Error, entry: string, root: string): Failure {
+function notFound(error: Error, { file: entry, root, text }: Imported): Failure {
   const [, kind = 'module', wanted = '', from] =
     /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?([^\n?]+))?/.exec(
       error.message,
     ) ?? []
   const file = from ?? placeOf(error, root)?.file ?? entry
   const last = wanted.split('/').at(-1) ?? wanted
-  const line = lineOf(file, [`${last}'`, `${last}"`])
+  const line = lineOf(text(file), [`${last}'`, `${last}"`])
   const place = { file, ...(line !== undefined && { line }) }
   if (kind === 'package' || !wanted.startsWith('/'))
     return failureAt(
@@ -132,10 +139,10 @@ function notFound(error: Error, entry: string, root: string): Failure {
   )
 }
 
-function notItsOwn(error: Error, entry: string, root: string): Failure {
+function notItsOwn(error: Error, { file: entry, root, text }: Imported): Failure {
   const wanted = 'specifier' in error ? String(error.specifier) : ''
   const file = placeOf(error, root)?.file ?? entry
-  const line = lineOf(file, [`${wanted}'`, `${wanted}"`])
+  const line = lineOf(text(file), [`${wanted}'`, `${wanted}"`])
   return failureAt(
     root,
     { file, ...(line !== undefined && { line }) },
@@ -178,7 +185,7 @@ export function placeOf(error: Error, root: string): Place | undefined {
 }
 
 // Importing does not say where a module of plain JavaScript is broken; checking it does: `[stdin]:3`.
-async function unlocated(error: Error, entry: string): Promise<Place> {
+async function unlocated(error: Error, { file: entry, text }: Imported): Promise<Place> {
   if (!(error instanceof SyntaxError)) return { file: entry }
   const said = await new Promise<string>((resolve) => {
     const check = execFile(
@@ -187,7 +194,7 @@ async function unlocated(error: Error, entry: string): Promise<Place> {
       { timeout: CHECK_MS, env: {} },
       (_failed, _stdout, stderr) => resolve(stderr),
     )
-    check.stdin?.on('error', () => resolve('')).end(readFileSync(entry))
+    check.stdin?.on('error', () => resolve('')).end(text(entry))
   })
   const [, line] = /^\[stdin\]:(\d+)$/m.exec(said) ?? []
   return { file: entry, ...(line !== undefined && { line: Number(line) }) }

@@ -95,7 +95,7 @@ async function load(order: WorkerOrder): Promise<Loading> {
       }
     const problem = adapterProblem(exported)
     if (problem !== undefined) {
-      const line = lineOf(file, ['export default', 'as default', 'module.exports'])
+      const line = lineOf(textOf(order)(file), ['export default', 'as default', 'module.exports'])
       const place = { file, ...(line !== undefined && { line }) }
       return { failure: failureAt(root, place, `the default export ${problem}: ${adapterCure(problem)}`) }
     }
@@ -125,12 +125,17 @@ async function warmUp(): Promise<void> {
 }
 
 /** Whatever a plugin throws, even if looking at it throws again, stays its own failure. */
-async function explained(thrown: unknown, { file, root }: WorkerOrder): Promise<Failure> {
+async function explained(thrown: unknown, order: WorkerOrder): Promise<Failure> {
+  const { file, root } = order
   try {
-    return await explain(thrown, file, root)
+    return await explain(thrown, { file, root, text: textOf(order) })
   } catch {
     return failureAt(root, { file }, 'it throws something that cannot be read: throw an Error')
   }
+}
+
+function textOf({ sources }: WorkerOrder): (file: string) => string {
+  return (file) => sources.get(pathToFileURL(file).href) ?? ''
 }
 
 function described(of: Adapter): DescribedAdapter {

@@ -173,7 +173,7 @@ test('a generation that cannot run again changes nothing: what is missing is tol
   const stream = startStream(gateway.base, 50)
   const { status, error } = await run(directory, 'rollback')
   expect(status).toBe(1)
-  expect(error).toMatch(/generation 1 does not run again: plugin shop: shop\.ts: it imports "odd"/)
+  expect(error).toMatch(/generation 1 does not run again: plugin shop: shop\.ts:1: it imports "odd"/)
   expect(await look(gateway.base)).toMatchObject({ version: 2 })
   expect(await stream.stop()).toMatchObject({ failed: [], mixed: 0 })
   expect(await kept(gateway)).toMatchObject({
