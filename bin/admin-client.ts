@@ -1,8 +1,10 @@
 // The running gateway as the commands reach it: it leaves its address and the admin token in its data folder.
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
-import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './config-file.ts'
 
 export interface AdminOptions {
   readonly config?: string
@@ -20,11 +22,10 @@ export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
 export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const config = await loadWithoutPlugins(configFile(options.config), overrides)
-  const { dataDirectory } = config
+  const { dataDirectory, configured } = await whereabouts(configFile(options.config), overrides)
   const [origin, token] = await Promise.all([
     left(dataDirectory, 'gateway.url'),
-    left(dataDirectory, 'admin.token'),
+    configured ?? left(dataDirectory, 'admin.token'),
   ])
   return async (path, { method = 'GET', body } = {}) => {
     let response: Response
@@ -32,7 +33,7 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
       response = await fetch(`${origin}/admin/v1/${path}`, {
         method,
         headers: {
-          authorization: `Bearer ${config.admin.token ?? token}`,
+          authorization: `Bearer ${token}`,
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -44,6 +45,25 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
     if (response.ok) return answer
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     throw new GatewayError('INTERNAL', `the gateway answered ${response.status}: ${String(detail)}`)
+  }
+}
+
+interface Whereabouts {
+  readonly dataDirectory: string
+  /** The token, where the config says it. */
+  readonly configured?: string | undefined
+}
+
+/** Also of a gateway whose file has a mistake by now: then there is most to ask. Throws `ConfigError` where none runs. */
+async function whereabouts(file: string, overrides: Overrides): Promise<Whereabouts> {
+  try {
+    const { dataDirectory, admin } = await loadWithoutPlugins(file, overrides)
+    return { dataDirectory, configured: admin.token }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const dataDirectory = await dataFolder(file, overrides)
+    if (dataDirectory === undefined || !existsSync(join(dataDirectory, 'gateway.url'))) throw error
+    return { dataDirectory }
   }
 }
 

@@ -31,6 +31,8 @@ export interface GatewayOptions {
   readonly directory?: string
   readonly port?: number
   readonly env?: NodeJS.ProcessEnv
+  /** More words for `dragoman start`. */
+  readonly words?: readonly string[]
 }
 
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
@@ -47,21 +49,22 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   await writeFile(join(directory, 'gateway.yaml'), options.yaml)
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(directory, name), text)
   const args = [BIN, 'start', '--config', join(directory, 'gateway.yaml'), '--data', join(directory, 'data')]
-  const child = spawn(process.execPath, [...args, '--port', String(options.port ?? (await freePort()))], {
+  const port = ['--port', String(options.port ?? (await freePort()))]
+  const child = spawn(process.execPath, [...args, ...port, ...(options.words ?? [])], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
   let output = ''
   child.stderr.on('data', (piece) => (log += String(piece)))
-  const port = await ready(
+  const listening = await ready(
     child,
     () => log,
     (line) => (output += `${line}\n`),
   )
   return {
-    base: `http://127.0.0.1:${port}`,
-    port,
+    base: `http://127.0.0.1:${listening}`,
+    port: listening,
     directory,
     pid: child.pid ?? 0,
     log: () => log,

@@ -1,0 +1,355 @@
+// Several processes behind the same ports, as one gateway on a real Redis: killed, frozen, replaced, reloaded and ended.
+import { randomUUIDv7 } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import { join } from 'node:path'
+import { connectAsync } from 'mqtt'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { freePort } from '../../bin/free-port.ts'
+import type { InstanceRow } from '../../core/cluster.ts'
+import { startBot, textOf } from '../support/bot.ts'
+import type { Bot } from '../support/bot.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import type { GatewayProcess } from '../support/gateway.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { say } from '../support/rest.ts'
+import { dragoman } from './documents.ts'
+
+/** On a machine that is busy with other things as well. */
+const LONG_MS = 120_000
+const PARTITIONS = 256
+
+let redis: RedisServer
+let bot: Bot
+let gateway: GatewayProcess
+let mqttPort: number
+
+const yaml = (more = ''): string => `
+http: { keepAliveTimeout: 1s }
+store: { url: "${redis.url}" }
+channels:
+  web: { adapter: rest }
+  devices: { adapter: mqtt, port: ${mqttPort}, topics: { 'shop/+/say': { kind: message, sender: "topic[1]" } } }
+agents: { bot: { adapter: webhook, url: "${bot.url}" } }
+routes: [ { agent: bot } ]
+${more}`
+
+beforeAll(async () => {
+  redis = await RedisServer.start()
+  bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  mqttPort = await freePort()
+  gateway = await startGateway({ yaml: yaml(), words: ['--workers', '2'] })
+}, LONG_MS)
+afterAll(async () => {
+  await gateway.stop()
+  await gateway[Symbol.asyncDispose]()
+  await bot[Symbol.asyncDispose]()
+  await redis[Symbol.asyncDispose]()
+}, LONG_MS)
+
+async function admin(path: string, of = gateway): Promise<Response> {
+  const token = (await readFile(join(of.directory, 'data', 'admin.token'), 'utf8')).trim()
+  return fetch(`${of.base}${path}`, { headers: { authorization: `Bearer ${token}` } })
+}
+
+async function instances(of = gateway): Promise<readonly InstanceRow[]> {
+  const response = await admin('/admin/v1/cluster', of)
+  return (await response.json()) as readonly InstanceRow[] // our own admin API
+}
+
+/** One that was killed; for a while the others cannot know. */
+const dead = new Set<number>()
+
+function kill(row: InstanceRow | undefined): void {
+  if (row === undefined) throw new Error('there is none to kill')
+  dead.add(row.pid)
+  process.kill(row.pid, 'SIGKILL')
+}
+
+/** Those that run, once there are two and all partitions are theirs. */
+function settled(): Promise<readonly InstanceRow[]> {
+  return until(async () => {
+    const rows = await instances().catch(() => []) // a worker was killed with this very connection
+    const running = rows.filter(({ state, pid }) => state === 'running' && !dead.has(pid))
+    const held = sum(running.map(({ partitions }) => partitions))
+    return running.length === 2 && held === PARTITIONS ? running : undefined
+  }, LONG_MS)
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0)
+}
+
+/** Of a supervisor's log. */
+function said(message: string): number {
+  return gateway.log().split(`"msg":"${message}"`).length - 1
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** A customer's app by WebSocket, as far as its hello. */
+async function app(customer: string): Promise<{ readonly socket: WebSocket; readonly frames: string[] }> {
+  const url = `${gateway.base.replace('http', 'ws')}/v1/ws`
+  const socket = new WebSocket(url, ['dragoman.1', `bearer.${customer}`])
+  const frames: string[] = []
+  socket.on('message', (data: Buffer) => frames.push(data.toString()))
+  socket.on('error', () => undefined)
+  await once(socket, 'open')
+  const [device, boot] = [randomUUIDv7(), randomUUIDv7()]
+  socket.send(JSON.stringify({ t: 'hello', v: 1, device, boot, first: 1, epoch: '', offset: 0 }))
+  await until(() => frames.find((frame) => frame.includes('"t":"welcome"')), LONG_MS)
+  return { socket, frames }
+}
+
+test(
+  'both ports are answered by all workers, in turn, and any of them shows all',
+  async () => {
+    // The hints come after the line that says it is ready.
+    const lines = await until(() =>
+      /^# devices$/mu.test(gateway.output()) ? gateway.output().split('\n') : undefined,
+    )
+    expect(lines.filter((line) => line.startsWith('{'))).toEqual([
+      JSON.stringify({ ready: true, http: gateway.port, mqtt: mqttPort, workers: 2 }),
+    ])
+    expect(lines.filter((line) => line.startsWith('# '))).toEqual(['# web', '# devices'])
+    await settled()
+
+    const apps: Awaited<ReturnType<typeof app>>[] = []
+    for (let at = 0; at < 10; at += 1) apps.push(await app(`balanced-${at}`))
+    const device = await connectAsync(`mqtt://127.0.0.1:${mqttPort}`)
+    await device.publishAsync('shop/7/say', JSON.stringify({ id: 'm1', text: 'by mqtt' }), { qos: 1 })
+    expect((await say(gateway.base, 'by http', { waitSeconds: 30 })).body.reply?.parts?.[0]?.text).toBe(
+      'echo by http',
+    )
+    await until(() => bot.asked.find((asked) => textOf(asked) === 'by mqtt'), LONG_MS)
+
+    const rows = await until(async () => {
+      const now = await instances()
+      return sum(now.map(({ connections }) => connections.websocket)) === 10 ? now : undefined
+    }, LONG_MS)
+    expect(rows.map(({ worker, state, generation }) => ({ worker, state, generation }))).toEqual([
+      { worker: 1, state: 'running', generation: 1 },
+      { worker: 2, state: 'running', generation: 1 },
+    ])
+    // In turn, but who is busy at that moment is passed over.
+    for (const { connections } of rows) expect(connections.websocket).toBeGreaterThanOrEqual(2)
+    expect(sum(rows.map(({ links }) => links))).toBe(10)
+    expect(new Set(rows.map(({ config }) => config)).size).toBe(1)
+    const figures = await (await admin('/metrics')).text()
+    for (const worker of [1, 2]) {
+      expect(figures).toMatch(
+        new RegExp(`^dragoman_instance_info\\{name="[^"]+/${worker}",.*worker="${worker}"\\} 1$`, 'mu'),
+      )
+      expect(figures).toMatch(
+        new RegExp(`^dragoman_connections\\{link="websocket",worker="${worker}"\\} [1-9]$`, 'mu'),
+      )
+    }
+    for (const { socket } of apps) socket.terminate()
+    await device.endAsync()
+    for (const line of gateway.log().trim().split('\n'))
+      expect(JSON.parse(line)).toMatchObject({ instance: expect.any(String) as string })
+  },
+  LONG_MS,
+)
+
+test(
+  'a worker killed with -9 is started again, is shown as lost, and every caller gets his answer',
+  async () => {
+    const [victim] = await settled()
+    const over = new AbortController()
+    const tries: number[] = []
+    const callers = Array.from({ length: 4 }, async (_, caller) => {
+      for (let n = 0; !over.signal.aborted || n < 5; n += 1) {
+        const key = randomUUIDv7()
+        for (let attempt = 1; ; attempt += 1) {
+          const text = `killed ${caller} ${n}`
+          // Its connection was the victim's: the same key again, as SEMANTICS 8 has it.
+          const answered = await say(gateway.base, text, {
+            key,
+            customer: `k${caller}`,
+            waitSeconds: 60,
+          }).catch(() => undefined)
+          if (answered?.status !== 200) continue
+          expect(answered.body.reply?.parts?.[0]?.text).toBe(`echo ${text}`)
+          tries.push(attempt)
+          break
+        }
+      }
+    })
+    await until(() => (tries.length > 8 ? true : undefined), LONG_MS)
+    kill(victim)
+    const lost = until(
+      async () =>
+        (await instances().catch(() => [])).find(({ id, state }) => id === victim?.id && state === 'lost'),
+      LONG_MS,
+    )
+    const now = await settled()
+    expect(now.map(({ worker }) => worker)).toEqual([1, 2])
+    await lost
+    over.abort()
+    await Promise.all(callers)
+    expect(tries.length).toBeGreaterThan(20)
+    expect(said('a worker has died')).toBe(1)
+  },
+  LONG_MS,
+)
+
+test(
+  'a connection that was on its way to a worker that died is cut at once, not left to hang',
+  async () => {
+    const [frozen] = await settled()
+    process.kill(frozen?.pid ?? 0, 'SIGSTOP')
+    const ended: string[] = []
+    const ends = Array.from({ length: 6 }, async () => {
+      const socket = createConnection(gateway.port, '127.0.0.1')
+      socket.on('error', () => undefined)
+      socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+      let answer = ''
+      socket.on('data', (piece) => (answer += String(piece)))
+      await new Promise((closed) => socket.once('close', closed))
+      ended.push(answer === '' ? 'cut' : answer.slice(0, 12))
+    })
+    // The frozen one is given no second connection before it has taken the first: the other answers all but one.
+    await until(() => (ended.length === 5 ? true : undefined), LONG_MS)
+    kill(frozen)
+    await Promise.all(ends)
+    expect(ended).toEqual([...Array<string>(5).fill('HTTP/1.1 200'), 'cut'])
+  },
+  LONG_MS,
+)
+
+test(
+  'SIGUSR2 replaces the workers one after another: no request refused, no message lost, the apps sent on',
+  async () => {
+    const before = await settled()
+    const { socket, frames } = await app('mover')
+    const over = new AbortController()
+    const accepted: string[] = []
+    const refused: unknown[] = []
+    const callers = Array.from({ length: 4 }, async (_, caller) => {
+      for (let n = 0; !over.signal.aborted; n += 1) {
+        const text = `rolling ${caller} ${n}`
+        try {
+          const { status, body } = await say(gateway.base, text, {
+            key: randomUUIDv7(),
+            customer: `r${caller}`,
+          })
+          if (status === 202) accepted.push(text)
+          else refused.push({ status, body })
+        } catch (error) {
+          refused.push(error)
+        }
+      }
+    })
+    process.kill(gateway.pid, 'SIGUSR2')
+    await until(() => (said('all workers were replaced') === 1 ? true : undefined), LONG_MS)
+    over.abort()
+    await Promise.all(callers)
+    expect(refused).toEqual([])
+    expect(accepted.length).toBeGreaterThan(20)
+    const now = await settled()
+    for (const { pid } of before) expect(now.map((row) => row.pid)).not.toContain(pid)
+    await until(() => {
+      const told = new Set(bot.asked.map(textOf))
+      return accepted.every((text) => told.has(text)) ? true : undefined
+    }, LONG_MS)
+    expect(frames.at(-1)).toMatch(/^\{"t":"kick","code":"moved","after":\d+\}$/u)
+    socket.terminate()
+  },
+  LONG_MS,
+)
+
+test(
+  'a config with a mistake is refused by each worker, and the cluster shows where and why; the next one is taken by all',
+  async () => {
+    await settled()
+    const file = join(gateway.directory, 'gateway.yaml')
+    await writeFile(file, `${yaml()}\nlane: {}\n`)
+    const refusing = await until(async () => {
+      const rows = await instances()
+      return rows.every(({ lastReload }) => lastReload?.error !== null && lastReload !== null)
+        ? rows
+        : undefined
+    }, LONG_MS)
+    for (const { lastReload } of refusing)
+      expect(lastReload?.error).toMatch(/gateway\.yaml:\d+:\d+: .*"lane"/u)
+    const { stdout } = await dragoman(
+      ['cluster', '--once', '--config', file, '--data', join(gateway.directory, 'data')],
+      gateway.directory,
+    )
+    expect(stdout.match(/ running .* REFUSED /gu)).toHaveLength(2)
+    expect(stdout).toMatch(/\/\d refused the change of [^ ]+: .*"lane"/u)
+
+    await writeFile(file, yaml('lanes: { limit: 77 }\n'))
+    const taken = await until(async () => {
+      const rows = await settled()
+      return rows.every(({ lastReload }) => lastReload?.error === null) ? rows : undefined
+    }, LONG_MS)
+    const [one, other] = taken
+    expect(one?.config).toBe(other?.config)
+    expect(one?.config).not.toBe(refusing[0]?.config)
+  },
+  LONG_MS,
+)
+
+test(
+  'SIGTERM ends all workers in order and the supervisor with 0; without a supervisor the workers end as well',
+  async () => {
+    const port = await freePort()
+    const words = ['--workers', '2']
+    const own = 'channels: { web: { adapter: rest } }\n'
+    const first = await startGateway({ yaml: `store: { url: "${redis.url}/1" }\n${own}`, port, words })
+    await using directory = first
+    const rows = await until(async () => {
+      const all = await instances(first)
+      return all.length === 2 ? all : undefined
+    }, LONG_MS)
+    expect(await first.stop()).toBe(0)
+    expect(rows.filter(({ pid }) => isAlive(pid))).toEqual([])
+    expect(first.log().match(/"msg":"stopped"/gu)).toHaveLength(3)
+
+    await using second = await startGateway({
+      yaml: `store: { url: "${redis.url}/1" }\n${own}`,
+      directory: directory.directory,
+      port,
+      words,
+    })
+    const orphans = await until(async () => {
+      const all = await instances(second)
+      return all.length === 2 ? all : undefined
+    }, LONG_MS)
+    await second.kill()
+    await until(() => (orphans.some(({ pid }) => isAlive(pid)) ? undefined : true), LONG_MS)
+  },
+  LONG_MS,
+)
+
+test(
+  'what keeps the first worker from starting is said once, and ends the supervisor; so does a store that is no Redis',
+  async () => {
+    const directory = await temporaryDirectory()
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const address = taken.address()
+    const port = typeof address === 'object' ? String(address?.port) : ''
+    const start = async (text: string): Promise<{ code: number; stderr: string }> => {
+      await writeFile(join(directory, 'gateway.yaml'), text)
+      return dragoman(['start', '--workers', '2', '--data', 'data', '--port', port], directory)
+    }
+    const busy = await start(`store: { url: "${redis.url}/2" }\nchannels: { web: { adapter: rest } }\n`)
+    expect([busy.code, busy.stderr.match(/the port is in use/gu)?.length]).toEqual([1, 1])
+    const embedded = await start('channels: { web: { adapter: rest } }\n')
+    expect(embedded.code).toBe(1)
+    expect(embedded.stderr).toMatch(/^dragoman: --workers needs Redis, .*gateway\.yaml/u)
+    taken.close()
+  },
+  LONG_MS,
+)
