@@ -11,6 +11,7 @@ export class NatsServer implements AsyncDisposable {
   readonly #directory: string
   readonly #more: readonly string[]
   #process: ChildProcess | undefined
+  #said = ''
 
   /** `more`: further arguments, such as `--auth TOKEN`. */
   static async start(more: readonly string[] = []): Promise<NatsServer> {
@@ -30,19 +31,24 @@ export class NatsServer implements AsyncDisposable {
     return `nats://127.0.0.1:${this.port}`
   }
 
+  /** What it has logged since it was started last. */
+  log(): string {
+    return this.#said
+  }
+
   /** Starts it, on the data that is there. */
-  async begin(): Promise<void> {
+  async begin(more = this.#more): Promise<void> {
     const place = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#directory]
-    const child = spawn('nats-server', [...place, ...this.#more], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn('nats-server', [...place, ...more], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    let said = ''
+    this.#said = ''
     child.stderr.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-4000)
-      if (said.includes('Server is ready')) resolve()
+      this.#said += chunk.toString()
+      if (this.#said.includes('Server is ready')) resolve()
     })
     child.once('error', reject)
-    child.once('exit', () => reject(new Error(`nats-server ended: ${said}`)))
+    child.once('exit', () => reject(new Error(`nats-server ended: ${this.#said}`)))
     await promise
   }
 

@@ -111,6 +111,8 @@ async function optionsOf(config: AccountConfig, name: string): Promise<NodeConne
     servers: typeof servers === 'string' ? servers : [...servers],
     name,
     maxReconnectAttempts: -1,
+    // Otherwise two refusals in a row would end it for ever: a password that is changed here later than there.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: RETRY_MS,
     // A server that has gone without a word is noticed within the minute.
     pingInterval: 20_000,

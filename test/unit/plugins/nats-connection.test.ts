@@ -72,6 +72,21 @@ test('a server that is away at the start: the gateway starts, nothing is execute
   expect(await until(() => ask(made).catch(() => undefined), 30_000)).toStrictEqual(answered)
 })
 
+test('a server that refuses us for a while, a password that was changed too early, is waited for', async () => {
+  await using server = await NatsServer.start(['--auth', 'right'])
+  const [servers, token] = [server.url, 'right']
+  await channel({ servers, token }, answering())
+  const made = await backend({ servers, token })
+  await server.end()
+  await server.begin(['--auth', 'other'])
+  // Three of each.
+  const refusals = (): number => server.log().split('authentication error').length - 1
+  await until(() => (refusals() >= 6 ? true : undefined), 30_000)
+  await server.end()
+  await server.begin()
+  expect(await until(() => ask(made).catch(() => undefined), 30_000)).toStrictEqual(answered)
+})
+
 test('what has begun is answered before the channel ends', async () => {
   await using server = await NatsServer.start()
   const slow = Promise.withResolvers<void>()
