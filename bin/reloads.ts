@@ -92,7 +92,7 @@ export class Reloads {
         return history.last
       },
       list: () => history.list(),
-      find: (generation) => history.find(generation),
+      find: (wanted) => history.find(wanted),
       running: () => this.#running,
     }
   }

@@ -103,19 +103,21 @@ export class History {
   }
 
   /**
-   * The kept generation of a number it has or had; without one, the one that ran before what runs. Throws `NOT_FOUND`, also
-   * for the one that runs, unless any will do.
+   * The kept generation of a number it has or had, or of a content's hash; without one, the one that ran before what runs.
+   * Throws `NOT_FOUND`, also for the one that runs, unless any will do.
    */
-  find(number?: number, { isAny = false }: { readonly isAny?: boolean } = {}): KeptRow {
+  find(wanted?: number | string, { isAny = false }: { readonly isAny?: boolean } = {}): KeptRow {
     const running = this.#running()
-    const wanted = number ?? running?.before
-    const found = this.#rows.find(({ generation, last }) => generation === wanted || last === wanted)
+    const asked = wanted ?? running?.before
+    const found = this.#rows.find(({ generation, last, hash }) =>
+      [generation, last, hash].includes(asked ?? 0),
+    )
     if (found !== undefined && (isAny || found !== running)) return found
     const others = this.#rows.filter((row) => row !== running).map(({ generation }) => generation)
     const kept = others.length === 0 ? 'no other one is kept' : `kept are ${others.join(', ')}`
     if (found !== undefined)
       throw new GatewayError('NOT_FOUND', `generation ${found.generation} is what runs: ${kept}`)
-    const what = number === undefined ? 'what ran before this generation' : `generation ${number}`
+    const what = wanted === undefined ? 'what ran before this generation' : `generation ${wanted}`
     throw new GatewayError('NOT_FOUND', `${what} is not kept: ${kept}`)
   }
 

@@ -10,8 +10,8 @@ export interface HistoryAdmin {
   /** The highest number a generation has had; 0: none. */
   readonly last: number
   list(): GenerationList
-  /** The kept generation of a number; without one, the one before what runs. Throws `NOT_FOUND`. */
-  find(generation?: number): { readonly generation: number }
+  /** The kept generation of a number or of a content; without one, the one before what runs. Throws `NOT_FOUND`. */
+  find(wanted?: number | string): { readonly generation: number; readonly hash: string }
   /** What the one that runs consists of, for `dragoman plan`. */
   running(): unknown
 }
@@ -21,15 +21,26 @@ export interface GenerationPages {
   readonly reload: (cause: ReloadCause) => Promise<{ readonly generation: number }>
 }
 
-const rollbackBody = z.strictObject({ generation: z.int().positive().optional() })
+/** A content is the same in all processes of a gateway, a number is each one's own. */
+const wantedBody = z.union([
+  z.strictObject({ generation: z.int().positive().optional() }),
+  z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal') }),
+])
 
 export function generationPages(app: Hono, { history, reload }: GenerationPages): void {
   if (history === undefined) return
   app.get('/admin/v1/generations', () => Response.json(history.list()))
   app.get('/admin/v1/generations/running', () => Response.json(history.running()))
+  const find = async (request: Request): Promise<ReturnType<HistoryAdmin['find']>> => {
+    const wanted = await adminBody(wantedBody, request)
+    return history.find('hash' in wanted ? wanted.hash : wanted.generation)
+  }
+  app.post('/admin/v1/generations/find', async (c) => {
+    const { generation, hash } = await find(c.req.raw)
+    return Response.json({ generation, hash })
+  })
   app.post('/admin/v1/generations/rollback', async (c) => {
-    const { generation: wanted } = await adminBody(rollbackBody, c.req.raw)
-    const { generation: rolledBackTo } = history.find(wanted)
+    const { generation: rolledBackTo } = await find(c.req.raw)
     try {
       const { generation } = await reload({ rollbackTo: rolledBackTo })
       return Response.json({ generation, rolledBackTo })

@@ -15,9 +15,11 @@ const CHANGES = new Set([
   '/admin/v1/breakers/off',
   '/admin/v1/breakers/on',
   '/admin/v1/plugins/restart',
+  '/admin/v1/generations/rollback',
 ])
-/** Each process counts its own generations: a number of one means nothing to the others. */
+/** Each process counts its own generations: what a number of this one means is said to the others by its content. */
 const ROLLBACK = '/admin/v1/generations/rollback'
+const FIND = '/admin/v1/generations/find'
 /** A row of each process, with the number of its worker. */
 const LISTS = new Set(['/admin/v1/breakers', '/admin/v1/cache', '/admin/v1/plugins'])
 const TOP = '/admin/v1/top'
@@ -49,13 +51,9 @@ export function amongPeers(app: Hono, peers: AmongPeers, figures: () => Promise<
     const { pathname, search } = new URL(request.url)
     const { method } = request
     const path = `${pathname}${search}`
-    if (method === 'POST' && pathname === ROLLBACK)
-      throw new GatewayError(
-        'INTERNAL',
-        'several workers run, each with generations of its own: put the earlier files back, and each loads them',
-      )
     if (method === 'POST' && CHANGES.has(pathname)) {
-      const body = await request.text()
+      const given = await request.text()
+      const body = pathname === ROLLBACK ? await byContent(own, given) : given
       const again = new Request(request.url, { method, ...(body !== '' && { body }) })
       const [answers, response] = await Promise.all([
         peers.ask({ method, path, ...(body !== '' && { body }) }),
@@ -80,6 +78,13 @@ export function amongPeers(app: Hono, peers: AmongPeers, figures: () => Promise<
     )
     return Response.json(rows)
   }
+}
+
+/** Throws what the page throws that looks for it. */
+async function byContent(own: Fetch, body: string): Promise<string> {
+  const asked = new Request(`http://dragoman${FIND}`, { method: 'POST', body })
+  const { hash } = (await (await own(asked)).json()) as { readonly hash: string } // admin-generations.ts
+  return JSON.stringify({ hash })
 }
 
 function refuseHalf(answers: readonly PeerAnswer[]): void {

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import type { Json } from '../../../../core/api.ts'
+import { generationPages } from '../../../../core/http/admin-generations.ts'
 import { amongPeers, figuresOfAll } from '../../../../core/http/among-peers.ts'
 import { createMetrics } from '../../../../core/http/metrics.ts'
 import type { PeerAnswer, PeerQuestion, Peers } from '../../../../core/http/peers.ts'
@@ -62,6 +63,46 @@ test('a change that one of them refuses is an error that names it', async () => 
   await expect(first?.(at('/admin/v1/reload', { method: 'POST' }))).rejects.toThrow(
     'it was not done everywhere: worker 2: gateway.yaml:3:1: unknown key "lane"',
   )
+})
+
+test('a rollback is one in all of them, to the same content, whatever number each has for it', async () => {
+  const content = (fill: string): string => fill.repeat(64)
+  const asked: string[] = []
+  const apps = [1, 2].map((worker) => {
+    const rows = [
+      { generation: worker, hash: content('a') },
+      { generation: worker + 5, hash: content('b') },
+    ]
+    const app = new Hono()
+    generationPages(app, {
+      history: {
+        last: 9,
+        list: () => ({ generations: [], rolledBackTo: null }),
+        find: (wanted) => {
+          const found = rows.find(({ generation, hash }) => generation === wanted || hash === wanted)
+          if (found === undefined) throw new GatewayError('NOT_FOUND', `generation ${wanted} is not kept`)
+          return found
+        },
+        running: () => null,
+      },
+      reload: async ({ rollbackTo }) => {
+        asked.push(`${worker}: ${rollbackTo}`)
+        return { generation: 10 + worker }
+      },
+    })
+    app.onError((error) => {
+      throw error
+    })
+    return app
+  })
+  const [, second] = processes(...apps)
+  const roll = (body: object): Promise<Response> | undefined =>
+    second?.(at('/admin/v1/generations/rollback', { method: 'POST', body: JSON.stringify(body) }))
+  expect(await (await roll({ generation: 7 }))?.json()).toEqual({ generation: 12, rolledBackTo: 7 })
+  expect(asked.toSorted()).toEqual(['1: 6', '2: 7'])
+  await expect(roll({ generation: 6 })).rejects.toThrow('generation 6 is not kept')
+  await expect(roll({ hash: 'x' })).rejects.toMatchObject({ code: 'DECODE_FAILED' })
+  expect(asked).toHaveLength(2)
 })
 
 test('what is in the store is changed once', async () => {
