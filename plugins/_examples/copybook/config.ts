@@ -41,7 +41,11 @@ const machine = {
     z.string(),
     z.union([
       z.string(),
-      z.strictObject({ text: z.string(), views: z.record(z.string(), condition).default({}) }),
+      z.strictObject({
+        text: z.string(),
+        views: z.record(z.string(), condition).default({}),
+        form: z.enum(['fixed', 'free']).optional(),
+      }),
     ]),
   ),
 }
@@ -157,10 +161,13 @@ export function booksOf({ charset: name, overpunch, names, copybooks }: MachineC
   const charset = charsetOf(name)
   const books = new Map<string, RecordCodec>()
   for (const [key, given] of Object.entries(copybooks)) {
-    const { text, views } = typeof given === 'string' ? { text: given, views: {} } : given
+    const { text, views, form } =
+      typeof given === 'string' ? { text: given, views: {}, form: undefined } : given
     books.set(
       key,
-      named(`copybook "${key}"`, () => recordOf(text, { charset, overpunch, names, views })),
+      named(`copybook "${key}"`, () =>
+        recordOf(text, { charset, overpunch, names, views, ...(form !== undefined && { form }) }),
+      ),
     )
   }
   return {

@@ -72,12 +72,12 @@ export function framed(record: Uint8Array, { framing, charset, maxBytes }: Frami
  */
 export function fitted(
   bytes: Uint8Array,
-  { minBytes, maxBytes }: { readonly minBytes: number; readonly maxBytes: number },
+  { maxBytes }: { readonly maxBytes: number },
   { framing, charset }: Pick<FramingOptions, 'framing' | 'charset'>,
 ): Uint8Array {
   if (framing.by === 'fixed') return bytes.subarray(0, maxBytes)
-  if (framing.by !== 'lines' || bytes.byteLength >= minBytes) return bytes
-  const whole = new Uint8Array(minBytes).fill(charset.space)
+  if (framing.by !== 'lines' || bytes.byteLength >= maxBytes) return bytes
+  const whole = new Uint8Array(maxBytes).fill(charset.space)
   whole.set(bytes)
   return whole
 }

@@ -49,9 +49,9 @@ const PASSED_OVER = new Set(['GLOBAL', 'EXTERNAL', 'IS', 'COMMON'])
  * Reads the items of one record. Levels 66, 78 and 88 (other names, constants, names of values) take no bytes and are
  * passed over. Throws `RangeError` that names the line.
  */
-export function itemsOf(text: string): Item {
+export function itemsOf(text: string, form?: 'fixed' | 'free'): Item {
   const flat: Item[] = []
-  for (const sentence of sentencesOf(text)) {
+  for (const sentence of sentencesOf(text, form)) {
     const level = Number(sentence.words[0])
     if (level === 66 || level === 78 || level === 88) continue
     if (!/^\d{1,2}$/.test(sentence.words[0] ?? '') || (level > 49 && level !== 77) || level === 0)

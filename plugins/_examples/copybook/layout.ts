@@ -1,4 +1,4 @@
-// Where every item of a record lies: sizes, offsets, tables, and which reading of shared bytes holds.
+// How the items of a record lie: sizes, tables, and which reading of shared bytes holds.
 import { numberCodec, textCodec } from './fields.ts'
 import type { Codec, Machine, Sign, Usage } from './fields.ts'
 import { itemsOf } from './items.ts'
@@ -6,14 +6,14 @@ import type { Item, Occurs } from './items.ts'
 import { parsePicture } from './picture.ts'
 
 export interface Node {
-  /** Absent: FILLER, which has bytes and no value. */
+  /** Absent: FILLER, which has bytes and no value, or a group that is only a bracket. */
   readonly member?: string
   /** As the copybook names it, for messages. */
   readonly name: string
-  /** From the beginning of the element it stands in. */
-  readonly offset: number
-  /** Of one occurrence. */
+  /** Of one occurrence, at most. */
   readonly bytes: number
+  /** It holds a table whose length varies: what follows it moves. */
+  readonly isVariable: boolean
   readonly occurs?: Table
   /** Of an elementary item. */
   readonly codec?: Codec
@@ -27,19 +27,22 @@ export interface Table {
 /** The same bytes, read in one way or another. */
 export interface Slot {
   readonly views: readonly View[]
+  /** Of the longest view. */
+  readonly bytes: number
+  readonly isVariable: boolean
 }
 export interface View {
   readonly node: Node
   /** Holds where the referenced field has one of these values. */
   readonly when?: { readonly field: Reference; readonly is: readonly string[] }
 }
-/** A field of an element around the one that refers to it. */
+/** A field before the place that refers to it. */
 export interface Reference {
   readonly name: string
-  /** How many elements outside: 0 is the whole record. */
-  readonly depth: number
-  readonly offset: number
+  /** Its own: it is also how a reader knows where it has met the field. */
   readonly codec: Codec
+  /** From the beginning of the record; absent: in a table, or behind one whose length varies. */
+  readonly offset?: number
 }
 export interface Views {
   readonly [name: string]: { readonly field: string; readonly is: readonly string[] }
@@ -47,12 +50,14 @@ export interface Views {
 export interface LayoutOptions extends Machine {
   readonly views?: Views
   readonly names: 'copybook' | 'camel'
+  /** Default: what every line of the copybook fits. */
+  readonly form?: 'fixed' | 'free'
 }
 export interface Layout {
   readonly root: Node
   readonly minBytes: number
   readonly maxBytes: number
-  /** Throws `RangeError` for an item that is not there, is in a table, or is a group. */
+  /** Throws `RangeError` for a field that is not there, is in a table, or is named twice. */
   field(name: string): Reference
 }
 
@@ -60,109 +65,102 @@ const MAX_BYTES = 1_048_576
 /** Of one record, all occurrences counted: what a record may become in memory. */
 const MAX_VALUES = 100_000
 
-/** Where an item is placed. */
+/** What surrounds an item. */
 interface Place {
-  /** The groups around it, outermost first, with the element each belongs to and its place in it. */
-  readonly scopes: readonly Scope[]
-  readonly depth: number
+  /** The fields met so far, of the record and of each table around, outermost first. */
+  readonly scopes: readonly Map<string, Reference | 'several'>[]
+  /** From the beginning of the record, where that is the same in every record. */
+  readonly offset: number | undefined
   readonly usage?: Usage
   readonly sign?: Sign
-}
-interface Scope {
-  readonly fields: Map<string, Reference | 'several'>
-  readonly depth: number
 }
 
 /** Lays out a copybook's record. Throws `RangeError` that names the line or the item. */
 export function layoutOf(text: string, options: LayoutOptions): Layout {
-  const record = itemsOf(text)
+  const record = itemsOf(text, options.form)
   const unused = new Set(Object.keys(options.views ?? {}))
-  const top: Scope = { fields: new Map(), depth: 0 }
-  const root = place(record, 0, { scopes: [top], depth: 0 })
+  const top = new Map<string, Reference | 'several'>()
+  const root = place(record, { scopes: [top], offset: 0 })
   if (unused.size > 0) throw new RangeError(`views: ${[...unused].join(', ')} is no REDEFINES and has none`)
-  const maxBytes = root.bytes
-  const { table, after } = lastTable(root)
-  if (after !== undefined)
-    throw new RangeError(
-      `${after} lies behind or over ${table?.name ?? ''}, whose length varies: put that table last`,
-    )
   if (valuesOf(root) > MAX_VALUES) throw new RangeError(`it has more than ${MAX_VALUES} values`)
-  const variable = table?.occurs === undefined ? 0 : (table.occurs.max - table.occurs.min) * table.bytes
   return {
     root,
-    minBytes: maxBytes - variable,
-    maxBytes,
+    minBytes: leastOf(root),
+    maxBytes: sizeOf(root),
     field: (name) => find(name.toUpperCase(), [top]),
   }
 
-  function place(own: Item, offset: number, around: Place): Node {
+  function place(own: Item, around: Place): Node {
+    const { name } = own
     const usage = own.usage ?? around.usage
     const sign = own.sign ?? around.sign
-    const isTable = own.occurs !== undefined
-    // The elements of a table have their own beginnings.
-    const depth = around.depth + (isTable ? 1 : 0)
-    const scopes = isTable ? [...around.scopes, { fields: new Map(), depth }] : around.scopes
     const inner: Place = {
-      scopes,
-      depth,
+      ...(own.occurs === undefined ? around : { scopes: [...around.scopes, new Map()], offset: undefined }),
       ...(usage !== undefined && { usage }),
       ...(sign !== undefined && { sign }),
     }
-    const start = isTable ? 0 : offset
-    const { name } = own
+    const occurs = own.occurs === undefined ? undefined : tableOf(own.occurs, around)
     const shared = {
       ...(name !== undefined && { member: memberOf(name, options.names) }),
       name: name ?? 'FILLER',
-      offset,
-      ...(own.occurs !== undefined && { occurs: tableOf(own, own.occurs, around) }),
+      ...(occurs !== undefined && { occurs }),
     }
+    const isCounted = occurs?.counter !== undefined
     if (own.items.length === 0) {
       const codec = codecOf(own, inner)
-      if (name !== undefined) note(name, { name, depth, offset: start, codec }, inner)
-      return checked({ ...shared, bytes: codec.bytes, codec, slots: [] }, own)
+      if (name !== undefined) note(name, codec, inner)
+      return checked({ ...shared, bytes: codec.bytes, isVariable: isCounted, codec, slots: [] }, own)
     }
-    if (own.picture !== undefined) throw new RangeError(`line ${own.line}: a group has no PIC`)
-    if (isTable && name === undefined)
-      throw new RangeError(`line ${own.line}: a table of groups needs a name`)
-    const { slots, end } = placeAll(own.items, start, inner)
-    return checked({ ...shared, bytes: end - start, slots }, own)
+    const slots = placeAll(own.items, inner)
+    const bytes = slots.reduce((sum, slot) => sum + slot.bytes, 0)
+    const isVariable = isCounted || slots.some((slot) => slot.isVariable)
+    // A table has rows, also where it has no name.
+    const member =
+      name === undefined && occurs !== undefined ? { member: memberOf('FILLER', options.names) } : {}
+    return checked({ ...shared, ...member, bytes, isVariable, slots }, own)
   }
 
-  function placeAll(
-    items: readonly Item[],
-    start: number,
-    inner: Place,
-  ): { slots: readonly Slot[]; end: number } {
-    const slots: { views: View[] }[] = []
+  function placeAll(items: readonly Item[], inner: Place): readonly Slot[] {
+    const slots: {
+      views: View[]
+      bytes: number
+      isVariable: boolean
+      readonly offset: number | undefined
+    }[] = []
     const names = new Set<string>()
-    let end = start
+    let { offset } = inner
     for (const item of items) {
-      const slot = item.redefines === undefined ? undefined : redefined(item, slots)
-      const node = place(item, slot?.views[0]?.node.offset ?? end, inner)
-      for (const member of membersOf(node)) {
-        if (names.has(member))
-          throw new RangeError(`line ${item.line}: two items of one group are named ${member}`)
-        names.add(member)
-      }
-      if (slot === undefined) {
-        slots.push({ views: [{ node, ...viewOf(item, inner) }] })
-        end += sizeOf(node)
-      } else {
-        const [first] = slot.views
-        if (first !== undefined && sizeOf(node) > sizeOf(first.node))
-          throw new RangeError(
-            `line ${item.line}: ${node.name} is longer than ${first.node.name}, which it redefines`,
-          )
-        slot.views.push({ node, ...viewOf(item, inner) })
-      }
-      if (end - start > MAX_BYTES)
-        throw new RangeError(`line ${item.line}: the record is longer than ${MAX_BYTES} bytes`)
+      const shared = item.redefines === undefined ? undefined : redefined(item, slots)
+      const placed = place(item, { ...inner, offset: shared === undefined ? offset : shared.offset })
+      const node = named(placed, item, names)
+      const view = { node, ...viewOf(item, inner) }
+      const slot = shared ?? { views: [], bytes: 0, isVariable: false, offset }
+      if (shared === undefined) slots.push(slot)
+      slot.views.push(view)
+      slot.bytes = Math.max(slot.bytes, sizeOf(node))
+      slot.isVariable ||= node.isVariable
+      if (slot.isVariable && slot.views.length > 1)
+        throw new RangeError(`line ${item.line}: a table whose length varies shares its bytes with nothing`)
+      offset = slot.offset === undefined || slot.isVariable ? undefined : slot.offset + slot.bytes
     }
-    return { slots, end }
+    return slots
+  }
+
+  /** A name that comes again in a group gets a number: both are there. */
+  function named(node: Node, { line }: Item, names: Set<string>): Node {
+    const found = membersOf(node).find((member) => names.has(member))
+    for (const member of membersOf(node)) names.add(member)
+    if (found === undefined) return node
+    if (node.member === undefined)
+      throw new RangeError(`line ${line}: two items of one group are named ${found}`)
+    let number = 2
+    while (names.has(`${found}-${number}`)) number += 1
+    names.add(`${found}-${number}`)
+    return { ...node, member: `${found}-${number}` }
   }
 
   /** The slot an item shares: the last one, as COBOL has it, so that nothing lies between the two. */
-  function redefined(item: Item, slots: readonly { readonly views: View[] }[]): { views: View[] } {
+  function redefined<T extends { readonly views: readonly View[] }>(item: Item, slots: readonly T[]): T {
     const slot = slots.at(-1)
     if (slot === undefined || !slot.views.some(({ node }) => node.name === item.redefines))
       throw new RangeError(
@@ -172,20 +170,16 @@ export function layoutOf(text: string, options: LayoutOptions): Layout {
   }
 
   function viewOf({ name }: Item, { scopes }: Place): Pick<View, 'when'> {
-    const view =
-      name === undefined
-        ? undefined
-        : Object.entries(options.views ?? {}).find(([key]) => key.toUpperCase() === name)
+    const views = Object.entries(options.views ?? {})
+    const view = name === undefined ? undefined : views.find(([key]) => key.toUpperCase() === name)
     if (view === undefined) return {}
     const [key, { field, is }] = view
     unused.delete(key)
     return { when: { field: find(field.toUpperCase(), scopes), is } }
   }
 
-  function tableOf({ line }: Item, { min, max, dependingOn }: Occurs, { scopes, depth }: Place): Table {
-    if (dependingOn === undefined) return { min, max }
-    if (depth > 0) throw new RangeError(`line ${line}: a table in a table cannot DEPEND ON a count here`)
-    return { min, max, counter: find(dependingOn, scopes) }
+  function tableOf({ min, max, dependingOn }: Occurs, { scopes }: Place): Table {
+    return { min, max, ...(dependingOn !== undefined && { counter: find(dependingOn, scopes) }) }
   }
 
   function codecOf(item: Item, { usage = 'display', sign }: Place): Codec {
@@ -194,12 +188,8 @@ export function layoutOf(text: string, options: LayoutOptions): Layout {
     const { charset, overpunch } = options
     try {
       const picture = parsePicture(item.picture)
-      if (picture.kind === 'number')
-        return numberCodec(picture, usage, {
-          charset,
-          overpunch,
-          sign: sign ?? { isLeading: false, isSeparate: false },
-        })
+      const own = sign ?? { isLeading: false, isSeparate: false }
+      if (picture.kind === 'number') return numberCodec(picture, usage, { charset, overpunch, sign: own })
       if (usage !== 'display') throw new RangeError(`PIC ${item.picture} is text, which has no such USAGE`)
       return textCodec(picture, item.isRight, { charset, overpunch })
     } catch (error) {
@@ -209,13 +199,14 @@ export function layoutOf(text: string, options: LayoutOptions): Layout {
   }
 }
 
-function note(name: string, reference: Reference, { scopes }: Place): void {
-  const fields = scopes.at(-1)?.fields
+function note(name: string, codec: Codec, { scopes, offset }: Place): void {
+  const fields = scopes.at(-1)
+  const reference: Reference = { name, codec, ...(offset !== undefined && { offset }) }
   fields?.set(name, fields.has(name) ? 'several' : reference)
 }
 
-function find(name: string, scopes: readonly Scope[]): Reference {
-  for (const { fields } of scopes.toReversed()) {
+function find(name: string, scopes: Place['scopes']): Reference {
+  for (const fields of scopes.toReversed()) {
     const found = fields.get(name)
     if (found === 'several') throw new RangeError(`${name} is the name of several items`)
     if (found !== undefined) return found
@@ -239,28 +230,22 @@ export function sizeOf({ bytes, occurs }: Node): number {
   return bytes * (occurs?.max ?? 1)
 }
 
+/** The shortest record: tables with their least rows, and of the last bytes the shortest reading. */
+function leastOf({ bytes, occurs, slots }: Node): number {
+  const each = slots.reduce((sum, slot, index) => {
+    const { views } = slot
+    const isOpen = slot.isVariable || (occurs === undefined && index === slots.length - 1)
+    return sum + (isOpen ? Math.min(...views.map(({ node }) => leastOf(node))) : slot.bytes)
+  }, 0)
+  return (slots.length === 0 ? bytes : each) * (occurs?.min ?? 1)
+}
+
 function valuesOf({ slots, occurs }: Node): number {
   const inside = slots.reduce(
     (sum, { views }) => sum + Math.max(...views.map(({ node }) => valuesOf(node))),
     1,
   )
   return inside * (occurs?.max ?? 1)
-}
-
-/** The table whose length varies, and what lies behind it (its place would vary too) or over it. */
-function lastTable(root: Node): { readonly table?: Node; readonly after?: string } {
-  const found: { table?: Node; after?: string } = {}
-  const walk = (node: Node): void => {
-    if (found.table !== undefined) found.after ??= node.name
-    else if (node.occurs?.counter !== undefined) found.table = node
-    else
-      for (const { views } of node.slots) {
-        for (const view of views) walk(view.node)
-        if (views.length > 1 && found.table !== undefined) found.after ??= 'REDEFINES'
-      }
-  }
-  walk(root)
-  return found
 }
 
 function memberOf(name: string, names: LayoutOptions['names']): string {

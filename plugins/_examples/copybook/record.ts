@@ -1,7 +1,7 @@
 // One record: from bytes to data and back, by its layout.
 import type { Json } from 'dragoman'
 import { shown } from './decimal.ts'
-import type { Scalar } from './fields.ts'
+import type { Codec, Scalar } from './fields.ts'
 import { layoutOf, membersOf } from './layout.ts'
 import type { Layout, LayoutOptions, Node, Reference, Slot, View } from './layout.ts'
 
@@ -12,20 +12,26 @@ export interface RecordCodec {
   decode(bytes: Uint8Array): Json
   /** As long as its tables make it. Throws `RangeError` for unknown members and what does not fit. */
   encode(data: Json): Uint8Array
-  /** Looks for one field without reading the rest; undefined: the record is too short for it. */
+  /** Looks at one field without reading the rest; undefined: the record is too short for it. */
   peek(field: string, bytes: Uint8Array): Scalar | undefined
-  /** Throws `RangeError` where there is no such field. */
+  /** Throws `RangeError` where there is no such field, or its place is not the same in every record. */
   has(field: string): void
 }
 
 /** Throws `RangeError` where the copybook cannot be read. */
 export function recordOf(copybook: string, options: LayoutOptions): RecordCodec {
   const layout = layoutOf(copybook, options)
-  const fields = new Map<string, Reference>()
-  const field = (name: string): Reference => {
-    const known = fields.get(name) ?? layout.field(name)
-    fields.set(name, known)
-    return known
+  const fields = new Map<string, Reference & { readonly offset: number }>()
+  const field = (name: string): Reference & { readonly offset: number } => {
+    const known = fields.get(name)
+    if (known !== undefined) return known
+    const found = layout.field(name)
+    const { offset } = found
+    if (offset === undefined)
+      throw new RangeError(`${name} stands behind a table whose length varies: its place is not known`)
+    const placed = { ...found, offset }
+    fields.set(name, placed)
+    return placed
   }
   return {
     minBytes: layout.minBytes,
@@ -42,21 +48,50 @@ export function recordOf(copybook: string, options: LayoutOptions): RecordCodec 
 }
 
 type Members = Record<string, Json>
-/** Where the elements around an item begin, the record's own first. */
-type Starts = readonly number[]
 
-function read(bytes: Uint8Array, starts: Starts, { depth, offset, codec, name }: Reference): Scalar {
-  const at = (starts[depth] ?? 0) + offset
-  return located(name, at, () => codec.decode(bytes.subarray(at, at + codec.bytes)))
-}
+/** A way through a record, and where it has met each field: in tables the last time, which is this row. */
+class Way {
+  readonly bytes: Uint8Array
+  at = 0
+  readonly #met = new Map<Codec, number>()
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
 
-/** The view of shared bytes that holds: the first whose condition does, else the first that has none. */
-function viewOf({ views }: Slot, bytes: Uint8Array, starts: Starts): View | undefined {
-  if (views.length === 1 && views[0]?.when === undefined) return views[0]
-  const holding = views.find(
-    ({ when }) => when !== undefined && when.is.includes(String(read(bytes, starts, when.field))),
-  )
-  return holding ?? views.find(({ when }) => when === undefined)
+  meet(codec: Codec): void {
+    this.#met.set(codec, this.at)
+    this.at += codec.bytes
+  }
+  /** Where it was met; else, for a field of another view, where it would be. */
+  placeOf({ codec, name, offset }: Reference): number {
+    const at = this.#met.get(codec) ?? offset
+    if (at === undefined) throw new RangeError(`${name} is asked for, and is not in this record`)
+    return at
+  }
+  read(reference: Reference): Scalar {
+    const at = this.placeOf(reference)
+    const { codec, name } = reference
+    return located(name, at, () => codec.decode(this.bytes.subarray(at, at + codec.bytes)))
+  }
+
+  /** The view of shared bytes that holds: the first whose condition does, else the first that has none. */
+  viewOf({ views }: Slot): View | undefined {
+    const [first] = views
+    if (views.length === 1 && first?.when === undefined) return first
+    const holding = views.find(({ when }) => when !== undefined && when.is.includes(this.#said(when.field)))
+    return holding ?? views.find(({ when }) => when === undefined)
+  }
+
+  #said(reference: Reference): string {
+    const { codec } = reference
+    if (this.#met.has(codec) || reference.offset === undefined) return String(this.read(reference))
+    try {
+      return String(this.read(reference))
+    } catch (error) {
+      if (error instanceof RangeError) return '' // the bytes are another view's
+      throw error
+    }
+  }
 }
 
 function located<T>(name: string, at: number, work: () => T): T {
@@ -71,111 +106,106 @@ const LOCATED = Symbol('the message says where')
 
 class Decoding {
   readonly #layout: Layout
-  readonly #bytes: Uint8Array
+  readonly #way: Way
   constructor(layout: Layout, bytes: Uint8Array) {
     this.#layout = layout
-    this.#bytes = bytes
+    this.#way = new Way(bytes)
   }
 
   value(): Json {
     const { root, minBytes, maxBytes } = this.#layout
-    const { byteLength } = this.#bytes
+    const { byteLength } = this.#way.bytes
     if (byteLength < minBytes || byteLength > maxBytes) {
       const wanted = minBytes === maxBytes ? `${maxBytes}` : `${minBytes} to ${maxBytes}`
       throw new RangeError(`the record has ${byteLength} bytes, its copybook ${wanted}`)
     }
-    return this.#element(root, 0, [0])
+    return this.#element(root)
   }
 
-  #node(node: Node, starts: Starts): Json {
-    const start = starts.at(-1) ?? 0
-    if (node.occurs === undefined) return this.#element(node, start + node.offset, starts)
+  #node(node: Node): Json {
+    if (node.occurs === undefined) return this.#element(node)
     const rows: Json[] = []
-    const count = this.#count(node, starts)
-    for (let row = 0; row < count; row += 1) {
-      const at = start + node.offset + row * node.bytes
-      rows.push(this.#element(node, at, [...starts, at]))
-    }
+    const count = this.#count(node)
+    for (let row = 0; row < count; row += 1) rows.push(this.#element(node))
     return rows
   }
 
-  #count({ name, occurs, offset, bytes }: Node, starts: Starts): number {
+  #count({ name, occurs }: Node): number {
     const { min = 0, max = 0, counter } = occurs ?? {}
     if (counter === undefined) return max
-    const count = Number(read(this.#bytes, starts, counter) ?? Number.NaN)
-    if (!Number.isInteger(count) || count < min || count > max)
-      throw new RangeError(`${counter.name} says there are ${count} of ${name}: ${min} to ${max} may be`)
-    const there = Math.floor((this.#bytes.byteLength - offset) / bytes)
-    if (count > there)
-      throw new RangeError(`${counter.name} says there are ${count} of ${name}, the record has ${there}`)
-    return count
+    const count = Number(this.#way.read(counter) ?? Number.NaN)
+    if (Number.isInteger(count) && count >= min && count <= max) return count
+    throw new RangeError(`${counter.name} says there are ${count} of ${name}: ${min} to ${max} may be`)
   }
 
-  #element(node: Node, at: number, starts: Starts): Json {
-    const { codec } = node
-    if (codec !== undefined)
-      return located(node.name, at, () => codec.decode(this.#bytes.subarray(at, at + codec.bytes)))
-    const members: Members = {}
-    this.#members(node, starts, members)
-    return members
+  #element(node: Node): Json {
+    const { codec, name } = node
+    if (codec === undefined) {
+      const members: Members = {}
+      this.#members(node, members)
+      return members
+    }
+    const { at, bytes } = this.#way
+    this.#way.meet(codec)
+    if (at + codec.bytes > bytes.byteLength)
+      throw new RangeError(
+        `the record has ${bytes.byteLength} bytes and ends before ${name} does, at ${at + codec.bytes}`,
+      )
+    return located(name, at, () => codec.decode(bytes.subarray(at, at + codec.bytes)))
   }
 
-  #members({ slots }: Node, starts: Starts, members: Members): void {
+  #members({ slots }: Node, members: Members): void {
     for (const slot of slots) {
-      const node = viewOf(slot, this.#bytes, starts)?.node
-      if (node === undefined) continue
-      if (node.member !== undefined) members[node.member] = this.#node(node, starts)
-      else if (node.codec === undefined) this.#members(node, starts, members)
+      const start = this.#way.at
+      const node = this.#way.viewOf(slot)?.node
+      if (node?.member !== undefined) members[node.member] = this.#node(node)
+      else if (node !== undefined && node.codec === undefined) this.#members(node, members)
+      if (!slot.isVariable) this.#way.at = start + slot.bytes
     }
   }
 }
 
 class Encoding {
   readonly #layout: Layout
-  readonly #bytes: Uint8Array
-  #length: number
+  readonly #way: Way
   constructor(layout: Layout, space: number) {
     this.#layout = layout
     // What a shorter view of shared bytes leaves over is spaces.
-    this.#bytes = new Uint8Array(layout.maxBytes).fill(space)
-    this.#length = layout.maxBytes
+    this.#way = new Way(new Uint8Array(layout.maxBytes).fill(space))
   }
 
   bytes(data: Json): Uint8Array {
-    this.#element(this.#layout.root, data, 0, [0])
-    return this.#bytes.subarray(0, this.#length)
+    this.#element(this.#layout.root, data)
+    return this.#way.bytes.subarray(0, this.#way.at)
   }
 
-  #node(node: Node, value: Json | undefined, starts: Starts): void {
-    const start = starts.at(-1) ?? 0
-    if (node.occurs === undefined) return this.#element(node, value, start + node.offset, starts)
+  #node(node: Node, value: Json | undefined): void {
+    if (node.occurs === undefined) return this.#element(node, value)
     const rows: readonly Json[] = rowsOf(node, value)
     const { min, max, counter } = node.occurs
     if (rows.length > max || (counter !== undefined && rows.length < min))
       throw new RangeError(
         `${node.name} has ${rows.length} rows: ${counter === undefined ? 0 : min} to ${max} may be`,
       )
-    if (counter !== undefined) this.#counted(counter, rows.length, starts)
+    if (counter !== undefined) this.#counted(counter, rows.length)
     const count = counter === undefined ? max : rows.length
-    for (let row = 0; row < count; row += 1) {
-      const at = start + node.offset + row * node.bytes
-      this.#element(node, rows[row], at, [...starts, at])
-    }
-    if (counter !== undefined) this.#length -= (max - rows.length) * node.bytes
+    for (let row = 0; row < count; row += 1) this.#element(node, rows[row])
   }
 
   /** The count is what there is; a caller need not say it, and may not say something else. */
-  #counted(counter: Reference, count: number, starts: Starts): void {
-    const said = Number(read(this.#bytes, starts, counter) ?? 0)
+  #counted(counter: Reference, count: number): void {
+    const said = Number(this.#way.read(counter) ?? 0)
     if (said !== 0 && said !== count)
       throw new RangeError(`${counter.name} is ${said}, and there are ${count} rows`)
-    this.#bytes.set(counter.codec.encode(count), (starts[counter.depth] ?? 0) + counter.offset)
+    this.#way.bytes.set(counter.codec.encode(count), this.#way.placeOf(counter))
   }
 
-  #element(node: Node, value: Json | undefined, at: number, starts: Starts): void {
+  #element(node: Node, value: Json | undefined): void {
     const { codec } = node
     if (codec !== undefined) {
-      this.#bytes.set(
+      const { at, bytes } = this.#way
+      this.#way.meet(codec)
+      bytes.set(
         located(node.name, at, () => codec.encode(value)),
         at,
       )
@@ -186,36 +216,40 @@ class Encoding {
     const unknown = Object.keys(given).find((member) => !known.has(member))
     if (unknown !== undefined)
       throw new RangeError(`${node.name} has no ${unknown}: it has ${[...known].join(', ')}`)
-    this.#members(node, given, starts)
+    this.#members(node, given)
   }
 
-  #members({ slots }: Node, given: Readonly<Members>, starts: Starts): void {
+  #members({ slots }: Node, given: Readonly<Members>): void {
     for (const slot of slots) {
-      const node = this.#chosen(slot, given, starts)
-      if (node === undefined) continue
-      if (node.member === undefined && node.codec === undefined) this.#members(node, given, starts)
-      else this.#node(node, node.member === undefined ? undefined : own(given, node.member), starts)
+      const start = this.#way.at
+      const wanted = givenOf(slot, given)
+      const node = (wanted ?? this.#way.viewOf(slot) ?? slot.views[0])?.node
+      if (node?.member !== undefined) this.#node(node, own(given, node.member))
+      else if (node?.codec !== undefined) this.#node(node, undefined)
+      else if (node !== undefined) this.#members(node, given)
+      if (wanted !== undefined) this.#checkSeen(wanted, slot)
+      if (!slot.isVariable) this.#way.at = start + slot.bytes
     }
   }
 
-  /** Of shared bytes the view that data is given for; it must be the one a reader will see. */
-  #chosen(slot: Slot, given: Readonly<Members>, starts: Starts): Node | undefined {
-    const { views } = slot
-    const named = views.filter(({ node }) =>
-      membersOf(node).some((member) => own(given, member) !== undefined),
+  /** What was written must be what a reader will see there. */
+  #checkSeen(wanted: View, slot: Slot): void {
+    const condition = slot.views.find(({ when }) => when !== undefined)?.when
+    if (condition === undefined || this.#way.viewOf(slot) === wanted) return
+    throw new RangeError(
+      `${wanted.node.name} is given, and ${condition.field.name} says that it is not there`,
     )
-    if (named.length > 1)
-      throw new RangeError(
-        `${named.map(({ node }) => node.name).join(' and ')} share their bytes: give one of them`,
-      )
-    const seen = viewOf(slot, this.#bytes, starts)
-    const [wanted] = named
-    if (wanted !== undefined && wanted !== seen && views.some(({ when }) => when !== undefined)) {
-      const field = views.find(({ when }) => when !== undefined)?.when?.field.name ?? ''
-      throw new RangeError(`${wanted.node.name} is given, and ${field} says that it is not there`)
-    }
-    return (wanted ?? seen ?? views[0])?.node
   }
+}
+
+/** Of shared bytes the view that data is given for. */
+function givenOf({ views }: Slot, given: Readonly<Members>): View | undefined {
+  const named = views.filter(({ node }) => membersOf(node).some((member) => own(given, member) !== undefined))
+  if (named.length > 1)
+    throw new RangeError(
+      `${named.map(({ node }) => node.name).join(' and ')} share their bytes: give one of them`,
+    )
+  return named[0]
 }
 
 function rowsOf({ name }: Node, value: Json | undefined): readonly Json[] {

@@ -9,13 +9,14 @@ export interface Sentence {
 const MAX_CHARACTERS = 1_048_576
 
 /**
- * Splits a copybook at its full stops. Fixed form (numbers in columns 1-6, the indicator in 7, nothing beyond 72) is told
- * from free form by every line's beginning. Throws `RangeError` with the line.
+ * Splits a copybook at its full stops. Fixed form (anything in columns 1-6, the indicator in 7, nothing beyond 72) is told
+ * from free form by the beginnings of its lines, where `form` does not say it. Throws `RangeError` with the line.
  */
-export function sentencesOf(text: string): readonly Sentence[] {
+export function sentencesOf(text: string, form?: 'fixed' | 'free'): readonly Sentence[] {
   if (text.length > MAX_CHARACTERS) throw new RangeError(`it is longer than ${MAX_CHARACTERS} characters`)
-  const lines = text.split(/\r?\n/)
-  const isFixed = lines.every((line) => /^(?:[ \d]{6}[ */dD-]|[ \d]{0,6}$)/.test(line))
+  // An end-of-file mark of other days is no code.
+  const lines = text.replaceAll('\u001A', '').split(/\r?\n/)
+  const isFixed = form === undefined ? lines.every(fitsFixed) : form === 'fixed'
   const sentences: Sentence[] = []
   let words: string[] = []
   let first = 0
@@ -34,11 +35,19 @@ export function sentencesOf(text: string): readonly Sentence[] {
   return sentences
 }
 
+/** Sequence numbers or marks of changes in columns 1-6, but no level: `01 REC` is code. */
+function fitsFixed(line: string): boolean {
+  const area = line.slice(0, 6)
+  if (line.trim() === area.trim()) return /^[ \d]*$/.test(area)
+  return /[ */dD-]/.test(line.charAt(6)) && (/^[ \d]{6}$/.test(area) || !/^\s*(?:\d{1,2}\s|\*)/.test(area))
+}
+
 function codeOf(line: string, isFixed: boolean, number: number): string {
   if (!isFixed) return /^\s*\*/.test(line) ? '' : line
   const indicator = line.charAt(6)
   if (indicator === '-') throw new RangeError(`line ${number}: continued lines are not read: put it into one`)
-  return indicator === '*' || indicator === '/' ? '' : line.slice(7, 72)
+  const code = line.slice(7, 72)
+  return indicator === '*' || indicator === '/' || /^\s*\*/.test(code) ? '' : code
 }
 
 /** A full stop ends a sentence only before a space or the line's end: `PIC Z9.99` has one inside. */

@@ -85,7 +85,7 @@ test('lines: a last one without its end, both ends of lines, and the spaces prog
   expect(frames.next()).toBeUndefined()
   const last = frames.last()
   expect(last?.offset).toBe(6)
-  const line = fitted(last?.record ?? new Uint8Array(), { minBytes: 4, maxBytes: 4 }, own)
+  const line = fitted(last?.record ?? new Uint8Array(), { maxBytes: 4 }, own)
   expect(Buffer.from(line).toString()).toBe('de  ')
   expect(() => framed(Buffer.from('a\nb'), own)).toThrow(/ends a line/)
 })

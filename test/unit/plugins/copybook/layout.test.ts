@@ -54,12 +54,13 @@ test.each([
   ['01 R.\n 05 A PIC X OCCURS 10001.', /1 to 10000/],
   ['01 R.\n 05 A PIC X OCCURS 1 TO 3.', /needs DEPENDING ON/],
   ['01 R.\n 05 A PIC X OCCURS 1 TO 3 DEPENDING ON N.', /no field N before it/],
-  ['01 R.\n 05 N PIC 9.\n 05 A PIC X OCCURS 1 TO 3 DEPENDING ON N.\n 05 B PIC X.', /B lies behind or over A/],
-  ['01 R.\n 05 N PIC 9.\n 05 T OCCURS 2.\n 10 A PIC X OCCURS 1 TO 3 DEPENDING ON N.', /table in a table/],
   ['01 R.\n 05 A PIC X.\n 05 B REDEFINES C PIC X.', /C does not stand right before/],
-  ['01 R.\n 05 A PIC X.\n 05 B REDEFINES A PIC XX.', /B is longer than A/],
-  ['01 R.\n 05 A PIC X.\n 05 A PIC X.', /two items of one group are named A/],
   ['01 R.\n 05 A PIC X.\n01 S.\n 05 B PIC X.', /line 3: a second record begins/],
+  [
+    '01 R.\n 05 N PIC 9.\n 05 A PIC X.\n 05 T REDEFINES A OCCURS 1 TO 3 DEPENDING ON N PIC X.',
+    /shares its bytes with nothing/,
+  ],
+  ['01 R.\n 05 A PIC X.\n 05 FILLER.\n 10 A PIC X.', /two items of one group are named A/],
   ['05 A PIC X.\n EXEC SQL INCLUDE X END-EXEC.', /line 2: "EXEC SQL INCLUDE" does not begin with a level/],
   ['01 R.\n 05 A PIC 9(39).', /more than 38 digits/],
   ['01 R.\n 05 A PIC 9(19) COMP.', /at most 18 digits/],
@@ -69,6 +70,24 @@ test.each([
   ['', /it has no items/],
 ])('%j is refused, with its line', (text, why) => {
   expect(() => book(text)).toThrow(why)
+})
+
+test('marks of changes in columns 1 to 6, stars that stand one column off, and an end-of-file mark are no code', () => {
+  const marked = [
+    '       *** A COMMENT ***',
+    '       01  REC.',
+    'V5         05  A          PIC X(2).',
+    'CR0042     05  B          PIC 9.',
+    '\u001A',
+  ].join('\n')
+  expect(book(marked).decode(charsetOf('cp037').encode('ab1'))).toEqual({ A: 'ab', B: '1' })
+})
+
+test('the form can be said where lines would fit both', () => {
+  const both = `       01  REC.\n${'           05  A'.padEnd(70)} PIC X(3).`
+  const options = { charset: charsetOf('cp037'), overpunch: 'digits', names: 'copybook' } as const
+  expect(() => recordOf(both, options)).toThrow(/line 2/)
+  expect(recordOf(both, { ...options, form: 'free' }).maxBytes).toBe(3)
 })
 
 test('views that name nothing are mistakes', () => {

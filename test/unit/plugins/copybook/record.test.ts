@@ -57,8 +57,8 @@ test.each<[Json, RegExp]>([
 test.each([
   ['000777', /the record has 6 bytes, its copybook 18 to 38/],
   [`00077700${' '.repeat(10)}`, /CLAIM-COUNT says there are 0 of CLAIM: 1 to 3/],
-  [`00077799${' '.repeat(30)}`, /says there are 99/],
-  [`00077703${' '.repeat(20)}`, /says there are 3 of CLAIM, the record has 2/],
+  [`00077799${' '.repeat(30)}`, /says there are 99 of CLAIM/],
+  [`00077703${' '.repeat(20)}`, /the record has 28 bytes and ends before CLAIM-NO does, at 32/],
   [`000777  ${' '.repeat(10)}`, /says there are NaN/],
   [
     `00077x01${' '.repeat(10)}`,
@@ -107,6 +107,86 @@ test('REDEFINES without conditions: the first is read, any one may be written', 
   expect(plain.decode(plain.encode({ PARTS: { YEAR: '2024', MONTH: 2, D: 29 } }))).toEqual({
     DAY: '20240229',
   })
+})
+
+test('what follows a table of varying length moves, and a table in a table has its own count in each row', () => {
+  const sliding = book(
+    `
+01 R.
+   05 N PIC 9.
+   05 T OCCURS 0 TO 3 DEPENDING ON N.
+      10 M PIC 9.
+      10 U PIC X(2) OCCURS 1 TO 2 DEPENDING ON M.
+   05 K PIC X.
+   05 A PIC 99.
+   05 B REDEFINES A PIC XX.
+`,
+    { B: { field: 'K', is: ['B'] } },
+  )
+  expect([sliding.minBytes, sliding.maxBytes]).toEqual([4, 19])
+  const data = {
+    N: '2',
+    T: [
+      { M: '2', U: ['ab', 'cd'] },
+      { M: '1', U: ['ef'] },
+    ],
+    K: 'A',
+    A: '07',
+  }
+  expect(cp037.decode(sliding.encode(data))).toBe('22abcd1efA07')
+  expect(sliding.decode(ebcdic('22abcd1efA07'))).toEqual(data)
+  expect(sliding.decode(ebcdic('0Bxy'))).toEqual({ N: '0', T: [], K: 'B', B: 'xy' })
+  expect(() => sliding.has('K')).toThrow(/its place is not known/)
+  expect(() => sliding.decode(ebcdic('3'.padEnd(12, '1')))).toThrow(/ends before/)
+})
+
+test('a view may be longer than the first, and a record as short as the view that holds', () => {
+  const segments = book(
+    '01 R.\n 05 K PIC X.\n 05 SHORT.\n 10 A PIC X(2).\n 05 LONG REDEFINES SHORT.\n 10 B PIC X(5).',
+    {
+      SHORT: { field: 'K', is: ['S'] },
+      LONG: { field: 'K', is: ['L'] },
+    },
+  )
+  expect([segments.minBytes, segments.maxBytes]).toEqual([3, 6])
+  expect(segments.decode(ebcdic('Sab'))).toEqual({ K: 'S', SHORT: { A: 'ab' } })
+  expect(segments.decode(ebcdic('Labcde'))).toEqual({ K: 'L', LONG: { B: 'abcde' } })
+  expect(() => segments.decode(ebcdic('Lab'))).toThrow(/has 3 bytes and ends before B does, at 6/)
+  expect(cp037.decode(segments.encode({ K: 'S', SHORT: { A: 'ab' } }))).toBe('Sab   ')
+})
+
+test('a name that comes again gets a number, and rows without a name are FILLER', () => {
+  const again = book('01 R.\n 05 A PIC X.\n 05 A PIC X.\n 05 OCCURS 2.\n 10 B PIC X.\n 05 A PIC X.')
+  const data = { A: '1', 'A-2': '2', FILLER: [{ B: 'x' }, { B: 'y' }], 'A-3': '3' }
+  expect(again.decode(ebcdic('12xy3'))).toEqual(data)
+  expect(cp037.decode(again.encode(data))).toBe('12xy3')
+})
+
+test('the kind of a record may stand in its views themselves', () => {
+  const records = book(
+    '01 R.\n 05 HEAD.\n 10 K PIC X.\n 10 DAY PIC 9(4).\n 05 LINE REDEFINES HEAD.\n 10 LK PIC X.\n 10 TEXT PIC X(6).\n 05 REST PIC X.',
+    {
+      HEAD: { field: 'K', is: ['H'] },
+      LINE: { field: 'K', is: ['L'] },
+    },
+  )
+  expect(records.decode(ebcdic('H0229  r'))).toEqual({ HEAD: { K: 'H', DAY: '0229' }, REST: 'r' })
+  expect(records.decode(ebcdic('Labcdefr'))).toEqual({ LINE: { LK: 'L', TEXT: 'abcdef' }, REST: 'r' })
+  for (const data of [
+    { HEAD: { K: 'H', DAY: '0229' }, REST: 'r' },
+    { LINE: { LK: 'L', TEXT: 'abcdef' }, REST: 'r' },
+  ])
+    expect(records.decode(records.encode(data))).toEqual(data)
+  expect(() => records.encode({ LINE: { LK: 'H' } })).toThrow(
+    /LINE is given, and K says that it is not there/,
+  )
+})
+
+test('a condition on a field that this row does not have is said as such', () => {
+  const rows = book('01 R.\n 05 T OCCURS 2.\n 10 A.\n 15 K PIC X.\n 10 B REDEFINES A PIC X.', {
+    B: { field: 'K', is: ['x'] },
+  })
+  expect(() => rows.decode(ebcdic('xy'))).toThrow(/K is asked for, and is not in this record/)
 })
 
 test('a group without a name is a bracket: its items belong to the group around it', () => {
