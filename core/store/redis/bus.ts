@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { Hints } from '../hints.ts'
 import type { Watch } from '../store.ts'
+import { keepUp } from './clients.ts'
 
 const MOST = 10_000
 const RECONNECT_MS = 500
@@ -14,6 +15,7 @@ export class Bus {
   readonly #hints = new Hints()
   readonly #redis: Redis
   readonly #subscriber: Redis
+  readonly #kept: Disposable
   readonly #channel: string
   readonly #self = randomUUID()
   #pending = new Set<string>()
@@ -25,6 +27,7 @@ export class Bus {
     this.#redis = redis
     this.#channel = `${prefix}hints`
     this.#subscriber = redis.duplicate({ retryStrategy: () => RECONNECT_MS, autoResubscribe: false })
+    this.#kept = keepUp(this.#subscriber)
     this.#subscriber.on('error', () => undefined) // the main connection tells; hints may be lost
     this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text))
     this.#subscriber.on('ready', () => void (this.#isOpen && this.#again()))
@@ -51,6 +54,7 @@ export class Bus {
   close(): void {
     this.#isClosed = true
     clearInterval(this.#ping)
+    this.#kept[Symbol.dispose]()
     this.#subscriber.disconnect()
     this.#hints.close()
   }

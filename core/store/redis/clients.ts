@@ -121,17 +121,30 @@ function sentinelOptions(
   }
 }
 
-function single(kind: Address['kind'], client: Redis, events: Events): Clients {
-  let again: NodeJS.Timeout | undefined
-  let isClosed = false
-  const connect = (): void => {
-    if (!isClosed) client.connect().catch(() => undefined) // `error` has told why
+/**
+ * A line whose try to connect is broken off, as by a failover in the middle of it, is given up by the client for good: not by this side.
+ * Dispose it before the client is closed.
+ */
+export function keepUp(client: Redis): Disposable {
+  let timer: NodeJS.Timeout | undefined
+  const connect = (): void => void client.connect().catch(() => undefined) // `error` has told why
+  const again = (): void => {
+    timer = setTimeout(connect, RECONNECT_MS)
   }
+  client.on('end', again)
+  return {
+    [Symbol.dispose]() {
+      client.off('end', again)
+      clearTimeout(timer)
+    },
+  }
+}
+
+function single(kind: Address['kind'], client: Redis, events: Events): Clients {
+  const kept = keepUp(client)
   client.on('error', (error: Error) => events.lost(error.message))
   client.on('close', () => events.lost('the connection was closed'))
   client.on('ready', () => events.ready())
-  // Where no Sentinel answers the client gives up: not this side.
-  client.on('end', () => (again = setTimeout(connect, RECONNECT_MS)))
   return {
     kind,
     client,
@@ -144,8 +157,7 @@ function single(kind: Address['kind'], client: Redis, events: Events): Clients {
       if (client.status === 'ready' || client.status === 'connect') client.disconnect(true)
     },
     close() {
-      isClosed = true
-      clearTimeout(again)
+      kept[Symbol.dispose]()
       client.disconnect()
     },
   }
@@ -169,6 +181,7 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
       return known.length > 0 ? known : address.nodes
     }),
   })
+  const kept = keepUp(client)
   client.on('error', () => undefined) // only hints go by it, which may be lost
   all.on('error', (error: Error) => events.lost(error.message))
   all.on('node error', (error: Error) => events.lost(error.message))
@@ -194,6 +207,7 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
       refresh()
     },
     close() {
+      kept[Symbol.dispose]()
       all.disconnect()
       client.disconnect()
     },

@@ -11,6 +11,7 @@ import type { RedisOptions } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept, answering, expectStatus, working } from '../../../conformance/store/world.ts'
 import { until } from '../../../support/gateway.ts'
+import { connectApp, linkHouse } from '../../../support/link.ts'
 import { RedisCluster } from '../../../support/redis-cluster.ts'
 import { RedisSentinel } from '../../../support/redis-sentinel.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
@@ -115,6 +116,12 @@ describe('Sentinels and replicas (SEMANTICS 12)', () => {
       expect(said.join('\n')).toContain(
         'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
       )
+      const house = await linkHouse({ around: () => store })
+      await using _ = { [Symbol.asyncDispose]: async () => void (await house.stop()) }
+      const app = connectApp(house.host)
+      await app.hello()
+      await app.say(1, 'hello')
+      await app.texts(2)
       const { incarnation } = store
       for (let n = 1; n <= 50; n++)
         expect(await store.accept(accept(`m${n}`, of(1)))).toMatchObject({ sequence: n })
@@ -126,6 +133,8 @@ describe('Sentinels and replicas (SEMANTICS 12)', () => {
       const read = { home: 'web/u1', log: { conversation: 'web:u1' }, after: 40, limit: 100 }
       expect(await store.read({ ...read, incarnation })).toEqual({ status: 'reset', oldest: 1, top: 50 })
       expect(expectStatus(await store.read(read), 'rows').rows).toHaveLength(10)
+      // Nobody had to ask: the app that was connected is told.
+      await until(() => app.last('reset'), 20_000)
       // Who could be promoted is counted anew: nobody is left to wait for.
       expect(await store.accept(accept('m51', of(1)))).toMatchObject({ sequence: 51 })
     },

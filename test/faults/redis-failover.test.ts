@@ -1,0 +1,51 @@
+// A master is killed under load and its replica promoted by a Sentinel: with `strict` nothing that was acknowledged is lost (SEMANTICS 12).
+import { expect, test } from 'vitest'
+import { until } from '../support/gateway.ts'
+import { RedisSentinel } from '../support/redis-sentinel.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { isFull, seeded, slowness } from './random.ts'
+import { startRedisWorld } from './redis/load.ts'
+import { pause } from './world.ts'
+
+const MESSAGES = isFull ? 10_000 : 500
+/** A Sentinel waits a second, elects and promotes. */
+const PROMOTED_MS = 15_000
+
+test(
+  `failover to the replica that acknowledged: 0 of ${MESSAGES} acknowledged lost, and the way on is found`,
+  { timeout: 600_000 },
+  async () => {
+    const random = seeded('failover')
+    await using master = await RedisServer.start()
+    await using replica = await RedisServer.start(['--replicaof', '127.0.0.1', String(master.port)])
+    await until(() => (master.cli('INFO', 'replication').includes('state=online') ? true : undefined), 30_000)
+    await using sentinel = await RedisSentinel.start(master)
+    await sentinel.knows(1)
+    const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`
+    await using world = await startRedisWorld(`{ url: "${url}", durability: strict }`, random)
+    expect(world.gateway.log()).toContain(
+      'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
+    )
+
+    const half = MESSAGES / 2 + Math.floor(random() * 50)
+    await until(() => (world.acknowledged() >= half ? true : undefined), 300_000)
+    await master.end('SIGKILL')
+    const killed = Date.now()
+    const acknowledged = world.acknowledged()
+    await pause(100)
+    expect((await fetch(`${world.gateway.base}/readyz`)).status).toBe(503)
+    await until(
+      () => (world.acknowledged() >= acknowledged + 20 ? true : undefined),
+      PROMOTED_MS * slowness(),
+    )
+    const back = Date.now() - killed
+    expect(sentinel.master()).toBe(replica.port)
+    expect(world.gateway.log()).toContain('Redis is another one than before')
+    await until(() => (world.acknowledged() >= MESSAGES ? true : undefined), 300_000)
+    await world.rest()
+    await world.nothingLost()
+    console.log(
+      `${world.said.length} messages, ${acknowledged} before the master was killed, back after ${back} ms`,
+    )
+  },
+)
