@@ -33,10 +33,11 @@ export function textCodec({ size }: TextPicture, isRight: boolean, { charset }: 
   return {
     bytes: size,
     decode: (bytes) => {
-      // Low-values stand for "nothing" as spaces do.
-      if (bytes.every((byte) => byte === 0)) return ''
       const text = charset.decode(bytes)
-      return isRight ? text.replace(/^ +/, '') : text.replace(/ +$/, '')
+      let [from, to] = [0, text.length]
+      if (isRight) while (from < to && isFill(text, from)) from += 1
+      else while (from < to && isFill(text, to - 1)) to -= 1
+      return text.slice(from, to)
     },
     encode(value) {
       const all = new Uint8Array(size).fill(charset.space)
@@ -50,6 +51,12 @@ export function textCodec({ size }: TextPicture, isRight: boolean, { charset }: 
       return all
     },
   }
+}
+
+/** Programs fill up with spaces, and some with low-values. */
+function isFill(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code === 0x20 || code === 0
 }
 
 /** One with a sign or a decimal point is an amount, one without may be a code; `Infinity`, exponents and floats there are none. */

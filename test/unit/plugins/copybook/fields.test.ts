@@ -100,8 +100,18 @@ test('a field nobody has filled is null, no number: spaces and low-values', () =
   expect(field('S9(3)').decode(bytes('404040'))).toBeNull()
   expect(field('S9(5)V99', { usage: 'packed' }).decode(bytes('00000000'))).toBeNull()
   expect(field('X(3)').decode(bytes('000000'))).toBe('')
+  expect(field('X(4)').decode(bytes('81400000'))).toBe('a')
   expect(hex(field('S9(3)').encode(null))).toBe('f0f0c0')
   expect(hex(field('X(3)').encode(undefined))).toBe('404040')
+})
+
+test('a long field full of spaces but for its last byte costs no more than its bytes', () => {
+  const codec = field('X(1000000)')
+  const all = new Uint8Array(1_000_000).fill(0x40)
+  all[999_999] = 0x81
+  const began = performance.now()
+  expect(codec.decode(all)).toHaveLength(1_000_000)
+  expect(performance.now() - began).toBeLessThan(5000)
 })
 
 const usages = fc.constantFrom<Usage>('display', 'packed', 'binary')
