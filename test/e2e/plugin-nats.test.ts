@@ -118,7 +118,7 @@ test('the server is killed while messages run, then the gateway: nothing is lost
   await until(async () => {
     const { num_ack_pending, num_pending } = await manager.consumers.info('NOTES', 'desk')
     return num_ack_pending + num_pending === 0 ? true : undefined
-  }, 30_000)
+  }, 60_000)
   const { state } = await manager.streams.info('SHIPPED', { subjects_filter: '>' })
   expect(state.messages).toBe(MESSAGES / 5)
   expect(Object.values(state.subjects ?? {})).toStrictEqual(Array(MESSAGES / 5).fill(1))

@@ -28,6 +28,8 @@ export interface Consumption {
 
 /** Asked for at once; the rest of them come again after `ackWaitMs` if we die. */
 const AHEAD = 64
+/** One asking lasts so long, and so long it takes to find out that a server which was started again has forgotten it. */
+const ASKING_MS = 5000
 const RETRY_MS = 1000
 const LONGEST_PAUSE_MS = 30_000
 
@@ -90,7 +92,11 @@ async function open(
     ...(wanted !== undefined && { filter_subject: wanted }),
   })
   const consumer = await manager.jetstream().consumers.get(stream, name)
-  return consumer.consume({ max_messages: AHEAD, abort_on_missing_resource: true })
+  return consumer.consume({
+    max_messages: AHEAD,
+    expires: ASKING_MS,
+    abort_on_missing_resource: true,
+  })
 }
 
 /** One at a time, so that what one sender wrote is stored in the order of the stream. */
