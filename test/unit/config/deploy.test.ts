@@ -1,0 +1,100 @@
+// What config/deploy holds cannot be run everywhere: its files are read, and held to what they have to say.
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { loadWithoutPlugins } from '../../../bin/config-file.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const DEPLOY = join(ROOT, 'config/deploy')
+const read = (file: string): string => readFileSync(join(DEPLOY, file), 'utf8')
+
+interface Instruction {
+  readonly name: string
+  readonly rest: string
+}
+
+/** A Dockerfile's instructions by stage; what no builder knows is refused. */
+function stages(text: string): readonly (readonly Instruction[])[] {
+  const known =
+    /^(?<name>FROM|WORKDIR|COPY|RUN|ENV|USER|VOLUME|EXPOSE|HEALTHCHECK|STOPSIGNAL|ENTRYPOINT|CMD) (?<rest>\S.*)$/u
+  const found: Instruction[][] = []
+  for (const line of text.replaceAll('\\\n', ' ').split('\n')) {
+    if (line === '' || line.startsWith('#')) continue
+    const { name, rest } = known.exec(line)?.groups ?? {}
+    if (name === undefined || rest === undefined) throw new Error(`no instruction: ${line}`)
+    if (name === 'FROM') found.push([])
+    found.at(-1)?.push({ name, rest })
+  }
+  return found
+}
+
+const all = (stage: readonly Instruction[] | undefined, name: string): readonly string[] =>
+  (stage ?? []).filter((one) => one.name === name).map(({ rest }) => rest)
+
+test('the Dockerfile has two stages of one pinned Node 24; what runs has no development packages, is nobody special and says whether it is alive', () => {
+  const [packages, runs, ...more] = stages(read('Dockerfile'))
+  expect(more).toEqual([])
+  expect(all(packages, 'FROM')).toEqual(['node:24-bookworm-slim AS packages'])
+  expect(all(runs, 'FROM')).toEqual(['node:24-bookworm-slim'])
+  expect(all(packages, 'RUN')).toEqual(['npm ci --omit=dev --ignore-scripts --no-audit --no-fund'])
+  expect(all(runs, 'USER')).toEqual(['node'])
+  expect(all(runs, 'RUN')).toEqual(['mkdir /data && chown node:node /data'])
+  const [health = ''] = all(runs, 'HEALTHCHECK')
+  for (const json of [
+    /CMD (?<json>\[.*)$/u.exec(health)?.groups?.['json'] ?? '',
+    ...all(runs, 'ENTRYPOINT'),
+    ...all(runs, 'CMD'),
+  ])
+    expect(JSON.parse(json)).toBeInstanceOf(Array) // the form without a shell: signals reach the gateway
+  expect(health).toContain('/healthz')
+})
+
+test('everything the Dockerfile copies is in the repository, let through by its ignore file, and is all a gateway is made of', () => {
+  const copied = stages(read('Dockerfile'))
+    .flatMap((stage) => all(stage, 'COPY'))
+    .filter((rest) => !rest.startsWith('--from='))
+    .flatMap((rest) => rest.split(' ').slice(0, -1))
+  for (const path of copied) expect(existsSync(join(ROOT, path)), path).toBe(true)
+  const allowed = read('Dockerfile.dockerignore')
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1))
+  expect(new Set(allowed)).toEqual(new Set(copied))
+  for (const folder of ['bin', 'core', 'adapters', 'config', 'plugins']) expect(copied).toContain(folder)
+})
+
+test('compose.yaml: Redis loses nothing it acknowledged and evicts nothing, data outlives its containers, the gateway has time to end', () => {
+  const { services, volumes } = parse(read('compose.yaml'), { strict: true, uniqueKeys: true }) as {
+    services: Record<'redis' | 'gateway', Record<string, unknown>>
+    volumes: Record<string, unknown>
+  }
+  const settings = services.redis['command'] as readonly string[]
+  const setting = (name: string): unknown => settings[settings.indexOf(`--${name}`) + 1]
+  expect(settings.every((word) => typeof word === 'string')).toBe(true)
+  expect(setting('appendonly')).toBe('yes')
+  expect(setting('appendfsync')).toBe('always')
+  expect(setting('no-appendfsync-on-rewrite')).toBe('no')
+  expect(setting('maxmemory-policy')).toBe('noeviction')
+  for (const service of Object.values(services))
+    for (const mount of service['volumes'] as readonly string[]) {
+      const [from = ''] = mount.split(':')
+      if (from.startsWith('.')) expect(existsSync(join(DEPLOY, from)), mount).toBe(true)
+      else expect(volumes).toHaveProperty(from)
+    }
+  expect(services.gateway['stop_grace_period']).toBe('30s')
+  const { context, dockerfile } = services.gateway['build'] as Record<'context' | 'dockerfile', string>
+  expect(existsSync(join(DEPLOY, context, dockerfile))).toBe(true)
+})
+
+test('the config beside it is one a gateway takes', async () => {
+  process.env['SHOP_KEY'] = 'sixteen-characters-of-it'
+  try {
+    const { http, store, identity } = await loadWithoutPlugins(join(DEPLOY, 'gateway.yaml'), {})
+    expect(http).toMatchObject({ host: '0.0.0.0', port: 8080 })
+    expect(store).toMatchObject({ url: 'redis://redis:6379', durability: 'strict' })
+    expect(identity).toBeDefined()
+  } finally {
+    delete process.env['SHOP_KEY']
+  }
+})
