@@ -98,7 +98,7 @@ class Line {
 
   /** Resolves false at the end of the line, and where nothing comes in time. */
   async read(frames: Frames): Promise<boolean> {
-    if (this.#isFinishing && frames.pending === 0) return false
+    if (this.#isFinishing) return false
     const now = performance.now()
     this.#deadline = frames.pending === 0 ? undefined : (this.#deadline ?? now + this.#limits.frameMs)
     const waitMs = this.#deadline === undefined ? this.#limits.idleMs : Math.max(this.#deadline - now, 0)

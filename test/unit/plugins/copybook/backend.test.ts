@@ -278,6 +278,18 @@ describe('the lines', () => {
     await expect(there.probe?.(AbortSignal.timeout(5000))).resolves.toBeUndefined()
   })
 
+  test('more than a thousand calls do not wait for a line: they are refused, and nothing was sent', async () => {
+    await using other = await counterpart(() => undefined)
+    await using backend = open(other.port, { sockets: 1 })
+    const ends = new AbortController()
+    const all = Array.from({ length: 1001 }, () =>
+      failure(backend.call(call('GetPolicy', { policyNo: '1' }), ends.signal)),
+    )
+    expect(await failure(ask(backend, '2'))).toMatchObject({ code: 'OVERLOADED', notExecuted: true })
+    ends.abort(new GatewayError('DEADLINE_EXCEEDED', 'enough'))
+    expect(new Set((await Promise.all(all)).map(({ code }) => code))).toEqual(new Set(['DEADLINE_EXCEEDED']))
+  })
+
   test('its end ends calls under way, and refuses new ones', async () => {
     await using other = await counterpart(() => undefined)
     const backend = open(other.port, { sockets: 1 })

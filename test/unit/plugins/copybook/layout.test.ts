@@ -67,9 +67,29 @@ test.each([
   ['01 R.\n 05 A PIC X(1048577).', /longer than 1048576 bytes/],
   ['01 R.\n 05 T OCCURS 10000.\n 10 A PIC X(200).', /T is longer than 1048576 bytes/],
   ['01 R.\n 05 T OCCURS 1000.\n 10 U OCCURS 1000.\n 15 A PIC X.', /more than 100000 values/],
+  ['01 R.\n 05 A PIC 9 SIGN IS MIDDLE.', /SIGN: "MIDDLE" is neither LEADING nor TRAILING/],
+  ['01 R.\n 05 A PIC 9 BLANK WHEN SPACE.', /BLANK WHEN ZERO was expected/],
+  ['01 R.\n 05 A PIC X OCCURS MANY.', /OCCURS: "MANY" is no count/],
+  ['01 R.\n 05 A! PIC X.', /the item: "A!" is no name/],
+  ['01 R.\n 05 A JUSTIFIED RIGHT.', /JUSTIFIED needs a PIC/],
+  ['01 R.\n 05 A PIC.', /PIC has no picture behind it/],
+  ['01 R.\n 05 A PIC 9V9V9.', /is no number/],
+  ['01 R.\n 05 A PIC X(0).', /0 times/],
+  ['01 R.\n 05 A PIC X9Z.', /mixes text/],
+  ['01 R OCCURS 3.\n 05 A PIC X.', /neither OCCURS nor REDEFINES/],
+  ["01 R.\n 05 A PIC X VALUE 'a.", /line 2: .* cannot be read/],
   ['', /it has no items/],
 ])('%j is refused, with its line', (text, why) => {
   expect(() => book(text)).toThrow(why)
+})
+
+test('signs of groups and fields, said in every way', () => {
+  const signs = book(
+    '01 R.\n 05 G SIGN IS LEADING SEPARATE CHARACTER.\n 10 A PIC S9.\n 10 B PIC S9 TRAILING.\n 05 C PIC S9 SIGN TRAILING SEPARATE.\n 05 D PIC S9 LEADING.',
+  )
+  const bytes = Buffer.from('60f1d1f260d3', 'hex')
+  expect(signs.decode(bytes)).toEqual({ G: { A: '-1', B: '-1' }, C: '-2', D: '-3' })
+  expect(signs.encode(signs.decode(bytes))).toEqual(new Uint8Array(bytes))
 })
 
 test('marks of changes in columns 1 to 6, stars that stand one column off, and an end-of-file mark are no code', () => {
