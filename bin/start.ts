@@ -57,7 +57,7 @@ export async function start(options: StartOptions): Promise<void> {
       open,
       log,
       version,
-      counter: store.counter,
+      ...store.shared,
       cacheFile: await cacheFile(config.dataDirectory, crew?.number),
       name: instanceName(crew?.number),
       peers: crew && { worker: crew.number, ...crew.peers },

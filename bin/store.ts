@@ -1,10 +1,10 @@
 // The store the config names: the embedded one, or Redis, which several gateways may share.
 import type { Config } from '../config/load.ts'
-import type { SharedCounter } from '../core/guard/rate-limits.ts'
 import type { RootLog } from '../core/log.ts'
 import { reclaimDirectory } from '../core/store/migrate/sqlite-end.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
 import type { StoreHooks } from '../core/store/sqlite.ts'
+import type { Shared } from '../core/store/redis/shared.ts'
 import type { Store } from '../core/store/store.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function reclaimStore({ dataDirectory, store: { url, tls, sentinel 
 export async function openStore(
   { dataDirectory, store: { url, tls, sentinel, durability, replicas } }: Config,
   log: RootLog,
-): Promise<Store & { readonly counter?: SharedCounter }> {
+): Promise<Store & { readonly shared?: Shared }> {
   const storeLog = log.child('store')
   if (url === undefined) return openSqliteStore({ directory: dataDirectory, log: storeLog, ...testHooks() })
   // Who keeps everything in a file does not load the client.

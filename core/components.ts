@@ -19,6 +19,7 @@ import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
+import type { SharedAnswers } from './guard/shared-answers.ts'
 import type { LimitCount, LimitKind } from './guard/limit-count.ts'
 import type { Door } from './http/door.ts'
 import { createRetryBudget } from './guard/retry.ts'
@@ -65,6 +66,7 @@ export interface Surroundings {
   readonly fallback?:
     | {
         readonly cache: FallbackCache
+        readonly shared?: SharedAnswers | undefined
         onServed(served: { backend: string; operation: string; from: Served }): void
       }
     | undefined

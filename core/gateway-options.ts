@@ -1,5 +1,6 @@
 // What a gateway is started with, and what it can be told to do.
 import type { SharedCounter } from './guard/rate-limits.ts'
+import type { AnswerStore } from './guard/shared-answers.ts'
 import type { AmongPeers } from './http/among-peers.ts'
 import type { HistoryAdmin } from './http/admin-generations.ts'
 import type { PluginAdmin } from './http/admin-plugins.ts'
@@ -40,8 +41,9 @@ export interface GatewayOptions {
   readonly version: string
   /** Where the fallback cache is kept; absent: in memory alone. */
   readonly cacheFile?: string
-  /** Counts for all instances; absent: this is the only one. */
+  /** What all instances have together: counts, and last good answers. Absent: this is the only one. */
   readonly counter?: SharedCounter | undefined
+  readonly answers?: AnswerStore | undefined
   /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
   readonly reload: (take: (fresh: Fresh) => Promise<Generation>, cause: ReloadCause) => Promise<Generation>
   readonly plugins?: PluginAdmin

@@ -124,6 +124,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     overload: settings.overload,
     cacheFile: options.cacheFile,
     counter: options.counter,
+    answers: options.answers,
   })
   const links = createLinks({
     store,

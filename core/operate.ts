@@ -8,6 +8,7 @@ import type { OperatorEvents } from './events.ts'
 import type { Breaker } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import { paramsDigest } from './guard/cache-key.ts'
+import type { SharedAnswers } from './guard/shared-answers.ts'
 import { breakerPages } from './http/admin-breakers.ts'
 import type { BreakerAdmin } from './http/admin-breakers.ts'
 import { cachePages } from './http/admin-cache.ts'
@@ -21,6 +22,8 @@ export interface OperateOptions {
   readonly generation: () => Generation
   /** Undefined until an operation needs it. */
   readonly cache: () => FallbackCache | undefined
+  /** What the other instances have; undefined: there are none. */
+  readonly shared: () => SharedAnswers | undefined
   readonly breakers: BreakerMemory
   readonly events: OperatorEvents
   readonly store: Store
@@ -42,14 +45,16 @@ export function operatorPages(options: OperateOptions): readonly ((app: Hono) =>
   ]
 }
 
-function cacheAdmin({ generation, cache }: OperateOptions): CacheAdmin {
+function cacheAdmin({ generation, cache, shared }: OperateOptions): CacheAdmin {
   return {
     cache: () => (cache()?.figures() ?? []).map((figures) => ({ ...figures })),
     async invalidate({ backend, operation, params }) {
       if (!generation().backends.has(backend))
         throw new GatewayError('NOT_FOUND', `no backend is named "${backend}"`)
       const which = params === undefined ? {} : { params: paramsDigest(params) }
-      return (await cache()?.invalidate({ backend, operation }, which)) ?? 0
+      const count = (await cache()?.invalidate({ backend, operation }, which)) ?? 0
+      await shared()?.invalidate({ backend, operation }, {})
+      return count
     },
   }
 }

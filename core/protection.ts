@@ -14,6 +14,8 @@ import type { LimitCount } from './guard/limit-count.ts'
 import { createRateLimits } from './guard/rate-limits.ts'
 import type { Calling, RateLimits, RateRule, SharedCounter } from './guard/rate-limits.ts'
 import type { GatewayMetrics } from './http/metrics.ts'
+import { openSharedAnswers } from './guard/shared-answers.ts'
+import type { AnswerStore, SharedAnswers } from './guard/shared-answers.ts'
 import { operatorPages } from './operate.ts'
 import { createLead } from './probes.ts'
 import type { GenerationSettings } from './settings.ts'
@@ -28,6 +30,7 @@ export interface ProtectionOptions {
   /** By operation; an agent has one. Undefined: there is no such owner. */
   readonly breakersOf: (owner: string) => ReadonlyMap<string, Breaker> | undefined
   /** Of all instances; absent: there is one. */
+  readonly answers: AnswerStore | undefined
   readonly counter: SharedCounter | undefined
   /** Of the first generation. */
   readonly overload: AdmissionOptions
@@ -63,7 +66,7 @@ export interface ProtectedSettings extends GenerationSettings {
 }
 
 export async function createProtection(options: ProtectionOptions): Promise<Protection> {
-  const { store, log, metrics, cacheFile, instance, breakersOf } = options
+  const { store, log, metrics, cacheFile, instance, breakersOf, answers } = options
   const breakers = await loadBreakers({
     store,
     log: log.child('breaker'),
@@ -76,6 +79,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   /** Whose breakers have a figure. */
   const owners = new Set<string>()
   let cache: FallbackCache | undefined
+  let shared: SharedAnswers | undefined
   let limits: RateLimits | undefined
   let { overload } = options
   const admission = createAdmission(
@@ -102,9 +106,11 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
         log: log.child('cache'),
         now: Date.now,
       })
+      if (answers !== undefined)
+        shared = await openSharedAnswers({ answers, store, cache, ...bounds, log: log.child('cache') })
     },
     get fallback() {
-      return cache && { cache, onServed: metrics.served }
+      return cache && { cache, shared, onServed: metrics.served }
     },
     admission,
     limited: async (calling) => limits?.check(calling),
@@ -135,6 +141,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
       operatorPages({
         generation,
         cache: () => cache,
+        shared: () => shared,
         breakers,
         events,
         store,
@@ -143,6 +150,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     async [Symbol.asyncDispose]() {
       await Promise.all([cache?.[Symbol.asyncDispose](), breakers.flushed()])
       breakers[Symbol.dispose]()
+      shared?.[Symbol.dispose]()
     },
   }
 }

@@ -5,6 +5,7 @@ import type { FallbackCache } from './guard/cache.ts'
 import { cacheKey, paramsDigest } from './guard/cache-key.ts'
 import { createFallback } from './guard/fallback.ts'
 import type { Served } from './guard/fallback.ts'
+import type { SharedAnswers } from './guard/shared-answers.ts'
 import type { BackendSettings, OperationSettings } from './settings.ts'
 
 export interface StandInOptions {
@@ -13,13 +14,14 @@ export interface StandInOptions {
   readonly operation: string
   readonly said: OperationSettings
   readonly cache: FallbackCache
+  readonly shared?: SharedAnswers | undefined
   readonly log: Log
   readonly onServed: (served: { backend: string; operation: string; from: Served }) => void
 }
 
 /** Undefined: the operation has neither `cache` nor `static`. */
 export function standInOf(options: StandInOptions): StandIn | undefined {
-  const { settings, operation, said, cache, log } = options
+  const { settings, operation, said, cache, shared, log } = options
   if (said.cache === undefined && said.static === undefined) return undefined
   const backend = settings.id
   const definition = settings.definition ?? settings.hash
@@ -30,6 +32,7 @@ export function standInOf(options: StandInOptions): StandIn | undefined {
     policy: said.cache,
     fixed: said.static,
     cache,
+    shared,
     log,
     onServed: (from) => options.onServed({ backend, operation, from }),
   })
@@ -44,7 +47,7 @@ export function standInOf(options: StandInOptions): StandIn | undefined {
 
 /** Undefined: the operation says `invalidates` nothing. The promise it gives never rejects. */
 export function invalidationOf(options: Omit<StandInOptions, 'onServed'>): (() => Promise<void>) | undefined {
-  const { settings, said, cache, log } = options
+  const { settings, said, cache, shared, log } = options
   if (said.invalidates === undefined) return undefined
   const backend = settings.id
   const kept = Object.entries(settings.operations).flatMap(([operation, { cache: policy }]) =>
@@ -58,6 +61,7 @@ export function invalidationOf(options: Omit<StandInOptions, 'onServed'>): (() =
     for (const { operation, keepStale } of untrue) {
       try {
         await cache.invalidate({ backend, operation }, { keepStale })
+        await shared?.invalidate({ backend, operation }, { keepStale })
       } catch (error) {
         log.error('answers that a write made untrue are still in the cache', { backend, operation, error })
       }

@@ -2,6 +2,7 @@
 import type { Json, Log, Reply } from '../api.ts'
 import { moment } from '../ids.ts'
 import type { FallbackCache, Found, Place } from './cache.ts'
+import type { SharedAnswers } from './shared-answers.ts'
 import { mayServeStale } from './verdict.ts'
 
 /** Ages, each from the moment the call began that brought the answer; fresh ≤ revalidate ≤ stale. */
@@ -19,6 +20,8 @@ export interface FallbackOptions extends Place {
   /** The answer where there is no other; it is marked as stale, without a moment. */
   readonly fixed?: Json | undefined
   readonly cache: FallbackCache
+  /** What other instances have; looked at after this one's own. */
+  readonly shared?: SharedAnswers | undefined
   readonly log: Log
   /** Hears where each answer came from, once. */
   readonly onServed: (from: Served) => void
@@ -42,7 +45,7 @@ export interface Fallback {
 
 /** Makes the fallback of one safe operation. The cache can only help: whatever fails in it is logged and the call is made. */
 export function createFallback(options: FallbackOptions): Fallback {
-  const { policy, fixed, cache, log, onServed, backend, operation } = options
+  const { policy, fixed, cache, shared, log, onServed, backend, operation } = options
   const place = { backend, operation }
   const flights = new Map<string, Promise<Reply | undefined>>()
 
@@ -61,7 +64,7 @@ export function createFallback(options: FallbackOptions): Fallback {
   }
 
   /** One call for all who ask the same at the same time; each of them falls back on a call of his own. */
-  async function shared(asked: Asked, call: MakeCall): Promise<Reply> {
+  async function together(asked: Asked, call: MakeCall): Promise<Reply> {
     const begun = performance.now()
     const running = flights.get(asked.key)
     if (running !== undefined) {
@@ -84,20 +87,50 @@ export function createFallback(options: FallbackOptions): Fallback {
 
   async function kept({ key, params }: Asked, call: () => Promise<Reply>): Promise<Reply> {
     const ticket = tried(() => cache.begin(place))
+    const era = shared?.eraOf(place)
+    const begun = performance.now()
     const reply = await call()
     tried(() => {
       // A business fault is the system's last word on this: what it said before is no longer good.
-      if (reply.fault !== undefined) cache.drop(key)
-      else if (ticket !== undefined && reply.metadata?.['incomplete'] === undefined)
+      if (reply.fault !== undefined) {
+        cache.drop(key)
+        shared?.drop(key)
+      } else if (ticket !== undefined && reply.metadata?.['incomplete'] === undefined) {
         cache.put(ticket, { key, params, reply })
+        if (era !== undefined) shared?.put(place, { key, reply, era, ageMs: performance.now() - begun })
+      }
     })
     return reply
+  }
+
+  function ownAnswer({ key }: Pick<Asked, 'key'>): Found | undefined {
+    return tried(() => cache.get(key))
+  }
+
+  /** This instance's own, unless it has none that is younger, and another has a better one. */
+  async function lastKnown(asked: Asked, youngerMs: number, of: SharedAnswers): Promise<Found | undefined> {
+    const { key, params } = asked
+    const own = ownAnswer(asked)
+    if (own?.current === true && own.ageMs < youngerMs) return own
+    const theirs = await of.get(place, key)
+    if (theirs === undefined) return own
+    const isOwnBetter = own !== undefined && (own.current || !theirs.current) && own.ageMs <= theirs.ageMs
+    if (isOwnBetter) return own
+    const { reply, asOf, ageMs, current } = theirs
+    const since = performance.now() - ageMs
+    if (current) tried(() => cache.put({ ...cache.begin(place), asOf, since }, { key, params, reply }))
+    return theirs
+  }
+
+  /** What may stand in for a call that has failed. */
+  async function fallen(asked: Asked, { staleMs }: CachePolicy): Promise<Found | undefined> {
+    return shared === undefined ? ownAnswer(asked) : lastKnown(asked, staleMs, shared)
   }
 
   async function renew(asked: Asked, call: MakeCall): Promise<void> {
     if (flights.has(asked.key)) return
     try {
-      await shared({ ...asked, signal: undefined }, call)
+      await together({ ...asked, signal: undefined }, call)
     } catch (error) {
       log.debug('an answer could not be renewed', { ...place, error })
     }
@@ -106,7 +139,8 @@ export function createFallback(options: FallbackOptions): Fallback {
   return {
     async run(asked, call) {
       if (policy !== undefined) {
-        const found = tried(() => cache.get(asked.key))
+        const found =
+          shared === undefined ? ownAnswer(asked) : await lastKnown(asked, policy.revalidateMs, shared)
         if (found?.current === true && found.ageMs < policy.freshMs)
           return served('fresh', fromCache(found, false))
         if (found?.current === true && found.ageMs < policy.revalidateMs) {
@@ -115,11 +149,11 @@ export function createFallback(options: FallbackOptions): Fallback {
         }
       }
       try {
-        const reply = await (policy === undefined ? call(asked) : shared(asked, call))
+        const reply = await (policy === undefined ? call(asked) : together(asked, call))
         return served('call', reply)
       } catch (error) {
         if (!mayServeStale(error)) throw error
-        const last = policy === undefined ? undefined : tried(() => cache.get(asked.key))
+        const last = policy === undefined ? undefined : await fallen(asked, policy)
         if (last !== undefined && policy !== undefined && last.ageMs < policy.staleMs)
           return served('stale', fromCache(last, true))
         if (fixed === undefined) throw error

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
-import type { SharedCounter } from '../guard/rate-limits.ts'
 import { READ_BYTES, READ_ROWS } from './figures.ts'
 import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import {
@@ -32,7 +31,6 @@ import { Caller, statusOf } from './redis/caller.ts'
 import type { TlsFiles } from './redis/clients.ts'
 import { Connection } from './redis/connection.ts'
 import type { Dataset } from './redis/connection.ts'
-import { counterOver } from './redis/counting.ts'
 import { findOver } from './redis/finding.ts'
 import type { Memory } from './redis/health.ts'
 import { Names } from './redis/names.ts'
@@ -41,6 +39,8 @@ import { Pulse } from './redis/pulse.ts'
 import { Cells, nonsense } from './redis/reply.ts'
 import type { Cell } from './redis/reply.ts'
 import type { ServerFacts } from './redis/server.ts'
+import { sharedOver } from './redis/shared.ts'
+import type { Shared } from './redis/shared.ts'
 import {
   acceptResult,
   claimResult,
@@ -115,16 +115,14 @@ const TRIM_ROWS = 20
  * messages away: with an evicting `maxmemory-policy` always, under `strict` with less than `appendfsync always` or with replicas that
  * need not acknowledge.
  */
-export async function openRedisStore(
-  options: RedisOptions,
-): Promise<Store & { readonly counter: SharedCounter }> {
+export async function openRedisStore(options: RedisOptions): Promise<Store & { readonly shared: Shared }> {
   const store = new RedisStore(options)
   await store.open()
   return store
 }
 
 class RedisStore implements Store {
-  readonly counter: SharedCounter
+  readonly shared: Shared
   readonly #connection: Connection
   readonly #caller: Caller
   readonly #pulse: Pulse
@@ -154,8 +152,9 @@ class RedisStore implements Store {
     })
     const { clock, crash } = hooks ?? {}
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
-    this.counter = counterOver(this.#caller, () => this.#partitions)
-    this.#names = new Names(this.#caller, () => this.#partitions)
+    const count = (): number => this.#partitions
+    this.shared = sharedOver({ caller: this.#caller, pulse: this.#pulse, partitions: count })
+    this.#names = new Names(this.#caller, count)
     this.#bus = new Bus(this.#connection.client, prefix)
   }
 

@@ -1,8 +1,6 @@
 // Several gateways on one Redis are one gateway (DESIGN §13): three real processes, killed, frozen and stopped.
 import { randomUUIDv7 } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startBot, textOf } from '../support/bot.ts'
@@ -11,6 +9,8 @@ import { until } from '../support/gateway.ts'
 import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
 import type { Instance } from '../support/instances.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
+import { startShop } from '../support/shop.ts'
+import type { Shop } from '../support/shop.ts'
 
 type Frame = Readonly<Record<string, unknown>> & { readonly t: string }
 
@@ -24,7 +24,7 @@ backends:
     timeout: 20s
     retry: { attempts: 1 }
     breaker: { minimumCalls: 2, openFor: 60s }
-    operations: { order: { method: POST, path: /order, safe: false }, stock: { method: GET, path: /stock } }
+    operations: { order: { method: POST, path: /order, safe: false }, stock: { method: GET, path: /stock }, price: { method: GET, path: /price, cache: { fresh: 1s, stale: 1h } } }
 routes: [{ when: "kind = 'request'", backend: shop }, { agent: bot }]
 limits: { few: { channel: web, operation: few, by: all, calls: 5, per: 10m } }
 lanes: { hold: 5m }
@@ -48,39 +48,6 @@ afterAll(async () => {
   await bot[Symbol.asyncDispose]()
   await shop[Symbol.asyncDispose]()
 })
-
-interface Shop extends AsyncDisposable {
-  readonly url: string
-  /** The keys of what was asked for, by its path. */
-  readonly asked: readonly { readonly path: string; readonly key: string | undefined }[]
-  answer: (path: string) => Promise<number>
-}
-
-async function startShop(): Promise<Shop> {
-  const asked: { readonly path: string; readonly key: string | undefined }[] = []
-  const server = createServer((request, response) => {
-    const path = request.url ?? ''
-    const key = request.headers['idempotency-key']
-    asked.push({ path, key: typeof key === 'string' ? key : undefined })
-    void (async () => {
-      response.writeHead(await made.answer(path), { 'content-type': 'application/json' })
-      response.end('{"number":"007"}')
-    })()
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  const made: Shop = {
-    url: `http://127.0.0.1:${port}`,
-    asked,
-    answer: async () => 200,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((closed) => server.close(closed))
-    },
-  }
-  return made
-}
 
 const request = (instance: Instance, operation: string, key?: string) =>
   post<{ readonly code?: string; readonly number?: string }>(
@@ -250,6 +217,21 @@ test('a breaker that opens on one instance is open on the others, with the time 
   }
   // Not by failures of their own: those would have been ten each.
   expect(shop.asked.length - asked).toBeLessThan(4)
+})
+
+test('what one instance was told stands in on the others while the system is down', async () => {
+  const [a, b, c] = await three()
+  shop.answer = async () => 200
+  expect(await request(a, 'price')).toMatchObject({ status: 200, body: { number: '007' } })
+  shop.answer = async () => 500
+  for (const other of [b, c])
+    expect(
+      await until(async () => {
+        const answer = await request(other, 'price')
+        return answer.status === 200 ? answer : undefined
+      }),
+    ).toMatchObject({ body: { number: '007' } })
+  expect(shop.asked.filter(({ path }) => path === '/price').length).toBeLessThan(4)
 })
 
 test('a limit counts over all instances', async () => {

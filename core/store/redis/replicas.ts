@@ -8,7 +8,15 @@ import type { ScriptName } from './scripts.ts'
 const WAIT_MS = 400
 
 /** What reads, or what a failover may forget: who held a lease there has a fence that is not known any more (SEMANTICS 20). */
-const UNWAITED: ReadonlySet<ScriptName> = new Set(['read', 'find', 'trim', 'lease', 'dataset', 'limit'])
+const UNWAITED: ReadonlySet<ScriptName> = new Set([
+  'read',
+  'find',
+  'trim',
+  'lease',
+  'dataset',
+  'limit',
+  'answers',
+])
 
 /** What is acknowledged to somebody, so that it must not be lost. */
 export function mustBeKept(name: ScriptName): boolean {

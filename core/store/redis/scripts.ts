@@ -21,6 +21,7 @@ export type ScriptName =
   | 'bind'
   | 'dataset'
   | 'limit'
+  | 'answers'
 
 export interface Script {
   readonly text: string
@@ -55,6 +56,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
   limit: compose(common, 'limit'),
+  answers: compose(common, 'answers'),
 })
 
 const moving = MOVING.map(source).join('\n')

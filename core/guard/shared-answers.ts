@@ -1,0 +1,207 @@
+// The fallback cache's second level: last good answers of all instances; what a write makes untrue on one is so on all (SEMANTICS 32).
+import { GatewayError } from '../api.ts'
+import type { Json, Log, Reply } from '../api.ts'
+import type { Store } from '../store/store.ts'
+import type { FallbackCache, Found, Place } from './cache.ts'
+
+/** Where the instances put them: bounded, and free to forget. Both reject where it cannot be asked. */
+export interface AnswerStore {
+  get(key: string): Promise<{ readonly value: string; readonly ageMs: number } | undefined>
+  put(key: string, answer: { readonly value: string; readonly ageMs: number } & AnswerBounds): Promise<void>
+}
+
+export interface AnswerBounds {
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
+/** Taken before a call begins; what it brings is of no use to anybody if a write came in between. */
+export type Era = number
+
+/** Nothing here rejects, and nothing takes long: it can only help. */
+export interface SharedAnswers extends Disposable {
+  /** Undefined: not to be put, others are still to be told of a write. */
+  eraOf(place: Place): Era | undefined
+  get(place: Place, key: string): Promise<Found | undefined>
+  put(
+    place: Place,
+    entry: { readonly key: string; readonly reply: Reply; readonly era: Era; readonly ageMs: number },
+  ): void
+  drop(key: string): void
+  /** For all instances; said again until they have heard. */
+  invalidate(place: Place, options: { readonly keepStale?: boolean }): Promise<void>
+}
+
+export interface SharedAnswersOptions extends AnswerBounds {
+  readonly answers: AnswerStore
+  readonly store: Pick<Store, 'value' | 'watch'>
+  /** This instance's own, which is looked at first. */
+  readonly cache: Pick<FallbackCache, 'invalidate'>
+  readonly log: Log
+}
+
+/** [era, the era before which nothing may stand in] */
+type Eras = ReadonlyMap<string, readonly [era: number, purged: number]>
+
+const KEY = 'core/answers'
+const SEPARATOR = '\u001F'
+const WITHIN_MS = 100
+const AGAIN_MS = 1000
+const TRIES = 16
+const MOST_BYTES = 256 * 1024
+/** Older than every era. */
+const NOTHING = JSON.stringify({ era: -1 })
+
+export async function openSharedAnswers(options: SharedAnswersOptions): Promise<SharedAnswers> {
+  const { answers, store, cache, log, ...bounds } = options
+  // Before the first look: nothing falls in between.
+  const watch = store.watch([`value:${KEY}`])
+  const first = await store.value({ key: KEY })
+  let eras = erasIn(first.value)
+  let version: number | 'absent' = first.version ?? 'absent'
+  /** What the others have not been told. */
+  const unsaid = new Map<string, boolean>()
+  let saying: Promise<void> | undefined
+  let again: NodeJS.Timeout | undefined
+  let isClosed = false
+  void listen()
+
+  const eraOf = (place: string): Era | undefined =>
+    unsaid.has(place) ? undefined : (eras.get(place)?.[0] ?? 0)
+
+  async function listen(): Promise<void> {
+    for await (const _ of watch) {
+      try {
+        learn(await store.value({ key: KEY }))
+      } catch (error) {
+        log.warn('what writes made untrue on other instances could not be read', {
+          error: GatewayError.from(error).message,
+        })
+      }
+    }
+  }
+
+  function learn(found: { readonly value?: Json; readonly version?: number }): void {
+    const before = eras
+    eras = erasIn(found.value)
+    version = found.version ?? 'absent'
+    for (const [place, [era, purged]] of eras)
+      if ((before.get(place)?.[0] ?? 0) !== era)
+        void cache.invalidate(placeIn(place), { keepStale: purged <= (before.get(place)?.[1] ?? 0) })
+  }
+
+  async function say(): Promise<void> {
+    for (let tries = 0; unsaid.size > 0 && tries < TRIES; tries++) {
+      const told = new Map(unsaid)
+      const next = new Map(eras)
+      for (const [place, keepStale] of told) {
+        const [era, purged] = next.get(place) ?? [0, 0]
+        next.set(place, [era + 1, keepStale ? purged : era + 1])
+      }
+      const put = Object.fromEntries([...next].map(([place, marks]) => [place, [...marks]]))
+      const result = await store.value({ key: KEY, expect: version, put, announce: true })
+      if (result.status === 'conflict') {
+        learn(result)
+        continue
+      }
+      eras = next
+      version = result.version ?? 'absent'
+      for (const [place, keepStale] of told) if (unsaid.get(place) === keepStale) unsaid.delete(place)
+    }
+  }
+
+  function sayAll(): Promise<void> {
+    saying ??= say()
+      .catch((error: unknown) => {
+        log.warn('the other instances could not be told what a write made untrue', {
+          error: GatewayError.from(error).message,
+        })
+      })
+      .finally(() => {
+        saying = undefined
+        clearTimeout(again)
+        if (unsaid.size > 0 && !isClosed) again = setTimeout(() => void sayAll(), AGAIN_MS).unref()
+      })
+    return saying
+  }
+
+  return {
+    eraOf: ({ backend, operation }) => eraOf(nameOf(backend, operation)),
+
+    async get({ backend, operation }, key) {
+      const place = nameOf(backend, operation)
+      if (unsaid.has(place)) return undefined
+      try {
+        const answer = await within(WITHIN_MS, answers.get(key))
+        return answer === undefined ? undefined : foundIn(answer, eras.get(place) ?? [0, 0])
+      } catch {
+        return undefined // the store says by itself that it is away
+      }
+    },
+
+    put({ backend, operation }, { key, reply, era, ageMs }) {
+      const place = nameOf(backend, operation)
+      if (eraOf(place) !== era) return
+      const value = JSON.stringify({ era, reply })
+      if (Buffer.byteLength(value) > Math.min(MOST_BYTES, bounds.maxBytes)) return
+      answers.put(key, { value, ageMs, ...bounds }).catch(() => undefined) // as above
+    },
+
+    drop(key) {
+      answers.put(key, { value: NOTHING, ageMs: 0, ...bounds }).catch(() => undefined) // as above
+    },
+
+    async invalidate({ backend, operation }, { keepStale = false }) {
+      const place = nameOf(backend, operation)
+      unsaid.set(place, keepStale && unsaid.get(place) !== false)
+      await within(WITHIN_MS, sayAll()).catch(() => undefined) // it goes on behind
+    },
+
+    [Symbol.dispose]() {
+      isClosed = true
+      clearTimeout(again)
+      watch.close()
+    },
+  }
+}
+
+/** Anything else than what an instance writes is nothing. */
+function erasIn(value: Json | undefined): Eras {
+  const eras = new Map<string, readonly [number, number]>()
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return eras
+  for (const [place, marks] of Object.entries(value)) {
+    if (!Array.isArray(marks)) continue
+    const [era, purged] = marks as readonly unknown[] // looked at in the next line
+    if (typeof era === 'number' && typeof purged === 'number') eras.set(place, [era, purged])
+  }
+  return eras
+}
+
+function foundIn(
+  { value, ageMs }: { readonly value: string; readonly ageMs: number },
+  [era, purged]: readonly [number, number],
+): Found | undefined {
+  const stored = JSON.parse(value) as { readonly era: number; readonly reply: Reply } // `put` made it
+  if (stored.era < purged) return undefined
+  return { reply: stored.reply, ageMs, asOf: Date.now() - ageMs, current: stored.era === era }
+}
+
+function nameOf(backend: string, operation: string): string {
+  return `${backend}${SEPARATOR}${operation}`
+}
+
+function placeIn(name: string): Place {
+  const [backend = '', operation = ''] = name.split(SEPARATOR)
+  return { backend, operation }
+}
+
+/** Rejects after `ms`; what is waited for goes on. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: over, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new GatewayError('DEADLINE_EXCEEDED', 'it took too long')), ms)
+  try {
+    return await Promise.race([promise, over])
+  } finally {
+    clearTimeout(timer)
+  }
+}

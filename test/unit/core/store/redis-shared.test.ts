@@ -1,0 +1,45 @@
+// What instances share on Redis beside the store: counts that end with their time, answers that are bounded together.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openRedisStore } from '../../../../core/store/redis.ts'
+import { until } from '../../../support/gateway.ts'
+import { RedisServer } from '../../../support/redis-server.ts'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+test('two instances count together, from the first for so long', async () => {
+  await using a = await openRedisStore({ url: server.url })
+  await using b = await openRedisStore({ url: server.url })
+  expect((await a.shared.counter.add('few:ann', 1, 400))[0]).toBe(1)
+  const [count, leftMs] = await b.shared.counter.add('few:ann', 2, 400)
+  expect(count).toBe(3)
+  expect(leftMs).toBeLessThanOrEqual(400)
+  expect((await b.shared.counter.add('few:bob', 1, 400))[0]).toBe(1)
+  await until(async () => ((await a.shared.counter.add('few:ann', 1, 400))[0] === 1 ? true : undefined))
+})
+
+test('answers come back with their age; what was put first goes where they are too many or too large', async () => {
+  await using a = await openRedisStore({ url: server.url })
+  await using b = await openRedisStore({ url: server.url })
+  const { answers } = a.shared
+  const few = { maxEntries: 3, maxBytes: 10_000 }
+  expect(await answers.get('none')).toBeUndefined()
+  for (const key of ['k1', 'k2', 'k3', 'k4']) {
+    await answers.put(key, { value: `{"of":"${key}"}`, ageMs: 5000, ...few })
+    // Which was first is told by the server's clock.
+    await new Promise((turn) => setTimeout(turn, 2))
+  }
+  expect(await b.shared.answers.get('k1')).toBeUndefined()
+  const found = await b.shared.answers.get('k4')
+  expect(found?.value).toBe('{"of":"k4"}')
+  expect(found?.ageMs).toBeGreaterThanOrEqual(5000)
+  await answers.put('large', { value: 'x'.repeat(9000), ageMs: 0, ...few })
+  await answers.put('larger', { value: 'y'.repeat(9500), ageMs: 0, ...few })
+  expect(await answers.get('large')).toBeUndefined()
+  expect((await answers.get('larger'))?.value).toHaveLength(9500)
+  await answers.put('larger', { value: 'z', ageMs: 0, ...few })
+  expect((await answers.get('larger'))?.value).toBe('z')
+})
