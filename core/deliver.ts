@@ -42,8 +42,8 @@ export interface DeliverContext {
   readonly holdMs: number
   /** What an event does for its customer (DESIGN §8 Events). */
   readonly effects: Effects
-  /** Whether somebody waits for the outcome in this process. */
-  readonly isAwaited: (id: string) => boolean
+  /** Whether somebody waits for the outcome, here or on another instance. */
+  readonly isAwaited: (work: Work) => boolean
 }
 
 const RETRY_FIRST_MS = 500
@@ -224,7 +224,7 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
     if (queue !== undefined) {
       const mayPass = failure.retry && !isForGood(failure)
       const pauseMs = retryDelay(work.attempts.length + 1)
-      const isAwaited = context.isAwaited(message.id)
+      const isAwaited = context.isAwaited(work)
       const write = { work, queue, target, repeatable, isAwaited, mayPass, pauseMs }
       const isUnknown = !repeatable && !provesNothingDone(failure)
       return failedWrite({ ...write, failure: isUnknown ? outcomeError(target, failure) : failure })

@@ -99,7 +99,9 @@ export class Pipeline {
     this.returnRight = createReturnRight({ store, log, instance, poke })
     this.#around = {
       effects: createEffects({ ...options, poke }),
-      isAwaited: (id) => waiters.isAwaited(id),
+      // Of this process' own callers it is known who has gone.
+      isAwaited: ({ message, awaited }) =>
+        waiters.isAwaited(message.id) || (awaited === true && store.partitions > 1),
     }
     this.#joining = createJoining({ store, waiters })
     this.#requests = createRequests({

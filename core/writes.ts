@@ -78,7 +78,7 @@ export interface FailedWrite {
   readonly pauseMs: number
   /** Done once by the other side however often it comes. */
   readonly repeatable: boolean
-  /** Somebody waits for it in this process, and is told. */
+  /** Somebody waits for it, and is told. */
   readonly isAwaited: boolean
 }
 

@@ -176,6 +176,8 @@ export interface Work {
   readonly agent?: string
   /** Since the first attempt began. */
   readonly heldMs: number
+  /** Its caller's `waitMs` are not over, on whichever instance he is. */
+  readonly awaited?: true
   readonly attempts: readonly Attempt[]
 }
 /** One try as the trace and the dead letter show it. */
@@ -243,7 +245,6 @@ export type SettleResult =
   | { readonly status: 'notOwner' }
 
 // 5 ─ handOver
-
 /** The return right of a reply. `replyId` is the id of the message it answers. */
 export interface HandOver {
   readonly home: string
@@ -357,7 +358,6 @@ export type ValueResult =
 export type * from './rows.ts'
 
 // 13 ─ trim
-
 export interface Trim {
   readonly partition: number
   /** Content older than this, in milliseconds before now. */

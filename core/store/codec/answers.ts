@@ -78,6 +78,7 @@ export interface WorkAnswer {
   readonly ownerEpoch: number
   readonly agent: string | null
   readonly heldMs: number
+  readonly awaited: boolean
   readonly attempts: string | null
 }
 

@@ -138,6 +138,7 @@ function workOf(answer: WorkAnswer): Work {
     ownerEpoch,
     ...(agent !== null && { agent }),
     heldMs,
+    ...(answer.awaited && { awaited: true }),
     attempts: attemptsOf(answer.attempts),
   }
 }

@@ -142,6 +142,7 @@ function workAnswer(cells: Cells): WorkAnswer {
     agent: cells.maybe(15),
     heldMs: cells.number(16),
     attempts: attempts(cells.maybe(17)),
+    awaited: cells.flag(18),
   }
 }
 

@@ -79,6 +79,7 @@ export function takeOperation(ground: Ground): (request: Take) => TakeAnswer {
       ownerEpoch,
       agent,
       heldMs: clock.now - begun.first,
+      awaited: begun.awaited,
       attempts: begun.attempts,
     }
   }

@@ -24,6 +24,8 @@ export interface Begun {
   readonly first: number
   readonly attempts: string | null
   readonly raw: Raw | null
+  /** Its caller's time is not over. */
+  readonly awaited: boolean
 }
 
 type BegunRow = readonly [
@@ -33,6 +35,7 @@ type BegunRow = readonly [
   attempts: string | null,
   mediaType: string | null,
   raw: Uint8Array | null,
+  waitUntil: number | null,
 ]
 
 export class WorkRows {
@@ -47,7 +50,7 @@ export class WorkRows {
       begin: query<BegunRow>(
         db,
         `UPDATE work SET state = 1, attempt = attempt + 1, unended = unended + 1, fence = ?, first = coalesce(first, ?), began = ?
-         WHERE id = ? RETURNING attempt, unended, first, attempts, media_type, raw`,
+         WHERE id = ? RETURNING attempt, unended, first, attempts, media_type, raw, wait_until`,
       ),
       lost: query<readonly [attempt: number, began: number, attempts: string | null]>(
         db,
@@ -98,9 +101,9 @@ export class WorkRows {
     const { clock } = this.#ground
     const row = this.#sql.begin.get(fence, clock.now, clock.wall, id)
     if (row === undefined) return undefined
-    const [attempt, unended, first, attempts, mediaType, bytes] = row
+    const [attempt, unended, first, attempts, mediaType, bytes, waitUntil] = row
     const raw = mediaType === null || bytes === null ? null : { mediaType, bytes }
-    return { attempt, unended, first, attempts, raw }
+    return { attempt, unended, first, attempts, raw, awaited: waitUntil !== null && waitUntil > clock.now }
   }
 
   /** Notes an attempt that began and whose end nobody saw, so that trace and dead letter show it. */

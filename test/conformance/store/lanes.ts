@@ -36,6 +36,20 @@ export function lanesSuite(factory: StoreFactory): void {
     expect(await world.takeWork()).toEqual([])
   })
 
+  test('a head says whether its caller may still wait, whoever takes it', async () => {
+    await using world = await World.make(factory)
+    await world.accept(working('a', { conversation: 'one', waitMs: 5000 }))
+    await world.accept(working('b', { conversation: 'two', waitMs: 1000 }))
+    await world.accept(working('c', { conversation: 'three' }))
+    world.advance(1000)
+    const taken = await world.takeWork()
+    expect(taken.map(({ id, awaited }) => [id, awaited])).toEqual([
+      ['a', true],
+      ['b', undefined],
+      ['c', undefined],
+    ])
+  })
+
   test('the next of a lane comes when its head has ended, in the order of append', async () => {
     await using world = await World.make(factory)
     for (const id of ['a', 'b', 'c']) await world.accept(working(id))

@@ -41,8 +41,8 @@ local function begin(head)
   if state == ORPHANED then note_lost(ref) end
   begin_work(ref, fence)
   if is_orphan and head.kind == 'push' then count('doubt', 1) end
-  local attempt, unended, first, attempts, media, raw, subject, part, target, body, home =
-    fields(key, 'a', 'un', 'fi', 'tr', 'mt', 'raw', 'lg', 'part', 'tg', 'b', 'h')
+  local attempt, unended, first, attempts, media, raw, subject, part, target, body, home, wait =
+    fields(key, 'a', 'un', 'fi', 'tr', 'mt', 'raw', 'lg', 'part', 'tg', 'b', 'h', 'wu')
   local note, sequence, epoch, agent = '0', '0', '0', false
   if head.kind ~= 'claim' then
     local conversation
@@ -51,7 +51,7 @@ local function begin(head)
     home, epoch, agent = fields(P .. 'conv:' .. conversation, 'home', 'epoch', 'agent')
   end
   return { head.kind, id, home, head.lane, attempt, tonumber(unended) > ATTEMPT_LIMIT and '1' or '0', is_orphan and '1' or '0',
-    body, note, sequence, media, raw, part, target, epoch, agent, int(NOW - tonumber(first)), attempts }
+    body, note, sequence, media, raw, part, target, epoch, agent, int(NOW - tonumber(first)), attempts, wait and tonumber(wait) > NOW and '1' or '0' }
 end
 
 local work = {}
