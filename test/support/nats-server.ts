@@ -37,8 +37,9 @@ export class NatsServer implements AsyncDisposable {
   }
 
   /** Starts it, on the data that is there. */
-  async begin(more = this.#more): Promise<void> {
-    const place = ['-a', '127.0.0.1', '-p', String(this.port), '-js', '-sd', this.#directory]
+  async begin(more = this.#more, { jetstream = true } = {}): Promise<void> {
+    const streams = jetstream ? ['-js', '-sd', this.#directory] : []
+    const place = ['-a', '127.0.0.1', '-p', String(this.port), ...streams]
     const child = spawn('nats-server', [...place, ...more], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
     const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -29,7 +29,7 @@ export interface Consumption {
 /** Asked for at once; the rest of them come again after `ackWaitMs` if we die. */
 const AHEAD = 64
 /** One asking lasts so long, and so long it takes to find out that a server which was started again has forgotten it. */
-const ASKING_MS = 5000
+const ASKING_MS = 3000
 const RETRY_MS = 1000
 const LONGEST_PAUSE_MS = 30_000
 

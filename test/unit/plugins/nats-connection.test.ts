@@ -1,4 +1,5 @@
 // plugins/_examples/nats and its connection: a server that goes and comes back, TLS, an end that loses no answer.
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { GatewayError } from 'dragoman'
 import type { Backend, Channel } from 'dragoman'
@@ -85,6 +86,34 @@ test('a server that refuses us for a while, a password that was changed too earl
   await server.end()
   await server.begin()
   expect(await until(() => ask(made).catch(() => undefined), 30_000)).toStrictEqual(answered)
+})
+
+test('a server that comes back before its streams do: they are heard again soon after they are there', async () => {
+  await using server = await NatsServer.start()
+  const servers = server.url
+  const bus = await connect({ servers, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+  onTestFinished(() => bus.close())
+  const manager = await jetstreamManager(bus)
+  await manager.streams.add({ name: 'NOTES', subjects: ['notes'] })
+  const host = testHost({ Note: { kind: 'event' } })
+  const streams = { NOTES: { consumer: 'desk', subjects: { notes: 'Note' } } }
+  await channel({ servers, subjects: { here: 'Note' }, streams }, host)
+  await server.end()
+  await server.begin([], { jetstream: false })
+  const isBack = async (): Promise<unknown> => (await bus.request('here', '{}').catch(() => undefined))?.data
+  await until(isBack, 30_000)
+  await server.end()
+  await server.begin()
+  await until(
+    () =>
+      jetstream(bus)
+        .publish('notes', '{}')
+        .catch(() => undefined),
+    30_000,
+  )
+  const isHeard = (): true | undefined =>
+    host.drafts.some(({ metadata }) => metadata?.['nats:stream'] === 'NOTES') ? true : undefined
+  await until(isHeard, 20_000) // asked for every 30 s, as is usual, it would be later
 })
 
 test('what has begun is answered before the channel ends', async () => {
