@@ -10,7 +10,7 @@ import { markOf } from './ends.ts'
 import type { Mark, Position, Sourced, Target } from './ends.ts'
 import { RedisClient, hash, texts } from './redis-client.ts'
 import type { Command, Word } from './redis-client.ts'
-import { Partition, merged } from './redis-rows.ts'
+import { Known, Partition, merged } from './redis-rows.ts'
 import { scanned } from './redis-scan.ts'
 import { writesOf } from './redis-writer.ts'
 import type { MovedRow, MovedTotals, Phase } from './rows.ts'
@@ -129,8 +129,8 @@ class RedisEnd implements Target {
       case 'values':
         return yield* scanned(this.#client, partitions, { kinds: ['value:'], from: cursor })
       case 'messages':
-        if (isMerged) return yield* merged(partitions, cursor, MERGED_PAGE)
-        return yield* this.#messages(partitions, cursor)
+        if (isMerged) return yield* merged(partitions, { from: cursor, limit: MERGED_PAGE })
+        return yield* this.#messages(await this.#holding(partitions, 'rows'), cursor)
       case 'claims':
         return yield* this.#ranked(partitions, ['keys'], cursor, (partition, keys) => partition.claims(keys))
       case 'owed':
@@ -225,16 +225,17 @@ class RedisEnd implements Target {
         'wall',
       ]),
     )
+    const known = new Known()
     return this.#numbers.map((partition) => {
       const [clock, wall] = texts(clocks[partition])
-      return new Partition(this.#client, partition, Number(wall) - Number(clock))
+      return new Partition(this.#client, partition, { shift: Number(wall) - Number(clock), known })
     })
   }
 
   async *#messages(partitions: readonly Partition[], cursor: Json): AsyncGenerator<Sourced> {
-    const [first, after] = Array.isArray(cursor) ? cursor.map(Number) : [0, 0]
-    for (const partition of partitions.slice(first)) {
-      let from = partition.number === first ? (after ?? 0) : 0
+    const [first = 0, after = 0] = Array.isArray(cursor) ? cursor.map(Number) : []
+    for (const partition of partitions.filter(({ number }) => number >= first)) {
+      let from = partition.number === first ? after : 0
       for (;;) {
         const page = await partition.messages(from, PAGE)
         for (const row of page) yield { row, cursor: () => [partition.number, row.number] }
@@ -242,6 +243,21 @@ class RedisEnd implements Target {
         from = page.at(-1)?.number ?? 0
       }
     }
+  }
+
+  /** Those in which a set has something: most of 256 are empty in a small store. */
+  async #holding(
+    partitions: readonly Partition[],
+    ...sets: readonly string[]
+  ): Promise<readonly Partition[]> {
+    const counts = await this.#client.ask(
+      partitions.flatMap(({ number }) =>
+        sets.map((set): Command => ['ZCARD', this.#client.key(number, set)]),
+      ),
+    )
+    return partitions.filter((_, index) =>
+      counts.slice(index * sets.length, (index + 1) * sets.length).some((count) => Number(count) > 0),
+    )
   }
 
   /** What stands in sorted sets that nobody changes meanwhile: a place is a partition, a set, a page's rank and a row of it. */
@@ -254,7 +270,8 @@ class RedisEnd implements Target {
     const [first = 0, firstSet = 0, firstRank = 0, firstRow = 0] = Array.isArray(cursor)
       ? cursor.map(Number)
       : []
-    for (const partition of partitions.slice(first)) {
+    for (const partition of await this.#holding(partitions, ...sets)) {
+      if (partition.number < first) continue
       const isFirst = partition.number === first
       for (const [set, name] of sets.entries()) {
         if (isFirst && set < firstSet) continue

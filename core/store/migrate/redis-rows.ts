@@ -18,18 +18,28 @@ const STATES = new Map<string, 'waiting' | 'flight' | 'handed'>([
 ])
 const KNOWN = 20_000
 
+/** Whose a conversation is and where an inbox begins, of all partitions: a name is in one of them alone. */
+export class Known {
+  readonly homes = new LRUCache<string, string>({ max: KNOWN })
+  readonly oldest = new LRUCache<string, number>({ max: KNOWN })
+}
+
 /** One partition's rows. `shift`: from its clock to the wall clock as of its last write. */
 export class Partition {
   readonly number: number
   readonly #client: RedisClient
   readonly #shift: number
-  readonly #homes = new LRUCache<string, string>({ max: KNOWN })
-  readonly #oldest = new LRUCache<string, number>({ max: KNOWN })
+  readonly #known: Known
 
-  constructor(client: RedisClient, number: number, shift: number) {
+  constructor(
+    client: RedisClient,
+    number: number,
+    { shift, known }: { readonly shift: number; readonly known: Known },
+  ) {
     this.#client = client
     this.number = number
     this.#shift = shift
+    this.#known = known
   }
 
   key(name: string): string {
@@ -47,21 +57,21 @@ export class Partition {
   }
 
   async home(conversation: string): Promise<string> {
-    const known = this.#homes.get(conversation)
+    const known = this.#known.homes.get(conversation)
     if (known !== undefined) return known
     const [found] = await this.#client.ask([['HGET', this.key(`conv:${conversation}`), 'home']])
     const home = String(found ?? '')
-    this.#homes.set(conversation, home)
+    this.#known.homes.set(conversation, home)
     return home
   }
 
   /** From where on a home's inbox has its entries. */
   async oldest(home: string): Promise<number> {
-    const known = this.#oldest.get(home)
+    const known = this.#known.oldest.get(home)
     if (known !== undefined) return known
     const [found] = await this.#client.ask([['HGET', this.key(`home:${home}`), 'oldest']])
     const oldest = Number(found ?? 1)
-    this.#oldest.set(home, oldest)
+    this.#known.oldest.set(home, oldest)
     return oldest
   }
 
@@ -121,6 +131,7 @@ export class Partition {
       ['ZRANGEBYSCORE', this.key('rows'), `(${after}`, '+inf', 'LIMIT', 0, limit],
     ])
     const ids = Array.isArray(page) ? page.map(String) : []
+    if (ids.length === 0) return []
     const rows = await this.hashes(ids.map((id) => `r:m:${id}`))
     const places = rows.map((row) => [row.get('c') ?? '', row.get('s') ?? ''] as const)
     const entries = await this.#client.ask(
@@ -251,18 +262,13 @@ export class Partition {
 /** All partitions' messages in the order of their age: as one store would have appended them. */
 export async function* merged(
   partitions: readonly Partition[],
-  from: Json,
-  limit: number,
+  { from, limit }: { readonly from: Json; readonly limit: number },
 ): AsyncGenerator<Sourced> {
   const after = Array.isArray(from) ? from.map(Number) : partitions.map(() => 0)
   const pages = partitions.map((): MovedMessage[] => [])
-  const isOver = partitions.map(() => false)
   const fill = async (index: number): Promise<void> => {
-    const partition = partitions[index]
-    if (partition === undefined || isOver[index] === true || (pages[index]?.length ?? 0) > 0) return
-    const page = await partition.messages(after[index] ?? 0, limit)
-    pages[index] = [...page]
-    isOver[index] = page.length === 0
+    const page = await partitions[index]?.messages(after[index] ?? 0, limit)
+    pages[index] = [...(page ?? [])]
   }
   await Promise.all(partitions.map((_, index) => fill(index)))
   for (;;) {
@@ -275,7 +281,7 @@ export async function* merged(
     if (row === undefined) return
     after[next] = row.number
     yield { row, cursor: () => [...after] }
-    await fill(next)
+    if (pages[next]?.length === 0) await fill(next)
   }
 }
 

@@ -1,0 +1,116 @@
+// Who may not move a store: while a gateway uses it, to where something is, twice, or with a difference; and what a moved one says.
+import { describe, expect, test } from 'vitest'
+import { migrate } from '../../../../../core/store/migrate/migrate.ts'
+import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
+import { reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
+import type { Store } from '../../../../../core/store/store.ts'
+import { accept, dedupe } from '../../../../conformance/store/world.ts'
+import { HOUR } from './filling.ts'
+import { isRedis, move, moveUntil, openEnd, openStore, places } from './moving.ts'
+
+const at = places()
+
+describe.each([
+  { way: 'a folder to Redis', ends: () => [at.folder('a'), at.redis] as const },
+  { way: 'Redis to a folder', ends: () => [at.redis, at.folder('b')] as const },
+])('from $way', ({ ends }) => {
+  test(
+    'the source is marked: it is refused in words, and used all the same it has a new incarnation (SEMANTICS 12)',
+    { timeout: 60_000 },
+    async () => {
+      const [from, to] = ends()
+      let incarnation: string
+      {
+        await using store = await openStore(from)
+        await store.accept(accept('a'))
+        incarnation = store.incarnation
+      }
+      await move(from, to)
+      await expect(openStore(from)).rejects.toMatchObject({
+        code: 'STORE_UNAVAILABLE',
+        message: expect.stringMatching(/was moved to .* at .*--use-moved-store/u),
+      })
+      await expect(move(from, at.folder('elsewhere'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+      if (isRedis(from)) await reclaimRedis({ url: from })
+      else reclaimDirectory(from)
+      await using old = await openStore(from)
+      expect(old.incarnation).not.toBe(incarnation)
+      expect(await old.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+      await using moved = await openStore(to)
+      expect(moved.incarnation).toBe(incarnation)
+    },
+  )
+
+  test(
+    'refused while a gateway uses either side, and into what is not empty; then nothing has changed',
+    { timeout: 60_000 },
+    async () => {
+      const [from, to] = ends()
+      const use = async (place: string): Promise<Store> => {
+        const store = await openStore(place)
+        await store.lease({ name: 'partition/0', owner: 'a gateway', ttlMs: HOUR })
+        return store
+      }
+      for (const used of [from, to]) {
+        {
+          await using store = await openStore(from)
+          await store.accept(accept(`while ${used === from ? 'the source' : 'the target'} is used`))
+        }
+        await using gateway = await use(used)
+        await expect(move(from, to)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+        expect(await gateway.accept(accept('it goes on'))).toMatchObject({ status: 'accepted' })
+      }
+      // The target has a message now.
+      await expect(move(from, to)).rejects.toMatchObject({ message: expect.stringContaining('not empty') })
+      await using source = await openStore(from)
+      await using target = await openStore(to)
+      expect(await source.find({ by: 'ledger' })).toMatchObject([{ accepted: 3 }])
+      expect(await target.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+    },
+  )
+})
+
+test(
+  'half a store is nobody’s: not to be used, and no other migration’s target',
+  { timeout: 60_000 },
+  async () => {
+    const [from, other] = [at.folder('a'), at.folder('other')]
+    for (const place of [from, other]) {
+      await using store = await openStore(place)
+      await store.accept(accept('a'))
+    }
+    expect((await moveUntil(from, at.redis, 1)).isKilled).toBe(true)
+    await expect(move(other, at.redis)).rejects.toMatchObject({
+      message: expect.stringContaining('other data'),
+    })
+    await expect(reclaimRedis({ url: at.redis })).rejects.toMatchObject({
+      message: expect.stringContaining('half a store'),
+    })
+    // Given up before it was done: the source has lost nothing, and goes on as what it was.
+    reclaimDirectory(from)
+    await using store = await openStore(from)
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+  },
+)
+
+test('a difference is found, named and releases neither side', { timeout: 60_000 }, async () => {
+  const from = at.folder('a')
+  {
+    await using store = await openStore(from)
+    for (const id of ['a', 'b']) await store.accept(accept(id, dedupe(id)))
+  }
+  await using source = await openEnd(from)
+  await using target = await openEnd(at.redis, true)
+  const seal = target.seal.bind(target)
+  target.seal = async (totals) => {
+    await seal(totals)
+    const [key] = at.server.cli('KEYS', '*key:a').split('\n')
+    at.server.cli('HSET', key ?? '', 'fp', 'another print')
+  }
+  await expect(migrate({ source, target })).rejects.toMatchObject({
+    message: expect.stringMatching(/neither side is released.*claim: 2 rows/u),
+  })
+  await expect(openStore(at.redis)).rejects.toMatchObject({
+    message: expect.stringContaining('unfinished migration'),
+  })
+})
