@@ -69,6 +69,7 @@ export class Plugins implements AsyncDisposable {
                 : this.#checked(each.found, { snapshot: each.snapshot }, where),
             ),
           )
+    void this.#spare.drop() // whoever needed it has it
     const named = this.#named(entries.flatMap((entry) => entry ?? []))
     const before = this.#last
     this.#last = new Map(named.map((entry) => [entry.found.name, entry]))
@@ -116,6 +117,7 @@ export class Plugins implements AsyncDisposable {
           : taken.snapshot.hash === last?.hash)
       if (!isSame) return true
     }
+    void this.#spare.drop()
     return false
   }
 

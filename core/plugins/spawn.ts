@@ -62,7 +62,7 @@ export function spawnWorker({ name, memoryMb, messageBytes, isOffline, isEarly }
 }
 
 /** Longer than a file is written, settles and is read. */
-const KEPT_MS = 10_000
+const KEPT_MS = 4000
 
 /** One worker that is begun when a plugin's file begins to change, so that it is there when the file is whole. */
 export class Spare implements AsyncDisposable {
@@ -81,8 +81,8 @@ export class Spare implements AsyncDisposable {
     const spawned = this.#spawn(name)
     const { worker } = spawned
     worker.unref()
-    worker.on('error', () => void this.#drop()) // the one that is begun instead says what is wrong
-    const timer = setTimeout(() => void this.#drop(), KEPT_MS)
+    worker.on('error', () => void this.drop()) // the one that is begun instead says what is wrong
+    const timer = setTimeout(() => void this.drop(), KEPT_MS)
     timer.unref()
     this.#kept = { name, spawned, timer }
   }
@@ -100,11 +100,12 @@ export class Spare implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true
-    await this.#drop()
+    await this.drop()
     await this.#ending
   }
 
-  async #drop(): Promise<void> {
+  /** Nothing follows the sign: it is ended. */
+  async drop(): Promise<void> {
     const kept = this.#kept
     this.#kept = undefined
     if (kept === undefined) return

@@ -19,32 +19,23 @@ async function open(): Promise<PluginHouse> {
 }
 
 test(`${RELOADS} reloads at ${RATE} calls a second: none fails, none is of two versions, the old worker ends`, async () => {
+  const warm = FULL ? 20 : 3 // the heap has grown to what these calls need
+  const before = FULL ? await memoryAfter(warm) : 0
   await using house = await open()
   const stream = startStream(house.gateway.base, RATE)
   onTestFinished(async () => void (await stream.stop()))
-  const warm = FULL ? 20 : 3 // the heap has grown to what these calls need
-  const before: number[] = []
-  for (let version = 1; version <= warm; version++) {
-    await house.save(version)
-    before.push(await house.memory())
-  }
+  for (let version = 1; version <= warm; version++) await house.save(version)
   const live: number[] = []
-  const after: number[] = []
-  for (let version = warm + 1; version <= warm + RELOADS; version++) {
-    live.push(await house.save(version))
-    after.push(await house.memory())
-  }
+  for (let version = warm + 1; version <= warm + RELOADS; version++) live.push(await house.save(version))
   const saved = performance.now()
   await until(async () => ((await house.workers()) === 2 ? true : undefined))
   const gone = performance.now() - saved
   const { calls, failed, mixed } = await stream.stop()
-  // V8 collects when it has to: what is held shows where it just has, so the least of many moments is compared.
-  const held = Math.min(...before)
-  const holds = Math.min(...after.slice(-Math.max(3, RELOADS / 2)))
+  const after = FULL ? await house.memory() : 0
   live.sort((a, b) => a - b)
   const p95 = live[Math.ceil(live.length * 0.95) - 1] ?? Infinity
   process.stdout.write(
-    `${RELOADS} reloads, ${calls} calls: ${failed.length} failed, ${mixed} mixed; live p50 ${live[live.length >> 1]?.toFixed()} ms, p95 ${p95.toFixed()} ms; old worker gone after ${gone.toFixed()} ms; memory ${held.toFixed()} → ${holds.toFixed()} MB, at most ${Math.max(...after).toFixed()}\n`,
+    `${RELOADS} reloads, ${calls} calls: ${failed.length} failed, ${mixed} mixed; live p50 ${live[live.length >> 1]?.toFixed()} ms, p95 ${p95.toFixed()} ms; old worker gone after ${gone.toFixed()} ms${FULL ? `; memory ${before.toFixed()} → ${after.toFixed()} MB` : ''}\n`,
   )
   expect(failed).toEqual([])
   expect(mixed).toBe(0)
@@ -52,9 +43,18 @@ test(`${RELOADS} reloads at ${RATE} calls a second: none fails, none is of two v
   expect(gone).toBeLessThan(5000)
   if (FULL) {
     expect(p95).toBeLessThan(1000)
-    expect(holds).toBeLessThan(held * 1.1)
+    expect(after).toBeLessThan(before * 1.1)
   }
 }, 600_000)
+
+/** Of another gateway, which goes on no further: measuring makes it slow. */
+async function memoryAfter(reloads: number): Promise<number> {
+  await using house = await open()
+  const stream = startStream(house.gateway.base, RATE)
+  for (let version = 1; version <= reloads; version++) await house.save(version)
+  await stream.stop()
+  return house.memory()
+}
 
 test('twenty bad plugins under load: the version before goes on each time, and a person is told what to do', async () => {
   await using house = await open()

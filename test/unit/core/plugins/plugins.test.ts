@@ -71,6 +71,10 @@ test('a worker begun at the first sign is the one that runs the version; of seve
   ])
   expect([await threads('plugin early'), await threads('plugin late')]).toEqual([1, 1])
   plugins.adopt(1)
+  plugins.prepare('early')
+  await until(async () => ((await threads('plugin early')) === 2 ? true : undefined))
+  expect(await plugins.hasChanged({ directory: root })).toBe(false)
+  await until(async () => ((await threads('plugin early')) === 1 ? true : undefined))
   plugins.prepare('early') // nothing follows: it ends with the rest
   await plugins[Symbol.asyncDispose]()
   await until(async () => ((await threads('plugin early')) === 0 ? true : undefined))
