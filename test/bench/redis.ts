@@ -235,7 +235,8 @@ async function flat(): Promise<void> {
 /** Hints from one process' bus to another's: each turn's are one message. */
 async function bus(): Promise<void> {
   await using server = await RedisServer.start()
-  const lines = [new Redis(server.url), new Redis(server.url)] as const
+  const lines = [0, 1].map(() => new Redis(server.url, { lazyConnect: true })) as [Redis, Redis] // two
+  await Promise.all(lines.map((line) => line.connect()))
   const [says, hears] = [new Bus(lines[0], 'bench:'), new Bus(lines[1], 'bench:')]
   await Promise.all([says.open(), hears.open()])
   const BATCH = 1000

@@ -89,27 +89,20 @@ if expected and expected ~= epoch then return resent() or { 'notOwner' } end
 local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
 local waiting = in_lane > 0 and waiting_in('message', lane) or 0
 if lane and waiting >= limit then return resent() or { 'full', waiting } end
-local before = resent()
-if before then
-  -- In the log already, without the key it comes with now.
-  return before
-end
-if pressed then return { 'pressed' } end
-if whose == 'ask' then return { 'ask' } end
+if pressed then return resent() or { 'pressed' } end
+if whose == 'ask' then return resent() or { 'ask' } end
+local number = tonumber(TOTALS.next) + 1
+-- In the log already, without the key it comes with now: nothing is written then.
+if R('ZADD', P .. 'rows', 'NX', int(number), id) == 0 then return resent() end
 
 -- Everything is looked at: from here on it is written.
 local begins = lane and fence ~= '0' and delay <= 0 and in_lane == 0 and is_live(lease, fence, random)
 local size = #body + 300
-local next, bytes, accepted, ended, open = fields(META, 'next', 'bytes', 'accepted', 'settled', 'open:message')
-local number = tonumber(next or '0') + 1
-local totals = { 'clock', int(NOW), 'wall', int(WALL), 'next', int(number), 'bytes', int(tonumber(bytes or '0') + size),
-  'accepted', int(tonumber(accepted or '0') + 1) }
-if lane then
-  totals[11], totals[12] = 'open:message', int(tonumber(open or '0') + 1)
-else
-  totals[11], totals[12] = 'settled', int(tonumber(ended or '0') + 1)
-end
-R('HSET', META, unpack(totals))
+local bytes, accepted = int(tonumber(TOTALS.bytes) + size), int(tonumber(TOTALS.accepted) + 1)
+local counter, counted = 'settled', TOTALS.ended
+if lane then counter, counted = 'open:message', TOTALS.open end
+R('HSET', META, 'clock', int(NOW), 'wall', int(WALL), 'next', int(number), 'bytes', bytes, 'accepted', accepted, counter,
+  int(tonumber(counted) + 1))
 if is_over then drop_claim(key) end
 if not bound then conversation_for(conversation, home, channel, customer) end
 local sequence = tonumber(top or '0') + 1
@@ -139,7 +132,6 @@ local work = lane and {
 }
 if work then work_cells(work, cells) end
 R('HSET', row(ref), unpack(cells))
-R('ZADD', P .. 'rows', int(number), id)
 if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, int(number), id) end
 if device then advance() end
 patch(conversation, agent, ticket, raise)

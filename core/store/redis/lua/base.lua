@@ -28,11 +28,13 @@ else
   WALL = tonumber(ARGV[1])
 end
 local NOW = WALL
--- What a migration says to everybody else (guard.lua).
-local HELD
+-- What a migration says to everybody else (guard.lua), and what accept counts: asked for together, because it is in every script's way.
+local HELD, TOTALS
 do
-  local clock, wall, held = fields(META, 'clock', 'wall', 'held')
+  local clock, wall, held, next, bytes, accepted, ended, open =
+    fields(META, 'clock', 'wall', 'held', 'next', 'bytes', 'accepted', 'settled', 'open:message')
   HELD = held
+  TOTALS = { next = next or '0', bytes = bytes or '0', accepted = accepted or '0', ended = ended or '0', open = open or '0' }
   if clock then
     local passed = WALL - tonumber(wall)
     local most = ARGV[2] == '' and DAY or tonumber(ARGV[2])
