@@ -1,8 +1,8 @@
 // Several gateways on one Redis are one gateway (DESIGN §13): three real processes, killed, frozen and stopped.
 import { randomUUIDv7 } from 'node:crypto'
-import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
+import { openLine } from '../support/app-line.ts'
+import type { Line } from '../support/app-line.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
@@ -11,8 +11,6 @@ import type { Instance } from '../support/instances.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
 import { startShop } from '../support/shop.ts'
 import type { Shop } from '../support/shop.ts'
-
-type Frame = Readonly<Record<string, unknown>> & { readonly t: string }
 
 const yaml = (redis: string, bot: string, shop: string): string => `
 channels: { web: { adapter: rest } }
@@ -24,7 +22,7 @@ backends:
     timeout: 20s
     retry: { attempts: 1 }
     breaker: { minimumCalls: 2, openFor: 60s }
-    operations: { order: { method: POST, path: /order, safe: false }, stock: { method: GET, path: /stock }, price: { method: GET, path: /price, cache: { fresh: 1s, stale: 1h } } }
+    operations: { order: { method: POST, path: /order, safe: false }, stock: { method: GET, path: /stock }, pay: { method: POST, path: /pay, safe: false, onFailure: queue }, price: { method: GET, path: /price, cache: { fresh: 1s, stale: 1h } } }
 routes: [{ when: "kind = 'request'", backend: shop }, { agent: bot }]
 limits: { few: { channel: web, operation: few, by: all, calls: 5, per: 10m } }
 lanes: { hold: 5m }
@@ -72,35 +70,8 @@ function workerOf(text: string): string | undefined {
   return url === undefined ? undefined : new URL(url).origin
 }
 
-interface App {
-  readonly frames: readonly Frame[]
-  readonly socket: WebSocket
-  tell(frame: object): void
-  texts(direction: string): readonly string[]
-}
-
-async function connect({ gateway }: Instance, customer: string, device = 'phone'): Promise<App> {
-  const protocols = ['dragoman.1', `bearer.${customer}`]
-  const socket = new WebSocket(`${gateway.base.replace('http', 'ws')}/v1/ws`, protocols)
-  const frames: Frame[] = []
-  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Frame)) // checked by what the test expects
-  socket.on('error', () => undefined)
-  await once(socket, 'open')
-  const tell = (frame: object): void => socket.send(JSON.stringify(frame))
-  tell({ t: 'hello', v: 1, device, boot: 'b', first: 1, epoch: '', offset: 0 })
-  await until(() => frames.find(({ t }) => t === 'welcome'))
-  return {
-    frames,
-    socket,
-    tell,
-    texts: (direction) =>
-      frames.flatMap(({ t, message }) => {
-        if (t !== 'msg') return []
-        const said = message as { direction: string; parts: readonly { text: string }[] } // what the gateway promises
-        return said.direction === direction ? [said.parts[0]?.text ?? ''] : []
-      }),
-  }
-}
+const connect = ({ gateway }: Instance, customer: string, device = 'phone'): Promise<Line> =>
+  openLine(gateway.base, { customer, device })
 
 const bearer = (customer: string) => ({ headers: { authorization: `Bearer ${customer}` } })
 
@@ -199,6 +170,19 @@ test('a call that changes something is made once, whichever instances are asked 
   expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
   for (const one of all) expect(await request(one, 'order', 'same-order')).toMatchObject({ status: 200 })
   expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
+})
+
+test('a queued write that is refused, or waits for its system, is told to its caller on another instance', async () => {
+  const [a, b] = await three()
+  const name = await instances.nameAt(b, 'payer', (one) => `link/${one}`)
+  const pay = (key: string) =>
+    post(`${a.gateway.base}/v1/requests/pay`, { sku: key }, { key, ...bearer(name) })
+  shop.answer = async () => 422
+  const begun = performance.now()
+  expect(await pay('refused')).toMatchObject({ status: 422 })
+  shop.answer = async () => 429
+  expect(await pay('queued')).toMatchObject({ status: 202 })
+  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
 })
 
 test('a breaker that opens on one instance is open on the others, with the time it has left (SEMANTICS 34)', async () => {
