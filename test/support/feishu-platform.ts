@@ -1,7 +1,7 @@
 // Feishu's side, as its documents say it: callbacks sealed and signed, and the two calls of its API that the plugin makes.
 import { createCipheriv, createHash, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export const account = {
@@ -117,31 +117,31 @@ export async function startFeishu(): Promise<FeishuPlatform> {
   const queue: Answering[] = []
   let tokens = 0
   let good = ''
-  const server = createServer((request, response) => {
-    void bodyOf(request).then((body) => {
-      const answer = (given: Answering): void => {
-        response.writeHead(given.status ?? 200, { 'content-type': 'application/json', ...given.headers })
-        response.end(JSON.stringify(given.body))
-      }
-      if (request.url === '/open-apis/auth/v3/tenant_access_token/internal') {
-        if (body['app_id'] !== account.appId || body['app_secret'] !== account.appSecret)
-          return answer({ body: { code: 10_014, msg: 'app secret invalid' } })
-        tokens += 1
-        good = `t-${tokens}`
-        return answer({ body: { code: 0, msg: 'ok', tenant_access_token: good, expire: 7200 } })
-      }
-      asked.push({ url: request.url ?? '', authorization: request.headers.authorization ?? '', body })
-      if (request.headers.authorization !== `Bearer ${good}`)
-        return answer({ status: 400, body: { code: 99_991_663, msg: 'Invalid access token' } })
-      const planned = queue.shift() ?? {
-        body: { code: 0, msg: 'success', data: { message_id: `om_${asked.length}` } },
-      }
-      const isDone = planned.body === undefined || ('code' in planned.body && planned.body.code === 0)
-      if (isDone && !shown.has(String(body['uuid']))) shown.set(String(body['uuid']), String(body['content']))
-      if (planned.body === undefined) return request.socket.destroy()
-      answer(planned)
-    })
-  })
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    const body = await bodyOf(request)
+    const answer = (given: Answering): void => {
+      response.writeHead(given.status ?? 200, { 'content-type': 'application/json', ...given.headers })
+      response.end(JSON.stringify(given.body))
+    }
+    if (request.url === '/open-apis/auth/v3/tenant_access_token/internal') {
+      if (body['app_id'] !== account.appId || body['app_secret'] !== account.appSecret)
+        return answer({ body: { code: 10_014, msg: 'app secret invalid' } })
+      tokens += 1
+      good = `t-${tokens}`
+      return answer({ body: { code: 0, msg: 'ok', tenant_access_token: good, expire: 7200 } })
+    }
+    asked.push({ url: request.url ?? '', authorization: request.headers.authorization ?? '', body })
+    if (request.headers.authorization !== `Bearer ${good}`)
+      return answer({ status: 400, body: { code: 99_991_663, msg: 'Invalid access token' } })
+    const planned = queue.shift() ?? {
+      body: { code: 0, msg: 'success', data: { message_id: `om_${asked.length}` } },
+    }
+    const isDone = planned.body === undefined || ('code' in planned.body && planned.body.code === 0)
+    if (isDone && !shown.has(String(body['uuid']))) shown.set(String(body['uuid']), String(body['content']))
+    if (planned.body === undefined) return request.socket.destroy()
+    answer(planned)
+  }
+  const server = createServer((request, response) => void serve(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // it listens on TCP
   return {
