@@ -85,6 +85,15 @@ function notRunning(directory: string, cause: unknown): GatewayError {
   )
 }
 
+/** Of several workers each has its rows: whose they are stands first. `lines` has the heads, then a line for each row. */
+export function byWorker(
+  rows: readonly { readonly worker?: number }[],
+  [heads = [], ...lines]: readonly (readonly string[])[],
+): readonly (readonly string[])[] {
+  if (rows.every(({ worker }) => worker === undefined)) return [heads, ...lines]
+  return [['WORKER', ...heads], ...lines.map((line, at) => [String(rows[at]?.worker ?? ''), ...line])]
+}
+
 /** Columns as wide as their widest cell. What a terminal would obey (C0, C1: another's words may stand in a reason) is a space. */
 export function table(raw: readonly (readonly string[])[]): string {
   const rows = raw.map((row) => row.map((cell) => cell.replaceAll(/[\u0000-\u001f\u007f-\u009f]/gu, ' ')))

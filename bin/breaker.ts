@@ -1,11 +1,12 @@
 // `dragoman breaker`: how each breaker stands; `off` and `on`: out of service by hand, with a reason, and back.
 import { GatewayError } from '../core/api.ts'
 import { parseDuration } from '../config/units.ts'
-import { adminOf, table } from './admin-client.ts'
+import { adminOf, byWorker, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
 
 interface Standing {
+  readonly worker?: number
   readonly name: string
   readonly state: string
   readonly reason: string
@@ -21,10 +22,12 @@ export async function listBreakers(options: AdminOptions): Promise<void> {
     else if (all.length === 0) console.log('Nothing has been called yet: there is no breaker.')
     else
       console.log(
-        table([
-          ['NAME', 'STATE', 'SINCE', 'WHY'],
-          ...all.map(({ name, state, openedAt, reason }) => [name, state, openedAt ?? '-', reason]),
-        ]),
+        table(
+          byWorker(all, [
+            ['NAME', 'STATE', 'SINCE', 'WHY'],
+            ...all.map(({ name, state, openedAt, reason }) => [name, state, openedAt ?? '-', reason]),
+          ]),
+        ),
       )
   } catch (error) {
     fail(error)

@@ -1,10 +1,11 @@
 // `dragoman cache`: what the fallback cache holds; `dragoman cache drop`: making it forget.
 import { GatewayError } from '../core/api.ts'
-import { adminOf, table } from './admin-client.ts'
+import { adminOf, byWorker, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
 
 interface Kept {
+  readonly worker?: number
   readonly backend: string
   readonly operation: string
   readonly entries: number
@@ -20,15 +21,17 @@ export async function listCache(options: AdminOptions): Promise<void> {
     else if (kept.length === 0) console.log('The cache is empty.')
     else
       console.log(
-        table([
-          ['OPERATION', 'ANSWERS', 'KB', 'OLDEST'],
-          ...kept.map(({ backend, operation, entries, bytes, oldestAgeMs }) => [
-            `${backend}.${operation}`,
-            String(entries),
-            String(Math.ceil(bytes / 1024)),
-            `${Math.round(oldestAgeMs / 1000)}s`,
+        table(
+          byWorker(kept, [
+            ['OPERATION', 'ANSWERS', 'KB', 'OLDEST'],
+            ...kept.map(({ backend, operation, entries, bytes, oldestAgeMs }) => [
+              `${backend}.${operation}`,
+              String(entries),
+              String(Math.ceil(bytes / 1024)),
+              `${Math.round(oldestAgeMs / 1000)}s`,
+            ]),
           ]),
-        ]),
+        ),
       )
   } catch (error) {
     fail(error)

@@ -7,7 +7,7 @@ import { GatewayError } from '../core/api.ts'
 import { findPlugins, pluginsRoot } from '../core/plugins/find.ts'
 import type { PluginRow } from '../core/plugins/plugins.ts'
 import { takeSnapshot } from '../core/plugins/snapshot.ts'
-import { adminOf, table } from './admin-client.ts'
+import { adminOf, byWorker, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { configFile, isOwnConfig, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -23,8 +23,11 @@ export async function listPlugins(options: AdminOptions): Promise<void> {
   }
 }
 
-function readable(rows: readonly PluginRow[]): string {
-  const lines = [
+/** One of several workers' says whose it is. */
+type Row = PluginRow & { readonly worker?: number }
+
+function readable(rows: readonly Row[]): string {
+  const lines = byWorker(rows, [
     ['PLUGIN', 'STATE', 'VERSION', 'GENERATION', 'CALLS', 'ERRORS', 'RESTARTS', 'MB'],
     ...rows.map((row) => [
       row.name,
@@ -36,11 +39,11 @@ function readable(rows: readonly PluginRow[]): string {
       String(row.restarts),
       row.memory === null ? '-' : ((row.memory.heap + row.memory.external) / 1_048_576).toFixed(1),
     ]),
-  ]
-  const failures = rows.flatMap(({ name, failure }) =>
-    failure === null ? [] : [`${name}: ${failure.message}`],
+  ])
+  const failures = new Set(
+    rows.flatMap(({ name, failure }) => (failure === null ? [] : [`${name}: ${failure.message}`])),
   )
-  return [table(lines), ...(failures.length > 0 ? ['', 'Last failures:', ...failures] : [])].join('\n')
+  return [table(lines), ...(failures.size > 0 ? ['', 'Last failures:', ...failures] : [])].join('\n')
 }
 
 export async function restartPlugin(name: string, options: AdminOptions): Promise<void> {

@@ -1,0 +1,23 @@
+// A worker of the crew's tests: what it is told to do is in its environment.
+import cluster from 'node:cluster'
+import type { ToWorker } from '../../../../bin/workers/messages.ts'
+
+const say = (message: object): void => void process.send?.(message)
+switch (process.env['CREW_CHILD']) {
+  case 'dies':
+    process.exit(3)
+    break
+  case 'refuses':
+    process.stderr.write('dragoman: it cannot be\n')
+    process.exit(78)
+    break
+  default:
+    process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} speaks\n`)
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+    process.on('message', ({ kind }: ToWorker) => {
+      if (kind === 'leave') process.exit(0)
+    })
+    process.on('SIGTERM', () => process.exit(0))
+    process.on('SIGHUP', () => process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} loads again\n`))
+    say({ kind: 'ready', file: 'gateway.yaml', origin: 'http://127.0.0.1:1', http: 1, hints: [] })
+}

@@ -1,0 +1,121 @@
+// The workers of one supervisor, with children that only play gateway.
+import cluster from 'node:cluster'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { Crew } from '../../../../bin/workers/crew.ts'
+import { noLog } from '../../../../core/map/stand-ins.ts'
+import { until } from '../../../support/gateway.ts'
+
+const LONG_MS = 60_000
+/** Forked by this very process: no more than one crew at a time. */
+let ending: (() => Promise<number>) | undefined
+
+afterEach(async () => {
+  await ending?.()
+  ending = undefined
+})
+
+function crew(child: string, workers = 2) {
+  cluster.setupPrimary({
+    exec: join(import.meta.dirname, 'crew-child.ts'),
+    args: [],
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+  process.env['CREW_CHILD'] = child
+  const ended = Promise.withResolvers<number>()
+  const said: string[] = []
+  const logged: string[] = []
+  let isReady = false
+  const one = new Crew({
+    workers,
+    log: { ...noLog, error: (message) => logged.push(message), info: (message) => logged.push(message) },
+    write: (lines) => said.push(...lines.split('\n').filter((line) => line !== '')),
+    prepare: async (number) => void logged.push(`place ${number} is prepared`),
+    onReady: () => (isReady = true),
+    onEnd: ended.resolve,
+  })
+  ending = () => {
+    one.end(0)
+    return ended.promise
+  }
+  one.start()
+  return {
+    one,
+    said,
+    logged,
+    ended: ended.promise,
+    ready: () => until(() => (isReady ? true : undefined), LONG_MS),
+    pids: () => Object.values(cluster.workers ?? {}).map((worker) => worker?.process.pid ?? 0),
+    times: (message: string) => logged.filter((line) => line === message).length,
+  }
+}
+
+test('a worker that dies five times without having been ready ends everything with 1', async () => {
+  const { ended, times } = crew('dies')
+  expect(await ended).toBe(1)
+  expect(times('a worker has died')).toBe(5)
+  expect(times('no worker gets ready: this is the end; the lines before say why')).toBe(1)
+})
+
+test('a first worker that says why it cannot start ends everything at once, with 1', async () => {
+  const { ended, said, times } = crew('refuses')
+  expect(await ended).toBe(1)
+  expect(said).toEqual(['dragoman: it cannot be'])
+  expect(times('a worker has died')).toBe(1)
+})
+
+test('while others run, one that does not get ready is tried again for ever', async () => {
+  const { ready, pids, times, ended } = crew('lives')
+  await ready()
+  const [first] = pids()
+  process.env['CREW_CHILD'] = 'refuses'
+  process.kill(first ?? 0, 'SIGKILL')
+  // The one that was ready, and five that were not.
+  await until(() => (times('a worker has died') === 6 ? true : undefined), LONG_MS)
+  expect(pids()).toHaveLength(1)
+  await ending?.()
+  expect(await ended).toBe(0)
+})
+
+test('all are replaced, each by one in a free place that was prepared; what they say comes line by line', async () => {
+  const { one, ready, pids, said, logged } = crew('lives')
+  await ready()
+  const before = pids()
+  await one.replaceAll()
+  expect(pids().filter((pid) => before.includes(pid))).toEqual([])
+  expect(logged.filter((line) => line.startsWith('place'))).toEqual([
+    'place 3 is prepared',
+    'place 1 is prepared',
+  ])
+  await until(() => (said.length === 4 ? true : undefined), LONG_MS)
+  expect(said.toSorted()).toEqual([
+    'worker 1 speaks',
+    'worker 1 speaks',
+    'worker 2 speaks',
+    'worker 3 speaks',
+  ])
+})
+
+test('where a successor does not get ready the others go on, and the next try may succeed', async () => {
+  const { one, ready, pids, times } = crew('lives')
+  await ready()
+  const before = pids()
+  process.env['CREW_CHILD'] = 'dies'
+  await one.replaceAll()
+  expect(times('the workers were not all replaced; those that run go on')).toBe(1)
+  expect(pids()).toEqual(before)
+  process.env['CREW_CHILD'] = 'lives'
+  await one.replaceAll()
+  expect(times('all workers were replaced')).toBe(1)
+})
+
+test('a signal goes to each', async () => {
+  const { one, ready, said } = crew('lives', 3)
+  await ready()
+  one.signal('SIGHUP')
+  await until(
+    () => (said.filter((line) => line.endsWith('loads again')).length === 3 ? true : undefined),
+    LONG_MS,
+  )
+})
