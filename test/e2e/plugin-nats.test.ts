@@ -62,7 +62,7 @@ test('a request comes in over HTTP or NATS and is answered by a service on NATS'
 })
 
 test('the server is killed while messages run, then the gateway: nothing is lost, nothing is there twice', async () => {
-  const MESSAGES = 300
+  const MESSAGES = 200
   const CUSTOMERS = 5
   await using server = await NatsServer.start()
   const bus = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
@@ -91,12 +91,12 @@ test('the server is killed while messages run, then the gateway: nothing is lost
   async function run(): Promise<void> {
     for (let n = 0; n < MESSAGES; n++) {
       await Promise.all([publish(n), ...(n % 5 === 0 ? [shipOnce(n)] : [])])
-      if (n === 80) await server.end('SIGKILL').then(() => server.begin())
-      if (n === 160) {
+      if (n === 50) await server.end('SIGKILL').then(() => server.begin())
+      if (n === 110) {
         await gateway.kill()
         gateway = await openGateway(server.url, directory)
       }
-      if (n === 240) void server.end('SIGKILL').then(() => server.begin())
+      if (n === 160) void server.end('SIGKILL').then(() => server.begin())
     }
   }
   await run()
