@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { freePort } from '../../bin/free-port.ts'
 import type { InstanceRow } from '../../core/cluster.ts'
+import { connect, memoryBox } from '../../core/link/client.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
@@ -92,6 +93,16 @@ function isAlive(pid: number): boolean {
   } catch {
     return false
   }
+}
+
+/** One after another with a breath in between, until it is over; what each has yielded. */
+async function each(over: AbortSignal, step: (n: number) => Promise<string>): Promise<readonly string[]> {
+  const all: string[] = []
+  while (!over.aborted) {
+    all.push(await step(all.length))
+    await new Promise((breath) => setTimeout(breath, 20))
+  }
+  return all
 }
 
 /** A customer's app by WebSocket, as far as its hello. */
@@ -213,7 +224,7 @@ test(
 )
 
 test(
-  'SIGUSR2 replaces the workers one after another: no request refused, no message lost, the apps sent on',
+  'SIGUSR2 replaces the workers one after another: no request refused, no message of app or device lost or doubled',
   async () => {
     const before = await settled()
     const { socket, frames } = await app('mover')
@@ -235,10 +246,41 @@ test(
         }
       }
     })
+    const riders = Array.from({ length: 3 }, (_, rider) => {
+      const chat = connect({
+        url: gateway.base,
+        token: `rider-${rider}`,
+        box: memoryBox(),
+        links: ['websocket'],
+      })
+      const heard: string[] = []
+      chat.onMessage(({ from, text }) => void (from === 'me' || heard.push(text)))
+      const sending = each(over.signal, async (n) => {
+        await chat.send(`rider ${rider} ${n}`)
+        return `echo rider ${rider} ${n}`
+      })
+      return { chat, heard, sending }
+    })
+    const device = await connectAsync(`mqtt://127.0.0.1:${mqttPort}`, { reconnectPeriod: 100 })
+    device.on('error', () => undefined)
+    const published = each(over.signal, async (n) => {
+      await device.publishAsync('shop/8/say', JSON.stringify({ id: `d${n}`, text: `device ${n}` }), {
+        qos: 1,
+      })
+      return `device ${n}`
+    })
     process.kill(gateway.pid, 'SIGUSR2')
     await until(() => (said('all workers were replaced') === 1 ? true : undefined), LONG_MS)
     over.abort()
     await Promise.all(callers)
+    accepted.push(...(await published))
+    await device.endAsync()
+    for (const { chat, heard, sending } of riders) {
+      const wanted = await sending
+      await until(() => (heard.length >= wanted.length ? true : undefined), LONG_MS)
+      expect(heard).toEqual(wanted)
+      await chat.close()
+    }
     expect(refused).toEqual([])
     expect(accepted.length).toBeGreaterThan(20)
     const now = await settled()
