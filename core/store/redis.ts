@@ -165,7 +165,7 @@ class RedisStore implements Store {
       await this.#bus.open()
     } catch (error) {
       this.#close()
-      throw error
+      throw error instanceof GatewayError ? error : this.#connection.unavailable(error)
     }
     this.#pulse.start(this.#connection)
   }

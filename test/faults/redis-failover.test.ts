@@ -1,5 +1,8 @@
 // A master is killed under load and its replica promoted by a Sentinel: with `strict` nothing that was acknowledged is lost (SEMANTICS 12).
+import { randomUUIDv7 } from 'node:crypto'
+import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { until } from '../support/gateway.ts'
 import { RedisSentinel } from '../support/redis-sentinel.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -27,6 +30,8 @@ test(
       'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
     )
 
+    const app = await openApp(world.gateway.base)
+
     const half = MESSAGES / 2 + Math.floor(random() * 50)
     await until(() => (world.acknowledged() >= half ? true : undefined), 300_000)
     await master.end('SIGKILL')
@@ -41,6 +46,9 @@ test(
     const back = Date.now() - killed
     expect(sentinel.master()).toBe(replica.port)
     expect(world.gateway.log()).toContain('Redis is another one than before')
+    // Who was connected is told without asking.
+    await until(() => app.frames.find(({ t }) => t === 'reset'), PROMOTED_MS * slowness())
+    app.close()
     await until(() => (world.acknowledged() >= MESSAGES ? true : undefined), 300_000)
     await world.rest()
     await world.nothingLost()
@@ -49,3 +57,20 @@ test(
     )
   },
 )
+
+/** An app on a WebSocket that has said hello and a message, and got its answer. */
+async function openApp(base: string): Promise<{ readonly frames: readonly Frame[]; close(): void }> {
+  const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/ws`, ['dragoman.1', 'bearer.ann'])
+  const frames: Frame[] = []
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as Frame)) // the gateway's own
+  await once(socket, 'open')
+  const id = randomUUIDv7()
+  const hello = { t: 'hello', v: 1, device: id, boot: id, first: 1, epoch: '', offset: 0 }
+  socket.send(JSON.stringify([hello, { t: 'send', n: 1, id, message: { text: 'hello' } }]))
+  await until(() => (frames.filter(({ t }) => t === 'msg').length === 2 ? true : undefined))
+  return { frames, close: () => socket.close() }
+}
+
+interface Frame {
+  readonly t: string
+}

@@ -141,7 +141,10 @@ async function suffer(world: RedisWorld, { name, run, isServed = false }: Troubl
   const begun = Date.now()
   await run()
   const over = Date.now()
-  const back = await until(() => world.messages.find((one) => one.at > over && isServedBy(one)), 30_000)
+  const back = await until(() => {
+    world.checkCustomers()
+    return world.messages.find((one) => one.at > over && isServedBy(one))
+  }, 30_000)
   await until(
     () =>
       world.messages.filter((one) => one.at > back.at && isServedBy(one)).length > 20 ? true : undefined,

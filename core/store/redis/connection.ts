@@ -94,8 +94,13 @@ export class Connection {
       return await this.#look()
     } catch (error) {
       this.close()
-      throw error instanceof GatewayError ? error : this.#unavailable(this.#cause || messageOf(error), error)
+      throw error instanceof GatewayError ? error : this.unavailable(error)
     }
+  }
+
+  /** What went wrong with a line while it was made. */
+  unavailable(error: unknown): GatewayError {
+    return this.#unavailable(this.#cause || messageOf(error), error)
   }
 
   /** What runs in it is known: connected, and its data looked at. */

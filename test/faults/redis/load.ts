@@ -41,6 +41,8 @@ export interface RedisWorld extends AsyncDisposable {
   readonly looks: Sample[]
   readonly asks: Sample[]
   acknowledged(): number
+  /** Throws what made a customer give up. */
+  checkCustomers(): void
   /** How late the gateway's event loop was. */
   lateness(): Promise<readonly Late[]>
   /** Ends the load; what was never acknowledged is repeated until it is. */
@@ -110,7 +112,9 @@ export async function startRedisWorld(store: string, random: () => number): Prom
         return answered.status
       })
       if (one.id !== undefined) return
-      if (status !== 503 && status !== 429) throw new Error(`a message was answered ${status}`)
+      // 0: no answer. He who has an id asks again.
+      if (status !== 503 && status !== 429 && status !== 0)
+        throw new Error(`a message was answered ${status}`)
       await pause(AGAIN_MS)
     }
   }
@@ -133,8 +137,8 @@ export async function startRedisWorld(store: string, random: () => number): Prom
     }
   })
   const resources = started.move()
-  // A customer who gives up is found when the load ends; until then nobody awaits him.
-  for (const one of [...talking, ...asking]) one.catch(() => undefined)
+  const gaveUp: unknown[] = []
+  for (const one of [...talking, ...asking]) one.catch((error: unknown) => gaveUp.push(error))
 
   return {
     gateway,
@@ -143,6 +147,10 @@ export async function startRedisWorld(store: string, random: () => number): Prom
     looks,
     asks,
     acknowledged: () => said.filter(({ id }) => id !== undefined).length,
+    checkCustomers() {
+      if (gaveUp.length > 0)
+        throw new Error(`a customer gave up: ${gateway.log().slice(-2000)}`, { cause: gaveUp[0] })
+    },
     async lateness() {
       const lines = (await readFile(probe, 'utf8')).trim().split('\n')
       return lines.map((line) => JSON.parse(line) as Late) // the probe wrote them

@@ -216,9 +216,10 @@ describe('several processes', () => {
 
 describe('the line to Redis', () => {
   test('an answer that was lost: unknown, and the same id again is one message (SEMANTICS 15)', async () => {
-    // A connection is some time old before its answers get lost.
-    await using proxy = await faultProxy({ target: server.port, seed: 7, faults: { ackLoss: 1 } })
+    await using proxy = await faultProxy({ target: server.port, seed: 7 })
     const store = await open({ url: `redis://127.0.0.1:${proxy.port}` })
+    // A connection is some time old before its answers get lost.
+    proxy.set({ ackLoss: 1 })
     let sequence = 0
     for (let lost = 0; lost < 3;) {
       sequence++
@@ -257,6 +258,25 @@ describe('the line to Redis', () => {
     await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
     // What was sent into the silence may have been carried out: the same id finds out.
     expect(await store.accept(accept('b', of(1)))).toMatchObject({ status: 'accepted', sequence: 2 })
+  })
+
+  test('what is on its way to a Redis that stands still is bounded: beyond 64 MB nothing is sent', async () => {
+    const store = await open()
+    const data = { text: 'x'.repeat(1024 * 1024) }
+    process.kill(server.pid, 'SIGSTOP')
+    const asked = Array.from({ length: 70 }, (_, n) =>
+      store.accept(accept(`m${n}`, { ...of(1), message: message(`m${n}`, { ...of(1), data }) })),
+    )
+    const outcomes = await Promise.allSettled(asked)
+    process.kill(server.pid, 'SIGCONT')
+    const refused = outcomes.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : undefined))
+    expect(refused[0]).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
+    expect(refused.at(-1)).toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      notExecuted: true,
+      message: expect.stringContaining('operations are on their way'),
+    })
+    await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
   })
 
   test('killed and started again it has all that was acknowledged, under a new incarnation (SEMANTICS 12)', async () => {

@@ -1,4 +1,4 @@
-// Where Redis is: behind Sentinels, in a cluster, behind TLS with an ACL user and a database; and what its replicas must have.
+// Where Redis is: in a cluster, behind TLS with an ACL user and a database; and what its replicas must have.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,9 +11,7 @@ import type { RedisOptions } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept, answering, expectStatus, working } from '../../../conformance/store/world.ts'
 import { until } from '../../../support/gateway.ts'
-import { connectApp, linkHouse } from '../../../support/link.ts'
 import { RedisCluster } from '../../../support/redis-cluster.ts'
-import { RedisSentinel } from '../../../support/redis-sentinel.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
 const said: string[] = []
@@ -100,46 +98,7 @@ describe('TLS, an ACL user and a database', () => {
   })
 })
 
-describe('Sentinels and replicas (SEMANTICS 12)', () => {
-  test(
-    'a failover to the replica that acknowledged: all of it is there, under a new incarnation, and the way on is found',
-    { timeout: 60_000 },
-    async () => {
-      await using master = await RedisServer.start()
-      await using replica = await follow(master)
-      await using sentinel = await RedisSentinel.start(master)
-      await sentinel.knows(1)
-      const store = await open({
-        url: `redis+sentinel://127.0.0.1:${sentinel.port}/main`,
-        durability: 'strict',
-      })
-      expect(said.join('\n')).toContain(
-        'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
-      )
-      const house = await linkHouse({ around: () => store })
-      await using _ = { [Symbol.asyncDispose]: async () => void (await house.stop()) }
-      const app = connectApp(house.host)
-      await app.hello()
-      await app.say(1, 'hello')
-      await app.texts(2)
-      const { incarnation } = store
-      for (let n = 1; n <= 50; n++)
-        expect(await store.accept(accept(`m${n}`, of(1)))).toMatchObject({ sequence: n })
-      await master.end('SIGKILL')
-      await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(false)
-      await expect.poll(() => store.health(), { timeout: 30_000 }).toEqual({ writable: true })
-      expect(sentinel.master()).toBe(replica.port)
-      expect(store.incarnation).not.toBe(incarnation)
-      const read = { home: 'web/u1', log: { conversation: 'web:u1' }, after: 40, limit: 100 }
-      expect(await store.read({ ...read, incarnation })).toEqual({ status: 'reset', oldest: 1, top: 50 })
-      expect(expectStatus(await store.read(read), 'rows').rows).toHaveLength(10)
-      // Nobody had to ask: the app that was connected is told.
-      await until(() => app.last('reset'), 20_000)
-      // Who could be promoted is counted anew: nobody is left to wait for.
-      expect(await store.accept(accept('m51', of(1)))).toMatchObject({ sequence: 51 })
-    },
-  )
-
+describe('replicas', () => {
   test('a replica that does not acknowledge: 503 and unknown, then refused at once and unready, reads go on; back, the same id is one message', async () => {
     await using master = await RedisServer.start()
     await using replica = await follow(master)
