@@ -29,6 +29,8 @@ const MARGIN_MS = 2000
 const LEFT_MS = 2000
 /** What was given away is counted there by then. */
 const SHARE_MS = 3000
+/** So long nothing new begins in a partition that is to be given away. */
+const LEAVING_MS = 3000
 /** Hints may be lost: a holder beside others looks for work in each of his partitions once in so many renewals. */
 const LOOK_EVERY = 5
 /** A lease of this process' own for calls is kept for a while after the last. */
@@ -50,6 +52,7 @@ interface Partition extends Lease {
   readonly number: number
   /** Nothing new begins; let go with its last user. */
   isLeaving: boolean
+  leavingSince: number
   /** Not to be asked for before. */
   askAt: number
   /** Somebody has let it go. */
@@ -84,6 +87,7 @@ export class PartitionLeases {
       ...lease(partitionLease(number)),
       number,
       isLeaving: false,
+      leavingSince: 0,
       askAt: 0,
       isFreed: false,
     }))
@@ -218,6 +222,7 @@ export class PartitionLeases {
   async #tendOnce(): Promise<void> {
     const now = performance.now()
     this.#dropIdle(now)
+    this.#keepBusy(now)
     const asked = this.#partitions.filter(({ fence, askAt }) => fence !== undefined || askAt <= now)
     const errors = await Promise.all([...asked, ...this.#own.values()].map((one) => this.#ask(one)))
     const failed = errors.filter((error) => error !== undefined)
@@ -262,13 +267,17 @@ export class PartitionLeases {
     const { owner, store } = this.#options
     const now = performance.now()
     if (now - this.#sharedAt < SHARE_MS) return
-    let surplus = surplusOf({ instance: owner, held: this.held }, members, store.partitions)
-    for (const partition of this.#partitions.toSorted((a, b) => a.users - b.users)) {
+    const leaving = this.#partitions.filter(({ isLeaving }) => isLeaving).length
+    let surplus = surplusOf({ instance: owner, held: this.held }, members, store.partitions) - leaving
+    for (const partition of this.#partitions.toSorted(
+      (a, b) => a.users - b.users || a.leavingSince - b.leavingSince,
+    )) {
       if (surplus <= 0) break
       if (partition.fence === undefined || partition.isLeaving) continue
       surplus--
       this.#sharedAt = now
       partition.isLeaving = true
+      partition.leavingSince = now
       if (partition.users === 0) void this.#letGo(partition)
     }
   }
@@ -342,6 +351,15 @@ export class PartitionLeases {
       await store.lease({ name: one.name, owner, ttlMs: 0, release: true })
     } catch (error) {
       log.debug('a lease runs out by itself', { name: one.name, error: GatewayError.from(error).message })
+    }
+  }
+
+  /** A long step must not stop the other lanes of its partition: another one is given away instead. */
+  #keepBusy(now: number): void {
+    for (const partition of this.#partitions) {
+      if (!partition.isLeaving || now - partition.leavingSince < LEAVING_MS) continue
+      partition.isLeaving = false
+      this.#options.onWork(partition.number)
     }
   }
 

@@ -25,12 +25,12 @@ const size: Size = isFull
     }
   : {
       customers: 4,
-      messages: 12,
-      paceMs: 1200,
+      messages: 10,
+      paceMs: 900,
       lifeMs: [2000, 6000],
       kills: 3,
       instances: 3,
-      frozenMs: 11_000,
+      frozenMs: 10_000,
       seed,
       deadlineMs: 180_000,
     }

@@ -1,5 +1,6 @@
 // What instances share on Redis beside the store: counts that end with their time, answers that are bounded together.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createState } from '../../../../core/state.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import { until } from '../../../support/gateway.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
@@ -42,4 +43,27 @@ test('answers come back with their age; what was put first goes where they are t
   expect((await answers.get('larger'))?.value).toHaveLength(9500)
   await answers.put('larger', { value: 'z', ageMs: 0, ...few })
   expect((await answers.get('larger'))?.value).toBe('z')
+})
+
+test('what adapters keep is kept for all instances: a token is fetched by one, a nonce is used once, a cursor is moved once', async () => {
+  await using a = await openRedisStore({ url: server.url })
+  await using b = await openRedisStore({ url: server.url })
+  const prefix = 'channel/wechat/'
+  const here = createState({ store: a, prefix, instance: 'a' })
+  const there = createState({ store: b, prefix, instance: 'b' })
+  const fetching = await here.lease('token/fetch', 10_000)
+  expect(fetching).toBeDefined()
+  expect(await there.lease('token/fetch', 10_000)).toBeUndefined()
+  await here.put('token', { token: 't1' }, { ttlMs: 60_000 })
+  await fetching?.release()
+  expect((await there.get('token'))?.value).toEqual({ token: 't1' })
+  expect(await there.lease('token/fetch', 10_000)).toBeDefined()
+  const nonces = Array.from({ length: 20 }, (_, n) =>
+    (n % 2 === 0 ? here : there).compareAndSet('nonce/x', undefined, n, { ttlMs: 60_000 }),
+  )
+  expect((await Promise.all(nonces)).filter(Boolean)).toHaveLength(1)
+  await here.put('cursor', 'c1')
+  const version = (await there.get('cursor'))?.version
+  expect(await there.compareAndSet('cursor', version, 'c2')).toBe(true)
+  expect(await here.compareAndSet('cursor', version, 'c3')).toBe(false)
 })
