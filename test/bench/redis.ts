@@ -61,13 +61,12 @@ function accept(fence: (home: string) => Fence): Accept {
 }
 
 async function fences(store: Store): Promise<(home: string) => Fence> {
-  const all = await Promise.all(
-    Array.from({ length: store.partitions }, async (_, partition) => {
-      const lease = await store.lease({ name: partitionLease(partition), owner: 'bench', ttlMs: 36_000_000 })
-      if (lease.status !== 'held') throw new Error(`partition ${partition} is held by another`)
-      return lease.fence
-    }),
-  )
+  const all: Fence[] = []
+  for (let partition = 0; partition < store.partitions; partition++) {
+    const lease = await store.lease({ name: partitionLease(partition), owner: 'bench', ttlMs: 36_000_000 })
+    if (lease.status !== 'held') throw new Error(`partition ${partition} is held by another`)
+    all.push(lease.fence)
+  }
   return (home) => {
     const fence = all[store.partitionOf(home)]
     if (fence === undefined) throw new Error(`no lease for ${home}`)
