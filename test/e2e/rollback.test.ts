@@ -139,6 +139,9 @@ test('rollback under load: plugin, config and the files it names are those of be
     generation: 1,
     last: 5,
   })
+  await admin(next, '/admin/v1/plugins/restart', { name: 'shop' }) // a fresh worker, of the same version
+  await live(next, 1)
+  expect(await kept(next)).toMatchObject({ rolledBackTo: 1 })
   await save(directory, 3)
   await live(next, 3)
   expect(await field(next)).toBe('second')
@@ -146,15 +149,15 @@ test('rollback under load: plugin, config and the files it names are those of be
 
   const listed = await run(directory, 'rollback', '--list')
   expect(listed.out).toMatch(/^GENERATION +STATE +SINCE +VERSION +CHANGES\n/)
-  expect(listed.out).toMatch(/^6 +running +\S+ +[0-9a-f]{12} +shop\.graphql changed, plugin shop changed$/m)
+  expect(listed.out).toMatch(/^7 +running +\S+ +[0-9a-f]{12} +shop\.graphql changed, plugin shop changed$/m)
   expect((await run(directory, 'rollback', '99')).error).toContain(
     'generation 99 is not kept: kept are 1, 2, 3',
   )
   expect((await run(directory, 'rollback', 'x')).error).toContain('a generation is a whole number')
-  expect((await run(directory, 'rollback', '2', '--json')).out).toBe('{"generation":7,"rolledBackTo":2}\n')
+  expect((await run(directory, 'rollback', '2', '--json')).out).toBe('{"generation":8,"rolledBackTo":2}\n')
   await live(next, 2)
   expect((await run(directory, 'rollback', '--release')).out).toContain(
-    'Generation 8 runs: what the files say',
+    'Generation 9 runs: what the files say',
   )
   await live(next, 3)
 }, 180_000)
