@@ -50,7 +50,7 @@ export function places(): Places {
   }
 }
 
-export const isRedis = (place: string): boolean => place.startsWith('redis:')
+export const isRedis = (place: string): boolean => place.startsWith('redis')
 export const openStore = (place: string): Promise<Store> =>
   isRedis(place) ? openRedisStore({ url: place }) : openSqliteStore({ directory: place })
 export const openEnd = async (place: string, create = false) =>

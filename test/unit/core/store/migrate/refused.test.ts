@@ -5,6 +5,7 @@ import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
 import { reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
 import type { Store } from '../../../../../core/store/store.ts'
 import { accept, dedupe } from '../../../../conformance/store/world.ts'
+import { RedisCluster } from '../../../../support/redis-cluster.ts'
 import { HOUR } from './filling.ts'
 import { isRedis, move, moveUntil, openEnd, openStore, places } from './moving.ts'
 
@@ -113,4 +114,55 @@ test('a difference is found, named and releases neither side', { timeout: 60_000
   await expect(openStore(at.redis)).rejects.toMatchObject({
     message: expect.stringContaining('unfinished migration'),
   })
+})
+
+test('who was connected before it began reads and writes nothing more, in any partition', async () => {
+  const from = at.folder('a')
+  {
+    await using store = await openStore(from)
+    await store.accept(accept('a'))
+  }
+  await using early = await openStore(at.redis)
+  // Opening it has made the data: empty it is a target again.
+  await at.server.empty()
+  expect((await moveUntil(from, at.redis, 1)).isKilled).toBe(true)
+  const held = {
+    code: 'STORE_UNAVAILABLE',
+    notExecuted: true,
+    message: expect.stringContaining('unfinished migration'),
+  }
+  for (let user = 0; user < 8; user++) {
+    const of = { home: `web/u${user}`, conversation: `web:u${user}` }
+    await expect(early.accept(accept(`m${user}`, of))).rejects.toMatchObject(held)
+    await expect(
+      early.read({ home: of.home, log: { inbox: true }, after: 0, limit: 1 }),
+    ).rejects.toMatchObject(held)
+    const name = `partition/${early.partitionOf(of.home)}`
+    await expect(early.lease({ name, owner: 'early', ttlMs: HOUR })).rejects.toMatchObject(held)
+  }
+  await move(from, at.redis)
+  expect(await early.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+})
+
+test('to a cluster of three masters and back', { timeout: 120_000 }, async () => {
+  await using cluster = await RedisCluster.start()
+  const from = at.folder('a')
+  const users = Array.from({ length: 30 }, (_, user) => ({
+    home: `web/u${user}`,
+    conversation: `web:u${user}`,
+  }))
+  {
+    await using store = await openStore(from)
+    for (const [user, of] of users.entries())
+      await store.accept(accept(`m${user}`, { ...of, ...dedupe(`k${user}`) }))
+  }
+  await move(from, cluster.url)
+  await move(cluster.url, at.folder('b'))
+  await using store = await openStore(at.folder('b'))
+  for (const [user, of] of users.entries())
+    expect(await store.accept(accept('again', { ...of, ...dedupe(`k${user}`) }))).toMatchObject({
+      status: 'duplicate',
+      id: `m${user}`,
+      sequence: 1,
+    })
 })
