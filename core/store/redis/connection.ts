@@ -242,14 +242,19 @@ export class Connection {
   }
 
   async #look(): Promise<Dataset> {
+    const lines = this.#clients.masters()
+    this.#requireHolders()
     const facts = await this.#ask()
     const { replicationId, role, version, isOld, replicas } = facts
     if (role !== 'master') {
       this.#clients.refresh()
       throw this.#unavailable(`it is a ${role}, which takes no writes`)
     }
-    this.#requireHolders()
     if (isOld) throw this.#unavailable(`it is ${version}: 6.2 or later is needed`)
+    // Those that were asked are those that hold it: a cluster's nodes come and go meanwhile.
+    const held = this.#clients.masters()
+    if (held.length !== lines.length || held.some((line) => !lines.includes(line)))
+      throw this.#unavailable('its nodes change')
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const cells = new Cells(reply)

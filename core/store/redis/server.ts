@@ -1,5 +1,6 @@
 // What a Redis server says of itself: what it is, its memory, and what of a write survives what.
 import { createHash } from 'node:crypto'
+import { ReplyError } from 'ioredis'
 import type { Redis } from 'ioredis'
 
 export interface ServerFacts {
@@ -90,8 +91,9 @@ async function fsyncOf(redis: Redis): Promise<Fsync> {
     // It comes first: with it nothing is synced while the server rewrites its file.
     const pauses = await settingOf(redis, 'no-appendfsync-on-rewrite')
     return pauses === 'no' ? 'always' : 'always but while it rewrites'
-  } catch {
-    return undefined // CONFIG is renamed or forbidden on many a hosted server: then it is not known
+  } catch (error) {
+    if (error instanceof ReplyError) return undefined // CONFIG is renamed or forbidden on many a hosted server
+    throw error
   }
 }
 
