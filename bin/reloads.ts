@@ -6,8 +6,8 @@ import type { Config, Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Log } from '../core/api.ts'
 import type { ReloadCause } from '../core/generation.ts'
-import { sha256, takeContent } from '../core/generations/content.ts'
-import type { Content } from '../core/generations/content.ts'
+import { contentOf, sha256, takeFiles } from '../core/generations/content.ts'
+import type { Content, KeptFile } from '../core/generations/content.ts'
 import { hashOfDisk } from '../core/generations/disk.ts'
 import { History, historyFolder } from '../core/generations/history.ts'
 import type { HistoryAdmin } from '../core/http/admin-generations.ts'
@@ -32,6 +32,8 @@ export interface ReloadsOptions {
 /** Of the files, or of the generation of this number. */
 interface Source {
   readonly loaded: Loaded
+  /** As they were read: what lies there later is another generation's. */
+  readonly files: readonly KeptFile[]
   readonly kept: number | undefined
 }
 
@@ -67,7 +69,7 @@ export class Reloads {
     const folder = await dataFolder(file, overrides)
     const known = folder === undefined ? undefined : await openHistory(folder, options)
     const pinned = known && (await loadPinned(known, options))
-    const first = pinned ?? { loaded: await loadAll(file, overrides, { plugins }), kept: undefined }
+    const first = pinned ?? (await fromFiles(await loadAll(file, overrides, { plugins })))
     return new Reloads(
       options,
       known ?? (await openHistory(first.loaded.config.dataDirectory, options)),
@@ -140,10 +142,10 @@ export class Reloads {
     this.#where = config.plugins
     this.#files = config.files
     log.setSecrets(config.secrets)
-    return { loaded, kept: undefined }
+    return fromFiles(loaded)
   }
 
-  async #took(number: number, { loaded, kept }: Source): Promise<void> {
+  async #took(number: number, { loaded, files, kept }: Source): Promise<void> {
     const { file, plugins, overrides } = this.#options
     const { config, text } = loaded
     const { fixed } = partsOf(this.#started, [])
@@ -156,11 +158,7 @@ export class Reloads {
     const history = this.#history
     try {
       if (kept === undefined) {
-        const content = await takeContent({
-          config: { file, text },
-          files: config.files,
-          plugins: plugins.kept,
-        })
+        const content = contentOf({ config: { file, text }, files, plugins: plugins.kept })
         await history.ran(number, content)
         return await history.pinTo(undefined)
       }
@@ -203,6 +201,10 @@ function openHistory(dataDirectory: string, { log, worker }: ReloadsOptions): Pr
   })
 }
 
+async function fromFiles(loaded: Loaded): Promise<Source> {
+  return { loaded, files: await takeFiles(loaded.config.contents), kept: undefined }
+}
+
 /** Undefined: nothing was gone back to, or something has changed since. */
 async function loadPinned(history: History, options: ReloadsOptions): Promise<Source | undefined> {
   const { pin } = history
@@ -241,7 +243,7 @@ async function loadKept(history: History, generation: number, options: ReloadsOp
             `${file} is not what it was: of a plugin only code is kept, other files are read where they lie`,
           )
   log.setSecrets(loaded.config.secrets)
-  return { loaded, kept: generation }
+  return { loaded, files: content.files, kept: generation }
 }
 
 async function haveChanged({ files }: Content): Promise<boolean> {

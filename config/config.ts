@@ -9,6 +9,8 @@ export interface Config {
   readonly http: HttpConfig
   /** Files that channels, backends and agents name with `./` or `../`, absolute: a change in one is a change of the config. */
   readonly files: readonly string[]
+  /** What they held when they were read, by their names. */
+  readonly contents: ReadonlyMap<string, Uint8Array>
   /** Absolute. */
   readonly dataDirectory: string
   readonly plugins: PluginsConfig

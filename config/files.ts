@@ -15,8 +15,8 @@ export interface Files {
   absolute(value: unknown): unknown
   /** The same, with a digest of the content in the place of each file: a component changes when its files do. */
   stamped(value: unknown): unknown
-  /** The files that `stamped` has read. */
-  readonly read: ReadonlySet<string>
+  /** The files that `stamped` has read, with what they held. */
+  readonly read: ReadonlyMap<string, Uint8Array>
 }
 
 /** `base` is the folder of the config file, absolute; `places` says of which files another is read instead. */
@@ -26,7 +26,7 @@ export function relativeTo(
   places: ReadonlyMap<string, string> = new Map(),
 ): Files {
   const at = (file: string): string => places.get(file) ?? file
-  const read = new Set<string>()
+  const read = new Map<string, Uint8Array>()
   const mapped = (value: unknown, each: (file: string) => string): unknown => {
     if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
     if (Array.isArray(value)) return value.map((member) => mapped(member, each))
@@ -37,11 +37,10 @@ export function relativeTo(
   }
   const stamp = (file: string): string => {
     if (unreadable(at(file)) !== undefined) return file
-    read.add(file)
+    const bytes = readFileSync(at(file))
+    read.set(file, bytes)
     // By its own name wherever it is read: the same content makes the same component.
-    return `${file} ${createHash('sha256')
-      .update(readFileSync(at(file)))
-      .digest('hex')}`
+    return `${file} ${createHash('sha256').update(bytes).digest('hex')}`
   }
   return {
     path: (text) => resolve(base, text),

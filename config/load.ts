@@ -154,7 +154,8 @@ export function resolveConfig(
   report.end()
   return {
     file: document.file,
-    files: [...files.read],
+    files: [...files.read.keys()],
+    contents: files.read,
     http: taken(listener),
     dataDirectory: files.path(taken(data)),
     plugins: document.plugins,

@@ -22,8 +22,7 @@ export interface KeptFile {
 
 export interface ContentParts {
   readonly config: { readonly file: string; readonly text: string }
-  /** Absolute. */
-  readonly files: readonly string[]
+  readonly files: readonly KeptFile[]
   readonly plugins: readonly KeptPlugin[]
 }
 
@@ -31,27 +30,35 @@ export interface ContentParts {
 const MOST_FILES = 500
 const MOST_BYTES = 64 * 1024 * 1024
 
-/** Reads what the config names. Files that have gone, and keys and certificates, are left out: those are used as they lie there. */
-export async function takeContent({ config, files, plugins }: ContentParts): Promise<Content> {
+/** What a generation was made of. */
+export function contentOf({ config, files, plugins }: ContentParts): Content {
+  const parts = {
+    config: { file: config.file, bytes: Buffer.from(config.text) },
+    files: files.toSorted((a, b) => (a.file < b.file ? -1 : 1)),
+    plugins: plugins.toSorted((a, b) => (a.found.name < b.found.name ? -1 : 1)),
+  }
+  return { ...parts, hash: hashOf(parts) }
+}
+
+/**
+ * What the config names, as it was read for it, with what schemas among it import, read now. Keys and certificates are left
+ * out: those are used as they lie there.
+ */
+export async function takeFiles(contents: ReadonlyMap<string, Uint8Array>): Promise<readonly KeptFile[]> {
   const kept = new Map<string, KeptFile>()
   const seen = new Set<string>()
   let total = 0
-  const waiting = [...files]
+  const waiting = [...contents.keys()]
   for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
     if (seen.has(file) || seen.size >= MOST_FILES) continue
     seen.add(file)
-    const bytes = await contentOf(file, MOST_BYTES - total)
+    const bytes = contents.get(file) ?? (await readUpTo(file, MOST_BYTES - total))
     if (bytes === undefined || isKey(file, bytes)) continue
     total += bytes.byteLength
     kept.set(file, { file, bytes })
     waiting.push(...importsOf(file, bytes))
   }
-  const parts = {
-    config: { file: config.file, bytes: Buffer.from(config.text) },
-    files: [...kept.values()].toSorted((a, b) => (a.file < b.file ? -1 : 1)),
-    plugins: plugins.toSorted((a, b) => (a.found.name < b.found.name ? -1 : 1)),
-  }
-  return { ...parts, hash: hashOf(parts) }
+  return [...kept.values()]
 }
 
 /** Of bytes, in hexadecimal. */
@@ -66,7 +73,7 @@ function hashOf({ config, files, plugins }: Omit<Content, 'hash'>): string {
 }
 
 /** Undefined: it has gone, is no file, or is larger than `most`. */
-async function contentOf(file: string, most: number): Promise<Uint8Array | undefined> {
+async function readUpTo(file: string, most: number): Promise<Uint8Array | undefined> {
   try {
     const { size } = await stat(file)
     return size > most ? undefined : await readFile(file)

@@ -16,6 +16,35 @@ backends: { shop: { adapter: shop, tag: "\${SHOP_TOKEN}" } }
 routes: [{ backend: shop }]
 `
 
+/** It imports types/t.xsd. */
+const wsdl = (note: string): string => `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"
+  xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" targetNamespace="urn:t" name="S">
+<documentation>${note}</documentation>
+<types><xs:schema targetNamespace="urn:w"><xs:import namespace="urn:t" schemaLocation="types/t.xsd"/></xs:schema></types>
+<message name="In"><part name="p" element="t:Get"/></message>
+<portType name="P"><operation name="Get"><input message="t:In"/></operation></portType>
+<binding name="B" type="t:P"><soap:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/>
+<operation name="Get"><soap:operation soapAction="Get"/><input><soap:body use="literal"/></input></operation></binding>
+<service name="S"><port name="Q" binding="t:B"><soap:address location="http://crm.invalid/"/></port></service>
+</definitions>`
+const xsd = (
+  member: string,
+): string => `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t">
+<xs:element name="Get"><xs:complexType><xs:sequence><xs:element name="${member}" type="xs:string"/></xs:sequence></xs:complexType></xs:element>
+</xs:schema>`
+
+async function writeContract(directory: string, member: string): Promise<void> {
+  await mkdir(join(directory, 'types'), { recursive: true })
+  await writeFile(join(directory, 'types', 't.xsd'), xsd(member))
+  await writeFile(join(directory, 'crm.wsdl'), wsdl(member))
+}
+
+/** What the contract that the channel `crm` shows calls its member. */
+async function contract({ base }: GatewayProcess): Promise<string | undefined> {
+  const text = await (await fetch(`${base}/crm?xsd=t.xsd`)).text()
+  return /name="(first|second)"/u.exec(text)?.[1]
+}
+
 async function folder(): Promise<string> {
   const directory = await temporaryDirectory()
   onTestFinished(async () => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
@@ -86,17 +115,24 @@ async function field({ base }: GatewayProcess): Promise<string | undefined> {
 
 test('rollback under load: plugin, config and the files it names are those of before, no call fails; it holds over a restart until a file changes', async () => {
   const directory = await folder()
-  await using gateway = await startGateway({ yaml, directory, env })
+  await writeContract(directory, 'first')
+  const crm = 'crm: { adapter: soap, path: /crm, wsdl: ./crm.wsdl, operations: { Get: { kind: event } } }'
+  const house = { yaml: yaml.replace('channels: {', `channels: { ${crm},`), directory, env }
+  await using gateway = await startGateway(house)
+  expect(await contract(gateway)).toBe('first')
+  await writeContract(directory, 'second')
+  await until(async () => ((await contract(gateway)) === 'second' ? true : undefined), 30_000)
   await save(directory, 2)
   await live(gateway, 2)
   await writeFile(join(directory, 'shop.graphql'), 'type Query { second: String }')
   await until(async () => ((await field(gateway)) === 'second' ? true : undefined), 30_000)
   const { generations } = await until(async () => {
     const now = await kept(gateway) // what runs is kept a moment later
-    return now.generations.length === 3 ? now : undefined
+    return now.generations.length === 4 ? now : undefined
   })
   expect(generations.map(({ changes }) => changes)).toEqual([
     [],
+    ['crm.wsdl changed', 't.xsd changed'],
     ['plugin shop changed'],
     ['shop.graphql changed'],
   ])
@@ -104,15 +140,15 @@ test('rollback under load: plugin, config and the files it names are those of be
   const stream = startStream(gateway.base, 50)
   const back = await run(directory, 'rollback', '1')
   expect([back.error, back.status]).toEqual(['', 0])
-  expect(back.out).toMatch(/^Generation 1 runs again, as generation 4\.\n/)
+  expect(back.out).toMatch(/^Generation 1 runs again, as generation 5\.\n/)
   await live(gateway, 1)
-  expect(await field(gateway)).toBe('first')
+  expect([await field(gateway), await contract(gateway)]).toEqual(['first', 'first'])
   await save(directory, 2) // touched, not changed
   expect(await stream.stop()).toMatchObject({ failed: [], mixed: 0 })
 
   expect(await admin(gateway, '/admin/v1/status')).toMatchObject({
-    generation: 4,
-    lastReload: { generation: 4, rolledBackTo: 1 },
+    generation: 5,
+    lastReload: { generation: 5, rolledBackTo: 1 },
   })
   const { events } = await admin<{ events: readonly { type: string; data: object }[] }>(
     gateway,
@@ -121,43 +157,46 @@ test('rollback under load: plugin, config and the files it names are those of be
   expect(events.filter(({ type }) => type === 'reload').map(({ data }) => data)).toEqual([
     { generation: 2 },
     { generation: 3 },
-    { generation: 4, rolledBackTo: 1 },
+    { generation: 4 },
+    { generation: 5, rolledBackTo: 1 },
   ])
-  expect(await (await fetch(`${gateway.base}/metrics`)).text()).toMatch(/^dragoman_generation 4$/m)
-  expect(gateway.log()).toMatch(/generation 1 runs again, as generation 4, until a file changes/)
+  expect(await (await fetch(`${gateway.base}/metrics`)).text()).toMatch(/^dragoman_generation 5$/m)
+  expect(gateway.log()).toMatch(/generation 1 runs again, as generation 5, until a file changes/)
   for (const file of await readdir(join(directory, 'data', 'generations'), { recursive: true })) {
     const text = await readFile(join(directory, 'data', 'generations', file), 'utf8').catch(() => '') // a folder
     expect(text, file).not.toContain(SECRET)
   }
   await gateway.stop()
 
-  await using next = await startGateway({ yaml, directory, env })
+  await using next = await startGateway(house)
   expect(await look(next.base)).toMatchObject({ version: 1 })
-  expect(await field(next)).toBe('first')
+  expect([await field(next), await contract(next)]).toEqual(['first', 'first'])
   expect(await kept(next)).toMatchObject({ rolledBackTo: 1 })
   expect((await kept(next)).generations.find(({ isRunning }) => isRunning)).toMatchObject({
     generation: 1,
-    last: 5,
+    last: 6,
   })
   await admin(next, '/admin/v1/plugins/restart', { name: 'shop' }) // a fresh worker, of the same version
   await live(next, 1)
   expect(await kept(next)).toMatchObject({ rolledBackTo: 1 })
   await save(directory, 3)
   await live(next, 3)
-  expect(await field(next)).toBe('second')
+  expect([await field(next), await contract(next)]).toEqual(['second', 'second'])
   await until(async () => ((await kept(next)).rolledBackTo === null ? true : undefined))
 
   const listed = await run(directory, 'rollback', '--list')
   expect(listed.out).toMatch(/^GENERATION +STATE +SINCE +VERSION +CHANGES\n/)
-  expect(listed.out).toMatch(/^7 +running +\S+ +[0-9a-f]{12} +shop\.graphql changed, plugin shop changed$/m)
+  expect(listed.out).toMatch(
+    /^8 +running +\S+ +[0-9a-f]{12} +crm\.wsdl changed, shop\.graphql changed, t\.xsd changed, plugin shop changed$/m,
+  )
   expect((await run(directory, 'rollback', '99')).error).toContain(
-    'generation 99 is not kept: kept are 1, 2, 3',
+    'generation 99 is not kept: kept are 1, 2, 3, 4',
   )
   expect((await run(directory, 'rollback', 'x')).error).toContain('a generation is a whole number')
-  expect((await run(directory, 'rollback', '2', '--json')).out).toBe('{"generation":8,"rolledBackTo":2}\n')
+  expect((await run(directory, 'rollback', '3', '--json')).out).toBe('{"generation":9,"rolledBackTo":3}\n')
   await live(next, 2)
   expect((await run(directory, 'rollback', '--release')).out).toContain(
-    'Generation 9 runs: what the files say',
+    'Generation 10 runs: what the files say',
   )
   await live(next, 3)
 }, 180_000)

@@ -1,9 +1,11 @@
 // What is kept of the files a config names.
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { takeContent } from '../../../../core/generations/content.ts'
+import { contentOf, takeFiles } from '../../../../core/generations/content.ts'
+import type { Content } from '../../../../core/generations/content.ts'
 import { hashOfDisk } from '../../../../core/generations/disk.ts'
 
 async function folder(files: Readonly<Record<string, string>>): Promise<string> {
@@ -24,19 +26,30 @@ test('schemas bring what they import; keys and certificates are never copied; wh
     'client.crt': '-----BEGIN CERTIFICATE-----\n',
     'signing.txt': 'a text\n-----BEGIN PRIVATE KEY-----\n',
   })
-  const named = ['crm.wsdl', 'client.key', 'client.crt', 'signing.txt', 'gone.graphql', 'types']
+  const named = ['crm.wsdl', 'client.key', 'client.crt', 'signing.txt', 'gone.graphql']
   const config = { file: join(made, 'gateway.yaml'), text: 'secret: ${SECRET}' }
-  const files = named.map((name) => join(made, name))
-  const kept = await takeContent({ config, files, plugins: [] })
+  const take = async (): Promise<Content> => {
+    const there = named.filter((name) => existsSync(join(made, name)))
+    const contents = there.map((name) => [join(made, name), readFileSync(join(made, name))] as const)
+    return contentOf({ config, files: await takeFiles(new Map(contents)), plugins: [] })
+  }
+  const kept = await take()
   expect(kept.files.map(({ file }) => file)).toEqual(
     ['crm.wsdl', 'types/a.xsd', 'types/b.xsd'].map((name) => join(made, name)),
   )
   expect(Buffer.from(kept.config.bytes).toString()).toBe('secret: ${SECRET}')
   await writeFile(join(made, 'types', 'b.xsd'), '<schema id="2"/>')
-  const changed = await takeContent({ config, files, plugins: [] })
+  const changed = await take()
   expect(changed.hash).not.toBe(kept.hash)
   await writeFile(join(made, 'client.key'), 'y')
-  expect((await takeContent({ config, files, plugins: [] })).hash).toBe(changed.hash)
+  expect((await take()).hash).toBe(changed.hash)
+})
+
+test('a file is kept as it was read for the config, whatever lies there a moment later', async () => {
+  const made = await folder({ 'shop.graphql': 'later' })
+  const file = join(made, 'shop.graphql')
+  const [kept] = await takeFiles(new Map([[file, Buffer.from('then')]]))
+  expect(Buffer.from(kept?.bytes ?? []).toString()).toBe('then')
 })
 
 test('the disk has changed when a file or a plugin has another content, comes or goes; not when it was only touched', async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { takeContent } from '../../../../core/generations/content.ts'
+import { contentOf } from '../../../../core/generations/content.ts'
 import type { Content } from '../../../../core/generations/content.ts'
 import { History, KEPT_GENERATIONS } from '../../../../core/generations/history.ts'
 import { noLog } from '../../../../core/map/stand-ins.ts'
@@ -19,7 +19,7 @@ async function open(directory: string, warned: string[] = []): Promise<History> 
   return History.open({ directory: join(directory, 'kept'), log, now: () => Date.UTC(2026, 0, 1) })
 }
 
-function content(text: string, plugin = 'a'): Promise<Content> {
+function content(text: string, plugin = 'a'): Content {
   const file = '/etc/gateway/plugins/shop.ts'
   const own = `file://${file}`
   const snapshot = {
@@ -32,7 +32,7 @@ function content(text: string, plugin = 'a'): Promise<Content> {
     others: new Map<string, string>(),
   }
   const found = { name: 'shop', path: file, entry: file }
-  return takeContent({
+  return contentOf({
     config: { file: '/etc/gateway/gateway.yaml', text },
     files: [],
     plugins: [{ found, hash: snapshot.hash, snapshot }],
@@ -42,7 +42,7 @@ function content(text: string, plugin = 'a'): Promise<Content> {
 test('five are kept, also in the next life, whole; what no kept one needs is removed from the disk', async () => {
   const directory = await folder()
   const history = await open(directory)
-  for (let n = 1; n <= 8; n++) await history.ran(n, await content(`v${n}`, `plugin ${n}`))
+  for (let n = 1; n <= 8; n++) await history.ran(n, content(`v${n}`, `plugin ${n}`))
   const again = await open(directory)
   for (const each of [history, again]) {
     expect(each.list().generations.map(({ generation }) => generation)).toEqual([4, 5, 6, 7, 8])
@@ -56,18 +56,18 @@ test('five are kept, also in the next life, whole; what no kept one needs is rem
     expect(each.last).toBe(8)
   }
   expect(KEPT_GENERATIONS).toBe(5)
-  expect(await again.contentOf(again.find(6))).toEqual(await content('v6', 'plugin 6'))
+  expect(await again.contentOf(again.find(6))).toEqual(content('v6', 'plugin 6'))
   expect(await readdir(join(directory, 'kept', 'content'))).toHaveLength(10)
 })
 
 test('the same content is the same generation with another number: a restart and a reload without a change take no place', async () => {
   const directory = await folder()
   const history = await open(directory)
-  await history.ran(1, await content('a'))
-  await history.ran(2, await content('b'))
-  await history.ran(3, await content('b'))
+  await history.ran(1, content('a'))
+  await history.ran(2, content('b'))
+  await history.ran(3, content('b'))
   const next = await open(directory)
-  await next.ran(next.last + 1, await content('b'))
+  await next.ran(next.last + 1, content('b'))
   expect(next.list().generations).toMatchObject([
     { generation: 1, last: 1, isRunning: false, changes: [] },
     { generation: 2, last: 4, isRunning: true, changes: ['gateway.yaml changed'] },
@@ -77,15 +77,15 @@ test('the same content is the same generation with another number: a restart and
 
 test('without a number it is the one that ran before, and before that; a new one comes after the one it took over from', async () => {
   const history = await open(await folder())
-  await history.ran(1, await content('a'))
-  await history.ran(2, await content('b'))
-  await history.ran(3, await content('c', 'other'))
+  await history.ran(1, content('a'))
+  await history.ran(2, content('b'))
+  await history.ran(3, content('c', 'other'))
   expect(history.find().generation).toBe(2)
-  await history.ran(4, await content('b'))
+  await history.ran(4, content('b'))
   expect(history.find().generation).toBe(1)
-  await history.ran(5, await content('a'))
+  await history.ran(5, content('a'))
   expect(() => history.find()).toThrow('what ran before this generation is not kept: kept are 2, 3')
-  await history.ran(6, await content('d'))
+  await history.ran(6, content('d'))
   expect(history.find().generation).toBe(1)
   expect(history.find(3).generation).toBe(3)
   expect(() => history.find(6)).toThrow('generation 6 is what runs: kept are 1, 2, 3')
@@ -97,7 +97,7 @@ test('without a number it is the one that ran before, and before that; a new one
 test('what is damaged is never run: the file is told, the other generations are there', async () => {
   const directory = await folder()
   const history = await open(directory)
-  for (const [n, text] of ['a', 'b', 'c'].entries()) await history.ran(n + 1, await content(text, text))
+  for (const [n, text] of ['a', 'b', 'c'].entries()) await history.ran(n + 1, content(text, text))
   const kept = join(directory, 'kept')
   const names = await readdir(join(kept, 'content'))
   for (const name of names) {
@@ -116,7 +116,7 @@ test('what is damaged is never run: the file is told, the other generations are 
 test('only the gateway’s user can read it; which generation was gone back to is known in the next life', async () => {
   const directory = await folder()
   const history = await open(directory)
-  await history.ran(1, await content('a'))
+  await history.ran(1, content('a'))
   const places = { files: ['/etc/gateway/gateway.yaml'], plugins: '/etc/gateway/plugins' }
   await history.pinTo({ generation: 1, disk: '0'.repeat(64), places })
   const kept = join(directory, 'kept')
