@@ -2,7 +2,7 @@
 import { GatewayError } from './api.ts'
 import type { Json, Log } from './api.ts'
 import type { BreakerSnapshot } from './guard/breaker.ts'
-import type { Store } from './store/store.ts'
+import type { Store, ValueResult } from './store/store.ts'
 
 export interface BreakerMemory extends Disposable {
   /** How it stood when it was last heard of; undefined: ACTIVE. `operation` may have been put out with all of its owner. */
@@ -48,6 +48,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   /** What this process has to say; undefined: ACTIVE. */
   let changes = new Map<string, Stored | undefined>()
   let writing: Promise<void> | undefined
+  let written = 0
   void listen()
 
   /** What others have written meanwhile is theirs to say. */
@@ -67,11 +68,21 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     onOther(name.slice(0, dot), name.slice(dot + 1), snapshot)
   }
 
+  /** Read while nothing of this process was written: else it may be older than what is known. */
+  async function newest(): Promise<ValueResult> {
+    for (;;) {
+      await writing
+      const before = written
+      const found = await store.value({ key: KEY })
+      if (written === before && writing === undefined) return found
+    }
+  }
+
   async function listen(): Promise<void> {
     for await (const _ of watch) {
       try {
-        const found = await store.value({ key: KEY })
-        if ((found.version ?? 'absent') === version) continue
+        const found = await newest()
+        if ((found.version ?? 'absent') === version) continue // this process' own
         version = found.version ?? 'absent'
         learn(found.value)
       } catch (error) {
@@ -84,7 +95,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
 
   async function write(): Promise<void> {
     for (let tries = 0; changes.size > 0 && tries < TRIES; tries++) {
-      const own = changes
+      const own = new Map(changes)
       const next = new Map(known)
       for (const [name, snapshot] of own) {
         next.delete(name)
@@ -93,6 +104,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
       const put = Object.fromEntries([...next].slice(-MOST)) as unknown as Json // snapshots are plain data
       try {
         const result = await store.value({ key: KEY, expect: version, put, announce: true })
+        written++
         version = result.version ?? 'absent'
         if (result.status === 'conflict') {
           learn(result.value)

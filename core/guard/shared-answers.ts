@@ -60,7 +60,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   let eras = erasIn(first.value)
   let version: number | 'absent' = first.version ?? 'absent'
   /** What the others have not been told. */
-  const unsaid = new Map<string, boolean>()
+  const unsaid = new Map<string, { readonly keepStale: boolean }>()
   let saying: Promise<void> | undefined
   let again: NodeJS.Timeout | undefined
   let isClosed = false
@@ -81,10 +81,15 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     }
   }
 
-  function learn(found: { readonly value?: Json; readonly version?: number }): void {
+  function learn(found: { readonly value?: Json }): void {
     const before = eras
-    eras = erasIn(found.value)
-    version = found.version ?? 'absent'
+    const next = new Map(before)
+    // Eras only rise: what was read a moment ago may be older than what was written since.
+    for (const [place, [era, purged]] of erasIn(found.value)) {
+      const [known, knownPurged] = before.get(place) ?? [0, 0]
+      next.set(place, [Math.max(era, known), Math.max(purged, knownPurged)])
+    }
+    eras = next
     for (const [place, [era, purged]] of eras)
       if ((before.get(place)?.[0] ?? 0) !== era)
         void cache.invalidate(placeIn(place), { keepStale: purged <= (before.get(place)?.[1] ?? 0) })
@@ -94,19 +99,22 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     for (let tries = 0; unsaid.size > 0 && tries < TRIES; tries++) {
       const told = new Map(unsaid)
       const next = new Map(eras)
-      for (const [place, keepStale] of told) {
+      for (const [place, { keepStale }] of told) {
         const [era, purged] = next.get(place) ?? [0, 0]
         next.set(place, [era + 1, keepStale ? purged : era + 1])
       }
       const put = Object.fromEntries([...next].map(([place, marks]) => [place, [...marks]]))
       const result = await store.value({ key: KEY, expect: version, put, announce: true })
+      version = result.version ?? 'absent'
       if (result.status === 'conflict') {
         learn(result)
         continue
       }
-      eras = next
-      version = result.version ?? 'absent'
-      for (const [place, keepStale] of told) if (unsaid.get(place) === keepStale) unsaid.delete(place)
+      // What came while it was written is said next.
+      for (const [place, one] of told) {
+        eras = new Map(eras).set(place, next.get(place) ?? [0, 0])
+        if (unsaid.get(place) === one) unsaid.delete(place)
+      }
     }
   }
 
@@ -153,7 +161,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
 
     async invalidate({ backend, operation }, { keepStale = false }) {
       const place = nameOf(backend, operation)
-      unsaid.set(place, keepStale && unsaid.get(place) !== false)
+      unsaid.set(place, { keepStale: keepStale && unsaid.get(place)?.keepStale !== false })
       await within(WITHIN_MS, sayAll()).catch(() => undefined) // it goes on behind
     },
 

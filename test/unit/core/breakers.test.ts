@@ -168,3 +168,21 @@ test('one instance probes; the others are told to wait, and a store that is away
   breaker.dispose()
   led.dispose()
 })
+
+test('what is said while it is being written is written next', async () => {
+  const store = shared()
+  const { memory } = await instance(store())
+  const off: BreakerSnapshot = { state: 'OFF', openedAt: 1, until: 2e12, openForMs: 1000, reason: 'x' }
+  memory.keep('erp', 'Look', off)
+  memory.keep('erp', 'Order', off)
+  await memory.flushed()
+  memory.forget('erp')
+  memory.keep('erp', 'Other', off)
+  await memory.flushed()
+  const later = (await instance(store())).memory
+  expect(['Look', 'Order', 'Other'].map((name) => later.saved('erp', name)?.state)).toEqual([
+    undefined,
+    undefined,
+    'OFF',
+  ])
+})
