@@ -100,7 +100,7 @@ export async function start(options: StartOptions): Promise<void> {
       if (crew === undefined) await rm(urlFile, { force: true })
       await crew?.farewell()
       log.child('gateway').info('stopped', { unfinished: left })
-      log.flush()
+      await log.flushed()
       process.exit(0)
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))

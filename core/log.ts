@@ -27,8 +27,8 @@ export interface RootLog {
   child(id: string, options?: ChildOptions): Log
   /** From now on these are the secrets: after a reload. */
   setSecrets(secrets: readonly string[]): void
-  /** Writes what is buffered, before it returns. */
-  flush(): void
+  /** Resolves when what is buffered is written, or nobody reads it any more: before an orderly end. */
+  flushed(): Promise<void>
 }
 
 /** What an adapter may say: a loop in it must fill neither the disk nor the pager. */
@@ -40,6 +40,7 @@ const SHORTEST_SECRET = 4
 /** Lines wait here at most: a full buffer, or the next beat. */
 const BUFFER_BYTES = 4096
 const BEAT_MS = 100
+const LONGEST_FLUSH_MS = 1000
 /** While nobody reads stderr lines wait up to this; then they are dropped rather than the memory filled. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
@@ -60,7 +61,7 @@ export function createLog(options: LogOptions): RootLog {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
-    destination?.stream ?? { write: options.write ?? (() => undefined) },
+    destination ?? { write: options.write ?? (() => undefined) },
   )
 
   return {
@@ -81,19 +82,32 @@ export function createLog(options: LogOptions): RootLog {
     setSecrets: (secrets) => {
       forbidden = forms(secrets)
     },
-    flush: () => destination?.flush(),
+    flushed: async () => destination && flushed(destination),
   }
 }
 
-function buffered(): { readonly stream: pino.DestinationStream; readonly flush: () => void } {
-  const stream = pino.destination({
+/**
+ * Writes what a destination of pino's has buffered. Its own `flushSync`, which it also calls at the end of the process, tries again
+ * for ever where the reader is gone and it has not noticed yet; after this it has.
+ */
+export async function flushed(stream: Buffered): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, LONGEST_FLUSH_MS)
+  stream.flush(() => resolve())
+  await promise
+  clearTimeout(timer)
+}
+
+type Buffered = ReturnType<typeof pino.destination>
+
+function buffered(): Buffered {
+  return pino.destination({
     fd: 2,
     sync: false,
     minLength: BUFFER_BYTES,
     maxLength: MAX_WAITING_BYTES,
     periodicFlush: BEAT_MS,
   })
-  return { stream, flush: () => stream.flushSync() }
 }
 
 /** A token bucket: undefined while it is empty, else how many lines were left out since the last one. */

@@ -6,7 +6,7 @@ import { pino } from 'pino'
 import type { Config } from '../../config/load.ts'
 import { GatewayError } from '../../core/api.ts'
 import { loadAdminToken } from '../../core/http/identity.ts'
-import { createLog } from '../../core/log.ts'
+import { createLog, flushed } from '../../core/log.ts'
 import { announce } from '../announce.ts'
 import { configFile, loadWithoutPlugins } from '../config-file.ts'
 import { fail } from '../fail.ts'
@@ -78,7 +78,7 @@ function run({ dataDirectory, log: { level }, secrets }: Config, workers: number
     await rm(urlFile, { force: true })
     await new Promise((heard) => setTimeout(heard, LAST_LINES_MS))
     log.info('stopped')
-    out.flushSync()
+    await flushed(out)
     process.exit(status)
   }
 

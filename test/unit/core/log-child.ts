@@ -2,8 +2,9 @@
 import { createLog } from '../../../core/log.ts'
 
 const [, , how] = process.argv
-const log = createLog({ level: 'info' }).child('child')
-for (let n = 0; n < 500; n += 1) log.info('line', { n })
+const root = createLog({ level: 'info' })
+const log = root.child('child')
+if (how !== 'broken-end') for (let n = 0; n < 500; n += 1) log.info('line', { n })
 if (how === 'exit') process.exit(3)
 if (how === 'throw') throw new Error('thrown')
 if (how === 'reject') void Promise.reject(new Error('rejected'))
@@ -11,4 +12,10 @@ if (how === 'broken-pipe')
   setTimeout(() => {
     log.info('nobody reads this')
     setTimeout(() => process.stdout.write('still here\n'), 200)
+  }, 200)
+// What is left then is not written yet.
+if (how === 'broken-end')
+  setTimeout(() => {
+    log.info('nobody reads this')
+    void root.flushed().then(() => process.exit(4))
   }, 200)

@@ -245,3 +245,9 @@ test('a reader that goes away does not end the process', async () => {
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
   expect(stdout).toBe('still here\n')
 })
+
+test('an orderly end does not hang on lines that nobody reads any more', async () => {
+  const child = spawn(process.execPath, [program, 'broken-end'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  child.stderr.destroy()
+  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(4)
+})
