@@ -5,7 +5,7 @@ const LF = 10
 const CR = 13
 const LINE_BYTES = 256 * 1024
 /** One text of a reply, and so the most of a message that may be stored: what comes back is read with three times its memory. */
-export const TEXT_BYTES = 32 * 1024 * 1024
+export const TEXT_BYTES = 16 * 1024 * 1024
 const REPLY_BYTES = 128 * 1024 * 1024
 const ELEMENTS = 1_000_000
 const DEEPEST = 16

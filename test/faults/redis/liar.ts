@@ -50,7 +50,7 @@ export async function startLiar(target: number, random: () => number): Promise<L
         client.write(isInfo ? info() : `${pick(WRONG_KINDS)}\r\n`)
         break
       case 'huge text':
-        client.write(random() < 0.5 ? '$30000000\r\n' : '$999999999999\r\n')
+        client.write(random() < 0.5 ? '$15000000\r\n' : '$999999999999\r\n')
         pour(client)
         break
       case 'web pages':
