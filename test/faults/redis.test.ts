@@ -63,7 +63,7 @@ test(
 )
 
 test(
-  'a gateway is killed: the next one on the same Redis waits for its lease, and ends what it had begun',
+  'a gateway is killed: another one on the same Redis takes its partitions over, and ends what it had begun',
   { timeout: 60_000 },
   async () => {
     await using redis = await RedisServer.start()
