@@ -1,5 +1,6 @@
 // `node test/bench/redis.ts`: the store on a real redis-server (appendfsync always) beside the embedded one, in turn, in one run.
 // Options: --seconds N, --rounds N, --producers N, --stored N (how many messages the flat cost is looked at with; --full: a million).
+import { spawn } from 'node:child_process'
 import { randomUUIDv7 } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
@@ -11,7 +12,9 @@ import { openRedisStore } from '../../core/store/redis.ts'
 import { Bus } from '../../core/store/redis/bus.ts'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
 import type { Accept, Fence, Store } from '../../core/store/store.ts'
+import { startGateway } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
+import type { Order, Result } from './load.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -260,7 +263,65 @@ async function bus(): Promise<void> {
   for (const line of lines) line.disconnect()
 }
 
+/** The same through whole gateways over HTTP, in turn. */
+async function gateways(): Promise<void> {
+  console.log(
+    '\n| gateway, durable accept, 50 connections | per second | p50 ms | p99 ms | failed |\n| --- | ---: | ---: | ---: | ---: |',
+  )
+  const yaml = (store: string): string => `
+plugins: ${join(import.meta.dirname, 'plugins')}
+log: { level: warn }
+channels: { web: { adapter: rest } }
+agents: { sink: { adapter: sink } }
+routes: [{ agent: sink }]
+${store}`
+  await using server = await RedisServer.start()
+  await using file = await startGateway({ yaml: yaml('') })
+  await using redis = await startGateway({
+    yaml: yaml(`store: { url: "${server.url}", durability: strict }`),
+  })
+  const ratios: number[] = []
+  for (let round = 1; round <= Number(options.rounds); round++) {
+    const both: number[] = []
+    for (const [name, { base }] of [
+      ['embedded', file],
+      ['Redis', redis],
+    ] as const) {
+      const before = countsOf(server)
+      const { perSecond, p50Ms, p99Ms, failed, answered } = await load(order(base))
+      both.push(perSecond)
+      const calls = ((countsOf(server).scripts - before.scripts) / answered).toFixed(2)
+      const more = name === 'Redis' ? `${calls} calls a message, stored, taken and settled` : ''
+      console.log(
+        `| ${name}, round ${round} | ${Math.round(perSecond)} | ${p50Ms} | ${p99Ms} | ${failed} | ${more} |`,
+      )
+    }
+    ratios.push((both[1] ?? 0) / (both[0] ?? 1))
+  }
+  const { perSecond, p50Ms, p99Ms, failed } = await load({ ...order(redis.base), rate: RATE })
+  console.log(
+    `\nA gateway on Redis is ${median(ratios).toFixed(2)} × one with the embedded store (goal 0.4); evenly at ${RATE}/s: ` +
+      `${Math.round(perSecond)}/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms (goal 20 ms), ${failed} failed.`,
+  )
+}
+
+function order(base: string): Order {
+  const body = JSON.stringify({ sender: { id: 'c-[<id>]' }, text: 'Where is my order? '.repeat(50) })
+  const headers = { 'content-type': 'application/json' }
+  return { url: `${base}/v1/messages`, headers, body, connections: 50, seconds: SECONDS }
+}
+
+async function load(one: Order): Promise<Result> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(one)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  for await (const piece of child.stdout) text += String(piece)
+  return JSON.parse(text) as Result // load.ts wrote it
+}
+
 console.log(`${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} processors, Node ${process.version}`)
 await rates()
+await gateways()
 await bus()
 await flat()

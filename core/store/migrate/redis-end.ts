@@ -204,8 +204,9 @@ class RedisEnd implements Target {
   }
 
   async release(): Promise<void> {
-    await this.#client.ask([['DEL', this.#client.key(0, 'moving')]])
+    // The mark first: without it the target is complete, and with it how far it came must still be known.
     await this.dropMark()
+    await this.#client.ask([['DEL', this.#client.key(0, 'moving')]])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -143,9 +143,10 @@ class SqliteEnd implements Target {
   }
 
   release(): Promise<void> {
+    // The mark first: without it the target is complete, and with it how far it came must still be known.
+    dropMark(this.#directory)
     this.#writer?.clear()
     query(this.#file, 'PRAGMA wal_checkpoint(TRUNCATE)').get()
-    dropMark(this.#directory)
     return Promise.resolve()
   }
 

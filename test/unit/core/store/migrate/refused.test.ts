@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../../../core/store/migrate/migrate.ts'
 import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
 import { reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
+import type { MovedTotals } from '../../../../../core/store/migrate/rows.ts'
 import type { Store } from '../../../../../core/store/store.ts'
 import { accept, dedupe } from '../../../../conformance/store/world.ts'
 import { RedisCluster } from '../../../../support/redis-cluster.ts'
@@ -39,6 +40,41 @@ describe.each([
       expect(await old.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
       await using moved = await openStore(to)
       expect(moved.incarnation).toBe(incarnation)
+    },
+  )
+
+  test(
+    'killed between the last two marks neither side can be used, and the same command ends it',
+    { timeout: 60_000 },
+    async () => {
+      const [from, to] = ends()
+      {
+        await using store = await openStore(from)
+        for (const id of ['a', 'b']) await store.accept(accept(id, dedupe(id)))
+      }
+      for (const step of ['seal', 'release'] as const) {
+        await using source = await openEnd(from)
+        await using target = await openEnd(to, true)
+        const seal = target.seal.bind(target)
+        target[step] = async (totals?: MovedTotals) => {
+          if (totals !== undefined) await seal(totals)
+          throw new Error('as if killed')
+        }
+        await expect(migrate({ source, target })).rejects.toThrow('as if killed')
+      }
+      await expect(openStore(from)).rejects.toMatchObject({
+        message: expect.stringContaining('was moved to'),
+      })
+      await expect(openStore(to)).rejects.toMatchObject({
+        message: expect.stringContaining('unfinished migration'),
+      })
+      await move(from, to)
+      {
+        await using store = await openStore(to)
+        expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 2 }])
+        expect(await store.accept(accept('c', dedupe('a')))).toMatchObject({ status: 'duplicate', id: 'a' })
+      }
+      await expect(move(from, to)).rejects.toMatchObject({ message: expect.stringContaining('was moved to') })
     },
   )
 
