@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { until } from '../support/gateway.ts'
-import { RedisSentinel } from '../support/redis-sentinel.ts'
+import { RedisSentinel, SENTINEL_PASSWORD } from '../support/redis-sentinel.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { isFull, seeded, slowness } from './random.ts'
 import { startRedisWorld } from './redis/load.ts'
@@ -25,7 +25,8 @@ test(
     await using sentinel = await RedisSentinel.start(master)
     await sentinel.knows(1)
     const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`
-    await using world = await startRedisWorld(`{ url: "${url}", durability: strict }`, random)
+    const store = `{ url: "${url}", sentinel: { password: ${SENTINEL_PASSWORD} }, durability: strict }`
+    await using world = await startRedisWorld(store, random)
     expect(world.gateway.log()).toContain(
       'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
     )
@@ -52,6 +53,7 @@ test(
     await until(() => (world.acknowledged() >= MESSAGES ? true : undefined), 300_000)
     await world.rest()
     await world.nothingLost()
+    expect(world.gateway.log()).not.toContain(SENTINEL_PASSWORD)
     console.log(
       `${world.said.length} messages, ${acknowledged} before the master was killed, back after ${back} ms`,
     )

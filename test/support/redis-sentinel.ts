@@ -1,4 +1,4 @@
-// A real Sentinel that watches one master, which it calls `main`, and promotes a replica a second after it is gone.
+// A real Sentinel that watches one master, which it calls `main`, promotes a replica a second after it is gone, and wants a password.
 import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -8,12 +8,14 @@ import { freePort } from '../../bin/free-port.ts'
 import { until } from './gateway.ts'
 import type { RedisServer } from './redis-server.ts'
 
+export const SENTINEL_PASSWORD = 'hunter22-of-sentinel'
+
 export class RedisSentinel implements AsyncDisposable {
   readonly port: number
   readonly #directory: string
   readonly #process: ChildProcess
 
-  static async start(master: RedisServer, settings: readonly string[] = []): Promise<RedisSentinel> {
+  static async start(master: RedisServer): Promise<RedisSentinel> {
     const directory = await mkdtemp(join(tmpdir(), 'dragoman-sentinel-'))
     const port = await freePort()
     const file = join(directory, 'sentinel.conf')
@@ -24,7 +26,7 @@ export class RedisSentinel implements AsyncDisposable {
       `sentinel monitor main 127.0.0.1 ${master.port} 1`,
       'sentinel down-after-milliseconds main 1000',
       'sentinel failover-timeout main 5000',
-      ...settings,
+      `requirepass ${SENTINEL_PASSWORD}`,
     ]
     await writeFile(file, `${lines.join('\n')}\n`)
     const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
@@ -59,6 +61,7 @@ export class RedisSentinel implements AsyncDisposable {
         encoding: 'utf8',
         timeout: 5000,
         stdio: ['ignore', 'pipe', 'ignore'],
+        env: { ...process.env, REDISCLI_AUTH: SENTINEL_PASSWORD },
       }).trim()
     } catch {
       return '' // it is not there yet
