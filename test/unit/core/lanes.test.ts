@@ -81,7 +81,7 @@ test('a lease that ended by the own clock and was nobody else’s goes on under 
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
   try {
     const { store, takes } = fakeStore(8000)
-    const { lease } = store
+    const lease = store.lease.bind(store)
     const { lanes } = makeLanes(store, async () => undefined)
     await lanes.start()
     takes[0]?.resolve(nothing)
