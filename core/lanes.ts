@@ -44,6 +44,8 @@ export class Lanes {
   readonly #crowded = new Set<Partition>()
   /** What the takes under way may bring. */
   #reserved = 0
+  /** The log has it that takes fail: all partitions fail together mostly, again and again, for one reason. */
+  #isTold = false
   readonly #leases: PartitionLeases
   #stopped = false
 
@@ -193,6 +195,7 @@ export class Lanes {
       const taken = await store
         .take({ partition: partition.number, fence, max, kinds: KINDS })
         .finally(() => (this.#reserved -= max))
+      this.#isTold = false
       if (taken.status === 'fenced') {
         partition.dirty = true
         this.#leases.lost(partition.number)
@@ -205,7 +208,8 @@ export class Lanes {
       return true
     } catch (error) {
       partition.dirty = true
-      log.warn('due work could not be taken', { error: GatewayError.from(error).message })
+      if (!this.#isTold) log.warn('due work could not be taken', { error: GatewayError.from(error).message })
+      this.#isTold = true
       this.#options.onDoubt()
       this.#wakeIn(partition, RETRY_MS)
       return false

@@ -255,6 +255,7 @@ export class Connection {
     const held = this.#clients.masters()
     if (held.length !== lines.length || held.some((line) => !lines.includes(line)))
       throw this.#unavailable('its nodes change')
+    await Promise.all(lines.map(teach))
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const cells = new Cells(reply)
@@ -284,6 +285,11 @@ export class Connection {
       throw this.#unavailable(`no node of it holds partition ${partition}`)
     }
   }
+}
+
+/** Or each call of the first crowd would bring the text. A node that is promoted later gets it by EVAL. */
+async function teach(line: Redis): Promise<void> {
+  await Promise.all(Object.values(SCRIPTS).map(({ text }) => line.call('SCRIPT', 'LOAD', text)))
 }
 
 /** Of a text its length in UTF-8, to be counted only where it could be too much. */
