@@ -1,6 +1,6 @@
 // What config/deploy holds cannot be run everywhere: its files are read, and held to what they have to say.
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join, matchesGlob, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadWithoutPlugins } from '../../../bin/config-file.ts'
@@ -62,6 +62,24 @@ test('everything the Dockerfile copies is in the repository, let through by its 
     .map((line) => line.slice(1))
   expect(new Set(allowed)).toEqual(new Set(copied))
   for (const folder of ['bin', 'core', 'adapters', 'config', 'plugins']) expect(copied).toContain(folder)
+})
+
+test('what the ignore file takes out again is no file of a gateway: a pattern also takes out what lies below what it matches', () => {
+  const again = read('Dockerfile.dockerignore')
+    .split('\n')
+    .filter((line) => line !== '' && line !== '*' && !/^[#!]/u.test(line))
+  expect(again).not.toHaveLength(0)
+  const files = globSync('{bin,core,adapters,config,plugins}/**/*.{css,html,js,json,lua,ts,wsdl,yaml}', {
+    cwd: ROOT,
+    exclude: ['**/node_modules'],
+  })
+  expect(files).toContain('adapters/data/json.ts')
+  const above = (file: string): readonly string[] =>
+    file.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'))
+  const lost = files.filter((file) =>
+    above(file).some((path) => again.some((each) => matchesGlob(path, each))),
+  )
+  expect(lost).toEqual([])
 })
 
 test('compose.yaml: Redis loses nothing it acknowledged and evicts nothing, data outlives its containers, the gateway has time to end', () => {
