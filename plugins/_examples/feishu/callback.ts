@@ -35,10 +35,20 @@ export function readCallback(request: Pick<HttpRequest, 'headers' | 'body'>, key
   const sealed = outer['encrypt']
   // With a key only what the cipher holds is believed, however the rest looks.
   if (typeof sealed !== 'string') throw refused('the body is not encrypted')
-  const callback = readPlain(parse(decrypt(sealed, encryptKey)), keys)
+  const isSigned = isGenuine(request, encryptKey)
+  const callback = opened(sealed, keys, isSigned)
   // The check of the address comes without a signature; who could encrypt it has the key.
-  if (callback.kind !== 'challenge') checkSignature(request, encryptKey)
+  if (callback.kind !== 'challenge' && !isSigned) throw refused('the signature is wrong')
   return callback
+}
+
+/** Who has not signed learns from no answer how far his cipher text came: the padding alone would tell what another's holds. */
+function opened(sealed: string, keys: Keys, isSigned: boolean): Callback {
+  try {
+    return readPlain(parse(decrypt(sealed, keys.encryptKey)), keys)
+  } catch (error) {
+    throw isSigned ? error : refused('the body is neither signed nor a check of the address', error)
+  }
 }
 
 function readPlain(fields: Fields, { verificationToken }: Keys): Callback {
@@ -56,13 +66,13 @@ function readPlain(fields: Fields, { verificationToken }: Keys): Callback {
   return { kind: 'event', id, type, event: objectIn(fields, 'event'), ...(at !== undefined && { at }) }
 }
 
-function checkSignature({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>, encryptKey: string): void {
+function isGenuine({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>, encryptKey: string): boolean {
   const hash = createHash('sha256')
   hash.update(headers['x-lark-request-timestamp'] ?? '')
   hash.update(headers['x-lark-request-nonce'] ?? '')
   hash.update(encryptKey)
   hash.update(body)
-  if (!isSame(headers['x-lark-signature'] ?? '', hash.digest('hex'))) throw refused('the signature is wrong')
+  return isSame(headers['x-lark-signature'] ?? '', hash.digest('hex'))
 }
 
 /** AES-256-CBC, PKCS#7; the key is the SHA-256 of the Encrypt Key, the first block is the IV. */

@@ -117,6 +117,7 @@ test.each<[string, () => Sealed]>([
       sign(JSON.stringify({ type: 'url_verification', challenge: 'x', token: account.verificationToken })),
   ],
   ['a cipher text that is none', () => sign('{"encrypt":"AAAA"}')],
+  ['an unsigned cipher text that opens and holds no callback', () => ({ ...seal([]), headers: {} })],
 ])('%s is refused with 403, and the answer tells nothing', async (_, make) => {
   const { host, post } = await open()
   expect(await post(make())).toStrictEqual({ status: 403, body: { code: 'AUTH_FAILED' } })
