@@ -1,7 +1,10 @@
 // A folder of files: every record of every file is handed in, then the file is moved away. Reading it again is no harm.
+import { constants } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { access, mkdir, open, readdir, rename, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { GatewayError } from 'dragoman'
 import type { ChannelHost, Scope } from 'dragoman'
 import type { ChannelConfig } from './config.ts'
 import { framesOf } from './frames.ts'
@@ -19,6 +22,8 @@ export interface FolderOptions {
 const LEASE_MS = 60_000
 const PIECE = 65_536
 const MAX_REPORTED = 1000
+/** A link or a pipe that was put in a file's place is neither followed nor waited for. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** What is known of a file that is not done yet. */
 interface Progress {
@@ -27,14 +32,22 @@ interface Progress {
   upTo: number
   readonly refused: string[]
   count: number
+  /** That it cannot be read or moved stands in the log. */
+  isTold: boolean
 }
 
-/** Looks for files until it is disposed. Rejects where the folder is not there. */
+/** Looks for files until it is disposed. Rejects where the folder is not there, or files cannot be moved away from it. */
 export async function watchFolder(options: FolderOptions): Promise<AsyncDisposable> {
   const { folder, scope } = options
   const { path, done = join(path, 'done'), failed = join(path, 'failed') } = folder
-  await access(path)
-  for (const each of [done, failed]) await mkdir(each, { recursive: true })
+  const own = await stat(path)
+  for (const each of [done, failed]) {
+    await mkdir(each, { recursive: true })
+    const { dev, ino } = await stat(each)
+    if (dev !== own.dev)
+      throw new TypeError(`${each} is on another file system than ${path}: files are renamed into it`)
+    if (ino === own.ino) throw new TypeError(`${each} is ${path} itself: what is done would be read again`)
+  }
   const stop = new AbortController()
   const reader = new Reader(options, { done, failed, signal: stop.signal })
   const running = loop()
@@ -81,8 +94,22 @@ class Reader {
     await using lease = await holding(scope)
     if (lease === undefined) return
     for (const name of settled) {
-      if (this.#places.signal.aborted || !(await this.#file(name, () => lease.isHeld()))) return
+      if (this.#places.signal.aborted) return
+      try {
+        if (!(await this.#file(name, () => lease.isHeld()))) return
+      } catch (error) {
+        if (error instanceof GatewayError) throw error // the store, not the file
+        this.#unreadable(name, error)
+      }
     }
+  }
+
+  /** It stays, and those behind it go on. */
+  #unreadable(name: string, error: unknown): void {
+    const progress = this.#progress.get(name)
+    if (progress === undefined || progress.isTold) return
+    progress.isTold = true
+    this.#options.scope.log.error('a file cannot be read or moved', { file: name, error })
   }
 
   /** The names of files that look as they did the last time, in order. */
@@ -95,7 +122,7 @@ class Reader {
     const now = new Map<string, string>()
     for (const name of names.toSorted()) {
       const found = await stat(join(path, name)).catch(() => undefined) // somebody has just taken it away
-      if (found !== undefined) now.set(name, `${found.size} ${found.mtimeMs}`)
+      if (found !== undefined) now.set(name, stampOf(found))
     }
     const before = this.#stamps
     this.#stamps = now
@@ -108,10 +135,13 @@ class Reader {
     const { folder, scope, intake } = this.#options
     const stamp = this.#stamps.get(name) ?? ''
     const known = this.#progress.get(name)
-    const progress: Progress = known?.stamp === stamp ? known : { stamp, upTo: 0, refused: [], count: 0 }
+    const progress: Progress =
+      known?.stamp === stamp ? known : { stamp, upTo: 0, refused: [], count: 0, isTold: false }
     this.#progress.set(name, progress)
     const frames = framesOf(intake.framing)
-    await using file = await open(join(folder.path, name))
+    await using file = await open(join(folder.path, name), READ)
+    // Another one lies there by now: the next look is about that.
+    if (stampOf(await file.stat()) !== stamp) return true
     try {
       for await (const piece of file.createReadStream({ highWaterMark: PIECE, autoClose: false })) {
         if (this.#places.signal.aborted || !(await isHeld())) return false
@@ -169,6 +199,10 @@ class Reader {
         first: refused[0],
       })
   }
+}
+
+function stampOf({ size, mtimeMs }: Stats): string {
+  return `${size} ${mtimeMs}`
 }
 
 /** A name nothing has there yet: `CLAIMS.DAT`, `CLAIMS.DAT.2`, … */

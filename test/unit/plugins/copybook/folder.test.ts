@@ -149,6 +149,54 @@ test('a large file is read piece by piece, every record once', async () => {
   expect(new Set(opened.host.drafts.map(({ externalId }) => externalId)).size).toBe(9000)
 })
 
+test('a file that cannot be read or moved stays, is logged once, and holds up none behind it', async () => {
+  const told: unknown[] = []
+  const quiet = testScope()
+  const log = { ...quiet.log, error: (...said: unknown[]) => void told.push(said) }
+  await using opened = await open({}, undefined, { ...quiet, log })
+  // Its report would have a name that is too long.
+  const long = `${'A'.repeat(251)}.dat`
+  await writeFile(join(opened.path, long), '0001xxxxxx')
+  await writeFile(join(opened.path, 'a.dat'), '0002000020')
+  await done(opened)
+  await writeFile(join(opened.path, 'b.dat'), '0003000030')
+  await expect.poll(() => opened.files('done'), place).toEqual(['a.dat', 'b.dat'])
+  expect(told).toMatchObject([['a file cannot be read or moved', { file: long }]])
+  expect(await opened.files()).toContain(long)
+})
+
+test('a link that takes the place of a file which has been looked at is not followed', async () => {
+  const path = join(root, 'swapped')
+  const scope = testScope()
+  let isSwapped = false
+  const state: typeof scope.state = {
+    ...scope.state,
+    // Asked for between the look and the reading.
+    async lease(...args) {
+      if (!isSwapped) {
+        isSwapped = true
+        await symlink(join(root, 'secret.dat'), join(path, 'next'))
+        await rename(join(path, 'next'), join(path, 'a.dat'))
+      }
+      return scope.state.lease(...args)
+    },
+  }
+  await writeFile(join(root, 'secret.dat'), '0009000090')
+  await using opened = await open({}, path, { ...scope, state })
+  await writeFile(join(path, 'a.dat'), '0001000010')
+  await expect.poll(() => isSwapped, place).toBe(true)
+  await writeFile(join(path, 'b.dat'), '0002000020')
+  await expect.poll(() => opened.files('done'), place).toEqual(['b.dat'])
+  expect(opened.host.drafts.map(({ externalId }) => externalId)).toEqual(['b.dat:0'])
+})
+
+test('where what is done would be read again, the start says so', async () => {
+  const path = join(root, 'circle')
+  await expect(open({ folder: { path, done: `${path}/` } }, path)).rejects.toThrow(
+    'is done would be read again',
+  )
+})
+
 test('a folder that is not there is a mistake of the config, said at the start', async () => {
   await expect(open({ folder: { path: '/no/such/folder' } })).rejects.toThrow(/no such file/)
   const config = { copybooks: {}, records: [{ operation: 'X', copybook: 'x' }], folder: { path: 'relative' } }
