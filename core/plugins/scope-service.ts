@@ -8,8 +8,8 @@ export type Service = (args: readonly unknown[], signal: AbortSignal) => unknown
 
 /** What `worker-scope.ts` calls, by name. The arguments are those of `Scope`. */
 export function scopeService(scope: Scope): Readonly<Record<string, Service>> {
-  const leases = new Map<number, NonNullable<Awaited<ReturnType<State['lease']>>>>()
-  let last = 0
+  /** By name: one that is renewed is the same one. */
+  const leases = new Map<string, NonNullable<Awaited<ReturnType<State['lease']>>>>()
   const { log, metrics, state } = scope
   return {
     log: ([level, message, fields]) =>
@@ -22,16 +22,15 @@ export function scopeService(scope: Scope): Readonly<Record<string, Service>> {
     'state.put': async (args) => state.put(...(args as Parameters<State['put']>)),
     'state.compareAndSet': async (args) =>
       state.compareAndSet(...(args as Parameters<State['compareAndSet']>)),
-    'state.lease': async (args) => {
-      const lease = await state.lease(...(args as Parameters<State['lease']>))
-      if (lease === undefined) return undefined
-      last += 1
-      leases.set(last, lease)
-      return last
+    'state.lease': async ([name, ttlMs]) => {
+      const lease = await state.lease(name as string, ttlMs as number)
+      if (lease === undefined) return false
+      leases.set(name as string, lease)
+      return true
     },
-    'state.release': async ([held]) => {
-      const lease = leases.get(held as number)
-      leases.delete(held as number)
+    'state.release': async ([name]) => {
+      const lease = leases.get(name as string)
+      leases.delete(name as string)
       await lease?.release()
     },
   }

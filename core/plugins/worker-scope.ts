@@ -38,11 +38,10 @@ export function workerScope(rpc: Rpc, instance: number, id: string): Scope {
       },
       compareAndSet: async (...args) => (await ask('state.compareAndSet', args)) === true,
       async lease(name, ttlMs) {
-        const held = await ask('state.lease', [name, ttlMs])
-        if (held === undefined) return undefined
+        if ((await ask('state.lease', [name, ttlMs])) !== true) return undefined
         return {
           async release() {
-            await ask('state.release', [held])
+            await ask('state.release', [name])
           },
         }
       },

@@ -18,7 +18,7 @@ export interface FolderOptions {
   readonly scope: Scope
 }
 
-/** Only one of several gateways, and of two versions, reads at a time. */
+/** Only one of several gateways reads at a time. */
 const LEASE_MS = 60_000
 const PIECE = 65_536
 const MAX_REPORTED = 1000
