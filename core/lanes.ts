@@ -1,9 +1,9 @@
 // The lanes' engine: takes due work from the partitions it holds, runs it, never two steps of one lane at once.
 import { GatewayError } from './api.ts'
 import type { Log, Priority } from './api.ts'
+import type { Hold } from './lease.ts'
 import type { Normalised } from './normalise.ts'
 import { PartitionLeases } from './partition-leases.ts'
-import type { Hold } from './partition-leases.ts'
 import type { Fence, Store, Work, WorkKind } from './store/store.ts'
 
 export interface LanesOptions {
@@ -74,7 +74,12 @@ export class Lanes {
 
   /** The partition's own, whatever the load, for what only its holder may do. Undefined: another instance has it. */
   ownHold(home: string): Hold | undefined {
-    return this.#leases.hold(this.#options.store.partitionOf(home))
+    return this.#leases.ownHold(this.#options.store.partitionOf(home))
+  }
+
+  /** Whether an `ownHold` that was refused was refused for good: the store has said who has each partition. */
+  get isKnown(): boolean {
+    return this.#leases.isKnown
   }
 
   /** To be held until a claimed call has ended, whoever has the partition. Throws `STORE_UNAVAILABLE`. */
@@ -166,7 +171,7 @@ export class Lanes {
           this.#crowded.add(partition) // the next step or take that ends pumps again
           return
         }
-        if (!(await this.#takeSome(partition, hold.fence, max))) return
+        if (!(await this.#takeSome(partition, hold, max))) return
       }
     } finally {
       // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
@@ -187,8 +192,9 @@ export class Lanes {
   }
 
   /** False: not now; something else pumps again. */
-  async #takeSome(partition: Partition, fence: Fence, max: number): Promise<boolean> {
+  async #takeSome(partition: Partition, hold: Hold, max: number): Promise<boolean> {
     const { store, log } = this.#options
+    const { fence } = hold
     partition.dirty = false
     try {
       this.#reserved += max
@@ -201,6 +207,9 @@ export class Lanes {
         this.#leases.lost(partition.number)
         return false
       }
+      // This process stood still: by now it may be begun elsewhere.
+      if (taken.work.length > 0 && !hold.isLive)
+        throw new GatewayError('STORE_UNAVAILABLE', 'the lease ended before the work was here')
       for (const work of taken.work) this.begin(work, fence)
       if (taken.nextDueMs !== undefined) this.#wakeIn(partition, taken.nextDueMs)
       // What is behind heads in flight is found when their settle says so.

@@ -1,11 +1,13 @@
 // The partitions this process holds: leased, renewed, shared out among the instances, and let go when nobody here uses them.
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
+import { holds, isLapsed, newLease, release } from './lease.ts'
+import type { Hold, Lease } from './lease.ts'
 import { createRoster, ROSTER_KEY } from './roster.ts'
 import type { Member, Roster } from './roster.ts'
 import { shareOf, surplusOf } from './shares.ts'
 import { partitionLease } from './store/figures.ts'
-import type { Fence, Store, Watch } from './store/store.ts'
+import type { Store, Watch } from './store/store.ts'
 
 export interface PartitionLeasesOptions {
   readonly store: Store
@@ -16,15 +18,8 @@ export interface PartitionLeasesOptions {
   readonly onWork: (partition: number) => void
 }
 
-/** The right to begin something in a partition; it is not let go before the hold is disposed. */
-export interface Hold extends Disposable {
-  readonly fence: Fence
-}
-
 const LEASE_MS = 8000
 const RENEW_MS = 2000
-/** By so much the lease must outlast the moment at which a step begins. */
-const MARGIN_MS = 2000
 /** What was let go is for who has too little; after this for whoever is there. */
 const LEFT_MS = 2000
 /** What was given away is counted there by then. */
@@ -36,17 +31,6 @@ const LOOK_EVERY = 5
 /** A lease of this process' own for calls is kept for a while after the last. */
 const IDLE_MS = 30_000
 const RETRY_MS = 500
-
-interface Lease {
-  readonly name: string
-  fence: Fence | undefined
-  /** Monotonic moment at which it ends by this process' own clock. */
-  heldUntil: number
-  /** Steps, takes, accepts and calls under it. */
-  users: number
-  /** Raised when it is given back: what was asked before is not to be believed after. */
-  turn: number
-}
 
 interface Partition extends Lease {
   readonly number: number
@@ -84,7 +68,7 @@ export class PartitionLeases {
     const { store, owner } = options
     this.#options = options
     this.#partitions = Array.from({ length: store.partitions }, (_, number) => ({
-      ...lease(partitionLease(number)),
+      ...newLease(partitionLease(number)),
       number,
       isLeaving: false,
       leavingSince: 0,
@@ -102,7 +86,7 @@ export class PartitionLeases {
     this.#watch = store.watch([...names, `value:${ROSTER_KEY}`])
     void this.#listen(this.#watch)
     await this.#tend()
-    this.#renewal = setInterval(() => void this.#tend(), RENEW_MS)
+    this.#renew()
   }
 
   /** Undefined: another instance has it, or this one gives it away, or will not have it for long enough (SEMANTICS 20). */
@@ -110,6 +94,17 @@ export class PartitionLeases {
     const partition = this.#partitions[number]
     if (partition === undefined || partition.isLeaving || !holds(partition)) return undefined
     return this.#held(partition)
+  }
+
+  /** Also while it is to be given away: to end what was begun, not to begin anything. */
+  ownHold(number: number): Hold | undefined {
+    const partition = this.#partitions[number]
+    return partition !== undefined && holds(partition) ? this.#held(partition) : undefined
+  }
+
+  /** Whether it is known of each partition whose it is: one that lapsed may go on under its fence, with what is in flight there. */
+  get isKnown(): boolean {
+    return !this.#partitions.some(isLapsed)
   }
 
   /** Something that was begun under the partition's fence is at work. */
@@ -126,7 +121,7 @@ export class PartitionLeases {
     if (held !== undefined) return held
     const { owner } = this.#options
     const own = this.#own.get(number) ?? {
-      ...lease(`${partitionLease(number)}/calls/${owner}`),
+      ...newLease(`${partitionLease(number)}/calls/${owner}`),
       usedAt: 0,
       asking: undefined,
     }
@@ -144,20 +139,20 @@ export class PartitionLeases {
     return this.#held(own)
   }
 
-  /** The store has said so. */
+  /** The store has said so; it may be that nobody else has it, and the same fence goes on. */
   lost(number: number): void {
     const partition = this.#partitions[number]
-    if (partition !== undefined) release(partition)
+    if (partition !== undefined) partition.heldUntil = 0
   }
 
   get held(): number {
     return this.#partitions.filter(holds).length
   }
 
-  /** Gives everything back: what is not in use at once, the rest with its last user. */
+  /** Gives everything back: what is not in use at once, the rest, which is renewed until then, with its last user. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    clearInterval(this.#renewal)
+    this.#renewal?.unref()
     clearTimeout(this.#asking)
     this.#watch?.close()
     await this.#tending
@@ -182,7 +177,14 @@ export class PartitionLeases {
     const { fence } = from
     if (fence === undefined) throw new GatewayError('INTERNAL', `${from.name} is not held`)
     from.users++
-    return { fence, [Symbol.dispose]: () => this.#left(from) }
+    if (this.#isStopped) this.#renew()
+    return {
+      fence,
+      get isLive() {
+        return from.fence?.counter === fence.counter && holds(from)
+      },
+      [Symbol.dispose]: () => this.#left(from),
+    }
   }
 
   #left(from: Lease): void {
@@ -214,9 +216,26 @@ export class PartitionLeases {
 
   /** Renews, takes what is free, sees who else lives, and lets go what is theirs. One at a time. */
   #tend(): Promise<void> {
-    if (this.#isStopped) return Promise.resolve()
+    if (this.#isStopped) return this.#renewUsed()
     this.#tending ??= this.#tendOnce().finally(() => (this.#tending = undefined))
     return this.#tending
+  }
+
+  #renew(): void {
+    this.#renewal ??= setInterval(() => void this.#tend(), RENEW_MS)
+    if (this.#isStopped) this.#renewal.unref()
+  }
+
+  /** At the end: a step that takes its time must not be taken for an orphan by who comes next. */
+  async #renewUsed(): Promise<void> {
+    const used = [...this.#partitions, ...this.#own.values()].filter(
+      ({ users, fence }) => users > 0 && fence !== undefined,
+    )
+    if (used.length === 0) {
+      clearInterval(this.#renewal)
+      this.#renewal = undefined
+    }
+    await Promise.all(used.map((one) => this.#ask(one)))
   }
 
   async #tendOnce(): Promise<void> {
@@ -322,7 +341,7 @@ export class PartitionLeases {
         if (isPartition(one) && answer.status === 'busy') one.askAt = begun + answer.remainingMs
         return undefined
       }
-      const isFresh = one.fence?.counter !== answer.fence.counter
+      const isFresh = one.fence?.counter !== answer.fence.counter || one.fence.random !== answer.fence.random
       one.fence = answer.fence
       one.heldUntil = begun + answer.remainingMs
       if (!isPartition(one)) return undefined
@@ -372,20 +391,6 @@ export class PartitionLeases {
   }
 }
 
-function lease(name: string): Lease {
-  return { name, fence: undefined, heldUntil: 0, users: 0, turn: 0 }
-}
-
 function isPartition(one: Lease): one is Partition {
   return 'number' in one
-}
-
-// SEMANTICS 20: an owner begins only what the lease, by his own clock, outlasts.
-function holds({ fence, heldUntil }: Lease): boolean {
-  return fence !== undefined && performance.now() + MARGIN_MS < heldUntil
-}
-
-function release(one: Lease): void {
-  one.fence = undefined
-  one.heldUntil = 0
 }

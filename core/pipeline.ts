@@ -118,6 +118,7 @@ export class Pipeline {
       dedupeMs: options.dedupeMs,
       isRunning: (kind, id) => lanes.isRunning(kind, id) || this.#requests.isRunning(id),
       hold: (home) => lanes.ownHold(home),
+      isKnown: () => lanes.isKnown,
       poke,
     })
   }
@@ -236,7 +237,9 @@ export class Pipeline {
     }
     if (result.status !== 'accepted') return result
     const { sequence, attempt, ownerEpoch } = result
-    if (attempt !== undefined && fence !== undefined)
+    // SEMANTICS 20: who stood still begins nothing that may be begun elsewhere by now.
+    if (attempt !== undefined && hold?.isLive === false) this.#reconcile.doubt('message', message.id, home)
+    else if (attempt !== undefined && fence !== undefined)
       this.lanes.begin(firstStep(normalised, { sequence, attempt, ownerEpoch, lane }), fence)
     else if (fence === undefined) this.lanes.poke(home)
     // 5 acknowledge: the adapter may, from here on

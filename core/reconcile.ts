@@ -1,7 +1,7 @@
 // What a failed write of the store may have begun all the same: found again and put back, or it would hold its lane for ever.
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
-import type { Hold } from './partition-leases.ts'
+import type { Hold } from './lease.ts'
 import { replyOf } from './push.ts'
 import { questionOf } from './settling.ts'
 import type { Settle, Store, WorkKind, WorkRow } from './store/store.ts'
@@ -15,6 +15,8 @@ export interface ReconcileOptions {
   readonly isRunning: (kind: WorkKind, id: string) => boolean
   /** Undefined while the partition is not this process' own. */
   readonly hold: (home: string) => Hold | undefined
+  /** The store has said of each partition whose it is; after it was away one may go on under the same fence. */
+  readonly isKnown: () => boolean
   readonly poke: (home: string) => void
 }
 
@@ -63,23 +65,21 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
 
   async function work(): Promise<void> {
     await pause(PAUSE_MS, stopped)
-    if (stopped.aborted || !store.health().writable) return
+    if (stopped.aborted || !store.health().writable || !options.isKnown()) return
     try {
+      const all = [...doubtful]
       // Side by side, so that they share commits.
-      for (let some = first(); some.length > 0; some = first())
-        await Promise.all(some.map(([id, doubt]) => resolve(id, doubt)))
+      for (let at = 0; at < all.length; at += AT_ONCE)
+        await Promise.all(all.slice(at, at + AT_ONCE).map(([id, doubt]) => resolve(id, doubt)))
       if (isScanDue) await scanned()
     } catch (error) {
       log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
     }
   }
 
-  function first(): readonly (readonly [string, Doubt])[] {
-    return [...doubtful].slice(0, AT_ONCE)
-  }
-
   async function resolve(id: string, { kind, home }: Doubt): Promise<void> {
-    if (!isRunning(kind, id)) await putBack({ kind, id, attempt: 1, home })
+    const isOver = isRunning(kind, id) || (await putBack({ kind, id, attempt: 1, home }))
+    if (!isOver && !options.isKnown()) return // it lapsed meanwhile: once more
     doubtful.delete(id)
     poke(home)
   }
@@ -88,6 +88,7 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     isScanDue = false // before the first look: a take that fails during the scan is seen by the next one alone
     try {
       await scan()
+      if (!options.isKnown()) isScanDue = true // what was passed over may be this process' own
     } catch (error) {
       isScanDue = true
       throw error
@@ -140,12 +141,15 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     return undefined
   }
 
-  /** Ends the flight, if there is one. Nothing went out under it, so it counts as no attempt. Another instance's is for that one to end. */
-  async function putBack(lost: Pick<Settle, 'kind' | 'id' | 'attempt' | 'home'>): Promise<void> {
+  /**
+   * Ends the flight, if there is one. Nothing went out under it, so it counts as no attempt. False: the partition is not held here, and
+   * another instance's is for that one to end.
+   */
+  async function putBack(lost: Pick<Settle, 'kind' | 'id' | 'attempt' | 'home'>): Promise<boolean> {
     const { kind, id, attempt, home } = lost
     const isClaim = kind === 'claim'
     using hold = isClaim ? undefined : options.hold(home)
-    if (!isClaim && hold === undefined) return
+    if (!isClaim && hold === undefined) return false
     await store.settle({
       kind,
       id,
@@ -158,6 +162,7 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       inbox: false,
       pushes: [],
     })
+    return true
   }
 
   return {

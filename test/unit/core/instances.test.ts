@@ -119,6 +119,9 @@ test('who stops gives his back at once, but for what is in use; that with its la
   expect([...of.holders()]).toEqual(expect.arrayContaining([['b', PARTITIONS - 1]]))
   expect(of.leases.get(`partition/${mine}`)?.owner).toBe('a')
   expect(a.leases.hold(mine)).toBeUndefined()
+  // A step that outlasts a lease is nobody's orphan.
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(of.leases.get(`partition/${mine}`)?.owner).toBe('a')
   use[Symbol.dispose]()
   await vi.advanceTimersByTimeAsync(200)
   expect([...of.holders()]).toEqual([['b', PARTITIONS]])

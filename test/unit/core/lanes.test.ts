@@ -100,6 +100,27 @@ test('a lease that ended by the own clock and was nobody else’s goes on under 
   }
 })
 
+test('SEMANTICS 20: what a take brings after the lease has ended is not begun; it is looked into', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] })
+  try {
+    const { store, takes } = fakeStore(8000)
+    const begun: string[] = []
+    const { lanes, doubts } = makeLanes(store, async ({ id }) => void begun.push(id))
+    await lanes.start()
+    expect(lanes.isKnown).toBe(true)
+    store.lease = () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'away'))
+    await vi.advanceTimersByTimeAsync(7000)
+    takes[0]?.resolve(taken('late'))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(begun).toEqual([])
+    expect(doubts()).toBe(1)
+    expect(lanes.isKnown).toBe(false)
+    await lanes.stop(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('no more is taken than may be in flight; what ends makes room', async () => {
   const { store, takes } = fakeStore()
   const ends: PromiseWithResolvers<void>[] = []

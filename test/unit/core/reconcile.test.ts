@@ -1,6 +1,7 @@
 // SEMANTICS 15: a flight that nobody runs is found and put back, whenever the take that began it failed.
 import { afterEach, expect, test, vi } from 'vitest'
 import { noLog } from '../../../core/map/stand-ins.ts'
+import type { Hold } from '../../../core/lease.ts'
 import { createReconcile } from '../../../core/reconcile.ts'
 import type { Settle, Store, WorkRow } from '../../../core/store/store.ts'
 import { testMessage } from '../../../core/testing.ts'
@@ -13,9 +14,8 @@ function flight(id: string): WorkRow {
   return { row: 'work', kind: 'message', id, lane: id, state: 'flight', attempt: 1, dueMs: 0, attempts: [] }
 }
 
-test('a take that fails while an earlier failure is looked into is looked into as well', async () => {
-  vi.useFakeTimers()
-  const open: WorkRow[] = [flight('first')]
+/** Messages in flight that nobody runs; `settled` are those that were put back. */
+function world(open: readonly WorkRow[]) {
   const settled: Settle[] = []
   const store = {
     health: () => ({ writable: true }),
@@ -29,22 +29,72 @@ test('a take that fails while an earlier failure is looked into is looked into a
       return { status: 'settled' }
     },
   } as unknown as Store // what a reconcile asks of it
+  const lease = { isHeld: true, isKnown: true }
+  const hold: Hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
   const reconcile = createReconcile({
     store,
     log: noLog,
     stopped: new AbortController().signal,
     dedupeMs: 1000,
     isRunning: () => false,
-    hold: () => ({ fence: { counter: 1, random: 'r' }, [Symbol.dispose]() {} }),
+    hold: () => (lease.isHeld ? hold : undefined),
+    isKnown: () => lease.isKnown,
     poke: () => undefined,
   })
+  const putBack = (): unknown => settled.map(({ id, outcome }) => [id, outcome])
+  return { reconcile, lease, putBack }
+}
+
+test('a take that fails while an earlier failure is looked into is looked into as well', async () => {
+  vi.useFakeTimers()
+  const open = [flight('first')]
+  const { reconcile, putBack } = world(open)
   reconcile.doubtTake()
   await vi.advanceTimersByTimeAsync(900) // between the two looks of the first scan
   open.push(flight('second'))
   reconcile.doubtTake()
   await vi.advanceTimersByTimeAsync(5000)
-  expect(settled.map(({ id, outcome }) => [id, outcome])).toEqual([
+  expect(putBack()).toEqual([
     ['first', 'retry'],
     ['second', 'retry'],
   ])
+})
+
+test('a store that is back before the lease is renewed: what is in doubt waits for it, because the fence may go on', async () => {
+  vi.useFakeTimers()
+  const { reconcile, lease, putBack } = world([flight('taken')])
+  Object.assign(lease, { isHeld: false, isKnown: false })
+  reconcile.doubt('message', 'accepted', 'web/ann')
+  reconcile.doubtTake()
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([])
+  Object.assign(lease, { isHeld: true, isKnown: true })
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([
+    ['accepted', 'retry'],
+    ['taken', 'retry'],
+  ])
+})
+
+test('a lease that lapses during the looks: what was passed over is looked at again', async () => {
+  vi.useFakeTimers()
+  const { reconcile, lease, putBack } = world([flight('taken')])
+  reconcile.doubtTake()
+  await vi.advanceTimersByTimeAsync(900)
+  Object.assign(lease, { isHeld: false, isKnown: false })
+  await vi.advanceTimersByTimeAsync(3000)
+  Object.assign(lease, { isHeld: true, isKnown: true })
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([['taken', 'retry']])
+})
+
+test('what is in doubt in a partition of another instance is for that one to end', async () => {
+  vi.useFakeTimers()
+  const { reconcile, lease, putBack } = world([])
+  lease.isHeld = false
+  reconcile.doubt('message', 'accepted', 'web/ann')
+  await vi.advanceTimersByTimeAsync(5000)
+  lease.isHeld = true
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([])
 })
