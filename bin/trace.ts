@@ -18,10 +18,10 @@ export interface TraceOptions {
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
     const overrides = options.data === undefined ? {} : { data: options.data }
-    const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
+    const { dataDirectory, store, admin } = await loadWithoutPlugins(configFile(options.config), overrides)
     const { url, tls, sentinel } = store
     const found =
-      (await fromGateway(dataDirectory, id)) ??
+      (await fromGateway(dataDirectory, admin.token, id)) ??
       (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id))
     if (found === undefined) {
       const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
@@ -34,13 +34,17 @@ export async function trace(id: string, options: TraceOptions): Promise<void> {
   }
 }
 
-/** Where the running gateway can be asked: it leaves its address and the admin token in its data folder. */
-async function fromGateway(directory: string, id: string): Promise<Trace | undefined> {
+/** Where the running gateway can be asked: it leaves its address in its data folder, and the admin token where the config names none. */
+async function fromGateway(
+  directory: string,
+  configured: string | undefined,
+  id: string,
+): Promise<Trace | undefined> {
   let origin: string
   let token: string
   try {
     origin = (await readFile(join(directory, 'gateway.url'), 'utf8')).trim()
-    token = (await readFile(join(directory, 'admin.token'), 'utf8')).trim()
+    token = configured ?? (await readFile(join(directory, 'admin.token'), 'utf8')).trim()
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
