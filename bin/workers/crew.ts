@@ -94,6 +94,7 @@ export class Crew {
         if (this.#members.get(old.number) !== old) continue // it has died, and a new one has its place
         const number = this.#free()
         await this.#options.prepare(number)
+        if (this.#status !== undefined) return // all have been told to end: one more would not hear of it
         const next = this.#launch(number, true)
         await next.ready.promise
         await this.#retire(old)

@@ -36,7 +36,7 @@ export interface SharedAnswersOptions extends AnswerBounds {
   readonly answers: AnswerStore
   readonly store: Pick<Store, 'value' | 'watch'>
   /** This instance's own, which is looked at first. */
-  readonly cache: Pick<FallbackCache, 'invalidate'>
+  readonly cache: Pick<FallbackCache, 'invalidate' | 'figures'>
   readonly log: Log
 }
 
@@ -64,6 +64,8 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   let saying: Promise<void> | undefined
   let again: NodeJS.Timeout | undefined
   let isClosed = false
+  // What an earlier life has kept: nobody told it what was written since. The others have what still holds.
+  await Promise.all(cache.figures().map((place) => cache.invalidate(place)))
   void listen()
 
   const eraOf = (place: string): Era | undefined =>

@@ -26,8 +26,12 @@ interface Present {
   /** Of the value as this process has seen it last. */
   version: number | 'absent'
   others: readonly string[]
+  /** Writes of this process, one after the other, between which nobody else has written. */
+  quiet: number
 }
 
+/** Each instance writes once in the time of a renewal: who has not in two is gone, and took no leave. */
+const GONE_AFTER = 2
 /** Others may write at the same moment. */
 const TRIES = 16
 
@@ -50,12 +54,17 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
   /** The instances at which he is: this one is put in or taken out, the others stay. */
   async function write(home: string, present: Present, isHere: boolean): Promise<void> {
     const key = keyOf(home)
+    if (present.quiet >= GONE_AFTER) present.others = []
     for (let tries = 0; tries < TRIES; tries++) {
       const put = [...present.others, ...(isHere ? [instance] : [])]
       const change = put.length > 0 ? { put, ttlMs: PRESENCE_TTL_MS } : { delete: true }
       const result = await store.value({ key, expect: present.version, ...change })
       present.version = result.version ?? 'absent'
-      if (result.status === 'ok') return
+      if (result.status === 'ok') {
+        if (tries === 0) present.quiet++
+        return
+      }
+      present.quiet = 0
       present.others = instancesIn(result.value).filter((other) => other !== instance)
     }
   }
@@ -72,7 +81,7 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     enter(home) {
       const known = homes.get(home)
       if (known === undefined) {
-        homes.set(home, { links: 1, leaving: undefined, version: 'absent', others: [] })
+        homes.set(home, { links: 1, leaving: undefined, version: 'absent', others: [], quiet: 0 })
         tell(home)
         return
       }

@@ -15,7 +15,7 @@ afterEach(async () => {
   ending = undefined
 })
 
-function crew(child: string, workers = 2) {
+function crew(child: string, { workers = 2, onPrepare }: { workers?: number; onPrepare?: () => void } = {}) {
   cluster.setupPrimary({
     exec: join(import.meta.dirname, 'crew-child.ts'),
     args: [],
@@ -31,7 +31,10 @@ function crew(child: string, workers = 2) {
     workers,
     log: { ...noLog, error: (message) => logged.push(message), info: (message) => logged.push(message) },
     write: (lines) => said.push(...lines.split('\n').filter((line) => line !== '')),
-    prepare: async (number) => void logged.push(`place ${number} is prepared`),
+    prepare: async (number) => {
+      logged.push(`place ${number} is prepared`)
+      onPrepare?.()
+    },
     onReady: () => (isReady = true),
     onEnd: ended.resolve,
   })
@@ -97,6 +100,14 @@ test('all are replaced, each by one in a free place that was prepared; what they
   ])
 })
 
+test('an end while a successor’s place is prepared starts nobody in it', async () => {
+  const { one, ready, ended, times } = crew('lives', { onPrepare: () => one.end(0) })
+  await ready()
+  await one.replaceAll()
+  expect(await ended).toBe(0)
+  expect(times('a worker is ready')).toBe(2)
+})
+
 test('where a successor does not get ready the others go on, and the next try may succeed', async () => {
   const { one, ready, pids, times } = crew('lives')
   await ready()
@@ -111,7 +122,7 @@ test('where a successor does not get ready the others go on, and the next try ma
 })
 
 test('a signal goes to each', async () => {
-  const { one, ready, said } = crew('lives', 3)
+  const { one, ready, said } = crew('lives', { workers: 3 })
   await ready()
   one.signal('SIGHUP')
   await until(

@@ -61,8 +61,10 @@ function common() {
   return state
 }
 
-async function instance(of: ReturnType<typeof common>) {
+/** `before`: what it has kept in an earlier life. */
+async function instance(of: ReturnType<typeof common>, before?: Json) {
   const cache = await openFallbackCache({ ...bounds, log, now: Date.now })
+  if (before !== undefined) cache.put(cache.begin(place), { key: 'k', params: 'k', reply: reply(before) })
   const shared = await openSharedAnswers({ answers: of.answers(), store: of.store(), cache, log, ...bounds })
   const served: Served[] = []
   let calls = 0
@@ -129,6 +131,19 @@ test('an answer of before a write on another instance is not kept (SEMANTICS 32)
   await asking
   expect(of.kept.size).toBe(0)
   expect(await b.ask(async () => reply('after it'))).toMatchObject({ data: 'after it' })
+})
+
+test('what an instance kept in an earlier life is not believed: it was not told what was written since', async () => {
+  const of = common()
+  const a = await instance(of)
+  await a.write()
+  await a.ask(async () => reply('new'))
+  await until(() => of.kept.size === 1 || undefined)
+  const b = await instance(of, 'old')
+  expect(await b.ask(fails)).toMatchObject({ data: 'new', origin: 'cache' })
+  of.kept.clear()
+  const c = await instance(of, 'old')
+  await expect(c.ask(fails)).rejects.toBe(down)
 })
 
 test('a business fault is the last word, also for the others', async () => {

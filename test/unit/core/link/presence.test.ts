@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import type { Json, Log } from '../../../../core/api.ts'
-import { GRACE_MS } from '../../../../core/link/figures.ts'
+import { GRACE_MS, PRESENCE_RENEW_MS } from '../../../../core/link/figures.ts'
 import { createPresence } from '../../../../core/link/presence.ts'
 import type { Presence } from '../../../../core/link/presence.ts'
 import type { Store } from '../../../../core/store/store.ts'
@@ -99,6 +99,22 @@ test('who has links at two instances stays present when one of them forgets him,
   const elsewhere = createPresence({ store, log: silent, instance: 'elsewhere' })
   expect(await elsewhere.of('link/ann')).toBe(true)
   here.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS)
+  expect(await elsewhere.of('link/ann')).toBe(false)
+  elsewhere.stop()
+})
+
+test('an instance that died is not handed on by the others for as long as they live', async () => {
+  here.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(0)
+  there.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(10 * PRESENCE_RENEW_MS)
+  const elsewhere = createPresence({ store, log: silent, instance: 'elsewhere' })
+  const both = await store.value({ key: 'presence/link/ann' })
+  expect(both.value).toEqual(expect.arrayContaining(['here', 'there']))
+  here.stop()
+  await vi.advanceTimersByTimeAsync(4 * PRESENCE_RENEW_MS)
+  there.leave('link/ann')
   await vi.advanceTimersByTimeAsync(GRACE_MS)
   expect(await elsewhere.of('link/ann')).toBe(false)
   elsewhere.stop()
