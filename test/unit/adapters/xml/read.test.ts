@@ -214,7 +214,7 @@ test('20,000 levels, 50,000 attributes, 100,000 declarations: refused at the lim
   const attributes = `<a ${Array.from({ length: 50_000 }, (_, i) => `b${i}=""`).join(' ')}/>`
   const declarations = `<a ${Array.from({ length: 100_000 }, (_, i) => `xmlns:b${i}="u"`).join(' ')}/>`
   for (const document of [depth, attributes, declarations, `<${'a'.repeat(1_000_000)}/>`])
-    expect(milliseconds(() => expect(verdict(document)).toContain('DECODE_FAILED'))).toBeLessThan(300)
+    expect(milliseconds(() => expect(verdict(document)).toContain('DECODE_FAILED'))).toBeLessThan(1000)
 })
 
 test('many declarations in deep places cost what they hold: scopes are chains', () => {
