@@ -107,7 +107,7 @@ export function createClaims(options: ClaimsOptions): Claims {
           const left = deadline - performance.now()
           const flight = flights.get(first)
           const flown = await (flight === undefined
-            ? elsewhere(first, Math.min(pause, left))
+            ? elsewhere(first, { ms: Math.min(pause, left), isLast: left <= pause })
             : within(left, flight))
           if (flown !== undefined) return { reply: replyOrThrow(flown), first }
           if (left > pause && flight === undefined) continue // it may have been released meanwhile
@@ -204,12 +204,23 @@ export function createClaims(options: ClaimsOptions): Claims {
   }
 
   /** A call of another instance or of an earlier life: its end is in the store when it comes. */
-  async function elsewhere(id: string, ms: number): Promise<Ended | undefined> {
+  async function elsewhere(
+    id: string,
+    { ms, isLast }: { readonly ms: number; readonly isLast: boolean },
+  ): Promise<Ended | undefined> {
     const waiter = waiters.register(id, { ms })
-    try {
+    /** Undefined: there is none of that id. */
+    const look = async (): Promise<{ readonly end: Ended | undefined } | undefined> => {
       for (const row of await store.find({ by: 'id', id }))
-        if (row.row === 'claim' && row.id === id) return claimedEnd(row) ?? (await waiter.ended)
+        if (row.row === 'claim' && row.id === id) return { end: claimedEnd(row) }
       return undefined
+    }
+    try {
+      const claim = await look()
+      if (claim === undefined) return undefined
+      const end = claim.end ?? (await waiter.ended)
+      // SEMANTICS 33: the hint may have been lost, and nobody claims it again who would see that.
+      return end ?? (isLast ? (await look())?.end : undefined)
     } finally {
       waiter.cancel()
     }

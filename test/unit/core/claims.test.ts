@@ -1,0 +1,54 @@
+// Joining a claimed call of another instance (SEMANTICS 33, 35): its end is found also where nobody hints at it.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createClaims } from '../../../core/claims.ts'
+import type { Call, ClaimsOptions } from '../../../core/claims.ts'
+import { noLog } from '../../../core/map/stand-ins.ts'
+import type { Normalised } from '../../../core/normalise.ts'
+import { Hints } from '../../../core/store/hints.ts'
+import type { Store } from '../../../core/store/store.ts'
+import { testMessage } from '../../../core/testing.ts'
+import { Waiters } from '../../../core/waiters.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** A call that runs elsewhere and ends after `endsMs`; who asks waits for 1100 ms, and nothing is ever hinted at. */
+function joiner(endsMs: number) {
+  const begun = performance.now()
+  const isOver = (): boolean => performance.now() - begun >= endsMs
+  const reply = { data: 'done', origin: 'backend' }
+  const store = {
+    watch: () => new Hints().watch([]),
+    claim: async () => ({ status: 'running', id: 'first' }),
+    find: async () => [
+      { row: 'claim', id: 'first', ...(isOver() ? { state: 'answered', reply } : { state: 'begun' }) },
+    ],
+  } as unknown as Store // what joining asks of it
+  const hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
+  const claims = createClaims({
+    store,
+    log: noLog,
+    lanes: { callHold: async () => hold },
+    waiters: new Waiters({ store, look: async () => undefined }),
+  } as unknown as ClaimsOptions) // and nothing else
+  const wanted: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make: () => Promise.reject() }
+  const normalised = { message: testMessage(), home: 'web/ann' } as unknown as Normalised // as above
+  return claims.call(normalised, wanted)
+}
+
+test('a call that ends elsewhere in the last moment of the wait is found when the wait is over', async () => {
+  const joined = joiner(1099)
+  await vi.advanceTimersByTimeAsync(1200)
+  expect(await joined).toMatchObject({ first: 'first', reply: { data: 'done' } })
+})
+
+test('a call that has not ended by then is still at work', async () => {
+  const joined = joiner(60_000)
+  const failed = joined.catch((error: unknown) => error)
+  await vi.advanceTimersByTimeAsync(1200)
+  expect(await failed).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+})
