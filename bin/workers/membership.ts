@@ -52,7 +52,9 @@ export function membership(): Membership | undefined {
   })
   process.once('disconnect', () => {
     gone.resolve()
-    leave?.('alone')
+    // It has not begun: its port would never be opened, and nobody would ever end it.
+    if (leave === undefined) process.exit(1)
+    leave('alone')
   })
 
   return {
