@@ -1,7 +1,13 @@
 // What config/deploy holds cannot be run everywhere: its files are read, and held to what they have to say.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, globSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, matchesGlob, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadWithoutPlugins } from '../../../bin/config-file.ts'
 
@@ -115,4 +121,31 @@ test('the config beside it is one a gateway takes', async () => {
   } finally {
     delete process.env['SHOP_KEY']
   }
+})
+
+test('the probe shows the token that lies in the data folder, or the one of the environment that the config names', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'probe-'))
+  const seen: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization)
+    response.writeHead(request.url === '/healthz' ? 200 : 503).end()
+  }).listen(0, '127.0.0.1')
+  onTestFinished(async () => {
+    server.close()
+    await rm(data, { recursive: true })
+  })
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  await writeFile(join(data, 'gateway.url'), `http://127.0.0.1:${port}\n`)
+  const probe = async (path: string, env: Readonly<Record<string, string>> = {}): Promise<unknown> => {
+    const child = spawn(process.execPath, [join(DEPLOY, 'probe.ts'), path, data], { env, stdio: 'ignore' })
+    const [status] = (await once(child, 'exit')) as readonly unknown[] // the exit status is first
+    return status
+  }
+  expect(await probe('/healthz', { ADMIN_TOKEN: 'of-the-config' })).toBe(0)
+  expect(await probe('/healthz')).toBe(1) // it knows none
+  await writeFile(join(data, 'admin.token'), 'left-behind\n')
+  expect(await probe('/healthz')).toBe(0)
+  expect(await probe('/readyz')).toBe(1)
+  expect(seen).toEqual(['Bearer of-the-config', 'Bearer left-behind', 'Bearer left-behind'])
 })
