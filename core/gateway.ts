@@ -35,13 +35,12 @@ import { createScope } from './scope.ts'
 import { createSelf } from './self.ts'
 import { ledgerOf, statusOf } from './status.ts'
 import type { LastReload } from './status.ts'
+import { LANE_LIMIT_UNREFUSABLE } from './store/figures.ts'
 import { traceOf } from './trace.ts'
 import { createWrites } from './writes.ts'
 
 export type * from './gateway-options.ts'
 
-/** Waiting messages that a platform which cannot be refused may pile up (SEMANTICS 28). */
-const PLATFORM_LANE_LIMIT = 10_000
 const MAX_IN_FLIGHT = 512
 const DRAIN_MS = 30_000
 
@@ -90,7 +89,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     dedupeMs: settings.store.dedupeMs,
     // Asked for at each use: a reload may have changed them.
     get laneLimit() {
-      return { refusable: settings.lanes.limit, platform: PLATFORM_LANE_LIMIT }
+      return { refusable: settings.lanes.limit, platform: LANE_LIMIT_UNREFUSABLE }
     },
     get holdMs() {
       return settings.lanes.holdMs
@@ -107,7 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log: log.child('dead'),
       now: Date.now,
       dedupeMs: settings.store.dedupeMs,
-      laneLimit: { platform: PLATFORM_LANE_LIMIT },
+      laneLimit: { platform: LANE_LIMIT_UNREFUSABLE },
       poke: (home) => pipeline.lanes.poke(home),
       laneOf: (message, home) => pipeline.laneOf(message, home),
       onEnded: (how) => metrics.deadLettersEnded.add(1, how),

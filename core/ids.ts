@@ -1,5 +1,5 @@
 // Ids, trace contexts and moments, as everything in the core writes them.
-import { createHash, hash, randomBytes, randomUUIDv7 } from 'node:crypto'
+import { hash, randomBytes, randomUUIDv7 } from 'node:crypto'
 
 /** UUIDv7 (RFC 9562 §5.7): sorts by the moment it was made. */
 export function newId(): string {
@@ -42,9 +42,4 @@ function hexBytes(count: number): string {
 /** SHA-256 of a text, 43 characters of base64url. */
 export function digest(text: string): string {
   return hash('sha256', text, 'base64url')
-}
-
-/** SHA-256 of bytes, in hexadecimal. */
-export function digestBytes(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

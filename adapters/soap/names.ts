@@ -95,9 +95,3 @@ export function versionOf(envelopeUri: string): Version | undefined {
 export function clark(name: QName): string {
   return `{${name.uri}}${name.local}`
 }
-
-/** Reads `{uri}local` or, without braces, a name in no namespace. */
-export function parseClark(text: string): QName {
-  const match = /^\{([^}]*)\}(.*)$/.exec(text)
-  return match === null ? { uri: '', local: text } : { uri: match[1] ?? '', local: match[2] ?? '' }
-}

@@ -286,7 +286,7 @@ export async function* merged(
 }
 
 /** What a settle said: ids with the length of their bytes, because an id may hold any character. */
-export function repliesOf(text: string): readonly string[] {
+function repliesOf(text: string): readonly string[] {
   const bytes = Buffer.from(text)
   const found: string[] = []
   for (let at = 0; at < bytes.length;) {
