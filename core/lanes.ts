@@ -24,6 +24,8 @@ export const PRIORITIES: Readonly<Record<Priority, number>> = { low: 0, normal: 
 
 const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const RETRY_MS = 500
+/** Where there are several partitions a take claims no more of the room: else each would wait for the one before. */
+const AT_ONCE = 32
 
 interface Partition {
   readonly number: number
@@ -166,7 +168,7 @@ export class Lanes {
       while (partition.dirty && !this.#stopped) {
         using hold = this.#leases.hold(partition.number)
         if (hold === undefined) return
-        const max = this.#room
+        const max = Math.min(this.#room, this.#partitions.length > 1 ? AT_ONCE : Infinity)
         if (max <= 0) {
           this.#crowded.add(partition) // the next step or take that ends pumps again
           return

@@ -121,6 +121,18 @@ test('SEMANTICS 20: what a take brings after the lease has ended is not begun; i
   }
 })
 
+test('partitions are taken from side by side: none waits for the answer to another one’s take', async () => {
+  const { store, takes } = fakeStore()
+  Object.assign(store, { partitions: 4, partitionOf: Number })
+  const value: Store['value'] = async () => ({ status: 'ok', version: 1 })
+  Object.assign(store, { value })
+  const { lanes } = makeLanes(store, async () => undefined, 512)
+  await lanes.start()
+  expect(takes).toHaveLength(4)
+  for (const take of takes) take.resolve(nothing)
+  expect(await lanes.stop(1000)).toBe(0)
+})
+
 test('no more is taken than may be in flight; what ends makes room', async () => {
   const { store, takes } = fakeStore()
   const ends: PromiseWithResolvers<void>[] = []
