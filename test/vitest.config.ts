@@ -1,5 +1,18 @@
 // How the tests run: every `*.test.ts` below `test/`, each file in a process of its own.
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+import type { TestSpecification } from 'vitest/node'
+
+/** These take minutes: begun last they would keep one processor busy and the other idle. */
+const LONG = /\/(?:store\/(?:sqlite|redis)|interop\/soap-clients|e2e\/(?:plugin-reloads|package))\.test\.ts$/u
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
 
 export default defineConfig({
   // Vite would take graphql's other build than Node does for the packages that use it: then there are two of it, and neither knows the other's types.
@@ -9,6 +22,7 @@ export default defineConfig({
     exclude: ['test/faults/**'], // vitest.faults.config.ts: they want the machine to themselves
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
