@@ -51,14 +51,17 @@ What to put into gateway.yaml stands in ${join(shown, 'README.md')}; a gateway t
   }
 }
 
+const ROLES = ['channel', 'backend', 'agent'] as const satisfies readonly AdapterRole[]
 /** As a shell has it for who was ended by Ctrl-C. */
 const LEFT = 130
 
 /** Undefined: whoever was asked has left. */
-async function roleOf({ channel, backend, agent }: NewAdapterOptions): Promise<AdapterRole | undefined> {
-  if (channel === true) return 'channel'
-  if (agent === true) return 'agent'
-  if (backend === true || !process.stdin.isTTY) return 'backend'
+async function roleOf(options: NewAdapterOptions): Promise<AdapterRole | undefined> {
+  const [named, other] = ROLES.filter((each) => options[each] === true)
+  if (other !== undefined)
+    throw new GatewayError('DECODE_FAILED', `--${named} and --${other}: an adapter is begun as one of them`)
+  if (named !== undefined) return named
+  if (!process.stdin.isTTY) return 'backend'
   const ask = createInterface({ input: process.stdin, output: process.stdout })
   const leaving = new AbortController()
   ask.once('close', () => leaving.abort()) // Ctrl-C, and Ctrl-D, on which a question alone would wait for ever
@@ -78,9 +81,7 @@ async function roleOf({ channel, backend, agent }: NewAdapterOptions): Promise<A
       return undefined
     }
     if (said.trim() === '') return 'backend'
-    const found = (['channel', 'backend', 'agent'] as const).find((each) =>
-      each.startsWith(said.trim().toLowerCase()),
-    )
+    const found = ROLES.find((each) => each.startsWith(said.trim().toLowerCase()))
     if (found === undefined)
       throw new GatewayError('DECODE_FAILED', `"${said}" is none of channel, backend, agent`)
     return found

@@ -48,6 +48,9 @@ test('new adapter writes a plugin, its test and its README, for each role; the t
   expect(await run('new', 'adapter', 'my-agent', '--plugins', folder)).toMatchObject({ status: 1 })
   expect((await run('new', 'adapter', 'Mine')).error).toContain('lower case letters')
   expect((await run('new', 'adapter', 'soap')).error).toContain('built-in')
+  expect((await run('new', 'adapter', 'two', '--agent', '--channel', '--plugins', folder)).error).toContain(
+    '--channel and --agent',
+  )
   await writeFile(join(directory, 'made.yaml'), `${yaml}\nplugins: ./made\n`)
   const tested = await run('plugins', 'test', '--config', 'made.yaml')
   expect([tested.status, tested.error]).toEqual([0, ''])

@@ -42,6 +42,10 @@ const operation = z
   .refine(({ idoc, function: module }) => idoc === undefined || module === undefined, {
     message: 'an operation calls a function module or sends an IDoc',
   })
+  .refine(({ idoc, set }) => idoc === undefined || Object.keys(set).length === 0, {
+    message: 'an IDoc has no parameters: `set` is for function modules',
+    path: ['set'],
+  })
 export type OperationConfig = z.output<typeof operation>
 
 export const backendConfig = z.strictObject({

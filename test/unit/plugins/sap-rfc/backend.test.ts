@@ -221,6 +221,7 @@ describe('IDocs', () => {
 
 test.each([
   [{ X: { idoc: 'ORDERS05', function: 'F' } }, /calls a function module or sends an IDoc/],
+  [{ X: { idoc: 'ORDERS05', set: { A: '1' } } }, /an IDoc has no parameters/],
   [{ X: { function: 'lower' } }, /in capitals/],
   [{ X: { fields: { A: 'datum' } } }, /Invalid/],
 ])('the config %j is refused', async (operations, why) => {
