@@ -2,12 +2,17 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { connectAsync } from 'mqtt'
 import { testAgent, testBackend, testChannel, testPlugin } from 'dragoman/testing'
 import type { PluginSuite } from 'dragoman/testing'
 import { afterAll, describe } from 'vitest'
 import { loadBuiltIn } from '../../bin/adapters.ts'
+import { freePort } from '../../bin/free-port.ts'
 import { movedIntoPlugins } from '../support/moved.ts'
+import { startMosquitto } from '../unit/adapters/mqtt/mosquitto.ts'
 import { envelope, getTicket, wsdl } from '../unit/adapters/soap/service.ts'
+import { plainPush, sealedPush, textXml } from '../unit/adapters/wechat/pushing.ts'
+import { plain, safe, text } from '../unit/adapters/wechat/stage.ts'
 
 const server = createServer((request, response) => {
   if (request.url === '/bot') {
@@ -27,6 +32,33 @@ afterAll(() => {
   server.closeAllConnections()
   server.close()
 })
+
+const mosquitto = await startMosquitto()
+const service = await connectAsync(mosquitto.url)
+service.on('message', (_topic, payload) => {
+  const { replyto, correlationid } = JSON.parse(payload.toString()) as Record<string, string> // our own backend wrote it
+  service.publish(String(replyto), JSON.stringify({ correlationid, data: { total: '1.10' } }), { qos: 1 })
+})
+await service.subscribeAsync('svc/orders', { qos: 1 })
+afterAll(async () => {
+  await service.endAsync()
+  await mosquitto[Symbol.asyncDispose]()
+})
+
+const mqttPort = await freePort()
+
+/** What a device is answered before the PUBACK of its question, or before its connection is closed without one. */
+async function asked(payload: Uint8Array = bytes('{"customer":"ann","orderNo":"000777"}')): Promise<string> {
+  const device = await connectAsync(`mqtt://127.0.0.1:${mqttPort}`, { reconnectPeriod: 0 })
+  let answers = ''
+  device.on('message', (_topic, answer) => (answers += answer.toString()))
+  await device.subscribeAsync('shop/answers', { qos: 1 })
+  const closed = new Promise((resolve) => device.once('close', resolve))
+  await Promise.race([device.publishAsync('shop/7/ask', Buffer.from(payload), { qos: 1 }), closed])
+  device.end(true)
+  await closed
+  return answers
+}
 
 const json = { 'content-type': 'application/json' }
 const xml = { 'content-type': 'text/xml; charset=utf-8' }
@@ -120,6 +152,62 @@ const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, str
           parts: [{ kind: 'text', text: 'hello' }],
         },
         reply: { origin: 'agent', parts: [{ kind: 'text', text: 'hi' }] },
+      },
+    },
+  ],
+  [
+    'wechat',
+    'adapters/wechat',
+    {
+      channel: {
+        config: plain,
+        request: plainPush(textXml('hi')),
+        draft: { kind: 'message', type: 'text', externalId: '6054768590064713728' },
+        reply: text('hello'),
+      },
+    },
+  ],
+  [
+    'wechat',
+    'adapters/wechat',
+    {
+      channel: {
+        config: safe,
+        request: sealedPush(textXml('hi')),
+        draft: { kind: 'message', type: 'text', externalId: '6054768590064713728' },
+        reply: text('hello'),
+      },
+    },
+  ],
+  [
+    'mqtt',
+    'adapters/mqtt',
+    {
+      channel: {
+        config: {
+          port: mqttPort,
+          topics: {
+            'shop/+/ask': {
+              kind: 'request',
+              type: "'GetOrder'",
+              sender: 'customer',
+              reply: "'shop/answers'",
+            },
+          },
+          subscribe: ['shop/answers'],
+        },
+        request: asked,
+        draft: { kind: 'request', type: 'GetOrder', sender: { id: 'ann', role: 'customer' } },
+        reply: { data: { total: '1.10' }, origin: 'backend' },
+      },
+      backend: {
+        config: {
+          url: mosquitto.url,
+          operations: { GetOrder: { topic: 'svc/orders', replyTopic: 'svc/answers' } },
+        },
+        calls: [
+          { operation: 'GetOrder', params: { orderNo: '000777' }, answer: { data: { total: '1.10' } } },
+        ],
       },
     },
   ],
