@@ -53,7 +53,7 @@ async function asked(payload: Uint8Array = bytes('{"customer":"ann","orderNo":"0
   let answers = ''
   device.on('message', (_topic, answer) => (answers += answer.toString()))
   await device.subscribeAsync('shop/answers', { qos: 1 })
-  const closed = new Promise((resolve) => device.once('close', resolve))
+  const closed = new Promise<void>((resolve) => device.once('close', () => resolve()))
   await Promise.race([device.publishAsync('shop/7/ask', Buffer.from(payload), { qos: 1 }), closed])
   device.end(true)
   await closed
