@@ -62,7 +62,7 @@ async function asked(payload: Uint8Array = bytes('{"customer":"ann","orderNo":"0
 
 const json = { 'content-type': 'application/json' }
 const xml = { 'content-type': 'text/xml; charset=utf-8' }
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
 
 const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, string?])[] = [
   [
