@@ -46,7 +46,7 @@ test(
     )
     const back = Date.now() - killed
     expect(sentinel.master()).toBe(replica.port)
-    expect(world.gateway.log()).toContain('Redis is another one than before')
+    await until(() => (world.gateway.log().includes('Redis is another one than before') ? true : undefined))
     // Who was connected is told without asking.
     await until(() => app.frames.find(({ t }) => t === 'reset'), PROMOTED_MS * slowness())
     app.close()
