@@ -3,5 +3,6 @@ import { defineConfig } from 'vitest/config'
 import all from './vitest.config.ts'
 
 export default defineConfig({
-  test: { ...all.test, include: ['test/faults/**/*.test.ts'], exclude: [], maxWorkers: 1 },
+  // No second chance here: what is promised holds each time.
+  test: { ...all.test, include: ['test/faults/**/*.test.ts'], exclude: [], maxWorkers: 1, retry: 0 },
 })
