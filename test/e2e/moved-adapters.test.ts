@@ -4,17 +4,36 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connectAsync } from 'mqtt'
 import { testAgent, testBackend, testChannel, testPlugin } from 'dragoman/testing'
-import type { PluginSuite } from 'dragoman/testing'
+import type { PluginSuite, TestRequest } from 'dragoman/testing'
+import { createSchema, createYoga } from 'graphql-yoga'
 import { afterAll, describe } from 'vitest'
 import { loadBuiltIn } from '../../bin/adapters.ts'
 import { freePort } from '../../bin/free-port.ts'
+import { startPlatformApi } from '../../bin/simulator/api.ts'
 import { movedIntoPlugins } from '../support/moved.ts'
 import { startMosquitto } from '../unit/adapters/mqtt/mosquitto.ts'
-import { envelope, getTicket, wsdl } from '../unit/adapters/soap/service.ts'
+import { envelope, getTicket, orders, wsdl } from '../unit/adapters/soap/service.ts'
 import { plainPush, sealedPush, textXml } from '../unit/adapters/wechat/pushing.ts'
 import { plain, safe, text } from '../unit/adapters/wechat/stage.ts'
 
+const yoga = createYoga({
+  logging: false,
+  schema: createSchema({
+    typeDefs: 'type Query { order(no: ID!): Order } type Order { no: ID! total: String }',
+    resolvers: { Query: { order: (_: unknown, { no }: { no: string }) => ({ no, total: '1.10' }) } },
+  }),
+})
+const documents = new Map([
+  ['/erp', '<R><no>007</no></R>'],
+  ['/ws', envelope(`<o:WhoAmIResponse xmlns:o="${orders}"><o:user>x</o:user></o:WhoAmIResponse>`)],
+])
 const server = createServer((request, response) => {
+  if (request.url?.startsWith('/graphql') === true) return void yoga(request, response)
+  const document = documents.get(request.url ?? '')
+  if (document !== undefined) {
+    response.writeHead(200, { 'content-type': 'text/xml; charset=utf-8' }).end(document)
+    return
+  }
   if (request.url === '/bot') {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"text":"I heard you"}')
     return
@@ -63,6 +82,20 @@ async function asked(payload: Uint8Array = bytes('{"customer":"ann","orderNo":"0
 const json = { 'content-type': 'application/json' }
 const xml = { 'content-type': 'text/xml; charset=utf-8' }
 const bytes = (content: string): Uint8Array => new TextEncoder().encode(content)
+
+/** An account in one of its modes. */
+const wechat = (config: object, request: TestRequest): NonNullable<PluginSuite['channel']> => ({
+  config,
+  request,
+  draft: { kind: 'message', type: 'text', externalId: '6054768590064713728' },
+  reply: text('hello'),
+})
+const api = await startPlatformApi({ appId: 'wx1', secret: 'a secret' })
+afterAll(() => api[Symbol.asyncDispose]())
+const platform: PluginSuite['backend'] = {
+  config: { appId: 'wx1', secret: 'a secret', apiBase: api.base },
+  calls: [{ operation: 'getUser', params: { openid: 'oAnn' }, answer: { data: { openid: 'oAnn' } } }],
+}
 
 const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, string?])[] = [
   [
@@ -117,6 +150,10 @@ const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, str
           },
         },
       },
+      backend: {
+        config: { wsdl: wsdl('orders'), endpoint: `http://127.0.0.1:${port}/ws` },
+        calls: [{ operation: 'WhoAmI', params: {}, answer: { data: { user: 'x' } } }],
+      },
     },
   ],
   [
@@ -132,6 +169,10 @@ const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, str
         },
         draft: { kind: 'request', type: 'GetOrder', data: { orderNo: '000777' } },
         reply: { origin: 'backend', data: { status: 'NEW' } },
+      },
+      backend: {
+        config: { dialect: 'pox', url: `http://127.0.0.1:${port}/erp`, operations: { GetOrder: {} } },
+        calls: [{ operation: 'GetOrder', params: { no: '7' }, answer: { data: { no: '007' } } }],
       },
     },
   ],
@@ -153,32 +194,28 @@ const suites: readonly (readonly [string, string, Omit<PluginSuite, 'file'>, str
         },
         reply: { origin: 'agent', parts: [{ kind: 'text', text: 'hi' }] },
       },
-    },
-  ],
-  [
-    'wechat',
-    'adapters/wechat',
-    {
-      channel: {
-        config: plain,
-        request: plainPush(textXml('hi')),
-        draft: { kind: 'message', type: 'text', externalId: '6054768590064713728' },
-        reply: text('hello'),
+      backend: {
+        config: {
+          url: `http://127.0.0.1:${port}/graphql`,
+          operations: {
+            GetOrder: {
+              document: 'query($orderNo: ID!) { order(no: $orderNo) { no total } }',
+              result: 'order',
+            },
+          },
+        },
+        calls: [
+          {
+            operation: 'GetOrder',
+            params: { orderNo: '000777' },
+            answer: { data: { no: '000777', total: '1.10' } },
+          },
+        ],
       },
     },
   ],
-  [
-    'wechat',
-    'adapters/wechat',
-    {
-      channel: {
-        config: safe,
-        request: sealedPush(textXml('hi')),
-        draft: { kind: 'message', type: 'text', externalId: '6054768590064713728' },
-        reply: text('hello'),
-      },
-    },
-  ],
+  ['wechat', 'adapters/wechat', { channel: wechat(plain, plainPush(textXml('hi'))), backend: platform }],
+  ['wechat', 'adapters/wechat', { channel: wechat(safe, sealedPush(textXml('hi'))) }],
   [
     'mqtt',
     'adapters/mqtt',

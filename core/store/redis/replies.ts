@@ -104,10 +104,9 @@ export function limited<T extends Socket>(socket: T): T {
     socket.destroy(new Error(`it answered nonsense: ${why}`))
     return false
   }
-  // oxlint-disable-next-line typescript/no-explicit-any -- the signature of node's own
-  socket.emit = (event: string | symbol, ...args: any[]): boolean => {
+  socket.emit = (event: string | symbol, ...args: unknown[]): boolean => {
     if (event !== 'data') return emit(event, ...args)
-    const chunk: unknown = args[0]
+    const [chunk] = args
     if (socket.destroyed || !(chunk instanceof Uint8Array)) return false
     const trouble = limits.read(chunk)
     if (trouble !== undefined) return cut(trouble)
