@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../bin/free-port.ts'
 import { startGateway } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { post } from '../support/rest.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures/copybook')
 const example = join(import.meta.dirname, '../../plugins/_examples/copybook')
@@ -130,16 +131,9 @@ beforeAll(async () => {
 })
 afterAll(() => open.disposeAsync())
 
-async function ask(
-  operation: string,
-  params: unknown,
-): Promise<{ readonly status: number; readonly body: unknown }> {
-  const response = await fetch(`${gateway.base}/v1/requests/${operation}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(params),
-  })
-  return { status: response.status, body: await response.json() }
+const ask = async (operation: string, params: unknown) => {
+  const { status, body } = await post<unknown>(`${gateway.base}/v1/requests/${operation}`, params)
+  return { status, body }
 }
 
 describe.skipIf(skip)(`the copybook example${skip ? ' (needs the Debian package gnucobol3)' : ''}`, () => {

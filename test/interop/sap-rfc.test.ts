@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../bin/free-port.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { post } from '../support/rest.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures/sap')
 const example = join(import.meta.dirname, '../../plugins/_examples/sap-rfc')
@@ -132,16 +133,9 @@ beforeAll(async () => {
 })
 afterAll(() => open.disposeAsync())
 
-async function ask(
-  operation: string,
-  params: unknown,
-): Promise<{ readonly status: number; readonly body: unknown }> {
-  const response = await fetch(`${gateway.base}/v1/requests/${operation}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(params),
-  })
-  return { status: response.status, body: await response.json() }
+const ask = async (operation: string, params: unknown) => {
+  const { status, body } = await post<unknown>(`${gateway.base}/v1/requests/${operation}`, params)
+  return { status, body }
 }
 const said = async (command: string, ...args: readonly string[]): Promise<unknown> => {
   const { stdout } = await run(command, [...args])

@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ended } from '../../bin/demo-gateway.ts'
 import { freePort } from '../../bin/free-port.ts'
 
 export class NatsServer implements AsyncDisposable {
@@ -56,11 +57,7 @@ export class NatsServer implements AsyncDisposable {
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#process
     this.#process = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    child.once('exit', () => resolve())
-    child.kill(signal)
-    await promise
+    if (child !== undefined) await ended(child, signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

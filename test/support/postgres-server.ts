@@ -6,6 +6,7 @@ import { appendFile, copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { ended } from '../../bin/demo-gateway.ts'
 import { freePort } from '../../bin/free-port.ts'
 
 /** It refuses to run as root. */
@@ -94,11 +95,7 @@ export class PostgresServer implements AsyncDisposable {
   async end(signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
     const child = this.#process
     this.#process = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    child.once('exit', () => resolve())
-    child.kill(signal)
-    await promise
+    if (child !== undefined) await ended(child, signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { ended } from '../../bin/demo-gateway.ts'
 import { freePort } from '../../bin/free-port.ts'
 
 export class RedisServer implements AsyncDisposable {
@@ -57,12 +58,9 @@ export class RedisServer implements AsyncDisposable {
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#process
     this.#process = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    child.once('exit', () => resolve())
+    if (child === undefined) return
     child.kill('SIGCONT')
-    child.kill(signal)
-    await promise
+    await ended(child, signal)
   }
 
   /** A command by redis-cli, done when it returns. */
