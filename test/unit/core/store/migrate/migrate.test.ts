@@ -40,10 +40,10 @@ async function everything(store: Store, { ids }: Filled) {
   }
   for (const id of ids.filter((_, index) => index % Math.ceil(ids.length / LOOKED_AT) === 0)) {
     const about = await store.find({ by: 'id', id })
-    // How long until it is due goes on with time, and what is open in which order is the lanes' affair.
-    found[id] = about.map((row) =>
-      row.row === 'work' ? { ...row, dueMs: row.dueMs > HOUR / 2, lane: '' } : row,
-    )
+    // How long until it is due goes on with time, what is open in which order is the lanes' affair, and `find` by id promises no order.
+    found[id] = about
+      .map((row) => (row.row === 'work' ? { ...row, dueMs: row.dueMs > HOUR / 2, lane: '' } : row))
+      .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
   }
   found['conversation'] = await store.find({ by: 'conversation', conversation: conversationOf(3) })
   for (let token = 0; token < 7; token++)
