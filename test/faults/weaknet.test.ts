@@ -19,13 +19,14 @@ const none = { lost: 0, doubled: 0, disordered: 0 }
 
 function holds(report: Report): void {
   console.log(JSON.stringify(report))
-  const { up, agent, down, violations, dead, backMs = 0 } = report
-  expect({ up, agent, down, violations, dead }).toEqual({
+  const { up, agent, down, violations, dead, gatewayKills, backMs = 0 } = report
+  expect({ up, agent, down, violations, dead, gatewayKills }).toEqual({
     up: none,
     agent: none,
     down: none,
     violations: [],
     dead: 0,
+    gatewayKills: size.kills,
   })
   expect(backMs).toBeLessThan(40_000)
 }
