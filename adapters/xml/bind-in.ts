@@ -5,7 +5,7 @@ import type { Binding, JsonObject } from './bind-context.ts'
 import { arrayIn } from './bind-encoded.ts'
 import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn, typeKeyOf } from './bind-in-values.ts'
 import { arrange } from './bind-order.ts'
-import { admits, shapeOf } from './bind-shape.ts'
+import { admits, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn } from './bind-untyped.ts'
 import { XSI_NS, clark, fullKey } from './names.ts'
@@ -167,17 +167,19 @@ function memberFor(child: XmlElement, shape: Shape, binding: Binding): Member | 
 
 /** The member an element without a declaration becomes; undefined: it is left out. */
 function looseKey(child: XmlElement, shape: Shape, binding: Binding): string | undefined {
-  const unknown = binding.options.unknown ?? 'refuse'
-  if (!shape.wildcards.some((wildcard) => admits(wildcard, child.uri))) {
-    const where = child.uri === '' ? 'without a namespace' : `in namespace ${quoted(child.uri)}`
-    if (unknown === 'refuse')
-      throw binding.problem(`is not an element the schema has here (${where})`, child.local)
-    if (unknown === 'drop') {
-      binding.options.dropped?.(binding.path(child.local))
-      return undefined
-    }
+  const { uri, local } = child
+  if (shape.wildcards.some((wildcard) => admits(wildcard, uri))) {
+    const isPlain = wildcardName(local, shape, binding).uri === uri && !shape.byKey.has(local)
+    return isPlain ? local : fullKey(uri, local)
   }
-  return shape.byKey.has(child.local) ? fullKey(child.uri, child.local) : child.local
+  const unknown = binding.options.unknown ?? 'refuse'
+  const where = uri === '' ? 'without a namespace' : `in namespace ${quoted(uri)}`
+  if (unknown === 'refuse') throw binding.problem(`is not an element the schema has here (${where})`, local)
+  if (unknown === 'drop') {
+    binding.options.dropped?.(binding.path(local))
+    return undefined
+  }
+  return shape.byKey.has(local) ? fullKey(uri, local) : local
 }
 
 /** Mixed content in its order: strings, and objects with one member each. */

@@ -14,13 +14,13 @@ import {
 } from './bind-out-values.ts'
 import type { JsonMembers, Scope } from './bind-out-values.ts'
 import { arrange } from './bind-order.ts'
-import { shapeOf } from './bind-shape.ts'
+import { shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nil, untypedOut } from './bind-untyped.ts'
 import { XSD_NS, clark } from './names.ts'
 import { anyType, builtinType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
-import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
+import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText } from './value.ts'
@@ -133,12 +133,23 @@ function withoutType(object: JsonMembers, isSaid: boolean): JsonMembers {
   return Object.fromEntries(Object.entries(object).filter(([key]) => key !== '@type' && key !== '@xsi:type'))
 }
 
+interface Loose {
+  readonly decl: ElementDecl | undefined
+  readonly binding: Binding
+}
+
 /** A member nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
 function childOut(value: Json, name: XmlName, binding: Binding): XmlElement {
   const { schemas } = binding
-  if (schemas === undefined) return untypedOut(value, name, binding)
   const decl =
-    schemas.element(name) ?? schemas.elements.find((candidate) => candidate.name.local === name.local)
+    schemas?.element(name) ?? schemas?.elements.find((candidate) => candidate.name.local === name.local)
+  return looseOut(value, name, { decl, binding })
+}
+
+/** Under a wildcard: the very name, by its declaration if there is one, else by its `@type`, else untyped. */
+function looseOut(value: Json, name: XmlName, { decl, binding }: Loose): XmlElement {
+  const { schemas } = binding
+  if (schemas === undefined) return untypedOut(value, name, binding)
   if (decl !== undefined) return typedOut(value, decl.name, { decl, binding })
   const any = { name, type: anyType, nillable: true, abstract: false, substitutes: [], schemas }
   return typedOut(value, name, { decl: any, binding })
@@ -225,8 +236,9 @@ interface MemberPlace {
 function memberOut(key: string, value: Json, { at, shape, binding }: MemberPlace): XmlElement {
   const member = shape.byKey.get(key)
   if (member === undefined) {
-    const name = nameOfKey(key, wildcardNamespace(shape))
-    return binding.inside(name.local, at === 0 ? 0 : at + 1, () => childOut(value, name, binding))
+    const name = key.startsWith('{') ? nameOfKey(key, '') : wildcardName(key, shape, binding)
+    const loose = { decl: binding.schemas?.element(name), binding }
+    return binding.inside(name.local, at === 0 ? 0 : at + 1, () => looseOut(value, name, loose))
   }
   const { decl } = member
   return binding.inside(decl.name.local, member.repeated ? at + 1 : 0, () =>
@@ -283,12 +295,6 @@ function orderOf(
     throw binding.problem(`has ${counts.get(tooMany)} values, more than the schema has room for`, tooMany)
   if (missing[0] !== undefined && refusesMissing(binding)) throw binding.problem('is missing', missing[0])
   return order
-}
-
-/** A wildcard of one namespace means that one; of others only `{uri}name` can say which. */
-function wildcardNamespace(shape: Shape): string {
-  const [named] = shape.wildcards.flatMap((one) => (one.startsWith('##') ? [] : one.split(/[\t\n\r ]+/)))
-  return named === undefined || named === '##local' ? '' : named
 }
 
 function mixedOut(mixed: Json, type: ComplexType, shape: Shape, binding: Binding): XmlNode[] {

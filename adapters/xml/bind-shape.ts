@@ -1,4 +1,5 @@
 // What a complex type is as a JSON object: its members by name, and the order their elements stand in.
+import type { Binding } from './bind-context.ts'
 import { clark, fullKey } from './names.ts'
 import type { AttributeDecl, ComplexType, ElementDecl, Particle } from './schema.ts'
 import type { XmlName } from './tree.ts'
@@ -187,4 +188,15 @@ export function admits(wildcard: string, uri: string): boolean {
 
 export function keyOf(name: XmlName): string {
   return clark(name.uri, name.local)
+}
+
+/**
+ * What a plain key means where a wildcard is: the element of the one namespace it names, else the global element of that name,
+ * else one without a namespace. Of any other only `{uri}name` can say which.
+ */
+export function wildcardName(local: string, { wildcards }: Shape, { schemas }: Binding): XmlName {
+  const [named] = wildcards.flatMap((one) => (one.startsWith('##') ? [] : one.split(/[\t\n\r ]+/)))
+  const name = { uri: named === undefined || named === '##local' ? '' : named, local }
+  if (schemas === undefined || schemas.element(name) !== undefined) return name
+  return schemas.elements.find((candidate) => candidate.name.local === local)?.name ?? name
 }

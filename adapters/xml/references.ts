@@ -1,7 +1,7 @@
 // References of SOAP encoding (href and id, multiRef), put in place: the graph on the wire becomes a tree.
 import { GatewayError } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
-import { attribute, isBlank } from './tree.ts'
+import { attribute, isBlank, textOf } from './tree.ts'
 import type { XmlElement, XmlName, XmlNode } from './tree.ts'
 
 export interface ReferenceOptions {
@@ -105,10 +105,9 @@ class References {
   #targetOf(element: XmlElement): XmlElement | undefined {
     const id = referenceIn(element)
     if (id === undefined) return undefined
-    const hasContent = element.children.some((child) => typeof child !== 'string' || !isBlank(child))
     const target = this.#targets.get(id)
     let problem: string | undefined
-    if (hasContent) problem = `"${element.local}" is a reference and has content`
+    if (hasOtherContent(element, target)) problem = `"${element.local}" is a reference and has content`
     else if (this.#doubled.has(id)) problem = `the id "${id.slice(0, 80)}" stands on two elements`
     else if (target === undefined) problem = `there is no element with the id "${id.slice(0, 80)}"`
     if (problem === undefined) return target
@@ -157,6 +156,13 @@ class References {
     const expanded = changed || isTarget ? { ...element, children, attributes } : element
     return { element: expanded, nodes, text, depth }
   }
+}
+
+/** PHP writes the text of a target with attributes again beside the reference: that says nothing else. */
+function hasOtherContent({ children }: XmlElement, target: XmlElement | undefined): boolean {
+  const [first, second] = children.filter((child) => typeof child !== 'string' || !isBlank(child))
+  if (first === undefined) return false
+  return second !== undefined || target === undefined || first !== textOf(target)
 }
 
 /** SOAP 1.1 §5.6: root="0" says that even the first element of a body is no call. */

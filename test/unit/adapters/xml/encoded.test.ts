@@ -243,6 +243,13 @@ test.each([
   expect(refusal(() => resolveReferences(body(inner)))).toContain(problem)
 })
 
+test('a reference may say the text of its target again, as PHP writes it', () => {
+  const root = body('<op><a id="ref1" c="EUR">1.10</a><b href="#ref1">1.10</b><c href="#ref1">2</c></op>')
+  const [, b, c] = childElements(firstChild(resolveReferences(root, { missing: 'keep' })))
+  expect([b?.attributes.map(({ local }) => local), b?.children]).toEqual([['c'], ['1.10']])
+  expect(c?.attributes.map(({ local }) => local)).toEqual(['href'])
+})
+
 test('in a literal body an href may be data', () => {
   const root = body('<op><a href="#9"/><b href="#1">text</b><c href="#1"/></op><m id="1">one</m>')
   const [a, b, c] = childElements(firstChild(resolveReferences(root, { missing: 'keep' })))
