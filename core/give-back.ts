@@ -16,7 +16,6 @@ export interface Offered extends Taken {
 }
 
 export interface GiveBackOptions {
-  readonly origin: { readonly id: string; readonly pushes: boolean }
   readonly store: Store
   readonly telemetry: Telemetry
   readonly statusUrl: (id: string) => string
@@ -24,12 +23,15 @@ export interface GiveBackOptions {
 }
 
 /** Waits for the end of what was taken. Throws what kept it from being done. */
-export async function giveBack(taken: Offered, options: GiveBackOptions): Promise<Accepted> {
-  const { origin, store, telemetry, statusUrl, returnRight } = options
+export async function giveBack(
+  taken: Offered,
+  origin: { readonly id: string; readonly pushes: boolean },
+  { store, telemetry, statusUrl, returnRight }: GiveBackOptions,
+): Promise<Accepted> {
   const { accepted, home, isWrite, isBegun, mustAnswer } = taken
   const { id } = accepted
-  const standing = isWrite !== true || isBegun === true ? [] : [standingOf(store, id)]
-  const ended = await Promise.race([taken.ended, ...standing])
+  const isQueueable = isWrite === true && isBegun !== true
+  const ended = isQueueable ? await Promise.race([taken.ended, standingOf(store, id)]) : await taken.ended
   if (isWrite === true && ended?.reply === undefined && (ended?.outcome ?? 'taken') === 'taken') {
     telemetry.write('queued', origin.id)
     return { ...accepted, status: statusUrl(id) }

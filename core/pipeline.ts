@@ -6,7 +6,7 @@ import { deliver } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
 import { giveBack } from './give-back.ts'
-import type { Offered } from './give-back.ts'
+import type { GiveBackOptions, Offered } from './give-back.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
 import { createJoining, lookFor } from './joining.ts'
@@ -77,6 +77,7 @@ export class Pipeline {
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
   readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
+  readonly #giving: GiveBackOptions
   readonly #requests: Requests
   readonly #joining: Joining
   readonly #reconcile: Reconcile
@@ -97,6 +98,8 @@ export class Pipeline {
     const stopped = this.#stopped.signal
     const poke = (home: string): void => lanes.poke(home)
     this.returnRight = createReturnRight({ store, log, instance, poke })
+    const { telemetry, statusUrl } = options
+    this.#giving = { store, telemetry, statusUrl, returnRight: this.returnRight }
     this.#around = {
       effects: createEffects({ ...options, poke }),
       // Of this process' own callers it is known who has gone.
@@ -142,7 +145,7 @@ export class Pipeline {
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
     // 9 return: the reply to the caller who waited, if the right to give it can still be had
-    return giveBack(taken, { origin, ...this.#options, returnRight: this.returnRight })
+    return giveBack(taken, origin, this.#giving)
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {

@@ -39,7 +39,7 @@ export function compileAnswer({ result, metadata, notExecuted }: OperationConfig
         ...(cause !== undefined && { cause }),
       })
     }
-    const bytes = new Uint8Array(await response.arrayBuffer())
+    const bytes = await response.bytes()
     if (status >= 400 && status < 500 && !NOT_BUSINESS.has(status))
       return { fault: faultOf(response, bytes, where), metadata: { 'http:status': String(status) } }
     if (status < 200 || status > 299) throw fail(`answered ${status}${redirectOf(response)}`)

@@ -37,9 +37,9 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
           `backend "${scope.id}" has no operation "${call.operation}": it has ${[...compiled.keys()].join(', ')}`,
           { notExecuted: true },
         )
-      const { url, ...request } = await found.build(call)
+      const { url, method, headers, body = null } = await found.build(call)
       // A redirect would repeat the call somewhere the config does not name.
-      const response = await scope.fetch(url, { ...request, signal, redirect: 'manual' })
+      const response = await scope.fetch(url, { method, headers, body, signal, redirect: 'manual' })
       return found.read(response, call, { backend: scope.id, now: scope.now() })
     },
     async probe(signal) {

@@ -65,8 +65,11 @@ export interface MediaType {
   readonly charset?: string
 }
 
+const JSON_TYPE: MediaType = { essence: 'application/json' }
+
 /** RFC 9110 §8.3.1; undefined where there is none that can be read. */
 export function mediaType(field: string | null | undefined): MediaType | undefined {
+  if (field === JSON_TYPE.essence) return JSON_TYPE
   const [essence = '', ...parameters] = (field ?? '').toLowerCase().split(';')
   if (!/^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+$/.test(essence.trim())) return undefined
   for (const parameter of parameters) {

@@ -13,7 +13,7 @@ export interface Outbound {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body: string | undefined
 }
 
 /** Makes the request of one call. Rejects with `DECODE_FAILED` or `ENCODE_FAILED`, both `notExecuted`. */
@@ -55,13 +55,8 @@ export function compileRequest(
     const content =
       body === undefined ? (sendsBody ? params : undefined) : await evaluated(body, call, 'body')
     const text = content === undefined ? undefined : bodyText(content, fields)
-    const rendered = search.toString()
-    return {
-      method,
-      url: `${path.render(operation, values)}${rendered === '' ? '' : `?${rendered}`}`,
-      headers: fields,
-      ...(text !== undefined && { body: text }),
-    }
+    const rendered = search.size === 0 ? '' : `?${search.toString()}`
+    return { method, url: `${path.render(operation, values)}${rendered}`, headers: fields, body: text }
   }
 }
 

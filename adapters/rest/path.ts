@@ -21,22 +21,36 @@ export function compilePath(base: string, template: string): PathTemplate {
   return {
     names,
     render: (operation, params) => {
-      const filled = segments.map((pieces) => {
-        const texts = pieces.map((piece, index) =>
-          index % 2 === 0 ? piece : piece === 'operation' ? operation : parameter(piece, params),
-        )
-        const whole = texts.join('')
-        if (texts.length > 1 && (whole === '.' || whole === '..'))
-          throw refusal(
-            `parameter "${pieces[1]}" is ${JSON.stringify(whole)}, which would leave its place in the path`,
-          )
-        return texts
-          .map((text, index) => (index % 2 === 0 ? text : encoded(pieces[index] ?? '', text)))
-          .join('')
-      })
-      return `${prefix}${filled.join('/')}`
+      let address = prefix
+      // The template begins with a slash: before it is nothing.
+      for (let index = 1; index < segments.length; index += 1)
+        address += `/${filled(segments[index] ?? [], operation, params)}`
+      return address
     },
   }
+}
+
+/** One segment: its odd pieces are the names of parameters. */
+function filled(
+  pieces: readonly string[],
+  operation: string,
+  params: Readonly<Record<string, Json>>,
+): string {
+  const [only = ''] = pieces
+  if (pieces.length <= 1) return only
+  let whole = ''
+  let text = ''
+  for (const [index, piece] of pieces.entries()) {
+    const isName = index % 2 === 1
+    const value = !isName ? piece : piece === 'operation' ? operation : parameter(piece, params)
+    whole += value
+    text += isName ? encoded(piece, value) : value
+  }
+  if (whole === '.' || whole === '..')
+    throw refusal(
+      `parameter "${pieces[1]}" is ${JSON.stringify(whole)}, which would leave its place in the path`,
+    )
+  return text
 }
 
 function parameter(name: string, params: Readonly<Record<string, Json>>): string {

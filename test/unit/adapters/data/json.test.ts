@@ -31,6 +31,20 @@ test('a number written back is the number that came, whatever it was', () => {
   )
 })
 
+test('digits in texts change nothing of the numbers beside them, nor the numbers of the texts (DESIGN §3)', () => {
+  const said = fc.string({
+    unit: fc.constantFrom('"', '\\\\', '1', '.', '1.10', '-0', '9007199254740993', '[', '王'),
+  })
+  const lexical = fc.constantFrom('1.10', '1e5', '-0', '12345678901234567890', '7', '0.5')
+  fc.assert(
+    fc.property(said, lexical, said, (name, number, text) => {
+      const source = `{${JSON.stringify(`${name}:`)}:[${JSON.stringify(text)},${number}],${JSON.stringify(name)}:${JSON.stringify(text)}}`
+      const value = number === '7' || number === '0.5' ? Number(number) : number
+      expect(parseJsonText(source)).toStrictEqual({ [`${name}:`]: [text, value], [name]: text })
+    }),
+  )
+})
+
 test('what JSON.parse reads is read the same, but for numbers', () => {
   const withoutNumbers = fc.letrec((tie) => ({
     value: fc.oneof(
