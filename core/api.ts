@@ -134,7 +134,17 @@ export type Delivery =
       readonly reason?: string
       readonly afterMs?: number
     }
-  | { readonly status: 'unknown'; readonly reason?: string }
+  | {
+      readonly status: 'unknown'
+      readonly reason?: string
+      /** Its receiver has gone away meanwhile: repeated as `absent` says, if it is to be repeated. */
+      readonly keepMs?: number
+    }
+  /**
+   * Its receiver is not there, and nothing was sent. That is no attempt: it waits, and what follows it in the conversation behind it, until
+   * `host.arrived` says that it is worth a try (it is looked at every 30 s as well), and is a dead letter `keepMs` after it was made.
+   */
+  | { readonly status: 'absent'; readonly keepMs: number; readonly reason?: string }
 
 // ─── Errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -440,6 +450,15 @@ export interface ChannelHost {
    * A `request` resolves with its reply. Throws `GatewayError`.
    */
   accept(draft: Draft, options?: AcceptOptions): Promise<Accepted>
+  /** The receiver of a push that is `absent` is there: it is sent now. `key` is that of `send`; unknown ones are ignored. */
+  arrived(key: string): void
+  /**
+   * Tells the channel of this name on the other instances something: at most once, in no order, and nobody may be there. Resolves false where
+   * this is the only instance there can be. Rejects with `TOO_LARGE` beyond 1 MB of JSON.
+   */
+  tell(said: Json): Promise<boolean>
+  /** Called with what the channel of this name on another instance tells. */
+  onTold(handler: (said: Json) => void): void
   /** What became of a reply that `accept` handed out, for a channel with `send` that has its own sockets (HTTP: `carries`). */
   handed(id: string, how: 'flushed' | 'back'): void
   /** Serves the path and everything below it. */

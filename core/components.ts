@@ -8,6 +8,7 @@ import type {
   ChannelHost,
   Component,
   HttpHandler,
+  Json,
   LinkPlace,
   Log,
   Scope,
@@ -90,6 +91,8 @@ export interface ChannelParts {
   readonly mounts: Mounted[]
   readonly sockets: MountedSocket[]
   readonly places: LinkPlace[]
+  /** Hear what the channel is told on other instances. */
+  readonly ears: ((said: Json) => void)[]
   /** Whether it has `send`; of a channel in a worker that is known once it has started. */
   readonly pushes: boolean
 }
@@ -123,6 +126,7 @@ export interface RunningChannel extends Running {
   readonly mounts: readonly Mounted[]
   readonly sockets: readonly MountedSocket[]
   readonly places: readonly LinkPlace[]
+  readonly ears: readonly ((said: Json) => void)[]
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
   readonly admission: NonNullable<Door['admission']>
@@ -156,6 +160,7 @@ export function createChannel(
   const mounts: Mounted[] = []
   const sockets: MountedSocket[] = []
   const places: LinkPlace[] = []
+  const ears: ((said: Json) => void)[] = []
   const pushes = (): boolean => life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
   const host = around.host({
@@ -164,6 +169,7 @@ export function createChannel(
     mounts,
     sockets,
     places,
+    ears,
     get pushes() {
       return pushes()
     },
@@ -179,6 +185,7 @@ export function createChannel(
     mounts,
     sockets,
     places,
+    ears,
     access: settings.access,
     bodyLimitBytes: settings.bodyLimitBytes,
     admission: {

@@ -28,6 +28,8 @@ export interface Verdict {
   readonly promised?: { readonly ownerEpoch: number; readonly withinMs: number }
   /** Nobody was asked: it is no attempt and leaves no trace. */
   readonly idle?: boolean
+  /** A push whose receiver is not there. */
+  readonly isAbsent?: true
   /** What those who wait for it learn although it has not ended: it is queued, or waits for an operator. */
   readonly told?: Ended
 }

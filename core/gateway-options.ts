@@ -1,4 +1,5 @@
 // What a gateway is started with, and what it can be told to do.
+import type { Broadcast } from './broadcast.ts'
 import type { SharedCounter } from './guard/rate-limits.ts'
 import type { AnswerStore } from './guard/shared-answers.ts'
 import type { AmongPeers } from './http/among-peers.ts'
@@ -41,9 +42,10 @@ export interface GatewayOptions {
   readonly version: string
   /** Where the fallback cache is kept; absent: in memory alone. */
   readonly cacheFile?: string
-  /** What all instances have together: counts, and last good answers. Absent: this is the only one. */
+  /** What all instances have together: counts, last good answers, and what they tell each other. Absent: this is the only one. */
   readonly counter?: SharedCounter | undefined
   readonly answers?: AnswerStore | undefined
+  readonly broadcast?: Broadcast | undefined
   /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
   readonly reload: (take: (fresh: Fresh) => Promise<Generation>, cause: ReloadCause) => Promise<Generation>
   readonly plugins?: PluginAdmin

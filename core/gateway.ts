@@ -162,6 +162,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         links,
         open: options.open,
         stopping: stopping.signal,
+        broadcast: options.broadcast,
         identify: (credential, channel) => identity.forCredential(credential, channel),
         remount: () => {
           if (generation !== undefined) mount(generation)
@@ -223,6 +224,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ...(generation === undefined ? [{ part: 'gateway', reason: 'no generation is running' }] : []),
     ]
   }
+
+  options.broadcast?.hear((name, said) => {
+    for (const ear of generation?.channels.get(name)?.ears ?? []) ear(said)
+  })
 
   let retiring: Promise<void> = Promise.resolve()
   /** From here on everything goes to the next generation. Throws, with nothing changed, what keeps it from being served. */

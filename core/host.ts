@@ -1,6 +1,7 @@
 // What a channel is handed: the pipeline, the log, its paths and its operations, all under its own name.
 import { GatewayError } from './api.ts'
 import type { ChannelHost, Credential, Identity } from './api.ts'
+import type { Broadcast } from './broadcast.ts'
 import type { ChannelParts } from './components.ts'
 import { createLogReader } from './conversation-log.ts'
 import type { Admission } from './guard/admission.ts'
@@ -20,10 +21,12 @@ export interface HostOptions {
   readonly identify: (credential: Credential, channel: string) => Promise<Identity>
   /** The channel serves something new while it runs. */
   readonly remount: () => void
+  /** Tells the other instances; undefined: there can be none. */
+  readonly broadcast: Broadcast | undefined
 }
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
-  const { settings, operations, mounts, sockets, places } = parts
+  const { settings, operations, mounts, sockets, places, ears } = parts
   const { pipeline, admission, store, links, open, stopping } = options
   const origin = {
     id: settings.id,
@@ -42,6 +45,12 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
       return pipeline.accept(origin, draft, acceptOptions)
     },
     draft: (operation, body, base) => operations.draft(operation, body, base),
+    arrived: (key) => pipeline.absent.arrived(key),
+    async tell(said) {
+      options.broadcast?.tell(settings.id, said)
+      return options.broadcast !== undefined
+    },
+    onTold: (handler) => void ears.push(handler),
     handed: (id, how) => pipeline.returnRight.handed(id, how),
     log: createLogReader({ store, channel: settings.id, open, stopping }),
     link: (who, send, linkOptions) => links.open(settings.id, who, { ...linkOptions, send }),

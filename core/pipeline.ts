@@ -1,4 +1,5 @@
 // The way of one message (DESIGN §5), top to bottom: what happens to it from the edge to its one recorded outcome.
+import { Absent } from './absent.ts'
 import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
@@ -74,6 +75,7 @@ export class Pipeline {
   readonly waiters: Waiters
   readonly lanes: Lanes
   readonly returnRight: ReturnRight
+  readonly absent: Absent
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
   readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
@@ -100,6 +102,7 @@ export class Pipeline {
     this.returnRight = createReturnRight({ store, log, instance, poke })
     const { telemetry, statusUrl } = options
     this.#giving = { store, telemetry, statusUrl, returnRight: this.returnRight }
+    this.absent = new Absent({ store, log, lanes })
     this.#around = {
       effects: createEffects({ ...options, poke }),
       // Of this process' own callers it is known who has gone.
@@ -322,6 +325,7 @@ export class Pipeline {
     const { outcome, reply } = verdict
     const settle = settleOf(work, verdict, { ...step, now: now() })
     const result = await settleDurably(store, settle, { log, stopped: this.#stopped.signal })
+    if (work.kind === 'push') this.absent.settled(work, verdict.isAbsent === true && result !== undefined)
     if (result === undefined || result.status === 'fenced') return undefined
     const owes = settle.pushes.length > 0 || settle.timer !== undefined || outcome === 'retry'
     if (owes || result.status !== 'settled' || result.waiting > 0) this.lanes.poke(work.home)

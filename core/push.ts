@@ -66,13 +66,19 @@ export async function sendPush(work: Work, components: Components, context: Push
   switch (delivery.status) {
     case 'sent':
       return { outcome: 'answered', target }
+    case 'absent':
+      return absent(work, target, { ...context, ...delivery })
     case 'refused':
       return delivery.retry
         ? again(work, target, { ...context, ...delivery })
         : parked(target, delivery.reason ?? 'refused')
     case 'unknown': {
       const reason = delivery.reason ?? 'its outcome is not known'
-      return doubt(reason) ? parked(target, reason) : again(work, target, { ...context, ...delivery })
+      if (doubt(reason)) return parked(target, reason)
+      const { keepMs } = delivery
+      return keepMs === undefined
+        ? again(work, target, { ...context, reason })
+        : absent(work, target, { ...context, reason, keepMs })
     }
   }
 }
@@ -84,11 +90,6 @@ function isInDoubt({ orphan, attempts }: Work): boolean {
 
 function keyOf(replyId: string, part: number): string {
   return `${replyId}/${part}`
-}
-
-/** The id of the reply a push carries. */
-export function replyOf(key: string): string {
-  return key.slice(0, key.lastIndexOf('/'))
 }
 
 /** SEMANTICS 30: a part that failed stops the rest. The key of the one that did; undefined: none. */
@@ -141,6 +142,19 @@ function triedForMs({ heldMs, attempts }: Work, now: number): number {
 function waiting({ heldMs }: Work, target: string): Verdict {
   const delayMs = Math.min(Math.max(PARKED_FIRST_MS, heldMs / 4), PARKED_LONGEST_MS)
   return { outcome: 'retry', target, delayMs, idle: true }
+}
+
+/** Until it comes, or the message is too old: then it is not an attempt that failed, but one that could not be made. */
+function absent(
+  work: Work,
+  target: string,
+  why: { readonly reason?: string; readonly keepMs: number; readonly now: number },
+): Verdict {
+  const ageMs = Math.max(work.heldMs, why.now - Date.parse(work.message.receivedAt))
+  if (!(ageMs < why.keepMs))
+    return parked(target, `${why.reason ?? 'its receiver is not there'} (kept for ${why.keepMs / 1000} s)`)
+  const { delayMs = 0, ...verdict } = waiting(work, target)
+  return { ...verdict, delayMs: Math.min(delayMs, why.keepMs - ageMs), isAbsent: true }
 }
 
 function parked(target: string, reason: string): Verdict {

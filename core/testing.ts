@@ -28,10 +28,13 @@ import type {
 } from './api.ts'
 import { testLink } from './testing-link.ts'
 import type { TestLink } from './testing-link.ts'
+import { testOthers } from './testing-others.ts'
+import type { TestOthers } from './testing-others.ts'
 import { testSocket } from './testing-socket.ts'
 import type { TestSocket } from './testing-socket.ts'
 
 export type { TestLink } from './testing-link.ts'
+export type { TestOthers } from './testing-others.ts'
 export type { TestSocket } from './testing-socket.ts'
 export { testPlugin } from './testing-plugin.ts'
 export type { PluginSuite } from './testing-plugin.ts'
@@ -81,7 +84,7 @@ export const testConversation: Conversation = {
   callback: { url: 'http://127.0.0.1/v1/callbacks/1', token: '0.token' },
 }
 
-export interface TestHost extends ChannelHost {
+export interface TestHost extends ChannelHost, TestOthers {
   /** What was handed in, in order. */
   readonly drafts: readonly Draft[]
   /** The links that were opened, in order; an error told to `answer` is what their `receive` rejects with. */
@@ -105,6 +108,7 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     drafts,
     links,
     operations,
+    ...testOthers(),
     answer: (with_) => {
       next = with_
     },

@@ -86,7 +86,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
               notExecuted: true,
             },
           )
-        if (outcome === 'unknown') throw new GatewayError('BACKEND_FAILED', `no PUBACK for ${topic}`)
+        if (outcome !== 'sent') throw new GatewayError('BACKEND_FAILED', `no PUBACK for ${topic}`)
       },
     }
   }

@@ -39,6 +39,8 @@ export interface SessionHandler {
 export interface Broker {
   readonly connections: number
   readonly sessions: Iterable<Session>
+  /** The one of that client id. */
+  session(id: string): Session | undefined
   handle(stream: Duplex): void
   close(): Promise<void>
 }
@@ -227,6 +229,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     get sessions() {
       return byId.values()
     },
+    session: (id) => byId.get(id),
     handle(stream) {
       if (closing) stream.destroy()
       else door.enter(stream)
@@ -255,7 +258,7 @@ function credentialOf(username: string | undefined, password: Buffer | undefined
   return { scheme: 'basic', user: username ?? '', password: password?.toString('utf8') ?? '' }
 }
 
-function isSame(one: Identity, other: Identity): boolean {
+export function isSame(one: Pick<Identity, 'role' | 'id'>, other: Pick<Identity, 'role' | 'id'>): boolean {
   return one.role === other.role && one.id === other.id
 }
 

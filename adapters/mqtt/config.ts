@@ -63,7 +63,16 @@ const client = {
     .meta({ description: 'Seconds, towards the other broker; default 30.' }),
 }
 
-const LISTENING = ['port', 'host', 'websocket', 'tls', 'maxKeepAlive', 'connections', 'subscribe'] as const
+const LISTENING = [
+  'port',
+  'host',
+  'websocket',
+  'tls',
+  'maxKeepAlive',
+  'connections',
+  'subscribe',
+  'keepReplies',
+] as const
 
 const granted = z.string().superRefine((text, context) => {
   const problem = filterProblem(text.replaceAll(/\{(?:client|identity)\}/gu, 'x'))
@@ -92,6 +101,14 @@ export const channelConfig = z
       .optional()
       .meta({ description: 'Seconds; a longer keep-alive, or none, counts as this. Default 600.' }),
     connections: z.int().min(1).max(1_000_000).optional().meta({ description: 'At most; default 10000.' }),
+    keepReplies: z
+      .int()
+      .min(1)
+      .max(30 * 86_400)
+      .optional()
+      .meta({
+        description: 'Seconds that a reply waits for a device that is away; default 86400.',
+      }),
     url: brokerUrl.optional(),
     clientId: client.clientId,
     keepAlive: client.keepAlive,

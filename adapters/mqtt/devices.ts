@@ -2,9 +2,9 @@
 import type { Duplex } from 'node:stream'
 
 import { GatewayError } from 'dragoman'
-import type { Channel, ChannelHost, Identity, Message, Scope } from 'dragoman'
+import type { Channel, ChannelHost, Delivery, Identity, Message, Scope } from 'dragoman'
 
-import { openBroker } from './broker.ts'
+import { isSame, openBroker } from './broker.ts'
 import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
 import { createFrames } from './frames.ts'
@@ -20,15 +20,18 @@ import type { Listener } from './listener.ts'
 import { compileMapping, replyTopicOf } from './mapping.ts'
 import { encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
-import type { Published, Sent, Session } from './session.ts'
+import { createReach } from './reach.ts'
+import type { Local, PublishOptions, Reach } from './reach.ts'
+import type { Published, Session } from './session.ts'
 import { matches } from './topics.ts'
 import { PROTOCOLS, streamOf } from './websocket.ts'
 
 const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_KEEP_ALIVE_SECONDS = 600
 const DEFAULT_CONNECTIONS = 10_000
-/** Nobody subscribes to the reply's topic just now: devices come back. */
-const ABSENT_MS = 30_000
+const DEFAULT_KEEP_REPLIES_SECONDS = 86_400
+/** One that has only just come is not taken for the older one of two. */
+const SETTLED_MS = 2000
 
 export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   const mapping = compileMapping(config.topics)
@@ -37,10 +40,10 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   const identities = new WeakMap<Duplex, Identity>()
   let listener: Listener | undefined
 
-  async function open(host: ChannelHost): Promise<Broker> {
+  async function open(host: ChannelHost, reach: Reach): Promise<Broker> {
     const answer: Serving['answer'] = async ({ topic, qos }, payload) =>
-      void (await outlet.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) }))
-    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, scope, answer }
+      void (await reach.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) }))
+    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, reach, scope, answer }
     const broker = await openBroker({
       maxConnections: config.connections ?? DEFAULT_CONNECTIONS,
       maxKeepAliveSeconds: config.maxKeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
@@ -57,22 +60,47 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
     return broker
   }
 
+  const keepMs = (config.keepReplies ?? DEFAULT_KEEP_REPLIES_SECONDS) * 1000
+  const deliveryOf = (outcome: Outcome, topic: string): Delivery => {
+    switch (outcome) {
+      case 'sent':
+        return { status: 'sent' }
+      case 'unknown':
+        return { status: 'unknown', reason: `no PUBACK from ${topic}` }
+      case 'gone':
+        return { status: 'unknown', keepMs, reason: `the connection ended before PUBACK from ${topic}` }
+      case 'nobody':
+        return { status: 'absent', keepMs, reason: `nobody subscribes to ${topic}` }
+    }
+  }
+
   let broker: Broker | undefined
-  const outlet: Outlet = {
-    async publish(topic, payload, options) {
-      const sending: Promise<Sent>[] = []
+  let reach: Reach | undefined
+  const local: Local = {
+    publish(topic, payload, options) {
+      const sending: Promise<Outcome>[] = []
       for (const session of broker?.sessions ?? []) {
         const qos = subscribed(session, topic)
         if (qos !== undefined)
-          sending.push(session.publish(topic, payload, { ...options, qos: qos === 0 ? 0 : options.qos }))
+          sending.push(publishTo(session, { topic, payload, ...options, qos: qos === 0 ? 0 : options.qos }))
       }
-      return outcomeOf(await Promise.all(sending))
+      return sending.length === 0 ? undefined : Promise.all(sending).then(best)
     },
+    movedAway(client, who) {
+      const session = broker?.session(client)
+      if (session === undefined || !isSame(session.who, who)) return
+      if (performance.now() - session.since > SETTLED_MS) session.close()
+    },
+  }
+  /** A backend's question: whoever answers it answers here, so only devices that are connected here are asked. */
+  const outlet: Outlet = {
+    publish: async (topic, payload, options) => (await local.publish(topic, payload, options)) ?? 'nobody',
   }
 
   return {
     async start(host) {
-      const opened = await open(host)
+      reach = createReach({ host, local, log: scope.log })
+      const opened = await open(host, reach)
       broker = opened
       if (config.port !== undefined) {
         const address = config.host ?? DEFAULT_HOST
@@ -105,14 +133,14 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       async send(message: Message, key: string, signal: AbortSignal) {
         const at = replyTopicOf(message)
         if (at === undefined) return { status: 'sent' } // frames: it is in the customer's inbox
-        const outcome = await outlet.publish(at.topic, encodeMessage(message, key), { qos: at.qos, signal })
-        if (outcome === 'sent') return { status: 'sent' }
-        if (outcome === 'unknown') return { status: 'unknown', reason: `no PUBACK from ${at.topic}` }
-        return {
-          status: 'refused',
-          retry: true,
-          afterMs: ABSENT_MS,
-          reason: `nobody subscribes to ${at.topic}`,
+        if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
+        try {
+          const payload = encodeMessage(message, key)
+          return deliveryOf(await reach.reply(key, at.topic, payload, { qos: at.qos, signal }), at.topic)
+        } catch (error) {
+          const { code, message: reason } = GatewayError.from(error)
+          if (code !== 'TOO_LARGE') throw error
+          return { status: 'refused', retry: false, reason }
         }
       },
     }),
@@ -128,6 +156,7 @@ const MESSAGE_BYTES = 256 * 1024 + 16
 /** What all devices of a channel share. */
 interface Serving extends GrantOptions {
   readonly host: ChannelHost
+  readonly reach: Reach
   readonly scope: Scope
   readonly answer: IntakeOptions['answer']
 }
@@ -157,6 +186,10 @@ class Device implements SessionHandler {
 
   onSubscribed(filter: string): void {
     if (filter === this.#grants.frames?.down) this.#frames?.subscribed()
+    // No reply goes to the gateway's own topics.
+    if (filter.startsWith('dragoman/')) return
+    const { id, who } = this.#session
+    this.#serving.reach.subscribed(id, who, filter)
   }
 
   async onPublished(packet: Published): Promise<void> {
@@ -187,9 +220,25 @@ function subscribed({ filters }: Session, topic: string): 0 | 1 | undefined {
   return undefined
 }
 
-function outcomeOf(sent: readonly Sent[]): Outcome {
-  if (sent.some((one) => one === 'acknowledged' || one === 'written')) return 'sent'
-  return sent.includes('unknown') ? 'unknown' : 'nobody'
+async function publishTo(
+  session: Session,
+  { topic, payload, ...options }: PublishOptions & { readonly topic: string; readonly payload: string },
+): Promise<Outcome> {
+  switch (await session.publish(topic, payload, options)) {
+    case 'acknowledged':
+    case 'written':
+      return 'sent'
+    case 'refused':
+      return 'nobody'
+    case 'unknown':
+      return session.closed ? 'gone' : 'unknown'
+  }
+}
+
+/** Of several who subscribe one is enough. */
+function best(outcomes: readonly Outcome[]): Outcome {
+  const order = ['sent', 'unknown', 'gone'] as const
+  return order.find((outcome) => outcomes.includes(outcome)) ?? 'nobody'
 }
 
 /** DESIGN §11: while nobody is identified, everything listens on loopback. */

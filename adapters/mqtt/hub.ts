@@ -1,8 +1,8 @@
 // Where components of one process meet by a channel's name: what goes out to its devices, and who waits for what they answer.
 import { covers, matches } from './topics.ts'
 
-/** What became of a message for devices: nobody subscribes, nobody acknowledged, or somebody did. */
-export type Outcome = 'nobody' | 'unknown' | 'sent'
+/** What became of a message for devices: nobody subscribes, who did has gone before PUBACK, is there and said nothing, or somebody did. */
+export type Outcome = 'nobody' | 'gone' | 'unknown' | 'sent'
 
 /** A running channel that can reach devices. */
 export interface Outlet {

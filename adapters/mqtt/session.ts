@@ -28,6 +28,8 @@ export interface Session {
   readonly id: string
   readonly who: Identity
   readonly closed: boolean
+  /** When it was connected, on `performance.now()`. */
+  readonly since: number
   /** Granted subscriptions with the QoS they are served with. */
   readonly filters: Map<string, 0 | 1>
   publish(
@@ -63,6 +65,7 @@ const MAX_PACKET_ID = 65_535
 /** One class, and nothing made before it is needed: there are thousands of them, and most hold still. */
 class ClientSession implements OpenSession {
   readonly who: Identity
+  readonly since = performance.now()
   readonly filters = new Map<string, 0 | 1>()
   readonly #client: Client
   #waiting: Map<number, (sent: Sent) => void> | undefined

@@ -120,6 +120,9 @@ export class Rehearsal implements AsyncDisposable {
         return operations.draft(operation, decoded, base)
       },
       handed() {},
+      arrived() {},
+      tell: async () => false,
+      onTold() {},
       serve: (path, handler) => void mounts.push({ path, handler }),
       socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
       link: () => {

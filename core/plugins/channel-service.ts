@@ -47,6 +47,7 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
   const links = new Map<number, Link | GatewayError>()
   const streams = new Map<number, () => void>()
   const handed = new Set<string>()
+  let isListening = false
   let last = 0
   let flaw: unknown
 
@@ -127,6 +128,12 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
     handed: ([id, how]) => {
       handed.delete(id as string)
       host.handed(id as string, how as 'flushed' | 'back')
+    },
+    arrived: ([key]) => host.arrived(key as string),
+    tell: ([said]) => host.tell(said as Json),
+    'told.listen': () => {
+      if (!isListening) host.onTold((said) => hosted().tell('told', said))
+      isListening = true
     },
     serve: ([path, handler, signed]) =>
       noted(() => {

@@ -7,6 +7,7 @@ import type {
   HttpHandler,
   HttpRequest,
   Identity,
+  Json,
   Link,
   LinkSend,
   LogPage,
@@ -34,6 +35,7 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
   const streams = new Map<number, Chunks>()
   const sockets = new Map<number, WorkerSocket>()
   const links = new Map<number, LinkSend>()
+  const ears: ((said: Json) => void)[] = []
   let last = 0
   const ask = (method: string, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> =>
     rpc.call(method, [instance, ...args], signal)
@@ -68,6 +70,12 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
       return (await ask('accept', [withOwnBytes<Draft>(draft), options], signal)) as Accepted
     },
     handed: (id, how) => tell('handed', id, how),
+    arrived: (key) => tell('arrived', key),
+    tell: async (said) => (await ask('tell', [said])) === true,
+    onTold(handler) {
+      ears.push(handler)
+      tell('told.listen')
+    },
     serve(path, handler, { signed = false } = {}) {
       checkPath(path)
       tell('serve', path, handlers.push(handler) - 1, signed)
@@ -121,6 +129,9 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
 
   // The arguments are those `channel-service.ts` gives.
   const services: Readonly<Record<string, Service>> = {
+    told: ([said]) => {
+      for (const ear of ears) ear(said as Json)
+    },
     http: ([handler, request], signal) => http(handler as number, request as HttpRequest, signal),
     'stream.next': ([stream]) => nextChunk(stream as number),
     'stream.end': async ([stream]) => {

@@ -153,9 +153,9 @@ class RedisStore implements Store {
     const { clock, crash } = hooks ?? {}
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
     const count = (): number => this.#partitions
-    this.shared = sharedOver({ caller: this.#caller, pulse: this.#pulse, partitions: count })
     this.#names = new Names(this.#caller, count)
     this.#bus = new Bus(this.#connection.client, prefix)
+    this.shared = sharedOver(this.#caller, { pulse: this.#pulse, broadcast: this.#bus, partitions: count })
   }
 
   async open(): Promise<void> {

@@ -1,6 +1,9 @@
-// Operation 9 over all instances: hints travel by publish and subscribe. They may be lost and repeated (SEMANTICS 33).
+// Operation 9 over all instances: hints travel by publish and subscribe, and what channels tell. They may be lost and repeated (SEMANTICS 33).
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
+import type { Json } from '../../api.ts'
+import { encodeTold } from '../../broadcast.ts'
+import type { Broadcast, Ear } from '../../broadcast.ts'
 import { Hints } from '../hints.ts'
 import type { Watch } from '../store.ts'
 import { keepUp } from './clients.ts'
@@ -11,12 +14,16 @@ const RECONNECT_MS = 500
 const PING_MS = 3000
 
 /** What one turn of the event loop brings is one message to the others. */
-export class Bus {
+export class Bus implements Broadcast {
   readonly #hints = new Hints()
   readonly #redis: Redis
   readonly #subscriber: Redis
   readonly #kept: Disposable
   readonly #channel: string
+  /** Beside the hints, which are many and go to those who look. */
+  readonly #tellings: string
+  readonly #ears: Ear[] = []
+  #told: string[] = []
   readonly #self = randomUUID()
   #pending = new Set<string>()
   #ping: NodeJS.Timeout | undefined
@@ -26,16 +33,20 @@ export class Bus {
   constructor(redis: Redis, prefix: string) {
     this.#redis = redis
     this.#channel = `${prefix}hints`
+    this.#tellings = `${prefix}told`
     this.#subscriber = redis.duplicate({ retryStrategy: () => RECONNECT_MS, autoResubscribe: false })
     this.#kept = keepUp(this.#subscriber)
     this.#subscriber.on('error', () => undefined) // the main connection tells; hints may be lost
-    this.#subscriber.on('message', (_channel: string, text: string) => this.#heard(text))
+    this.#subscriber.on('message', (channel: string, text: string) => {
+      if (channel === this.#channel) this.#heard(text)
+      else this.#listened(text)
+    })
     this.#subscriber.on('ready', () => void (this.#isOpen && this.#again()))
   }
 
   async open(): Promise<void> {
     await this.#subscriber.connect()
-    await this.#subscriber.subscribe(this.#channel)
+    await this.#subscriber.subscribe(this.#channel, this.#tellings)
     this.#isOpen = true
     this.#ping = setInterval(() => void this.#listen(), PING_MS).unref()
   }
@@ -49,6 +60,17 @@ export class Bus {
     if (this.#isClosed || names.length === 0 || this.#pending.size > MOST) return
     if (this.#pending.size === 0) setImmediate(() => this.#send())
     for (const name of names) this.#pending.add(name)
+  }
+
+  tell(name: string, said: Json): void {
+    const text = encodeTold(name, said)
+    if (this.#isClosed || this.#told.length >= MOST) return
+    if (this.#told.length === 0) setImmediate(() => this.#sendTold())
+    this.#told.push(text)
+  }
+
+  hear(ear: Ear): void {
+    this.#ears.push(ear)
   }
 
   close(): void {
@@ -66,6 +88,23 @@ export class Bus {
     this.#redis.publish(this.#channel, JSON.stringify([this.#self, ...names])).catch(() => undefined) // as above
   }
 
+  #sendTold(): void {
+    const told = this.#told
+    this.#told = []
+    if (this.#isClosed) return
+    const text = `[${JSON.stringify(this.#self)},${told.join(',')}]`
+    this.#redis.publish(this.#tellings, text).catch(() => undefined) // as above
+  }
+
+  #listened(text: string): void {
+    const [from, ...told] = toldOf(text)
+    if (from === this.#self) return
+    for (const one of told) {
+      const [name, said] = Array.isArray(one) ? (one as readonly Json[]) : [] // of what JSON.parse gave
+      if (typeof name === 'string' && said !== undefined) for (const ear of this.#ears) ear(name, said)
+    }
+  }
+
   #heard(text: string): void {
     if (this.#hints.isIdle) return
     const [from, ...names] = namesOf(text)
@@ -76,7 +115,7 @@ export class Bus {
   /** Subscribed anew: nobody knows what was said meanwhile, so everybody looks. */
   async #again(): Promise<void> {
     try {
-      await this.#subscriber.subscribe(this.#channel)
+      await this.#subscriber.subscribe(this.#channel, this.#tellings)
       await this.#hints.hintAll()
     } catch {
       if (!this.#isClosed) this.#subscriber.disconnect(true) // and once more
@@ -93,11 +132,16 @@ export class Bus {
   }
 }
 
-/** Whoever may publish there may only wake somebody: anything but a list of texts is nothing. */
+/** Anything but a list of texts is nothing. */
 function namesOf(text: string): readonly string[] {
+  return toldOf(text).filter((name) => typeof name === 'string')
+}
+
+/** Anything but a list is nothing. */
+function toldOf(text: string): readonly Json[] {
   try {
-    const names: unknown = JSON.parse(text)
-    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []
+    const told: Json = JSON.parse(text)
+    return Array.isArray(told) ? (told as readonly Json[]) : []
   } catch {
     return []
   }

@@ -1,4 +1,5 @@
-// What the instances have together beside the store: counts, and last good answers. No message hangs on it, and Redis may forget it.
+// What the instances have together beside the store: counts, last good answers, what they tell each other. No message hangs on it, and Redis may forget it.
+import type { Broadcast } from '../../broadcast.ts'
 import type { SharedCounter } from '../../guard/rate-limits.ts'
 import type { AnswerStore } from '../../guard/shared-answers.ts'
 import type { Caller } from './caller.ts'
@@ -9,18 +10,20 @@ import { Cells } from './reply.ts'
 export interface Shared {
   readonly counter: SharedCounter
   readonly answers: AnswerStore
+  readonly broadcast: Broadcast
 }
 
 export interface SharedOptions {
-  readonly caller: Caller
   readonly pulse: Pulse
+  readonly broadcast: Broadcast
   readonly partitions: () => number
 }
 
-export function sharedOver({ caller, pulse, partitions }: SharedOptions): Shared {
+export function sharedOver(caller: Caller, { pulse, broadcast, partitions }: SharedOptions): Shared {
   /** All answers in one partition, so that they are bounded together. */
   const here = (): number => partitionOf('answers', partitions())
   return {
+    broadcast,
     counter: {
       async add(key, by, ms) {
         const partition = partitionOf(key, partitions())

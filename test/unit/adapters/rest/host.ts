@@ -126,6 +126,9 @@ export class Trial implements AsyncDisposable {
         return { id: 'm-1', conversation: 'web:c-1', sequence: 7, duplicate: false, ...accepted }
       },
       handed: () => undefined,
+      arrived: () => undefined,
+      tell: async () => false,
+      onTold: () => undefined,
       serve: (path, handler) => this.#handlers.set(path, handler),
       socket: (path, handler) => this.sockets.set(path, handler),
       link: (who, send, linkOptions = {}) => {

@@ -1,0 +1,205 @@
+// Devices are reached wherever they are connected: here, or on another instance of the gateway, which is told the message whole.
+import { z } from 'zod'
+
+import { GatewayError } from 'dragoman'
+import type { ChannelHost, Identity, Log } from 'dragoman'
+
+import { Away } from './away.ts'
+import type { Outcome } from './hub.ts'
+
+export interface PublishOptions {
+  readonly qos: 0 | 1
+  readonly signal: AbortSignal
+}
+
+/** What is connected to this process. */
+export interface Local {
+  /** Undefined: nobody here subscribes. */
+  publish(topic: string, payload: string, options: PublishOptions): Promise<Outcome> | undefined
+  /** The client is connected to another instance by now (takeover, [MQTT-3.1.4-2]): one that was here before is closed. */
+  movedAway(client: string, who: Pick<Identity, 'role' | 'id'>): void
+}
+
+export interface ReachOptions {
+  readonly host: Pick<ChannelHost, 'arrived' | 'tell' | 'onTold'>
+  readonly local: Local
+  readonly log: Log
+}
+
+export interface Reach {
+  /** `nobody`: on no instance, as far as they have answered. Rejects with `TOO_LARGE` what cannot be told to another instance. */
+  publish(
+    topic: string,
+    payload: string,
+    options: PublishOptions & { readonly key?: string },
+  ): Promise<Outcome>
+  /** The same for a reply, which from here on is found by who subscribes to its topic, until it is sent. */
+  reply(key: string, topic: string, payload: string, options: PublishOptions): Promise<Outcome>
+  /** A client here may be sent what goes to this filter: what waits for it is sent. */
+  subscribed(client: string, who: Identity, filter: string): void
+}
+
+/** Who has the device says so at once; how long its PUBACK takes is another matter. */
+const FIRST_SIGN_MS = 500
+/** As long as the core waits for a push. */
+const PUBACK_MS = 15_000
+
+const said = z.discriminatedUnion('t', [
+  z.strictObject({
+    t: z.literal('publish'),
+    id: z.string(),
+    from: z.string(),
+    topic: z.string(),
+    payload: z.string(),
+    qos: z.union([z.literal(0), z.literal(1)]),
+    key: z.string().optional(),
+  }),
+  z.strictObject({
+    t: z.literal('published'),
+    id: z.string(),
+    to: z.string(),
+    outcome: z.enum(['begun', 'sent', 'gone', 'unknown', 'nobody']),
+    key: z.string().optional(),
+  }),
+  z.strictObject({
+    t: z.literal('here'),
+    client: z.string(),
+    who: z.strictObject({ role: z.enum(['customer', 'agent', 'program']), id: z.string() }),
+    filter: z.string(),
+  }),
+])
+type Said = z.output<typeof said>
+
+/** Answers of the other instances to one question; several of them may have a subscriber. */
+class Question {
+  readonly answer: Promise<Outcome>
+  readonly #resolve: (outcome: Outcome) => void
+  readonly #firstSign: NodeJS.Timeout
+  #open = 0
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<Outcome>()
+    this.answer = promise
+    this.#resolve = resolve
+    this.#firstSign = setTimeout(() => this.end('nobody'), FIRST_SIGN_MS)
+  }
+
+  heard(outcome: Outcome | 'begun'): void {
+    clearTimeout(this.#firstSign)
+    if (outcome === 'begun') this.#open += 1
+    else {
+      this.#open -= 1
+      if (outcome === 'sent' || this.#open <= 0) this.end(outcome)
+    }
+  }
+
+  giveUp(): void {
+    this.end(this.#open > 0 ? 'unknown' : 'nobody')
+  }
+
+  end(outcome: Outcome): void {
+    clearTimeout(this.#firstSign)
+    this.#resolve(outcome)
+  }
+}
+
+export function createReach({ host, local, log }: ReachOptions): Reach {
+  const self = crypto.randomUUID()
+  const away = new Away()
+  const questions = new Map<string, Question>()
+
+  async function elsewhere(
+    topic: string,
+    payload: string,
+    options: PublishOptions & { readonly key?: string },
+  ): Promise<Outcome> {
+    const { qos, signal, key } = options
+    const id = crypto.randomUUID()
+    const question = new Question()
+    const onAbort = (): void => question.giveUp()
+    questions.set(id, question)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const more = key === undefined ? {} : { key }
+      if (!(await host.tell({ t: 'publish', id, from: self, topic, payload, qos, ...more })))
+        question.end('nobody')
+      return await question.answer
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      question.end('nobody')
+      questions.delete(id)
+    }
+  }
+
+  async function asked({
+    id,
+    from,
+    topic,
+    payload,
+    qos,
+    key,
+  }: Said & { readonly t: 'publish' }): Promise<void> {
+    const publishing = local.publish(topic, payload, { qos, signal: AbortSignal.timeout(PUBACK_MS) })
+    if (publishing === undefined) return
+    const answer = { t: 'published', id, to: from, ...(key !== undefined && { key }) }
+    tell({ ...answer, outcome: 'begun' })
+    tell({ ...answer, outcome: await publishing })
+  }
+
+  function answered({ id, to, outcome, key }: Said & { readonly t: 'published' }): void {
+    if (to !== self) return
+    const question = questions.get(id)
+    if (question !== undefined) question.heard(outcome)
+    else if (outcome === 'sent' && key !== undefined && away.acknowledged(key)) host.arrived(key)
+  }
+
+  function came(filter: string): void {
+    for (const key of away.waitingFor(filter)) host.arrived(key)
+  }
+
+  /** What is lost is asked again, or found when it is looked for. */
+  function tell(what: Parameters<ChannelHost['tell']>[0]): void {
+    host
+      .tell(what)
+      .catch((error: unknown) =>
+        log.debug('the other instances were not told', { reason: GatewayError.from(error).message }),
+      )
+  }
+
+  host.onTold((arrived) => {
+    const { data } = said.safeParse(arrived)
+    switch (data?.t) {
+      case 'publish':
+        void asked(data)
+        return
+      case 'published':
+        answered(data)
+        return
+      case 'here':
+        local.movedAway(data.client, data.who)
+        came(data.filter)
+        return
+      case undefined:
+        log.warn('another instance said what is not understood: is it of another version?')
+    }
+  })
+
+  async function publish(...[topic, payload, options]: Parameters<Reach['publish']>): Promise<Outcome> {
+    return local.publish(topic, payload, options) ?? elsewhere(topic, payload, options)
+  }
+
+  return {
+    publish,
+    async reply(key, topic, payload, options) {
+      const isSent = away.isAcknowledged(key)
+      if (!isSent) away.wait(key, topic)
+      const outcome = isSent ? 'sent' : await publish(topic, payload, { ...options, key })
+      if (outcome === 'sent') away.forget(key)
+      return outcome
+    },
+    subscribed(client, { role, id }, filter) {
+      came(filter)
+      tell({ t: 'here', client, who: { role, id }, filter })
+    },
+  }
+}

@@ -1,0 +1,167 @@
+// Two channels of one name, as on two instances: what one tells the other hears.
+import { GatewayError } from 'dragoman'
+import type { ChannelHost, Delivery, Json, Message } from 'dragoman'
+import { testHost } from 'dragoman/testing'
+import { expect, test } from 'vitest'
+
+import { until } from '../../../support/gateway.ts'
+import { connectPacket, identify, openWorld, raw, subscribePacket } from './world.ts'
+import type { World } from './world.ts'
+
+const TOPIC = 'shop/7/display'
+const DAY_MS = 86_400_000
+const reply = (topic = TOPIC): Message =>
+  ({
+    id: 'm',
+    channel: 'devices',
+    parts: [{ kind: 'text', text: 'hi' }],
+    replyContext: { v: 1, topic, qos: 1 },
+  }) as never // all that send looks at here
+
+interface Pair extends AsyncDisposable {
+  readonly a: World
+  readonly b: World
+  /** What goes from one to the other; it may be kept back. */
+  readonly line: { isOpen: boolean; readonly kept: (() => void)[] }
+}
+
+async function openPair(config: Readonly<Record<string, unknown>> = {}): Promise<Pair> {
+  const line: Pair['line'] = { isOpen: true, kept: [] }
+  const hosts = [testHost(), testHost()] as const
+  const toOther =
+    (from: 0 | 1): ChannelHost['tell'] =>
+    async (said) => {
+      const go = (): void => hosts[from === 0 ? 1 : 0].hear(said)
+      if (line.isOpen) go()
+      else line.kept.push(go)
+      return true
+    }
+  const open = (n: 0 | 1): Promise<World> => {
+    const own = hosts[n]
+    return openWorld({
+      config,
+      host: {
+        identify,
+        arrived: (key) => own.arrived(key),
+        onTold: (handler) => own.onTold(handler),
+        tell: toOther(n),
+      },
+    })
+  }
+  const [a, b] = [await open(0), await open(1)]
+  return {
+    a: { ...a, host: hosts[0] },
+    b: { ...b, host: hosts[1] },
+    line,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([a[Symbol.asyncDispose](), b[Symbol.asyncDispose]()])
+    },
+  }
+}
+
+async function send(world: World, key = 'k', topic = TOPIC): Promise<Delivery | undefined> {
+  return world.channel.send?.(reply(topic), key, AbortSignal.timeout(15_000))
+}
+
+test('a reply made on one instance reaches the device on another, and counts as sent with its PUBACK', async () => {
+  await using pair = await openPair()
+  const device = await pair.b.client()
+  const came: string[] = []
+  device.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).id))
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  expect(await send(pair.a)).toEqual({ status: 'sent' })
+  expect(came).toEqual(['k'])
+})
+
+test('a device that takes a reply on another instance and never acknowledges it: nobody knows', async () => {
+  await using pair = await openPair()
+  const silent = await raw(pair.b.port)
+  silent.write(connectPacket('silent'))
+  silent.write(subscribePacket(TOPIC, { qos: 1 }))
+  await until(() => silent.received().includes(0x90) || undefined)
+  const sending = send(pair.a)
+  await until(() => silent.received().includes('"id":"k"') || undefined)
+  // Its connection breaks before PUBACK: it is kept for the time when it is back.
+  silent.socket.destroy()
+  expect(await sending).toEqual({
+    status: 'unknown',
+    keepMs: DAY_MS,
+    reason: `the connection ended before PUBACK from ${TOPIC}`,
+  })
+})
+
+test('away from all instances: absent, for as long as the config says; a subscription on either says that it has come', async () => {
+  await using pair = await openPair({ keepReplies: 60, subscribe: ['shop/+/display', 'shop/+/more/#'] })
+  const absent = { status: 'absent', keepMs: 60_000, reason: `nobody subscribes to ${TOPIC}` }
+  expect(await send(pair.a)).toEqual(absent)
+  expect(await send(pair.b, 'other', 'shop/7/more/x')).toMatchObject({ status: 'absent' })
+  const device = await pair.b.client()
+  await device.subscribeAsync('shop/8/display')
+  expect([...pair.a.host.arrivals, ...pair.b.host.arrivals]).toEqual([])
+  await device.subscribeAsync(['shop/7/display', 'shop/+/more/#'])
+  await until(() => pair.a.host.arrivals.length > 0 || undefined)
+  expect(pair.a.host.arrivals).toEqual(['k'])
+  expect(pair.b.host.arrivals).toEqual(['other'])
+})
+
+test('an acknowledgement that comes later than it was waited for counts: the reply is not sent a second time', async () => {
+  await using pair = await openPair()
+  const device = await pair.b.client()
+  const came: string[] = []
+  device.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).id))
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  pair.line.isOpen = false
+  expect(await send(pair.a)).toMatchObject({ status: 'absent' })
+  for (const go of pair.line.kept.splice(0)) go()
+  await until(() => came.length > 0 || undefined)
+  // "begun" and "sent" of the other come back.
+  await until(() => pair.line.kept.length >= 2 || undefined)
+  for (const go of pair.line.kept.splice(0)) go()
+  expect(pair.a.host.arrivals).toEqual(['k'])
+  expect(await send(pair.a)).toEqual({ status: 'sent' })
+  expect(came).toEqual(['k'])
+})
+
+test('a client that is on another instance by now loses its old connection here; another one of that name does not [MQTT-3.1.4-2]', async () => {
+  await using pair = await openPair({ subscribe: ['shop/{client}/display'] })
+  const options = { clientId: 'phone', username: 'u', password: 'ann' }
+  const opened = performance.now()
+  const old = await pair.a.client(options)
+  const foreign = await pair.a.client({ clientId: 'till', username: 'u', password: 'bob' })
+  await until(() => performance.now() - opened > 2500 || undefined)
+  for (const clientId of ['phone', 'till']) {
+    const fresh = await pair.b.client({ ...options, clientId })
+    await fresh.subscribeAsync(`shop/${clientId}/display`, { qos: 1 })
+  }
+  await until(() => !old.connected || undefined)
+  expect(foreign.connected).toBe(true)
+})
+
+test('what another instance says and this one does not understand changes nothing', async () => {
+  await using pair = await openPair()
+  const nonsense: readonly Json[] = [
+    null,
+    7,
+    'here',
+    {},
+    { t: 'here' },
+    { t: 'publish', id: 1 },
+    { t: '__proto__' },
+  ]
+  for (const said of nonsense) pair.a.host.hear(said)
+  pair.a.host.hear({ t: 'published', id: 'x', to: 'y', outcome: 'sent', key: 'k' })
+  expect(pair.a.host.arrivals).toEqual([])
+  const device = await pair.a.client()
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  expect(await send(pair.a)).toEqual({ status: 'sent' })
+})
+
+test('a reply that is too large to be told to another instance is refused for good, in words', async () => {
+  await using world = await openWorld()
+  Object.assign(world.host, {
+    tell: async () => {
+      throw new GatewayError('TOO_LARGE', '2000000 bytes are too many')
+    },
+  })
+  expect(await send(world)).toEqual({ status: 'refused', retry: false, reason: '2000000 bytes are too many' })
+})
