@@ -141,8 +141,8 @@ function show(request: HttpRequest, published: Publisher | undefined): HttpRespo
   if (bytes === undefined) return line(404, 'there is no such document')
   return {
     status: 200,
-    headers: { 'content-type': 'text/xml; charset=utf-8', 'content-length': String(bytes.length) },
-    ...(request.method === 'HEAD' ? {} : { body: bytes }),
+    headers: { 'content-type': 'text/xml; charset=utf-8' },
+    body: bytes,
   }
 }
 
