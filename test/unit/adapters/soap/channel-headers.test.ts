@@ -114,8 +114,8 @@ describe('the description', () => {
 
   test('a HEAD is a GET to the channel, so that its Content-Length is the same (RFC 9110 §8.6)', async () => {
     await using running = await serve()
-    const ask = (method: string) => running.handle({ method, query: 'wsdl', origin: 'http://a' })
-    expect(await ask('HEAD')).toEqual(await ask('GET'))
+    const show = (method: string) => running.handle({ method, query: 'wsdl', origin: 'http://a' })
+    expect(await show('HEAD')).toEqual(await show('GET'))
   })
 
   test('has nothing else to show', async () => {
