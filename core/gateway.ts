@@ -226,7 +226,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   options.broadcast?.hear((name, said) => {
-    for (const ear of generation?.channels.get(name)?.ears ?? []) ear(said)
+    try {
+      for (const ear of generation?.channels.get(name)?.ears ?? []) ear(said)
+    } catch (error) {
+      log.child('gateway').error('a channel failed at what another instance said', { channel: name, error })
+    }
   })
 
   let retiring: Promise<void> = Promise.resolve()

@@ -3,6 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { encodeTold } from '../../core/broadcast.ts'
+import type { Broadcast, Ear } from '../../core/broadcast.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
@@ -19,9 +21,17 @@ const upstream = createServer((request, response) => {
     response.writeHead(201, { 'x-up': request.headers['x-a'] ?? '' }).end(`${body} pong`)
   })
 })
+const broadcasts: unknown[] = []
+let hear: Ear = () => undefined
+const broadcast: Broadcast = {
+  tell: (name, said) => void broadcasts.push(JSON.parse(encodeTold(name, said))),
+  hear: (ear) => void (hear = ear),
+}
 const slow = Promise.withResolvers<void>()
+const said = Promise.withResolvers<void>()
 const bot = handAgent('bot', async (message) => {
   if (message.parts?.[0]?.text === 'slow') await slow.promise
+  if (message.parts?.[0]?.text === 'he is away') await said.promise
   return echo(message)
 })
 let house: House
@@ -42,7 +52,8 @@ channels:
 agents: { bot: { adapter: bot } }
 routes: [{ agent: bot }]
 `
-  house = await openHouse({ yaml, adapters: [bot.adapter], plugins: { 'everything.ts': everything } })
+  const plugins = { 'everything.ts': everything }
+  house = await openHouse({ yaml, adapters: [bot.adapter], plugins, broadcast })
 })
 afterAll(async () => {
   await house[Symbol.asyncDispose]()
@@ -126,6 +137,27 @@ test('state, leases, the guarded fetch, the log and figures', async () => {
   const metrics = await (await fetch(`${house.base}/metrics`)).text()
   expect(metrics).toMatch(/dragoman_plugin_seen_total\{component="demo",kind="text"\} [1-9]/)
   expect(house.gateway.hints()).toContainEqual({ channel: 'demo', command: `curl ${house.base}/demo/say` })
+})
+
+test('what the channel tells the other instances, and what they tell it, is plain data', async () => {
+  expect(await answer('tell', '{"here":["x",1.5,null]}')).toBe(true)
+  expect(broadcasts).toEqual([['demo', { here: ['x', 1.5, null] }]])
+  expect(await answer('tell', JSON.stringify('x'.repeat(1024 * 1024 - 2)))).toBe('TOO_LARGE')
+  hear('another', { not: 'for it' })
+  hear('demo', { from: 'there' })
+  await until(async () => (JSON.stringify(await state('told')).includes('there') ? true : undefined))
+})
+
+test('a push whose receiver is away waits, and goes out when the channel says that he has come', async () => {
+  await post('away')
+  const before = pushed.length
+  await post('say?1', 'he is away')
+  said.resolve()
+  await until(async () => (JSON.stringify(await state('away')).includes('/0') ? true : undefined))
+  expect(pushed).toHaveLength(before)
+  await post('arrived')
+  const push = await until(() => pushed[before])
+  expect(JSON.parse(push)).toMatchObject({ text: 'echo he is away' })
 })
 
 test('the client protocol of a customer: frames up and down', async () => {

@@ -6,6 +6,7 @@ import { takeOver } from '../../bin/config-file.ts'
 import type { loadAll } from '../../bin/config-file.ts'
 import { readConfig, resolveConfig } from '../../config/load.ts'
 import type { Adapter } from '../../core/api.ts'
+import type { Broadcast } from '../../core/broadcast.ts'
 import { startGateway } from '../../core/gateway.ts'
 import type { Gateway } from '../../core/gateway.ts'
 import { createIdentity } from '../../core/http/identity.ts'
@@ -32,6 +33,8 @@ export interface HouseOptions {
   /** Files of the folder `plugins` beside the config, by name; each plugin has its worker. */
   readonly plugins?: Readonly<Record<string, string>>
   readonly limits?: Partial<Limits>
+  /** Other instances, made by hand. */
+  readonly broadcast?: Broadcast
   /** What the gateway sees of the store. */
   readonly around?: (store: Store) => Store
 }
@@ -109,6 +112,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     log,
     version: 'test',
     cacheFile: join(data, 'cache.db'),
+    broadcast: options.broadcast,
     reload: (take) => {
       const next = async (): Promise<LoadedHouse> => {
         const loaded = first ?? (await load())

@@ -91,6 +91,15 @@ export default defineAdapter({
           link.close()
           return json(frames)
         },
+        tell: async (request) => json(await host.tell(JSON.parse(text(request.body))).catch(({ code }) => code)),
+        async away() {
+          await scope.state.put('away', true)
+          return json(true)
+        },
+        async arrived() {
+          host.arrived((await scope.state.get('away')).value)
+          return json(true)
+        },
         async agentLink() {
           host.link({ role: 'agent', id: 'x' }, () => undefined)
         },
@@ -99,6 +108,7 @@ export default defineAdapter({
       return {
         async start(given) {
           host = given
+          host.onTold((said) => void scope.state.put('told', said))
           host.serve(path, async (request, signal) => actions[request.path.slice(path.length + 1)](request, signal))
           host.socket(
             path + '/ws',
@@ -118,6 +128,11 @@ export default defineAdapter({
           )
         },
         async send(message, key, signal) {
+          const isAway = (await scope.state.get('away'))?.value
+          if (isAway === true) {
+            await scope.state.put('away', key)
+            return { status: 'absent', keepMs: 3_600_000 }
+          }
           await scope.fetch(upstream + '/pushed', { method: 'POST', body: JSON.stringify({ key, text: message.parts[0].text }), signal })
           return { status: 'sent' }
         },

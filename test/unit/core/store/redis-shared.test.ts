@@ -1,4 +1,5 @@
 // What instances share on Redis beside the store: counts that end with their time, answers that are bounded together.
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createState } from '../../../../core/state.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
@@ -66,4 +67,31 @@ test('what adapters keep is kept for all instances: a token is fetched by one, a
   const version = (await there.get('cursor'))?.version
   expect(await there.compareAndSet('cursor', version, 'c2')).toBe(true)
   expect(await here.compareAndSet('cursor', version, 'c3')).toBe(false)
+})
+
+test('what one tells all others hear, in the order it was told, and it does not hear itself; nonsense is nothing', async () => {
+  await using a = await openRedisStore({ url: server.url })
+  await using b = await openRedisStore({ url: server.url })
+  await using elsewhere = await openRedisStore({ url: server.url, prefix: 'other:' })
+  const heard: unknown[] = []
+  for (const [who, { shared }] of Object.entries({ a, b, elsewhere }))
+    shared.broadcast.hear((name, said) => void heard.push([who, name, said]))
+  const client = new Redis(server.url)
+  const isUp = async (): Promise<true | undefined> =>
+    (await client.publish('dragoman:told', 'null')) === 2 ? true : undefined
+  await until(isUp)
+  for (const nonsense of ['', '{', '7', '{"0":1}', '[null,"x"]', '["x",[1,2],["name"],null]'])
+    await client.publish('dragoman:told', nonsense)
+  a.shared.broadcast.tell('devices', { n: 1, __proto__: null })
+  a.shared.broadcast.tell('devices', [2, 'two'])
+  await until(() => heard.length === 2 || undefined)
+  a.shared.broadcast.tell('till', null)
+  await until(() => heard.length === 3 || undefined)
+  expect(heard).toEqual([
+    ['b', 'devices', { n: 1 }],
+    ['b', 'devices', [2, 'two']],
+    ['b', 'till', null],
+  ])
+  expect(() => a.shared.broadcast.tell('devices', 'x'.repeat(1_100_000))).toThrow('1048576')
+  client.disconnect()
 })
