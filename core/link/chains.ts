@@ -1,4 +1,5 @@
 // One thing at a time for each name; nothing is kept of a name nobody waits for.
+import type { Outbox } from './uplink.ts'
 
 export class Chains {
   readonly #tails = new Map<string, Promise<unknown>>()
@@ -22,4 +23,9 @@ export class Chains {
   #end(name: string, tail: Promise<unknown>): void {
     if (this.#tails.get(name) === tail) this.#tails.delete(name)
   }
+}
+
+/** The name of a device and its customer. */
+export function chainOf({ home, device }: Pick<Outbox, 'home' | 'device'>): string {
+  return `${home}\u001F${device}`
 }

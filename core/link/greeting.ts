@@ -44,3 +44,10 @@ export async function standing(
 ): Promise<{ readonly epoch: string; readonly top: number }> {
   return store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
 }
+
+/** A transport is told of one failure only. */
+export function unreachable(error: unknown): GatewayError {
+  const known = GatewayError.from(error)
+  if (known.code === 'STORE_UNAVAILABLE') return known
+  return new GatewayError('STORE_UNAVAILABLE', 'the store could not be asked', { cause: error })
+}

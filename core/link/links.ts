@@ -4,6 +4,7 @@ import type { Identity, Link, LinkOptions, LinkSend, Log } from '../api.ts'
 import type { Store } from '../store/store.ts'
 import { Chains } from './chains.ts'
 import { JUST_COME_MS, MOVED_WITHIN_MS } from './figures.ts'
+import { createLooks } from './looks.ts'
 import { createPresence } from './presence.ts'
 import type { Presence } from './presence.ts'
 import { Session } from './session.ts'
@@ -37,13 +38,13 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   const all = new Set<Session>()
   /** The welcomed links of a device, the oldest first. */
   const byDevice = new Map<string, readonly Session[]>()
-  const since = new WeakMap<Session, number>()
+  const looks = createLooks()
   const whereabouts = createWhereabouts({ store, log, instance, onMoved: endOlder })
   let isStopping = false
 
   function enter(session: Session, device: string): void {
     byDevice.set(device, [...(byDevice.get(device) ?? []), session])
-    since.set(session, performance.now())
+    session.welcomedAt = Math.floor(performance.now())
     if (!session.isTransient) whereabouts.enter(device)
     presence.enter(session.home)
   }
@@ -73,7 +74,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   function endOlder(device: string): void {
     const before = performance.now() - JUST_COME_MS
     for (const session of byDevice.get(device) ?? [])
-      if (!session.isTransient && (since.get(session) ?? 0) < before) session.kick('replaced', 0)
+      if (!session.isTransient && session.welcomedAt < before) session.kick('replaced', 0)
   }
 
   const shared: SharedParts = {
@@ -81,6 +82,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     uplink,
     chains,
     log,
+    looks,
     onJump,
     onEntered: enter,
     onLeft: leave,
@@ -110,6 +112,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
       isStopping = true
       for (const session of all) session.kick('moved', spread())
       presence.stop()
+      looks.stop()
     },
   }
 }

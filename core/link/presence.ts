@@ -34,6 +34,7 @@ interface Present {
 const GONE_AFTER = 2
 /** Others may write at the same moment. */
 const TRIES = 16
+const NOWHERE: readonly string[] = []
 
 export function createPresence({ store, log, instance, graceMs = GRACE_MS }: PresenceOptions): Presence {
   const homes = new Map<string, Present>()
@@ -81,7 +82,7 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     enter(home) {
       const known = homes.get(home)
       if (known === undefined) {
-        homes.set(home, { links: 1, leaving: undefined, version: 'absent', others: [], quiet: 0 })
+        homes.set(home, { links: 1, leaving: undefined, version: 'absent', others: NOWHERE, quiet: 0 })
         tell(home)
         return
       }

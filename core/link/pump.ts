@@ -1,8 +1,9 @@
 // Pushes an inbox to one link: register, then read; the window and the reader set the pace, the log is the buffer (SEMANTICS 10, 33).
 import { GatewayError } from '../api.ts'
-import type { DownFrame, Log, Message } from '../api.ts'
+import type { Log, Message, MsgFrame } from '../api.ts'
 import type { ReadResult, Store, Watch } from '../store/store.ts'
-import { FORGET_MS, LOOK_MS, PAGE_ROWS, RETRY_MS, WINDOW } from './figures.ts'
+import { FORGET_MS, PAGE_ROWS, RETRY_MS, WINDOW } from './figures.ts'
+import type { Looking, Looks } from './looks.ts'
 
 export interface Inbox {
   readonly home: string
@@ -11,40 +12,64 @@ export interface Inbox {
   readonly after: number
 }
 
-export interface PumpOptions {
+/** What all pumps of a process have in common. */
+export interface PumpParts {
   readonly store: Pick<Store, 'read'>
   readonly log: Log
+  readonly looks: Looks
+}
+
+/** The link that a pump pushes to. */
+export interface PumpLink {
+  /** Resolves when the transport has taken it; false: the link is gone. */
+  push(frame: MsgFrame): Promise<boolean>
+  /** The inbox is of another epoch now, or no longer reaches back: where to go on. Undefined: the link ends. */
+  lost(why: string): Promise<Inbox | undefined>
+}
+
+export interface PumpOptions {
+  readonly link: PumpLink
+  readonly parts: PumpParts
   /** Registered before the inbox was read for the first time. */
   readonly watch: Watch
-  /** Resolves when the transport has taken it; false: the link is gone. */
-  readonly send: (frame: DownFrame) => Promise<boolean>
-  /** The inbox is of another epoch now, or no longer reaches back: where to go on. Undefined: the link ends. */
-  readonly lost: (why: string) => Promise<Inbox | undefined>
 }
 
 type Row = Extract<ReadResult, { status: 'rows' }>['rows'][number]
 
-export class Pump {
-  readonly #options: PumpOptions
+/** Works when there is a reason to, and holds no more than its place while there is none: most links are idle. */
+export class Pump implements Looking {
+  readonly #link: PumpLink
+  readonly #parts: PumpParts
+  readonly #watch: Watch
   readonly #hints: AsyncIterator<string>
   #inbox: Inbox
   #sent: number
   #acked: number
   /** What was read and not sent yet, the next one last; forgotten when the reader is slow. */
-  #page: Row[] = []
+  #page: Row[] | undefined
   #isStopped = false
-  #isHinted = true
-  #wake: (() => void) | undefined
-  #asking: (() => void)[] = []
+  #isHinted = false
+  #isWorking = false
+  #retry: NodeJS.Timeout | undefined
+  #asking: (() => void)[] | undefined
 
-  constructor(inbox: Inbox, options: PumpOptions) {
-    this.#options = options
+  constructor(inbox: Inbox, { link, parts, watch }: PumpOptions) {
     this.#inbox = inbox
     this.#sent = inbox.after
     this.#acked = inbox.after
-    this.#hints = options.watch[Symbol.asyncIterator]()
-    void this.#listen()
-    void this.#run()
+    this.#link = link
+    this.#parts = parts
+    this.#watch = watch
+    this.#hints = watch[Symbol.asyncIterator]()
+    parts.looks.enter(this)
+    this.#listen()
+    this.look()
+  }
+
+  /** There may be something: a hint, room in the window, or it is time to look without a reason. */
+  look(): void {
+    this.#isHinted = true
+    if (!this.#isWorking && !this.#isStopped) void this.#work()
   }
 
   /** The app has stored everything up to it. */
@@ -53,7 +78,7 @@ export class Pump {
     this.#acked = offset
     // Acknowledged over another link of the device: it is not pushed here a second time.
     this.#sent = Math.max(this.#sent, offset)
-    this.#nudge()
+    this.look()
   }
 
   /** Another place or another epoch to go on from. */
@@ -61,59 +86,75 @@ export class Pump {
     this.#inbox = inbox
     this.#sent = inbox.after
     this.#acked = inbox.after
-    this.#page = []
-    this.#nudge()
+    this.#page = undefined
+    this.look()
   }
 
   /** Resolves when what is in the inbox by now was sent, as far as the window allows. */
   caughtUp(): Promise<void> {
     if (this.#isStopped) return Promise.resolve()
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#asking.push(resolve)
-    this.#nudge()
+    this.#asking = [...(this.#asking ?? []), resolve]
+    this.look()
     return promise
   }
 
   stop(): void {
     if (this.#isStopped) return
     this.#isStopped = true
-    this.#page = []
-    this.#options.watch.close()
-    this.#nudge()
-    for (const answer of this.#asking) answer()
-    this.#asking = []
+    this.#page = undefined
+    clearTimeout(this.#retry)
+    this.#parts.looks.leave(this)
+    this.#watch.close()
+    this.#answer()
   }
 
-  #nudge(): void {
-    this.#isHinted = true
-    this.#wake?.()
+  #answer(): void {
+    const asking = this.#asking ?? []
+    this.#asking = undefined
+    for (const answer of asking) answer()
   }
 
-  async #listen(): Promise<void> {
-    while (!this.#isStopped && (await this.#hints.next()).done !== true) this.#nudge()
+  #listen(): void {
+    void this.#hints.next().then(({ done }) => this.#heard(done === true))
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      const asked = this.#asking
-      this.#asking = []
-      this.#isHinted = false
-      try {
-        if (await this.#push()) this.#asking.unshift(...asked)
-        else {
-          for (const answer of asked) answer()
-          await this.#rest(LOOK_MS)
-        }
-      } catch (error) {
-        this.#asking.unshift(...asked)
-        this.#options.log.warn('an inbox could not be read; it is tried again', {
-          home: this.#inbox.home,
-          error: GatewayError.from(error).message,
-        })
+  #heard(isOver: boolean): void {
+    if (isOver || this.#isStopped) return
+    this.look()
+    this.#listen()
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true
+    try {
+      while (this.#isHinted && !this.#isStopped) {
         this.#isHinted = false
-        await this.#rest(RETRY_MS)
+        const asked = this.#asking
+        if (await this.#push()) this.#isHinted = true
+        else if (asked !== undefined) this.#answered(asked)
       }
+    } catch (error) {
+      this.#parts.log.warn('an inbox could not be read; it is tried again', {
+        home: this.#inbox.home,
+        error: GatewayError.from(error).message,
+      })
+      this.#later()
+    } finally {
+      this.#isWorking = false
     }
+  }
+
+  /** Who has asked before the last look found nothing. */
+  #answered(asked: readonly (() => void)[]): void {
+    const rest = this.#asking?.filter((answer) => !asked.includes(answer)) ?? []
+    this.#asking = rest.length === 0 ? undefined : rest
+    for (const answer of asked) answer()
+  }
+
+  #later(): void {
+    clearTimeout(this.#retry)
+    if (!this.#isStopped) this.#retry = setTimeout(() => this.look(), RETRY_MS).unref()
   }
 
   /** One page at most. False: nothing is there, or nothing may be sent. */
@@ -121,7 +162,7 @@ export class Pump {
     const lost = await this.#read()
     if (this.#isStopped) return false
     if (lost !== undefined) return this.#moveOn(lost)
-    if (this.#page.length === 0) return false
+    if (this.#page === undefined) return false
     await this.#sendPage()
     return true
   }
@@ -131,7 +172,7 @@ export class Pump {
     const { home, epoch } = this.#inbox
     const room = this.#acked + WINDOW.down - this.#sent
     if (room <= 0) return undefined
-    const page = await this.#options.store.read({
+    const page = await this.#parts.store.read({
       home,
       log: { inbox: true },
       after: this.#sent,
@@ -140,12 +181,12 @@ export class Pump {
     })
     if (page.status === 'reset') return 'the cursor is of another epoch'
     if (page.truncated) return 'the inbox no longer reaches back'
-    this.#page = page.rows.toReversed()
+    this.#page = page.rows.length === 0 ? undefined : page.rows.toReversed()
     return undefined
   }
 
   async #moveOn(why: string): Promise<boolean> {
-    const inbox = await this.#options.lost(why)
+    const inbox = await this.#link.lost(why)
     if (inbox === undefined) {
       this.stop()
       return false
@@ -155,35 +196,23 @@ export class Pump {
   }
 
   async #sendPage(): Promise<void> {
-    const { send } = this.#options
     const { epoch } = this.#inbox
     const forget = setTimeout(() => {
-      this.#page = []
+      this.#page = undefined
     }, FORGET_MS)
     try {
-      for (let row = this.#page.pop(); row !== undefined; row = this.#page.pop()) {
+      for (let row = this.#page?.pop(); row !== undefined; row = this.#page?.pop()) {
         const offset = row.offset ?? this.#sent + 1
         if (offset <= this.#sent) continue // acknowledged meanwhile, over another link
         this.#sent = offset
-        if (await send({ t: 'msg', epoch, offset, message: shown(row.message) })) continue
+        if (await this.#link.push({ t: 'msg', epoch, offset, message: shown(row.message) })) continue
         this.stop()
         return
       }
     } finally {
       clearTimeout(forget)
-      this.#page = []
+      this.#page = undefined
     }
-  }
-
-  /** Until there is a reason to look again, or it is time to look without one. */
-  async #rest(ms: number): Promise<void> {
-    if (this.#isHinted || this.#isStopped) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    const timer = setTimeout(resolve, ms).unref()
-    await promise
-    clearTimeout(timer)
-    this.#wake = undefined
   }
 }
 

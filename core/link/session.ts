@@ -10,12 +10,12 @@ import type {
   Link,
   LinkOptions,
   LinkSend,
-  Log,
   RefusedFrame,
   SendFrame,
   UpFrame,
 } from '../api.ts'
 import type { Store } from '../store/store.ts'
+import { chainOf } from './chains.ts'
 import type { Chains } from './chains.ts'
 import { readFrames } from './codec.ts'
 import type { Arrival } from './codec.ts'
@@ -28,10 +28,10 @@ import {
   RETRY_MS,
   WINDOW,
 } from './figures.ts'
-import { greet, standing } from './greeting.ts'
+import { greet, standing, unreachable } from './greeting.ts'
 import type { Welcomed } from './greeting.ts'
 import { Pump } from './pump.ts'
-import type { Inbox } from './pump.ts'
+import type { Inbox, PumpLink, PumpParts } from './pump.ts'
 import type { Outbox, Taken, Uplink } from './uplink.ts'
 
 export interface SessionOptions extends LinkOptions {
@@ -43,12 +43,11 @@ export interface SessionOptions extends LinkOptions {
 }
 
 /** What all links of a process have in common: ten thousand of them hold it once. */
-export interface SharedParts {
+export interface SharedParts extends PumpParts {
   readonly store: Store
   readonly uplink: Uplink
   /** Shared by all links: one chain per device. */
   readonly chains: Chains
-  readonly log: Log
   /** It was welcomed under this name of customer and device, or has left it. */
   readonly onEntered: (session: Session, device: string) => void
   readonly onLeft: (session: Session, device: string) => void
@@ -62,7 +61,6 @@ export interface SharedParts {
 /** What a hello has made known. */
 interface Opened {
   readonly outbox: Outbox
-  readonly first: number
   readonly pump: Pump
   epoch: string
   /** The one before, if the epoch changed under this link: acknowledgements of it are of no use and no harm. */
@@ -70,9 +68,22 @@ interface Opened {
   refused: readonly RefusedFrame[]
 }
 
-export class Session implements Link {
-  readonly #options: SessionOptions
-  #tail: Promise<void> = Promise.resolve()
+const IDLE: Promise<void> = Promise.resolve()
+const NOTHING_REFUSED: readonly RefusedFrame[] = []
+
+export class Session implements Link, PumpLink {
+  readonly home: string
+  readonly isTransient: boolean
+  /** Its last welcome, on `performance.now()`, whole milliseconds. */
+  welcomedAt = 0
+  readonly #channel: string
+  readonly #identity: Identity
+  /** The only one that may say hello here. */
+  readonly #device: string | undefined
+  readonly #send: LinkSend
+  readonly #shared: SharedParts
+  /** While something waits. */
+  #tail: Promise<void> | undefined
   #waiting = 0
   #arrivals = 0
   /** The arrival that held the hello: what came along with it was sent before the welcome was seen. */
@@ -81,27 +92,25 @@ export class Session implements Link {
   #isClosed = false
   #opened: Opened | undefined
 
-  constructor(options: SessionOptions) {
-    this.#options = options
-  }
-
-  get home(): string {
-    return this.#options.home
-  }
-
-  get isTransient(): boolean {
-    return this.#options.transient === true
+  constructor({ channel, identity, home, send, shared, device, transient = false }: SessionOptions) {
+    this.home = home
+    this.isTransient = transient
+    this.#channel = channel
+    this.#identity = identity
+    this.#device = device
+    this.#send = send
+    this.#shared = shared
   }
 
   receive(frames: string | Uint8Array | Json): Promise<void> {
     const arrivals = readFrames(frames)
     if (this.#waiting >= ARRIVALS_WAITING) return this.#refuseAll(arrivals)
     this.#waiting++
-    const done = this.#tail.then(() => this.#takeAll(arrivals))
-    this.#tail = done.then(
-      () => void this.#waiting--,
-      () => void this.#waiting--,
-    )
+    const done = (this.#tail ?? IDLE).then(() => this.#takeAll(arrivals))
+    const ended = (): void => {
+      if (--this.#waiting === 0) this.#tail = undefined
+    }
+    this.#tail = done.then(ended, ended)
     return done
   }
 
@@ -113,14 +122,38 @@ export class Session implements Link {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#leave()
-    this.#options.shared.onClosed(this)
+    this.#shared.onClosed(this)
   }
 
   /** The last frame of this link. */
   kick(code: KickFrame['code'], after: number): void {
     if (this.#isClosed) return
-    void this.#emit({ t: 'kick', code, after })
+    void this.push({ t: 'kick', code, after })
     this.close()
+  }
+
+  /** A frame to the app. False: the link is gone. */
+  async push(frame: DownFrame): Promise<boolean> {
+    if (this.#isClosed) return false
+    try {
+      const taken = this.#send(frame)
+      if (taken === undefined || (await taken) !== false) return !this.#isClosed
+    } catch (error) {
+      this.#shared.log.debug('a frame was not taken by the transport', { error })
+    }
+    this.close()
+    return false
+  }
+
+  /** Asks where the inbox stands now, and says so. Undefined: the link is gone. */
+  async lost(why: string): Promise<Inbox | undefined> {
+    const opened = this.#opened
+    if (opened === undefined || this.#isClosed) return undefined
+    const { home } = this
+    const { epoch, top } = await standing(this.#shared.store, opened.outbox)
+    if (epoch !== opened.epoch) opened.formerEpoch = opened.epoch
+    opened.epoch = epoch
+    return (await this.push({ t: 'reset', epoch, top, why })) ? { home, epoch, after: top } : undefined
   }
 
   #leave(): void {
@@ -128,7 +161,7 @@ export class Session implements Link {
     if (opened === undefined) return
     this.#opened = undefined
     opened.pump.stop()
-    this.#options.shared.onLeft(this, chainOf(opened.outbox))
+    this.#shared.onLeft(this, chainOf(opened.outbox))
   }
 
   async #takeAll(arrivals: readonly Arrival[]): Promise<void> {
@@ -157,11 +190,11 @@ export class Session implements Link {
       case 'hello':
         return this.#hello(frame)
       case 'send':
-        return this.#send(frame)
+        return this.#store(frame)
       case 'ack':
         return this.#ack(frame)
       case 'ping':
-        await this.#emit({ t: 'pong' })
+        await this.push({ t: 'pong' })
         return
       case 'signal':
         return // may be lost: nobody listens to customers' signals but a desk
@@ -169,20 +202,26 @@ export class Session implements Link {
   }
 
   async #hello(frame: HelloFrame): Promise<void> {
-    const { channel, identity, home, device: only, shared } = this.#options
+    const only = this.#device
     const { device, boot } = frame
     if (only !== undefined && only !== device) {
-      shared.log.warn('a link said hello for another device', { device: only, said: device })
+      this.#shared.log.warn('a link said hello for another device', { device: only, said: device })
       this.kick('auth', AUTH_AFTER_MS)
       return
     }
-    const outbox: Outbox = { channel, identity, home, device, boot }
-    await shared.chains.run(chainOf(outbox), () => this.#open(outbox, frame))
+    const outbox: Outbox = {
+      channel: this.#channel,
+      identity: this.#identity,
+      home: this.home,
+      device: only ?? device,
+      boot,
+    }
+    await this.#shared.chains.run(chainOf(outbox), () => this.#open(outbox, frame))
   }
 
   async #open(outbox: Outbox, frame: HelloFrame): Promise<void> {
-    const { home } = this.#options
-    const { store, log, uplink, onJump, onEntered } = this.#options.shared
+    const { home } = this
+    const { store, log, uplink, onJump, onEntered } = this.#shared
     const { first, epoch, offset } = frame
     this.#leave() // hello again, perhaps of another device
     // Register first, then read: nothing falls in between.
@@ -192,7 +231,7 @@ export class Session implements Link {
     try {
       const found = await greet(store, outbox, {
         cursor: { first, epoch, offset },
-        onReset: (at) => this.#emit({ t: 'reset', ...at }),
+        onReset: (at) => this.push({ t: 'reset', ...at }),
       })
       welcomed = found.welcomed
       const { next, jumped, recovered, top, refused } = welcomed
@@ -205,7 +244,7 @@ export class Session implements Link {
       inbox = { home, epoch: welcomed.epoch, after: isRecovered ? Math.min(offset, top) : top }
       this.#welcomedIn = this.#arrivals
       this.#isConfirmed = false
-      const isSent = await this.#emit({
+      const isSent = await this.push({
         t: 'welcome',
         epoch: welcomed.epoch,
         top,
@@ -223,26 +262,23 @@ export class Session implements Link {
       watch.close()
       throw unreachable(error)
     }
-    const send = (down: DownFrame): Promise<boolean> => this.#emit(down)
-    const lost = (why: string): Promise<Inbox | undefined> => this.#reset(why)
     this.#opened = {
       outbox,
-      first,
-      pump: new Pump(inbox, { store, log, watch, send, lost }),
+      pump: new Pump(inbox, { link: this, parts: this.#shared, watch }),
       epoch: welcomed.epoch,
       formerEpoch: epoch === '' || epoch === welcomed.epoch ? undefined : epoch,
-      refused: welcomed.refused,
+      refused: welcomed.refused.length === 0 ? NOTHING_REFUSED : welcomed.refused,
     }
     onEntered(this, chainOf(outbox))
   }
 
-  async #send(frame: SendFrame): Promise<void> {
+  async #store(frame: SendFrame): Promise<void> {
     const opened = this.#opened
     if (opened === undefined) {
       await this.#later(frame, new GatewayError('DECODE_FAILED', 'say hello first'), 0)
       return
     }
-    const { chains, uplink } = this.#options.shared
+    const { chains, uplink } = this.#shared
     await chains.run(chainOf(opened.outbox), async () => {
       if (opened.refused.length >= REFUSALS_KEPT) {
         const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
@@ -257,7 +293,7 @@ export class Session implements Link {
     const { n, id = '', code, message } = arrival
     const opened = this.#opened
     if (n === undefined || opened === undefined || opened.refused.length >= REFUSALS_KEPT) {
-      await this.#emit({
+      await this.push({
         t: 'nak',
         ...(n !== undefined && { n }),
         ...(id !== '' && { id }),
@@ -268,7 +304,7 @@ export class Session implements Link {
       })
       return
     }
-    const { chains, uplink } = this.#options.shared
+    const { chains, uplink } = this.#shared
     await chains.run(chainOf(opened.outbox), async () =>
       this.#answer(opened, { n, id }, await uplink.refuse(opened.outbox, { n, id }, { code, message })),
     )
@@ -279,7 +315,7 @@ export class Session implements Link {
       case 'stored': {
         const { messageId, sequence, duplicate } = taken
         const refused = opened.refused.filter((one) => one.n <= n).slice(-REFUSALS_TOLD)
-        await this.#emit({
+        await this.push({
           t: 'ok',
           n,
           id,
@@ -291,14 +327,14 @@ export class Session implements Link {
         return
       }
       case 'gap':
-        await this.#emit({ t: 'gap', next: taken.next })
+        await this.push({ t: 'gap', next: taken.next })
         return
       case 'refused': {
         const { message } = taken
         const before = opened.refused.find((one) => one.n === n)
         const { code } = before ?? taken
         if (before === undefined) opened.refused = [...opened.refused, { n, id, code }]
-        await this.#emit({ t: 'nak', n, id, code, message, retry: false })
+        await this.push({ t: 'nak', n, id, code, message, retry: false })
         return
       }
       case 'later':
@@ -313,7 +349,7 @@ export class Session implements Link {
     after = error.retryAfterMs ?? RETRY_MS,
   ): Promise<void> {
     const { code, message } = error
-    await this.#emit({
+    await this.push({
       t: 'nak',
       ...(n !== undefined && { n }),
       ...(id !== undefined && { id }),
@@ -328,18 +364,18 @@ export class Session implements Link {
   async #ack({ epoch, offset, first }: AckFrame): Promise<void> {
     const opened = this.#opened
     if (opened === undefined) {
-      await this.#emit({ t: 'nak', code: 'DECODE_FAILED', message: 'say hello first', retry: false })
+      await this.push({ t: 'nak', code: 'DECODE_FAILED', message: 'say hello first', retry: false })
       return
     }
     if (epoch === opened.formerEpoch && epoch !== opened.epoch) return
-    const { home, shared } = this.#options
-    const { device, boot } = opened.outbox
+    const shared = this.#shared
+    const { home, device, boot } = opened.outbox
     await shared.chains.run(chainOf(opened.outbox), async () => {
       try {
         const passed = first !== undefined && { first }
         const result = await shared.store.ack({ home, device, boot, epoch, offset, ...passed })
         if (result.status === 'ahead') {
-          const inbox = await this.#reset('the ack is beyond the inbox, or of another epoch')
+          const inbox = await this.lost('the ack is beyond the inbox, or of another epoch')
           if (inbox !== undefined) opened.pump.goTo(inbox)
           return
         }
@@ -352,48 +388,13 @@ export class Session implements Link {
     this.#confirm()
   }
 
-  /** Asks where the inbox stands now, and says so. Undefined: the link is gone. */
-  async #reset(why: string): Promise<Inbox | undefined> {
-    const opened = this.#opened
-    if (opened === undefined || this.#isClosed) return undefined
-    const { home, shared } = this.#options
-    const { epoch, top } = await standing(shared.store, opened.outbox)
-    if (epoch !== opened.epoch) opened.formerEpoch = opened.epoch
-    opened.epoch = epoch
-    return (await this.#emit({ t: 'reset', epoch, top, why })) ? { home, epoch, after: top } : undefined
-  }
-
   #confirm(): void {
     if (this.#isConfirmed || this.#opened === undefined || this.#arrivals <= this.#welcomedIn) return
     this.#isConfirmed = true
-    this.#options.shared.onConfirmed(this, chainOf(this.#opened.outbox))
+    this.#shared.onConfirmed(this, chainOf(this.#opened.outbox))
   }
-
-  /** False: the link is gone. */
-  async #emit(frame: DownFrame): Promise<boolean> {
-    if (this.#isClosed) return false
-    try {
-      const taken = this.#options.send(frame)
-      if (taken === undefined || (await taken) !== false) return !this.#isClosed
-    } catch (error) {
-      this.#options.shared.log.debug('a frame was not taken by the transport', { error })
-    }
-    this.close()
-    return false
-  }
-}
-
-function chainOf({ home, device }: Outbox): string {
-  return `${home}\u001F${device}`
 }
 
 function nameOf({ home, device, boot }: Outbox): Readonly<Record<string, string>> {
   return { home, device, boot }
-}
-
-/** A transport is told of one failure only. */
-function unreachable(error: unknown): GatewayError {
-  const known = GatewayError.from(error)
-  if (known.code === 'STORE_UNAVAILABLE') return known
-  return new GatewayError('STORE_UNAVAILABLE', 'the store could not be asked', { cause: error })
 }

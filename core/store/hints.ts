@@ -3,6 +3,7 @@ import type { Watch } from './store.ts'
 
 const AT_ONCE = 500
 const PAUSE_MS = 20
+const END: IteratorResult<never, undefined> = { done: true, value: undefined }
 
 /** Who watches what. Costs a look at an empty map while nobody does. */
 export class Hints {
@@ -10,13 +11,7 @@ export class Hints {
   readonly #watching = new Map<string, Watching | Set<Watching>>()
 
   watch(names: readonly string[]): Watch {
-    const watching = new Watching(() => {
-      for (const name of names) {
-        const others = this.#watching.get(name)
-        if (others instanceof Set && others.delete(watching) && others.size > 0) continue
-        if (others instanceof Set ? others.size === 0 : others === watching) this.#watching.delete(name)
-      }
-    })
+    const watching = new Watching(this, names)
     for (const name of names) {
       const others = this.#watching.get(name)
       if (others === undefined) this.#watching.set(name, watching)
@@ -24,6 +19,15 @@ export class Hints {
       else if (others !== watching) this.#watching.set(name, new Set([others, watching]))
     }
     return watching
+  }
+
+  /** What a watch does when it is closed. */
+  leave(watching: Watching, names: readonly string[]): void {
+    for (const name of names) {
+      const others = this.#watching.get(name)
+      if (others instanceof Set && others.delete(watching) && others.size > 0) continue
+      if (others instanceof Set ? others.size === 0 : others === watching) this.#watching.delete(name)
+    }
   }
 
   get isIdle(): boolean {
@@ -56,52 +60,54 @@ export class Hints {
   }
 }
 
-/** Holds each name at most once, so a reader that is slow costs nothing. */
-class Watching implements Watch {
-  /** Few names, most of the time none: lists cost less than sets, and there is one of these for every link. */
-  #pending: string[] = []
-  readonly #left: () => void
-  /** Iterators that wait; one may have been given up by who asked it. */
-  #waiting: (() => void)[] = []
+/** Holds each name at most once, so a reader that is slow costs nothing. There is one for every link: nothing is made before it is needed. */
+class Watching implements Watch, AsyncIterator<string, undefined> {
+  readonly #hints: Hints
+  readonly #names: readonly string[]
+  #pending: string[] | undefined
+  /** Who waits for the next name; one may have been given up by who asked, so all of them get it. */
+  #waiting: readonly ((result: IteratorResult<string, undefined>) => void)[] | undefined
   #isClosed = false
 
-  constructor(left: () => void) {
-    this.#left = left
+  constructor(hints: Hints, names: readonly string[]) {
+    this.#hints = hints
+    this.#names = names
   }
 
   hint(name: string): void {
-    if (!this.#pending.includes(name)) this.#pending.push(name)
-    this.#wake()
+    if (this.#waiting !== undefined) this.#wake({ done: false, value: name })
+    else if (this.#pending === undefined) this.#pending = [name]
+    else if (!this.#pending.includes(name)) this.#pending.push(name)
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#left()
-    this.#wake()
+    this.#hints.leave(this, this.#names)
+    this.#wake(END)
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
-    try {
-      for (;;) {
-        const name = this.#pending.shift()
-        if (name !== undefined) {
-          yield name
-          continue
-        }
-        if (this.#isClosed) return
-        const { promise, resolve } = Promise.withResolvers<void>()
-        this.#waiting.push(resolve)
-        await promise
-      }
-    } finally {
-      this.close()
-    }
+  [Symbol.asyncIterator](): AsyncIterator<string, undefined> {
+    return this
   }
 
-  #wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const wake of waiting) wake()
+  next(): Promise<IteratorResult<string, undefined>> {
+    const value = this.#pending?.shift()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
+    if (this.#isClosed) return Promise.resolve(END)
+    return new Promise((resolve) => {
+      this.#waiting = this.#waiting === undefined ? [resolve] : [...this.#waiting, resolve]
+    })
+  }
+
+  return(): Promise<IteratorResult<string, undefined>> {
+    this.close()
+    return Promise.resolve(END)
+  }
+
+  #wake(result: IteratorResult<string, undefined>): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const resolve of waiting) resolve(result)
   }
 }
