@@ -2,8 +2,6 @@
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
 import type { Hold } from './lease.ts'
-import { replyOf } from './push.ts'
-import { questionOf } from './settling.ts'
 import type { Settle, Store, WorkKind, WorkRow } from './store/store.ts'
 
 export interface ReconcileOptions {
@@ -100,12 +98,11 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
     await pause(SETTLING_MS, stopped)
     for (const [key, row] of before.size === 0 ? before : await idle()) {
       if (before.get(key)?.attempt !== row.attempt) continue
-      const home = await homeOf(row)
-      if (home === undefined) continue
-      if (!isOwn(home)) continue
+      // A claimed call's owner may be another instance than the partition's, and has told of it himself.
+      if (row.kind === 'claim' || !isOwn(row.home)) continue
       log.warn('a step was begun and lost; it is taken again', { id: row.id, attempt: row.attempt })
-      await putBack({ ...row, home })
-      poke(home)
+      await putBack(row)
+      poke(row.home)
     }
   }
 
@@ -128,17 +125,6 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       if (rows.length < PAGE) break
     }
     return found
-  }
-
-  /** Undefined for a claimed call: whoever claimed it knows its home and has told it. */
-  async function homeOf(row: WorkRow): Promise<string | undefined> {
-    for (const found of await store.find({ by: 'id', id: messageIdOf(row) })) {
-      if (found.row !== 'message') continue
-      const { conversation } = found.message
-      for (const place of await store.find({ by: 'conversation', conversation }))
-        if (place.row === 'conversation') return place.home
-    }
-    return undefined
   }
 
   /**
@@ -175,19 +161,6 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       isScanDue = true
       begin()
     },
-  }
-}
-
-/** The message a row of work is about, by the names this gateway gives its pushes and timers. */
-function messageIdOf({ kind, id }: WorkRow): string {
-  switch (kind) {
-    case 'push':
-      return replyOf(id)
-    case 'timer':
-      return questionOf(id)
-    case 'message':
-    case 'claim':
-      return id
   }
 }
 

@@ -90,7 +90,7 @@ export function isHandedOff(timer: string): boolean {
 }
 
 /** The id of the message to which an answer was promised. */
-export function questionOf(timer: string): string {
+function questionOf(timer: string): string {
   return timer.split(':')[1] ?? ''
 }
 

@@ -28,6 +28,7 @@ export interface WorkRow {
   readonly row: 'work'
   readonly kind: WorkKind
   readonly id: string
+  readonly home: string
   readonly lane: string
   readonly state: 'waiting' | 'flight' | 'handed'
   readonly attempt: number

@@ -115,6 +115,7 @@ export type RowAnswer =
       readonly row: 'work'
       readonly kind: WorkKind
       readonly id: string
+      readonly home: string
       readonly lane: string
       readonly state: 'waiting' | 'flight' | 'handed'
       readonly attempt: number

@@ -260,6 +260,7 @@ export function rowAnswer(cells: Cells): RowAnswer {
         attempt: cells.number(5),
         dueMs: cells.number(6),
         attempts: attempts(cells.maybe(7)),
+        home: cells.text(8),
       }
     case 'settled':
       return {

@@ -8,6 +8,7 @@ import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
 import { RECONNECT_MS, clientsFor } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
+import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
@@ -55,6 +56,7 @@ export class Connection {
   readonly #options: ConnectionOptions
   readonly #clients: Clients
   readonly replicas: Replicas
+  readonly #formers = new Formers()
   #dataset: Dataset | undefined
   /** Whose data it was when it was looked at. */
   #replicationId = ''
@@ -255,6 +257,7 @@ export class Connection {
     const held = this.#clients.masters()
     if (held.length !== lines.length || held.some((line) => !lines.includes(line)))
       throw this.#unavailable('its nodes change')
+    await Promise.all(lines.map((line) => this.#formers.end(line)))
     await Promise.all(lines.map(teach))
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])

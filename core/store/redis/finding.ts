@@ -51,6 +51,9 @@ export async function findOver(find: Find, finding: Finding): Promise<readonly R
   }
 }
 
+/** Open work lies in few partitions, mostly: so many are asked side by side, and what is too much of their answers is asked for again. */
+const ASKED_AT_ONCE = 64
+
 /** Partition by partition, and in each as it came; `after` says in which the page before has ended. */
 async function openAfter(find: Extract<Find, { by: 'open' }>, finding: Finding): Promise<readonly Row[]> {
   const { after, ...rest } = find
@@ -61,9 +64,17 @@ async function openAfter(find: Extract<Find, { by: 'open' }>, finding: Finding):
     holders.findIndex((rows) => rows.length > 0),
   )
   const found: Row[] = []
-  for (let partition = first; partition < finding.partitions && found.length < limit; partition++) {
-    const isFirst = partition === first && holders.length > 0
-    found.push(...(await ask(finding, partition, isFirst ? find : rest)))
+  for (let from = first; from < finding.partitions && found.length < limit; from += ASKED_AT_ONCE) {
+    const some = Array.from(
+      { length: Math.min(ASKED_AT_ONCE, finding.partitions - from) },
+      (_, at) => from + at,
+    )
+    const pages = await Promise.all(
+      some.map((partition) =>
+        ask(finding, partition, partition === first && holders.length > 0 ? find : rest),
+      ),
+    )
+    found.push(...pages.flat())
   }
   return found.slice(0, limit)
 }

@@ -26,6 +26,7 @@ type WorkCells = readonly [
   due: number,
   attempts: string | null,
   ref: string,
+  home: string,
 ]
 type DeadCells = readonly [
   at: number,
@@ -63,7 +64,11 @@ export function finders(ground: Ground): Finders {
       db,
       `SELECT kind, lane, state, attempt, due, attempts, coalesce(
          (SELECT message FROM log WHERE id = work.id), (SELECT key FROM push WHERE id = work.id),
-         (SELECT ref FROM timer WHERE id = work.id), (SELECT message FROM claim WHERE id = work.id))
+         (SELECT ref FROM timer WHERE id = work.id), (SELECT message FROM claim WHERE id = work.id)),
+       coalesce(
+         (SELECT c.home_name FROM log l JOIN place c ON c.key = l.conversation AND c.kind = 1 WHERE l.id = coalesce(
+            (SELECT log FROM push WHERE id = work.id), (SELECT log FROM timer WHERE id = work.id), work.id)),
+         (SELECT home FROM begun WHERE id = work.id), '')
        FROM work WHERE id = ?`,
     ),
     dead: query<DeadCells>(
@@ -101,12 +106,13 @@ export function finders(ground: Ground): Finders {
   function work(id: number): readonly RowAnswer[] {
     const row = sql.work.get(id)
     if (row === undefined) return []
-    const [kind, lane, state, attempt, due, attempts, ref] = row
+    const [kind, lane, state, attempt, due, attempts, ref, home] = row
     return [
       {
         row: 'work',
         kind,
         id: ref,
+        home,
         lane,
         state: state === WAITING ? 'waiting' : state === HANDED ? 'handed' : 'flight',
         attempt,

@@ -24,11 +24,11 @@ export function findingSuite(factory: StoreFactory): void {
       'work',
     ])
     expect(await world.rows('work', 'a')).toMatchObject([
-      { kind: 'message', state: 'flight', attempt: 1, lane: CONVERSATION },
+      { kind: 'message', state: 'flight', attempt: 1, lane: CONVERSATION, home: HOME },
     ])
     await world.settle(answering('a', pushTo('a')))
     expect(await world.rows('work', 'a')).toMatchObject([
-      { kind: 'push', id: 'a-push', state: 'waiting', dueMs: 0 },
+      { kind: 'push', id: 'a-push', state: 'waiting', dueMs: 0, home: HOME },
     ])
     expect((await world.rows('message', 'a')).map((row) => row.message.id)).toEqual(['a', 'a-reply'])
     expect((await world.rows('message', 'a-reply')).map((row) => row.message.id)).toEqual(['a-reply'])
@@ -40,7 +40,10 @@ export function findingSuite(factory: StoreFactory): void {
   test('by id: a call that is in no log', async () => {
     await using world = await World.make(factory)
     await world.store.claim(world.claim('c1'))
-    expect((await world.store.find({ by: 'id', id: 'c1' })).map((row) => row.row)).toEqual(['claim', 'work'])
+    expect(await world.store.find({ by: 'id', id: 'c1' })).toMatchObject([
+      { row: 'claim' },
+      { row: 'work', home: HOME },
+    ])
     await world.store.settle(settle('c1', { kind: 'claim' }))
     expect((await world.store.find({ by: 'id', id: 'c1' })).map((row) => row.row)).toEqual([
       'claim',

@@ -4,14 +4,14 @@ import { noLog } from '../../../core/map/stand-ins.ts'
 import type { Hold } from '../../../core/lease.ts'
 import { createReconcile } from '../../../core/reconcile.ts'
 import type { Settle, Store, WorkRow } from '../../../core/store/store.ts'
-import { testMessage } from '../../../core/testing.ts'
 
 afterEach(() => {
   vi.useRealTimers()
 })
 
 function flight(id: string): WorkRow {
-  return { row: 'work', kind: 'message', id, lane: id, state: 'flight', attempt: 1, dueMs: 0, attempts: [] }
+  const standing = { state: 'flight', attempt: 1, dueMs: 0, attempts: [] } as const
+  return { row: 'work', kind: 'message', id, home: 'web/ann', lane: id, ...standing }
 }
 
 /** Messages in flight that nobody runs; `settled` are those that were put back. */
@@ -19,11 +19,7 @@ function world(open: readonly WorkRow[]) {
   const settled: Settle[] = []
   const store = {
     health: () => ({ writable: true }),
-    find: async (query: { by: string; id?: string; conversation?: string }) => {
-      if (query.by === 'open') return open.filter(({ id }) => !settled.some((settle) => settle.id === id))
-      if (query.by === 'id') return [{ row: 'message', message: { ...testMessage(), id: query.id } }]
-      return [{ row: 'conversation', home: 'web/ann' }]
-    },
+    find: async () => open.filter(({ id }) => !settled.some((settle) => settle.id === id)),
     settle: async (settle: Settle) => {
       settled.push(settle)
       return { status: 'settled' }

@@ -140,6 +140,7 @@ test('who stands behind a write that was tried before is told at once; behind on
     row: 'work',
     kind: 'message',
     id: 'm1',
+    home: 'web/ann',
     lane: 'queue:orders:1',
     state: 'waiting',
     attempt: 0,

@@ -7,9 +7,11 @@ local function add(...)
 end
 
 local function work(ref)
-  local state, lane, attempt, due, attempts, number = fields(row(ref), 'st', 'ln', 'a', 'du', 'tr', 'n')
+  local state, lane, attempt, due, attempts, conversation, home = fields(row(ref), 'st', 'ln', 'a', 'du', 'tr', 'c', 'h')
   if not state then return end
-  add('work', kind_of(ref), id_of(ref), lane, state, attempt, int(math.max(0, tonumber(due) - NOW)), attempts, number)
+  -- A begun call is in no conversation and has its home with it.
+  home = home or R('HGET', P .. 'conv:' .. (conversation or ''), 'home') or ''
+  add('work', kind_of(ref), id_of(ref), lane, state, attempt, int(math.max(0, tonumber(due) - NOW)), attempts, home)
 end
 
 local function settled(ref)

@@ -15,6 +15,8 @@ import {
   working,
 } from '../../../conformance/store/world.ts'
 import { faultProxy } from '../../../support/fault-proxy.ts'
+import { until } from '../../../support/gateway.ts'
+import { holdingRelay } from '../../../support/holding-relay.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
 let server: RedisServer
@@ -238,6 +240,21 @@ describe('the line to Redis', () => {
     proxy.set({})
     const direct = await open()
     expect(await direct.find({ by: 'ledger' })).toMatchObject([{ accepted: sequence, settled: sequence }])
+  })
+
+  test('what is still on its way in a line that was given up is not carried out behind the new one', async () => {
+    await using relay = await holdingRelay(server.port)
+    const store = await open({ url: `redis://127.0.0.1:${relay.port}` })
+    const fence = await hold(store, 1, 'one')
+    await store.accept(working('m', of(1)))
+    relay.hold()
+    const lost = store.take({ partition: store.partitionOf(home(1)), fence, max: 1, kinds: ['message'] })
+    await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
+    relay.cut()
+    const rows = await until(() => store.find({ by: 'open', limit: 9 }).catch(() => undefined))
+    expect(rows).toMatchObject([{ id: 'm', state: 'waiting' }])
+    await relay.letGo()
+    expect(await store.find({ by: 'open', limit: 9 })).toMatchObject([{ state: 'waiting', attempt: 0 }])
   })
 
   test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
