@@ -12,6 +12,8 @@ import { Restarts } from './restarts.ts'
 export interface CrewOptions {
   readonly workers: number
   readonly log: Log
+  /** How long a successor may take to get ready. Default: 2 min, which is longer than any start that succeeds. */
+  readonly successorMs?: number
   /** Where the workers' error output goes. */
   readonly write: (lines: string) => void
   /** Before another one takes a place in which nobody was for a while. */
@@ -40,6 +42,7 @@ const MOST_UNANSWERED = 15
 /** A worker gives itself 9 s to end, and up to 10 s before that when another one has taken its place. */
 const END_MS = 12_000
 const LEAVE_MS = 25_000
+const SUCCESSOR_MS = 120_000
 
 export class Crew {
   readonly #options: CrewOptions
@@ -96,7 +99,7 @@ export class Crew {
         await this.#options.prepare(number)
         if (this.#status !== undefined) return // all have been told to end: one more would not hear of it
         const next = this.#launch(number, true)
-        await next.ready.promise
+        await this.#readyInTime(next)
         await this.#retire(old)
       }
       log.info('all workers were replaced')
@@ -107,6 +110,22 @@ export class Crew {
         })
     } finally {
       this.#isReplacing = false
+    }
+  }
+
+  /** One that neither gets ready nor ends would keep every later replacement from beginning. */
+  async #readyInTime(next: Member): Promise<void> {
+    const { number, ready, worker } = next
+    const { successorMs = SUCCESSOR_MS } = this.#options
+    const timer = setTimeout(() => {
+      next.state = 'leaving' // whatever it says in its last moment
+      ready.reject(new Error(`worker ${number} was not ready within ${successorMs / 1000} s`))
+      worker.process.kill('SIGKILL')
+    }, successorMs)
+    try {
+      await ready.promise
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -151,6 +170,7 @@ export class Crew {
     const { number } = member
     switch (message.kind) {
       case 'ready':
+        if (member.state !== 'starting') return
         member.state = 'ready'
         this.#options.log.info('a worker is ready', { of: number, pid: member.worker.process.pid })
         member.ready.resolve(message)

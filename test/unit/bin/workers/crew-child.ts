@@ -7,6 +7,9 @@ switch (process.env['CREW_CHILD']) {
   case 'dies':
     process.exit(3)
     break
+  case 'hangs':
+    process.on('message', () => undefined) // it stays, and never says that it is ready
+    break
   case 'refuses':
     process.stderr.write('dragoman: it cannot be\n')
     process.exit(78)

@@ -15,7 +15,13 @@ afterEach(async () => {
   ending = undefined
 })
 
-function crew(child: string, { workers = 2, onPrepare }: { workers?: number; onPrepare?: () => void } = {}) {
+interface Playing {
+  readonly workers?: number
+  readonly successorMs?: number
+  readonly onPrepare?: () => void
+}
+
+function crew(child: string, { workers = 2, successorMs, onPrepare }: Playing = {}) {
   cluster.setupPrimary({
     exec: join(import.meta.dirname, 'crew-child.ts'),
     args: [],
@@ -29,6 +35,7 @@ function crew(child: string, { workers = 2, onPrepare }: { workers?: number; onP
   let isReady = false
   const one = new Crew({
     workers,
+    ...(successorMs !== undefined && { successorMs }),
     log: { ...noLog, error: (message) => logged.push(message), info: (message) => logged.push(message) },
     write: (lines) => said.push(...lines.split('\n').filter((line) => line !== '')),
     prepare: async (number) => {
@@ -119,6 +126,20 @@ test('where a successor does not get ready the others go on, and the next try ma
   process.env['CREW_CHILD'] = 'lives'
   await one.replaceAll()
   expect(times('all workers were replaced')).toBe(1)
+})
+
+test('a successor that neither gets ready nor ends is killed, and the next replacement may begin', async () => {
+  const { one, ready, pids, times } = crew('lives', { successorMs: 5000 })
+  await ready()
+  const before = pids()
+  process.env['CREW_CHILD'] = 'hangs'
+  await one.replaceAll()
+  expect(times('the workers were not all replaced; those that run go on')).toBe(1)
+  await until(() => (pids().length === before.length ? true : undefined), LONG_MS)
+  expect(pids()).toEqual(before)
+  process.env['CREW_CHILD'] = 'refuses'
+  await one.replaceAll()
+  expect(times('the workers were not all replaced; those that run go on')).toBe(2)
 })
 
 test('a signal goes to each', async () => {
