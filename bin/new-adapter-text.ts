@@ -25,7 +25,7 @@ import { z } from 'zod'
 `
 
 const RUN = (name: string): string => `
-\`npx dragoman plugins test ${name}\` runs its test, \`npx dragoman plugins\` shows how it stands in the gateway that runs.
+\`npx dragoman plugins test ${name}\` runs its test (\`--plugins DIR\` where it lies elsewhere), \`npx dragoman plugins\` shows how it stands in the gateway that runs.
 `
 
 const WHOLE =

@@ -42,13 +42,23 @@ export async function newAdapter(name: string, options: NewAdapterOptions): Prom
     // The entry last: a gateway that watches the folder takes it over whole.
     for (const [file, text] of files) await writeFile(join(folder, file), text, { mode: 0o644 })
     const shown = relative('.', folder)
+    const where = options.plugins === undefined ? '' : ` --plugins ${quoted(options.plugins)}`
+    const takenOver =
+      options.plugins === undefined
+        ? 'a gateway that runs takes it over as you save'
+        : `a gateway takes it over if that folder is the \`plugins\` of its config`
     console.log(`${files.map(([file]) => join(shown, file)).join('\n')}
 
-Its test:  npx dragoman plugins test ${name}
-What to put into gateway.yaml stands in ${join(shown, 'README.md')}; a gateway that runs takes it over as you save.`)
+Its test:  npx dragoman plugins test ${name}${where}
+What to put into gateway.yaml stands in ${join(shown, 'README.md')}; ${takenOver}.`)
   } catch (error) {
     fail(error)
   }
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./@+-]+$/u.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
 
 const ROLES = ['channel', 'backend', 'agent'] as const satisfies readonly AdapterRole[]

@@ -40,6 +40,7 @@ export function addPlugins(program: Command, { config, data }: SharedOptions): v
     .command('test')
     .description('run the tests that lie beside the plugins: NAME.test.ts, or NAME/index.test.ts')
     .argument('[name]', 'only those of one plugin')
+    .option('--plugins <dir>', "where they lie (default: the config's plugins folder)")
     .addOption(config)
     .addHelpText('after', '\nThey are run by vitest: npm install --save-dev vitest')
     .action(testPlugins)

@@ -111,12 +111,14 @@ function withLock(text: string, allow: Readonly<Record<string, string>>): string
 
 export interface TestOptions {
   readonly config?: string
+  /** Where they lie; default: the config's plugins folder. */
+  readonly plugins?: string
 }
 
 /** Runs the tests beside a plugin. They need vitest, which the plugin's folder or the gateway's must have. */
 export async function testPlugins(name: string | undefined, options: TestOptions): Promise<void> {
   try {
-    const directory = await ownPlugins(configFile(options.config))
+    const directory = options.plugins ?? (await ownPlugins(configFile(options.config)))
     const { runPluginTests } = await import('./plugin-tests.ts')
     process.exitCode = await runPluginTests(resolve(directory), name)
   } catch (error) {

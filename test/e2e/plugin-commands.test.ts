@@ -38,12 +38,19 @@ function run(...args: readonly string[]): Promise<Ran> {
 }
 
 test('new adapter writes a plugin, its test and its README, for each role; the tests pass at once', async () => {
-  const folder = join(directory, 'made')
+  const folder = join(directory, "what I've made")
   for (const role of ['backend', 'channel', 'agent']) {
     const made = await run('new', 'adapter', `my-${role}`, `--${role}`, '--plugins', folder)
     expect([made.status, made.error]).toEqual([0, ''])
     for (const file of ['README.md', 'index.test.ts', 'index.ts'])
       expect(made.out).toContain(`made/my-${role}/${file}`)
+    // What is shown can be pasted: it names the folder.
+    const [, command = ''] = /^Its test: {2}npx dragoman (.+)$/mu.exec(made.out) ?? []
+    expect(command).toBe(`plugins test my-${role} --plugins '${folder.replace("'", String.raw`'\''`)}'`)
+    if (role !== 'backend') continue
+    const shown = await run('plugins', 'test', `my-${role}`, '--plugins', folder)
+    expect([shown.status, shown.error]).toEqual([0, ''])
+    expect(shown.out).toMatch(/1 passed/)
   }
   expect(await run('new', 'adapter', 'my-agent', '--plugins', folder)).toMatchObject({ status: 1 })
   expect((await run('new', 'adapter', 'Mine')).error).toContain('lower case letters')
@@ -51,7 +58,7 @@ test('new adapter writes a plugin, its test and its README, for each role; the t
   expect((await run('new', 'adapter', 'two', '--agent', '--channel', '--plugins', folder)).error).toContain(
     '--channel and --agent',
   )
-  await writeFile(join(directory, 'made.yaml'), `${yaml}\nplugins: ./made\n`)
+  await writeFile(join(directory, 'made.yaml'), `${yaml}\nplugins: "./what I've made"\n`)
   const tested = await run('plugins', 'test', '--config', 'made.yaml')
   expect([tested.status, tested.error]).toEqual([0, ''])
   expect(tested.out).toMatch(/3 passed/)
