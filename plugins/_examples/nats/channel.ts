@@ -11,8 +11,9 @@ import { consumeStream } from './stream.ts'
 import { filterOf, readSubject } from './subject.ts'
 
 const FIRST_CONNECT_MS = 2000
-/** Messages of one subject that wait for the store; NATS itself would keep them without end. */
-const MOST_WAITING = 1000
+/** Of one subject: messages that wait for the store, requests that wait for their answers. NATS itself would bring them without end. */
+const MOST_RUNNING = 1000
+const AGAIN_MS = 1000
 
 export function createChannel(config: ChannelConfig, scope: Scope): Channel {
   let bus: Bus | undefined
@@ -109,12 +110,13 @@ function listenTo(connection: NatsConnection, subject: Subject): () => Promise<v
     queue: config.queue,
     callback: (error, message) => {
       if (error !== null) return scope.log.error(`${filterOf(template)} cannot be heard: ${error.message}`)
-      if (isRequest) return begin(take(message))
-      if (running.size >= MOST_WAITING) {
+      if (running.size >= MOST_RUNNING) {
         scope.metrics.count('nats_refused_total', { code: 'OVERLOADED' })
-        respond(message, encodeFailure(new GatewayError('OVERLOADED', 'too many messages are waiting')))
+        const full = `${MOST_RUNNING} of this subject are under way already`
+        respond(message, encodeFailure(new GatewayError('OVERLOADED', full, { retryAfterMs: AGAIN_MS })))
         return
       }
+      if (isRequest) return begin(take(message))
       last = takeAfter(last, message)
       begin(last)
     },

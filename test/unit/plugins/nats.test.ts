@@ -228,6 +228,32 @@ test('an answer larger than the server takes is said to be so', async () => {
   expect((await ask('desk.get', '{}')).json()).toMatchObject({ code: 'ENCODE_FAILED' })
 })
 
+test('a thousand requests of one subject are under way at once, and no more: the next is told to come again', async () => {
+  const { host } = await channel({ subjects: { 'desk.slow': 'GetOrder', 'desk.get': 'GetOrder' } })
+  const gate = Promise.withResolvers<void>()
+  const accept = host.accept.bind(host)
+  let under = 0
+  host.accept = async (draft, options) => {
+    if (draft.type !== 'GetOrder' || draft.metadata?.['nats:subject'] !== 'desk.slow')
+      return accept(draft, options)
+    under += 1
+    await gate.promise
+    return accept(draft, options)
+  }
+  host.answer({ origin: 'backend', data: { is: 'there' } })
+  const asked = Array.from({ length: 1000 }, () => ask('desk.slow', '{}'))
+  await until(() => under === 1000 || undefined)
+  expect((await ask('desk.slow', '{}')).json()).toMatchObject({
+    code: 'OVERLOADED',
+    retry: true,
+    retryAfterMs: 1000,
+  })
+  expect((await ask('desk.get', '{}')).json()).toEqual({ is: 'there' })
+  gate.resolve()
+  for (const answer of await Promise.all(asked)) expect(answer.json()).toEqual({ is: 'there' })
+  expect(under).toBe(1000)
+})
+
 test('a queue group: of two gateways one answers each request', async () => {
   const first = await channel({ subjects: { 'desk.get': 'GetOrder' } })
   const second = await channel({ subjects: { 'desk.get': 'GetOrder' } })
