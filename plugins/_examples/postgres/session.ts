@@ -8,6 +8,7 @@ import type { ClientConfig, PoolClient, QueryResultBase } from 'pg'
 import type { BackendConfig } from './config.ts'
 import { unreachable } from './errors.ts'
 import { reader } from './values.ts'
+import type { Elements } from './values.ts'
 
 export interface Asking {
   readonly text: string
@@ -59,7 +60,7 @@ export async function openDatabase({ config, name, onIdleError }: DatabaseOption
   })
   const numbers = new WeakMap<PoolClient, number>()
   const ending = new Set<Promise<void>>()
-  let elements: ReadonlyMap<number, number> | undefined
+  let arrays: ReadonlyMap<number, Elements> | undefined
 
   async function acquire(signal: AbortSignal): Promise<PoolClient> {
     signal.throwIfAborted()
@@ -105,8 +106,8 @@ export async function openDatabase({ config, name, onIdleError }: DatabaseOption
     }
     await session.query('BEGIN TRANSACTION READ ONLY')
     try {
-      elements ??= await arrayTypes(session)
-      const found = await rowsOf(session, asking, elements)
+      arrays ??= await arrayTypes(session)
+      const found = await rowsOf(session, asking, arrays)
       if (found.over === undefined) await session.query('COMMIT')
       return found
     } catch (error) {
@@ -153,7 +154,7 @@ export async function openDatabase({ config, name, onIdleError }: DatabaseOption
 async function rowsOf(
   session: PoolClient,
   { text, values, maxRows, maxBytes }: Asking,
-  elements: ReadonlyMap<number, number>,
+  arrays: ReadonlyMap<number, Elements>,
 ): Promise<Rows> {
   const done = Promise.withResolvers<QueryResultBase>()
   const rows: Json[][] = []
@@ -169,7 +170,7 @@ async function rowsOf(
     if (received > maxBytes) stop('maxBytes')
   }
   const types = {
-    getTypeParser: (type: number): unknown => reader(type, elements),
+    getTypeParser: (type: number): unknown => reader(type, arrays),
   }
   // `rowMode` is pg's, and missing in the types of this class.
   const config = { text, values: [...values], types, rowMode: 'array' }
@@ -193,11 +194,12 @@ async function rowsOf(
   }
 }
 
-async function arrayTypes(session: PoolClient): Promise<ReadonlyMap<number, number>> {
-  const { rows } = await session.query<{ type: number; element: number }>(
-    "SELECT oid AS type, typelem AS element FROM pg_catalog.pg_type WHERE typcategory = 'A' AND typelem <> 0",
+async function arrayTypes(session: PoolClient): Promise<ReadonlyMap<number, Elements>> {
+  const { rows } = await session.query<Elements & { readonly array: number }>(
+    `SELECT a.oid AS array, e.oid AS type, e.typdelim AS delimiter
+     FROM pg_catalog.pg_type a JOIN pg_catalog.pg_type e ON e.oid = a.typelem WHERE a.typcategory = 'A'`,
   )
-  return new Map(rows.map(({ type, element }) => [type, element]))
+  return new Map(rows.map(({ array, ...elements }) => [array, elements]))
 }
 
 async function clientConfig(config: BackendConfig, name: string): Promise<ClientConfig> {

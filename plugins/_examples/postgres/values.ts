@@ -43,21 +43,28 @@ const readers = new Map<number, Read>([
   [3802, json],
 ])
 
-/** `elements`: array types and the types of what is in them. */
-export function reader(type: number, elements: ReadonlyMap<number, number>): Read {
-  const element = elements.get(type)
-  if (element === undefined) return readers.get(type) ?? asText
-  const read = readers.get(element) ?? asText
-  return (text) => readArray(text, read)
+/** What is in an array. */
+export interface Elements {
+  readonly type: number
+  /** Between them: a comma for all types but `box`, which has commas in it. */
+  readonly delimiter: string
+}
+
+/** `arrays`: array types and what is in them. */
+export function reader(type: number, arrays: ReadonlyMap<number, Elements>): Read {
+  const elements = arrays.get(type)
+  if (elements === undefined) return readers.get(type) ?? asText
+  const read = readers.get(elements.type) ?? asText
+  return (text) => readArray(text, elements.delimiter, read)
 }
 
 /** `{1,NULL,"a \"b\"",{…}}`, also with bounds before it: `[0:1]={…}` (PostgreSQL's manual, 8.15.6). */
-function readArray(text: string, read: Read): Json {
+function readArray(text: string, delimiter: string, read: Read): Json {
   let at = text.indexOf('{')
   const list = (): Json[] => {
     const items: Json[] = []
     for (at += 1; text[at] !== '}' && at < text.length;) {
-      if (text[at] === ',') at += 1
+      if (text[at] === delimiter) at += 1
       items.push(item())
     }
     at += 1
@@ -66,7 +73,8 @@ function readArray(text: string, read: Read): Json {
   const item = (): Json => {
     if (text[at] === '{') return list()
     if (text[at] !== '"') {
-      const end = at + text.slice(at).search(/[,}]/)
+      let end = at
+      while (end < text.length && text[end] !== delimiter && text[end] !== '}') end += 1
       const plain = text.slice(at, end)
       at = end
       return plain === 'NULL' ? null : read(plain)

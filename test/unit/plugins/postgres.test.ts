@@ -127,6 +127,9 @@ const values: readonly (readonly [string, Json])[] = [
     String.raw`ARRAY['a"b', 'c\d', 'e,f', 'NULL', '', '{}']`,
     ['a"b', String.raw`c\d`, 'e,f', 'NULL', '', '{}'],
   ],
+  // Of all types this one alone has semicolons between its elements.
+  ["ARRAY['(3,4),(1,2)', NULL, '(1,1),(0,0)']::box[]", ['(3,4),(1,2)', null, '(1,1),(0,0)']],
+  ["'{}'::box[]", []],
   ["'{}'::numeric[]", []],
   ["ARRAY['2026-01-02 03:04:05+00'::timestamptz]", ['2026-01-02T03:04:05Z']],
   ["ARRAY['glad','sad']::mood[]", ['glad', 'sad']],
