@@ -118,7 +118,7 @@ export interface BackendInvocation {
 }
 
 /** Calls an operation, or gives what stands in for its answer. A business fault is in the reply. Throws `GatewayError`. */
-export async function callBackend(
+export function callBackend(
   backend: BackendInUse,
   operation: OperationInUse,
   invocation: BackendInvocation,
@@ -129,10 +129,14 @@ export async function callBackend(
     return standIn.run({ ...standIn.key(invocation), ms, signal }, (left) =>
       callOften(backend, operation, { ...invocation, ...left }),
     )
-  if (invalidate === undefined) return callOften(backend, operation, invocation)
+  const call = (): Promise<Reply> => callOften(backend, operation, invocation)
+  return invalidate === undefined ? call() : invalidating(invalidate, call)
+}
+
+async function invalidating(invalidate: () => Promise<void>, call: () => Promise<Reply>): Promise<Reply> {
   let isUntouched = false
   try {
-    return await callOften(backend, operation, invocation)
+    return await call()
   } catch (error) {
     isUntouched = provesNothingDone(GatewayError.from(error))
     throw error

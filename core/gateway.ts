@@ -172,9 +172,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 
   function mount(of: Generation): void {
-    const { mounts, sockets } = channelMounts(of.channels.values(), (id, how) =>
-      pipeline.returnRight.handed(id, how),
-    )
+    const { mounts, sockets } = channelMounts(of.channels.values(), pipeline.returnRight)
     const pages = ownMounts({
       asyncApi: asyncApiMount(of.channels.values()),
       chatPage,

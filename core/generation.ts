@@ -53,16 +53,9 @@ export class Generation implements Components {
   /** Holds this generation until the result is disposed. */
   pin(): Pinned {
     this.#pins++
-    let held = true
-    return {
-      router: this.router,
-      components: this,
-      [Symbol.dispose]: () => {
-        if (!held) return
-        held = false
-        if (--this.#pins === 0) this.#idle?.()
-      },
-    }
+    return new Pin(this, () => {
+      if (--this.#pins === 0) this.#idle?.()
+    })
   }
 
   /** Resolves when no attempt holds it, or after `deadlineMs`; with how many still do. */
@@ -80,6 +73,23 @@ export class Generation implements Components {
     yield* this.channels.values()
     yield* this.agents.values()
     yield* this.backends.values()
+  }
+}
+
+class Pin implements Pinned {
+  readonly router: Router
+  readonly components: Generation
+  #release: (() => void) | undefined
+
+  constructor(generation: Generation, release: () => void) {
+    this.router = generation.router
+    this.components = generation
+    this.#release = release
+  }
+
+  [Symbol.dispose](): void {
+    this.#release?.()
+    this.#release = undefined
   }
 }
 

@@ -1,6 +1,6 @@
 // What a channel is handed: the pipeline, the log, its paths and its operations, all under its own name.
 import { GatewayError } from './api.ts'
-import type { ChannelHost, Credential, Identity } from './api.ts'
+import type { Accepted, AcceptOptions, ChannelHost, Credential, Draft, Identity } from './api.ts'
 import type { Broadcast } from './broadcast.ts'
 import type { ChannelParts } from './components.ts'
 import { createLogReader } from './conversation-log.ts'
@@ -36,14 +36,11 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
   }
   return {
     operations: operations.list,
-    async accept(draft, acceptOptions) {
-      // What came by HTTP has passed the edge's door. Here waiting is the refusal: what is not accepted is not acknowledged.
-      if (mounts.length === 0) {
-        const priority = draft.priority ?? settings.priority ?? 'normal'
-        await admission.enter({ priority, sheds: !parts.pushes, signal: acceptOptions?.signal })
-      }
-      return pipeline.accept(origin, draft, acceptOptions)
-    },
+    // What came by HTTP has passed the edge's door.
+    accept: (draft, acceptOptions) =>
+      mounts.length === 0
+        ? acceptInTurn(draft, acceptOptions)
+        : pipeline.accept(origin, draft, acceptOptions),
     draft: (operation, body, base) => operations.draft(operation, body, base),
     arrived: (key) => pipeline.absent.arrived(key),
     async tell(said) {
@@ -66,6 +63,13 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
       sockets.push({ path, handler, options: socketOptions, open: new Set() })
       options.remount()
     },
+  }
+
+  /** Here waiting is the refusal: what is not accepted is not acknowledged. */
+  async function acceptInTurn(draft: Draft, acceptOptions: AcceptOptions | undefined): Promise<Accepted> {
+    const priority = draft.priority ?? settings.priority ?? 'normal'
+    await admission.enter({ priority, sheds: !parts.pushes, signal: acceptOptions?.signal })
+    return pipeline.accept(origin, draft, acceptOptions)
   }
 
   function checkPath(path: string): void {

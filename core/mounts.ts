@@ -1,11 +1,12 @@
 // What the edge serves for the channels of a generation.
 import type { RunningChannel } from './components.ts'
 import type { Mount, SocketMount } from './http/edge.ts'
+import type { ReturnRight } from './return-right.ts'
 
-/** `onCarried` hears what became of an answer that carried a reply (SEMANTICS 5). */
+/** The return right hears what became of an answer that carried a reply (SEMANTICS 5). */
 export function channelMounts(
   channels: Iterable<RunningChannel>,
-  onCarried: NonNullable<Mount['onCarried']>,
+  { handed: onCarried, owes }: Pick<ReturnRight, 'handed' | 'owes'>,
 ): { readonly mounts: readonly Mount[]; readonly sockets: readonly SocketMount[] } {
   const all = [...channels].map((channel) => ({
     channel,
@@ -23,6 +24,7 @@ export function channelMounts(
         ...(signed === true && { access: 'handler' as const }),
         ...door,
         onCarried,
+        owes,
         ...(bodyLimitBytes !== undefined && { bodyLimitBytes }),
       })),
     ),

@@ -62,7 +62,7 @@ export interface PipelineOptions {
   readonly attempts: number
   readonly maxInFlight: number
   /** How often somebody may call. Throws `RATE_LIMITED`. */
-  readonly limited: (calling: Calling) => Promise<void>
+  readonly limited: (calling: Calling) => Promise<void> | undefined
 }
 
 /** The channel a draft comes in by. */
@@ -100,8 +100,7 @@ export class Pipeline {
     const stopped = this.#stopped.signal
     const poke = (home: string): void => lanes.poke(home)
     this.returnRight = createReturnRight({ store, log, instance, poke })
-    const { telemetry, statusUrl } = options
-    this.#giving = { store, telemetry, statusUrl, returnRight: this.returnRight }
+    this.#giving = { ...options, returnRight: this.returnRight }
     this.absent = new Absent({ store, log, lanes })
     this.#around = {
       effects: createEffects({ ...options, poke }),
@@ -148,7 +147,7 @@ export class Pipeline {
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
     // 9 return: the reply to the caller who waited, if the right to give it can still be had
-    return giveBack(taken, origin, this.#giving)
+    return await giveBack(taken, origin, this.#giving)
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {

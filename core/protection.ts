@@ -52,7 +52,7 @@ export interface Protection extends AsyncDisposable {
   /** Of the door: who may begin. */
   readonly admission: Admission
   /** Counts a call. Throws `RATE_LIMITED`. */
-  limited(calling: Calling): Promise<void>
+  limited(calling: Calling): Promise<void> | undefined
   /** A generation of these settings runs from now on. */
   adopt(settings: ProtectedSettings): void
   /** Of `/admin/v1`. */
@@ -113,7 +113,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
       return cache && { cache, shared, onServed: metrics.served }
     },
     admission,
-    limited: async (calling) => limits?.check(calling),
+    limited: (calling) => limits?.check(calling),
     adopt(settings) {
       // Nobody shall be called at night for a system that is no longer there.
       for (const owner of owners) {

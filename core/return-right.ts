@@ -10,6 +10,8 @@ export interface ReturnRight {
   take(home: string, id: string): Promise<boolean>
   /** What became of a reply that was taken. Unknown ids are ignored: not every reply has a push behind it. */
   handed(id: string, how: 'flushed' | 'back'): void
+  /** Whether a reply was taken and it is not known yet what became of it. */
+  owes(id: string): boolean
 }
 
 export interface ReturnRightOptions {
@@ -71,6 +73,7 @@ export function createReturnRight({ store, log, instance, poke }: ReturnRightOpt
       }
       return true
     },
+    owes: (id) => held.has(id),
     handed(id, how) {
       const holder = held.get(id)
       if (holder === undefined) return

@@ -41,7 +41,7 @@ function createChannel(config: z.output<typeof channelConfig>, scope: Scope): Ch
   const { log } = scope
   const closed = new AbortController()
 
-  async function answer(
+  function answer(
     host: ChannelHost,
     request: HttpRequest,
     signal: AbortSignal,

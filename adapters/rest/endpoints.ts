@@ -105,6 +105,7 @@ interface Found {
 
 const patterns = endpoints.map((endpoint) => ({
   endpoint,
+  start: endpoint.path.split('{', 1).join(''),
   // A conversation's id may hold slashes, as `web:shop/7` does; types and operations may not.
   pattern: new RegExp(`^${endpoint.path.replace('{id}', '(.+)').replace(/\{\w+\}/, '([^/]+)')}$`, 's'),
 }))
@@ -112,7 +113,8 @@ const patterns = endpoints.map((endpoint) => ({
 /** The endpoint of a path at or below `base`, the channel's own. Throws `NOT_FOUND`, or `METHOD_NOT_ALLOWED` with the methods it has. */
 export function findEndpoint(method: string, path: string, base: string): Found {
   const below = path.slice(base.length)
-  for (const { endpoint, pattern } of patterns) {
+  for (const { endpoint, start, pattern } of patterns) {
+    if (!below.startsWith(start)) continue
     const match = pattern.exec(below)
     if (match === null) continue
     if (method === endpoint.method || (method === 'HEAD' && endpoint.method === 'GET'))

@@ -84,8 +84,9 @@ const settled = Promise.resolve()
  * neither: they move nothing, and a probe that ends so hands its place to the next call. Business faults are values and
  * therefore successes.
  *
- * Opossum is told outcomes, it does not run calls: what it would count wrongly (rejected, unsettled and late calls, TRAPS)
- * never reaches it. Outcomes of calls begun before the last change of state are dropped.
+ * Opossum is told the outcomes of probes, and when to open; it runs no calls and counts none: what it would count wrongly
+ * (rejected, unsettled and late calls, TRAPS) never reaches it. Outcomes of calls begun before the last change of state
+ * are dropped.
  */
 export function createBreaker(name: string, options: BreakerOptions, hooks: BreakerHooks = {}): Breaker {
   const { openForMs, slowMs = Infinity, slowRate = 100 } = options
@@ -97,7 +98,6 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   const settings = {
     name,
     timeout: false as const,
-    errorThresholdPercentage: options.errorRate - 1e-9, // opossum opens above its threshold, we open at it
     volumeThreshold: options.minimumCalls,
     resetTimeout: openForMs,
     rollingCountTimeout: options.windowMs,
@@ -221,29 +221,30 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     return value
   }
 
-  async function count(outcome: Outcome, ms: number): Promise<void> {
+  /** Opens it if this was one too many. Opossum is asked only about probes: what is counted is counted once, here. */
+  function count(outcome: Outcome, ms: number): Promise<void> | undefined {
     const isSlow = ms >= slowMs
-    const last = outcome.failed ? messageOf(outcome.thrown) : `it took ${Math.round(ms)} ms`
+    const last = (): string => (outcome.failed ? messageOf(outcome.thrown) : `it took ${Math.round(ms)} ms`)
     tally.add({ failed: outcome.failed, slow: isSlow })
     const { calls, failures, slow } = tally
     if (state === 'HALF-OPEN' && !ramp.running) {
       if (!outcome.failed && !isSlow) return tell(good)
-      openFor(grown(), `the probe failed: ${last}`)
+      openFor(grown(), `the probe failed: ${last()}`)
       return tell(outcome.failed ? outcome : { failed: true, thrown: undefined })
     }
+    const isFailing = failures * 100 >= options.errorRate * calls
     const isTooSlow = slow * 100 >= slowRate * calls && slow > 0
     if (state === 'HALF-OPEN') {
-      if (failures * 100 < options.errorRate * calls && !isTooSlow) return
-      openFor(grown(), `it failed again on its way back: ${last}`)
-      circuit.open()
-      return
+      if (!isFailing && !isTooSlow) return undefined
+      openFor(grown(), `it failed again on its way back: ${last()}`)
+    } else {
+      const fails = isFailing && outcome.failed
+      if (calls < options.minimumCalls || (!fails && !isTooSlow)) return undefined
+      const why = fails ? `${failures} of ${calls} calls failed` : `${slow} of ${calls} calls were slow`
+      openFor(decayed(), `${why}, the last: ${last()}`)
     }
-    openFor(decayed(), `${failures} of ${calls} calls failed, the last: ${last}`)
-    healthySince = performance.now() - ((performance.now() - healthySince) % openForMs) // what has decayed, has
-    await tell(outcome)
-    if (state !== 'ACTIVE' || !isTooSlow || calls < options.minimumCalls) return
-    opening = `${slow} of ${calls} calls were slow, the last: ${last}`
     circuit.open()
+    return undefined
   }
 
   async function tell(outcome: Outcome): Promise<void> {

@@ -30,6 +30,29 @@ export interface Place {
   [Symbol.dispose](): void
 }
 
+class Taken implements Place {
+  #leave: (() => void) | undefined
+
+  constructor(leave: () => void) {
+    this.#leave = leave
+  }
+
+  async hold<T>(call: () => Promise<T>): Promise<T> {
+    const leave = this.#leave
+    this.#leave = undefined
+    try {
+      return await call()
+    } finally {
+      leave?.()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave?.()
+    this.#leave = undefined
+  }
+}
+
 const RETRY_MS = 1000
 
 interface Waiter {
@@ -55,23 +78,7 @@ export function createBulkhead(options: BulkheadOptions, count: LimitCount): Bul
   function placed(): Place {
     count.accepted()
     running += 1
-    let isMine = true
-    const release = (): void => {
-      if (isMine) leave()
-      isMine = false
-    }
-    return {
-      async hold(call) {
-        const isHeld = isMine
-        isMine = false
-        try {
-          return await call()
-        } finally {
-          if (isHeld) leave()
-        }
-      },
-      [Symbol.dispose]: release,
-    }
+    return new Taken(leave)
   }
 
   function refusal(what: string): GatewayError {

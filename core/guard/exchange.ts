@@ -25,7 +25,7 @@ export function exchange(dispatcher: Dispatcher, request: Outbound, maxBytes: nu
     if (request.signal?.aborted === true) return reject(request.signal.reason)
     const reader = new AnswerReader(request, maxBytes, { resolve, reject })
     dispatcher.dispatch(
-      { origin: url.origin, path: url.pathname + url.search, method, headers: [...headers], body },
+      { origin: url.origin, path: url.pathname + url.search, method, headers, body },
       reader,
     )
   })

@@ -92,7 +92,7 @@ export function createFetch(options: FetchOptions): GuardedFetch {
     for (let hop = 0; ; hop += 1) {
       const answer = await send(request, hop)
       const location = redirectOf(answer, request)
-      if (location === undefined) return await responseOf(answer, request, hop > 0)
+      if (location === undefined) return responseOf(answer, request, hop > 0)
       if (request.redirect === 'error' || hop === maxRedirects)
         throw new GatewayError(
           'BACKEND_FAILED',
@@ -124,13 +124,25 @@ export function createFetch(options: FetchOptions): GuardedFetch {
     return allowed.has(hostname) || allowed.has(`${hostname}:${effectivePort}`)
   }
 
-  async function responseOf(answer: RawAnswer, request: Outbound, wasRedirected: boolean): Promise<Response> {
+  function responseOf(
+    answer: RawAnswer,
+    request: Outbound,
+    wasRedirected: boolean,
+  ): Response | Promise<Response> {
     const encoding = answer.headers['content-encoding']
     if (encoding === undefined || answer.body.byteLength === 0)
       return standardResponse(answer, { request, wasRedirected })
+    return decodedResponse(answer, request, { encoding: String(encoding), wasRedirected })
+  }
+
+  async function decodedResponse(
+    answer: RawAnswer,
+    request: Outbound,
+    { encoding, wasRedirected }: { readonly encoding: string; readonly wasRedirected: boolean },
+  ): Promise<Response> {
     // They told of the encoded bytes; nobody shall decode twice.
     const { 'content-encoding': _coding, 'content-length': _length, ...headers } = answer.headers
-    const body = await decoded(answer.body, String(encoding), request)
+    const body = await decoded(answer.body, encoding, request)
     return standardResponse({ ...answer, headers, body }, { request, wasRedirected })
   }
 

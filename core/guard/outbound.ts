@@ -5,7 +5,7 @@ export interface Outbound {
   readonly url: URL
   readonly method: string
   /** Lower-case names and values, in turn. */
-  readonly headers: readonly string[]
+  readonly headers: string[]
   readonly body: string | Uint8Array | undefined
   readonly signal: AbortSignal | undefined
   readonly redirect: RequestRedirect

@@ -37,8 +37,8 @@ export interface RateLimitsOptions {
 }
 
 export interface RateLimits {
-  /** Counts a call by every rule that is about it. Throws `RATE_LIMITED` (429, `retryAfterMs`). */
-  check(calling: Calling): Promise<void>
+  /** Counts a call by every rule that is about it; undefined: there is none. Rejects with `RATE_LIMITED` (429, `retryAfterMs`). */
+  check(calling: Calling): Promise<void> | undefined
 }
 
 interface Limiter {
@@ -63,9 +63,9 @@ export function createRateLimits(
       : createLimiter(name, rule, { count: countOf(name), shared })
   })
   const limits: RateLimits = {
-    async check(calling) {
-      for (const limiter of limiters)
-        if (isAbout(limiter.rule, calling)) await consume(limiter, calling.caller)
+    check(calling) {
+      const about = limiters.filter(({ rule }) => isAbout(rule, calling))
+      return about.length === 0 ? undefined : consumeAll(about, calling.caller)
     },
   }
   made.set(limits, limiters)
@@ -114,6 +114,10 @@ function together(
 function isAbout({ channel, operation }: RateRule, calling: Calling): boolean {
   if (channel === undefined ? calling.pushes : channel !== calling.channel) return false
   return operation === undefined || operation === calling.operation
+}
+
+async function consumeAll(limiters: readonly Limiter[], caller: string): Promise<void> {
+  for (const limiter of limiters) await consume(limiter, caller)
 }
 
 async function consume({ name, rule, count, limiter, keyOf }: Limiter, caller: string): Promise<void> {

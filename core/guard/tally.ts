@@ -22,30 +22,31 @@ interface Bucket {
 /** The window moves when something is added: the clock of all breakers is the process's own, and none needs a timer. */
 export function createTally(windowMs: number, onRotate: () => void): Tally {
   const bucketMs = windowMs / BUCKETS
+  const total = empty()
   let window: Bucket[] = [empty()]
   let rotatedAt = performance.now()
 
   function rotate(steps: number): void {
     for (let step = 0; step < Math.min(steps, BUCKETS); step += 1) {
+      const old = window.length === BUCKETS ? window.at(-1) : undefined
+      total.calls -= old?.calls ?? 0
+      total.failures -= old?.failures ?? 0
+      total.slow -= old?.slow ?? 0
       window = [empty(), ...window.slice(0, BUCKETS - 1)]
       onRotate()
     }
   }
 
-  function sum(of: keyof Bucket): number {
-    return window.reduce((total, bucket) => total + bucket[of], 0)
-  }
-
   return {
     buckets: BUCKETS,
     get calls() {
-      return sum('calls')
+      return total.calls
     },
     get failures() {
-      return sum('failures')
+      return total.failures
     },
     get slow() {
-      return sum('slow')
+      return total.slow
     },
     add({ failed, slow }) {
       const due = Math.floor((performance.now() - rotatedAt) / bucketMs)
@@ -55,9 +56,11 @@ export function createTally(windowMs: number, onRotate: () => void): Tally {
       }
       const [now] = window
       if (now === undefined) return
-      now.calls += 1
-      if (failed) now.failures += 1
-      if (slow) now.slow += 1
+      for (const each of [now, total]) {
+        each.calls += 1
+        if (failed) each.failures += 1
+        if (slow) each.slow += 1
+      }
     },
     forget: () => rotate(BUCKETS),
   }

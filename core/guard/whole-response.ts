@@ -13,7 +13,11 @@ export interface WholeResponseInit {
  * Behaves as the Response of fetch in everything a caller can see; `body` and `formData` fall back on a real one. A body
  * can be read once. Throws `RangeError` or `TypeError` for a status or header that a Response cannot have.
  */
-export class WholeResponse extends Response {
+export class WholeResponse implements Response {
+  readonly type = 'default'
+  readonly status: number
+  readonly statusText: string
+  readonly headers = new Headers()
   readonly #bytes: Uint8Array<ArrayBuffer> | undefined
   readonly #init: WholeResponseInit
   #streamed: Response | undefined
@@ -21,7 +25,10 @@ export class WholeResponse extends Response {
 
   /** `bytes` undefined: there is no body (HEAD, 204 …), which is not the same as an empty one. */
   constructor(bytes: Uint8Array<ArrayBuffer> | undefined, init: WholeResponseInit) {
-    super(null, { status: init.status, statusText: init.statusText })
+    const { status, statusText } = init
+    if (!(status >= 200 && status <= 599)) throw new RangeError(`${status} is no status of a Response`) // Fetch §5.5
+    this.status = status
+    this.statusText = statusText
     for (const [name, values] of Object.entries(init.headers)) {
       if (typeof values === 'string') this.headers.append(name, values)
       else for (const value of values ?? []) this.headers.append(name, value)
@@ -30,47 +37,51 @@ export class WholeResponse extends Response {
     this.#init = init
   }
 
-  override get url(): string {
+  get ok(): boolean {
+    return this.status <= 299
+  }
+
+  get url(): string {
     return this.#init.url
   }
 
-  override get redirected(): boolean {
+  get redirected(): boolean {
     return this.#init.redirected
   }
 
-  override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     return this.#asStream().body
   }
 
-  override get bodyUsed(): boolean {
+  get bodyUsed(): boolean {
     return this.#used || this.#streamed?.bodyUsed === true
   }
 
-  override async text(): Promise<string> {
+  async text(): Promise<string> {
     return utf8.decode(this.#take())
   }
 
-  override async json(): Promise<unknown> {
+  async json(): Promise<unknown> {
     return JSON.parse(utf8.decode(this.#take()))
   }
 
-  override async bytes(): Promise<Uint8Array<ArrayBuffer>> {
-    return Uint8Array.from(this.#take())
+  async bytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return new Uint8Array(this.#take())
   }
 
-  override async arrayBuffer(): Promise<ArrayBuffer> {
-    return Uint8Array.from(this.#take()).buffer
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return new Uint8Array(this.#take()).buffer
   }
 
-  override async blob(): Promise<Blob> {
+  async blob(): Promise<Blob> {
     return new Blob([this.#take()], { type: this.headers.get('content-type') ?? '' })
   }
 
-  override async formData(): Promise<FormData> {
+  async formData(): Promise<FormData> {
     return this.#asStream().formData()
   }
 
-  override clone(): Response {
+  clone(): Response {
     this.#assertUnread()
     return new WholeResponse(this.#bytes, { ...this.#init, headers: headersOf(this) })
   }
@@ -97,6 +108,9 @@ export class WholeResponse extends Response {
       throw new TypeError('Body is unusable: Body has already been read')
   }
 }
+
+// It is one for `instanceof` too; to run Response's own constructor would double what an answer costs.
+Object.setPrototypeOf(WholeResponse.prototype, Response.prototype)
 
 /** Strips a byte order mark and replaces what is not UTF-8, as fetch does. */
 const utf8 = new TextDecoder()

@@ -23,6 +23,8 @@ export interface Mount extends Door {
   readonly bodyLimitBytes?: number
   /** What became of the answer that carried a reply (SEMANTICS 5); called once per answer with `carries`. */
   readonly onCarried?: (id: string, how: 'flushed' | 'back') => void
+  /** False: nobody has to hear of this reply. Absent: somebody has. */
+  readonly owes?: (id: string) => boolean
 }
 
 /** What all requests of one edge share. */
@@ -139,16 +141,17 @@ async function bodyOf(
   return headers['content-encoding'] === undefined ? body : await decodeBody(body, headers, limitBytes)
 }
 
-async function answer(
+function answer(
   exchange: Exchange,
   mount: Mount,
   response: HttpResponse,
   gone: AbortController,
 ): Promise<void> {
   const { gate, connection, outgoing } = exchange
-  if (response.carries !== undefined) watchCarried(outgoing, mount, response.carries)
+  const { carries } = response
+  if (carries !== undefined && mount.owes?.(carries) !== false) watchCarried(outgoing, mount, carries)
   if (gate.leaving()) connection.close()
-  await respond(outgoing, response, {
+  return respond(outgoing, response, {
     close: connection.closing,
     stallMs: gate.stallMs,
     abort: () => gone.abort(),

@@ -27,7 +27,8 @@ export function readHead(incoming: IncomingMessage): Head {
       allow: METHODS,
     })
   const { headers, host } = readFields(incoming)
-  return { method, headers, host, ...target(url), hasBody: hasBody(incoming, headers) }
+  const { path, query } = target(url)
+  return { method, headers, host, path, query, hasBody: hasBody(incoming, headers) }
 }
 
 export function isHost(text: string): boolean {

@@ -108,6 +108,22 @@ test('what a reader does to its bytes stays with it', async () => {
   expect(await copy.text()).toBe('abc')
 })
 
+test.each([200, 299, 300, 404, 503, 599])('status %i is told as fetch tells it', (status) => {
+  const { ok, type, statusText } = new Response(null, { status, statusText: 'So' })
+  const response = new WholeResponse(undefined, { ...init, status, statusText: 'So' })
+  expect({
+    ok: response.ok,
+    type: response.type,
+    statusText: response.statusText,
+    status: response.status,
+  }).toEqual({
+    ok,
+    type,
+    statusText,
+    status,
+  })
+})
+
 test.each([99, 600, 999])('a status a Response cannot have is refused: %i', (status) => {
   expect(() => new WholeResponse(undefined, { ...init, status })).toThrow(RangeError)
 })

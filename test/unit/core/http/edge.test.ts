@@ -204,6 +204,21 @@ test('a reply that reached the socket is flushed, one whose caller had gone goes
   await vi.waitFor(() => expect(told).toEqual(['r1 flushed', 'r2 back']))
 })
 
+test('of a reply that is owed to nobody else nothing is told (SEMANTICS 5)', async () => {
+  const told: string[] = []
+  const mount: Mount = {
+    path: '/',
+    channel: 'web',
+    handler: (request) => Promise.resolve({ status: 200, body: 'x', carries: request.path.slice(1) }),
+    onCarried: (id, how) => told.push(`${id} ${how}`),
+    owes: (id) => id === 'owed',
+  }
+  await using edge = await running({ mounts: [mount] })
+  await (await fetch(`${edge.origin}/mine`)).text()
+  await (await fetch(`${edge.origin}/owed`)).text()
+  await vi.waitFor(() => expect(told).toEqual(['owed flushed']))
+})
+
 test('a reply cut off while it is being written goes back (SEMANTICS 5)', async () => {
   const told: string[] = []
   const mount: Mount = {
