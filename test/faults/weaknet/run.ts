@@ -321,7 +321,12 @@ async function readLog(base: string, name: string): Promise<readonly string[]> {
   const conversation = `link:${name}`
   for (let after = 0; ;) {
     const path = `/v1/conversations/${encodeURIComponent(conversation)}/messages?after=${after}&limit=500`
-    const response = await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${tokenOf(name)}` } })
+    const headers = { authorization: `Bearer ${tokenOf(name)}` }
+    // A store that is away for a moment says so, and is asked again.
+    const response = await until(async () => {
+      const answer = await fetch(`${base}${path}`, { headers })
+      return answer.status === 503 ? undefined : answer
+    }, 60_000)
     if (!response.ok) throw new Error(`${conversation}: ${response.status} ${await response.text()}`)
     const page = (await response.json()) as {
       readonly messages: readonly {
