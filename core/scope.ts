@@ -1,4 +1,5 @@
 // What a component is given to work with: its log, metrics, state, and a `fetch` that keeps to its config.
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Scope } from './api.ts'
 import type { Role } from './components.ts'
@@ -38,15 +39,22 @@ export function createScope(
     log: childLog,
     ...(tls !== undefined && { tls: readTlsFiles(tls) }),
   })
+  // Of a component that is replaced two versions run for a while: what one holds the other does not.
+  const state = createState({ store, owner: `${instance}/${randomUUID()}`, prefix: `${role}/${id}/` })
   const scope: Scope = {
     id,
     log: childLog,
     now: Date.now,
     metrics: metrics.forComponent(id),
     fetch: guarded.fetch,
-    state: createState({ store, instance, prefix: `${role}/${id}/` }),
+    state,
   }
-  return { scope, dispose: () => guarded.dispose() }
+  return {
+    scope,
+    async dispose() {
+      await Promise.all([guarded.dispose(), state[Symbol.asyncDispose]()])
+    },
+  }
 }
 
 /** Read at each start of a component: a renewed certificate is used after the next reload. */

@@ -1,7 +1,7 @@
 // `scope.state`: a component's own prefix of the store's small values and leases.
 import { GatewayError } from './api.ts'
 import type { State } from './api.ts'
-import type { Store } from './store/store.ts'
+import type { Lease, Store } from './store/store.ts'
 
 const MAX_BYTES = 65_536
 const MAX_KEY = 512
@@ -10,11 +10,13 @@ export interface StateOptions {
   readonly store: Store
   /** `channel/wechat-main/`. */
   readonly prefix: string
-  /** This process among the instances. */
-  readonly instance: string
+  /** The component itself, among its predecessors and successors too: a lease is one holder's. */
+  readonly owner: string
 }
 
-export function createState({ store, prefix, instance }: StateOptions): State {
+/** Disposed, it lets go the leases that are held by it: who comes next need not wait for their end. */
+export function createState({ store, prefix, owner }: StateOptions): State & AsyncDisposable {
+  const held = new Map<string, Lease>()
   const named = (key: string): string => {
     if (key === '' || key.length > MAX_KEY)
       throw new GatewayError('INTERNAL', `a state key has 1 to ${MAX_KEY} characters, this one ${key.length}`)
@@ -40,14 +42,23 @@ export function createState({ store, prefix, instance }: StateOptions): State {
       return status === 'ok'
     },
     async lease(name, ttlMs) {
-      const lease = { name: named(name), owner: instance, ttlMs }
+      const lease = { name: named(name), owner, ttlMs }
       const { status } = await store.lease(lease)
+      held.delete(name)
       if (status !== 'held') return undefined
+      held.set(name, lease)
       return {
         async release() {
+          held.delete(name)
           await store.lease({ ...lease, release: true })
         },
       }
+    },
+    async [Symbol.asyncDispose]() {
+      const leases = [...held.values()]
+      held.clear()
+      // One that is not let go ends by itself.
+      await Promise.allSettled(leases.map((lease) => store.lease({ ...lease, release: true })))
     },
   }
 }

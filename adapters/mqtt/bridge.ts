@@ -20,6 +20,8 @@ const DEFAULT_KEEP_ALIVE_SECONDS = 30
 const LEASE = 'bridge'
 const LEASE_MS = 15_000
 const RENEW_MS = 5000
+/** Whoever is not the bridge looks this often whether it may be. */
+const LOOK_MS = 1000
 const FULL_MS = 30_000
 
 /** `url` is the config's; everything else as there. */
@@ -85,7 +87,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     while (!signal.aborted) {
       const lease = await scope.state.lease(LEASE, LEASE_MS).catch(() => undefined)
       if (lease === undefined) {
-        await rest(RENEW_MS, signal)
+        await rest(LOOK_MS, signal)
         continue
       }
       const ending = new AbortController()

@@ -50,8 +50,8 @@ test('what adapters keep is kept for all instances: a token is fetched by one, a
   await using a = await openRedisStore({ url: server.url })
   await using b = await openRedisStore({ url: server.url })
   const prefix = 'channel/wechat/'
-  const here = createState({ store: a, prefix, instance: 'a' })
-  const there = createState({ store: b, prefix, instance: 'b' })
+  const here = createState({ store: a, prefix, owner: 'a' })
+  const there = createState({ store: b, prefix, owner: 'b' })
   const fetching = await here.lease('token/fetch', 10_000)
   expect(fetching).toBeDefined()
   expect(await there.lease('token/fetch', 10_000)).toBeUndefined()
