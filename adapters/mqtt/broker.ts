@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { Aedes } from 'aedes'
-import type { Client, PublishPacket } from 'aedes'
+import type { Client, ConnectPacket, PublishPacket } from 'aedes'
 import { LRUCache } from 'lru-cache'
 
 import { GatewayError } from 'dragoman'
@@ -52,12 +52,20 @@ const MAX_RECEIVING = 100
 const MAX_CLIENT_ID = 128
 /** SEMANTICS 43: a client is cut at most once in this time, or it would do nothing but come back. */
 const CUT_MS = 1000
+const NOTHING = Buffer.alloc(0)
 
 /** CONNACK return codes (MQTT 3.1.1 §3.2.2.3). */
 const IDENTIFIER_REJECTED = 2
 const SERVER_UNAVAILABLE = 3
 const BAD_CREDENTIALS = 4
 const NOT_AUTHORIZED = 5
+
+/** What a client asked for, until it is known. */
+interface Connecting {
+  readonly packet: ConnectPacket
+  /** No client id, and yet a session to keep [MQTT-3.1.3-8]. */
+  readonly halfNamed: boolean
+}
 
 interface Open {
   readonly session: OpenSession
@@ -67,18 +75,17 @@ interface Open {
 /** Opens the front end. Nothing listens yet: connections are handed to `handle`. */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { log, onRefused } = options
-  const open = new WeakMap<Client, Open>()
+  const open = new WeakMap<Duplex, Open>()
   const byId = new Map<string, OpenSession>()
   const wills = new WeakSet<object>()
-  const willTopics = new WeakMap<Client, string>()
-  const halfNamed = new WeakSet<Client>()
+  const connecting = new WeakMap<Client, Connecting>()
   const cuts = new LRUCache<string, number>({ max: 10_000 })
   let closing = false
 
   const persistence = nothingKept<Client>({
-    onAcknowledged: (client, messageId) => open.get(client)?.session.onAcknowledged(messageId),
+    onAcknowledged: (client, messageId) => open.get(client.conn)?.session.onAcknowledged(messageId),
     onWill: (will) => wills.add(will),
-    receiving: (client) => open.get(client)?.session.receiving,
+    receiving: (client) => open.get(client.conn)?.session.receiving,
   })
   const aedes = new Aedes({
     mq: silentEmitter(),
@@ -89,12 +96,11 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     maxInflightInbound: MAX_RECEIVING,
     preConnect(client, packet, callback) {
       // Sessions are clean, whatever is asked for: SessionPresent is 0 (§3.2.2.2), and state is the store's.
-      if (packet.clean !== true && packet.clientId === '') halfNamed.add(client)
+      connecting.set(client, { packet, halfNamed: packet.clean !== true && packet.clientId === '' })
       packet.clean = true
       const { keepalive = 0 } = packet
       packet.keepalive =
         keepalive === 0 ? options.maxKeepAliveSeconds : Math.min(keepalive, options.maxKeepAliveSeconds)
-      if (packet.will !== undefined) willTopics.set(client, packet.will.topic)
       callback(null, true)
     },
     authenticate(client, username, password, done) {
@@ -103,7 +109,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
         done(Object.assign(new Error(reason), { returnCode }), null)
       }
       const known = async (): Promise<void> => {
-        if (halfNamed.has(client)) return refuse(IDENTIFIER_REJECTED, 'no client id') // [MQTT-3.1.3-8]
+        const { packet, halfNamed } = connecting.get(client) ?? {}
+        if (halfNamed === true) return refuse(IDENTIFIER_REJECTED, 'no client id')
         if (client.id.length > MAX_CLIENT_ID || !client.id.isWellFormed())
           return refuse(IDENTIFIER_REJECTED, 'client id')
         const who = await options.identify(credentialOf(username, password), client.conn)
@@ -114,18 +121,20 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
           return refuse(IDENTIFIER_REJECTED, 'client id in use')
         const session = createSession(client, who)
         const handler = options.onSession(session)
-        const willTopic = willTopics.get(client)
+        const willTopic = packet?.will?.topic
         if (willTopic !== undefined && !handler.mayPublish(willTopic, true)) {
           handler.onClosed()
           return refuse(NOT_AUTHORIZED, 'will')
         }
-        admit(client, { session, handler })
+        open.set(client.conn, { session, handler })
+        byId.set(client.id, session)
+        if (packet !== undefined) forget(packet)
         done(null, true)
       }
       known().catch((error: unknown) => refuse(returnCodeOf(error, password), 'identity'))
     },
     authorizeSubscribe(client, subscription, callback) {
-      const { session, handler } = open.get(client) ?? {}
+      const { session, handler } = open.get(client.conn) ?? {}
       const { topic, qos } = subscription
       if (session === undefined || handler === undefined) return callback(new Error('not connected'))
       const allowed = session.filters.has(topic) || session.filters.size < MAX_FILTERS
@@ -138,11 +147,11 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       handler.onSubscribed(topic)
     },
     authorizeForward(client, packet) {
-      const messageId = open.get(client)?.session.sending
+      const messageId = open.get(client.conn)?.session.sending
       return messageId === undefined ? packet : Object.assign(packet, { messageId })
     },
     authorizePublish(client, packet, callback) {
-      const { session, handler } = (client === null ? undefined : open.get(client)) ?? {}
+      const { session, handler } = (client === null ? undefined : open.get(client.conn)) ?? {}
       if (session === undefined || handler === undefined) return callback(new Error('not connected'))
       const will = wills.has(packet)
       if (will && closing) return callback(new Error('the gateway closes the connection, not the client'))
@@ -150,15 +159,13 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     },
   })
 
-  /** Of its own, so that a connection does not hold what it logged in with. */
-  function admit(client: Client, { session, handler }: Open): void {
-    open.set(client, { session, handler })
-    byId.set(client.id, session)
-    client.conn.once('close', () => {
-      session.end()
-      if (byId.get(session.id) === session) byId.delete(session.id)
-      handler.onClosed()
-    })
+  /** It stays known: aedes may still ask about it. */
+  function leave(stream: Duplex): void {
+    const { session, handler } = open.get(stream) ?? {}
+    if (session === undefined) return
+    session.end()
+    if (byId.get(session.id) === session) byId.delete(session.id)
+    handler?.onClosed()
   }
 
   /** The hook is what stands before PUBACK: nothing else of aedes waits for us. */
@@ -210,7 +217,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     log.debug('an MQTT connection ended before login', { reason: error.message }),
   )
   aedes.on('unsubscribe', (filters, client) => {
-    for (const filter of filters) open.get(client)?.session.filters.delete(filter)
+    for (const filter of filters) open.get(client.conn)?.session.filters.delete(filter)
   })
   aedes.on('connackSent', (packet, client) => {
     if (packet.returnCode === 0) door.known(client.conn)
@@ -218,6 +225,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const door = createDoor({
     maxConnections: options.maxConnections,
     handle: (stream) => void aedes.handle(stream),
+    onLeft: leave,
     onRefused,
   })
   await aedes.listen()
@@ -251,6 +259,12 @@ function publishedOf(packet: {
 }): Omit<Published, 'will'> {
   const { topic, payload, qos, retain } = packet
   return { topic, payload: typeof payload === 'string' ? Buffer.from(payload) : payload, qos, retain }
+}
+
+/** aedes holds the packet as long as the connection; what it logged in with is not needed any more. */
+function forget(packet: ConnectPacket): void {
+  packet.username = ''
+  packet.password = NOTHING
 }
 
 function credentialOf(username: string | undefined, password: Buffer | undefined): Credential {

@@ -1,5 +1,5 @@
 // The door: how many may connect, how long a stranger may stand in it, and how much he may send.
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 
 import { createGate } from './gate.ts'
 import type { Gate } from './gate.ts'
@@ -8,6 +8,8 @@ export interface DoorOptions {
   readonly maxConnections: number
   /** The connection goes to the broker. */
   readonly handle: (stream: Duplex) => void
+  /** It has ended. */
+  readonly onLeft: (stream: Duplex) => void
   readonly onRefused: (reason: string) => void
 }
 
@@ -27,14 +29,30 @@ const LIMITS = { beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES } a
 /** Strangers at once: beyond it the one who has stood there longest goes. */
 const MAX_STRANGERS = 1024
 
-export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): Door {
+export function createDoor({ maxConnections, handle, onLeft, onRefused }: DoorOptions): Door {
   const all = new Map<Duplex, Gate>()
   const strangers = new Set<Duplex>() // in the order they came
 
-  /** One for all: there are thousands of connections. */
+  // One function each for all: there are thousands of connections.
+
   function leave(this: Duplex): void {
     all.delete(this)
     strangers.delete(this)
+    onLeft(this)
+  }
+
+  /** Whatever happens to it ends the connection, never the process. */
+  function fail(this: Duplex): void {
+    this.destroy()
+  }
+
+  /** In the place of its own: shows every chunk to the gate, and what that refuses is not handed on. Costs no copy and no stream between. */
+  function read(this: Duplex, size?: number): unknown {
+    const chunk: unknown = Duplex.prototype.read.call(this, size)
+    if (!(chunk instanceof Uint8Array) || all.get(this)?.take(chunk) !== false) return chunk
+    onRefused('too large')
+    this.destroy()
+    return null
   }
 
   return {
@@ -42,29 +60,22 @@ export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): 
       return all.size
     },
     enter(stream) {
-      // Whatever happens to it from now on ends the connection, never the process.
-      stream.on('error', () => stream.destroy())
+      stream.on('error', fail)
       if (all.size >= maxConnections) {
         onRefused('connections')
         stream.destroy()
         return
       }
-      const gate = createGate(LIMITS)
-      watch(stream, (chunk) => {
-        if (gate.take(chunk)) return true
-        onRefused('too large')
-        stream.destroy()
-        return false
-      })
-      all.set(stream, gate)
+      stream.read = read
+      all.set(stream, createGate(LIMITS))
       strangers.add(stream)
-      stream.once('close', leave)
       if (strangers.size > MAX_STRANGERS) {
         const [oldest] = strangers
         onRefused('half open')
         oldest?.destroy()
       }
       handle(stream)
+      stream.on('close', leave) // after the broker's own: it has said the will by then
     },
     known(stream) {
       strangers.delete(stream)
@@ -73,15 +84,5 @@ export function createDoor({ maxConnections, handle, onRefused }: DoorOptions): 
     close() {
       for (const stream of all.keys()) stream.destroy()
     },
-  }
-}
-
-/** Shows every chunk that is read to `look`; what it refuses is not handed on. Costs no copy and no stream between. */
-function watch(stream: Duplex, look: (chunk: Uint8Array) => boolean): void {
-  const read = stream.read.bind(stream)
-  stream.read = (size?: number) => {
-    const chunk: unknown = read(size)
-    if (!(chunk instanceof Uint8Array)) return chunk
-    return look(chunk) ? chunk : null
   }
 }

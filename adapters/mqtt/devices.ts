@@ -9,8 +9,8 @@ import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
 import { createFrames } from './frames.ts'
 import type { Frames } from './frames.ts'
-import { DOWN, UP, grantsOf } from './grants.ts'
-import type { GrantOptions, Grants } from './grants.ts'
+import { DOWN, UP, downOf, errorTopicOf, mayPublish, maySubscribe, upOf } from './grants.ts'
+import type { GrantOptions } from './grants.ts'
 import { hubOf } from './hub.ts'
 import type { Outcome, Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
@@ -165,27 +165,23 @@ interface Serving extends GrantOptions {
 class Device implements SessionHandler {
   readonly #session: Session
   readonly #serving: Serving
-  readonly #grants: Grants
-  readonly #frames: Frames | undefined
+  #frames: Frames | undefined
 
   constructor(session: Session, serving: Serving) {
     this.#session = session
     this.#serving = serving
-    this.#grants = grantsOf(session, serving)
-    const { frames: topics } = this.#grants
-    this.#frames = topics === undefined ? undefined : createFrames(session, topics, serving.host)
   }
 
   mayPublish(topic: string, will: boolean): boolean {
-    return this.#grants.mayPublish(topic, will)
+    return mayPublish(this.#session, { topic, will }, this.#serving)
   }
 
   maySubscribe(filter: string): boolean {
-    return this.#grants.maySubscribe(filter)
+    return maySubscribe(this.#session, filter, this.#serving)
   }
 
   onSubscribed(filter: string): void {
-    if (filter === this.#grants.frames?.down) this.#frames?.subscribed()
+    if (this.#frames !== undefined && filter === downOf(this.#session.id)) this.#frames.subscribed()
     // No reply goes to the gateway's own topics.
     if (filter.startsWith('dragoman/')) return
     const { id, who } = this.#session
@@ -193,16 +189,18 @@ class Device implements SessionHandler {
   }
 
   async onPublished(packet: Published): Promise<void> {
-    const { hub } = this.#serving
-    if (this.#frames !== undefined && packet.topic === this.#grants.frames?.up)
-      return this.#frames.receive(packet.payload)
-    if (hub.isAwaited(packet.topic)) return hub.deliver(packet.topic, packet.payload)
-    const { errorTopic } = this.#grants
+    const { hub, host } = this.#serving
     const session = this.#session
+    if (packet.topic === upOf(session.id)) {
+      this.#frames ??= createFrames(session, host)
+      return this.#frames.receive(packet.payload)
+    }
+    if (hub.isAwaited(packet.topic)) return hub.deliver(packet.topic, packet.payload)
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,
       tell(payload) {
+        const errorTopic = errorTopicOf(session.id)
         if (session.filters.has(errorTopic)) void session.publish(errorTopic, payload, { qos: 0 })
       },
     })

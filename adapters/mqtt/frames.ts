@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ChannelHost, DownFrame, Link } from 'dragoman'
 
+import { downOf } from './grants.ts'
 import type { Session } from './session.ts'
 
 export interface Frames {
@@ -12,29 +13,23 @@ export interface Frames {
   close(): void
 }
 
-export interface FrameTopics {
-  readonly device: string
-  readonly down: string
-}
-
 /** Frames for a client that has not subscribed yet: a welcome that overtakes the SUBSCRIBE, and little more. */
 const MAX_HELD = 64
 const NOT_A_CUSTOMER_MS = 60_000
 
-export function createFrames(session: Session, topics: FrameTopics, host: Pick<ChannelHost, 'link'>): Frames {
-  return new SessionFrames(session, topics, host)
+/** The frames of a client whose id can stand in a topic. */
+export function createFrames(session: Session, host: Pick<ChannelHost, 'link'>): Frames {
+  return new SessionFrames(session, host)
 }
 
 class SessionFrames implements Frames {
   readonly #session: Session
-  readonly #topics: FrameTopics
   readonly #host: Pick<ChannelHost, 'link'>
   #held: DownFrame[] | undefined
   #link: Link | undefined
 
-  constructor(session: Session, topics: FrameTopics, host: Pick<ChannelHost, 'link'>) {
+  constructor(session: Session, host: Pick<ChannelHost, 'link'>) {
     this.#session = session
-    this.#topics = topics
     this.#host = host
   }
 
@@ -54,15 +49,19 @@ class SessionFrames implements Frames {
     this.#link?.close()
   }
 
+  get #down(): string {
+    return downOf(this.#session.id) ?? ''
+  }
+
   async #write(frame: DownFrame): Promise<boolean> {
     // QoS 0: TCP orders, and `ack` and resume do the rest.
-    const sent = await this.#session.publish(this.#topics.down, JSON.stringify(frame), { qos: 0 })
+    const sent = await this.#session.publish(this.#down, JSON.stringify(frame), { qos: 0 })
     if (frame.t === 'kick') this.#session.finish()
     return sent === 'written'
   }
 
   #send(frame: DownFrame): Promise<unknown> | void {
-    if (this.#session.filters.has(this.#topics.down)) return this.#write(frame)
+    if (this.#session.filters.has(this.#down)) return this.#write(frame)
     // It must not wait: nothing more is read from the client, the SUBSCRIBE neither, until its publish is answered.
     this.#held ??= []
     this.#held.push(frame)
@@ -70,11 +69,11 @@ class SessionFrames implements Frames {
   }
 
   #open(): Link | undefined {
-    const { device, down } = this.#topics
+    const { id: device, who, filters } = this.#session
     try {
-      return this.#host.link(this.#session.who, (frame) => this.#send(frame), { device })
+      return this.#host.link(who, (frame) => this.#send(frame), { device })
     } catch (error) {
-      if (GatewayError.from(error).code !== 'FORBIDDEN' || !this.#session.filters.has(down)) throw error
+      if (GatewayError.from(error).code !== 'FORBIDDEN' || !filters.has(this.#down)) throw error
       return undefined
     }
   }

@@ -4,16 +4,7 @@ import type { Mapping } from './mapping.ts'
 import type { Session } from './session.ts'
 import { covers, filterProblem, topicProblem } from './topics.ts'
 
-export interface Grants {
-  /** Where the frames go, of a client whose id can stand in a topic. */
-  readonly frames: { readonly device: string; readonly up: string; readonly down: string } | undefined
-  /** Where it is told what was refused for good. */
-  readonly errorTopic: string
-  /** A will is no frame: what it would say, the gateway sees. */
-  mayPublish(topic: string, will: boolean): boolean
-  maySubscribe(filter: string): boolean
-}
-
+/** What the grants of all clients of a channel are made of. */
 export interface GrantOptions {
   readonly hub: Hub
   readonly mapping: Mapping
@@ -21,43 +12,63 @@ export interface GrantOptions {
   readonly subscribe: readonly string[]
 }
 
+type Client = Pick<Session, 'id' | 'who'>
+
 const PREFIX = 'dragoman/v1'
 export const UP = `${PREFIX}/{device}/up`
 export const DOWN = `${PREFIX}/{device}/down`
 /** What can stand as one level of a topic, and be read in a log. */
 const LEVEL = /^[\w.:~@=-]{1,128}$/u
 
-export function grantsOf(
-  { id, who }: Pick<Session, 'id' | 'who'>,
-  { hub, mapping, subscribe }: GrantOptions,
-): Grants {
-  const own = LEVEL.test(id) ? id : undefined
-  const frames =
-    own === undefined
-      ? undefined
-      : { device: own, up: UP.replace('{device}', own), down: DOWN.replace('{device}', own) }
-  const errorTopic = `${PREFIX}/${own ?? '-'}/error`
-  const program = who.role === 'program'
-  const granted = subscribe.flatMap((filter) => {
-    if (!filter.includes('{')) return program ? [filter] : []
-    const identity = LEVEL.test(who.id) && !program ? who.id : undefined
-    if (filter.includes('{identity}') && identity === undefined) return []
-    if (filter.includes('{client}') && own === undefined) return []
-    return [filter.replaceAll('{identity}', identity ?? '').replaceAll('{client}', own ?? '')]
-  })
-  return {
-    frames,
-    errorTopic,
-    mayPublish(topic, will) {
-      if (topicProblem(topic) !== undefined || topic.startsWith('$')) return false
-      if (topic === frames?.up) return !will
-      // What answers a backend is a program, never a customer.
-      return mapping.has(topic) || (program && hub.isAwaited(topic))
-    },
-    maySubscribe(filter) {
-      if (filterProblem(filter) !== undefined || filter.startsWith('$')) return false
-      if (frames !== undefined && (filter === frames.down || filter === errorTopic)) return true
-      return granted.some((wide) => covers(wide, filter)) || (program && hub.goesOut(filter))
-    },
-  }
+// Made anew where they are asked for: there are thousands of clients, and most hold still.
+
+/** Where the frames of a client come; a client whose id cannot stand in a topic has none. */
+export function upOf(id: string): string | undefined {
+  return LEVEL.test(id) ? `${PREFIX}/${id}/up` : undefined
+}
+
+/** Where the frames for it go. */
+export function downOf(id: string): string | undefined {
+  return LEVEL.test(id) ? `${PREFIX}/${id}/down` : undefined
+}
+
+/** Where it is told what was refused for good. */
+export function errorTopicOf(id: string): string {
+  return `${PREFIX}/${LEVEL.test(id) ? id : '-'}/error`
+}
+
+/** A will is no frame: what it would say, the gateway sees. */
+export function mayPublish(
+  { id, who }: Client,
+  to: { topic: string; will: boolean },
+  options: GrantOptions,
+): boolean {
+  const { topic, will } = to
+  if (topicProblem(topic) !== undefined || topic.startsWith('$')) return false
+  if (topic === upOf(id)) return !will
+  // What answers a backend is a program, never a customer.
+  return options.mapping.has(topic) || (who.role === 'program' && options.hub.isAwaited(topic))
+}
+
+export function maySubscribe(client: Client, filter: string, { hub, subscribe }: GrantOptions): boolean {
+  const { id, who } = client
+  if (filterProblem(filter) !== undefined || filter.startsWith('$')) return false
+  const down = downOf(id)
+  if (down !== undefined && (filter === down || filter === errorTopicOf(id))) return true
+  return (
+    subscribe.some((pattern) => {
+      const wide = filterFor(client, pattern)
+      return wide !== undefined && covers(wide, filter)
+    }) ||
+    (who.role === 'program' && hub.goesOut(filter))
+  )
+}
+
+/** What `subscribe` of the config grants to this client, if anything. */
+function filterFor({ id, who }: Client, pattern: string): string | undefined {
+  const isProgram = who.role === 'program'
+  if (!pattern.includes('{')) return isProgram ? pattern : undefined
+  if (pattern.includes('{identity}') && (isProgram || !LEVEL.test(who.id))) return undefined
+  if (pattern.includes('{client}') && !LEVEL.test(id)) return undefined
+  return pattern.replaceAll('{identity}', who.id).replaceAll('{client}', id)
 }

@@ -14,6 +14,7 @@ export interface ListenOptions {
   /** 0: any free one. */
   readonly port: number
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string | undefined } | undefined
+  /** Takes it over, its errors too. */
   readonly onConnection: (socket: Socket) => void
 }
 
@@ -41,7 +42,6 @@ const shared = new Map<string, Promise<Shared>>()
 export async function listen({ host, port, tls, onConnection }: ListenOptions): Promise<Listener> {
   const context = tls === undefined ? undefined : readContext(tls)
   const accept = (socket: Socket): void => {
-    socket.on('error', () => socket.destroy())
     socket.setNoDelay(true)
     socket.setKeepAlive(true, PROBE_MS)
     onConnection(context === undefined ? socket : secured(socket, context, tls?.ca !== undefined))
@@ -123,6 +123,7 @@ function readContext({ cert, key, ca }: NonNullable<ListenOptions['tls']>): Secu
 }
 
 function secured(socket: Socket, secureContext: SecureContext, mutual: boolean): Socket {
+  socket.on('error', () => socket.destroy())
   const tls = new TLSSocket(socket, {
     isServer: true,
     secureContext,

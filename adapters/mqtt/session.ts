@@ -28,7 +28,7 @@ export interface Session {
   readonly id: string
   readonly who: Identity
   readonly closed: boolean
-  /** When it was connected, on `performance.now()`. */
+  /** When it was connected, on `performance.now()`, whole milliseconds. */
   readonly since: number
   /** Granted subscriptions with the QoS they are served with. */
   readonly filters: Map<string, 0 | 1>
@@ -65,7 +65,7 @@ const MAX_PACKET_ID = 65_535
 /** One class, and nothing made before it is needed: there are thousands of them, and most hold still. */
 class ClientSession implements OpenSession {
   readonly who: Identity
-  readonly since = performance.now()
+  readonly since = Math.floor(performance.now())
   readonly filters = new Map<string, 0 | 1>()
   readonly #client: Client
   #waiting: Map<number, (sent: Sent) => void> | undefined
@@ -102,9 +102,7 @@ class ClientSession implements OpenSession {
     payload: string,
     { qos, signal }: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
   ): Promise<Sent> {
-    this.#waiting ??= new Map()
-    const waiting = this.#waiting
-    if (this.#isClosed || waiting.size >= MAX_UNACKNOWLEDGED) return 'refused'
+    if (this.#isClosed || (this.#waiting?.size ?? 0) >= MAX_UNACKNOWLEDGED) return 'refused'
     if (this.#client.conn.writableLength > MAX_UNSENT_BYTES) {
       this.close()
       return 'refused'
@@ -113,6 +111,8 @@ class ClientSession implements OpenSession {
       await this.#hand(topic, payload, undefined)
       return 'written'
     }
+    this.#waiting ??= new Map()
+    const waiting = this.#waiting
     const messageId = this.#freeId(waiting)
     const { promise, resolve } = Promise.withResolvers<Sent>()
     waiting.set(messageId, resolve)
