@@ -16,9 +16,11 @@ export interface Offered extends Taken {
 }
 
 export interface GiveBackOptions {
-  readonly store: Store
-  readonly telemetry: Telemetry
-  readonly statusUrl: (id: string) => string
+  readonly options: {
+    readonly store: Store
+    readonly telemetry: Telemetry
+    readonly statusUrl: (id: string) => string
+  }
   readonly returnRight: ReturnRight
 }
 
@@ -26,7 +28,7 @@ export interface GiveBackOptions {
 export async function giveBack(
   taken: Offered,
   origin: { readonly id: string; readonly pushes: boolean },
-  { store, telemetry, statusUrl, returnRight }: GiveBackOptions,
+  { options: { store, telemetry, statusUrl }, returnRight }: GiveBackOptions,
 ): Promise<Accepted> {
   const { accepted, home, isWrite, isBegun, mustAnswer } = taken
   const { id } = accepted

@@ -7,7 +7,7 @@ import { deliver } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
 import { giveBack } from './give-back.ts'
-import type { GiveBackOptions, Offered } from './give-back.ts'
+import type { Offered } from './give-back.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
 import { createJoining, lookFor } from './joining.ts'
@@ -79,7 +79,6 @@ export class Pipeline {
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
   readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
-  readonly #giving: GiveBackOptions
   readonly #requests: Requests
   readonly #joining: Joining
   readonly #reconcile: Reconcile
@@ -100,7 +99,6 @@ export class Pipeline {
     const stopped = this.#stopped.signal
     const poke = (home: string): void => lanes.poke(home)
     this.returnRight = createReturnRight({ store, log, instance, poke })
-    this.#giving = { ...options, returnRight: this.returnRight }
     this.absent = new Absent({ store, log, lanes })
     this.#around = {
       effects: createEffects({ ...options, poke }),
@@ -147,7 +145,7 @@ export class Pipeline {
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
     // 9 return: the reply to the caller who waited, if the right to give it can still be had
-    return await giveBack(taken, origin, this.#giving)
+    return await giveBack(taken, origin, { options: this.#options, returnRight: this.returnRight })
   }
 
   async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
