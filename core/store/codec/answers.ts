@@ -24,7 +24,9 @@ export type AcceptAnswer =
       readonly pushed: boolean
     }
 
+/** A number: settled, and nothing was said; so many wait behind it. */
 export type SettleAnswer =
+  | number
   | {
       readonly status: 'settled'
       readonly sequences: readonly number[]

@@ -48,6 +48,7 @@ export function acceptResult(answer: AcceptAnswer): AcceptResult {
 }
 
 export function settleResult(answer: SettleAnswer): SettleResult {
+  if (typeof answer === 'number') return { status: 'settled', sequences: [], offsets: [], waiting: answer }
   if (answer.status !== 'already') return answer
   return { status: 'already', outcome: answer.outcome, ...outcomeOf(answer) }
 }

@@ -66,16 +66,16 @@ export function settleWire(settle: Settle): SettleWire {
       ? null
       : replies.map((reply) => ({ id: reply.id, body: bodyOf(reply), channel: reply.channel })),
     settle.inbox,
+    settle.conversation ?? null,
     extrasOf(settle),
   ]
 }
 
-function extrasOf({ expect, patch, timer, conversation, pushes, dead }: Settle): SettleExtras | null {
+function extrasOf({ expect, patch, timer, pushes, dead }: Settle): SettleExtras | null {
   const isPlain =
     expect === undefined &&
     patch === undefined &&
     timer === undefined &&
-    conversation === undefined &&
     pushes.length === 0 &&
     dead === undefined
   if (isPlain) return null
@@ -83,7 +83,6 @@ function extrasOf({ expect, patch, timer, conversation, pushes, dead }: Settle):
     ...(expect !== undefined && { expect }),
     ...(patch !== undefined && { patch }),
     ...(timer !== undefined && { timer: { ...timer, delayMs: whole(timer.delayMs) } }),
-    ...(conversation !== undefined && { conversation }),
     ...(pushes.length > 0 && { pushes }),
     ...(dead !== undefined && { dead: JSON.stringify(dead) }),
   }

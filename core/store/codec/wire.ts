@@ -61,7 +61,7 @@ export interface ReplyWire {
 }
 
 /** Everything but what identifies a settle and is in nearly every one. */
-export type SettleExtras = Pick<Settle, 'expect' | 'patch' | 'timer' | 'conversation'> & {
+export type SettleExtras = Pick<Settle, 'expect' | 'patch' | 'timer'> & {
   readonly pushes?: Settle['pushes']
   readonly dead?: string
 }
@@ -83,6 +83,7 @@ export type SettleWire = readonly [
   reply: string | null,
   replies: readonly ReplyWire[] | null,
   inbox: boolean,
+  conversation: string | null,
   extras: SettleExtras | null,
 ]
 

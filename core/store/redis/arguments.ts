@@ -134,6 +134,7 @@ export function settleArguments(
     reply,
     replies,
     inbox,
+    conversation,
     extras,
   ] = settleWire(settle)
   const timer = extras?.timer
@@ -158,7 +159,7 @@ export function settleArguments(
     opt(timer?.id),
     timer?.delayMs ?? 0,
     timer?.target ?? '',
-    opt(extras?.conversation),
+    opt(conversation),
     opt(extras?.dead),
     opt(asking.tombstone),
     flag(asking.isRegistered),

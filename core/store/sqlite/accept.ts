@@ -25,7 +25,7 @@ type KnownRow = readonly [
 
 /** Throws `OVERLOADED` at the reserve and `FORBIDDEN` only as the answer of that name; nothing is written then. */
 export function acceptOperation(ground: Ground): (request: AcceptWire) => AcceptAnswer {
-  const { db, clock, heads, lanes, leases, counters } = ground
+  const { db, clock, heads, lanes, leases, counters, flights } = ground
   const claims = new Claims(ground)
   const devices = new Devices(ground)
   const rights = new Rights(ground)
@@ -34,10 +34,6 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     db,
     `SELECT l.id, l.sequence, l.offset, c.epoch, w.state, w.attempt, w.fence
      FROM log l JOIN place c ON c.key = l.conversation AND c.kind = 1 LEFT JOIN work w ON w.id = l.id WHERE l.message = ?`,
-  )
-  const waitLonger = query(
-    db,
-    'UPDATE work SET wait_until = ?1 WHERE id = ?2 AND coalesce(wait_until, 0) < ?1',
   )
   // An answer that is still to come (a callback) finds the time here.
   const waitLongerForLater = query(
@@ -62,7 +58,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     const standing = claims.standing(claim.id, claim.isCall)
     if (waitMs !== null) {
       const until = clock.now + waitMs
-      if (standing.state === 'running') waitLonger.run(until, claim.id)
+      if (standing.state === 'running') rows.waitLonger(claim.id, until)
       else if (standing.state === 'taken') waitLongerForLater.run(until, claim.id)
     }
     return {
@@ -161,6 +157,10 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     }
     rows.open(work)
     rows.show(work)
+    if (begins) {
+      const open = { lane, attempt: 1, waitUntil: work.waitUntil, attempts: null }
+      flights.began(id, { id: log, conversation, origin: log, open, home: homeName })
+    }
     counters.accepted++
     return [sequence, offset ?? 0, begins ? 1 : 0, place.ownerEpoch]
   }

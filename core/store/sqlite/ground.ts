@@ -4,6 +4,7 @@ import type { WorkKind } from '../store.ts'
 import type { StoreClock } from './clock.ts'
 import type { Counters } from './counters.ts'
 import { query } from './database.ts'
+import { Flights } from './flights.ts'
 import { Heads } from './heads.ts'
 import { IN_FLIGHT, Lanes, ORPHANED } from './lanes.ts'
 import type { State } from './lanes.ts'
@@ -22,6 +23,7 @@ export interface Ground {
   readonly counters: Counters
   readonly heads: Heads
   readonly lanes: LanesByKind
+  readonly flights: Flights
   /** Free space is below the reserve: what asks for more is refused, and everything free is given back. */
   readonly isPressed: () => boolean
 }
@@ -35,7 +37,12 @@ export interface GroundParts {
 }
 
 export function layGround(parts: GroundParts): Ground {
-  return { ...parts, heads: new Heads(parts.db, parts.counters), lanes: readLanes(parts) }
+  return {
+    ...parts,
+    heads: new Heads(parts.db, parts.counters),
+    lanes: readLanes(parts),
+    flights: new Flights(),
+  }
 }
 
 type OpenRow = readonly [

@@ -1,12 +1,12 @@
 // Homes and conversations: who owns which name, where log and inbox end, and the append that moves both ends together.
 import type { DatabaseSync } from 'node:sqlite'
-import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../../api.ts'
 import { customerOf } from '../homes.ts'
 import type { ConversationPatch } from '../store.ts'
 import type { Counters } from './counters.ts'
 import { query } from './database.ts'
 import { keyOf, keysOf } from './place-key.ts'
+import { Recent } from './recent.ts'
 
 const CACHED = 20_000
 /** The stream of the home's inbox among its conversations. */
@@ -60,8 +60,8 @@ type PlaceRow = readonly [
 
 /** What the cache holds is the truth of the open transaction: it is emptied whenever something is rolled back. */
 export class Heads {
-  readonly #homes = new LRUCache<string, Home>({ max: CACHED })
-  readonly #places = new LRUCache<string, Place>({ max: CACHED })
+  readonly #homes = new Recent<Home>(CACHED)
+  readonly #places = new Recent<Place>(CACHED)
   readonly #counters: Counters
   readonly #sql
 

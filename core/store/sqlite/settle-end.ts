@@ -25,7 +25,8 @@ export interface SettleRequest {
   readonly reply: string | null
   readonly replies: NonNullable<SettleWire[12]>
   readonly inbox: boolean
-  readonly extras: NonNullable<SettleWire[14]>
+  readonly conversation: string | null
+  readonly extras: NonNullable<SettleWire[15]>
   readonly hasFence: boolean
 }
 
@@ -57,7 +58,7 @@ export function endOperation(ground: Ground): EndOperation {
   }
 
   function placeOf(target: Target, request: SettleRequest): { home: Home; place: Place } | undefined {
-    const name = request.extras.conversation ?? target.conversation
+    const name = request.conversation ?? target.conversation
     if (name === null) {
       if (request.replies.length === 0) return undefined
       throw new GatewayError(
@@ -72,8 +73,8 @@ export function endOperation(ground: Ground): EndOperation {
 
   function say(target: Target, request: SettleRequest, waitUntil: number | null): Said {
     const { replies, extras, inbox } = request
-    const where = placeOf(target, request)
-    if (where === undefined) return { replies: [], owed: [], isNote: false }
+    const where = hasNothingToSay(target, request) ? undefined : placeOf(target, request)
+    if (where === undefined) return NOTHING_SAID
     const { home, place } = where
     const isNote = extras.expect !== undefined && extras.expect.ownerEpoch !== place.ownerEpoch
     const appended = replies.map(({ id, body }) => {
@@ -201,12 +202,28 @@ export function endOperation(ground: Ground): EndOperation {
   return { first, known }
 }
 
+const NOTHING_SAID: Said = { replies: [], owed: [], isNote: false }
+
+/** Taken, or ended without a word, where the message stands: its place is not needed. */
+function hasNothingToSay(target: Target, { home, conversation, replies, extras }: SettleRequest): boolean {
+  const isThere = target.home === home && (conversation ?? target.conversation) === target.conversation
+  return (
+    isThere &&
+    replies.length === 0 &&
+    extras.expect === undefined &&
+    extras.timer === undefined &&
+    extras.pushes === undefined &&
+    extras.patch === undefined
+  )
+}
+
 /** How the outcome row remembers what was said, to know the same settle when it is sent again. */
 export function replyIds(replies: SettleRequest['replies']): string | null {
   return replies.length === 0 ? null : JSON.stringify(replies.map((reply) => reply.id))
 }
 
 function settled({ replies }: Said, waiting: number): SettleAnswer {
+  if (replies.length === 0) return waiting
   return {
     status: 'settled',
     sequences: replies.map((reply) => reply.sequence),

@@ -15,6 +15,7 @@ import type { SettleWire } from '../codec/wire.ts'
 import { WorkRows, withAttempt } from './work.ts'
 
 const NONE = {}
+const NOBODY_WAITS = 0
 
 export function settleOperation(ground: Ground): (request: SettleWire) => SettleAnswer {
   const { db, clock, leases, lanes } = ground
@@ -29,7 +30,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
   )
 
   function retry(target: Target, request: SettleWire): SettleAnswer {
-    const [, home, kind, ref, attempt, , fence, , delayMs, tried, , , , , extras] = request
+    const [, home, kind, ref, attempt, , fence, , delayMs, tried, , , , , , extras] = request
     const open = target.open
     const failure = extras?.dead
     // An attempt that is over cannot end the flight of the one that followed it.
@@ -45,12 +46,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       else if (isReleased) dead.drop(ref)
       lanes[kind].change(open.lane, target.id, { state: WAITING, due, fence: 0, now: clock.now })
     }
-    return {
-      status: 'settled',
-      sequences: [],
-      offsets: [],
-      waiting: open === undefined ? 0 : lanes[kind].waitingIn(open.lane),
-    }
+    return open === undefined ? 0 : lanes[kind].waitingIn(open.lane)
   }
 
   /** Operation 4 on what has ended: the first result again, except where nobody knew it, or an operator drops a dead letter. */
@@ -59,7 +55,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     // Only an operator, or the late end of the call itself, settles without a fence.
     const isLateWord = !request.hasFence && request.extras.dead === undefined && request.outcome !== 'unknown'
     if (stored?.outcome === 'unknown' && isLateWord) return end.known(target, request)
-    if (isLateWord && request.outcome === 'failed' && dead.drop(request.id)) return nothing()
+    if (isLateWord && request.outcome === 'failed' && dead.drop(request.id)) return NOBODY_WAITS
     if (stored === undefined) return { status: 'already', outcome: 'taken', reply: null, failure: null }
     if (isSame(stored, request)) {
       if (stored.notOwner) return { status: 'notOwner' }
@@ -101,6 +97,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       reply,
       replies,
       inbox,
+      conversation,
       extras,
     ] = wire
     const target = targets.find(kind, id)
@@ -108,7 +105,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     if (target === undefined) {
       // Cut from the log long ago; a dead letter of it may still be there.
       const drops = outcome === 'failed' && !hasFence && extras?.dead === undefined
-      if (drops && dead.drop(id)) return nothing()
+      if (drops && dead.drop(id)) return NOBODY_WAITS
       return {
         status: 'already',
         outcome: kind === 'timer' ? 'expired' : 'unknown',
@@ -135,6 +132,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       reply,
       replies: replies ?? [],
       inbox,
+      conversation,
       hasFence,
     }
     if (target.open === undefined && outcome !== 'retry')
@@ -157,8 +155,4 @@ function isSame(stored: StoredOutcome, { attempt, outcome, replies }: SettleRequ
     stored.replies === replyIds(replies) &&
     (stored.outcome === outcome || stored.notOwner)
   )
-}
-
-function nothing(): SettleAnswer {
-  return { status: 'settled', sequences: [], offsets: [], waiting: 0 }
 }

@@ -12,6 +12,8 @@ export interface Target {
   /** The log row of the message the work is for. */
   readonly origin: number
   readonly open: OpenWork | undefined
+  /** The name of its conversation's home, where that is known without a look. */
+  readonly home?: string
 }
 
 export interface OpenWork {
@@ -34,9 +36,11 @@ type TargetRow = readonly [
 const WORK = 'w.lane, w.attempt, w.wait_until, w.attempts'
 
 export class Targets {
+  readonly #flights
   readonly #sql
 
-  constructor({ db }: Ground) {
+  constructor({ db, flights }: Ground) {
+    this.#flights = flights
     const prepared = (text: string) => query<TargetRow>(db, text)
     this.#sql = {
       message: prepared(
@@ -57,6 +61,8 @@ export class Targets {
   }
 
   find(kind: WorkKind, id: string): Target | undefined {
+    const flight = kind === 'message' ? this.#flights.of(id) : undefined
+    if (flight !== undefined) return flight
     const row = this.#sql[kind].get(id)
     if (row === undefined) return undefined
     const [number, conversation, origin, lane, attempt, waitUntil, attempts] = row

@@ -58,6 +58,7 @@ export class WorkRows {
       ),
       note: query(db, 'UPDATE work SET attempts = ? WHERE id = ?'),
       move: query(db, 'UPDATE work SET state = ?, due = ? WHERE id = ?'),
+      waitLonger: query(db, 'UPDATE work SET wait_until = ?1 WHERE id = ?2 AND coalesce(wait_until, 0) < ?1'),
       end: query(db, 'DELETE FROM work WHERE id = ?'),
       retry: query(
         db,
@@ -98,7 +99,8 @@ export class WorkRows {
 
   /** Raises the attempt durably before any outward call (SEMANTICS 16). */
   begin(id: number, fence: number): Begun | undefined {
-    const { clock } = this.#ground
+    const { clock, flights } = this.#ground
+    flights.touched(id)
     const row = this.#sql.begin.get(fence, clock.now, clock.wall, id)
     if (row === undefined) return undefined
     const [attempt, unended, first, attempts, mediaType, bytes, waitUntil] = row
@@ -108,6 +110,7 @@ export class WorkRows {
 
   /** Notes an attempt that began and whose end nobody saw, so that trace and dead letter show it. */
   noteLost(id: number): void {
+    this.#ground.flights.touched(id)
     const row = this.#sql.lost.get(id)
     if (row === undefined) return
     const [attempt, began, attempts] = row
@@ -118,14 +121,23 @@ export class WorkRows {
 
   /** Ends the flight only. The attempt ended, so it counts no longer towards poison. */
   retry(id: number, due: number, attempts: string | null): void {
+    this.#ground.flights.touched(id)
     this.#sql.retry.run(due, attempts, id)
   }
 
   move(id: number, state: State, due: number): void {
+    this.#ground.flights.touched(id)
     this.#sql.move.run(state, due, id)
   }
 
+  /** Somebody waits for its end until then, if not longer already. */
+  waitLonger(id: number, until: number): void {
+    this.#ground.flights.touched(id)
+    this.#sql.waitLonger.run(until, id)
+  }
+
   end(id: number): void {
+    this.#ground.flights.touched(id)
     this.#sql.end.run(id)
   }
 }
