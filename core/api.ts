@@ -316,7 +316,10 @@ export interface State {
     value: Json,
     options?: { readonly ttlMs?: number },
   ): Promise<boolean>
-  /** Resolves a held lease, or undefined while another holds it. It must be renewed (called again) before `ttlMs` is over. */
+  /**
+   * Resolves a held lease, or undefined while another holds it: also the component's own predecessor or successor, as long as both run.
+   * It must be renewed (called again) before `ttlMs` is over, and is let go when the component has ended.
+   */
   lease(name: string, ttlMs: number): Promise<{ release(): Promise<void> } | undefined>
 }
 
@@ -540,6 +543,16 @@ export interface ServeOptions {
    * gateway's. The channel's `access`, where it is set, holds all the same. Default false.
    */
   readonly signed?: boolean
+  /**
+   * How the protocol says that a request was refused before it came to the handler (too large, no credential, too many), or what the handler
+   * threw: instead of problem details. Status and the other headers are the same either way.
+   */
+  readonly refused?: (error: GatewayError) => RefusedBody | Promise<RefusedBody>
+}
+
+export interface RefusedBody {
+  readonly contentType: string
+  readonly body: string
 }
 
 /** Called when the handshake is answered. The request has passed the edge like any other; its body is empty. */

@@ -12,6 +12,7 @@ import type {
   LinkPlace,
   Log,
   Scope,
+  ServeOptions,
   SocketHandler,
   SocketOptions,
 } from './api.ts'
@@ -102,6 +103,7 @@ export interface Mounted {
   readonly handler: HttpHandler
   /** Each request carries a signature that the handler checks. */
   readonly signed?: boolean
+  readonly refused?: ServeOptions['refused']
 }
 
 /** Takes WebSockets. */

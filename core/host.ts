@@ -53,9 +53,9 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     link: (who, send, linkOptions) => links.open(settings.id, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
     identify: (credential) => options.identify(credential, settings.id),
-    serve(path, handler, { signed = false } = {}) {
+    serve(path, handler, { signed = false, refused } = {}) {
       checkPath(path)
-      mounts.push({ path, handler, signed })
+      mounts.push({ path, handler, signed, ...(refused !== undefined && { refused }) })
       options.remount()
     },
     socket(path, handler, socketOptions = {}) {

@@ -18,13 +18,14 @@ export function channelMounts(
   }))
   return {
     mounts: all.flatMap(({ channel: { mounts, bodyLimitBytes }, door }) =>
-      mounts.map(({ path, handler, signed }) => ({
+      mounts.map(({ path, handler, signed, refused }) => ({
         path,
         handler,
         ...(signed === true && { access: 'handler' as const }),
         ...door,
         onCarried,
         owes,
+        ...(refused !== undefined && { refused }),
         ...(bodyLimitBytes !== undefined && { bodyLimitBytes }),
       })),
     ),

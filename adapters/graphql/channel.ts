@@ -1,12 +1,12 @@
 // The GraphQL channel: one path for queries, mutations and subscriptions.
-import type { Channel, ChannelHost, Component, HttpRequest, Scope } from 'dragoman'
+import type { Channel, ChannelHost, Component, HttpHandler, HttpRequest, Scope } from 'dragoman'
 
 import { bindSchema } from './bind.ts'
 import { builtInRoots, builtInSchema } from './built-in.ts'
 import type { Call } from './call.ts'
 import { channelConfig } from './channel-config.ts'
 import type { ChannelConfig } from './channel-config.ts'
-import { answer } from './http.ts'
+import { answer, refusedBody } from './http.ts'
 import { openPersisted } from './persisted.ts'
 import { readSchema, schemaFirstRoots } from './schema-first.ts'
 import { createEngine } from './server.ts'
@@ -38,7 +38,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
         transport,
         request: asked,
       })
-      host.serve(path, async (request, gone) =>
+      const handler: HttpHandler = async (request, gone) =>
         answer(request, {
           engine,
           path,
@@ -52,8 +52,8 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
               raw: { mediaType: asked.headers['content-type'] ?? 'application/json', bytes: asked.body },
             }),
           }),
-        }),
-      )
+        })
+      host.serve(path, handler, { refused: (error) => refusedBody(error, log) })
       serveSockets({
         host,
         path,

@@ -2,7 +2,7 @@
 import { GraphQLError } from 'graphql'
 
 import { GatewayError } from 'dragoman'
-import type { HttpRequest, HttpResponse, Log } from 'dragoman'
+import type { HttpRequest, HttpResponse, Log, RefusedBody } from 'dragoman'
 
 import { stalenessOf } from './call.ts'
 import type { Call, Marks } from './call.ts'
@@ -148,17 +148,26 @@ function pieces(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   }
 }
 
-function refusalOf(thrown: unknown, log: Log): HttpResponse {
+/** An error as the body of an answer: a result with nothing but errors (GraphQL, October 2021, §7.1). */
+export function refusedBody(thrown: unknown, log: Log): RefusedBody {
   const error = thrown instanceof GraphQLError ? thrown : graphqlError(thrown, log)
+  return {
+    contentType: 'application/json; charset=utf-8',
+    body: JSON.stringify({ errors: [shownError(error)] }),
+  }
+}
+
+function refusalOf(thrown: unknown, log: Log): HttpResponse {
   const { status, detail } = GatewayError.from(thrown)
   const allow = isObject(detail) ? detail['allow'] : undefined
+  const { contentType, body } = refusedBody(thrown, log)
   return {
     status,
     headers: {
-      'content-type': 'application/json; charset=utf-8',
+      'content-type': contentType,
       'cache-control': 'no-store',
       ...(typeof allow === 'string' && { allow }),
     },
-    body: JSON.stringify({ errors: [shownError(error)] }),
+    body,
   }
 }

@@ -1,6 +1,7 @@
 // The way of one request through the edge, top to bottom: head, mount, caller, body, handler, answer.
 import type { IncomingMessage } from 'node:http'
-import { GatewayError, type HttpHandler, type HttpRequest, type HttpResponse, type Log } from '../api.ts'
+import { GatewayError } from '../api.ts'
+import type { HttpHandler, HttpRequest, HttpResponse, Log, ServeOptions } from '../api.ts'
 import type { Admission } from '../guard/admission.ts'
 import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
 import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
@@ -10,6 +11,7 @@ import type { Identifier } from './access.ts'
 import { type Door, letIn } from './door.ts'
 import type { PathTable } from './paths.ts'
 import { problem } from './problem.ts'
+import type { TextResponse } from './problem.ts'
 import { CallerGone, Refusal, type RefusalReason } from './refusal.ts'
 import { type Outgoing, respond, respondUnended } from './respond.ts'
 
@@ -21,6 +23,8 @@ export interface Mount extends Door {
   readonly handler: HttpHandler
   /** Absent: the listener's. */
   readonly bodyLimitBytes?: number
+  /** How it says what was refused. Absent: as problem details. */
+  readonly refused?: ServeOptions['refused']
   /** What became of the answer that carried a reply (SEMANTICS 5); called once per answer with `carries`. */
   readonly onCarried?: (id: string, how: 'flushed' | 'back') => void
   /** False: nobody has to hear of this reply. Absent: somebody has. */
@@ -176,7 +180,7 @@ function watchCarried(outgoing: Outgoing, mount: Mount, id: string): void {
   outgoing.once('finish', () => tell('flushed')).once('close', () => tell('back'))
 }
 
-/** Answers what went wrong, in JSON or, to a caller who sent XML, as one line; then lets him finish sending. */
+/** Answers what went wrong, in JSON, to a caller who sent XML as one line, or in the channel's words; then lets him finish sending. */
 async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unknown): Promise<void> {
   const { gate, connection, incoming, outgoing } = exchange
   if (thrown instanceof CallerGone) return
@@ -191,11 +195,13 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
     outgoing.destroy()
     return
   }
-  const response = problem(error, {
+  const plain = problem(error, {
     text: /\bxml\b/iu.test(incoming.headers['content-type'] ?? ''),
     ...(mount === undefined ? {} : { challenge: gate.identity.challenge(mount.access, mount.channel) }),
     ...(thrown instanceof Refusal ? { headers: thrown.headers } : {}),
   })
+  const response = mount?.refused === undefined ? plain : await inItsOwnWords(plain, error, { mount, gate })
+  if (outgoing.destroyed) return
   const doubtful = thrown instanceof Refusal && (thrown.reason === 'host' || thrown.reason === 'malformed')
   // What stands behind a proxy are many callers.
   const restMs =
@@ -205,6 +211,21 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
   respondUnended(outgoing, response, connection.closing)
   if (!incoming.complete) await dropBody(incoming, gate.linger)
   outgoing.end()
+}
+
+async function inItsOwnWords(
+  plain: TextResponse,
+  error: GatewayError,
+  { mount, gate }: { readonly mount: Mount; readonly gate: Gate },
+): Promise<TextResponse> {
+  try {
+    const own = await mount.refused?.(error)
+    if (own === undefined) return plain
+    return { ...plain, headers: { ...plain.headers, 'content-type': own.contentType }, body: own.body }
+  } catch (failure) {
+    gate.log.warn('a channel did not say what was refused', { channel: mount.channel, error: failure })
+    return plain
+  }
 }
 
 /** The caller's address, behind trusted proxies the one they saw. */

@@ -15,6 +15,7 @@ import type {
   LinkOptions,
   LinkPlace,
   LogOptions,
+  RefusedBody,
   Socket,
   SocketOptions,
 } from '../api.ts'
@@ -22,7 +23,7 @@ import { withDeadline } from '../guard/deadline.ts'
 import type { PackedResponse } from './contract.ts'
 import type { Hosted, Refusal } from './hosted.ts'
 import type { Service } from './scope-service.ts'
-import { ownBytes } from './wire.ts'
+import { ownBytes, packError } from './wire.ts'
 
 export interface ChannelService {
   readonly services: Readonly<Record<string, Service>>
@@ -34,6 +35,8 @@ export interface ChannelService {
 
 /** Longer than any wait a caller may ask for. */
 const HANDLER_MS = 120_000
+/** Nobody waits long to be refused. */
+const REFUSAL_MS = 2000
 /** 1012 in the IANA registry of WebSocket close codes. */
 const SERVICE_RESTART = 1012
 /** Replies handed to the worker whose way to the caller is not known yet; of channels that never tell. */
@@ -60,6 +63,17 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
     const { stream, ...response } = packed
     if (response.carries !== undefined) handed.delete(response.carries)
     return stream === undefined ? response : { ...response, body: chunks(stream) }
+  }
+
+  async function refused(path: string, error: GatewayError): Promise<RefusedBody> {
+    const { cause: _cause, ...shown } = packError(error) // what is behind it is not for a plugin's answer
+    const ask = (signal: AbortSignal): Promise<unknown> =>
+      hosted().call('http.refused', [served.get(path), shown], { signal, refusal })
+    const said = await withDeadline({ ms: REFUSAL_MS, what: `what the channel at ${path} says` }, ask)
+    const { contentType, body } = (said ?? {}) as Partial<RefusedBody> // the plugin's word
+    if (typeof contentType !== 'string' || typeof body !== 'string')
+      throw new TypeError('refused() gives { contentType, body }')
+    return { contentType, body }
   }
 
   function chunks(stream: number): AsyncIterable<string | Uint8Array> {
@@ -135,12 +149,16 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
       if (!isListening) host.onTold((said) => hosted().tell('told', said))
       isListening = true
     },
-    serve: ([path, handler, signed]) =>
+    serve: ([path, handler, signed, hasWords]) =>
       noted(() => {
         const at = path as string
         const isNew = !served.has(at)
         served.set(at, handler as number)
-        if (isNew) host.serve(at, (request, signal) => http(at, request, signal), { signed: signed === true })
+        if (!isNew) return
+        host.serve(at, (request, signal) => http(at, request, signal), {
+          signed: signed === true,
+          ...(hasWords === true && { refused: (error) => refused(at, error) }),
+        })
       }),
     socket: ([path, handler, options, isAdmitting]) =>
       noted(() => {

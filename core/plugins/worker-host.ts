@@ -11,13 +11,15 @@ import type {
   Link,
   LinkSend,
   LogPage,
+  ServeOptions,
   SocketHandler,
   SocketOptions,
 } from '../api.ts'
 import type { Beginning, PackedResponse } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import type { Service } from './scope-service.ts'
-import { ownBytes, withOwnBytes } from './wire.ts'
+import { ownBytes, unpackError, withOwnBytes } from './wire.ts'
+import type { PackedError } from './wire.ts'
 import { workerSocket } from './worker-socket.ts'
 import type { WorkerSocket } from './worker-socket.ts'
 
@@ -31,6 +33,7 @@ type Chunks = AsyncIterator<string | Uint8Array>
 
 export function workerHost(rpc: Rpc, instance: number, operations: Beginning['operations']): WorkerHost {
   const handlers: HttpHandler[] = []
+  const refusers: ServeOptions['refused'][] = []
   const socketHandlers: { readonly handler: SocketHandler; readonly options: SocketOptions }[] = []
   const streams = new Map<number, Chunks>()
   const sockets = new Map<number, WorkerSocket>()
@@ -76,9 +79,10 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
       ears.push(handler)
       tell('told.listen')
     },
-    serve(path, handler, { signed = false } = {}) {
+    serve(path, handler, { signed = false, refused } = {}) {
       checkPath(path)
-      tell('serve', path, handlers.push(handler) - 1, signed)
+      refusers.push(refused)
+      tell('serve', path, handlers.push(handler) - 1, signed, refused !== undefined)
     },
     socket(path, handler, options = {}) {
       checkPath(path)
@@ -133,6 +137,8 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
       for (const ear of ears) ear(said as Json)
     },
     http: ([handler, request], signal) => http(handler as number, request as HttpRequest, signal),
+    'http.refused': ([handler, packed]) =>
+      refusers[handler as number]?.(GatewayError.from(unpackError(packed as PackedError))),
     'stream.next': ([stream]) => nextChunk(stream as number),
     'stream.end': async ([stream]) => {
       const chunks = streams.get(stream as number)

@@ -100,6 +100,17 @@ test('an error of the gateway crosses with its code and status, without a word o
   expect(await bug.text()).not.toMatch(/everything\.ts|actions|worker/)
 })
 
+test('what is refused is said in the words of the channel, or as a problem where it has none', async () => {
+  const own = await fetch(`${house.base}/demo-own`)
+  expect([own.status, own.headers.get('content-type')]).toEqual([403, 'text/x-own'])
+  expect(await own.text()).toBe('FORBIDDEN|403|not for GET|')
+  const large = await fetch(`${house.base}/demo-own`, { method: 'POST', body: 'x'.repeat(1024 * 1024 + 1) })
+  expect([large.status, (await large.text()).split('|')[0]]).toEqual([413, 'TOO_LARGE'])
+  const none = await fetch(`${house.base}/demo-own`, { method: 'DELETE' })
+  expect([none.status, none.headers.get('content-type')]).toEqual([403, 'application/problem+json'])
+  expect(await none.text()).not.toContain('no words')
+})
+
 test('bodies: bytes of a shared buffer alone, and streams piece by piece, until the caller goes', async () => {
   expect(await (await post('echo', 'abc')).text()).toBe('bc')
   expect(await (await post('stream')).text()).toBe('abcd')

@@ -110,6 +110,18 @@ export default defineAdapter({
           host = given
           host.onTold((said) => void scope.state.put('told', said))
           host.serve(path, async (request, signal) => actions[request.path.slice(path.length + 1)](request, signal))
+          host.serve(
+            path + '-own',
+            async (request) => {
+              throw new GatewayError('FORBIDDEN', 'not for ' + request.method, { cause: new Error('an inner reason') })
+            },
+            {
+              refused: ({ code, status, message, cause }) => {
+                if (message.includes('DELETE')) throw new Error('no words')
+                return { contentType: 'text/x-own', body: [code, status, message, cause].join('|') }
+              },
+            },
+          )
           host.socket(
             path + '/ws',
             (socket) => {
