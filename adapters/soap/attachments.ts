@@ -2,7 +2,15 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from 'dragoman'
 import type { ElementDecl, Particle, TypeDecl } from '../xml/schema.ts'
-import { attribute, attributeOf, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import {
+  attribute,
+  attributeOf,
+  childElements,
+  element,
+  textOf,
+  type XmlElement,
+  withParts,
+} from '../xml/tree.ts'
 import { mediaType, type MediaType } from './content.ts'
 import { clark, ns } from './names.ts'
 
@@ -129,17 +137,18 @@ export function includeParts(root: XmlElement, parts: ReadonlyMap<string, Uint8A
     if (child?.uri === ns.xop && child.local === 'Include') {
       if (at.children.length > 1)
         throw new GatewayError('DECODE_FAILED', `${at.local} holds more than its xop:Include`)
-      return { ...at, children: [take(attribute(child, 'href') ?? '')] }
+      return withParts(at, { children: [take(attribute(child, 'href') ?? '')] })
     }
     const href = attribute(at, 'href')
     if (href?.startsWith('cid:') === true && at.children.length === 0)
-      return {
-        ...at,
+      return withParts(at, {
         attributes: at.attributes.filter(({ local }) => local !== 'href'),
         children: [take(href)],
-      }
+      })
     if (child === undefined) return at
-    return { ...at, children: at.children.map((one) => (typeof one === 'string' ? one : include(one))) }
+    return withParts(at, {
+      children: at.children.map((one) => (typeof one === 'string' ? one : include(one))),
+    })
   }
   const whole = include(root)
   const [stray] = left.keys()
@@ -205,13 +214,12 @@ export function extractParts(envelope: XmlElement, chosen: ReadonlySet<XmlElemen
   const parts: { id: string; bytes: Uint8Array }[] = []
   const extract = (at: XmlElement): XmlElement => {
     if (!chosen.has(at))
-      return {
-        ...at,
+      return withParts(at, {
         children: at.children.map((child) => (typeof child === 'string' ? child : extract(child))),
-      }
+      })
     const id = `${randomUUID()}@dragoman`
     parts.push({ id, bytes: Buffer.from(textOf(at), 'base64') })
-    return { ...at, children: [element(ns.xop, 'Include', [attributeOf('href', `cid:${id}`)])] }
+    return withParts(at, { children: [element(ns.xop, 'Include', [attributeOf('href', `cid:${id}`)])] })
   }
   return { envelope: extract(envelope), parts }
 }

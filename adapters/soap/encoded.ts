@@ -1,6 +1,6 @@
 // What untyped stacks write in SOAP encoding that a schema would not take: put right before it is bound.
 import type { ElementDecl, Particle, TypeDecl, XmlSchemas } from '../xml/schema.ts'
-import { attribute, resolveQName, textOf, type XmlElement } from '../xml/tree.ts'
+import { attribute, resolveQName, textOf, type XmlElement, withParts } from '../xml/tree.ts'
 import { ns } from './names.ts'
 
 const texts: ReadonlySet<string> = new Set(['string', 'normalizedString', 'token'])
@@ -24,7 +24,7 @@ function forgive(at: XmlElement, declared: TypeDecl | undefined, schemas: XmlSch
   const name = said === undefined ? undefined : resolveQName(at, said)
   if (name !== undefined && isText(declared) && base64Types.has(`{${name.uri}}${name.local}`)) {
     const text = decodedText(textOf(at))
-    if (text !== undefined) return { ...withoutType(at), children: [text] }
+    if (text !== undefined) return withParts(withoutType(at), { children: [text] })
   }
   const known = said === undefined || (name !== undefined && schemas.type(name) !== undefined)
   const actual = known && name !== undefined ? (schemas.type(name) ?? declared) : declared
@@ -32,7 +32,7 @@ function forgive(at: XmlElement, declared: TypeDecl | undefined, schemas: XmlSch
     typeof child === 'string' ? child : forgive(child, memberType(child, actual, declared), schemas),
   )
   const changed = children.some((child, index) => child !== at.children[index])
-  const whole = changed ? { ...at, children } : at
+  const whole = changed ? withParts(at, { children }) : at
   return known ? whole : withoutType(whole)
 }
 
@@ -66,7 +66,9 @@ function memberOf(particle: Particle, local: string): ElementDecl | undefined {
 }
 
 function withoutType(at: XmlElement): XmlElement {
-  return { ...at, attributes: at.attributes.filter(({ local, uri }) => local !== 'type' || uri !== ns.xsi) }
+  return withParts(at, {
+    attributes: at.attributes.filter(({ local, uri }) => local !== 'type' || uri !== ns.xsi),
+  })
 }
 
 /** Undefined for bytes that are no UTF-8: then they were meant as bytes. */

@@ -1,6 +1,6 @@
 // The SOAP envelope, read and written, 1.1 and 1.2. Pure: bytes and elements, nothing else.
 import { GatewayError } from 'dragoman'
-import { attribute, childElements, element, type XmlElement, isBlank } from '../xml/tree.ts'
+import { attribute, childElements, element, type XmlElement, isBlank, withParts } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { extractParts, writePackage } from './attachments.ts'
 import { faultElement, isFault, SoapProblem, upgradeHeader, type SoapFault } from './faults.ts'
@@ -95,7 +95,9 @@ export function makeEnvelope({ version, headers = [], body, encoded = false }: E
   const entry =
     body === undefined || !encoded
       ? body
-      : { ...body, attributes: [...body.attributes, { uri, local: 'encodingStyle', value: encoding }] }
+      : withParts(body, {
+          attributes: [...body.attributes, { uri, local: 'encodingStyle', value: encoding }],
+        })
   return element(
     uri,
     'Envelope',
@@ -169,8 +171,10 @@ function withBlock(envelope: XmlElement, block: XmlElement): XmlElement {
   const { uri } = envelope
   const [header, ...rest] = childElements(envelope)
   if (header?.local === 'Header')
-    return { ...envelope, children: [{ ...header, children: [...header.children, block] }, ...rest] }
-  return { ...envelope, children: [element(uri, 'Header', [], [block]), ...envelope.children] }
+    return withParts(envelope, {
+      children: [withParts(header, { children: [...header.children, block] }), ...rest],
+    })
+  return withParts(envelope, { children: [element(uri, 'Header', [], [block]), ...envelope.children] })
 }
 
 /** The Content-Type of an envelope alone. */

@@ -3,7 +3,15 @@ import { GatewayError, type ErrorCode, type Fault, type Json } from 'dragoman'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
-import { attributeOf, childElement, childElements, element, textOf, type XmlElement } from '../xml/tree.ts'
+import {
+  attributeOf,
+  childElement,
+  childElements,
+  element,
+  textOf,
+  type XmlElement,
+  withParts,
+} from '../xml/tree.ts'
 import { ns, prefixes, versions, type QName, type Version } from './names.ts'
 
 /** `caller` is Client or Sender, `server` is Server or Receiver; the rest have one name in both versions. */
@@ -206,10 +214,9 @@ function fault12(fault: SoapFault): XmlElement {
 /** An element whose text is a qualified name: it carries the declaration of the prefix it uses. */
 function qnameElement(uri: string, local: string, value: QName): XmlElement {
   const prefix = prefixes.get(value.uri) ?? 'q'
-  return {
-    ...element(uri, local, [], [`${prefix}:${value.local}`]),
+  return withParts(element(uri, local, [], [`${prefix}:${value.local}`]), {
     namespaces: new Map([[prefix, value.uri]]),
-  }
+  })
 }
 
 function detailElements(detail: Json, context: FaultContext): XmlElement[] {
@@ -257,17 +264,17 @@ function localPart(qname: string): string {
 
 /** SOAP 1.2 Part 1 §5.4.7: which versions we speak, the best first. */
 export function upgradeHeader(): XmlElement {
-  const supported = (['1.2', '1.1'] as const).map((version, index) => ({
-    ...element(ns.soap12, 'SupportedEnvelope', [attributeOf('qname', `e${index}:Envelope`)]),
-    namespaces: new Map([[`e${index}`, versions[version].envelope]]),
-  }))
+  const supported = (['1.2', '1.1'] as const).map((version, index) =>
+    withParts(element(ns.soap12, 'SupportedEnvelope', [attributeOf('qname', `e${index}:Envelope`)]), {
+      namespaces: new Map([[`e${index}`, versions[version].envelope]]),
+    }),
+  )
   return element(ns.soap12, 'Upgrade', [], supported)
 }
 
 /** SOAP 1.2 Part 1 §5.4.8: one per block that was not understood. */
 export function notUnderstoodHeader(block: QName): XmlElement {
-  return {
-    ...element(ns.soap12, 'NotUnderstood', [attributeOf('qname', `q:${block.local}`)]),
+  return withParts(element(ns.soap12, 'NotUnderstood', [attributeOf('qname', `q:${block.local}`)]), {
     namespaces: new Map([['q', block.uri]]),
-  }
+  })
 }

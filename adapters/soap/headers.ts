@@ -3,7 +3,7 @@ import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
-import { attribute, attributeOf, element, type XmlElement } from '../xml/tree.ts'
+import { attribute, attributeOf, element, type XmlElement, withParts } from '../xml/tree.ts'
 import type { Envelope } from './envelope.ts'
 import { notUnderstoodHeader, SoapProblem } from './faults.ts'
 import { clark, ns, versions, type QName, type Version } from './names.ts'
@@ -54,7 +54,7 @@ export function headersToMetadata(
   const found = new Map<string, Json[]>()
   for (const block of blocks) {
     const { envelope } = versions[version]
-    const bare = { ...block, attributes: block.attributes.filter(({ uri }) => uri !== envelope) }
+    const bare = withParts(block, { attributes: block.attributes.filter(({ uri }) => uri !== envelope) })
     const values = found.get(block.local) ?? []
     values.push(toJson(bare, schemas?.element(block), { unknown: 'keep' }))
     found.set(block.local, values)

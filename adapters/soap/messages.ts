@@ -2,7 +2,15 @@
 import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
-import { attribute, childElements, element, textOf, type XmlElement, isBlank } from '../xml/tree.ts'
+import {
+  attribute,
+  childElements,
+  element,
+  textOf,
+  type XmlElement,
+  isBlank,
+  withParts,
+} from '../xml/tree.ts'
 import { attachable } from './attachments.ts'
 import { forgiving } from './encoded.ts'
 import { ns, type Version } from './names.ts'
@@ -171,8 +179,7 @@ function encoding(encoded: boolean, version: Version): BindOptions {
 /** SOAP::Lite calls an operation without arguments as `<op xsi:nil="true"/>`. */
 function withoutNil(entry: XmlElement): XmlElement {
   if (entry.children.length > 0 || attribute(entry, 'nil', ns.xsi) === undefined) return entry
-  return {
-    ...entry,
+  return withParts(entry, {
     attributes: entry.attributes.filter(({ local, uri }) => !(local === 'nil' && uri === ns.xsi)),
-  }
+  })
 }

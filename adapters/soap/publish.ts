@@ -1,5 +1,5 @@
 // Shows a WSDL to callers: our own address in every SOAP port, our own locations in every import.
-import { attribute, attributeOf, childElements, type XmlElement } from '../xml/tree.ts'
+import { attribute, attributeOf, childElements, type XmlElement, withParts } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import type { Document, Documents } from './documents.ts'
 import { ns } from './names.ts'
@@ -33,7 +33,7 @@ function rewrite(source: XmlElement, context: Context): XmlElement {
   const children = source.children
     .filter((child) => typeof child === 'string' || !isForeignPort(child))
     .map((child) => (typeof child === 'string' ? child : rewrite(child, context)))
-  return { ...source, attributes, children }
+  return withParts(source, { attributes, children })
 }
 
 function rewriteAttributes(source: XmlElement, { documents, address }: Context): XmlElement['attributes'] {

@@ -1,7 +1,7 @@
 // Makes XML Signatures over the Body and the Timestamp of our own envelopes (WSS X.509 Token Profile 1.1).
 import { createHash, createPrivateKey, sign, X509Certificate, type KeyObject } from 'node:crypto'
 import { readXmlText } from '../xml/read.ts'
-import { attributeOf, childElement, element, type XmlElement } from '../xml/tree.ts'
+import { attributeOf, childElement, element, type XmlElement, withParts } from '../xml/tree.ts'
 import { writeXmlText } from '../xml/write.ts'
 import { canonicalize, exclusiveC14n } from './c14n.ts'
 import { prefixes } from './names.ts'
@@ -113,7 +113,7 @@ function insert(envelope: XmlElement, added: readonly XmlElement[]): XmlElement 
   return mapChildren(envelope, (child) =>
     child.local === 'Header'
       ? mapChildren(child, (block) =>
-          isSecurityBlock(block) ? { ...block, children: [...block.children, ...added] } : block,
+          isSecurityBlock(block) ? withParts(block, { children: [...block.children, ...added] }) : block,
         )
       : child,
   )
@@ -134,12 +134,11 @@ function markTimestamp(child: XmlElement): XmlElement {
 }
 
 function withId(one: XmlElement, id: string): XmlElement {
-  return { ...one, attributes: [...one.attributes, attributeOf('Id', id, wsu)] }
+  return withParts(one, { attributes: [...one.attributes, attributeOf('Id', id, wsu)] })
 }
 
 function mapChildren(parent: XmlElement, change: (child: XmlElement) => XmlElement): XmlElement {
-  return {
-    ...parent,
+  return withParts(parent, {
     children: parent.children.map((child) => (typeof child === 'string' ? child : change(child))),
-  }
+  })
 }

@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Fault, HttpResponse, Json, Reply } from 'dragoman'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { charsetLabel } from '../xml/charset.ts'
-import { attributeOf, childElements, element } from '../xml/tree.ts'
+import { attributeOf, childElements, element, withParts } from '../xml/tree.ts'
 import type { XmlElement, XmlName } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import { wrapped } from './contract.ts'
@@ -93,7 +93,7 @@ function responseElement(
 export function marked(root: XmlElement, reply: Reply | undefined): XmlElement {
   if (reply?.stale !== true) return root
   const others = root.attributes.filter(({ uri, local }) => uri !== '' || local !== 'stale')
-  return { ...root, attributes: [...others, attributeOf('stale', 'true')] }
+  return withParts(root, { attributes: [...others, attributeOf('stale', 'true')] })
 }
 
 /** Any error as a document of its own kind, with the status of the table (DESIGN §16). */

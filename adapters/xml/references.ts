@@ -1,7 +1,7 @@
 // References of SOAP encoding (href and id, multiRef), put in place: the graph on the wire becomes a tree.
 import { GatewayError } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
-import { attribute, isBlank, textOf } from './tree.ts'
+import { attribute, isBlank, textOf, withParts } from './tree.ts'
 import type { XmlElement, XmlName, XmlNode } from './tree.ts'
 
 export interface ReferenceOptions {
@@ -119,8 +119,9 @@ class References {
   #instead(accessor: XmlElement, target: XmlElement): Expanded {
     const { element, nodes, text, depth } = this.expand(target)
     const { uri, local, prefix } = accessor
-    const named = { ...element, uri, local, attributes: element.attributes.filter((one) => !isIdentity(one)) }
-    return { element: prefix === undefined ? named : { ...named, prefix }, nodes, text, depth }
+    const attributes = element.attributes.filter((one) => !isIdentity(one))
+    const named = { uri, local, attributes, ...(prefix === undefined ? {} : { prefix }) }
+    return { element: withParts(element, named), nodes, text, depth }
   }
 
   #inside(element: XmlElement): Expanded {
@@ -153,7 +154,7 @@ class References {
     if (depth > this.#maxDepth) throw refused(`references go deeper than ${this.#maxDepth} elements`)
     const isTarget = this.#wanted.has(idOf(element) ?? '')
     const attributes = isTarget ? element.attributes.filter((one) => !isIdentity(one)) : element.attributes
-    const expanded = changed || isTarget ? { ...element, children, attributes } : element
+    const expanded = changed || isTarget ? withParts(element, { children, attributes }) : element
     return { element: expanded, nodes, text, depth }
   }
 }

@@ -5,6 +5,9 @@ export class NamespaceScope implements ReadonlyMap<string, string> {
   readonly #own: ReadonlyMap<string, string>
   readonly #outer: NamespaceScope | undefined
   #lastInner: NamespaceScope | undefined
+  /** What was asked last: neighbours are mostly of one namespace. */
+  #lastPrefix: string | undefined
+  #lastUri: string | undefined
 
   constructor(own: ReadonlyMap<string, string>, outer?: NamespaceScope) {
     this.#own = own
@@ -25,9 +28,12 @@ export class NamespaceScope implements ReadonlyMap<string, string> {
   }
 
   get(prefix: string): string | undefined {
-    const uri = this.#own.get(prefix)
-    if (uri === undefined) return this.#outer?.get(prefix) // as deep as the document at most
-    return uri === '' ? undefined : uri // xmlns="": Namespaces in XML 1.0 §6.2
+    if (prefix !== this.#lastPrefix) {
+      const uri = this.#own.get(prefix) ?? this.#outer?.get(prefix) // as deep as the document at most
+      this.#lastPrefix = prefix
+      this.#lastUri = uri === '' ? undefined : uri // xmlns="": Namespaces in XML 1.0 §6.2
+    }
+    return this.#lastUri
   }
 
   has(prefix: string): boolean {

@@ -29,7 +29,7 @@ export interface XmlElement extends XmlName {
 
 const noNamespaces: ReadonlyMap<string, string> = new Map()
 
-/** Makes an element. Give it `namespaces` by spreading (`{ ...element(…), namespaces }`) where a value names a prefix. */
+/** Makes an element. Give it `namespaces` by `withParts` where a value names a prefix. */
 export function element(
   uri: string,
   local: string,
@@ -37,6 +37,15 @@ export function element(
   children: readonly XmlNode[] = [],
 ): XmlElement {
   return { uri, local, attributes, children, namespaces: noNamespaces }
+}
+
+/** An element with other parts. Those that were read cannot be spread: they have only what somebody asked for. */
+export function withParts(
+  { uri, local, attributes, children, namespaces, prefix }: XmlElement,
+  parts: Partial<XmlElement>,
+): XmlElement {
+  const own = { uri, local, attributes, children, namespaces }
+  return prefix === undefined ? { ...own, ...parts } : { ...own, prefix, ...parts }
 }
 
 /** An attribute without a namespace, or with one. */

@@ -8,6 +8,7 @@ import {
   childElements,
   textOf,
   type XmlElement,
+  withParts,
 } from '../../../../adapters/xml/tree.ts'
 
 export const fixtures = new URL('../../../fixtures/soap/', import.meta.url)
@@ -110,7 +111,7 @@ function entryOf(envelope: XmlElement): XmlElement | undefined {
 }
 
 function only(element: XmlElement, local: string): XmlElement {
-  return { ...element, children: childElements(element).filter((child) => child.local === local) }
+  return withParts(element, { children: childElements(element).filter((child) => child.local === local) })
 }
 
 function all(element: XmlElement): XmlElement[] {
@@ -184,7 +185,7 @@ function compare(
 
 function followed(element: XmlElement, known: ReadonlyMap<string, XmlElement>): XmlElement {
   const target = known.get((attribute(element, 'href') ?? '').replace(/^#/u, ''))
-  return target === undefined ? element : { ...target, uri: element.uri, local: element.local }
+  return target === undefined ? element : withParts(target, { uri: element.uri, local: element.local })
 }
 
 function attributes(element: XmlElement): Map<string, string> {
