@@ -19,6 +19,29 @@ export interface Hold extends Disposable {
   readonly isLive: boolean
 }
 
+/** One user of a lease, from its making to its disposal. */
+export class Held implements Hold {
+  readonly fence: Fence
+  readonly #lease: Lease
+  readonly #left: (lease: Lease) => void
+
+  /** `left` is called at its end. */
+  constructor(lease: Lease, fence: Fence, left: (lease: Lease) => void) {
+    this.fence = fence
+    this.#lease = lease
+    this.#left = left
+    lease.users++
+  }
+
+  get isLive(): boolean {
+    return this.#lease.fence?.counter === this.fence.counter && holds(this.#lease)
+  }
+
+  [Symbol.dispose](): void {
+    this.#left(this.#lease)
+  }
+}
+
 /** By so much the lease must outlast the moment at which a step begins. */
 const MARGIN_MS = 2000
 
@@ -34,6 +57,28 @@ export function holds({ fence, heldUntil }: Lease): boolean {
 /** It may be another's by now, or go on under the same fence: the store has not said yet. */
 export function isLapsed(lease: Lease): boolean {
   return lease.fence !== undefined && !holds(lease)
+}
+
+/** Asked for side by side: of hundreds in one turn everything else would wait. */
+const AT_ONCE = 32
+
+/**
+ * Asks for all, some after the others. `ask` resolves why it failed, or undefined. While nothing answers the first find that out for
+ * the rest, which are not asked for. Resolves how many failed, and the first reason.
+ */
+export async function askInTurns(
+  leases: readonly Lease[],
+  ask: (lease: Lease) => Promise<string | undefined>,
+): Promise<{ readonly failed: number; readonly reason?: string | undefined }> {
+  const reasons: string[] = []
+  for (let at = 0; at < leases.length; at += AT_ONCE) {
+    const some = leases.slice(at, at + AT_ONCE)
+    const failed = (await Promise.all(some.map(ask))).filter((reason) => reason !== undefined)
+    reasons.push(...failed)
+    if (failed.length === some.length)
+      return { failed: reasons.length + leases.length - at - some.length, reason: reasons[0] }
+  }
+  return { failed: reasons.length, reason: reasons[0] }
 }
 
 /** The store has said that it is not this process'. */

@@ -1,7 +1,7 @@
 // The partitions this process holds: leased, renewed, shared out among the instances, and let go when nobody here uses them.
 import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
-import { holds, isLapsed, newLease, release } from './lease.ts'
+import { askInTurns, Held, holds, isLapsed, newLease, release } from './lease.ts'
 import type { Hold, Lease } from './lease.ts'
 import { createRoster, ROSTER_KEY } from './roster.ts'
 import type { Member, Roster } from './roster.ts'
@@ -176,18 +176,11 @@ export class PartitionLeases {
   #held(from: Lease): Hold {
     const { fence } = from
     if (fence === undefined) throw new GatewayError('INTERNAL', `${from.name} is not held`)
-    from.users++
     if (this.#isStopped) this.#renew()
-    return {
-      fence,
-      get isLive() {
-        return from.fence?.counter === fence.counter && holds(from)
-      },
-      [Symbol.dispose]: () => this.#left(from),
-    }
+    return new Held(from, fence, this.#left)
   }
 
-  #left(from: Lease): void {
+  readonly #left = (from: Lease): void => {
     from.users--
     if (from.users === 0 && isPartition(from) && from.isLeaving) void this.#letGo(from)
   }
@@ -243,14 +236,10 @@ export class PartitionLeases {
     this.#dropIdle(now)
     this.#keepBusy(now)
     const asked = this.#partitions.filter(({ fence, askAt }) => fence !== undefined || askAt <= now)
-    const errors = await Promise.all([...asked, ...this.#own.values()].map((one) => this.#ask(one)))
-    const failed = errors.filter((error) => error !== undefined)
+    const { failed, reason } = await this.#askAll([...asked, ...this.#own.values()])
     // All for one reason, mostly: a store that is away, and then one line says it for all partitions.
-    if (failed.length > 0)
-      this.#options.log.warn('partition leases could not be renewed', {
-        partitions: failed.length,
-        error: failed[0],
-      })
+    if (failed > 0)
+      this.#options.log.warn('partition leases could not be renewed', { partitions: failed, error: reason })
     else await this.#shareOut()
     this.#askSoon()
     this.#renewals++
@@ -317,10 +306,14 @@ export class PartitionLeases {
     const now = performance.now()
     const due = this.#partitions.filter(({ fence, askAt }) => fence === undefined && askAt <= now)
     const before = this.held
-    await Promise.all(due.map((partition) => this.#ask(partition)))
+    await this.#askAll(due)
     // Who gives away is to know at once that it was enough.
     if (this.held > before) void this.#tend()
     this.#askSoon()
+  }
+
+  #askAll(leases: readonly Lease[]): ReturnType<typeof askInTurns> {
+    return askInTurns(leases, (one) => this.#ask(one))
   }
 
   /** Acquires or renews it. Why not; undefined if the store has answered. */

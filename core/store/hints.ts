@@ -1,8 +1,8 @@
 // Operation 9, watch: wake-ups within one process. They may be lost and repeated; whoever waits reads again (SEMANTICS 33).
 import type { Watch } from './store.ts'
 
-const AT_ONCE = 500
-const PAUSE_MS = 20
+const AT_ONCE = 64
+const PAUSE_MS = 3
 const END: IteratorResult<never, undefined> = { done: true, value: undefined }
 
 /** Who watches what. Costs a look at an empty map while nobody does. */

@@ -1,5 +1,5 @@
 // The store on Redis: each operation one Lua script in one partition. `store.ts` says what every operation promises.
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
@@ -302,7 +302,7 @@ class RedisStore implements Store {
   async lease(lease: Lease): Promise<LeaseResult> {
     const { name, owner, ttlMs, release } = lease
     const partition = partitionOfLease(name, this.#partitions)
-    const random = randomBytes(12).toString('base64url')
+    const random = randomUUID() // out of a store of random bytes: each renewal asks for one
     const words = [name, owner, ttlMs, release === true ? '1' : '0', random, `partition/${partition}`]
     const result = leaseAnswer(await this.#caller.run('lease', partition, words))
     if (result.status === 'held') this.#leases.set(name, owner)

@@ -38,8 +38,7 @@ if claim then
   local failure = '{"code":"OUTCOME_UNKNOWN","message":"the call was begun and its owner was gone before it ended"}'
   attempts = R('HGET', row(ref), 'tr')
   bury(ref, home, failure, attempts)
-  close_work(ref)
-  store_outcome(ref, { outcome = 'unknown', attempt = attempt, failure = failure, attempts = attempts })
+  end_work(ref, { outcome = 'unknown', attempt = attempt, failure = failure, attempts = attempts })
   R('HDEL', row(ref), 'b')
   return { 'unknown', first }
 end

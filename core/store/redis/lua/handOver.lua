@@ -21,8 +21,7 @@ for _, push in ipairs(pushes) do
     change_work(push.ref, HANDED, NOW + HANDED_MS, '0')
   elseif to == 'flushed' and push.state == HANDED then
     R('HSET', row(push.ref), 'flushed', '1')
-    close_work(push.ref)
-    store_outcome(push.ref, { outcome = 'answered' })
+    end_work(push.ref, { outcome = 'answered' })
   elseif to == 'back' and push.state == HANDED then
     R('HDEL', row(push.ref), 'holder')
     change_work(push.ref, WAITING, NOW, '0')

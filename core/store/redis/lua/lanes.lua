@@ -109,15 +109,15 @@ local function open_work(work)
   enter_lane(kind, work, false)
 end
 
--- Ends a row; what it was stays as an outcome.
-local function close_work(ref)
+-- What a row has of these goes when it ends.
+local WORK_CELLS = { 'st', 'ln', 'pr', 'du', 'a', 'un', 'fe', 'fi', 'be', 'mt', 'raw' }
+
+-- A row that ends leaves its lane; the caller counts it.
+local function leave_lane(ref, lane, priority)
   local kind = kind_of(ref)
-  local lane, priority = fields(row(ref), 'ln', 'pr')
-  R('HDEL', row(ref), 'st', 'ln', 'pr', 'du', 'a', 'un', 'fe', 'fi', 'be', 'mt', 'raw')
   R('ZREM', P .. 'open', ref)
   R('ZREM', lane_key(kind, lane), ref)
   R('ZREM', P .. 'flying:' .. kind, ref)
-  count('open:' .. kind, -1)
   local state = state_of(kind, lane)
   local at = level(priority) + 1
   state[at] = state[at] - 1

@@ -1,11 +1,8 @@
 -- Conversations, claims, outcomes, rights and dead letters: what the operations that write have in common.
 
--- Binds a new conversation to its home (SEMANTICS 9). The caller has looked whose it is.
+-- Binds a new conversation to its home (SEMANTICS 9). The caller has looked that it is nobody's.
 local function conversation_for(name, home, channel, customer)
-  local key = P .. 'conv:' .. name
-  local bound = R('HGET', key, 'home')
-  if bound then return end
-  R('HSET', key, 'home', home, 'top', 0, 'oldest', 1, 'epoch', 0, 'channel', channel, 'customer', customer)
+  R('HSET', P .. 'conv:' .. name, 'home', home, 'top', 0, 'oldest', 1, 'epoch', 0, 'channel', channel, 'customer', customer)
   R('SADD', P .. 'customer:' .. customer, name)
   R('HSETNX', P .. 'home:' .. home, 'epoch', 1)
 end
@@ -104,17 +101,36 @@ local function set_or_drop(key, name, value)
   if value then R('HSET', key, name, value) else R('HDEL', key, name) end
 end
 
--- { outcome, note, attempt, replies, wait, reply, failure, attempts }
-local function store_outcome(ref, ended)
+-- { outcome, note, attempt, replies, wait, reply, failure, attempts }; `also`: what goes with what it has no value for.
+local function store_outcome(ref, ended, also)
   local key = row(ref)
-  R('HSET', key, 'oc', ended.outcome, 'no', ended.note and '1' or '0', 'ow', int(WALL), 'ok', int(NOW), 'oa', ended.attempt or '0')
-  set_or_drop(key, 'or', ended.replies)
-  set_or_drop(key, 'wu', ended.wait)
-  set_or_drop(key, 'rp', ended.reply)
-  set_or_drop(key, 'fl', ended.failure)
-  set_or_drop(key, 'tr', ended.attempts)
+  local put = { 'oc', ended.outcome, 'no', ended.note and '1' or '0', 'ow', int(WALL), 'ok', int(NOW), 'oa', ended.attempt or '0' }
+  local drop = { unpack(also or {}) }
+  local function keep(name, value)
+    if value then
+      put[#put + 1] = name
+      put[#put + 1] = value
+    else
+      drop[#drop + 1] = name
+    end
+  end
+  keep('or', ended.replies)
+  keep('wu', ended.wait)
+  keep('rp', ended.reply)
+  keep('fl', ended.failure)
+  keep('tr', ended.attempts)
+  R('HSET', key, unpack(put))
+  if #drop > 0 then R('HDEL', key, unpack(drop)) end
   local letter = string.sub(ref, 1, 2)
   if letter == 'p:' or letter == 't:' then R('ZADD', P .. 'settled', int(NOW), ref) end
+end
+
+-- Ends an open row; what it was stays as an outcome. The caller has told the time.
+local function end_work(ref, ended)
+  local lane, priority = fields(row(ref), 'ln', 'pr')
+  leave_lane(ref, lane, priority)
+  count('open:' .. kind_of(ref), -1)
+  store_outcome(ref, ended, WORK_CELLS)
 end
 
 -- The return right ------------------------------------------------------------------------------------------------------

@@ -30,11 +30,14 @@ local function ids_of()
 end
 
 -- Which row is meant: its conversation, and the message the work is for.
-local number, in_conversation, subject, origin_of = fields(key, 'n', 'c', 'lg', 'og')
-local is_known = number and (kind ~= 'message' or R('HEXISTS', key, 's') == 1)
+local number, in_conversation, origin_of, sequence, stands, wait_of, lane, priority, tried_before =
+  fields(key, 'n', 'c', 'og', 's', 'st', 'wu', 'ln', 'pr', 'tr')
+local is_known = number and (kind ~= 'message' or sequence)
 local origin = kind == 'message' and id or origin_of or id
 local conversation = named or (kind ~= 'claim' and in_conversation) or nil
-local open = is_known and R('HGET', key, 'st')
+local open = is_known and stands
+local bound, epoch_text
+if conversation then bound, epoch_text = fields(P .. 'conv:' .. conversation, 'home', 'epoch') end
 local NOTHING = { 'settled', {}, {}, 0 }
 
 -- Looks; what it may not do it returns.
@@ -43,7 +46,7 @@ local function look()
     if #replies > 0 then return { 'error', 'INTERNAL', 'settle of "' .. id .. '" has replies and no conversation to append them to' } end
     return nil
   end
-  local whose = owner_of(conversation, home, registered)
+  local whose = owner_of(conversation, home, registered, bound)
   if whose == 'other' then return { 'error', 'FORBIDDEN', 'conversation "' .. conversation .. '" belongs to another customer' } end
   if whose == 'ask' then return { 'ask', conversation } end
   for _, one in ipairs(replies) do
@@ -83,9 +86,8 @@ end
 local function say(until_then)
   local said = { sequences = {}, offsets = {}, note = false }
   if not conversation then return said end
-  conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer)
-  local epoch = tonumber(R('HGET', P .. 'conv:' .. conversation, 'epoch'))
-  said.note = expected ~= nil and expected ~= epoch
+  if not bound then conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer) end
+  said.note = expected ~= nil and expected ~= tonumber(epoch_text or '0')
   for _, one in ipairs(replies) do
     one.note = said.note and '1' or '0'
     one.inbox = inbox and not said.note
@@ -112,30 +114,39 @@ local function finish(said, waiting)
   return { 'settled', said.sequences, said.offsets, waiting }
 end
 
+-- The clock, and one row less that is open.
+local function tally(ended)
+  if kind == 'message' and not dead and ended ~= 'expired' then
+    R('HSET', META, 'clock', int(NOW), 'wall', int(WALL), 'open:message', int(tonumber(TOTALS.open) - 1), 'settled',
+      int(tonumber(TOTALS.ended) + 1))
+    return
+  end
+  keep_time()
+  count('open:' .. kind, -1)
+  if kind == 'message' then count(dead and 'dead' or 'expired', 1) end
+end
+
 local function first()
-  local wait, lane, attempts = fields(key, 'wu', 'ln', 'tr')
+  local wait, attempts = wait_of, tried_before
   if kind == 'timer' then wait = R('HGET', row('m:' .. origin), 'wu') end
   draining()
-  keep_time()
   local said = say(tonumber(wait))
   local ended = (said.note and outcome == 'answered') and 'taken' or outcome
   -- What was halted is in the list with its older attempts.
   if attempts then drop_dead(id) end
   attempts = with_attempt(attempts, tried)
   if dead then bury(ref, home, dead, attempts) end
-  close_work(ref)
+  leave_lane(ref, lane, priority)
   store_outcome(ref, { outcome = ended, note = said.note, attempt = attempt, replies = ids_of(), wait = wait,
-    reply = not said.note and reply, failure = failure, attempts = attempts })
+    reply = not said.note and reply, failure = failure, attempts = attempts }, WORK_CELLS)
+  tally(ended)
   if kind == 'claim' then R('HDEL', key, 'b') end
   if kind == 'timer' and not said.note and R('HGET', row('m:' .. origin), 'oc') == 'taken' then
     R('HSET', row('m:' .. origin), 'oc', ended)
     set_or_drop(row('m:' .. origin), 'rp', reply)
     set_or_drop(row('m:' .. origin), 'fl', failure)
   end
-  if kind == 'message' then
-    if ended == 'expired' then entomb() end
-    count(dead and 'dead' or ended == 'expired' and 'expired' or 'settled', 1)
-  end
+  if kind == 'message' and ended == 'expired' then entomb() end
   if kind == 'push' and ended == 'unknown' then count('doubt', 1) end
   return finish(said, waiting_in(kind, lane))
 end
