@@ -121,21 +121,22 @@ export class Hosted {
   ): Promise<unknown> {
     const { thread, why } = this.#home
     if (thread === undefined || !this.#isUp) throw refusal(why, false)
-    const onAbort = (): void => thread.suspect()
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const isBegun = signal?.aborted !== true
     if (!isEndless) this.#inFlight++
     this.#home.called()
     try {
       return await thread.rpc.call(method, [this.#number, ...args], signal)
     } catch (error) {
-      if (signal?.aborted === true) throw error
+      if (signal?.aborted === true) {
+        if (isBegun) thread.suspect()
+        throw error
+      }
       if (error instanceof WorkerGone) throw refusal(error.message, true)
       // Said on purpose, in the interface's own words: counted, but no failure of the plugin.
       if (error instanceof GatewayError) this.#home.errored()
       else this.#home.failed(error, `${this.#what()} failed`)
       throw error
     } finally {
-      signal?.removeEventListener('abort', onAbort)
       if (!isEndless && --this.#inFlight === 0) this.#onQuiet?.()
     }
   }

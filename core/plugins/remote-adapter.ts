@@ -120,7 +120,8 @@ function remoteAgent(home: Home, config: string, scope: Scope): Agent {
       await hosted.start()
     },
     async answer(message, conversation, signal) {
-      const args = [withOwnBytes(message), conversation]
+      const { id, customer, callback } = conversation // read here: the clone that crosses takes longer over an accessor
+      const args = [withOwnBytes(message), { id, customer, callback }]
       return (await running(hosted).call('answer', args, { signal, refusal })) as Answer | Handoff | undefined // as above
     },
     async [Symbol.asyncDispose]() {
