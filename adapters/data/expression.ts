@@ -24,9 +24,14 @@ export function expressionProblem(source: string): string | undefined {
 /** Compiles JSONata. Throws what the parser throws: the config was checked before. */
 export function compileExpression(source: string): Expression {
   const compiled = jsonata(source)
-  const { type, value: literal } = compiled.ast()
+  // The declared type of ast() is narrower than what the parser yields.
+  const node = compiled.ast() as unknown as Node
+  const { type, value: literal } = node
   if (type === 'string') return async () => literal as string // the node of a string literal
+  const steps = stepsOf(node)
   return async (input, bindings = {}) => {
+    const found = steps && follow(steps, input)
+    if (found !== undefined) return found
     try {
       // Without bindings of its own, an evaluation would share its root with those that run beside it.
       return plain(await compiled.evaluate(input, { ...bindings }))
@@ -34,6 +39,55 @@ export function compileExpression(source: string): Expression {
       throw new Error(`expression "${source}": ${messageOf(error)}`, { cause: error })
     }
   }
+}
+
+interface Node {
+  readonly type: string
+  readonly value?: unknown
+  readonly steps?: readonly Node[]
+  readonly stages?: readonly { readonly type: string; readonly expr?: Node }[]
+}
+
+interface Step {
+  readonly name: string
+  /** From the end where it is negative. */
+  readonly index?: number
+}
+
+/** `id`, `customer.id`, `topic[1]`, which is what most expressions are, need no interpreter; undefined: it is something else. */
+function stepsOf(node: Node): readonly Step[] | undefined {
+  if (node.type !== 'path' || !hasOnly(node, ['type', 'steps'])) return undefined
+  const steps: Step[] = []
+  for (const { type, value: name, stages = [], ...more } of node.steps ?? []) {
+    if (type !== 'name' || typeof name !== 'string' || !hasOnly(more, ['position'])) return undefined
+    if (stages.length === 0) steps.push({ name })
+    else {
+      const [{ type: filter, expr } = { type: '' }, ...others] = stages
+      const index = expr?.type === 'number' ? expr.value : undefined
+      if (filter !== 'filter' || typeof index !== 'number' || others.length > 0) return undefined
+      steps.push({ name, index: Math.floor(index) })
+    }
+  }
+  return steps
+}
+
+function hasOnly(value: object, names: readonly string[]): boolean {
+  return Object.keys(value).every((name) => names.includes(name))
+}
+
+/** Undefined: JSONata's own rules are needed (a list on the way, a value that is none of these). */
+function follow(steps: readonly Step[], input: unknown): string | number | boolean | undefined {
+  let value = input
+  for (const { name, index } of steps) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+      return undefined
+    value = (value as Record<string, unknown>)[name] // an object that has this own member
+    if (index === undefined) continue
+    if (!Array.isArray(value)) return undefined
+    value = value.at(index)
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
+  return typeof value === 'string' || typeof value === 'boolean' ? value : undefined
 }
 
 // JSONata's lists carry members of their own, its objects have no prototype, and functions are values in it.

@@ -1,0 +1,63 @@
+import fc from 'fast-check'
+import jsonata from 'jsonata'
+import { expect, test } from 'vitest'
+import { compileExpression } from '../../../../adapters/data/expression.ts'
+
+const SOURCES = [
+  'id',
+  'a.b',
+  'topic[1]',
+  'topic[-1]',
+  'topic[1.7]',
+  'a[0].b',
+  'a.b[9]',
+  '`a b`',
+  'id[]',
+  'a[b]',
+  'id & 1',
+  '$.id',
+]
+
+test('a path of members and places gives what JSONata gives, whatever it meets', async () => {
+  const name = fc.constantFrom('id', 'a', 'b', 'topic', 'a b', '__proto__', 'constructor')
+  const value = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.string(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.boolean(),
+      fc.constant(null),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.array(fc.tuple(name, tie('value')), { maxLength: 3 }).map((members) => Object.fromEntries(members)),
+    ),
+  })).value
+  const compiled = SOURCES.map((source) => [source, compileExpression(source)] as const)
+  await fc.assert(
+    fc.asyncProperty(value, async (input) => {
+      for (const [source, expression] of compiled)
+        expect(await settled(expression(input)), source).toEqual(
+          await settled(jsonata(source).evaluate(input, {})),
+        )
+    }),
+    { numRuns: 300 },
+  )
+})
+
+async function settled(result: Promise<unknown>): Promise<unknown> {
+  try {
+    // JSONata's lists carry members of their own.
+    return { value: JSON.stringify(await result) }
+  } catch {
+    return 'failed'
+  }
+}
+
+test.each([
+  ['topic[1]', { topic: ['shop', '7', 'alarm'] }, '7'],
+  ['topic[-1]', { topic: ['shop', '7', 'alarm'] }, 'alarm'],
+  ['customer.id', { customer: { id: '007' } }, '007'],
+  ['constructor', {}, undefined],
+  ['toString', { toString: 'data' }, 'data'],
+])('%s of %j is %j', async (source, input, value) => {
+  expect(await compileExpression(source)(input)).toBe(value)
+})
