@@ -31,9 +31,9 @@ export interface Route {
   readonly timeoutMs?: number | undefined
   readonly record: boolean
   /** The operation's name in the business system. */
-  operation(message: Routable): Promise<string>
+  operation(message: Routable): string | Promise<string>
   /** The operation's parameters. */
-  params(message: Routable): Promise<Json>
+  params(message: Routable): Json | Promise<Json>
   /** The key that orders recorded requests; undefined: unordered. */
   order(message: Routable): Promise<string | undefined>
   /** The text for the customer, for an event with `reply`. */
@@ -77,22 +77,23 @@ function compileRoute(config: RouteConfig, number: number): Route {
   const ordered = config.ordered === undefined ? undefined : compileExpression(config.ordered)
   const template = config.reply === undefined ? undefined : compileTemplate(config.reply)
   const operation = compileOperation(config.operation)
+  const named = (name: unknown): string => {
+    if (typeof name === 'string' && name !== '') return name
+    throw new GatewayError('NO_ROUTE', `route ${number}: operation yields no name`)
+  }
   return {
     number,
     target: targetOf(config),
     priority: config.priority,
     timeoutMs: config.timeoutMs,
     record: config.record ?? false,
-    async operation(message) {
-      const name = await operation(message)
-      if (typeof name === 'string' && name !== '') return name
-      throw new GatewayError('NO_ROUTE', `route ${number}: operation yields no name`)
+    operation(message) {
+      const name = operation(message)
+      return name instanceof Promise ? name.then(named) : named(name)
     },
-    async params(message) {
+    params(message) {
       const given = parameters(message)
-      if (params === undefined) return given
-      // compileExpression yields plain data
-      return ((await params(given, { message })) ?? null) as Json
+      return params === undefined ? given : evaluated(params, given, message)
     },
     async order(message) {
       const key = await ordered?.(message)
@@ -104,6 +105,10 @@ function compileRoute(config: RouteConfig, number: number): Route {
     },
     ...(template !== undefined && { reply: (message: Routable) => template(message) }),
   }
+}
+
+async function evaluated(params: Expression, given: Json, message: Routable): Promise<Json> {
+  return ((await params(given, { message })) ?? null) as Json // compileExpression yields plain data
 }
 
 function targetOf(config: RouteConfig): Route['target'] {

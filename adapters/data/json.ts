@@ -29,15 +29,21 @@ export function parseJsonText(text: string): Json {
 
 /** Most delicate digits are ids and amounts within strings, where they are safe: the reviver takes five times the parser's time. */
 function hasDelicateNumber(text: string): boolean {
-  let from = 0
-  while (from < text.length) {
-    const quote = text.indexOf('"', from)
-    const between = text.slice(from, quote === -1 ? undefined : quote)
-    if (between.length > 1 && DELICATE.test(between)) return true
-    if (quote === -1) return false
-    from = endOfString(text, quote) + 1
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code === QUOTE) index = endOfString(text, index)
+    else if (isOfNumber(code)) {
+      const start = index
+      while (isOfNumber(text.charCodeAt(index + 1))) index += 1
+      if (index > start && DELICATE.test(text.slice(start, index + 1))) return true
+    }
   }
   return false
+}
+
+/** `+`, `-`, `.`, a digit, or the letter of an exponent; a few others of JSON's words do no harm. */
+function isOfNumber(code: number): boolean {
+  return (code >= PLUS && code <= NINE) || code === UPPER_E || code === LOWER_E
 }
 
 /** Decodes UTF-8. Throws `SyntaxError` where the bytes are something else. */
@@ -79,6 +85,10 @@ export function checkDepth(text: string): void {
 }
 
 const QUOTE = 0x22
+const PLUS = 0x2b
+const NINE = 0x39
+const UPPER_E = 0x45
+const LOWER_E = 0x65
 const BRACKET = 0x5b
 const BRACE = 0x7b
 const BRACKET_END = 0x5d

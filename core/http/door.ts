@@ -60,12 +60,15 @@ function askedPriority(header: string | undefined): Priority | undefined {
   return urgency === undefined ? undefined : URGENCY[Number(urgency)]
 }
 
-async function turn(admission: Admission, entry: Parameters<Admission['enter']>[0]): Promise<void> {
-  try {
-    await admission.enter(entry)
-  } catch (thrown) {
+function turn(admission: Admission, entry: Parameters<Admission['enter']>[0]): Promise<void> | undefined {
+  const refuse = (thrown: unknown): never => {
     if (entry.signal?.aborted === true) throw new CallerGone()
     throw thrown instanceof GatewayError ? refusalOf(thrown) : thrown
+  }
+  try {
+    return admission.enter(entry)?.catch(refuse)
+  } catch (thrown) {
+    return refuse(thrown)
   }
 }
 
@@ -79,16 +82,20 @@ function refusalOf(error: GatewayError): Refusal {
   return fresh
 }
 
-async function identify(
+function identify(
   { identity, log }: Keeper,
   { access, channel }: Door,
   caller: Caller,
-): Promise<Identity> {
-  try {
-    return await identity.forHttp(caller, access, channel)
-  } catch (thrown) {
+): Identity | Promise<Identity> {
+  const refuse = (thrown: unknown): never => {
     const error = GatewayError.from(thrown)
     if (error.side !== 'caller') log.error('a caller could not be identified', { channel, error: thrown })
     throw new Refusal('credential', error)
+  }
+  try {
+    const known = identity.forHttp(caller, access, channel)
+    return known instanceof Promise ? known.catch(refuse) : known
+  } catch (thrown) {
+    return refuse(thrown)
   }
 }
