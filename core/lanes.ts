@@ -26,11 +26,6 @@ const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const RETRY_MS = 500
 /** Where there are several partitions a take claims no more of the room: else each would wait for the one before. */
 const AT_ONCE = 32
-/**
- * The first calls of a process take their time, and what it has taken by then counts as begun (SEMANTICS 16). So it takes one step, and
- * one more with each that ends, until it is so old: three lives that are cut short give up one lane's head, not every one's.
- */
-const WARM_MS = 1000
 
 interface Partition {
   readonly number: number
@@ -54,9 +49,6 @@ export class Lanes {
   /** The log has it that takes fail: all partitions fail together mostly, again and again, for one reason. */
   #isTold = false
   readonly #leases: PartitionLeases
-  /** Steps in flight for which it is warm enough. */
-  #warmth = 1
-  #warming: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(options: LanesOptions) {
@@ -73,12 +65,6 @@ export class Lanes {
 
   /** Takes the leases and what an earlier life left behind. */
   start(): Promise<void> {
-    this.#warming = setTimeout(() => {
-      this.#warmth = Infinity
-      const crowded = [...this.#crowded]
-      this.#crowded.clear()
-      for (const partition of crowded) this.#pump(partition)
-    }, WARM_MS)
     return this.#leases.start()
   }
 
@@ -125,7 +111,6 @@ export class Lanes {
     const running = this.#options.run(work, fence).finally(() => {
       this.#running.delete(key)
       this.#inFlight.delete(running)
-      this.#warmth++
       place[Symbol.dispose]()
       const partition = this.#partitions[number]
       if (partition?.dirty === true) this.#crowded.add(partition)
@@ -152,7 +137,6 @@ export class Lanes {
    */
   async stop(deadlineMs: number): Promise<number> {
     this.#stopped = true
-    clearTimeout(this.#warming)
     for (const partition of this.#partitions) clearTimeout(partition.wake)
     const end = performance.now() + deadlineMs
     const deadline = Promise.withResolvers<void>()
@@ -199,7 +183,7 @@ export class Lanes {
   }
 
   get #room(): number {
-    return Math.min(this.#options.maxInFlight, this.#warmth) - this.#inFlight.size - this.#reserved
+    return this.#options.maxInFlight - this.#inFlight.size - this.#reserved
   }
 
   #pumpCrowded(): void {

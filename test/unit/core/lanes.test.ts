@@ -126,55 +126,11 @@ test('partitions are taken from side by side: none waits for the answer to anoth
   Object.assign(store, { partitions: 4, partitionOf: Number })
   const value: Store['value'] = async () => ({ status: 'ok', version: 1 })
   Object.assign(store, { value })
-  vi.useFakeTimers()
-  try {
-    const { lanes } = makeLanes(store, async () => undefined, 512)
-    await lanes.start()
-    await vi.advanceTimersByTimeAsync(1000)
-    expect(takes).toHaveLength(4)
-    for (const take of takes) take.resolve(nothing)
-    expect(await lanes.stop(1000)).toBe(0)
-  } finally {
-    vi.useRealTimers()
-  }
-})
-
-test('SEMANTICS 16: a life begins with one step and one more for each that ends, and with all there is room for when it is a second old', async () => {
-  const asked: number[] = []
-  const { store, takes } = fakeStore()
-  const noting: Store['take'] = (request) => {
-    asked.push(request.max)
-    const taking = Promise.withResolvers<TakeResult>()
-    takes.push(taking)
-    return taking.promise
-  }
-  Object.assign(store, { take: noting })
-  const ends: PromiseWithResolvers<void>[] = []
-  const run = (): Promise<void> => {
-    const end = Promise.withResolvers<void>()
-    ends.push(end)
-    return end.promise
-  }
-  vi.useFakeTimers()
-  try {
-    const { lanes } = makeLanes(store, run, 8)
-    await lanes.start()
-    takes[0]?.resolve(taken('a'))
-    await turns(20)
-    expect(asked).toEqual([1])
-    ends[0]?.resolve()
-    await turns(20)
-    takes[1]?.resolve(taken('b', 'c'))
-    await turns(20)
-    expect(asked).toEqual([1, 2])
-    await vi.advanceTimersByTimeAsync(1000)
-    expect(asked).toEqual([1, 2, 6])
-    takes[2]?.resolve(nothing)
-    for (const end of ends) end.resolve()
-    expect(await lanes.stop(1000)).toBe(0)
-  } finally {
-    vi.useRealTimers()
-  }
+  const { lanes } = makeLanes(store, async () => undefined, 512)
+  await lanes.start()
+  expect(takes).toHaveLength(4)
+  for (const take of takes) take.resolve(nothing)
+  expect(await lanes.stop(1000)).toBe(0)
 })
 
 test('no more is taken than may be in flight; what ends makes room', async () => {
@@ -261,19 +217,7 @@ test('of several partitions no more is taken together than may be in flight, and
     },
     2,
   )
-  vi.useFakeTimers()
-  try {
-    await lanes.start()
-    for (let partition = 0; partition < 3; partition++) {
-      takes[partition]?.answer(nothing)
-      await turns(20)
-    }
-    expect(takes.splice(0).map(({ partition }) => partition)).toEqual([0, 1, 2])
-    await vi.advanceTimersByTimeAsync(1000)
-  } finally {
-    vi.useRealTimers()
-  }
-  for (const home of ['0', '1', '2']) lanes.poke(home)
+  await lanes.start()
   expect(takes).toMatchObject([{ partition: 0, max: 2 }])
   // It brings less than it might: the room that is left is the next one's.
   takes[0]?.answer({
