@@ -59,6 +59,8 @@ const ALIVE_MS = 10_000
 const KEPT_MS = 90_000
 const INDEX = 'core/cluster'
 const TRIES = 20
+/** Who is forgotten goes from the list also where nobody looks at it: once in so many times an instance says how it stands. */
+const TIDIED_EVERY = 36
 const MAX_PROBLEMS = 10
 const MAX_CHARS = 300
 
@@ -67,6 +69,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   const { store, log, id, self, everyMs = EVERY_MS } = options
   const isAlone = store.partitions === 1
   let hasLeft = false
+  let told = 0
   let telling: Promise<void> = Promise.resolve()
   const timer = isAlone ? undefined : setInterval(() => void tell(), everyMs).unref()
 
@@ -81,7 +84,20 @@ export function createCluster(options: ClusterOptions): Cluster {
       await store.value({ key: stateKey(id), put: plain(self()), ttlMs: KEPT_MS })
       await store.value({ key: aliveKey(id), put: true, ttlMs: ALIVE_MS })
       await keep((ids) => (ids.includes(id) ? ids : [...ids, id]))
+      told += 1
+      if (told % TIDIED_EVERY === 0) await others()
     })
+  }
+
+  /** Those that have said something within 90 s; the rest go from the list. */
+  async function others(): Promise<readonly InstanceRow[]> {
+    const { value } = await store.value({ key: INDEX })
+    const ids = idsIn(value).filter((other) => other !== id)
+    const found = await Promise.all(ids.map(rowOf))
+    const forgotten = ids.filter((_, at) => found[at] === undefined)
+    if (forgotten.length > 0)
+      await quietly(() => keep((all) => all.filter((other) => !forgotten.includes(other))))
+    return found.filter((row) => row !== undefined)
   }
 
   /** Changes the list of those there are. */
@@ -121,13 +137,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     async rows() {
       const own: InstanceRow = { ...self(), id }
       if (isAlone) return [own]
-      const { value } = await store.value({ key: INDEX })
-      const others = idsIn(value).filter((other) => other !== id)
-      const found = await Promise.all(others.map(rowOf))
-      const forgotten = others.filter((_, at) => found[at] === undefined)
-      if (forgotten.length > 0)
-        await quietly(() => keep((ids) => ids.filter((other) => !forgotten.includes(other))))
-      return [own, ...found.filter((row) => row !== undefined)].toSorted((a, b) => order(a, b))
+      return [own, ...(await others())].toSorted((a, b) => order(a, b))
     },
     async leave() {
       if (isAlone || hasLeft) return

@@ -1,4 +1,5 @@
 // The fallback cache's second level: last good answers of all instances; what a write makes untrue on one is so on all (SEMANTICS 32).
+import { randomInt } from 'node:crypto'
 import { GatewayError } from '../api.ts'
 import type { Json, Log, Reply } from '../api.ts'
 import type { Store } from '../store/store.ts'
@@ -49,6 +50,9 @@ const WITHIN_MS = 100
 const AGAIN_MS = 1000
 const TRIES = 16
 const MOST_BYTES = 256 * 1024
+const MOST_BEGINNING = 2 ** 47
+/** Its era is the one all begin with, by chance: after a loss of the data it is another one, and what was learnt before says nothing. */
+const BEGINNING = ''
 /** Older than every era. */
 const NOTHING = JSON.stringify({ era: -1 })
 
@@ -69,7 +73,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   void listen()
 
   const eraOf = (place: string): Era | undefined =>
-    unsaid.has(place) ? undefined : (eras.get(place)?.[0] ?? 0)
+    unsaid.has(place) ? undefined : (eras.get(place)?.[0] ?? beginningOf(eras))
 
   async function listen(): Promise<void> {
     for await (const _ of watch) {
@@ -85,15 +89,22 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
 
   function learn(found: { readonly value?: Json }): void {
     const before = eras
+    const said = erasIn(found.value)
+    if (before.size > 0 && beginningOf(before) !== beginningOf(said)) {
+      // Who has lost the data has lost, too, what others wrote there a moment before.
+      eras = said
+      for (const place of cache.figures()) void cache.invalidate(place)
+      return
+    }
     const next = new Map(before)
     // Eras only rise: what was read a moment ago may be older than what was written since.
-    for (const [place, [era, purged]] of erasIn(found.value)) {
+    for (const [place, [era, purged]] of said) {
       const [known, knownPurged] = before.get(place) ?? [0, 0]
       next.set(place, [Math.max(era, known), Math.max(purged, knownPurged)])
     }
     eras = next
     for (const [place, [era, purged]] of eras)
-      if ((before.get(place)?.[0] ?? 0) !== era)
+      if (place !== BEGINNING && (before.get(place)?.[0] ?? 0) !== era)
         void cache.invalidate(placeIn(place), { keepStale: purged <= (before.get(place)?.[1] ?? 0) })
   }
 
@@ -101,8 +112,10 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     for (let tries = 0; unsaid.size > 0 && tries < TRIES; tries++) {
       const told = new Map(unsaid)
       const next = new Map(eras)
+      if (!next.has(BEGINNING)) next.set(BEGINNING, [randomInt(1, MOST_BEGINNING), 0])
+      const beginning = beginningOf(next)
       for (const [place, { keepStale }] of told) {
-        const [era, purged] = next.get(place) ?? [0, 0]
+        const [era, purged] = next.get(place) ?? [beginning, 0]
         next.set(place, [era + 1, keepStale ? purged : era + 1])
       }
       const put = Object.fromEntries([...next].map(([place, marks]) => [place, [...marks]]))
@@ -112,9 +125,9 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
         learn(result)
         continue
       }
+      eras = next
       // What came while it was written is said next.
       for (const [place, one] of told) {
-        eras = new Map(eras).set(place, next.get(place) ?? [0, 0])
         if (unsaid.get(place) === one) unsaid.delete(place)
       }
     }
@@ -143,7 +156,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
       if (unsaid.has(place)) return undefined
       try {
         const answer = await within(WITHIN_MS, answers.get(key))
-        return answer === undefined ? undefined : foundIn(answer, eras.get(place) ?? [0, 0])
+        return answer === undefined ? undefined : foundIn(answer, eras.get(place) ?? [beginningOf(eras), 0])
       } catch {
         return undefined // the store says by itself that it is away
       }
@@ -173,6 +186,10 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
       watch.close()
     },
   }
+}
+
+function beginningOf(eras: Eras): Era {
+  return eras.get(BEGINNING)?.[0] ?? 0
 }
 
 /** Anything else than what an instance writes is nothing. */

@@ -207,7 +207,9 @@ class RedisStore implements Store {
     const answer = acceptAnswer(reply, conversation)
     if (Array.isArray(answer)) {
       this.#placed.set(accept.message.id, partition)
-      this.#bus.hint(acceptHints(accept, partition))
+      const { fence, ...unfenced } = accept
+      const isOthers = fence !== undefined && new Cells(reply).flag(5)
+      this.#bus.hint(acceptHints(isOthers ? unfenced : accept, partition))
     }
     const result = acceptResult(answer)
     if (result.status === 'duplicate') this.#placed.set(result.id, partition)

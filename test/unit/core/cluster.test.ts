@@ -85,6 +85,15 @@ test('one that says nothing for 10 s is shown as lost, and after 90 s not at all
   expect((await store.value({ key: 'core/cluster' })).value).toEqual(['one'])
 })
 
+test('who is forgotten does not stay in the list because nobody looks at it', async () => {
+  const store = new Values()
+  const [one, two] = [instance(store, 'one'), instance(store, 'two')]
+  await Promise.all([one.tell(), two.tell()])
+  store.now = 90_000
+  for (let times = 0; times < 40; times++) await one.tell()
+  expect((await store.value({ key: 'core/cluster' })).value).toEqual(['one'])
+})
+
 test('one that leaves is not shown any more, and one that was forgotten while it stood still is there again', async () => {
   const store = new Values()
   const [one, two, three] = [instance(store, 'one'), instance(store, 'two'), instance(store, 'three')]

@@ -96,7 +96,8 @@ local number = tonumber(TOTALS.next) + 1
 if R('ZADD', P .. 'rows', 'NX', int(number), id) == 0 then return resent() end
 
 -- Everything is looked at: from here on it is written.
-local begins = lane and fence ~= '0' and delay <= 0 and in_lane == 0 and is_live(lease, fence, random)
+local may_begin = lane and fence ~= '0' and delay <= 0 and in_lane == 0
+local begins = may_begin and is_live(lease, fence, random)
 local size = #body + 300
 local bytes, accepted = int(tonumber(TOTALS.bytes) + size), int(tonumber(TOTALS.accepted) + 1)
 local counter, counted = 'settled', TOTALS.ended
@@ -137,4 +138,5 @@ if device then advance() end
 patch(conversation, agent, ticket, raise)
 if raise == '1' then epoch = epoch + 1 end
 if work then enter_lane('message', work, in_lane == 0) end
-return { 'accepted', sequence, offset, begins and 1 or 0, epoch }
+-- The last: it would have begun, but the lease is gone, and whoever has it now does not know of it.
+return { 'accepted', sequence, offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0' }

@@ -24,7 +24,12 @@ function common() {
   const kept = new Map<string, { value: string; at: number }>()
   let value: Json | undefined
   let version = 0
-  const state = { isDown: false, kept, store, answers }
+  function lose(): void {
+    kept.clear()
+    value = undefined
+    version = 0
+  }
+  const state = { isDown: false, kept, store, answers, lose }
   function requireUp(): void {
     if (state.isDown) throw new GatewayError('STORE_UNAVAILABLE', 'away')
   }
@@ -125,8 +130,10 @@ test('an answer of before a write on another instance is not kept (SEMANTICS 32)
   const [a, b] = [await instance(of), await instance(of)]
   const slow = Promise.withResolvers<Reply>()
   const asking = a.ask(() => slow.promise)
+  await until(() => (a.calls() === 1 ? true : undefined))
+  const before = a.shared.eraOf(place)
   await b.write()
-  await until(() => a.shared.eraOf(place) === 1 || undefined)
+  await until(() => a.shared.eraOf(place) !== before || undefined)
   slow.resolve(reply('before the write'))
   await asking
   expect(of.kept.size).toBe(0)
@@ -144,6 +151,20 @@ test('what an instance kept in an earlier life is not believed: it was not told 
   of.kept.clear()
   const c = await instance(of, 'old')
   await expect(c.ask(fails)).rejects.toBe(down)
+})
+
+test('where the data was lost, what a new instance writes makes it untrue all the same, however much was written before', async () => {
+  const all = common()
+  const one = await instance(all)
+  for (let writes = 0; writes < 5; writes++) await one.write()
+  await one.ask(async () => reply('old'))
+  expect(await one.ask(fails)).toMatchObject({ data: 'old' })
+  all.lose()
+  const two = await instance(all)
+  await two.write()
+  await until(() => (one.shared.eraOf(place) === two.shared.eraOf(place) ? true : undefined))
+  expect(await one.ask(async () => reply('new'))).toMatchObject({ data: 'new' })
+  expect(await two.ask(fails)).toMatchObject({ data: 'new' })
 })
 
 test('a business fault is the last word, also for the others', async () => {

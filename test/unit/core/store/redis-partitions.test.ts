@@ -173,13 +173,27 @@ describe('several processes', () => {
       .poll(async () => (await second.lease({ name, owner: 'second', ttlMs: 60_000 })).status)
       .toBe('held')
     const fence = await hold(second, 1, 'second')
+    // What it takes in late the holder of now is told of: a lease's former owner begins nothing.
+    const watch = second.watch([`partition:${partition}`])
+    const told = watch[Symbol.asyncIterator]().next()
+    const elsewhere = { ...of(1), conversation: `${conversation(1)}:other` }
+    expect(
+      await first.accept(
+        working('b', { ...elsewhere, fence: frozen, work: { lane: 'other', priority: 1, limit: 9 } }),
+      ),
+    ).not.toHaveProperty('attempt')
+    expect(await told).toMatchObject({ value: `partition:${partition}` })
+    watch.close()
     const late = answering('a', { home: home(1), conversation: conversation(1), fence: frozen })
     expect(await first.settle(late)).toEqual({ status: 'fenced' })
     expect(await first.take({ partition, fence: frozen, max: 9, kinds: ['message'] })).toEqual({
       status: 'fenced',
     })
     expect(await second.take({ partition, fence, max: 9, kinds: ['message'] })).toMatchObject({
-      work: [{ id: 'a', attempt: 2, orphan: true }],
+      work: [
+        { id: 'a', attempt: 2, orphan: true },
+        { id: 'b', attempt: 1 },
+      ],
     })
     expect(await second.settle({ ...late, attempt: 2, fence })).toMatchObject({
       status: 'settled',
