@@ -103,6 +103,7 @@ async function draftOf({ config, expressions }: Compiled, arrived: Arrived): Pro
     }
   }
   const single = async (name: Name): Promise<string | undefined> => {
+    if (expressions[name] === undefined) return undefined
     const result = await evaluate(name)
     if (typeof result === 'string' && result !== '') return result
     if (typeof result === 'number' || typeof result === 'boolean') return String(result)
