@@ -91,7 +91,7 @@ const STALL_MS = 30_000
 const BODY_BUDGET_BYTES = 256 * 1024 * 1024
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Of the files the process may still open, this part is for callers; backends, plugins and the store need the rest. */
-const SHARE_FOR_CALLERS = 0.75
+const SHARE_FOR_CALLERS = 0.8
 
 /** Makes the listener; nothing is bound before `start`. */
 export function createEdge(options: EdgeOptions): Edge {

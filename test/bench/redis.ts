@@ -1,5 +1,6 @@
 // `node test/bench/redis.ts`: the store on a real redis-server (appendfsync always) beside the embedded one, in turn, in one run.
-// Options: --seconds N, --rounds N, --producers N, --stored N (how many messages the flat cost is looked at with; --full: a million).
+// Options: --seconds N, --rounds N, --producers N, --stored N (how many messages the flat cost is looked at with; --full: a million),
+// --only rates|gateways|bus|flat.
 import { spawn } from 'node:child_process'
 import { randomUUIDv7 } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     producers: { type: 'string', default: '128' },
     stored: { type: 'string', default: '100000' },
     full: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 })
 const SECONDS = Number(options.seconds)
@@ -173,8 +175,9 @@ async function embedded<T>(run: (store: Store, fence: (home: string) => Fence) =
 
 async function onRedis<T>(
   run: (store: Store, fence: (home: string) => Fence, server: RedisServer) => Promise<T>,
+  settings: readonly string[] = [],
 ): Promise<T> {
-  await using server = await RedisServer.start()
+  await using server = await RedisServer.start(settings)
   await using store = await openRedisStore({ url: server.url })
   return await run(store, await fences(store), server)
 }
@@ -210,12 +213,18 @@ async function rates(): Promise<void> {
   )
 }
 
-/** What a message costs the server with a thousand stored, ten thousand, and so on. */
+/** What a message costs the server with a thousand stored, ten thousand, and so on. What the disk costs does not depend on that. */
 async function flat(): Promise<void> {
   console.log(
-    "\n| messages stored | µs of the server's processor for the next 1,000, each |\n| ---: | ---: |",
+    "\n| messages stored | µs of the server's processor for the next 1,000, each | bytes of its memory, each | s to store them |\n| ---: | ---: | ---: | ---: |",
   )
-  await onRedis(async (store, fence, server) => {
+  const began = performance.now()
+  const measure = async (
+    store: Store,
+    fence: (home: string) => Fence,
+    server: RedisServer,
+  ): Promise<void> => {
+    const empty = memoryOf(server)
     const put = async (messages: number): Promise<void> => {
       let left = messages
       const produce = async (): Promise<void> => {
@@ -228,10 +237,18 @@ async function flat(): Promise<void> {
       await put(at - stored)
       const before = countsOf(server)
       await put(1000)
-      console.log(`| ${at} | ${((countsOf(server).cpuMicros - before.cpuMicros) / 1000).toFixed(0)} |`)
       stored = at + 1000
+      const micros = (countsOf(server).cpuMicros - before.cpuMicros) / 1000
+      const bytes = (memoryOf(server) - empty) / stored
+      const seconds = (performance.now() - began) / 1000
+      console.log(`| ${at} | ${micros.toFixed(0)} | ${bytes.toFixed(0)} | ${seconds.toFixed(0)} |`)
     }
-  })
+  }
+  await onRedis(measure, ['--appendonly', 'no'])
+}
+
+function memoryOf(server: RedisServer): number {
+  return Number(/used_memory:(\d+)/u.exec(server.cli('INFO', 'memory'))?.[1] ?? 0)
 }
 
 /** Hints from one process' bus to another's: each turn's are one message. */
@@ -321,7 +338,5 @@ async function load(one: Order): Promise<Result> {
 }
 
 console.log(`${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} processors, Node ${process.version}`)
-await rates()
-await gateways()
-await bus()
-await flat()
+const PARTS = { rates, gateways, bus, flat }
+for (const [name, measure] of Object.entries(PARTS)) if ((options.only ?? name) === name) await measure()
