@@ -1,10 +1,11 @@
 // A standard Response whose body is already here: it reads ten times faster than one that makes a stream of it first.
+import { WholeHeaders } from './whole-headers.ts'
+import type { RawHeaders } from './whole-headers.ts'
 
 export interface WholeResponseInit {
   readonly status: number
   readonly statusText: string
-  /** Repeated ones as a list. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly headers: RawHeaders
   readonly url: string
   readonly redirected: boolean
 }
@@ -17,7 +18,7 @@ export class WholeResponse implements Response {
   readonly type = 'default'
   readonly status: number
   readonly statusText: string
-  readonly headers = new Headers()
+  readonly headers: Headers
   readonly #bytes: Uint8Array<ArrayBuffer> | undefined
   readonly #init: WholeResponseInit
   #streamed: Response | undefined
@@ -29,10 +30,7 @@ export class WholeResponse implements Response {
     if (!(status >= 200 && status <= 599)) throw new RangeError(`${status} is no status of a Response`) // Fetch §5.5
     this.status = status
     this.statusText = statusText
-    for (const [name, values] of Object.entries(init.headers)) {
-      if (typeof values === 'string') this.headers.append(name, values)
-      else for (const value of values ?? []) this.headers.append(name, value)
-    }
+    this.headers = new WholeHeaders(init.headers)
     this.#bytes = bytes
     this.#init = init
   }
@@ -117,7 +115,7 @@ const utf8 = new TextDecoder()
 const nothing = new Uint8Array()
 
 /** As they are now: the reader of a response may have changed them. */
-function headersOf({ headers }: Response): WholeResponseInit['headers'] {
+function headersOf({ headers }: Response): RawHeaders {
   const { 'set-cookie': _joined, ...single } = Object.fromEntries(headers)
   return { ...single, 'set-cookie': headers.getSetCookie() }
 }
