@@ -1,4 +1,4 @@
-// The store on Redis beyond what it shares with the embedded one: 256 partitions, several processes, lost answers, settings it refuses.
+// The store on Redis beyond what it shares with the embedded one: 256 partitions, several processes, settings it refuses.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
@@ -14,9 +14,6 @@ import {
   settle,
   working,
 } from '../../../conformance/store/world.ts'
-import { faultProxy } from '../../../support/fault-proxy.ts'
-import { until } from '../../../support/gateway.ts'
-import { holdingRelay } from '../../../support/holding-relay.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
 let server: RedisServer
@@ -230,112 +227,6 @@ describe('several processes', () => {
   })
 })
 
-describe('the line to Redis', () => {
-  test('an answer that was lost: unknown, and the same id again is one message (SEMANTICS 15)', async () => {
-    await using proxy = await faultProxy({ target: server.port, seed: 7 })
-    const store = await open({ url: `redis://127.0.0.1:${proxy.port}` })
-    // A connection is some time old before its answers get lost.
-    proxy.set({ ackLoss: 1 })
-    let sequence = 0
-    for (let lost = 0; lost < 3;) {
-      sequence++
-      const asked = accept(`m${sequence}`, of(1))
-      for (;;) {
-        try {
-          expect(await store.accept(asked)).toMatchObject({ status: 'accepted', sequence })
-          break
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
-          lost++
-          await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(true)
-        }
-      }
-    }
-    proxy.set({})
-    const direct = await open()
-    expect(await direct.find({ by: 'ledger' })).toMatchObject([{ accepted: sequence, settled: sequence }])
-  })
-
-  test('what is still on its way in a line that was given up is not carried out behind the new one', async () => {
-    await using relay = await holdingRelay(server.port)
-    const store = await open({ url: `redis://127.0.0.1:${relay.port}` })
-    const fence = await hold(store, 1, 'one')
-    await store.accept(working('m', of(1)))
-    relay.hold()
-    const lost = store.take({ partition: store.partitionOf(home(1)), fence, max: 1, kinds: ['message'] })
-    await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
-    relay.cut()
-    const rows = await until(() => store.find({ by: 'open', limit: 9 }).catch(() => undefined))
-    expect(rows).toMatchObject([{ id: 'm', state: 'waiting' }])
-    await relay.letGo()
-    expect(await store.find({ by: 'open', limit: 9 })).toMatchObject([{ state: 'waiting', attempt: 0 }])
-  })
-
-  test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
-    const store = await open()
-    await store.accept(accept('a', of(1)))
-    process.kill(server.pid, 'SIGSTOP')
-    try {
-      const refused = await timed(() => store.accept(accept('b', of(1))))
-      expect(refused.error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
-      expect(refused.ms).toBeLessThan(1500)
-      await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(false)
-      const quick = await timed(() => store.accept(accept('c', of(1))))
-      expect(quick.error).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
-      expect(quick.ms).toBeLessThan(200)
-    } finally {
-      process.kill(server.pid, 'SIGCONT')
-    }
-    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
-    // What was sent into the silence may have been carried out: the same id finds out.
-    expect(await store.accept(accept('b', of(1)))).toMatchObject({ status: 'accepted', sequence: 2 })
-  })
-
-  test('what is on its way to a Redis that stands still is bounded: beyond 64 MB nothing is sent', async () => {
-    const store = await open()
-    const data = { text: 'x'.repeat(1024 * 1024) }
-    process.kill(server.pid, 'SIGSTOP')
-    const asked = Array.from({ length: 70 }, (_, n) =>
-      store.accept(accept(`m${n}`, { ...of(1), message: message(`m${n}`, { ...of(1), data }) })),
-    )
-    const outcomes = await Promise.allSettled(asked)
-    process.kill(server.pid, 'SIGCONT')
-    const refused = outcomes.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : undefined))
-    expect(refused[0]).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
-    expect(refused.at(-1)).toMatchObject({
-      code: 'STORE_UNAVAILABLE',
-      notExecuted: true,
-      message: expect.stringContaining('operations are on their way'),
-    })
-    await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
-  })
-
-  test('killed and started again it has all that was acknowledged, under a new incarnation (SEMANTICS 12)', async () => {
-    const store = await open()
-    const { incarnation } = store
-    for (let n = 0; n < 20; n++) await store.accept(accept(`m${n}`, of(1)))
-    await server.end('SIGKILL')
-    await expect.poll(() => store.health().writable).toBe(false)
-    await expect(store.accept(accept('x', of(1)))).rejects.toMatchObject({
-      code: 'STORE_UNAVAILABLE',
-      notExecuted: true,
-    })
-    await server.begin()
-    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
-    expect(store.incarnation).not.toBe(incarnation)
-    expect(
-      await store.read({
-        home: home(1),
-        log: { conversation: conversation(1) },
-        after: 5,
-        incarnation,
-        limit: 9,
-      }),
-    ).toEqual({ status: 'reset', oldest: 1, top: 20 })
-    expect(await store.accept(accept('x', of(1)))).toMatchObject({ status: 'accepted', sequence: 21 })
-  })
-})
-
 describe('what it refuses and what it says', () => {
   const said: string[] = []
   const say = (text: string): number => said.push(text)
@@ -414,15 +305,3 @@ describe('what it refuses and what it says', () => {
     }
   })
 })
-
-async function timed(
-  work: () => Promise<unknown>,
-): Promise<{ readonly ms: number; readonly error: unknown }> {
-  const begun = performance.now()
-  try {
-    await work()
-    return { ms: performance.now() - begun, error: undefined }
-  } catch (error) {
-    return { ms: performance.now() - begun, error }
-  }
-}

@@ -1,0 +1,149 @@
+// The line to Redis: answers that are lost, a server that stands still or is killed, and what arrives late.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { partitionLease } from '../../../../core/store/figures.ts'
+import { openRedisStore } from '../../../../core/store/redis.ts'
+import type { Store } from '../../../../core/store/store.ts'
+import { accept, expectStatus, message, working } from '../../../conformance/store/world.ts'
+import { faultProxy } from '../../../support/fault-proxy.ts'
+import { until } from '../../../support/gateway.ts'
+import { holdingRelay } from '../../../support/holding-relay.ts'
+import { RedisServer } from '../../../support/redis-server.ts'
+
+let server: RedisServer
+let opened: Store[] = []
+
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+beforeEach(() => server.empty())
+afterEach(async () => {
+  for (const store of opened) await store[Symbol.asyncDispose]()
+  opened = []
+})
+
+async function open(url = server.url): Promise<Store> {
+  const store = await openRedisStore({ url })
+  opened.push(store)
+  return store
+}
+
+const ONE = { home: 'web/u1', conversation: 'web:u1' }
+
+test('an answer that was lost: unknown, and the same id again is one message (SEMANTICS 15)', async () => {
+  await using proxy = await faultProxy({ target: server.port, seed: 7 })
+  const store = await open(`redis://127.0.0.1:${proxy.port}`)
+  // A connection is some time old before its answers get lost.
+  proxy.set({ ackLoss: 1 })
+  let sequence = 0
+  for (let lost = 0; lost < 3;) {
+    sequence++
+    const asked = accept(`m${sequence}`, ONE)
+    for (;;) {
+      try {
+        expect(await store.accept(asked)).toMatchObject({ status: 'accepted', sequence })
+        break
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+        lost++
+        await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(true)
+      }
+    }
+  }
+  proxy.set({})
+  const direct = await open()
+  expect(await direct.find({ by: 'ledger' })).toMatchObject([{ accepted: sequence, settled: sequence }])
+})
+
+test('what is still on its way in a line that was given up is not carried out behind the new one', async () => {
+  await using relay = await holdingRelay(server.port)
+  const store = await open(`redis://127.0.0.1:${relay.port}`)
+  const partition = store.partitionOf(ONE.home)
+  const lease = await store.lease({ name: partitionLease(partition), owner: 'one', ttlMs: 60_000 })
+  const { fence } = expectStatus(lease, 'held')
+  await store.accept(working('m', ONE))
+  relay.hold()
+  const lost = store.take({ partition, fence, max: 1, kinds: ['message'] })
+  await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
+  relay.cut()
+  const rows = await until(() => store.find({ by: 'open', limit: 9 }).catch(() => undefined))
+  expect(rows).toMatchObject([{ id: 'm', state: 'waiting' }])
+  await relay.letGo()
+  expect(await store.find({ by: 'open', limit: 9 })).toMatchObject([{ state: 'waiting', attempt: 0 }])
+})
+
+test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
+  const store = await open()
+  await store.accept(accept('a', ONE))
+  process.kill(server.pid, 'SIGSTOP')
+  try {
+    const refused = await timed(() => store.accept(accept('b', ONE)))
+    expect(refused.error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(refused.ms).toBeLessThan(1500)
+    await expect.poll(() => store.health().writable, { timeout: 5000 }).toBe(false)
+    const quick = await timed(() => store.accept(accept('c', ONE)))
+    expect(quick.error).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
+    expect(quick.ms).toBeLessThan(200)
+  } finally {
+    process.kill(server.pid, 'SIGCONT')
+  }
+  await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+  // What was sent into the silence may have been carried out: the same id finds out.
+  expect(await store.accept(accept('b', ONE))).toMatchObject({ status: 'accepted', sequence: 2 })
+})
+
+test('what is on its way to a Redis that stands still is bounded: beyond 64 MB nothing is sent', async () => {
+  const store = await open()
+  const data = { text: 'x'.repeat(1024 * 1024) }
+  process.kill(server.pid, 'SIGSTOP')
+  const asked = Array.from({ length: 70 }, (_, n) =>
+    store.accept(accept(`m${n}`, { ...ONE, message: message(`m${n}`, { ...ONE, data }) })),
+  )
+  const outcomes = await Promise.allSettled(asked)
+  process.kill(server.pid, 'SIGCONT')
+  const refused = outcomes.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : undefined))
+  expect(refused[0]).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: false })
+  expect(refused.at(-1)).toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    notExecuted: true,
+    message: expect.stringContaining('operations are on their way'),
+  })
+  await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
+})
+
+test('killed and started again it has all that was acknowledged, under a new incarnation (SEMANTICS 12)', async () => {
+  const store = await open()
+  const { incarnation } = store
+  for (let n = 0; n < 20; n++) await store.accept(accept(`m${n}`, ONE))
+  await server.end('SIGKILL')
+  await expect.poll(() => store.health().writable).toBe(false)
+  await expect(store.accept(accept('x', ONE))).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    notExecuted: true,
+  })
+  await server.begin()
+  await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+  expect(store.incarnation).not.toBe(incarnation)
+  expect(
+    await store.read({
+      home: ONE.home,
+      log: { conversation: ONE.conversation },
+      after: 5,
+      incarnation,
+      limit: 9,
+    }),
+  ).toEqual({ status: 'reset', oldest: 1, top: 20 })
+  expect(await store.accept(accept('x', ONE))).toMatchObject({ status: 'accepted', sequence: 21 })
+})
+
+async function timed(
+  work: () => Promise<unknown>,
+): Promise<{ readonly ms: number; readonly error: unknown }> {
+  const begun = performance.now()
+  try {
+    await work()
+    return { ms: performance.now() - begun, error: undefined }
+  } catch (error) {
+    return { ms: performance.now() - begun, error }
+  }
+}
