@@ -8,7 +8,7 @@ import { join } from 'node:path'
 
 import { connectAsync } from 'mqtt'
 import type { IClientOptions, MqttClient } from 'mqtt'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 
 import { startBot } from '../support/bot.ts'
@@ -32,6 +32,10 @@ const LOOK_MS = isFull ? 10_000 : 1000
 /** What the attackers themselves, and whoever shares the machine, take from the neighbour; in full nobody else does. */
 const SLACK_MS = isFull ? 5 : 100
 const LOOKS = 3
+/** Who could not run for longer than this part of a look says nothing of how he serves. */
+const STARVED = 0.2
+// Each look takes two measures and an attack.
+vi.setConfig({ testTimeout: 60_000 + LOOKS * 2 * LOOK_MS })
 
 beforeAll(async () => {
   bot = await startBot(() => ({ body: { text: 'Heard' } }))
@@ -84,17 +88,26 @@ function memory(): number {
   return Number(kilobytes) * 1024
 }
 
+/** How long the gateway's main thread could have run and got no processor, in milliseconds: the kernel's account of it. */
+function waitedForCpu(): number {
+  const { pid } = gateway
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+}
+
 /**
  * While `attack` goes on the neighbour is served as before, and afterwards the gateway is as large as before. On a machine that
- * others use too a look may be unlucky: what holds back the neighbour does so each time.
+ * others use too a look may be unlucky: what holds back the neighbour does so each time, and a gateway that others kept from
+ * running is not judged by its latency.
  */
 async function harmless(attack: () => Promise<unknown>): Promise<void> {
   for (let look = 1; ; look++) {
     const before = await measure()
     const rss = memory()
+    const [waited, begun] = [waitedForCpu(), performance.now()]
     const [during] = await Promise.all([measure(), attack()])
+    const starved = (waitedForCpu() - waited) / (performance.now() - begun)
     const megabytes = (memory() - rss) / MEGABYTE
-    console.log(JSON.stringify({ before, during, megabytes }))
+    console.log(JSON.stringify({ before, during, megabytes, starved }))
     expect(during.failed).toBe(0)
     expect(megabytes).toBeLessThan(FLAT_MEGABYTES)
     const isServed =
@@ -103,7 +116,11 @@ async function harmless(attack: () => Promise<unknown>): Promise<void> {
       during.p99Ms < before.p99Ms * 1.2 + SLACK_MS
     if (isServed) return
     for (const connection of open.splice(0)) connection.destroy()
-    expect(look, `${JSON.stringify(before)} before, ${JSON.stringify(during)} now`).toBeLessThan(LOOKS)
+    if (look < LOOKS) continue
+    expect(starved, `${JSON.stringify(before)} before, ${JSON.stringify(during)} now`).toBeGreaterThan(
+      STARVED,
+    )
+    return
   }
 }
 
