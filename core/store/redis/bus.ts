@@ -25,6 +25,8 @@ export class Bus implements Broadcast {
   readonly #ears: Ear[] = []
   #told: string[] = []
   readonly #self = randomUUID()
+  /** How this process' own messages begin, which come back to it. */
+  readonly #own = JSON.stringify([this.#self]).slice(0, -1)
   #pending = new Set<string>()
   #ping: NodeJS.Timeout | undefined
   #isOpen = false
@@ -106,9 +108,8 @@ export class Bus implements Broadcast {
   }
 
   #heard(text: string): void {
-    if (this.#hints.isIdle) return
-    const [from, ...names] = namesOf(text)
-    if (from === this.#self) return
+    if (this.#hints.isIdle || text.startsWith(this.#own)) return
+    const [, ...names] = namesOf(text)
     for (const name of names) this.#hints.hint(name)
   }
 

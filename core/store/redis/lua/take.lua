@@ -62,7 +62,8 @@ for _, kind in ipairs(kinds) do
   waiting = waiting + tonumber(R('HGET', META, 'open:' .. kind) or '0') - R('ZCARD', P .. 'flying:' .. kind)
   local soon = R('ZRANGE', P .. 'due:' .. kind, 0, 0, 'WITHSCORES')[2]
   local due = soon and math.max(0, tonumber(soon) - NOW)
-  for at = 0, 3 do
+  -- More than was asked for may be ready; else all that was is in flight.
+  for at = 0, #heads == max and 3 or -1 do
     if R('EXISTS', P .. 'ready:' .. at .. ':' .. kind) == 1 then due = 0 end
   end
   if due and (not next_due or due < next_due) then next_due = due end
