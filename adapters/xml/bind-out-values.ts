@@ -74,7 +74,7 @@ export function attributesOut(object: JsonMembers, type: ComplexType, binding: B
     attributes.push(attributeOf(decl.name.local, said.text, decl.name.uri))
     namespaces = mergedScopes(namespaces, said.namespaces)
   }
-  for (const [key, value] of Object.entries(object)) {
+  for (const key of Object.keys(object)) {
     if (
       !key.startsWith('@') ||
       key === '@xsi:type' ||
@@ -82,6 +82,7 @@ export function attributesOut(object: JsonMembers, type: ComplexType, binding: B
       shape.attributesByKey.has(key)
     )
       continue
+    const value = object[key] ?? null
     if (!type.anyAttribute || value === null) reportLooseKey(key, binding)
     else {
       const { uri, local } = nameOfKey(key.slice(1), '')

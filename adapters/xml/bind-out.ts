@@ -71,8 +71,9 @@ function finish(
   children: readonly XmlNode[],
   more?: Scope,
 ): XmlElement {
-  const namespaces = mergedScopes(start.namespaces, more)
-  return { ...start.name, attributes: [...start.attributes, ...attributes], children, namespaces }
+  const { uri, local } = start.name
+  const all = start.attributes.length === 0 ? attributes : [...start.attributes, ...attributes]
+  return { uri, local, attributes: all, children, namespaces: mergedScopes(start.namespaces, more) }
 }
 
 /** What `@type` (`@xsi:type`, where a type has an attribute of that name) says, if anything. */

@@ -1,16 +1,25 @@
 // References to characters (XML 1.0 §4.1, §4.6): which a text without a DOCTYPE may hold, and what they stand for.
 
+interface Reference {
+  readonly written: string
+  readonly character: string
+}
+
+const lt: Reference = { written: '&lt;', character: '<' }
+const gt: Reference = { written: '&gt;', character: '>' }
+const amp: Reference = { written: '&amp;', character: '&' }
+const quot: Reference = { written: '&quot;', character: '"' }
+const apos: Reference = { written: '&apos;', character: "'" }
 /** Of the longest, `&#x10ffff;` or `&#1114111;`. */
 const LONGEST = 10
-const SEMICOLON = 59
-const NUMBER_SIGN = 35
 
 /** Behind the reference that begins at `from`; -1 where it is neither predefined (§4.6) nor to a character (§4.1). */
 export function referenceEnd(text: string, from: number): number {
-  const most = Math.min(text.length, from + LONGEST)
-  for (let at = from + 1; at < most; at++)
-    if (text.charCodeAt(at) === SEMICOLON) return characterAt(text, from + 1, at) === undefined ? -1 : at + 1
-  return -1
+  const named = predefinedAt(text, from)
+  if (named !== undefined) return text.startsWith(named.written, from) ? from + named.written.length : -1
+  const written = text.slice(from, from + LONGEST)
+  const end = written.indexOf(';') + 1
+  return numbered(written.slice(0, end)) === undefined ? -1 : from + end
 }
 
 /** A text whose references are known to be right, with their characters in place. */
@@ -21,9 +30,10 @@ export function withCharacters(written: string): string {
   let text = ''
   let from = 0
   for (let count = 1; at >= 0; at = written.indexOf('&', from), count++) {
-    const end = written.indexOf(';', at)
-    text += written.slice(from, at) + (characterAt(written, at + 1, end) ?? '')
-    from = end + 1
+    const named = predefinedAt(written, at)
+    const end = named === undefined ? written.indexOf(';', at) + 1 : at + named.written.length
+    text += written.slice(from, at) + (named?.character ?? numbered(written.slice(at, end)) ?? '')
+    from = end
     if (count % 500 !== 0) continue
     parts.push(text)
     text = ''
@@ -32,23 +42,24 @@ export function withCharacters(written: string): string {
   return parts.length === 0 ? last : parts.join('') + last
 }
 
-/** What the name of a reference means. */
-function characterAt(text: string, from: number, to: number): string | undefined {
-  if (text.charCodeAt(from) === NUMBER_SIGN) return numbered(text.slice(from, to))
-  switch (to - from) {
-    case 2:
-      return text.startsWith('lt', from) ? '<' : text.startsWith('gt', from) ? '>' : undefined
-    case 3:
-      return text.startsWith('amp', from) ? '&' : undefined
-    case 4:
-      return text.startsWith('quot', from) ? '"' : text.startsWith('apos', from) ? "'" : undefined
+/** The only one that could begin so. */
+function predefinedAt(text: string, from: number): Reference | undefined {
+  switch (text.charCodeAt(from + 1)) {
+    case 0x6c: // l
+      return lt
+    case 0x67: // g
+      return gt
+    case 0x61: // a
+      return text.charCodeAt(from + 2) === 0x70 ? apos : amp
+    case 0x71: // q
+      return quot
     default:
       return undefined
   }
 }
 
-function numbered(name: string): string | undefined {
-  const [, hexadecimal, decimal] = /^#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))$/.exec(name) ?? []
+function numbered(written: string): string | undefined {
+  const [, hexadecimal, decimal] = /^&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));$/.exec(written) ?? []
   if (hexadecimal === undefined && decimal === undefined) return undefined
   const code = hexadecimal === undefined ? Number(decimal) : Number.parseInt(hexadecimal, 16)
   const isSpace = code === 0x09 || code === 0x0a || code === 0x0d

@@ -1,8 +1,8 @@
-// The names documents were made of so far, each kept once: the same few come with every request.
+// The names documents were made of so far, each kept once: the same few come with every request, and are equal at a glance.
 
 const SLOTS = 1024
-/** Longer ones are not kept: 64 kB is the most this holds. */
-const LONGEST = 64
+/** Longer ones are not kept: 128 kB is the most this holds. */
+const LONGEST = 128
 const known: string[] = Array.from({ length: SLOTS }, () => '')
 
 /**
@@ -17,10 +17,16 @@ export function nameAt(text: string, from: number, to: number): string {
   const before = known[slot] ?? ''
   if (before.length === length && isAt(text, from, before)) return before
   const name = text.slice(from, to)
-  if (length > LONGEST) return name
+  // oxlint-disable-next-line no-control-regex -- all of ASCII
+  if (length > LONGEST || !/^[\0-\x7F]*$/.test(name)) return name
   const own = Buffer.from(name, 'latin1').toString('latin1') // a slice would keep its whole document
   known[slot] = own
   return own
+}
+
+/** The same for a whole text, of any characters: a namespace, a name of a schema. */
+export function interned(name: string): string {
+  return nameAt(name, 0, name.length)
 }
 
 function isAt(text: string, from: number, name: string): boolean {

@@ -1,7 +1,7 @@
 // The short way through documents as programs write them: exact where it answers, silent where anything is out of the ordinary.
 import { afterSpace, code, codesOf, isSame, nameEnd } from './codes.ts'
 import { referenceEnd, withCharacters } from './entities.ts'
-import { nameAt } from './interned.ts'
+import { interned, nameAt } from './interned.ts'
 import { XML_NS, XMLNS_NS } from './names.ts'
 import type { ReadOptions } from './read.ts'
 import { NamespaceScope } from './scope.ts'
@@ -264,7 +264,7 @@ class QuickReader {
 
   /** Namespaces in XML 1.0 §3: what is reserved, and no prefix may be undeclared. */
   #declare(prefix: string, written: string): boolean {
-    const uri = withCharacters(written)
+    const uri = interned(withCharacters(written))
     if (prefix === 'xml' || prefix === 'xmlns' || uri === XML_NS || uri === XMLNS_NS) return false
     if ((uri === '' && prefix !== '') || uri !== uri.trim()) return false
     this.#declarations ??= new Map()

@@ -3,6 +3,7 @@ import { GatewayError } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
 import { attribute, isBlank, textOf, withParts } from './tree.ts'
 import type { XmlElement, XmlName, XmlNode } from './tree.ts'
+import { sourceOf } from './view.ts'
 
 export interface ReferenceOptions {
   /** A reference that leads nowhere: `refuse` (encoded, the default), or `keep` it as the data it may be (literal). */
@@ -35,6 +36,8 @@ interface Expanded {
 }
 
 function mentionsReference(root: XmlElement): boolean {
+  const source = sourceOf(root)
+  if (source !== undefined && !/ref[\t\n ]*=/.test(source)) return false // neither attribute is anywhere
   const waiting = [root]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (referenceIn(at) !== undefined) return true

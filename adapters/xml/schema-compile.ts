@@ -1,4 +1,5 @@
 // From the components of schema documents to declarations that know their types.
+import { interned } from './interned.ts'
 import { clark } from './names.ts'
 import { anySimpleType, anyType, builtinAttribute, builtinType } from './schema-builtin.ts'
 import { fillComplex, isTrue } from './schema-complex.ts'
@@ -260,7 +261,7 @@ class Compiler implements XmlSchemas, Surroundings {
 function nameOf(node: XmlElement, uri: string): XmlName {
   const local = attribute(node, 'name')
   if (local === undefined) throw schemaProblem(`an xs:${node.local} has no name`)
-  return { uri, local }
+  return { uri: interned(uri), local: interned(local) } // as those of requests
 }
 
 function constraint(node: XmlElement): { readonly default?: string; readonly fixed?: string } {

@@ -61,6 +61,11 @@ export function rootOf(document: Scanned): XmlElement {
   return new ReadElement(document, 0)
 }
 
+/** The text of the whole document an element was read from, where it was read in one pass. */
+export function sourceOf(element: XmlElement): string | undefined {
+  return element instanceof ReadElement ? element.source : undefined
+}
+
 /**
  * An element that was read. Its attributes and children are made when they are asked for the first time, and are the same
  * ones ever after; so a large document costs two numbers where it would cost an object, until somebody looks at it.
@@ -90,6 +95,10 @@ class ReadElement implements XmlElement {
     this.#start = start
     this.#attributes = table[start + ATTRIBUTES] === 0 ? none : undefined
     this.#children = table[start + CONTENT] === table[start + CONTENT_END] ? none : undefined
+  }
+
+  get source(): string {
+    return this.#document.text
   }
 
   get attributes(): readonly XmlAttribute[] {

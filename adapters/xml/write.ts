@@ -64,7 +64,7 @@ class TreeWriter {
   readonly #root: XmlElement
   readonly #plan: PrefixPlan
   readonly #carries: Carries | undefined
-  readonly #wantedDefault: string
+  #wantedDefault = ''
   readonly #names = new Map<string, Map<string, string>>()
   #out = ''
   #depth = 0
@@ -74,7 +74,8 @@ class TreeWriter {
     this.#root = root
     this.#plan = new PrefixPlan(root, prefixes, options.extraNamespaces ?? noMap)
     this.#carries = carries
-    this.#wantedDefault = [...prefixes].find(([, prefix]) => prefix === '')?.[0] ?? ''
+    for (const [uri, prefix] of prefixes)
+      if (prefix === '' && this.#wantedDefault === '') this.#wantedDefault = uri
   }
 
   write(): string {
