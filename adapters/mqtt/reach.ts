@@ -55,6 +55,12 @@ const said = z.discriminatedUnion('t', [
     key: z.string().optional(),
   }),
   z.strictObject({
+    t: z.literal('copy'),
+    topic: z.string(),
+    payload: z.string(),
+    qos: z.union([z.literal(0), z.literal(1)]),
+  }),
+  z.strictObject({
     t: z.literal('published'),
     id: z.string(),
     to: z.string(),
@@ -172,6 +178,12 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
       case 'publish':
         void asked(data)
         return
+      case 'copy':
+        void local.publish(data.topic, data.payload, {
+          qos: data.qos,
+          signal: AbortSignal.timeout(PUBACK_MS),
+        })
+        return
       case 'published':
         answered(data)
         return
@@ -185,7 +197,11 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
   })
 
   async function publish(...[topic, payload, options]: Parameters<Reach['publish']>): Promise<Outcome> {
-    return local.publish(topic, payload, options) ?? elsewhere(topic, payload, options)
+    const sending = local.publish(topic, payload, options)
+    if (sending === undefined) return elsewhere(topic, payload, options)
+    // Who else subscribes on other instances has it too; that the one here has it is enough for it to count as sent.
+    tell({ t: 'copy', topic, payload, qos: options.qos })
+    return sending
   }
 
   return {

@@ -73,6 +73,22 @@ test('a reply made on one instance reaches the device on another, and counts as 
   expect(came).toEqual(['k'])
 })
 
+test('two that subscribe to one topic, each on its instance, both have the reply once', async () => {
+  await using pair = await openPair()
+  const came: string[] = []
+  for (const [name, world] of [
+    ['a', pair.a],
+    ['b', pair.b],
+  ] as const) {
+    const device = await world.client()
+    device.on('message', () => came.push(name))
+    await device.subscribeAsync(TOPIC, { qos: 1 })
+  }
+  expect(await send(pair.a)).toEqual({ status: 'sent' })
+  await until(() => came.length >= 2)
+  expect(came.toSorted((a, b) => a.localeCompare(b))).toEqual(['a', 'b'])
+})
+
 test('a device that takes a reply on another instance and never acknowledges it: nobody knows', async () => {
   await using pair = await openPair()
   const silent = await raw(pair.b.port)
