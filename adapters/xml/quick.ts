@@ -1,7 +1,7 @@
 // The short way through documents as programs write them: exact where it answers, silent where anything is out of the ordinary.
 import { afterSpace, code, codesOf, isSame, nameEnd } from './codes.ts'
 import { referenceEnd, withCharacters } from './entities.ts'
-import { interned, nameAt } from './interned.ts'
+import { interned } from './interned.ts'
 import { XML_NS, XMLNS_NS } from './names.ts'
 import type { ReadOptions } from './read.ts'
 import { NamespaceScope } from './scope.ts'
@@ -126,7 +126,7 @@ class QuickReader {
     const after = codes[end] === GREATER ? end + 1 : this.#attributesFrom(end)
     if (after < 0) return -1
     const scope = this.#scopeHere()
-    if (colon > 0 && !this.#isElementPrefix(nameAt(this.#text, from, colon), scope)) return -1
+    if (colon > 0 && !this.#isElementPrefix(this.#text.slice(from, colon), scope)) return -1
     if (this.#attributes > 0 && !this.#areDistinct(start + LENGTH, scope)) return -1
     table[start + TAG] = tag
     table[start + COLON] = colon
@@ -185,7 +185,7 @@ class QuickReader {
   #uriOf(at: number, scope: number): string | undefined {
     const colon = this.#table[at + NAME_COLON] ?? 0
     if (colon === 0) return ''
-    const prefix = nameAt(this.#text, this.#table[at + NAME] ?? 0, colon)
+    const prefix = this.#text.slice(this.#table[at + NAME] ?? 0, colon)
     return prefix === 'xml' ? XML_NS : this.#scopes[scope]?.get(prefix)
   }
 

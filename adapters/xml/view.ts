@@ -1,6 +1,5 @@
 // The tree over a document that was read in one pass: a table of places in its text, and elements made when somebody asks.
 import { withCharacters } from './entities.ts'
-import { nameAt } from './interned.ts'
 import { XML_NS } from './names.ts'
 import type { NamespaceScope } from './scope.ts'
 import type { XmlAttribute, XmlElement, XmlNode } from './tree.ts'
@@ -87,8 +86,8 @@ class ReadElement implements XmlElement {
     const end = table[start + NAME_END] ?? 0
     // the reader has put each scope there before it wrote its place
     const scope = scopes[table[start + SCOPE] ?? 0] as NamespaceScope
-    this.prefix = colon === 0 ? '' : nameAt(text, from, colon)
-    this.local = nameAt(text, colon === 0 ? from : colon + 1, end)
+    this.prefix = colon === 0 ? '' : text.slice(from, colon)
+    this.local = text.slice(colon === 0 ? from : colon + 1, end)
     this.uri = scope.get(this.prefix) ?? ''
     this.namespaces = scope
     this.#document = document
@@ -145,8 +144,8 @@ function attributeAt(document: Scanned, at: number, scope: NamespaceScope): XmlA
   const { text, table } = document
   const from = table[at + NAME] ?? 0
   const colon = table[at + NAME_COLON] ?? 0
-  const prefix = colon === 0 ? '' : nameAt(text, from, colon)
-  const local = nameAt(text, colon === 0 ? from : colon + 1, table[at + NAME_TO] ?? 0)
+  const prefix = colon === 0 ? '' : text.slice(from, colon)
+  const local = text.slice(colon === 0 ? from : colon + 1, table[at + NAME_TO] ?? 0)
   const uri = colon === 0 ? '' : prefix === 'xml' ? XML_NS : (scope.get(prefix) ?? '')
   return { uri, local, value: run(document, table[at + VALUE] ?? 0, table[at + VALUE_TO] ?? 0), prefix }
 }
