@@ -149,7 +149,8 @@ class QuickReader {
   }
 
   #grown(): Int32Array {
-    const larger = new Int32Array(this.#table.length * 2)
+    // most documents have fewer numbers than half their characters; what is not written costs nothing
+    const larger = new Int32Array(Math.max(this.#table.length * 2, this.#text.length >> 1))
     larger.set(this.#table)
     this.#table = larger
     return larger
