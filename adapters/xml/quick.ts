@@ -275,6 +275,7 @@ class QuickReader {
   }
 
   #endTag(tag: number): number {
+    if (this.#depth === 0) return -1 // the table still has what stood in it before
     const codes = this.#codes
     const start = this.#open[--this.#depth] ?? 0
     const from = (this.#table[start + TAG] ?? 0) + 1

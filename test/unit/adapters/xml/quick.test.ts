@@ -197,7 +197,7 @@ test('small documents put together by chance have the answer of saxes, or none',
       }),
     root: fc
       .tuple(
-        fc.constantFrom('', '<?xml version="1.0"?>', ' ', '\r\n'),
+        fc.constantFrom('', '<?xml version="1.0"?>', ' ', '\r\n', '</a>', '</a></a>'),
         tie('element'),
         fc.constantFrom('', ' ', 'x', '\n'),
       )
@@ -237,6 +237,21 @@ describe('left to saxes, and read or refused as ever', () => {
     ['an open tag at the end', '<a'],
   ])('%s', (_what, text) => {
     expect(quickTree(text, limits)).toBeUndefined()
+  })
+
+  // Its table is used again: what an end tag would end must not be the element of the document before.
+  test.each([
+    [' <a/>', '</a><b>'],
+    [' <a/>', '</a></a><x>hello<y/></x><z><w>'],
+    ['<a/>', '<//><b>'],
+    [
+      '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="u"/>',
+      `${' '.repeat(37)}</soap:Envelope><b>`,
+    ],
+  ])('after %s an end tag in front: %s', (before, text) => {
+    expect(quickTree(before, limits)).toBeDefined()
+    expect(quickTree(text, limits)).toBeUndefined()
+    expect(() => readXmlText(text)).toThrow(/closing tag|must begin|name/u)
   })
 
   test.each([
