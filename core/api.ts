@@ -544,8 +544,9 @@ export interface ServeOptions {
    */
   readonly signed?: boolean
   /**
-   * How the protocol says that a request was refused before it came to the handler (too large, no credential, too many), or what the handler
-   * threw: instead of problem details. Status and the other headers are the same either way.
+   * How the protocol says that a request was refused before it came to the handler (too large, no credential), or what the handler
+   * threw: instead of problem details. Status and the other headers are the same either way. Not asked under overload, nor used with a
+   * `contentType` that no header may hold.
    */
   readonly refused?: (error: GatewayError) => RefusedBody | Promise<RefusedBody>
 }

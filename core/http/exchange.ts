@@ -1,4 +1,5 @@
 // The way of one request through the edge, top to bottom: head, mount, caller, body, handler, answer.
+import { validateHeaderValue } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { GatewayError } from '../api.ts'
 import type { HttpHandler, HttpRequest, HttpResponse, Log, ServeOptions } from '../api.ts'
@@ -110,7 +111,10 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     }
     await answer(exchange, mount, await mount.handler(request, gone.signal), gone)
   } catch (thrown) {
-    await refuse(exchange, mount, thrown)
+    await refuse(exchange, mount, thrown).catch((failure: unknown) => {
+      gate.log.error('a refusal cannot be written', { channel: mount?.channel, error: failure })
+      exchange.outgoing.destroy()
+    })
   } finally {
     gate.budget.giveBack(held)
   }
@@ -200,12 +204,14 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
     ...(mount === undefined ? {} : { challenge: gate.identity.challenge(mount.access, mount.channel) }),
     ...(thrown instanceof Refusal ? { headers: thrown.headers } : {}),
   })
-  const response = mount?.refused === undefined ? plain : await inItsOwnWords(plain, error, { mount, gate })
+  const isOverload = thrown instanceof Refusal && thrown.reason === 'admission'
+  // Under overload no words are asked for: a worker's turn is what is short.
+  const response =
+    isOverload || mount?.refused === undefined ? plain : await inItsOwnWords(plain, error, { mount, gate })
   if (outgoing.destroyed) return
   const doubtful = thrown instanceof Refusal && (thrown.reason === 'host' || thrown.reason === 'malformed')
   // What stands behind a proxy are many callers.
-  const restMs =
-    thrown instanceof Refusal && thrown.reason === 'admission' ? (gate.admission?.restMs ?? 0) : 0
+  const restMs = isOverload ? (gate.admission?.restMs ?? 0) : 0
   if (restMs > 0 && !isTrusted(exchange)) connection.rest(outgoing, restMs)
   if (doubtful || gate.leaving() || !incoming.complete) connection.close()
   respondUnended(outgoing, response, connection.closing)
@@ -221,6 +227,7 @@ async function inItsOwnWords(
   try {
     const own = await mount.refused?.(error)
     if (own === undefined) return plain
+    validateHeaderValue('content-type', own.contentType)
     return { ...plain, headers: { ...plain.headers, 'content-type': own.contentType }, body: own.body }
   } catch (failure) {
     gate.log.warn('a channel did not say what was refused', { channel: mount.channel, error: failure })

@@ -73,6 +73,22 @@ test('a caller who speaks XML gets one line of text', async () => {
   expect([answer.status, await answer.text()]).toEqual([503, 'OVERLOADED: come again later\n'])
 })
 
+test('under overload a channel is not asked for its own words', async () => {
+  const { admission } = keeper(refuse)
+  let asked = 0
+  const refused = () => {
+    asked++
+    return { contentType: 'text/x-own', body: 'own' }
+  }
+  const handler = async () => ({ status: 200, body: 'done' })
+  await using edge = await open(admission, {
+    mounts: [{ path: '/web', channel: 'web', admission: normal, handler, refused }],
+  })
+  const answer = await fetch(`${edge.origin}/web`)
+  expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'OVERLOADED' }])
+  expect(asked).toBe(0)
+})
+
 test('after a refusal the connection goes on: a small body that came with its head costs nobody a new one', async () => {
   const { admission } = keeper(refuse)
   await using edge = await open(admission)

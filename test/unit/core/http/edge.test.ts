@@ -113,6 +113,49 @@ test('what a handler throws is answered without details and logged once', async 
   ])
 })
 
+test('what was refused is said in the words of the channel, and plainly where a header cannot hold their type (RFC 9110 §5.5)', async () => {
+  const handler = (): never => {
+    throw new GatewayError('FORBIDDEN', 'not for you')
+  }
+  const saying = (contentType: string): Pick<Mount, 'handler' | 'refused'> => ({
+    handler,
+    refused: () => ({ contentType, body: 'own' }),
+  })
+  await using edge = await running({
+    mounts: [
+      { path: '/own', channel: 'own', ...saying('text/x-own') },
+      { path: '/split', channel: 'split', ...saying('text/plain\r\nSet-Cookie: a=b') },
+      { path: '/wide', channel: 'wide', ...saying('文本') },
+    ],
+  })
+  const said = async (path: string) => {
+    const answer = await fetch(`${edge.origin}${path}`)
+    return [answer.status, answer.headers.get('content-type'), (await answer.text()).includes('own')]
+  }
+  expect(await said('/own')).toEqual([403, 'text/x-own', true])
+  expect(await said('/split')).toEqual([403, 'application/problem+json', false])
+  expect(await said('/wide')).toEqual([403, 'application/problem+json', false])
+  expect(edge.lines).toMatchObject([
+    { level: 'warn', fields: { channel: 'split' } },
+    { level: 'warn', fields: { channel: 'wide' } },
+  ])
+})
+
+test('a refusal that cannot be written is logged and cuts the connection, and the next request works', async () => {
+  await using edge = await running({
+    handler: async ({ path }) => {
+      if (path === '/next') return ok()
+      throw new GatewayError('METHOD_NOT_ALLOWED', 'not so', { detail: { allow: 'GET\r\nSet-Cookie: a=b' } })
+    },
+  })
+  const answer = await exchange(edge.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n')
+  expect(answer).toBe('')
+  expect(edge.lines).toMatchObject([
+    { level: 'error', fields: { channel: 'web', error: { code: 'ERR_INVALID_CHAR' } } },
+  ])
+  expect((await fetch(`${edge.origin}/next`)).status).toBe(200)
+})
+
 test.each([
   ['a status that is none', { status: 42 }],
   ['a header that would split the answer', { status: 200, headers: { 'x-a': 'b\r\nSet-Cookie: c' } }],
