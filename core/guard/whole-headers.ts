@@ -1,4 +1,6 @@
 // Standard Headers of an answer that is here whole: a field is read as it came, all else makes the real ones first.
+import { inspect } from 'node:util'
+import type { InspectOptions } from 'node:util'
 
 /** Lower-case names; repeated ones as a list. */
 export type RawHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -8,8 +10,8 @@ const PLAIN_NAME = /^[a-z\d-]+$/
 const PLAIN_VALUE = /^(?:[\x21-\xff](?:[\t\x20-\xff]*[\x21-\xff])?)?$/
 
 /**
- * Behaves as the Headers of fetch; nearly every reader asks for one field or two, which costs a tenth so. Throws `TypeError` for
- * a name or value that Headers cannot have.
+ * Behaves as the Headers of fetch, asked by its own members: `Headers.prototype.get.call` refuses it. Nearly every reader asks for one
+ * field or two, which costs a tenth so. Throws `TypeError` for a name or value that Headers cannot have.
  */
 export class WholeHeaders implements Headers {
   readonly #raw: RawHeaders
@@ -65,6 +67,11 @@ export class WholeHeaders implements Headers {
 
   [Symbol.iterator](): ReturnType<Headers['entries']> {
     return this.#headers.entries()
+  }
+
+  /** For `util.inspect` and the console: what is inherited looks into the insides of real ones. */
+  [inspect.custom](_depth: number, options: InspectOptions, print: typeof inspect): string {
+    return print(this.#headers, options)
   }
 
   get #headers(): Headers {

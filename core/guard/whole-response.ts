@@ -11,7 +11,8 @@ export interface WholeResponseInit {
 }
 
 /**
- * Behaves as the Response of fetch in everything a caller can see; `body` and `formData` fall back on a real one. A body
+ * Behaves as the Response of fetch, asked by its own members (`Response.prototype.text.call` and what else looks into the insides of a
+ * real one, as `WebAssembly.compileStreaming`, refuses it); `body`, `formData` and `util.inspect` fall back on a real one. A body
  * can be read once. Throws `RangeError` or `TypeError` for a status or header that a Response cannot have.
  */
 export class WholeResponse implements Response {

@@ -1,4 +1,5 @@
 // The headers of an answer that is here whole are read and changed exactly as fetch's own.
+import { inspect } from 'node:util'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { WholeHeaders } from '../../../../core/guard/whole-headers.ts'
@@ -76,4 +77,10 @@ test.each([
   ['a name with a space', { 'x a': '1' }],
 ])('%s is refused when they are made', (_what, fields) => {
   expect(() => new WholeHeaders(fields)).toThrow(TypeError)
+})
+
+test('they are shown as fetch’s own are', () => {
+  const fields = { 'x-a': '1', 'set-cookie': ['a=1', 'b=2'] }
+  expect(inspect(new WholeHeaders(fields))).toBe(inspect(own(fields)))
+  expect(inspect({ in: { an: { object: new WholeHeaders(fields) } } })).toContain("'x-a': '1'")
 })

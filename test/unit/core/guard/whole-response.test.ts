@@ -1,4 +1,5 @@
 // A response that is here whole is read exactly as fetch's own.
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { WholeResponse } from '../../../../core/guard/whole-response.ts'
 
@@ -126,4 +127,17 @@ test.each([200, 299, 300, 404, 503, 599])('status %i is told as fetch tells it',
 
 test.each([99, 600, 999])('a status a Response cannot have is refused: %i', (status) => {
   expect(() => new WholeResponse(undefined, { ...init, status })).toThrow(RangeError)
+})
+
+test('it is shown as fetch’s own is, also as the cause of an error, and can be read afterwards', async () => {
+  const response = whole('abc', { 'x-a': '1' })
+  const real = new Response(new TextEncoder().encode('abc'), { headers: { 'x-a': '1' }, statusText: 'OK' })
+  const shown = inspect(response, { colors: false })
+  expect(shown.replace(/url: .*/u, '').replace('redirected: true', 'redirected: false')).toBe(
+    inspect(real, { colors: false }).replace(/url: .*/u, ''),
+  )
+  expect(shown).toContain("url: 'http://orders.test/7'")
+  expect(inspect(new Error('refused', { cause: response }))).toContain("'x-a': '1'")
+  expect(await response.text()).toBe('abc')
+  expect(inspect(response)).toContain('bodyUsed: true')
 })
