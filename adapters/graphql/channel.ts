@@ -6,6 +6,7 @@ import { builtInRoots, builtInSchema } from './built-in.ts'
 import type { Call } from './call.ts'
 import { channelConfig } from './channel-config.ts'
 import type { ChannelConfig } from './channel-config.ts'
+import { inItsForm } from './errors.ts'
 import { answer, refusedBody } from './http.ts'
 import { openPersisted } from './persisted.ts'
 import { readSchema, schemaFirstRoots } from './schema-first.ts'
@@ -53,7 +54,8 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
             }),
           }),
         })
-      host.serve(path, handler, { refused: (error) => refusedBody(error, log) })
+      // The gateway has logged what is to be logged of it.
+      host.serve(path, handler, { refused: (error) => refusedBody(inItsForm(error)) })
       serveSockets({
         host,
         path,

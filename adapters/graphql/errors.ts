@@ -14,6 +14,11 @@ export function graphqlError(thrown: unknown, log: Log): GraphQLError {
   if (thrown instanceof GraphQLError && isOurs(thrown)) return thrown
   const error = GatewayError.from(thrown)
   if (error.code === 'INTERNAL') log.error('a call failed', { error: thrown })
+  return inItsForm(error)
+}
+
+/** An error of the gateway as a GraphQL error with `extensions.code`. */
+export function inItsForm(error: GatewayError): GraphQLError {
   const { code, retry, detail, retryAfterMs } = error
   const headers = retryAfterMs === undefined ? undefined : { 'retry-after': seconds(retryAfterMs) }
   return new GraphQLError(clipped(error.message), {

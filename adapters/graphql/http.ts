@@ -149,8 +149,7 @@ function pieces(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
 }
 
 /** An error as the body of an answer: a result with nothing but errors (GraphQL, October 2021, §7.1). */
-export function refusedBody(thrown: unknown, log: Log): RefusedBody {
-  const error = thrown instanceof GraphQLError ? thrown : graphqlError(thrown, log)
+export function refusedBody(error: GraphQLError): RefusedBody {
   return {
     contentType: 'application/json; charset=utf-8',
     body: JSON.stringify({ errors: [shownError(error)] }),
@@ -160,7 +159,9 @@ export function refusedBody(thrown: unknown, log: Log): RefusedBody {
 function refusalOf(thrown: unknown, log: Log): HttpResponse {
   const { status, detail } = GatewayError.from(thrown)
   const allow = isObject(detail) ? detail['allow'] : undefined
-  const { contentType, body } = refusedBody(thrown, log)
+  const { contentType, body } = refusedBody(
+    thrown instanceof GraphQLError ? thrown : graphqlError(thrown, log),
+  )
   return {
     status,
     headers: {

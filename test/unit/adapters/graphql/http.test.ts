@@ -6,9 +6,20 @@ import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
+import { GatewayError } from 'dragoman'
+
 import { JSON_TYPE, bytes, readAnswer, trial } from './trial.ts'
 
 describe('HTTP (GraphQL over HTTP)', () => {
+  test('what the gateway refused, and has logged, is said as GraphQL’s errors and not logged again', async () => {
+    await using channel = await trial()
+    const said = await channel.refused?.(GatewayError.from(new Error('secret')))
+    expect(said?.contentType).toBe('application/json; charset=utf-8')
+    expect(JSON.parse(said?.body ?? '')).toMatchObject({ errors: [{ extensions: { code: 'INTERNAL' } }] })
+    expect(said?.body).not.toContain('secret')
+    expect(channel.errors).toEqual([])
+  })
+
   test.each([
     'text/plain',
     'application/x-www-form-urlencoded',

@@ -1,5 +1,15 @@
 // A started GraphQL channel on a host by hand, asked without a network.
-import type { Accepted, ChannelHost, Draft, HttpRequest, HttpResponse, Log, LogPage, Message } from 'dragoman'
+import type {
+  Accepted,
+  ChannelHost,
+  Draft,
+  HttpRequest,
+  HttpResponse,
+  Log,
+  LogPage,
+  Message,
+  ServeOptions,
+} from 'dragoman'
 import { testHost, testMessage, testScope } from 'dragoman/testing'
 import type { TestHost } from 'dragoman/testing'
 
@@ -22,6 +32,8 @@ export interface Trial extends AsyncDisposable {
   readonly drafts: readonly Draft[]
   /** What was logged as an error: nothing, in most tests. */
   readonly errors: readonly unknown[]
+  /** How it says what the gateway refused. */
+  readonly refused: ServeOptions['refused']
   hint(origin: string): string | undefined
   /** Opens a WebSocket; the best subprotocol is agreed. Until `taken` resolves, nothing that is sent has reached the system. */
   connect(taken?: Promise<void>): TestSocket
@@ -53,9 +65,14 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
   const base = testHost(operations)
   const drafts: Draft[] = []
   let sockets: Parameters<ChannelHost['socket']> | undefined
+  let refused: ServeOptions['refused']
   const host: TestHost = {
     ...base,
     ...(log !== undefined && { log }),
+    serve(path, handler, served) {
+      refused = served?.refused
+      base.serve(path, handler, served)
+    },
     socket: (...given) => {
       sockets = given
     },
@@ -94,6 +111,7 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
     host,
     drafts,
     errors,
+    refused,
     send,
     connect(taken) {
       if (sockets === undefined) throw new Error('the channel takes no WebSockets')
