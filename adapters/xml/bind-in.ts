@@ -5,9 +5,9 @@ import type { Binding, JsonObject } from './bind-context.ts'
 import { arrayIn } from './bind-encoded.ts'
 import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn, typeKeyOf } from './bind-in-values.ts'
 import { arrange } from './bind-order.ts'
-import { admits, shapeOf, wildcardName } from './bind-shape.ts'
+import { admits, looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
-import { untypedIn } from './bind-untyped.ts'
+import { untypedIn, withNamespace } from './bind-untyped.ts'
 import { XSI_NS, clark, fullKey } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
@@ -112,7 +112,7 @@ function elementsIn(element: XmlElement, type: ComplexType, into: ElementsInto):
       const before = member === undefined ? loose?.get(key) : lists[member.index]
       binding.enter(child.local, before !== undefined ? before.length + 1 : member === undefined ? 0 : 1)
       const value =
-        member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding)
+        member === undefined ? looseIn(child, shape, binding) : typedIn(child, member.decl, binding)
       if (before !== undefined) before.push(value)
       else if (member !== undefined) lists[(next = member.index)] = [value]
       else (loose ??= new Map()).set(key, [value])
@@ -168,18 +168,37 @@ function memberFor(child: XmlElement, shape: Shape, binding: Binding): Member | 
 /** The member an element without a declaration becomes; undefined: it is left out. */
 function looseKey(child: XmlElement, shape: Shape, binding: Binding): string | undefined {
   const { uri, local } = child
-  if (shape.wildcards.some((wildcard) => admits(wildcard, uri))) {
-    const isPlain = wildcardName(local, shape, binding).uri === uri && !shape.byKey.has(local)
-    return isPlain ? local : fullKey(uri, local)
-  }
   const unknown = binding.options.unknown ?? 'refuse'
-  const where = uri === '' ? 'without a namespace' : `in namespace ${quoted(uri)}`
-  if (unknown === 'refuse') throw binding.problem(`is not an element the schema has here (${where})`, local)
-  if (unknown === 'drop') {
-    binding.options.dropped?.(binding.path(local))
-    return undefined
+  if (!isAdmitted(child, shape)) {
+    const where = uri === '' ? 'without a namespace' : `in namespace ${quoted(uri)}`
+    if (unknown === 'refuse') throw binding.problem(`is not an element the schema has here (${where})`, local)
+    if (unknown === 'drop') {
+      binding.options.dropped?.(binding.path(local))
+      return undefined
+    }
   }
   return shape.byKey.has(local) ? fullKey(uri, local) : local
+}
+
+function isAdmitted({ uri }: XmlElement, { wildcards }: Shape): boolean {
+  return wildcards.some((wildcard) => admits(wildcard, uri))
+}
+
+/** What stands under a wildcard: it says its namespace where the schema could not restore it. */
+function looseIn(child: XmlElement, shape: Shape, binding: Binding): Json {
+  if (!isAdmitted(child, shape) || shape.byKey.has(child.local)) return childUnderSchema(child, binding)
+  return namedIn(child, wildcardName(child.local, shape, binding), binding)
+}
+
+function namedIn(element: XmlElement, expected: XmlName, binding: Binding): Json {
+  const { schemas } = binding
+  const isKnown = schemas?.element(element) !== undefined || attribute(element, 'type', XSI_NS) !== undefined
+  const value = isKnown
+    ? childUnderSchema(element, binding)
+    : untypedIn(element, binding, (child, at) =>
+        namedIn(child, looseName({ uri: element.uri, local: child.local }, schemas), at),
+      )
+  return expected.uri === element.uri ? value : withNamespace(value, element.uri)
 }
 
 /** Mixed content in its order: strings, and objects with one member each. */
@@ -190,7 +209,7 @@ function mixedIn(element: XmlElement, shape: Shape, binding: Binding): Json[] {
     const key = member?.key ?? looseKey(child, shape, binding)
     if (key === undefined) return []
     const value = binding.inside(child.local, 0, () =>
-      member === undefined ? childUnderSchema(child, binding) : typedIn(child, member.decl, binding),
+      member === undefined ? looseIn(child, shape, binding) : typedIn(child, member.decl, binding),
     )
     const object: JsonObject = {}
     setMember(object, key, value)

@@ -14,13 +14,13 @@ import {
 } from './bind-out-values.ts'
 import type { JsonMembers, Scope } from './bind-out-values.ts'
 import { arrange } from './bind-order.ts'
-import { shapeOf, wildcardName } from './bind-shape.ts'
+import { looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
-import { nil, untypedOut } from './bind-untyped.ts'
+import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
 import { XSD_NS, clark } from './names.ts'
 import { anyType, builtinType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
-import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
+import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText } from './value.ts'
@@ -134,26 +134,18 @@ function withoutType(object: JsonMembers, isSaid: boolean): JsonMembers {
   return Object.fromEntries(Object.entries(object).filter(([key]) => key !== '@type' && key !== '@xsi:type'))
 }
 
-interface Loose {
-  readonly decl: ElementDecl | undefined
-  readonly binding: Binding
-}
-
-/** A member nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
+/** A child nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
 function childOut(value: Json, name: XmlName, binding: Binding): XmlElement {
-  const { schemas } = binding
-  const decl =
-    schemas?.element(name) ?? schemas?.elements.find((candidate) => candidate.name.local === name.local)
-  return looseOut(value, name, { decl, binding })
+  return looseOut(value, looseName(name, binding.schemas), binding)
 }
 
-/** Under a wildcard: the very name, by its declaration if there is one, else by its `@type`, else untyped. */
-function looseOut(value: Json, name: XmlName, { decl, binding }: Loose): XmlElement {
+/** The very element, in the namespace its value says if it says one. */
+function looseOut(value: Json, usual: XmlName, binding: Binding): XmlElement {
   const { schemas } = binding
-  if (schemas === undefined) return untypedOut(value, name, binding)
-  if (decl !== undefined) return typedOut(value, decl.name, { decl, binding })
+  if (schemas === undefined) return untypedOut(value, usual, binding)
+  const name = nameSaid(value, usual)
   const any = { name, type: anyType, nillable: true, abstract: false, substitutes: [], schemas }
-  return typedOut(value, name, { decl: any, binding })
+  return typedOut(withoutNamespace(value), name, { decl: schemas.element(name) ?? any, binding })
 }
 
 function complexOut(value: Json, type: ComplexType, start: Start, typed: Typed): XmlElement {
@@ -238,8 +230,7 @@ function memberOut(key: string, value: Json, { at, shape, binding }: MemberPlace
   const member = shape.byKey.get(key)
   if (member === undefined) {
     const name = key.startsWith('{') ? nameOfKey(key, '') : wildcardName(key, shape, binding)
-    const loose = { decl: binding.schemas?.element(name), binding }
-    return binding.inside(name.local, at === 0 ? 0 : at + 1, () => looseOut(value, name, loose))
+    return binding.inside(name.local, at === 0 ? 0 : at + 1, () => looseOut(value, name, binding))
   }
   const { decl } = member
   return binding.inside(decl.name.local, member.repeated ? at + 1 : 0, () =>

@@ -1,7 +1,7 @@
 // What a complex type is as a JSON object: its members by name, and the order their elements stand in.
 import type { Binding } from './bind-context.ts'
 import { clark, fullKey } from './names.ts'
-import type { AttributeDecl, ComplexType, ElementDecl, Particle } from './schema.ts'
+import type { AttributeDecl, ComplexType, ElementDecl, Particle, XmlSchemas } from './schema.ts'
 import type { XmlName } from './tree.ts'
 
 export interface Member {
@@ -190,13 +190,24 @@ export function keyOf(name: XmlName): string {
   return clark(name.uri, name.local)
 }
 
-/**
- * What a plain key means where a wildcard is: the element of the one namespace it names, else the global element of that name,
- * else one without a namespace. Of any other only `{uri}name` can say which.
- */
+/** What a plain key means where a wildcard is: the element of the one namespace that it names, else as anywhere nobody declares it. */
 export function wildcardName(local: string, { wildcards }: Shape, { schemas }: Binding): XmlName {
   const [named] = wildcards.flatMap((one) => (one.startsWith('##') ? [] : one.split(/[\t\n\r ]+/)))
-  const name = { uri: named === undefined || named === '##local' ? '' : named, local }
+  return looseName({ uri: named === undefined || named === '##local' ? '' : named, local }, schemas)
+}
+
+/** A name nobody declared where it stands: a global element's of that local name if there is one, else as it is. */
+export function looseName(name: XmlName, schemas: XmlSchemas | undefined): XmlName {
   if (schemas === undefined || schemas.element(name) !== undefined) return name
-  return schemas.elements.find((candidate) => candidate.name.local === local)?.name ?? name
+  const known = globals.get(schemas) ?? globalsOf(schemas)
+  return known.get(name.local) ?? name
+}
+
+const globals = new WeakMap<XmlSchemas, ReadonlyMap<string, XmlName>>()
+
+function globalsOf(schemas: XmlSchemas): ReadonlyMap<string, XmlName> {
+  const names = new Map<string, XmlName>()
+  for (const { name } of schemas.elements) if (!names.has(name.local)) names.set(name.local, name)
+  globals.set(schemas, names)
+  return names
 }

@@ -118,16 +118,37 @@ function mixedIn(element: XmlElement, binding: Binding, childIn: ChildIn): Json[
   })
 }
 
+/** The member by which a value says the namespace of its element, where nothing else does; what is a list cannot. */
+const NAMESPACE = '@xmlns'
+
+export function withNamespace(value: Json, uri: string): Json {
+  if (Array.isArray(value)) return value
+  return isObject(value) ? { [NAMESPACE]: uri, ...value } : { [NAMESPACE]: uri, '#text': value }
+}
+
+/** The element's name, in the namespace that its value says. */
+export function nameSaid(value: Json, name: XmlName): XmlName {
+  const said = isObject(value) ? getMember(value, NAMESPACE) : undefined
+  return typeof said === 'string' ? { ...name, uri: said } : name
+}
+
+export function withoutNamespace(value: Json): Json {
+  if (!isObject(value) || !Object.hasOwn(value, NAMESPACE)) return value
+  const { [NAMESPACE]: _said, ...rest } = value
+  return rest
+}
+
 /** How a child is written where a schema knows some elements after all. */
 export type ChildOut = (value: Json, name: XmlName, binding: Binding) => XmlElement
 
 /** A value nobody declared. The binding stands at it; `extra` attributes come first. */
 export function untypedOut(
   value: Json,
-  name: XmlName,
+  usual: XmlName,
   binding: Binding,
   childOut: ChildOut = untypedOut,
 ): XmlElement {
+  const name = nameSaid(value, usual)
   if (value === null) return makeElement(name.uri, name.local, [nil])
   if (!isObject(value) && !Array.isArray(value)) return leaf(name, scalarOut(value, binding))
   const uri = binding.options.childNamespace ?? name.uri
@@ -172,7 +193,7 @@ function scalarOut(value: Json, binding: Binding, below?: string): string {
 
 function attributesOut(object: { readonly [member: string]: Json }, binding: Binding): XmlAttribute[] {
   return Object.entries(object).flatMap(([key, value]) => {
-    if (!key.startsWith('@') || value === null) return []
+    if (!key.startsWith('@') || key === NAMESPACE || value === null) return []
     const { uri, local } = nameOfKey(key.slice(1), '')
     return [attributeOf(local, scalarOut(value, binding, key), uri)]
   })
