@@ -1,5 +1,6 @@
 // The load, in its own process: reads one JSON order from its arguments, prints one JSON result.
-import autocannon from 'autocannon'
+import { setTimeout } from 'node:timers/promises'
+import { Caller } from './callers.ts'
 import { paced } from './paced.ts'
 
 /** What one process of load is asked for. */
@@ -22,6 +23,9 @@ export interface Result {
   readonly failed: number
 }
 
+/** For the last answers. */
+const PATIENCE_MS = 10_000
+
 if (process.argv[2] !== undefined) {
   const order = JSON.parse(process.argv[2]) as Order // our own parent wrote it
   const summary = order.rate === undefined ? await unbounded(order) : await paced(order, order.rate)
@@ -30,20 +34,40 @@ if (process.argv[2] !== undefined) {
 
 /** As many as there can be: each connection sends its next request when the last one is answered. */
 async function unbounded(order: Order): Promise<Result> {
-  const result = await autocannon({
-    url: order.url,
-    method: 'POST',
-    headers: order.headers,
-    body: order.body,
-    idReplacement: true,
-    connections: order.connections,
-    duration: order.seconds,
-  })
+  const latencies: number[] = []
+  let failed = 0
+  let isOver = false
+  const { promise: over, resolve } = Promise.withResolvers<void>()
+  const callers = new Set<Caller>()
+  for (let left = order.connections; left > 0; left -= 1) {
+    const caller: Caller = new Caller(order, () => callers.delete(caller) && callers.size === 0 && resolve())
+    callers.add(caller)
+    const ask = (): void => {
+      const begun = performance.now()
+      caller.send((status) => {
+        if (!isOver && status >= 200 && status < 300) latencies.push(performance.now() - begun)
+        else if (!isOver) failed += 1
+        if (isOver || status === 0) caller.close()
+        else ask()
+      })
+    }
+    ask()
+  }
+  const begun = performance.now()
+  await setTimeout(order.seconds * 1000)
+  isOver = true
+  const seconds = (performance.now() - begun) / 1000
+  const patience = globalThis.setTimeout(() => callers.forEach((caller) => caller.close()), PATIENCE_MS)
+  await over
+  clearTimeout(patience)
+  latencies.sort((a, b) => a - b)
+  const at = (part: number): number =>
+    Math.round((latencies[Math.floor(latencies.length * part)] ?? 0) * 10) / 10
   return {
-    perSecond: result.requests.total / result.duration,
-    p50Ms: result.latency.p50,
-    p99Ms: result.latency.p99,
-    answered: result['2xx'],
-    failed: result.non2xx + result.errors + result.timeouts,
+    perSecond: latencies.length / seconds,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    answered: latencies.length,
+    failed,
   }
 }
