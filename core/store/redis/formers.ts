@@ -12,24 +12,31 @@ interface Line {
 export class Formers {
   readonly #lines = new Map<string, Line>()
 
-  /** Has the server close the line that went to the same address before, with what it has not read of it. Rejects as the line does. */
+  /**
+   * Has the server close the line that went to the same address before, with what it has not read of it. Rejects as the line does, not
+   * where the server refuses it: who may not ask or close lines is left with the looks at open work after a take that failed.
+   */
   async end(line: Redis): Promise<void> {
     const { host = '', port = 0 } = line.options
     const address = `${host}:${port}`
-    const [number, said] = await Promise.all([line.client('ID'), line.info('server')])
+    const asked = await unlessRefused(Promise.all([line.client('ID'), line.info('server')]))
+    if (asked === undefined) return
+    const [number, said] = asked
     const run = /^run_id:(\w+)/mu.exec(said)?.[1]
     if (run === undefined || typeof number !== 'number') return
     const former = this.#lines.get(address)
-    if (former?.run === run && former.number !== number) await kill(line, former.number)
+    // Most are gone by then, which is refused too.
+    if (former?.run === run && former.number !== number)
+      await unlessRefused(line.client('KILL', 'ID', former.number))
     this.#lines.set(address, { run, number })
   }
 }
 
-/** Most are gone by then. Who may not close lines is left with the looks at open work after a take that failed. */
-async function kill(line: Redis, number: number): Promise<void> {
+async function unlessRefused<T>(asking: Promise<T>): Promise<T | undefined> {
   try {
-    await line.client('KILL', 'ID', number)
+    return await asking
   } catch (error) {
-    if (!(error instanceof ReplyError)) throw error
+    if (error instanceof ReplyError) return undefined
+    throw error
   }
 }

@@ -72,6 +72,17 @@ test('what is still on its way in a line that was given up is not carried out be
   expect(await store.find({ by: 'open', limit: 9 })).toMatchObject([{ state: 'waiting', attempt: 0 }])
 })
 
+test('who may not ask for its line’s number opens the store, and after a reconnect has it again', async () => {
+  const rights = ['~*', '&*', '+@all', '-client|id', '-client|kill']
+  server.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret', ...rights)
+  const store = await open(`redis://narrow:secret@127.0.0.1:${server.port}`)
+  await store.accept(accept('a', ONE))
+  server.cli('CLIENT', 'KILL', 'USER', 'narrow')
+  await expect
+    .poll(() => store.accept(accept('b', ONE)).catch(() => undefined), { timeout: 5000 })
+    .toMatchObject({ status: 'accepted', sequence: 2 })
+})
+
 test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
   const store = await open()
   await store.accept(accept('a', ONE))
