@@ -154,7 +154,7 @@ class RedisStore implements Store {
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
     const count = (): number => this.#partitions
     this.#names = new Names(this.#caller, count)
-    this.#bus = new Bus(this.#connection.client, prefix)
+    this.#bus = new Bus(this.#connection.client, prefix, log)
     this.shared = sharedOver(this.#caller, { pulse: this.#pulse, broadcast: this.#bus, partitions: count })
   }
 

@@ -1,7 +1,7 @@
 // Operation 9 over all instances: hints travel by publish and subscribe, and what channels tell. They may be lost and repeated (SEMANTICS 33).
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { Json } from '../../api.ts'
+import type { Json, Log } from '../../api.ts'
 import { encodeTold } from '../../broadcast.ts'
 import type { Broadcast, Ear } from '../../broadcast.ts'
 import { Hints } from '../hints.ts'
@@ -9,11 +9,16 @@ import type { Watch } from '../store.ts'
 import { keepUp } from './clients.ts'
 
 const MOST = 10_000
+/** Of tellings in one message: far below what a subscriber takes before it cuts its line. */
+const TOGETHER_BYTES = 1024 * 1024
+/** Of tellings that Redis has not answered for: what comes beyond it is dropped. */
+const FLYING_BYTES = 4 * 1024 * 1024
+const SAY_MS = 60_000
 const RECONNECT_MS = 500
 /** A line that is open and silent is not seen by who only listens. */
 const PING_MS = 3000
 
-/** What one turn of the event loop brings is one message to the others. */
+/** What one turn of the event loop brings is one message to the others; of large tellings several. */
 export class Bus implements Broadcast {
   readonly #hints = new Hints()
   readonly #redis: Redis
@@ -24,6 +29,11 @@ export class Bus implements Broadcast {
   readonly #tellings: string
   readonly #ears: Ear[] = []
   #told: string[] = []
+  #toldBytes = 0
+  #flyingBytes = 0
+  #dropped = 0
+  #sayAt = 0
+  readonly #log: Log | undefined
   readonly #self = randomUUID()
   /** How this process' own messages begin, which come back to it. */
   readonly #own = JSON.stringify([this.#self]).slice(0, -1)
@@ -32,8 +42,9 @@ export class Bus implements Broadcast {
   #isOpen = false
   #isClosed = false
 
-  constructor(redis: Redis, prefix: string) {
+  constructor(redis: Redis, prefix: string, log?: Log) {
     this.#redis = redis
+    this.#log = log
     this.#channel = `${prefix}hints`
     this.#tellings = `${prefix}told`
     this.#subscriber = redis.duplicate({ retryStrategy: () => RECONNECT_MS, autoResubscribe: false })
@@ -66,9 +77,16 @@ export class Bus implements Broadcast {
 
   tell(name: string, said: Json): void {
     const text = encodeTold(name, said)
-    if (this.#isClosed || this.#told.length >= MOST) return
+    const bytes = Buffer.byteLength(text)
+    if (this.#isClosed) return
+    if (this.#redis.status !== 'ready' || this.#flyingBytes + this.#toldBytes + bytes > FLYING_BYTES) {
+      this.#drop()
+      return
+    }
+    if (this.#toldBytes + bytes > TOGETHER_BYTES) this.#sendTold()
     if (this.#told.length === 0) setImmediate(() => this.#sendTold())
     this.#told.push(text)
+    this.#toldBytes += bytes
   }
 
   hear(ear: Ear): void {
@@ -92,10 +110,26 @@ export class Bus implements Broadcast {
 
   #sendTold(): void {
     const told = this.#told
+    const bytes = this.#toldBytes
     this.#told = []
-    if (this.#isClosed) return
+    this.#toldBytes = 0
+    if (this.#isClosed || told.length === 0) return
     const text = `[${JSON.stringify(this.#self)},${told.join(',')}]`
-    this.#redis.publish(this.#tellings, text).catch(() => undefined) // as above
+    this.#flyingBytes += bytes
+    this.#redis
+      .publish(this.#tellings, text)
+      .catch(() => undefined) // as above
+      .finally(() => (this.#flyingBytes -= bytes))
+  }
+
+  #drop(): void {
+    this.#dropped++
+    const now = performance.now()
+    if (now < this.#sayAt) return
+    this.#sayAt = now + SAY_MS
+    this.#log?.warn('what channels tell the other instances is dropped: Redis is away, or does not keep up', {
+      dropped: this.#dropped,
+    })
   }
 
   #listened(text: string): void {

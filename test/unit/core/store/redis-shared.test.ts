@@ -1,8 +1,10 @@
 // What instances share on Redis beside the store: counts that end with their time, answers that are bounded together.
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Log } from '../../../../core/api.ts'
 import { createState } from '../../../../core/state.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
+import { Bus } from '../../../../core/store/redis/bus.ts'
 import { until } from '../../../support/gateway.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
@@ -94,4 +96,50 @@ test('what one tells all others hear, in the order it was told, and it does not 
   ])
   expect(() => a.shared.broadcast.tell('devices', 'x'.repeat(1_100_000))).toThrow('1048576')
   client.disconnect()
+})
+
+function logged(): { readonly log: Log; readonly lines: unknown[] } {
+  const lines: unknown[] = []
+  const warn = (message: string, fields: unknown): void => void lines.push([message, fields])
+  return { lines, log: { debug() {}, info() {}, warn, error() {} } }
+}
+
+const DROPPED = expect.stringContaining('is dropped')
+
+test('many large tellings of one turn go in messages of at most 1 MB; beyond 4 MB they are dropped, which is logged once', async () => {
+  const { log, lines } = logged()
+  await using a = await openRedisStore({ url: server.url, prefix: 'large:', log })
+  await using b = await openRedisStore({ url: server.url, prefix: 'large:' })
+  const heard: unknown[] = []
+  b.shared.broadcast.hear((name, said) => void heard.push([name, JSON.stringify(said).length - 2]))
+  const sizes: number[] = []
+  const client = new Redis(server.url)
+  client.on('message', (_channel, text: string) => void sizes.push(text.length))
+  await client.subscribe('large:told')
+  const tell = (length: number): void => a.shared.broadcast.tell('devices', 'x'.repeat(length))
+  for (let n = 0; n < 4; n++) tell(300_000)
+  for (let n = 0; n < 30; n++) tell(900_000)
+  await until(() => heard.length === 7 || undefined)
+  expect(heard).toEqual([...Array(4).fill(300_000), ...Array(3).fill(900_000)].map((n) => ['devices', n]))
+  await until(() => sizes.length === 5 || undefined)
+  expect(Math.max(...sizes)).toBeLessThan(1024 * 1024 + 100)
+  expect(lines.filter((line) => JSON.stringify(line).includes('dropped'))).toEqual([
+    [DROPPED, { dropped: 1 }],
+  ])
+  // What was answered for makes room.
+  await until(() => {
+    tell(1000)
+    return heard.length > 7 || undefined
+  })
+  client.disconnect()
+})
+
+test('while Redis is away nothing told is kept for later', async () => {
+  const { log, lines } = logged()
+  const redis = new Redis(server.url, { lazyConnect: true })
+  const bus = new Bus(redis, 'away:', log)
+  bus.tell('devices', 1)
+  bus.tell('devices', 2)
+  expect(lines).toEqual([[DROPPED, { dropped: 1 }]])
+  bus.close()
 })
