@@ -51,8 +51,9 @@ export async function findOver(find: Find, finding: Finding): Promise<readonly R
   }
 }
 
-/** Open work lies in few partitions, mostly: so many are asked side by side, and what is too much of their answers is asked for again. */
-const ASKED_AT_ONCE = 64
+/** Each is asked for a whole page: few at once where work lies, and more only while there is none. */
+const FEWEST_AT_ONCE = 4
+const MOST_AT_ONCE = 64
 
 /** Partition by partition, and in each as it came; `after` says in which the page before has ended. */
 async function openAfter(find: Extract<Find, { by: 'open' }>, finding: Finding): Promise<readonly Row[]> {
@@ -64,17 +65,18 @@ async function openAfter(find: Extract<Find, { by: 'open' }>, finding: Finding):
     holders.findIndex((rows) => rows.length > 0),
   )
   const found: Row[] = []
-  for (let from = first; from < finding.partitions && found.length < limit; from += ASKED_AT_ONCE) {
-    const some = Array.from(
-      { length: Math.min(ASKED_AT_ONCE, finding.partitions - from) },
-      (_, at) => from + at,
-    )
+  let atOnce = FEWEST_AT_ONCE
+  for (let from = first; from < finding.partitions && found.length < limit;) {
+    const some = Array.from({ length: Math.min(atOnce, finding.partitions - from) }, (_, at) => from + at)
     const pages = await Promise.all(
       some.map((partition) =>
         ask(finding, partition, partition === first && holders.length > 0 ? find : rest),
       ),
     )
-    found.push(...pages.flat())
+    const rows = pages.flat()
+    found.push(...rows)
+    from += some.length
+    atOnce = rows.length > 0 ? FEWEST_AT_ONCE : Math.min(MOST_AT_ONCE, atOnce * 2)
   }
   return found.slice(0, limit)
 }
