@@ -61,6 +61,8 @@ export function isLapsed(lease: Lease): boolean {
 
 /** Asked for side by side: of hundreds in one turn everything else would wait. */
 const AT_ONCE = 32
+/** A store that is slow to answer does not keep the rest of the leases waiting until they lapse. */
+const TURN_MS = 50
 
 /**
  * Asks for all, some after the others. `ask` resolves why it failed, or undefined. While nothing answers the first find that out for
@@ -71,14 +73,40 @@ export async function askInTurns(
   ask: (lease: Lease) => Promise<string | undefined>,
 ): Promise<{ readonly failed: number; readonly reason?: string | undefined }> {
   const reasons: string[] = []
-  for (let at = 0; at < leases.length; at += AT_ONCE) {
-    const some = leases.slice(at, at + AT_ONCE)
-    const failed = (await Promise.all(some.map(ask))).filter((reason) => reason !== undefined)
-    reasons.push(...failed)
-    if (failed.length === some.length)
-      return { failed: reasons.length + leases.length - at - some.length, reason: reasons[0] }
+  const turns: Promise<void>[] = []
+  const answered = Promise.withResolvers<void>()
+  let isAway = false
+  let begun = 0
+
+  async function askOne(lease: Lease): Promise<string | undefined> {
+    const reason = await ask(lease)
+    if (reason === undefined) answered.resolve()
+    return reason
   }
-  return { failed: reasons.length, reason: reasons[0] }
+
+  async function askSome(some: readonly Lease[]): Promise<void> {
+    const failed = (await Promise.all(some.map(askOne))).filter((reason) => reason !== undefined)
+    reasons.push(...failed)
+    if (failed.length === some.length) isAway = true
+  }
+
+  while (begun < leases.length && !isAway) {
+    const some = leases.slice(begun, begun + AT_ONCE)
+    begun += some.length
+    const turn = askSome(some)
+    turns.push(turn)
+    await Promise.race([turn, answered.promise])
+    if (begun < leases.length) await atMost(TURN_MS, turn)
+  }
+  await Promise.all(turns)
+  return { failed: reasons.length + leases.length - begun, reason: reasons[0] }
+}
+
+/** Waits for it no longer than `ms`. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([work, over]).finally(() => clearTimeout(timer))
 }
 
 /** The store has said that it is not this process'. */

@@ -235,7 +235,7 @@ export class PartitionLeases {
     const now = performance.now()
     this.#dropIdle(now)
     this.#keepBusy(now)
-    const asked = this.#partitions.filter(({ fence, askAt }) => fence !== undefined || askAt <= now)
+    const asked = this.#partitions.filter((one) => isDue(one, now))
     const { failed, reason } = await this.#askAll([...asked, ...this.#own.values()])
     // All for one reason, mostly: a store that is away, and then one line says it for all partitions.
     if (failed > 0)
@@ -313,7 +313,11 @@ export class PartitionLeases {
   }
 
   #askAll(leases: readonly Lease[]): ReturnType<typeof askInTurns> {
-    return askInTurns(leases, (one) => this.#ask(one))
+    return askInTurns(leases, async (one) => {
+      // Looked at again: what was let go since the turns began is for the others.
+      if (this.#isStopped || (isPartition(one) && !isDue(one, performance.now()))) return undefined
+      return this.#ask(one)
+    })
   }
 
   /** Acquires or renews it. Why not; undefined if the store has answered. */
@@ -382,6 +386,11 @@ export class PartitionLeases {
       void this.#letGo(own)
     }
   }
+}
+
+/** To be renewed, or to be asked for by now. */
+function isDue({ fence, askAt }: Partition, now: number): boolean {
+  return fence !== undefined || askAt <= now
 }
 
 function isPartition(one: Lease): one is Partition {

@@ -20,7 +20,7 @@ afterEach(() => {
 })
 
 /** Leases and values of one store, as each instance sees them; a frozen one reaches nothing. */
-function common() {
+function common(partitions = PARTITIONS) {
   const leases = new Map<string, { owner: string; counter: number; until: number }>()
   const values = new Map<string, { value: Json; version: number }>()
   const hints: Hints[] = []
@@ -43,11 +43,12 @@ function common() {
       if (isFrozen) await new Promise(() => undefined)
     }
     const store = {
-      partitions: PARTITIONS,
+      partitions,
       watch: (names: readonly string[]) => own.watch(names),
       async lease(lease: Lease): Promise<LeaseResult> {
         await asked()
         const { name, owner, ttlMs, release } = lease
+        if (release !== true) await of.slow
         const now = performance.now()
         const known = leases.get(name)
         if (known !== undefined && known.owner !== owner && known.until > now)
@@ -77,7 +78,8 @@ function common() {
     }
     return { store: store as unknown as Store, freeze: () => (isFrozen = true) } // leases ask for nothing else
   }
-  return { holders, leases, view }
+  const of = { holders, leases, view, slow: Promise.resolve() }
+  return of
 }
 
 async function begin(of: ReturnType<typeof common>, owner: string) {
@@ -166,6 +168,34 @@ test('what is in use is not given away before it ends, and nothing new begins in
   await vi.advanceTimersByTimeAsync(10_000)
   expect(sorted(of.holders())).toEqual([16, 16])
   for (const one of [a, b]) await one.leases.stop()
+})
+
+test('what is let go while others are asked for first is not taken back', async () => {
+  const of = common(64)
+  const a = await begin(of, 'a')
+  const uses = Array.from({ length: 64 }, (_, n) => a.leases.occupy(n))
+  const first = Array.from({ length: 32 }, (_, n) => a.leases.occupy(n))
+  const b = await begin(of, 'b')
+  await vi.advanceTimersByTimeAsync(1)
+  const isOpen = (n: number): boolean => {
+    using hold = a.leases.hold(n)
+    return hold !== undefined
+  }
+  expect([isOpen(0), isOpen(40)]).toEqual([true, false])
+  b.freeze()
+  const answered = Promise.withResolvers<void>()
+  of.slow = answered.promise
+  await vi.advanceTimersByTimeAsync(2000)
+  uses[40]?.[Symbol.dispose]()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(of.leases.has('partition/40')).toBe(false)
+  const before = of.leases.get('partition/41')?.until ?? Infinity
+  answered.resolve()
+  await vi.advanceTimersByTimeAsync(100)
+  expect(of.leases.get('partition/41')?.until).toBeGreaterThan(before)
+  expect(of.leases.has('partition/40')).toBe(false)
+  await a.leases.stop()
+  for (const use of [...uses.toSpliced(40, 1), ...first]) use[Symbol.dispose]()
 })
 
 test('a call is claimed under the partition’s lease by its holder, under one of his own by anybody else', async () => {

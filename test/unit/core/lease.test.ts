@@ -1,5 +1,5 @@
 // How many leases are asked for at once, and what is not asked for while nothing answers.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { askInTurns, newLease } from '../../../core/lease.ts'
 
 const leases = Array.from({ length: 256 }, (_, number) => newLease(`partition/${number}`))
@@ -29,4 +29,26 @@ test('where nothing answers a few find that out for all', async () => {
   expect(asked).toBeLessThanOrEqual(32)
   expect(outcome).toEqual({ failed: 256, reason: 'it does not answer' })
   expect(await askInTurns([], async () => 'never asked')).toEqual({ failed: 0, reason: undefined })
+})
+
+test('a store that is slow to answer does not keep the rest waiting: each turn begins 50 ms after the one before', async () => {
+  vi.useFakeTimers()
+  try {
+    const begun = performance.now()
+    const asked: number[] = []
+    const outcome = askInTurns(leases, async () => {
+      asked.push(performance.now() - begun)
+      await new Promise((answer) => setTimeout(answer, 500))
+      return undefined
+    })
+    // The first find out for the rest whether anything answers.
+    await vi.advanceTimersByTimeAsync(499)
+    expect(asked).toHaveLength(32)
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await outcome).toEqual({ failed: 0, reason: undefined })
+    expect(asked).toHaveLength(256)
+    expect(Math.max(...asked)).toBeLessThanOrEqual(500 + 7 * 50)
+  } finally {
+    vi.useRealTimers()
+  }
 })
