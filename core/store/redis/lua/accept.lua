@@ -16,7 +16,9 @@ local function resent()
   if not sequence then return nil end
   local begun = state == IN_FLIGHT and attempt == '1' and under == fence
   local epoch = R('HGET', P .. 'conv:' .. in_conversation, 'epoch')
-  return { 'accepted', tonumber(sequence), tonumber(offset), begun and 1 or 0, tonumber(epoch) }
+  -- It waits, and who sends it again holds the lease: the answer that said whom to wake may be the one that was lost.
+  local waits = state == WAITING and fence ~= '0'
+  return { 'accepted', tonumber(sequence), tonumber(offset), begun and 1 or 0, tonumber(epoch), waits and '1' or '0' }
 end
 
 local function advance()

@@ -112,6 +112,25 @@ describe('256 partitions (SEMANTICS 11)', () => {
     expect(await store.accept(accept('b', of(2)))).toEqual({ status: 'forbidden' })
   })
 
+  test('who sends again what waits, under a lease, has its holder look: the answer that said so may be lost (SEMANTICS 15)', async () => {
+    const store = await open()
+    const partition = `partition:${store.partitionOf(home(1))}`
+    const fence = await hold(store, 1, 'one')
+    const first = working('a', { ...of(1), fence })
+    expect(await store.accept(first)).toMatchObject({ status: 'accepted', attempt: 1 })
+    const waits = working('b', { ...of(1), fence })
+    expect(await store.accept(waits)).not.toHaveProperty('attempt')
+    const watch = store.watch([partition, `log:${conversation(2)}`])
+    const hints = watch[Symbol.asyncIterator]()
+    // What has begun is the holder's own.
+    await store.accept(first)
+    await store.accept(accept('c', of(2)))
+    expect((await hints.next()).value).toBe(`log:${conversation(2)}`)
+    await store.accept(waits)
+    expect((await hints.next()).value).toBe(partition)
+    watch.close()
+  })
+
   test('lists go over all partitions in one order, in pages that go on', async () => {
     const store = await open()
     const failure = { code: 'AGENT_FAILED', message: 'x' }
