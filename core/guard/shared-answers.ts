@@ -68,12 +68,29 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   let saying: Promise<void> | undefined
   let again: NodeJS.Timeout | undefined
   let isClosed = false
+  await begin()
   // What an earlier life has kept: nobody told it what was written since. The others have what still holds.
   await Promise.all(cache.figures().map((place) => cache.invalidate(place)))
   void listen()
 
   const eraOf = (place: string): Era | undefined =>
     unsaid.has(place) ? undefined : (eras.get(place)?.[0] ?? beginningOf(eras))
+
+  /** Before anything is put, or the first write would take the freshness of all answers with it. */
+  async function begin(): Promise<void> {
+    if (eras.has(BEGINNING)) return
+    try {
+      const next = new Map(eras).set(BEGINNING, [randomInt(1, MOST_BEGINNING), 0])
+      const result = await store.value({ key: KEY, expect: version, put: jsonOf(next), announce: true })
+      version = result.version ?? 'absent'
+      if (result.status === 'conflict') learn(result)
+      else eras = next
+    } catch (error) {
+      log.warn('the beginning of the shared answers could not be written; the first write does it', {
+        error: GatewayError.from(error).message,
+      })
+    }
+  }
 
   async function listen(): Promise<void> {
     for await (const _ of watch) {
@@ -118,8 +135,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
         const [era, purged] = next.get(place) ?? [beginning, 0]
         next.set(place, [era + 1, keepStale ? purged : era + 1])
       }
-      const put = Object.fromEntries([...next].map(([place, marks]) => [place, [...marks]]))
-      const result = await store.value({ key: KEY, expect: version, put, announce: true })
+      const result = await store.value({ key: KEY, expect: version, put: jsonOf(next), announce: true })
       version = result.version ?? 'absent'
       if (result.status === 'conflict') {
         learn(result)
@@ -190,6 +206,10 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
 
 function beginningOf(eras: Eras): Era {
   return eras.get(BEGINNING)?.[0] ?? 0
+}
+
+function jsonOf(eras: Eras): Json {
+  return Object.fromEntries([...eras].map(([place, marks]) => [place, [...marks]]))
 }
 
 /** Anything else than what an instance writes is nothing. */

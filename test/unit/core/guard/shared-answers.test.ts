@@ -18,7 +18,7 @@ const bounds = { maxEntries: 100, maxBytes: 1e6 }
 const reply = (data: Json): Reply => ({ data, origin: 'backend' })
 const down = new GatewayError('BACKEND_FAILED', 'connection refused')
 
-/** What the instances share; `isDown`: nobody reaches it. */
+/** What the instances share; `isDown`: nobody reaches it; `isFull`: it takes no writes. */
 function common() {
   const hints: Hints[] = []
   const kept = new Map<string, { value: string; at: number }>()
@@ -29,7 +29,7 @@ function common() {
     value = undefined
     version = 0
   }
-  const state = { isDown: false, kept, store, answers, lose }
+  const state = { isDown: false, isFull: false, kept, store, answers, lose }
   function requireUp(): void {
     if (state.isDown) throw new GatewayError('STORE_UNAVAILABLE', 'away')
   }
@@ -42,6 +42,7 @@ function common() {
       async value({ key, expect: wanted, put, announce }: ValueOp): Promise<ValueResult> {
         requireUp()
         if (put === undefined) return { status: 'ok', ...found() }
+        if (state.isFull) throw new GatewayError('STORE_UNAVAILABLE', 'its memory is full')
         if (wanted !== (version === 0 ? 'absent' : version)) return { status: 'conflict', ...found() }
         value = put
         version++
@@ -165,6 +166,33 @@ test('where the data was lost, what a new instance writes makes it untrue all th
   await until(() => (one.shared.eraOf(place) === two.shared.eraOf(place) ? true : undefined))
   expect(await one.ask(async () => reply('new'))).toMatchObject({ data: 'new' })
   expect(await two.ask(fails)).toMatchObject({ data: 'new' })
+})
+
+test('the first write of all takes the freshness of its own answers alone', async () => {
+  const of = common()
+  const [a, b] = [await instance(of), await instance(of)]
+  const other = { backend: 'orders', operation: 'GetCustomer' }
+  const era = a.shared.eraOf(other) ?? 0
+  a.shared.put(other, { key: 'other', reply: reply('ann'), era, ageMs: 0 })
+  await a.ask(async () => reply('one'))
+  await until(() => of.kept.size === 2 || undefined)
+  await b.write(true)
+  for (const one of [a, b, await instance(of)]) {
+    expect(await one.shared.get(other, 'other')).toMatchObject({ reply: { data: 'ann' }, current: true })
+    await until(() => (one.shared.eraOf(place) === b.shared.eraOf(place) ? true : undefined))
+    expect(await one.shared.get(place, 'k')).toMatchObject({ current: false })
+  }
+})
+
+test('where nothing can be written they are opened all the same, and begin with the first write', async () => {
+  const of = common()
+  of.isFull = true
+  const a = await instance(of)
+  of.isFull = false
+  const before = a.shared.eraOf(place)
+  await a.write()
+  expect(a.shared.eraOf(place)).not.toBe(before)
+  expect((await instance(of)).shared.eraOf(place)).toBe(a.shared.eraOf(place))
 })
 
 test('a business fault is the last word, also for the others', async () => {
