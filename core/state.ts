@@ -7,16 +7,20 @@ const MAX_BYTES = 65_536
 const MAX_KEY = 512
 
 export interface StateOptions {
-  readonly store: Store
+  readonly store: Pick<Store, 'lease' | 'value'>
   /** `channel/wechat-main/`. */
   readonly prefix: string
   /** The component itself, among its predecessors and successors too: a lease is one holder's. */
   readonly owner: string
 }
 
-/** Disposed, it lets go the leases that are held by it: who comes next need not wait for their end. */
+/** Disposed, it lets go the leases that are held by it, and holds none from then on: who comes next need not wait for their end. */
 export function createState({ store, prefix, owner }: StateOptions): State & AsyncDisposable {
   const held = new Map<string, Lease>()
+  let isEnded = false
+  // One that is not let go ends by itself.
+  const letGo = (leases: readonly Lease[]): Promise<unknown> =>
+    Promise.allSettled(leases.map((lease) => store.lease({ ...lease, release: true })))
   const named = (key: string): string => {
     if (key === '' || key.length > MAX_KEY)
       throw new GatewayError('INTERNAL', `a state key has 1 to ${MAX_KEY} characters, this one ${key.length}`)
@@ -46,6 +50,10 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
       const { status } = await store.lease(lease)
       held.delete(name)
       if (status !== 'held') return undefined
+      if (isEnded) {
+        await letGo([lease])
+        return undefined
+      }
       held.set(name, lease)
       return {
         async release() {
@@ -55,10 +63,10 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
       }
     },
     async [Symbol.asyncDispose]() {
+      isEnded = true
       const leases = [...held.values()]
       held.clear()
-      // One that is not let go ends by itself.
-      await Promise.allSettled(leases.map((lease) => store.lease({ ...lease, release: true })))
+      await letGo(leases)
     },
   }
 }
