@@ -6,6 +6,7 @@ import { GatewayError } from './api.ts'
 import { createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { Running, Surroundings } from './components.ts'
+import { tellEars } from './ears.ts'
 import { createEnding } from './ending.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { buildGeneration } from './generation.ts'
@@ -223,12 +224,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ]
   }
 
+  /** Their work is not over yet. */
+  const retirees = new Set<Generation>()
   options.broadcast?.hear((name, said) => {
-    try {
-      for (const ear of generation?.channels.get(name)?.ears ?? []) ear(said)
-    } catch (error) {
-      log.child('gateway').error('a channel failed at what another instance said', { channel: name, error })
-    }
+    const running = generation === undefined ? [] : [generation]
+    tellEars([...retirees, ...running], { name, said, log: log.child('gateway') })
   })
 
   let retiring: Promise<void> = Promise.resolve()
@@ -240,6 +240,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics.generation.set(next.number)
     metrics.lastReloadSuccess.set(Date.now() / 1000)
     if (before === undefined) return // the start mounts it
+    retirees.add(before)
     // One after the other: what an older generation still uses must not end with the one that followed it.
     retiring = retiring
       .then(() => retire(before, next))
@@ -252,6 +253,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log
         .child('gateway')
         .warn('attempts outlived their generation', { generation: before.number, stragglers })
+    retirees.delete(before)
     const kept = new Set(next.running())
     await Promise.all(
       [...before.running()].filter((running) => !kept.has(running)).map((running) => running.dispose()),

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineAdapter } from '../../core/api.ts'
 import { freePort } from '../../bin/free-port.ts'
+import type { Broadcast, Ear } from '../../core/broadcast.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
@@ -135,4 +136,54 @@ routes: [{ agent: helper }]
   await house.reload(on('/erp'))
   expect((await fetch(`${house.base}/erp?op=Look`)).status).not.toBe(404)
   expect((await fetch(`${house.base}/crm?op=Look`)).status).toBe(404)
+})
+
+test('what another instance tells a channel is heard in the generation that retires too, until its work is over', async () => {
+  const gate = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async (message) => {
+    await gate.promise
+    return echo(message)
+  })
+  let hear: Ear = () => undefined
+  const broadcast: Broadcast = { tell() {}, hear: (ear) => void (hear = ear) }
+  const heard: unknown[] = []
+  let made = 0
+  let ended = 0
+  const adapter = defineAdapter({
+    name: 'till',
+    apiVersion: 1,
+    channel: {
+      config: z.strictObject({ tag: z.string() }),
+      create: () => {
+        const number = ++made
+        return {
+          async start(host) {
+            host.onTold((said) => void heard.push([number, said]))
+          },
+          async [Symbol.asyncDispose]() {
+            ended++
+          },
+        }
+      },
+    },
+  })
+  const text = (tag: string): string => `
+channels: { web: { adapter: rest }, till: { adapter: till, tag: "${tag}" } }
+agents: { helper: { adapter: bot } }
+routes: [{ agent: helper }]
+`
+  await using house = await openHouse({ yaml: text('0'), adapters: [bot.adapter, adapter], broadcast })
+  const asked = say(house.base, 'hello', { waitSeconds: 10 })
+  await until(() => bot.asked[0])
+  await house.reload(text('1'))
+  hear('till', 'both')
+  gate.resolve()
+  expect((await asked).status).toBe(200)
+  await until(() => ended === 1 || undefined)
+  hear('till', 'one')
+  expect(heard).toEqual([
+    [1, 'both'],
+    [2, 'both'],
+    [2, 'one'],
+  ])
 })
