@@ -86,6 +86,10 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
               notExecuted: true,
             },
           )
+        if (outcome === 'full')
+          throw new GatewayError('BACKEND_FAILED', `not sent to ${topic}: too much there waits for PUBACK`, {
+            notExecuted: true,
+          })
         if (outcome !== 'sent') throw new GatewayError('BACKEND_FAILED', `no PUBACK for ${topic}`)
       },
     }

@@ -29,8 +29,8 @@ export interface BrokerOptions {
 export interface SessionHandler {
   mayPublish(topic: string, will: boolean): boolean
   maySubscribe(filter: string): boolean
-  /** Granted: what waited for it may go out. */
-  onSubscribed(filter: string): void
+  /** Granted: what waited for it may go out. `isNew`: the client had not subscribed to it before. */
+  onSubscribed(filter: string, isNew: boolean): void
   /** One at a time. Resolves: acknowledge it. Rejects: the connection closes, and the client sends it again. */
   onPublished(packet: Published): Promise<void>
   onClosed(): void
@@ -137,14 +137,15 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       const { session, handler } = open.get(client.conn) ?? {}
       const { topic, qos } = subscription
       if (session === undefined || handler === undefined) return callback(new Error('not connected'))
-      const allowed = session.filters.has(topic) || session.filters.size < MAX_FILTERS
+      const isNew = !session.filters.has(topic)
+      const allowed = !isNew || session.filters.size < MAX_FILTERS
       if (!allowed || !handler.maySubscribe(topic)) {
         onRefused('subscription')
         return callback(null, null) // SUBACK 0x80, §3.9.3
       }
       session.filters.set(topic, qos === 0 ? 0 : 1)
       callback(null, subscription)
-      handler.onSubscribed(topic)
+      handler.onSubscribed(topic, isNew)
     },
     authorizeForward(client, packet) {
       const messageId = open.get(client.conn)?.session.sending

@@ -11,14 +11,14 @@ import { createFrames } from './frames.ts'
 import type { Frames } from './frames.ts'
 import { DOWN, UP, downOf, errorTopicOf, mayPublish, maySubscribe, upOf } from './grants.ts'
 import type { GrantOptions } from './grants.ts'
-import { hubOf } from './hub.ts'
+import { bestOf, hubOf } from './hub.ts'
 import type { Outcome, Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
-import type { IntakeOptions } from './intake.ts'
 import { listen } from './listener.ts'
 import type { Listener } from './listener.ts'
 import { compileMapping, replyTopicOf } from './mapping.ts'
-import { encodeMessage } from './payload.ts'
+import type { ReplyTopic } from './mapping.ts'
+import { encodeError, encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
 import { createReach } from './reach.ts'
 import type { Local, PublishOptions, Reach } from './reach.ts'
@@ -41,9 +41,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   let listener: Listener | undefined
 
   async function open(host: ChannelHost, reach: Reach): Promise<Broker> {
-    const answer: Serving['answer'] = async ({ topic, qos }, payload) =>
-      void (await reach.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) }))
-    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, reach, scope, answer }
+    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, reach, scope }
     const broker = await openBroker({
       maxConnections: config.connections ?? DEFAULT_CONNECTIONS,
       maxKeepAliveSeconds: config.maxKeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
@@ -69,6 +67,12 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         return { status: 'unknown', reason: `no PUBACK from ${topic}` }
       case 'gone':
         return { status: 'unknown', keepMs, reason: `the connection ended before PUBACK from ${topic}` }
+      case 'full':
+        return {
+          status: 'refused',
+          retry: true,
+          reason: `not sent to ${topic}: too much there waits for PUBACK`,
+        }
       case 'nobody':
         return { status: 'absent', keepMs, reason: `nobody subscribes to ${topic}` }
     }
@@ -84,7 +88,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         if (qos !== undefined)
           sending.push(publishTo(session, { topic, payload, ...options, qos: qos === 0 ? 0 : options.qos }))
       }
-      return sending.length === 0 ? undefined : Promise.all(sending).then(best)
+      return sending.length === 0 ? undefined : bestOf(sending)
     },
     movedAway(client, who) {
       const session = broker?.session(client)
@@ -150,6 +154,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
 }
 
 const ANSWER_MS = 10_000
+/** Answers to one client's requests that nobody has yet; beyond them its next request waits for its PUBACK. */
+const MAX_ANSWERS = 16
 /** A WebSocket message may hold several packets, or a part of one (MQTT 3.1.1 §6). */
 const MESSAGE_BYTES = 256 * 1024 + 16
 
@@ -158,7 +164,6 @@ interface Serving extends GrantOptions {
   readonly host: ChannelHost
   readonly reach: Reach
   readonly scope: Scope
-  readonly answer: IntakeOptions['answer']
 }
 
 /** One class: there are thousands of them, and most hold still. */
@@ -166,6 +171,8 @@ class Device implements SessionHandler {
   readonly #session: Session
   readonly #serving: Serving
   #frames: Frames | undefined
+  #answers = 0
+  #isClosed = false
 
   constructor(session: Session, serving: Serving) {
     this.#session = session
@@ -180,18 +187,20 @@ class Device implements SessionHandler {
     return maySubscribe(this.#session, filter, this.#serving)
   }
 
-  onSubscribed(filter: string): void {
+  onSubscribed(filter: string, isNew: boolean): void {
     if (this.#frames !== undefined && filter === downOf(this.#session.id)) this.#frames.subscribed()
     // No reply goes to the gateway's own topics.
     if (filter.startsWith('dragoman/')) return
-    const { id, who } = this.#session
-    this.#serving.reach.subscribed(id, who, filter)
+    const { id: client, who } = this.#session
+    this.#serving.reach.subscribed({ client, who }, filter, isNew)
   }
 
   async onPublished(packet: Published): Promise<void> {
     const { hub, host } = this.#serving
     const session = this.#session
     if (packet.topic === upOf(session.id)) {
+      // It waited behind another publish while the connection closed: nobody would close its link, and nobody hears the answer.
+      if (this.#isClosed) return
       this.#frames ??= createFrames(session, host)
       return this.#frames.receive(packet.payload)
     }
@@ -199,15 +208,33 @@ class Device implements SessionHandler {
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,
-      tell(payload) {
-        const errorTopic = errorTopicOf(session.id)
-        if (session.filters.has(errorTopic)) void session.publish(errorTopic, payload, { qos: 0 })
-      },
+      answer: (at, payload) => this.#answer(at, payload),
+      tell: (payload) => this.#tell(payload),
     })
   }
 
   onClosed(): void {
+    this.#isClosed = true
     this.#frames?.close()
+  }
+
+  /** The request is stored, which is what its PUBACK says: it does not wait until somebody has the answer. */
+  async #answer({ topic, qos }: ReplyTopic, payload: string): Promise<void> {
+    const { reach, scope } = this.#serving
+    this.#answers += 1
+    const answering = reach
+      .publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) })
+      .catch((error: unknown) => {
+        scope.log.warn('an answer was not sent', { topic, reason: GatewayError.from(error).message })
+        this.#tell(encodeError(error, { topic }))
+      })
+      .finally(() => (this.#answers -= 1))
+    if (this.#answers > MAX_ANSWERS) await answering
+  }
+
+  #tell(payload: string): void {
+    const errorTopic = errorTopicOf(this.#session.id)
+    if (this.#session.filters.has(errorTopic)) void this.#session.publish(errorTopic, payload, { qos: 0 })
   }
 }
 
@@ -226,17 +253,13 @@ async function publishTo(
     case 'acknowledged':
     case 'written':
       return 'sent'
+    case 'full':
+      return 'full'
     case 'refused':
       return 'nobody'
     case 'unknown':
       return session.closed ? 'gone' : 'unknown'
   }
-}
-
-/** Of several who subscribe one is enough. */
-function best(outcomes: readonly Outcome[]): Outcome {
-  const order = ['sent', 'unknown', 'gone'] as const
-  return order.find((outcome) => outcomes.includes(outcome)) ?? 'nobody'
 }
 
 /** DESIGN §11: while nobody is identified, everything listens on loopback. */

@@ -1,8 +1,11 @@
 // Where components of one process meet by a channel's name: what goes out to its devices, and who waits for what they answer.
 import { covers, matches } from './topics.ts'
 
-/** What became of a message for devices: nobody subscribes, who did has gone before PUBACK, is there and said nothing, or somebody did. */
-export type Outcome = 'nobody' | 'gone' | 'unknown' | 'sent'
+/**
+ * What became of a message for devices: nobody subscribes, who does leaves too much unacknowledged to be sent more, has gone before PUBACK,
+ * is there and said nothing, or somebody did.
+ */
+export type Outcome = 'nobody' | 'full' | 'gone' | 'unknown' | 'sent'
 
 /** A running channel that can reach devices. */
 export interface Outlet {
@@ -39,6 +42,18 @@ interface Opened {
   readonly out: readonly string[]
   readonly in: readonly string[]
   readonly on: Listener
+}
+
+/** Of several who subscribe one that has it is enough: its `sent` waits for no other. */
+export async function bestOf(outcomes: readonly Promise<Outcome>[]): Promise<Outcome> {
+  const all = Promise.all(outcomes)
+  return Promise.race(outcomes.map(async (one) => ((await one) === 'sent' ? 'sent' : best(await all))))
+}
+
+/** What may have arrived counts before what has not. */
+export function best(outcomes: readonly Outcome[]): Outcome {
+  const order = ['sent', 'unknown', 'gone', 'full'] as const
+  return order.find((outcome) => outcomes.includes(outcome)) ?? 'nobody'
 }
 
 const hubs = new Map<string, Hub>()

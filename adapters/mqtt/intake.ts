@@ -11,14 +11,14 @@ export interface IntakeOptions {
   readonly mapping: Mapping
   readonly scope: Scope
   readonly identity?: Identity
-  /** The answer to a request, or why there is none, to the topic that the config says. */
+  /** The answer to a request, or why there is none, to the topic that the config says. Resolves when the request may be acknowledged. */
   readonly answer: (reply: ReplyTopic, payload: string) => Promise<void>
   /** Why something was refused for good. */
   readonly tell: (payload: string) => void
 }
 
 /**
- * Resolves when the message may be acknowledged: it is stored (a request: answered), or it is refused for good, which MQTT 3.1.1
+ * Resolves when the message may be acknowledged: it is stored (a request: its answer is on its way), or it is refused for good, which MQTT 3.1.1
  * cannot say and is told beside it. Rejects with a temporary refusal: then nothing may be acknowledged (SEMANTICS 43).
  */
 export async function takeIn(packet: Published, options: IntakeOptions): Promise<void> {

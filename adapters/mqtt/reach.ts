@@ -5,6 +5,7 @@ import { GatewayError } from 'dragoman'
 import type { ChannelHost, Identity, Log } from 'dragoman'
 
 import { Away } from './away.ts'
+import { best, bestOf } from './hub.ts'
 import type { Outcome } from './hub.ts'
 
 export interface PublishOptions {
@@ -35,8 +36,12 @@ export interface Reach {
   ): Promise<Outcome>
   /** The same for a reply, which from here on is found by who subscribes to its topic, until it is sent. */
   reply(key: string, topic: string, payload: string, options: PublishOptions): Promise<Outcome>
-  /** A client here may be sent what goes to this filter: what waits for it is sent. */
-  subscribed(client: string, who: Identity, filter: string): void
+  /** A client here may be sent what goes to this filter: what waits for it is sent. The others are told of one that is new. */
+  subscribed(
+    subscriber: { readonly client: string; readonly who: Identity },
+    filter: string,
+    isNew: boolean,
+  ): void
 }
 
 /** Who has the device says so at once; how long its PUBACK takes is another matter. */
@@ -55,16 +60,10 @@ const said = z.discriminatedUnion('t', [
     key: z.string().optional(),
   }),
   z.strictObject({
-    t: z.literal('copy'),
-    topic: z.string(),
-    payload: z.string(),
-    qos: z.union([z.literal(0), z.literal(1)]),
-  }),
-  z.strictObject({
     t: z.literal('published'),
     id: z.string(),
     to: z.string(),
-    outcome: z.enum(['begun', 'sent', 'gone', 'unknown', 'nobody']),
+    outcome: z.enum(['begun', 'sent', 'gone', 'unknown', 'full', 'nobody']),
     key: z.string().optional(),
   }),
   z.strictObject({
@@ -75,12 +74,14 @@ const said = z.discriminatedUnion('t', [
   }),
 ])
 type Said = z.output<typeof said>
+type Publishing = Parameters<Reach['publish']>
 
 /** Answers of the other instances to one question; several of them may have a subscriber. */
 class Question {
   readonly answer: Promise<Outcome>
   readonly #resolve: (outcome: Outcome) => void
   readonly #firstSign: NodeJS.Timeout
+  readonly #heard: Outcome[] = []
   #open = 0
 
   constructor() {
@@ -95,7 +96,8 @@ class Question {
     if (outcome === 'begun') this.#open += 1
     else {
       this.#open -= 1
-      if (outcome === 'sent' || this.#open <= 0) this.end(outcome)
+      this.#heard.push(outcome)
+      if (outcome === 'sent' || this.#open <= 0) this.end(best(this.#heard))
     }
   }
 
@@ -115,13 +117,10 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
   const questions = new Map<string, Question>()
 
   async function elsewhere(
-    topic: string,
-    payload: string,
-    options: PublishOptions & { readonly key?: string },
+    question: Question,
+    [topic, payload, { qos, signal, key }]: Publishing,
   ): Promise<Outcome> {
-    const { qos, signal, key } = options
     const id = crypto.randomUUID()
-    const question = new Question()
     const onAbort = (): void => question.giveUp()
     questions.set(id, question)
     signal.addEventListener('abort', onAbort, { once: true })
@@ -178,12 +177,6 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
       case 'publish':
         void asked(data)
         return
-      case 'copy':
-        void local.publish(data.topic, data.payload, {
-          qos: data.qos,
-          signal: AbortSignal.timeout(PUBACK_MS),
-        })
-        return
       case 'published':
         answered(data)
         return
@@ -196,12 +189,21 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     }
   })
 
-  async function publish(...[topic, payload, options]: Parameters<Reach['publish']>): Promise<Outcome> {
-    const sending = local.publish(topic, payload, options)
-    if (sending === undefined) return elsewhere(topic, payload, options)
-    // Who else subscribes on other instances has it too; that the one here has it is enough for it to count as sent.
-    tell({ t: 'copy', topic, payload, qos: options.qos })
-    return sending
+  /** Who else subscribes on other instances has it too; that one has it, wherever, is enough for it to count as sent. */
+  async function publish(...publishing: Publishing): Promise<Outcome> {
+    const here = local.publish(...publishing)
+    const question = new Question()
+    const there = elsewhere(question, publishing)
+    if (here === undefined) return there
+    const others = there.catch((error: unknown): Outcome => {
+      log.debug('the other instances were not told', { reason: GatewayError.from(error).message })
+      return 'nobody'
+    })
+    try {
+      return await bestOf([here, others])
+    } finally {
+      question.end('nobody')
+    }
   }
 
   return {
@@ -209,13 +211,18 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     async reply(key, topic, payload, options) {
       const isSent = away.isAcknowledged(key)
       if (!isSent) away.wait(key, topic)
-      const outcome = isSent ? 'sent' : await publish(topic, payload, { ...options, key })
-      if (outcome === 'sent') away.forget(key)
-      return outcome
+      try {
+        const outcome = isSent ? 'sent' : await publish(topic, payload, { ...options, key })
+        if (outcome === 'sent') away.forget(key)
+        return outcome
+      } catch (error) {
+        away.forget(key)
+        throw error
+      }
     },
-    subscribed(client, { role, id }, filter) {
+    subscribed({ client, who: { role, id } }, filter, isNew) {
       came(filter)
-      tell({ t: 'here', client, who: { role, id }, filter })
+      if (isNew) tell({ t: 'here', client, who: { role, id }, filter })
     },
   }
 }

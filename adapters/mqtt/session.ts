@@ -20,8 +20,10 @@ export type Sent =
   | 'written'
   /** The connection ended, or the signal came first: nobody knows. */
   | 'unknown'
-  /** Not sent: it is closed, or has not acknowledged too many. */
+  /** Not sent: it is closed. */
   | 'refused'
+  /** Not sent: it has left too many unacknowledged for too long. */
+  | 'full'
 
 export interface Session {
   /** The MQTT client identifier. */
@@ -32,6 +34,7 @@ export interface Session {
   readonly since: number
   /** Granted subscriptions with the QoS they are served with. */
   readonly filters: Map<string, 0 | 1>
+  /** With QoS 1 it waits its turn while too many are unacknowledged: 10 s, or until the signal ends. */
   publish(
     topic: string,
     payload: string,
@@ -57,6 +60,9 @@ export interface OpenSession extends Session {
 
 /** PUBLISH packets that one client may leave without PUBACK. */
 const MAX_UNACKNOWLEDGED = 64
+/** What waits for a place among them, and how long: shorter than the core waits for a push, which then knows that nothing was sent. */
+const MAX_QUEUED = 1024
+const PLACE_MS = 10_000
 /** What may wait for a peer that does not read. */
 const MAX_UNSENT_BYTES = 1024 * 1024
 const FINISH_MS = 1000
@@ -69,6 +75,8 @@ class ClientSession implements OpenSession {
   readonly filters = new Map<string, 0 | 1>()
   readonly #client: Client
   #waiting: Map<number, (sent: Sent) => void> | undefined
+  /** Each is given the identifier of its packet. */
+  #queue: Set<(messageId?: number) => void> | undefined
   #receiving: Set<number> | undefined
   #chain: Promise<unknown> | undefined
   #nextId = 0
@@ -102,29 +110,25 @@ class ClientSession implements OpenSession {
     payload: string,
     { qos, signal }: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
   ): Promise<Sent> {
-    if (this.#isClosed || (this.#waiting?.size ?? 0) >= MAX_UNACKNOWLEDGED) return 'refused'
-    if (this.#client.conn.writableLength > MAX_UNSENT_BYTES) {
-      this.close()
-      return 'refused'
-    }
+    if (this.#isClosed || !this.#isRead()) return 'refused'
     if (qos === 0) {
       await this.#hand(topic, payload, undefined)
       return 'written'
     }
-    this.#waiting ??= new Map()
-    const waiting = this.#waiting
-    const messageId = this.#freeId(waiting)
+    const messageId = this.#reserve() ?? (await this.#place(signal))
+    if (this.closed || !this.#isRead()) return 'refused'
+    if (messageId === undefined) return 'full'
     const { promise, resolve } = Promise.withResolvers<Sent>()
-    waiting.set(messageId, resolve)
+    this.#waiting?.set(messageId, resolve)
     const onAbort = (): void => resolve('unknown')
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       void this.#hand(topic, payload, messageId)
+      if (signal?.aborted === true) onAbort()
+      // One given up keeps its identifier until its PUBACK: it would be taken for another's.
       return await promise
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      // One given up keeps its identifier until its PUBACK: it would be taken for another's.
-      if (signal?.aborted !== true) waiting.delete(messageId)
     }
   }
 
@@ -150,22 +154,60 @@ class ClientSession implements OpenSession {
   onAcknowledged(messageId: number): void {
     this.#waiting?.get(messageId)?.('acknowledged')
     this.#waiting?.delete(messageId)
+    const [first] = this.#queue ?? []
+    const freed = first === undefined ? undefined : this.#reserve()
+    if (freed !== undefined) first?.(freed)
   }
 
   end(): void {
     this.#isClosed = true
     for (const resolve of this.#waiting?.values() ?? []) resolve('unknown')
     this.#waiting?.clear()
+    for (const leave of this.#queue ?? []) leave()
   }
 
   #settled(last: Promise<unknown>): void {
     if (this.#chain === last) this.#chain = undefined
   }
 
-  #freeId(waiting: ReadonlyMap<number, unknown>): number {
+  /** An identifier of its own for a packet; undefined: too many are unacknowledged. */
+  #reserve(): number | undefined {
+    this.#waiting ??= new Map()
+    if (this.#waiting.size >= MAX_UNACKNOWLEDGED) return undefined
     do this.#nextId = (this.#nextId % MAX_PACKET_ID) + 1
-    while (waiting.has(this.#nextId)) // far fewer are waiting than there are
+    while (this.#waiting.has(this.#nextId)) // far fewer are waiting than there are
+    this.#waiting.set(this.#nextId, () => undefined)
     return this.#nextId
+  }
+
+  /** The same when its turn has come; undefined: it did not, or the connection has ended. */
+  async #place(signal: AbortSignal | undefined): Promise<number | undefined> {
+    this.#queue ??= new Set()
+    const queue = this.#queue
+    if (queue.size >= MAX_QUEUED) return undefined
+    const { promise, resolve } = Promise.withResolvers<number | undefined>()
+    const end = (messageId?: number): void => {
+      queue.delete(end)
+      resolve(messageId)
+    }
+    const onAbort = (): void => end()
+    queue.add(end)
+    const timer = setTimeout(onAbort, PLACE_MS)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) onAbort()
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** One that does not read is cut. */
+  #isRead(): boolean {
+    if (this.#client.conn.writableLength <= MAX_UNSENT_BYTES) return true
+    this.close()
+    return false
   }
 
   #hand(topic: string, payload: string, messageId: number | undefined): Promise<void> {

@@ -107,6 +107,22 @@ test('what is refused for good is acknowledged, so that no client loops, and tol
   expect(world.drafts).toEqual([])
 })
 
+test('PUBACK of a request says that it is stored: it does not wait until somebody has the answer, up to 16 of them', async () => {
+  const { promise: told, resolve: tell } = Promise.withResolvers<boolean>()
+  await using world = await openWorld({ host: { tell: () => told } })
+  world.host.answer({ data: 1, origin: 'backend' })
+  const client = await world.client()
+  for (let n = 0; n < 16; n += 1) await client.publishAsync('shop/7/ask', `{"id":"q${n}"}`, { qos: 1 })
+  let acknowledged = false
+  const publishing = client.publishAsync('shop/7/ask', '{"id":"q16"}', { qos: 1 })
+  client.on('packetreceive', ({ cmd }) => (acknowledged ||= cmd === 'puback'))
+  await until(() => world.drafts.length === 17 || undefined)
+  await client.unsubscribeAsync('shop/7/display')
+  expect(acknowledged).toBe(false)
+  tell(false)
+  await publishing
+})
+
 test('a request is answered on its reply topic, and a stale answer keeps its mark', async () => {
   await using world = await openWorld()
   world.host.answer({ data: { status: 'shipped' }, origin: 'cache', stale: true })

@@ -89,6 +89,49 @@ test('two that subscribe to one topic, each on its instance, both have the reply
   expect(came.toSorted((a, b) => a.localeCompare(b))).toEqual(['a', 'b'])
 })
 
+test('the one here does not acknowledge, the one on another instance does: that is enough, and neither has it twice', async () => {
+  await using pair = await openPair()
+  using silent = await raw(pair.a.port)
+  silent.write(connectPacket('silent'))
+  silent.write(subscribePacket(TOPIC, { qos: 1 }))
+  await until(() => silent.received().includes(0x90) || undefined)
+  const device = await pair.b.client()
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  // It never aborts: who waits for the silent one waits for ever.
+  expect(await pair.a.channel.send?.(reply(), 'k', new AbortController().signal)).toEqual({ status: 'sent' })
+
+  // The acknowledgement comes too late for the try, and in time for the next one.
+  pair.line.isOpen = false
+  const ending = new AbortController()
+  const sending = pair.a.channel.send?.(reply(), 'late', ending.signal)
+  await until(() => silent.received().includes('"id":"late"') || undefined)
+  ending.abort()
+  expect(await sending).toMatchObject({ status: 'unknown' })
+  for (const go of pair.line.kept.splice(0)) go()
+  await until(() => pair.line.kept.length >= 2 || undefined)
+  for (const go of pair.line.kept.splice(0)) go()
+  expect(await send(pair.a, 'late')).toEqual({ status: 'sent' })
+  expect(silent.received().toString('latin1').split('"id":"late"')).toHaveLength(2)
+})
+
+test('the other instances are told of a subscription once, however often it is made anew', async () => {
+  const told: Json[] = []
+  await using world = await openWorld({
+    host: {
+      async tell(said) {
+        told.push(said)
+        return true
+      },
+    },
+  })
+  const device = await world.client()
+  for (const qos of [1, 1, 0] as const) await device.subscribeAsync(TOPIC, { qos })
+  expect(told).toMatchObject([{ t: 'here', filter: TOPIC }])
+  await device.unsubscribeAsync(TOPIC)
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  expect(told).toHaveLength(2)
+})
+
 test('a device that takes a reply on another instance and never acknowledges it: nobody knows', async () => {
   await using pair = await openPair()
   const silent = await raw(pair.b.port)
@@ -180,4 +223,9 @@ test('a reply that is too large to be told to another instance is refused for go
     },
   })
   expect(await send(world)).toEqual({ status: 'refused', retry: false, reason: '2000000 bytes are too many' })
+  // Nobody waits for it any more.
+  Object.assign(world.host, { tell: async () => true })
+  const device = await world.client()
+  await device.subscribeAsync(TOPIC, { qos: 1 })
+  expect(world.host.arrivals).toEqual([])
 })
