@@ -27,7 +27,7 @@ export interface ConnectionOptions {
 }
 
 /** Beyond this a batch is sent at once, so that the writer has work while more comes in. */
-const BATCH_REQUESTS = 256
+const BATCH_REQUESTS = 32
 const RESTART_MS = 200
 
 export class Connection {
