@@ -103,8 +103,10 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
 
   return {
     async start(host) {
-      reach = createReach({ host, local, log: scope.log })
-      const opened = await open(host, reach)
+      const reaching = createReach({ host, local, log: scope.log })
+      reach = reaching
+      stack.defer(() => reaching.close())
+      const opened = await open(host, reaching)
       broker = opened
       if (config.port !== undefined) {
         const address = config.host ?? DEFAULT_HOST

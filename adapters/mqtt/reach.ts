@@ -42,6 +42,8 @@ export interface Reach {
     filter: string,
     isNew: boolean,
   ): void
+  /** The channel has ended: nobody is waited for any more. */
+  close(): void
 }
 
 /** Who has the device says so at once; how long its PUBACK takes is another matter. */
@@ -115,6 +117,7 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
   const self = crypto.randomUUID()
   const away = new Away()
   const questions = new Map<string, Question>()
+  let isClosed = false
 
   async function elsewhere(
     question: Question,
@@ -192,6 +195,7 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
   /** Who else subscribes on other instances has it too; that one has it, wherever, is enough for it to count as sent. */
   async function publish(...publishing: Publishing): Promise<Outcome> {
     const here = local.publish(...publishing)
+    if (isClosed) return here ?? 'nobody'
     const question = new Question()
     const there = elsewhere(question, publishing)
     if (here === undefined) return there
@@ -223,6 +227,10 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     subscribed({ client, who: { role, id } }, filter, isNew) {
       came(filter)
       if (isNew) tell({ t: 'here', client, who: { role, id }, filter })
+    },
+    close() {
+      isClosed = true
+      for (const question of questions.values()) question.giveUp()
     },
   }
 }
