@@ -37,6 +37,7 @@ export async function start(options: StartOptions): Promise<void> {
   const file = configFile(options.config)
   const overrides = overridesOf(options)
   const crew = membership()
+  const since = Date.now()
   try {
     const log = createLog(await logOptions(file, overrides, crew?.number))
     const plugins = new Plugins({ log, builtIn: builtInNames })
@@ -75,7 +76,7 @@ export async function start(options: StartOptions): Promise<void> {
       plugins.forgive()
       void gateway.reload().catch(() => undefined) // the gateway has logged why
     }
-    const watching = watchConfig([file, ...config.files], reloaded)
+    const watching = watchConfig([file, ...config.files], reloaded, { since })
     const dropped = async (): Promise<void> => {
       if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
     }
@@ -85,7 +86,7 @@ export async function start(options: StartOptions): Promise<void> {
     const { tls } = config.http
     const certificates =
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
-    const watchingTls = watchConfig(certificates, () => renewed(gateway, log))
+    const watchingTls = watchConfig(certificates, () => renewed(gateway, log), { since })
     process.on('SIGHUP', reloaded)
     let isStopping = false
     const stop = async (why: string, leaveMs = 0): Promise<void> => {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { watch } from 'node:fs'
 import type { FSWatcher } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 export interface WatchOptions {
@@ -10,6 +10,8 @@ export interface WatchOptions {
   readonly debounceMs?: number
   /** Files are compared this often without any sign: network and overlay file systems send none. Default 2 s. */
   readonly pollMs?: number
+  /** When the files began to be read, in milliseconds since the epoch: one that has changed since then is reported at once. */
+  readonly since?: number
   /** Hears what `onChange` throws. Default: a process warning. */
   readonly onError?: (error: unknown) => void
 }
@@ -31,7 +33,7 @@ export function watchConfig(
   onChange: (changed: readonly string[]) => void | Promise<void>,
   options: WatchOptions = {},
 ): Watch {
-  const { debounceMs = 100, pollMs = 2000, onError = warn } = options
+  const { debounceMs = 100, pollMs = 2000, since = Infinity, onError = warn } = options
   const paths = [...new Set(files.map((file) => resolve(file)))]
   const hashes = new Map<string, string>()
   let closed = false
@@ -42,7 +44,8 @@ export function watchConfig(
   async function remember(): Promise<void> {
     for (const path of paths) {
       const hash = await hashOf(path)
-      if (hash !== undefined) hashes.set(path, hash)
+      // Asked after it was read: what changes in between is not taken for known.
+      if (hash !== undefined && (await changedAt(path)) < since) hashes.set(path, hash)
     }
   }
 
@@ -76,6 +79,7 @@ export function watchConfig(
   const watchers = [...new Set(paths.map((path) => dirname(path)))].flatMap((folder) =>
     startWatch(folder, onSign),
   )
+  if (since < Infinity) compareNext()
   const poll = setInterval(compareNext, pollMs)
   poll.unref()
 
@@ -107,6 +111,15 @@ async function hashOf(file: string): Promise<string | undefined> {
       .digest('hex')
   } catch {
     return undefined // away for a moment, or for good: nothing to compare
+  }
+}
+
+/** The change of the inode: a file that is renamed to this place or copied with its old date counts as well. */
+async function changedAt(file: string): Promise<number> {
+  try {
+    return (await stat(file)).ctimeMs
+  } catch {
+    return Infinity // gone meanwhile: it has changed
   }
 }
 

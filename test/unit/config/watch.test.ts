@@ -1,5 +1,5 @@
 // Files that change under the gateway, in every way editors and deployments write them.
-import { mkdir, mkdtemp, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -81,6 +81,17 @@ test('a file that is not there yet is reported when it comes, also with its fold
   await mkdir(join(folder, 'sub'))
   await writeFile(join(folder, 'sub/a.yaml'), '1')
   await vi.waitFor(() => expect(run.seen).toEqual([['sub/a.yaml']]))
+})
+
+test('a file that changed while it was being loaded is reported without another sign, one from before is not', async () => {
+  const [before, after] = [join(folder, 'before.yaml'), join(folder, 'after.yaml')]
+  await writeFile(before, '1')
+  const { ctimeMs } = await stat(before)
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(ctimeMs + 50))
+  const since = Date.now() - 20
+  await writeFile(after, 'not what was loaded')
+  await using run = await watching(['before.yaml', 'after.yaml'], { ...EVENTS, since })
+  await vi.waitFor(() => expect(run.seen).toEqual([['after.yaml']]))
 })
 
 test('many writes are one change, and calls do not overlap', async () => {
