@@ -12,12 +12,16 @@ const known: string[] = Array.from({ length: SLOTS }, () => '')
 export function interned(name: string): string {
   if (name.length > LONGEST) return name
   let hash = name.length
-  for (let at = 0; at < name.length; at++) hash = (Math.imul(hash, 31) + name.charCodeAt(at)) | 0
+  let bits = 0
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at)
+    bits |= code
+    hash = (Math.imul(hash, 31) + code) | 0
+  }
   const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1)
   const before = known[slot]
   if (before === name) return before
-  // oxlint-disable-next-line no-control-regex -- all of ASCII
-  if (!/^[\0-\x7F]*$/.test(name)) return name
+  if (bits > 0x7f) return name
   const own = Buffer.from(name, 'latin1').toString('latin1') // a slice would keep its whole document
   known[slot] = own
   return own
