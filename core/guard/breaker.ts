@@ -9,7 +9,7 @@ import { createTally, isTheirFailure } from './tally.ts'
 export type BreakerState = 'ACTIVE' | 'OPEN' | 'HALF-OPEN' | 'OFF'
 
 export interface BreakerOptions {
-  /** Percent of the counted calls in the window at which it opens. */
+  /** Percent of the counted calls in the window at which it opens; ten failures in a row are enough, whatever went well before. */
   readonly errorRate: number
   /** It never opens on fewer counted calls in the window. */
   readonly minimumCalls: number
@@ -71,6 +71,9 @@ export interface Breaker {
 
 /** While a probe is out nobody knows when it ends: callers are told to come back in a second. */
 const probeRetryMs = 1_000
+
+/** So many failures in a row, and no fewer than `minimumCalls`: it is dead, however much went well in the window before. */
+const deadAfter = 10
 
 type Outcome = { readonly failed: false } | { readonly failed: true; readonly thrown: unknown }
 const good: Outcome = { failed: false }
@@ -239,8 +242,10 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       openFor(grown(), `it failed again on its way back: ${last()}`)
     } else {
       const fails = isFailing && outcome.failed
-      if (calls < options.minimumCalls || (!fails && !isTooSlow)) return undefined
-      const why = fails ? `${failures} of ${calls} calls failed` : `${slow} of ${calls} calls were slow`
+      const isDead = tally.inARow >= Math.max(deadAfter, options.minimumCalls)
+      if (calls < options.minimumCalls || (!fails && !isDead && !isTooSlow)) return undefined
+      const failed = fails ? `${failures} of ${calls} calls failed` : `${tally.inARow} calls in a row failed`
+      const why = fails || isDead ? failed : `${slow} of ${calls} calls were slow`
       openFor(decayed(), `${why}, the last: ${last()}`)
     }
     circuit.open()

@@ -7,6 +7,8 @@ export interface Tally {
   readonly calls: number
   readonly failures: number
   readonly slow: number
+  /** Failures since the last call that did not fail. */
+  readonly inARow: number
   add(call: { readonly failed: boolean; readonly slow: boolean }): void
   forget(): void
 }
@@ -25,6 +27,7 @@ export function createTally(windowMs: number, onRotate: () => void): Tally {
   const total = empty()
   let window: Bucket[] = [empty()]
   let rotatedAt = performance.now()
+  let inARow = 0
 
   function rotate(steps: number): void {
     for (let step = 0; step < Math.min(steps, BUCKETS); step += 1) {
@@ -48,7 +51,11 @@ export function createTally(windowMs: number, onRotate: () => void): Tally {
     get slow() {
       return total.slow
     },
+    get inARow() {
+      return inARow
+    },
     add({ failed, slow }) {
+      inARow = failed ? inARow + 1 : 0
       const due = Math.floor((performance.now() - rotatedAt) / bucketMs)
       if (due > 0) {
         rotate(due)
@@ -62,7 +69,10 @@ export function createTally(windowMs: number, onRotate: () => void): Tally {
         if (slow) each.slow += 1
       }
     },
-    forget: () => rotate(BUCKETS),
+    forget() {
+      inARow = 0
+      rotate(BUCKETS)
+    },
   }
 }
 

@@ -22,14 +22,23 @@ test('it agrees with a small reference model over any history of calls, time and
     { weight: 5, arbitrary: fc.constantFrom<Step[]>(100, 999, 1_000, 1_250, 2_500, 5_000, 12_000) },
     { weight: 1, arbitrary: fc.constantFrom<Step[]>('off', 'on') },
   )
+  // Long enough for ten in a row after a time when all was well.
+  const runs = fc.constantFrom<Step[][]>(Array<Step>(12).fill('good'), Array<Step>(11).fill('bad'))
+  const histories = fc
+    .array(fc.oneof({ weight: 30, arbitrary: steps.map((step) => [step]) }, { weight: 1, arbitrary: runs }), {
+      maxLength: 120,
+      size: 'max',
+    })
+    .map((parts) => parts.flat())
   const seen = new Set<string>()
   await fc.assert(
-    fc.asyncProperty(fc.array(steps, { maxLength: 120, size: 'max' }), async (history) => {
+    fc.asyncProperty(histories, async (history) => {
       let before = 'ACTIVE'
       const breaker = createBreaker('model', options, {
         onState: (state, reason) => {
           seen.add(`${before} → ${state}`)
           if (reason.includes('slow')) seen.add('slow')
+          if (reason.includes('in a row')) seen.add('in a row')
           before = state
         },
       })
@@ -95,6 +104,7 @@ test('it agrees with a small reference model over any history of calls, time and
       'OPEN → HALF-OPEN',
       'OPEN → OFF',
       'slow',
+      'in a row',
     ].toSorted(),
   )
 })
@@ -118,11 +128,16 @@ function reference() {
   let probing = false
   let ramp: { step: number; until: number; credit: number } | undefined
   let counted: Counted[] = []
+  let inARow = 0
   const begun: { readonly era: number; readonly at: number }[] = []
   const turn = (to: string): void => {
     state = to
     era += 1
     probing = false
+  }
+  const forget = (): void => {
+    counted = []
+    inARow = 0
   }
   const openNow = (ms: number): void => {
     openFor = ms
@@ -133,7 +148,7 @@ function reference() {
   const activeAt = (moment: number): void => {
     ramp = undefined
     healthySince = moment
-    counted = []
+    forget()
     turn('ACTIVE')
   }
   const isOver = (which: 'bad' | 'slow', rate: number): boolean =>
@@ -146,7 +161,7 @@ function reference() {
     off() {
       until = now + OFF_MS
       ramp = undefined
-      counted = []
+      forget()
       turn('OFF')
     },
     on() {
@@ -184,12 +199,13 @@ function reference() {
         probing = false
         return
       }
+      inARow = how === 'bad' ? inARow + 1 : 0
       const bucket = Math.floor(now / 1_000)
       const slow = now - call.at >= slowMs
       counted = [...counted.filter((each) => bucket - each.bucket < 10), { bucket, bad: how === 'bad', slow }]
       if (state === 'HALF-OPEN' && ramp === undefined) {
         if (how === 'bad' || slow) return openNow(doubled())
-        counted = []
+        forget()
         ramp = { step: 0, until: now + openForMs / 4, credit: 1 }
         return turn('HALF-OPEN')
       }
@@ -202,7 +218,8 @@ function reference() {
         openFor = Math.max(openForMs, openFor / 2)
       }
       if (counted.length < minimumCalls) return
-      if ((how === 'bad' && isOver('bad', errorRate)) || isOver('slow', slowRate)) openNow(openFor)
+      const isDead = inARow >= 10
+      if ((how === 'bad' && isOver('bad', errorRate)) || isDead || isOver('slow', slowRate)) openNow(openFor)
     },
   }
 }

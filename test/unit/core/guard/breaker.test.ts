@@ -24,6 +24,25 @@ test('exactly the error rate opens it, 100 % included; anything below does not',
   expect(all.state).toBe('OPEN')
 })
 
+test('ten failures in a row open it, however much went well in the window before; nine, and ten with a good one among them, do not', async () => {
+  const busy = { ...options, minimumCalls: 10 }
+  const dead = createBreaker('dead', busy)
+  for (let i = 0; i < 1_000; i += 1) await outcome(dead, good)
+  for (let i = 0; i < 9; i += 1) await outcome(dead, bad)
+  await outcome(dead, good)
+  for (let i = 0; i < 9; i += 1) await outcome(dead, bad)
+  expect(dead.state).toBe('ACTIVE')
+  await outcome(dead, bad)
+  expect(dead.state).toBe('OPEN')
+  expect(dead.reason).toContain('10 calls in a row failed')
+  const patient = createBreaker('patient', { ...options, minimumCalls: 20 })
+  for (let i = 0; i < 1_000; i += 1) await outcome(patient, good)
+  for (let i = 0; i < 19; i += 1) await outcome(patient, bad)
+  expect(patient.state).toBe('ACTIVE')
+  await outcome(patient, bad)
+  expect(patient.state).toBe('OPEN')
+})
+
 test('while open nothing is called: BREAKER_OPEN, proven not executed, with the remaining time (SEMANTICS 3)', async () => {
   const breaker = createBreaker('orders.GetOrder', options)
   await open(breaker)
