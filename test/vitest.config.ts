@@ -25,6 +25,8 @@ export default defineConfig({
     // Others use CI's machines too: what is measured in time gets a second chance there, and the report names it.
     retry: process.env['CI'] === undefined ? 0 : 1,
     sequence: { sequencer: LongFirst },
+    // A condition that holds is not waited for any longer.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {

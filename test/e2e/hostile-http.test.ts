@@ -254,7 +254,7 @@ describe('what is not one HTTP request is refused', () => {
     ['half a head (408 after its time)', 'GET /healthz HTTP/1.1\r\nHost: a\r\nX-', 408],
     ['half a body (408 after its time)', `${head}${length}\r\n${MESSAGE.slice(0, 10)}`, 408],
   ])('%s', async (_, text, status) => {
-    const answer = await sendRaw(world.gateway.port, text)
+    const answer = await sendRaw(world.gateway, text)
     expect(answer.status).toBe(status)
     expect(0x11000).toBeGreaterThan(BODY_LIMIT)
     expectNoLeak(world, answer)
@@ -263,7 +263,7 @@ describe('what is not one HTTP request is refused', () => {
   test('a second request smuggled behind a refused one is not answered', async () => {
     const inner = `GET /admin/v1/status HTTP/1.1\r\nHost: a\r\nAuthorization: ${ADMIN.authorization}\r\n\r\n`
     const outer = `${head}Content-Length: ${inner.length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${inner}`
-    const answer = await sendRaw(world.gateway.port, outer, { toClose: true })
+    const answer = await sendRaw(world.gateway, outer, { toClose: true })
     expect(answer.status).toBe(400)
     expect(answer.body).not.toMatch(/HTTP\/1\.1 2|"generation"/u)
   })

@@ -10,6 +10,7 @@ import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { stopwatch } from '../support/processor.ts'
 
 export const BODY_LIMIT = 64 * 1024
 export const CRM = '/services/CrmService.asmx'
@@ -86,6 +87,7 @@ export interface Answer {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   readonly body: string
+  /** Without those in which there was no processor for it. */
   readonly ms: number
 }
 
@@ -99,7 +101,7 @@ export interface Sent {
 
 /** Sends one request, byte for byte what is given, and reads to the gateway's close. */
 export function send(
-  { port }: GatewayProcess,
+  gateway: GatewayProcess,
   { method, path, headers = {}, body = '' }: Sent,
 ): Promise<Answer> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
@@ -112,19 +114,19 @@ export function send(
   }
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
-  return sendRaw(port, Buffer.concat([head, bytes]))
+  return sendRaw(gateway, Buffer.concat([head, bytes]))
 }
 
-const ANSWER_MS = 10_000
+const ANSWER_MS = 30_000
 
 /** Sends bytes on a connection of their own. Resolves when the first answer is whole, or with everything up to the close. */
 export function sendRaw(
-  port: number,
+  { port, pid }: GatewayProcess,
   bytes: Uint8Array | string,
   options: { readonly toClose?: boolean } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const begun = performance.now()
+    const watch = stopwatch(pid)
     let received = Buffer.alloc(0)
     const socket = connect(port, '127.0.0.1')
     const timer = setTimeout(() => {
@@ -138,7 +140,7 @@ export function sendRaw(
     socket.on('error', () => undefined) // 'close' follows; the gateway may reset what it has refused
     socket.on('close', () => {
       clearTimeout(timer)
-      resolve(parse(received, performance.now() - begun))
+      resolve(parse(received, watch()))
     })
     socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   })

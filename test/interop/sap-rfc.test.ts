@@ -108,6 +108,7 @@ beforeAll(async () => {
       erp: {
         ...erp,
         password: 'geheim',
+        breaker: { minimumCalls: 1000 }, // it crashes on order here
         operations: {
           Z_DESK_ORDER_GET: { safe: true, tables },
           GetHeadOnly: { safe: true, function: 'Z_DESK_ORDER_GET' },
@@ -190,7 +191,7 @@ describe.skipIf(skip)(
       const crash = await ask('Z_DESK_ORDER_GET', { VBELN: '500' })
       expect(crash).toMatchObject({ status: 502, body: { code: 'BACKEND_FAILED' } })
       expect(JSON.stringify(crash.body)).not.toContain('division')
-      expect(gateway.log()).toContain('division by zero')
+      await until(() => gateway.log().includes('division by zero') || undefined) // a log comes by its own pipe
       expect((await ask('Locked', { VBELN: '777' })).status).toBeGreaterThanOrEqual(400)
     })
 
@@ -297,7 +298,7 @@ describe.skipIf(skip)(
       }
       const { status, body } = await ask('SendOrder', params)
       expect(status).toBe(200)
-      const [line = ''] = (await readFile(idocs, 'utf8')).split('\n')
+      const line = (await readFile(idocs, 'utf8')).trimEnd().split('\n').at(-1) ?? ''
       expect(JSON.parse(line)).toEqual({
         type: 'ORDERS05',
         begin: ['1'],

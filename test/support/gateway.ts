@@ -107,10 +107,10 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
   return promise
 }
 
-/** Polls until the condition gives something; rejects after `ms`. */
+/** Polls until the condition gives something; rejects after `ms`, which are many: what holds is not waited for any longer. */
 export async function until<T>(
   condition: () => Promise<T | undefined> | T | undefined,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<T> {
   const deadline = performance.now() + ms
   for (;;) {

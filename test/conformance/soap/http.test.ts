@@ -183,7 +183,7 @@ describe('HTTP', () => {
 
   test('#15 HTTP/1.0 is answered without chunks (WS-I BP 1.1 R1141)', async () => {
     const answer = await sendRaw(
-      world.gateway.port,
+      world.gateway,
       `POST /orders HTTP/1.0\r\nhost: x\r\ncontent-type: text/xml\r\ncontent-length: ${asking.length}\r\n\r\n${asking}`,
       { toClose: true },
     )

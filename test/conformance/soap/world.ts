@@ -112,7 +112,7 @@ export async function startWorld(): Promise<World> {
     received,
     post: (body, { path = '/orders', method = 'POST', headers = {}, version = '1.1' } = {}) =>
       send(gateway, { method, path, body, headers: { 'content-type': CONTENT_TYPE[version], ...headers } }),
-    raw: (bytes) => sendRaw(gateway.port, bytes),
+    raw: (bytes) => sendRaw(gateway, bytes),
     get: (path) => send(gateway, { method: 'GET', path }),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }

@@ -1,4 +1,5 @@
 // Files that change under the gateway, in every way editors and deployments write them.
+import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,12 @@ afterEach(async () => {
 /** Events alone: no test of them may pass by polling. */
 const EVENTS: WatchOptions = { debounceMs: 5, pollMs: 3_600_000 }
 const POLLING: WatchOptions = { debounceMs: 3_600_000, pollMs: 5 }
+
+/** Whole at any moment: a file that is written in place is empty for a while, and that is a change too. */
+async function replace(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
+}
 
 async function watching(names: readonly string[], options: WatchOptions) {
   const seen: string[][] = []
@@ -37,18 +44,20 @@ test.each([
   async (_, options) => {
     const file = join(folder, 'a.yaml')
     await writeFile(file, '1')
-    await using run = await watching(['a.yaml'], options)
+    const contents: string[] = []
+    await using watch = watchConfig([file], () => void contents.push(readFileSync(file, 'utf8')), options)
+    await watch.ready
+    const isReported = (text: string): Promise<void> =>
+      vi.waitFor(() => expect(contents.at(-1)).toBe(text), 10_000)
     await writeFile(file, '2')
-    await vi.waitFor(() => expect(run.seen).toEqual([['a.yaml']]))
-    await writeFile(`${file}.new`, '3')
-    await rename(`${file}.new`, file)
-    await vi.waitFor(() => expect(run.seen).toHaveLength(2))
+    await isReported('2')
+    await replace(file, '3')
+    await isReported('3')
     await unlink(file)
     await writeFile(file, '4')
-    await vi.waitFor(() => expect(run.seen).toHaveLength(3))
-    await writeFile(`${file}.new`, '5')
-    await rename(`${file}.new`, file)
-    await vi.waitFor(() => expect(run.seen).toHaveLength(4))
+    await isReported('4')
+    await replace(file, '5')
+    await isReported('5')
   },
 )
 
@@ -56,11 +65,11 @@ test('the same content, a touch and another file of the folder are no change', a
   await writeFile(join(folder, 'a.yaml'), '1')
   await writeFile(join(folder, 'b.yaml'), '1')
   await using run = await watching(['a.yaml', 'b.yaml'], EVENTS)
-  await writeFile(join(folder, 'a.yaml'), '1')
+  await replace(join(folder, 'a.yaml'), '1')
   await utimes(join(folder, 'a.yaml'), new Date(), new Date())
   await writeFile(join(folder, 'other'), '1')
-  await writeFile(join(folder, 'b.yaml'), '2')
-  await vi.waitFor(() => expect(run.seen).toEqual([['b.yaml']]))
+  await replace(join(folder, 'b.yaml'), '2')
+  await vi.waitFor(() => expect(run.seen).toEqual([['b.yaml']]), 10_000)
 })
 
 test('a folder behind a symbolic link that is swapped is seen, as deployments of containers do it', async () => {
@@ -73,25 +82,25 @@ test('a folder behind a symbolic link that is swapped is seen, as deployments of
   await using run = await watching(['a.yaml'], EVENTS)
   await symlink('v2', join(folder, 'next'))
   await rename(join(folder, 'next'), join(folder, 'current'))
-  await vi.waitFor(() => expect(run.seen).toEqual([['a.yaml']]))
+  await vi.waitFor(() => expect(run.seen).toEqual([['a.yaml']]), 10_000)
 })
 
 test('a file that is not there yet is reported when it comes, also with its folder', async () => {
   await using run = await watching(['sub/a.yaml'], POLLING)
   await mkdir(join(folder, 'sub'))
-  await writeFile(join(folder, 'sub/a.yaml'), '1')
-  await vi.waitFor(() => expect(run.seen).toEqual([['sub/a.yaml']]))
+  await replace(join(folder, 'sub/a.yaml'), '1')
+  await vi.waitFor(() => expect(run.seen).toEqual([['sub/a.yaml']]), 10_000)
 })
 
 test('a file that changed while it was being loaded is reported without another sign, one from before is not', async () => {
   const [before, after] = [join(folder, 'before.yaml'), join(folder, 'after.yaml')]
   await writeFile(before, '1')
   const { ctimeMs } = await stat(before)
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(ctimeMs + 50))
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(ctimeMs + 50), 10_000)
   const since = Date.now() - 20
   await writeFile(after, 'not what was loaded')
   await using run = await watching(['before.yaml', 'after.yaml'], { ...EVENTS, since })
-  await vi.waitFor(() => expect(run.seen).toEqual([['after.yaml']]))
+  await vi.waitFor(() => expect(run.seen).toEqual([['after.yaml']]), 10_000)
 })
 
 test('many writes are one change, and calls do not overlap', async () => {
@@ -111,10 +120,10 @@ test('many writes are one change, and calls do not overlap', async () => {
   )
   await watch.ready
   for (let index = 0; index < 20; index++) await writeFile(file, String(index))
-  await vi.waitFor(() => expect(gates).toHaveLength(1))
+  await vi.waitFor(() => expect(gates).toHaveLength(1), 10_000)
   await writeFile(file, 'last')
   gates[0]?.()
-  await vi.waitFor(() => expect(gates).toHaveLength(2))
+  await vi.waitFor(() => expect(gates).toHaveLength(2), 10_000)
   gates[1]?.()
   expect(most).toBe(1)
 })
@@ -131,10 +140,10 @@ test('what the listener throws is handed on, and the watch goes on', async () =>
     { ...EVENTS, onError: (error) => void errors.push(error) },
   )
   await watch.ready
-  await writeFile(file, '2')
-  await vi.waitFor(() => expect(errors).toMatchObject([{ message: 'bad config' }]))
-  await writeFile(file, '3')
-  await vi.waitFor(() => expect(errors).toHaveLength(2))
+  await replace(file, '2')
+  await vi.waitFor(() => expect(errors).toMatchObject([{ message: 'bad config' }]), 10_000)
+  await replace(file, '3')
+  await vi.waitFor(() => expect(errors).toHaveLength(2), 10_000)
 })
 
 test('after close nothing is called any more', async () => {
@@ -144,6 +153,6 @@ test('after close nothing is called any more', async () => {
   await using second = await watching(['a.yaml'], POLLING)
   await first.watch.close()
   await writeFile(file, '2')
-  await vi.waitFor(() => expect(second.seen).toHaveLength(1))
+  await vi.waitFor(() => expect(second.seen).toHaveLength(1), 10_000)
   expect(first.seen).toEqual([])
 })

@@ -126,7 +126,7 @@ test('a store that fails costs a look later, nothing else', async () => {
   state.failure = new Error('the disk is full')
   absent.settled(push('a'), true)
   absent.arrived('a')
-  await vi.waitFor(() => expect(lines).toMatchObject([{ level: 'debug', fields: { id: 'a' } }]))
+  await vi.waitFor(() => expect(lines).toMatchObject([{ level: 'debug', fields: { id: 'a' } }]), 10_000)
   expect([poked, state.holds]).toEqual([[], 0])
 })
 

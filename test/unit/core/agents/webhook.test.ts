@@ -367,7 +367,7 @@ test('the end of the call ends the question, with its reason', async () => {
   const abort = new AbortController()
   const answer = helper.agent.answer(message, conversation, abort.signal)
   const ended = answer.catch((error: unknown) => error)
-  await vi.waitFor(() => expect(server.seen).toHaveLength(1))
+  await vi.waitFor(() => expect(server.seen).toHaveLength(1), 10_000)
   const reason = new GatewayError('DEADLINE_EXCEEDED', 'agent "helper": no answer within 10 ms')
   abort.abort(reason)
   expect(await ended).toBe(reason)

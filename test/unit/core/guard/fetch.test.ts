@@ -102,7 +102,7 @@ test('an endless answer ends at the limit, and its connection is closed', async 
     more()
   })
   await expect(guardedFetch()(server.origin)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
-  await vi.waitFor(() => expect(closed).toBe(true))
+  await vi.waitFor(() => expect(closed).toBe(true), 10_000)
 })
 
 const text = '{"orderNo":"000777"}'
@@ -223,11 +223,11 @@ test("an abort ends the request with the signal's reason, and its connection", a
   await using server = await serve((response) => response.on('close', () => (closed = true)))
   const abort = new AbortController()
   const answer = guardedFetch()(server.origin, { signal: abort.signal })
-  await vi.waitFor(() => expect(server.seen).toHaveLength(1))
+  await vi.waitFor(() => expect(server.seen).toHaveLength(1), 10_000)
   const reason = new GatewayError('DEADLINE_EXCEEDED', 'too late')
   abort.abort(reason)
   await expect(answer).rejects.toBe(reason)
-  await vi.waitFor(() => expect(closed).toBe(true))
+  await vi.waitFor(() => expect(closed).toBe(true), 10_000)
 })
 
 test('an abort before the request sends nothing', async () => {
@@ -246,7 +246,7 @@ test('a request aborted while it waits for a connection is never sent, and the n
   })
   const get = guardedFetch({ connections: 1 })
   const slow = get(`${server.origin}/slow`)
-  await vi.waitFor(() => expect(held).toHaveLength(1))
+  await vi.waitFor(() => expect(held).toHaveLength(1), 10_000)
   const abort = new AbortController()
   const waiting = get(`${server.origin}/waiting`, { method: 'POST', body: 'x', signal: abort.signal })
   const ended = waiting.catch((reason: unknown) => reason)
@@ -276,7 +276,7 @@ test('dispose fails what is under way and refuses what comes after it', async ()
     log: recorded().log,
   })
   const under = guarded.fetch(server.origin).catch((error: unknown) => error)
-  await vi.waitFor(() => expect(server.seen).toHaveLength(1))
+  await vi.waitFor(() => expect(server.seen).toHaveLength(1), 10_000)
   await guarded.dispose()
   expect(await under).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
   await expect(guarded.fetch(server.origin)).rejects.toMatchObject({ code: 'INTERNAL', notExecuted: true })

@@ -100,7 +100,10 @@ test('a refusal is written after the answers still owed on its connection, never
     },
   })
   const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\nBROKEN\r\n\r\n')
-  await vi.waitFor(() => expect([release, edge.refused]).toEqual([expect.any(Function), ['malformed']]))
+  await vi.waitFor(
+    () => expect([release, edge.refused]).toEqual([expect.any(Function), ['malformed']]),
+    10_000,
+  )
   expect(client.text).toBe('')
   release?.()
   expect(statuses(await client.closed())).toEqual([200, 400])
@@ -239,7 +242,7 @@ test.each([
     await using edge = await running({ http: { headerTimeoutMs: 150, requestTimeoutMs: 200 } })
     const start = performance.now()
     expect(statuses(await exchange(edge.port, text))).toEqual([408])
-    expect(performance.now() - start).toBeLessThan(3000)
+    expect(performance.now() - start).toBeLessThan(20_000)
     expect(edge.refused).toEqual([expect.stringContaining('timeout')])
     expect(edge.seen).toEqual([])
   },
@@ -269,7 +272,7 @@ test('connections above the limit are refused and counted, and there is room aga
   expect(await exchange(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')).toBe('')
   expect(edge.refused).toEqual(['connections'])
   first.socket.destroy()
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(1))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(1), 10_000)
   expect((await fetch(edge.origin)).status).toBe(200)
 })
 
@@ -352,7 +355,7 @@ test('bodies held at once are bounded: beyond it 503 with Retry-After, and room 
   })
   const post = (path: string) => fetch(edge.origin + path, { method: 'POST', body: 'x'.repeat(1000) })
   const held = post('/hold')
-  await vi.waitFor(() => expect(release).toBeDefined())
+  await vi.waitFor(() => expect(release).toBeDefined(), 10_000)
   const refused = await post('/')
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1'])
   release?.()
@@ -364,9 +367,9 @@ test('bodies held at once are bounded: beyond it 503 with Retry-After, and room 
 test('a client that goes away within its body is nobody to answer, and nothing is handed over', async () => {
   await using edge = await running()
   const client = wire(edge.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc')
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(1))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(1), 10_000)
   client.socket.destroy()
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(0))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(0), 10_000)
   expect(edge.seen).toEqual([])
   expect(edge.lines).toEqual([])
 })

@@ -26,7 +26,7 @@ test('the head goes out before the first piece, and each piece as it comes', asy
   await client.until(/text\/event-stream[^]*\r\n\r\n$/u)
   next?.()
   await client.until(/data: 1/u)
-  await vi.waitFor(() => next?.())
+  await vi.waitFor(() => next?.(), 10_000)
   expect(await client.closed()).toMatch(
     /transfer-encoding: chunked[^]*data: 1[^]*data: 2[^]*\r\n0\r\n\r\n$/iu,
   )
@@ -52,7 +52,7 @@ test('the source is told when the caller goes: its return is called, the signal 
   const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await client.until(/data: 1/u)
   client.socket.destroy()
-  await vi.waitFor(() => expect(told).toEqual(['woken', 'returned']))
+  await vi.waitFor(() => expect(told).toEqual(['woken', 'returned']), 10_000)
   expect(edge.lines).toEqual([])
 })
 
@@ -73,7 +73,7 @@ test('a source is asked no faster than the caller reads', async () => {
       before = asked
       expect(stable).toBe(true)
     },
-    { interval: 200, timeout: 5000 },
+    { interval: 200, timeout: 20_000 },
   )
   expect(asked).toBeLessThan(500)
   client.socket.resume()
@@ -94,8 +94,8 @@ test('a caller who reads nothing for too long is cut off, and the source told', 
   const client = wire(edge.port)
   client.socket.pause()
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await vi.waitFor(() => expect(returned).toBe(true), { timeout: 5000 })
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(0))
+  await vi.waitFor(() => expect(returned).toBe(true), 10_000)
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(0), 10_000)
 })
 
 test('a source that fails cuts the connection, so that half an answer does not look whole', async () => {
@@ -156,11 +156,11 @@ test('a handler that answers a stream after its caller has gone has the source t
   }
   await using edge = await running({ handler: () => new Promise((resolve) => (answer = resolve)) })
   const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await vi.waitFor(() => expect(answer).toBeDefined())
+  await vi.waitFor(() => expect(answer).toBeDefined(), 10_000)
   client.socket.destroy()
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(0))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(0), 10_000)
   answer?.({ status: 200, body: { [Symbol.asyncIterator]: () => iterator } })
-  await vi.waitFor(() => expect(iterator.return).toHaveBeenCalledTimes(1))
+  await vi.waitFor(() => expect(iterator.return).toHaveBeenCalledTimes(1), 10_000)
   expect(iterator.next).not.toHaveBeenCalled()
 })
 

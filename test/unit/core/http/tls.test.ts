@@ -66,7 +66,7 @@ test('the listener speaks TLS, its origin is https, and handlers see it', async 
   expect(edge.origin).toBe(`https://127.0.0.1:${edge.port}`)
   expect(await ask(edge.port)).toEqual({ status: 200, name: 'one' })
   expect(edge.seen[0]).toMatchObject({ origin: edge.origin, remote: '127.0.0.1' })
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(0))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(0), 10_000)
 })
 
 test('a new certificate is taken for new connections while old ones go on; a bad one keeps the old', async () => {
@@ -105,7 +105,7 @@ test('with a ca every caller needs a certificate it signed', async () => {
   expect((await ask(edge.port, own('caller'))).status).toBe(200)
   await expect(ask(edge.port)).rejects.toThrow(/certificate|reset|closed|hang up/iu)
   await expect(ask(edge.port, own('two'))).rejects.toThrow(/unknown ca|reset|closed|hang up/iu)
-  await vi.waitFor(() => expect(edge.refused).toEqual(['tls', 'tls']))
+  await vi.waitFor(() => expect(edge.refused).toEqual(['tls', 'tls']), 10_000)
 })
 
 test('plain HTTP and noise on the TLS port are refused, and the listener lives', async () => {
@@ -125,7 +125,7 @@ test('a drain closes TLS connections that idle', async () => {
   await using edge = await running({ http: { tls: tls() } })
   const idle = connect({ port: edge.port, host: '127.0.0.1', rejectUnauthorized: false })
   await new Promise((resolve) => idle.once('secureConnect', resolve))
-  await vi.waitFor(() => expect(edge.edge.connections).toBe(1))
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(1), 10_000)
   const closed = new Promise((resolve) => idle.once('close', resolve))
   idle.resume()
   await edge.edge.drain(60_000)

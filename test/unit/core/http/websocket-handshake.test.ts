@@ -148,7 +148,7 @@ test('the listener and each address have a limit, and a place is free again when
   const refused = await refusal(`${ear.ws}/ws`)
   expect([refused.status, refused.headers['retry-after']]).toEqual([429, '1'])
   first.close()
-  await vi.waitFor(() => expect(ear.edge.webSockets).toBe(1))
+  await vi.waitFor(() => expect(ear.edge.webSockets).toBe(1), 10_000)
   await ear.client()
   await using small = await listening({ http: { maxSockets: 1 } })
   await small.client()
@@ -187,7 +187,7 @@ test('1,000 half-open handshakes harm nobody', async () => {
   expect(await next(client)).toBe('through')
   await Promise.all(halves.map((half) => half.closed()))
   expect(halves[0]?.text).toMatch(/^HTTP\/1\.1 408/u)
-  await vi.waitFor(() => expect(ear.edge.connections).toBe(1))
+  await vi.waitFor(() => expect(ear.edge.connections).toBe(1), 10_000)
 })
 
 test('sockets that say nothing after the handshake cost a ping, and their places are given back', async () => {
@@ -197,6 +197,6 @@ test('sockets that say nothing after the handshake cost a ping, and their places
   })
   const mute = Array.from({ length: 200 }, () => wire(ear.port, head()))
   await Promise.all(mute.map((one) => one.until(/101/u)))
-  await vi.waitFor(() => expect(ear.edge.webSockets).toBe(0), 3000)
+  await vi.waitFor(() => expect(ear.edge.webSockets).toBe(0), 10_000)
   for (const one of mute) one.socket.destroy()
 })

@@ -201,5 +201,5 @@ test('a store that stumbles while an inbox is read is asked again', async () => 
   fails = 1
   await app.say(1, 'one')
   expect(await app.texts(2)).toEqual(['one', 'echo one'])
-  await vi.waitFor(() => expect(house.log()).toContain('an inbox could not be read'))
+  await vi.waitFor(() => expect(house.log()).toContain('an inbox could not be read'), 10_000)
 })
