@@ -1,4 +1,5 @@
 // Who may begin, when more comes than can be done: begun work is metered by the event loop's turns, the rest waits by priority or is refused.
+// Refusals are metered too: whoever asks again the moment he was refused would else fill the turns.
 import { performance } from 'node:perf_hooks'
 import { GatewayError } from '../api.ts'
 import type { Priority } from '../api.ts'
@@ -26,8 +27,6 @@ export interface Admission {
    * `retryAfterMs`); an abort rejects with the signal's reason.
    */
   enter(entry: Entry): Promise<void> | undefined
-  /** For how long a connection that was refused should not be read: refusals cost time too. 0 unless they are many. */
-  readonly restMs: number
   readonly waiting: number
   /** What may begin in one turn by now. */
   readonly perTurn: number
@@ -55,16 +54,17 @@ const MOST_PER_TURN = 10_000
 /** The rate follows what is measured while more comes than can be begun, over so many milliseconds. */
 const RATE_OVER_MS = 100
 const LEAST_RATE = 0.02
-/** What a refusal takes of the event loop, and how much of it all of them may take before refused connections rest. */
-const REFUSAL_MS = 0.07
+/** What a refusal takes of the event loop, and how much of it all of them may take: the others wait for theirs, and ask no more meanwhile. */
+const REFUSAL_MS = 0.1
 const REFUSALS_SHARE = 0.1
-const REST_OVER_MS = 100
-const SHORTEST_REST_MS = 50
+/** Given at once when none was for a while. */
+const MOST_REFUSALS = 50
 /** No longer than the longest `Retry-After`. */
-const LONGEST_REST_MS = 3000
+const LONGEST_REFUSAL_MS = 3000
 
 interface Waiter {
-  readonly since: number
+  /** Since when it waits to begin; once it cannot hope to, for its refusal. */
+  since: number
   readonly sheds: boolean
   begin(): void
   refuse(): void
@@ -102,9 +102,11 @@ export function createAdmission(
   /** In a dry run: how many would wait. */
   let backlog = 0
   let isArmed = false
-  let refusals = 0
+  /** Who is going to be refused. */
+  const hopeless = new Set<Waiter>()
+  /** How many refusals may be given now. */
+  let refusals = MOST_REFUSALS
   let refusalsAt = loop.now()
-  let restMs = 0
   let turnAt = 0
   let idleAt = 0
 
@@ -121,7 +123,6 @@ export function createAdmission(
     const now = loop.now()
     const idle = loop.idle()
     const tookMs = now - turnAt
-    rest(now)
     backlog = options().dryRun ? Math.max(0, backlog + begun - perTurn) : 0
     adapt(tookMs - (idle - idleAt), tookMs)
     begun = 0
@@ -129,9 +130,10 @@ export function createAdmission(
       expire(now)
       begin()
     }
+    if (hopeless.size > 0) refuse(now)
     turnAt = now
     idleAt = idle
-    if (begun > 0 || waiting > 0) loop.atTurn(turn)
+    if (begun > 0 || waiting > 0 || hopeless.size > 0) loop.atTurn(turn)
     else isArmed = false
   }
 
@@ -146,20 +148,22 @@ export function createAdmission(
     else if (isFull) perTurn = Math.min(MOST_PER_TURN, perTurn * 1.25 + 1)
   }
 
-  function rest(now: number): void {
-    const overMs = now - refusalsAt
-    if (overMs < REST_OVER_MS) return
-    const share = (refusals * REFUSAL_MS) / overMs
-    // Twice as long a rest is half as many refusals.
-    const wanted = restMs * Math.min(2, Math.max(0.9, share / REFUSALS_SHARE))
-    if (share > REFUSALS_SHARE) restMs = Math.min(Math.max(wanted, SHORTEST_REST_MS), LONGEST_REST_MS)
-    else restMs = wanted < SHORTEST_REST_MS ? 0 : wanted
-    refusals = 0
+  /** Those that are due, oldest first. */
+  function refuse(now: number): void {
+    for (const waiter of hopeless) {
+      if (!mayRefuse(now) && now - waiter.since <= LONGEST_REFUSAL_MS) break
+      refusals = Math.max(0, refusals - 1)
+      waiter.refuse()
+    }
+  }
+
+  function mayRefuse(now: number): boolean {
+    refusals = Math.min(MOST_REFUSALS, refusals + ((now - refusalsAt) * REFUSALS_SHARE) / REFUSAL_MS)
     refusalsAt = now
+    return refusals >= 1
   }
 
   function refusedBy(rank: Rank): GatewayError | undefined {
-    refusals += 1
     rank.count.refused()
     return refusal()
   }
@@ -169,7 +173,11 @@ export function createAdmission(
       const longest = options().waitMs * patience
       for (const waiter of queue) {
         if (now - waiter.since <= longest) break
-        if (waiter.sheds) waiter.refuse()
+        if (!waiter.sheds) continue
+        queue.delete(waiter)
+        waiting -= 1
+        waiter.since = now
+        hopeless.add(waiter)
       }
     }
   }
@@ -214,11 +222,11 @@ export function createAdmission(
     return ms > longest && (options().dryRun || certainMs > longest)
   }
 
-  function waited(rank: Rank, { sheds, signal }: Entry): Promise<void> {
+  function waited(rank: Rank, { sheds, signal }: Entry, isLost = false): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const end = (settle: () => void): void => {
-      if (!rank.waiting.delete(waiter)) return
-      waiting -= 1
+      if (rank.waiting.delete(waiter)) waiting -= 1
+      else if (!hopeless.delete(waiter)) return
       signal?.removeEventListener('abort', gone)
       settle()
     }
@@ -241,8 +249,11 @@ export function createAdmission(
         }),
     }
     signal?.addEventListener('abort', gone, { once: true })
-    rank.waiting.add(waiter)
-    waiting += 1
+    if (isLost) hopeless.add(waiter)
+    else {
+      rank.waiting.add(waiter)
+      waiting += 1
+    }
     return promise
   }
 
@@ -266,16 +277,13 @@ export function createAdmission(
         started(rank)
         return undefined
       }
-      if (entry.sheds && isHopeless(rank)) {
-        throw refusedBy(rank)
-      }
-      return waited(rank, entry)
-    },
-    get restMs() {
-      return restMs * (0.5 + Math.random()) // else all who were refused together would come again together
+      if (!entry.sheds || !isHopeless(rank)) return waited(rank, entry)
+      if (hopeless.size > 0 || !mayRefuse(loop.now())) return waited(rank, entry, true)
+      refusals -= 1
+      throw refusedBy(rank)
     },
     get waiting() {
-      return waiting
+      return waiting + hopeless.size
     },
     get perTurn() {
       return perTurn

@@ -70,18 +70,6 @@ export class Connection {
     this.#owed = undefined
   }
 
-  /** Once the answer in hand is out, nothing is read for so long: who asks on at once waits, and costs nothing meanwhile. */
-  rest(outgoing: Outgoing, ms: number): void {
-    outgoing.once('close', () =>
-      // node:http first reads what was left of the request, and goes on reading for that.
-      setImmediate(() => {
-        if (this.#socket.destroyed || this.#closing) return
-        this.#socket.pause()
-        setTimeout(() => this.#socket.resume(), ms).unref()
-      }),
-    )
-  }
-
   /** Something is being answered or said. */
   get busy(): boolean {
     return this.#running || this.#lingering !== undefined

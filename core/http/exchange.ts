@@ -210,9 +210,6 @@ async function refuse(exchange: Exchange, mount: Mount | undefined, thrown: unkn
     isOverload || mount?.refused === undefined ? plain : await inItsOwnWords(plain, error, { mount, gate })
   if (outgoing.destroyed) return
   const doubtful = thrown instanceof Refusal && (thrown.reason === 'host' || thrown.reason === 'malformed')
-  // What stands behind a proxy are many callers.
-  const restMs = isOverload ? (gate.admission?.restMs ?? 0) : 0
-  if (restMs > 0 && !isTrusted(exchange)) connection.rest(outgoing, restMs)
   if (doubtful || gate.leaving() || !incoming.complete) connection.close()
   respondUnended(outgoing, response, connection.closing)
   if (!incoming.complete) await dropBody(incoming, gate.linger)

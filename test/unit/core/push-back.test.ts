@@ -16,7 +16,6 @@ function door(enter: () => Promise<void> | undefined) {
   const admission: Admission = {
     waiting: 0,
     perTurn: 1,
-    restMs: 0,
     enter(entry) {
       entries.push(entry)
       return enter()

@@ -109,7 +109,7 @@ export async function openLoop(
     const refused = (error: unknown): void => {
       if (!(error instanceof GatewayError)) throw error
       loop.work(COST.refuse)
-      free.push(loop.now() + admission.restMs)
+      free.push(0)
     }
     const served = (): void => {
       serving.push(() => {

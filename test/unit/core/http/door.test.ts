@@ -13,12 +13,11 @@ const overloaded = new GatewayError('OVERLOADED', 'come again later', {
 })
 
 /** Lets in whom the test says, and remembers who came. */
-function keeper(enter: (entry: Entry) => Promise<void> | undefined = () => undefined, restMs = 0) {
+function keeper(enter: (entry: Entry) => Promise<void> | undefined = () => undefined) {
   const entries: Entry[] = []
   const admission: Admission = {
     waiting: 0,
     perTurn: 1,
-    restMs,
     enter(entry) {
       entries.push(entry)
       return enter(entry)
@@ -175,26 +174,6 @@ test('who is let in later is served then; who has gone meanwhile is not, and is 
   expect(edge.refused).toEqual([])
   expect(edge.lines).toEqual([])
   patient.socket.destroy()
-})
-
-test('under a flood a refused connection is not read for a while; behind a trusted proxy are many callers, it is', async () => {
-  const { admission, entries } = keeper(refuse, 300)
-  await using edge = await open(admission)
-  const caller = wire(edge.port, head('/web'))
-  await caller.until(/OVERLOADED/u)
-  const at = performance.now()
-  caller.send(head('/web'))
-  await caller.until(/OVERLOADED[\s\S]*OVERLOADED/u)
-  expect(performance.now() - at).toBeGreaterThan(250)
-  expect(entries).toHaveLength(2)
-  caller.socket.destroy()
-  const behind = keeper(refuse, 60_000)
-  await using proxied = await open(behind.admission, { http: { trustedProxies: ['127.0.0.1'] } })
-  const proxy = wire(proxied.port, head('/web'))
-  await proxy.until(/OVERLOADED/u)
-  proxy.send(head('/web'))
-  await proxy.until(/OVERLOADED[\s\S]*OVERLOADED/u)
-  proxy.socket.destroy()
 })
 
 test('RFC 6455 §7.4: a WebSocket is closed with 1013, which a page can see', async () => {
