@@ -22,6 +22,8 @@ export interface Taken {
 export interface Waiting {
   readonly waitMs?: number
   readonly signal?: AbortSignal
+  /** It may be queued: 202 is not said of one that has begun, for nobody knows yet whether it is done (SEMANTICS 3). */
+  readonly isWrite?: boolean
 }
 
 export interface Joining {
@@ -50,7 +52,7 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
   }
 
   return {
-    notNew({ home, message }, result, { waitMs, signal }) {
+    notNew({ home, message }, result, { waitMs, signal, isWrite }) {
       switch (result.status) {
         case 'duplicate': {
           const { id, conversation, sequence } = result
@@ -59,7 +61,8 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
           // What was only taken may still get the answer that was promised.
           if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
             return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
-          return { home, accepted, ended: join(id, waiters.register(id, { ms: waitMs, signal })) }
+          const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
+          return { home, accepted, ended: join(id, waiter) }
         }
         case 'mismatch':
           throw new GatewayError(

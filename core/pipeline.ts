@@ -167,7 +167,7 @@ export class Pipeline {
     const given = isWrite
       ? { ...normalised, dedupe: normalised.dedupe ?? writeClaim(normalised, dedupeMs) }
       : normalised
-    const stored = await this.#store(origin, given, { ...options, waitMs, lane })
+    const stored = await this.#store(origin, given, { ...options, waitMs, lane, isWrite })
     return isWrite ? { ...stored, isWrite } : { ...stored, mustAnswer: true }
   }
 
@@ -181,10 +181,8 @@ export class Pipeline {
   // 4 accept: one store transaction, durable when it resolves
   async #store(origin: Origin, normalised: Normalised, options: StoreOptions): Promise<Taken> {
     const { message, home } = normalised
-    const waiter =
-      options.waitMs === undefined
-        ? undefined
-        : this.waiters.register(message.id, { ms: options.waitMs, signal: options.signal })
+    const { waitMs: ms, signal, isWrite: toEnd } = options
+    const waiter = ms === undefined ? undefined : this.waiters.register(message.id, { ms, signal, toEnd })
     let result: AcceptResult
     try {
       result = await this.append(origin, normalised, options)
@@ -390,6 +388,7 @@ export class Pipeline {
 interface StoreOptions extends AcceptOptions {
   readonly lane?: string | undefined
   readonly device?: Accept['device']
+  readonly isWrite?: boolean
 }
 
 interface StepContext {

@@ -17,13 +17,17 @@ export interface Waiter {
 export interface WaitOptions {
   readonly ms: number
   readonly signal?: AbortSignal | undefined
+  /** Who waits for what has begun waits for its end: at most as long again, and for that to be stored. */
+  readonly toEnd?: boolean | undefined
 }
 
 /** Beyond it a timer of Node's fires at once. */
 const LONGEST_MS = 2_147_483_647
+/** For the end of a call to be stored and told. */
+const SETTLE_MS = 1000
 
 export interface WaitersOptions {
-  readonly store: Pick<Store, 'watch'>
+  readonly store: Pick<Store, 'watch' | 'find'>
   /** How the message has ended by now, as the store has it; undefined: not yet. */
   readonly look: (id: string) => Promise<Ended | undefined>
 }
@@ -46,12 +50,18 @@ export class Waiters {
     this.#options = options
   }
 
-  register(id: string, { ms, signal }: WaitOptions): Waiter {
+  register(id: string, { ms, signal, toEnd }: WaitOptions): Waiter {
     let finish: (ended: Ended | undefined) => void = () => undefined
     const ended = new Promise<Ended | undefined>((resolve) => {
       const waiting = this.#byId.get(id) ?? this.#begin(id)
       const gone = (): void => finish(undefined)
-      const timer = setTimeout(gone, Math.min(ms, LONGEST_MS))
+      const over = async (): Promise<void> => {
+        const isAtWork = toEnd === true && (await this.#isAtWork(id))
+        if (!waiting.finish.has(finish)) return
+        if (isAtWork) timer = setTimeout(gone, Math.min(ms + SETTLE_MS, LONGEST_MS))
+        else gone()
+      }
+      let timer = setTimeout(() => void over(), Math.min(ms, LONGEST_MS))
       finish = (result) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', gone)
@@ -103,6 +113,18 @@ export class Waiters {
       if (!this.isAwaited(id)) return
       const ended = await this.#looked(id)
       if (ended !== undefined) this.resolve(id, ended)
+    }
+  }
+
+  /** Whether an attempt of it has begun and not ended, on this instance or another one. */
+  async #isAtWork(id: string): Promise<boolean> {
+    try {
+      const rows = await this.#options.store.find({ by: 'id', id })
+      return rows.some(
+        (row) => row.row === 'work' && row.kind === 'message' && row.id === id && row.state === 'flight',
+      )
+    } catch {
+      return false // the wait is over; what it was for is read then, and that failure is the waiter's to hear
     }
   }
 

@@ -271,6 +271,19 @@ test('a refusal goes to who waits for it, and is nobody’s dead letter', async 
   expect(await house.dead()).toEqual([])
 })
 
+test('a write that was sent and not answered in time is unknown, to its caller and to who repeats it meanwhile; never 202', async () => {
+  const { house, write, backend } = await world()
+  await using _ = house
+  backend.call = () => new Promise(() => undefined)
+  const first = write('1', { key: 'k1' })
+  await until(() => (backend.calls.length === 1 ? true : undefined))
+  const again = write('1', { key: 'k1' })
+  const unknown = { status: 409, body: { code: 'OUTCOME_UNKNOWN' } }
+  expect(await first).toMatchObject(unknown)
+  expect(await again).toMatchObject(unknown)
+  expect(backend.calls).toHaveLength(1)
+})
+
 test('killed in the middle of a call: unknown, its key stopped, and nothing repeated', async () => {
   const first = await world()
   let isCalled = false
