@@ -19,7 +19,8 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${FIRST} and ${LAST}`)
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on this port of this machine just now. */
+export async function isFree(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()
   server.once('error', () => resolve(false))

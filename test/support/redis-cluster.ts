@@ -1,7 +1,12 @@
 // A real Redis Cluster of three masters, each with a third of the slots; with replicas, each has one.
-import { freePort } from '../../bin/free-port.ts'
+import { freePort, isFree } from '../../bin/free-port.ts'
 import { until } from './gateway.ts'
 import { RedisServer } from './redis-server.ts'
+
+/** How far above its port a node talks to the others; Redis 7 and later alone can be told another one. */
+const BUS = 10_000
+/** Above it systems take ports for outgoing connections. */
+const LAST = 32_000
 
 export class RedisCluster implements AsyncDisposable {
   readonly masters: readonly RedisServer[]
@@ -9,23 +14,11 @@ export class RedisCluster implements AsyncDisposable {
 
   static async start(options: { readonly replicas?: boolean } = {}): Promise<RedisCluster> {
     const count = options.replicas === true ? 6 : 3
+    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1500']
     const nodes: RedisServer[] = []
-    const buses: number[] = []
-    for (let node = 0; node < count; node++) {
-      const bus = await freePort()
-      const settings = [
-        '--cluster-enabled',
-        'yes',
-        '--cluster-port',
-        String(bus),
-        '--cluster-node-timeout',
-        '1500',
-      ]
-      nodes.push(await RedisServer.start(settings))
-      buses.push(bus)
-    }
+    for (let node = 0; node < count; node++) nodes.push(await RedisServer.start(settings, await nodePort()))
     const cluster = new RedisCluster(nodes)
-    await cluster.#join(buses)
+    await cluster.#join()
     return cluster
   }
 
@@ -38,16 +31,18 @@ export class RedisCluster implements AsyncDisposable {
     return `redis+cluster://127.0.0.1:${this.masters[0]?.port ?? 0},127.0.0.1:${this.masters[1]?.port ?? 0}`
   }
 
-  async #join(buses: readonly number[]): Promise<void> {
+  async #join(): Promise<void> {
     const all = [...this.masters, ...this.replicas]
     const [first] = all
     const third = Math.floor(16_384 / 3)
     for (const [at, node] of this.masters.entries()) {
-      const last = at === 2 ? 16_383 : (at + 1) * third - 1
-      node.cli('CLUSTER', 'ADDSLOTSRANGE', String(at * third), String(last))
+      const end = at === 2 ? 16_384 : (at + 1) * third
+      // Redis 7 and later alone takes a range.
+      const slots = Array.from({ length: end - at * third }, (_, slot) => String(at * third + slot))
+      node.cli('CLUSTER', 'ADDSLOTS', ...slots)
     }
     for (const [at, node] of all.entries())
-      if (at > 0) first?.cli('CLUSTER', 'MEET', '127.0.0.1', String(node.port), String(buses[at]))
+      if (at > 0) first?.cli('CLUSTER', 'MEET', '127.0.0.1', String(node.port))
     const isWhole = (): true | undefined =>
       all.every((node) => {
         const info = node.cli('CLUSTER', 'INFO')
@@ -64,5 +59,12 @@ export class RedisCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const node of [...this.masters, ...this.replicas]) await node[Symbol.asyncDispose]()
+  }
+}
+
+async function nodePort(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    if (port + BUS <= LAST && (await isFree(port + BUS))) return port
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../bin/free-port.ts'
 import { until } from './gateway.ts'
+import { REDIS_CLI, REDIS_SERVER } from './redis-server.ts'
 import type { RedisServer } from './redis-server.ts'
 
 export const SENTINEL_PASSWORD = 'hunter22-of-sentinel'
@@ -29,7 +30,7 @@ export class RedisSentinel implements AsyncDisposable {
       `requirepass ${SENTINEL_PASSWORD}`,
     ]
     await writeFile(file, `${lines.join('\n')}\n`)
-    const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+    const child = spawn(REDIS_SERVER, [file, '--sentinel'], { stdio: 'ignore' })
     const sentinel = new RedisSentinel({ port, directory, child })
     await until(() => (sentinel.#says('PING') === 'PONG' ? true : undefined))
     return sentinel
@@ -57,7 +58,7 @@ export class RedisSentinel implements AsyncDisposable {
 
   #says(...words: readonly string[]): string {
     try {
-      return execFileSync('redis-cli', ['-p', String(this.port), ...words], {
+      return execFileSync(REDIS_CLI, ['-p', String(this.port), ...words], {
         encoding: 'utf8',
         timeout: 5000,
         stdio: ['ignore', 'pipe', 'ignore'],

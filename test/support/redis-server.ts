@@ -8,15 +8,19 @@ import { Redis } from 'ioredis'
 import { ended } from '../../bin/demo-gateway.ts'
 import { freePort } from '../../bin/free-port.ts'
 
+/** Another version, or Valkey, by the path of its server; its client is taken from beside it. */
+export const REDIS_SERVER = process.env['REDIS_SERVER'] ?? 'redis-server'
+export const REDIS_CLI = REDIS_SERVER.replace(/server$/u, 'cli')
+
 export class RedisServer implements AsyncDisposable {
   readonly port: number
   readonly #directory: string
   readonly #settings: readonly string[]
   #process: ChildProcess | undefined
 
-  static async start(settings: readonly string[] = []): Promise<RedisServer> {
+  static async start(settings: readonly string[] = [], port?: number): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'dragoman-redis-'))
-    const server = new RedisServer(directory, await freePort(), settings)
+    const server = new RedisServer(directory, port ?? (await freePort()), settings)
     await server.begin()
     return server
   }
@@ -40,7 +44,7 @@ export class RedisServer implements AsyncDisposable {
     const settings = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--bind', '127.0.0.1']
     const sync = ['--repl-diskless-sync-delay', '0'] // a replica need not wait for another one
     const place = ['--port', String(this.port), '--dir', this.#directory]
-    const child = spawn('redis-server', [...place, ...settings, ...sync, ...this.#settings], {
+    const child = spawn(REDIS_SERVER, [...place, ...settings, ...sync, ...this.#settings], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     this.#process = child
@@ -51,7 +55,7 @@ export class RedisServer implements AsyncDisposable {
       if (said.includes('Ready to accept connections')) resolve()
     })
     child.once('error', reject)
-    child.once('exit', () => reject(new Error(`redis-server ended: ${said}`)))
+    child.once('exit', () => reject(new Error(`${REDIS_SERVER} ended: ${said}`)))
     await promise
   }
 
@@ -63,12 +67,17 @@ export class RedisServer implements AsyncDisposable {
     await ended(child, signal)
   }
 
-  /** A command by redis-cli, done when it returns. */
+  /** A command by the server's own client, done when it returns. */
   cli(...words: readonly string[]): string {
-    return execFileSync('redis-cli', ['-p', String(this.port), ...words], {
+    return execFileSync(REDIS_CLI, ['-p', String(this.port), ...words], {
       encoding: 'utf8',
       timeout: 10_000,
     }).trim()
+  }
+
+  /** One setting after the other: Redis 7 and later alone takes several at once. */
+  set(settings: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(settings)) this.cli('CONFIG', 'SET', name, value)
   }
 
   /** Nothing in it, and no limit to it. */

@@ -1,7 +1,7 @@
 // Redis as a migration needs it: the partitions' keys, commands by the hundred in one round trip, and who uses the data.
 import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
-import { clientsFor } from '../redis/clients.ts'
+import { clientsFor, requireDatabase } from '../redis/clients.ts'
 import type { Clients, ClientsOptions } from '../redis/clients.ts'
 import { metaKey } from '../redis/partitions.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
@@ -31,7 +31,10 @@ export class RedisClient implements AsyncDisposable {
   }
 
   async open(): Promise<void> {
-    await guarded(() => this.#clients.connect())
+    await guarded(async () => {
+      await this.#clients.connect()
+      await Promise.all(this.#clients.masters().map(requireDatabase))
+    })
   }
 
   /** A key of one partition; `name` as the scripts have it, behind the tag. */

@@ -7,6 +7,7 @@ import type { RedisOptions as ClientOptions } from 'ioredis'
 import { addressOf } from './address.ts'
 import type { Address } from './address.ts'
 import { ServerConnector, WatchedConnector, anyNodeConnector } from './connectors.ts'
+import { reasonOf } from './refusals.ts'
 
 /** Files in PEM form. Without `caFile` the system's authorities count. */
 export interface TlsFiles {
@@ -85,7 +86,7 @@ function commonOptions(
     disconnectTimeout: RECONNECT_MS,
     retryStrategy: () => RECONNECT_MS,
     // A failover leaves the old master read-only: what it answers is no reason to stay with it.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error) => reasonOf(error).startsWith('READONLY'),
     disableClientInfo: true, // Redis 7.2 and later alone knows it
     db: database,
     ...(user !== undefined && { username: user }),
@@ -138,6 +139,12 @@ export function keepUp(client: Redis): Disposable {
       clearTimeout(timer)
     },
   }
+}
+
+/** Rejects where the line's database is refused: the client selects it as well, and goes on in database 0 if it may not. */
+export async function requireDatabase(line: Redis): Promise<void> {
+  const { db = 0 } = line.options
+  if (db !== 0) await line.select(db)
 }
 
 function single(kind: Address['kind'], client: Redis, events: Events): Clients {

@@ -6,10 +6,11 @@ import type { Log } from '../../api.ts'
 import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
-import { RECONNECT_MS, clientsFor } from './clients.ts'
+import { RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
+import { reasonOf } from './refusals.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
 import { Cells } from './reply.ts'
@@ -199,17 +200,18 @@ export class Connection {
 
   #failure(name: ScriptName, error: unknown): GatewayError {
     if (error instanceof GatewayError) return error
-    const message = messageOf(error)
+    const message = reasonOf(error)
     if (message.startsWith('OOM'))
       return this.#unavailable('its memory is full up to `maxmemory`', error, true)
-    if (OURS.test(message))
+    const isRefused = REFUSED.test(message)
+    if (!isRefused && OURS.test(messageOf(error)))
       return new GatewayError('INTERNAL', `the store could not carry out ${name}: ${message}`, {
         cause: error,
       })
     if (ELSEWHERE.test(message)) this.#clients.refresh()
     const mark = message.startsWith(HELD) ? markOf(message.slice(HELD.length)) : undefined
     if (mark !== undefined) return refusalOf(mark, 'the store on this Redis')
-    return this.#unavailable(message.slice(0, 200), error, REFUSED.test(message))
+    return this.#unavailable(message.slice(0, 200), error, isRefused)
   }
 
   #unavailable(reason: string, cause?: unknown, notExecuted = false): GatewayError {
@@ -238,6 +240,7 @@ export class Connection {
       await this.#look()
     } catch (error) {
       this.#reason = messageOf(error).replace(PREFIX, '')
+      if (!this.#isClosed) this.#changed(undefined, this.#reason)
       this.#checking = setTimeout(() => void this.#check(), RECONNECT_MS)
     }
     this.#isChecking = false
@@ -246,6 +249,7 @@ export class Connection {
   async #look(): Promise<Dataset> {
     const lines = this.#clients.masters()
     this.#requireHolders()
+    await Promise.all(lines.map(requireDatabase))
     const facts = await this.#ask()
     const { replicationId, role, version, isOld, replicas } = facts
     if (role !== 'master') {

@@ -7,6 +7,7 @@ import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { StoreHealth, evicts, isEvicting } from './health.ts'
 import type { Memory } from './health.ts'
+import { reasonOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
 import { durabilityOf } from './server.ts'
@@ -86,7 +87,7 @@ export class Pulse {
   saw(error: unknown): void {
     const { cause } = GatewayError.from(error)
     if (!(cause instanceof Error)) return
-    if (cause.message.startsWith('OOM')) this.#health.sawFull()
+    if (reasonOf(cause).startsWith('OOM')) this.#health.sawFull()
     if (cause.message !== 'Command timed out') return
     this.#unanswered++
     if (this.#unanswered >= SILENT_COMMANDS) this.#health.lost(SILENT)

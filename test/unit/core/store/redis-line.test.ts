@@ -73,7 +73,7 @@ test('what is still on its way in a line that was given up is not carried out be
 })
 
 test('who may not ask for its line’s number opens the store, and after a reconnect has it again', async () => {
-  const rights = ['~*', '&*', '+@all', '-client|id', '-client|kill']
+  const rights = ['~*', '&*', '+@all', '-client']
   server.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret', ...rights)
   const store = await open(`redis://narrow:secret@127.0.0.1:${server.port}`)
   await store.accept(accept('a', ONE))
@@ -81,6 +81,26 @@ test('who may not ask for its line’s number opens the store, and after a recon
   await expect
     .poll(() => store.accept(accept('b', ONE)).catch(() => undefined), { timeout: 5000 })
     .toMatchObject({ status: 'accepted', sequence: 2 })
+})
+
+test('a server that misses its replicas or has become one: refused as not done, in whatever words its version has', async () => {
+  await using own = await RedisServer.start()
+  const store = await open(own.url)
+  await store.accept(accept('a', ONE))
+  const refused = { code: 'STORE_UNAVAILABLE', notExecuted: true }
+  own.set({ 'min-replicas-to-write': '1' })
+  await expect(store.accept(accept('b', ONE))).rejects.toMatchObject({
+    ...refused,
+    message: expect.stringMatching(/cannot be used: NOREPLICAS [^@]*$/u),
+  })
+  own.set({ 'min-replicas-to-write': '0' })
+  expect(await store.accept(accept('b', ONE))).toMatchObject({ status: 'accepted', sequence: 2 })
+  own.cli('REPLICAOF', '127.0.0.1', '1')
+  await expect(store.accept(accept('c', ONE))).rejects.toMatchObject(refused)
+  own.cli('REPLICAOF', 'NO', 'ONE')
+  await expect
+    .poll(() => store.accept(accept('c', ONE)).catch(() => undefined), { timeout: 10_000 })
+    .toMatchObject({ status: 'accepted', sequence: 3 })
 })
 
 test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {

@@ -252,16 +252,7 @@ describe('what it refuses and what it says', () => {
   const log = { debug: say, info: say, warn: say, error: say, child: () => log }
 
   afterEach(() => {
-    server.cli(
-      'CONFIG',
-      'SET',
-      'appendfsync',
-      'always',
-      'appendonly',
-      'yes',
-      'maxmemory-policy',
-      'noeviction',
-    )
+    server.set({ appendfsync: 'always', appendonly: 'yes', 'maxmemory-policy': 'noeviction' })
     said.length = 0
   })
 
@@ -283,7 +274,7 @@ describe('what it refuses and what it says', () => {
   ])(
     'appendfsync %s, appendonly %s: it says what a power loss costs; strict starts: %s',
     async (fsync, aof, words, isStrict) => {
-      server.cli('CONFIG', 'SET', 'appendfsync', fsync, 'appendonly', aof)
+      server.set({ appendfsync: fsync, appendonly: aof })
       await open({ log })
       expect(said.join('\n')).toContain(words)
       if (isStrict) await open({ durability: 'strict' })

@@ -78,7 +78,7 @@ describe('TLS, an ACL user and a database', () => {
     await using server = await RedisServer.start(['--tls-port', String(port), ...own, ...theirs])
     // The rights that config/README.md names, and no others.
     const rights =
-      '~dragoman:* &dragoman:* +@read +@write +@scripting +@connection +publish +subscribe +unsubscribe +info +time +wait +config|get'
+      '~dragoman:* resetchannels &dragoman:* +@read +@write +@scripting +@connection +select +publish +subscribe +unsubscribe +info +time +wait +config|get'
     server.cli('ACL', 'SETUSER', 'gate', 'on', '>hunter22', ...rights.split(' '))
     const url = `rediss://gate:hunter22@127.0.0.1:${port}/5`
     const tls = { caFile: file('ca.pem'), certFile: file('cert.pem'), keyFile: file('key.pem') }
@@ -97,6 +97,30 @@ describe('TLS, an ACL user and a database', () => {
     })
     expect(said.join('\n')).not.toMatch(/hunter2/)
   })
+})
+
+test('a database that is refused is not used, nor is another one in its place', async () => {
+  await using server = await RedisServer.start()
+  const at = `127.0.0.1:${server.port}`
+  await expect(open({ url: `redis://${at}/99` })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('out of range'),
+  })
+  server.cli('ACL', 'SETUSER', 'narrow', 'on', '>hunter22', '~*', '&*', '+@all', '-select')
+  const url = `redis://narrow:hunter22@${at}/5`
+  await expect(open({ url })).rejects.toMatchObject({ message: expect.stringContaining('NOPERM') })
+  // Nor after a reconnect.
+  server.cli('ACL', 'SETUSER', 'narrow', '+select')
+  const store = await open({ url })
+  server.cli('ACL', 'SETUSER', 'narrow', '-select')
+  server.cli('CLIENT', 'KILL', 'USER', 'narrow')
+  await expect
+    .poll(() => store.accept(accept('a', of(1))).catch((error: unknown) => String(error)), { timeout: 5000 })
+    .toContain('NOPERM')
+  expect(server.cli('-n', '0', 'DBSIZE')).toBe('0')
+  server.cli('ACL', 'SETUSER', 'narrow', '+select')
+  await soon(() => store.accept(accept('a', of(1))))
+  expect(server.cli('-n', '0', 'DBSIZE')).toBe('0')
 })
 
 /** A replica that has just come may need a moment; what nobody knows is asked again with its id (SEMANTICS 15). */
@@ -170,7 +194,7 @@ describe('replicas', () => {
         reason: expect.stringContaining('appendfsync everysec'),
       })
     await expect(store.accept(accept('a', of(1)))).rejects.toMatchObject({ notExecuted: true })
-    master.cli('CONFIG', 'SET', 'appendfsync', 'always', 'no-appendfsync-on-rewrite', 'yes')
+    master.set({ 'no-appendfsync-on-rewrite': 'yes', appendfsync: 'always' })
     await expect
       .poll(() => store.health(), { timeout: 5000 })
       .toMatchObject({

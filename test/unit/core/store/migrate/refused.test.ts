@@ -130,6 +130,21 @@ test(
   },
 )
 
+test('to a database that is refused nothing is moved, nor to another one in its place', async () => {
+  const from = at.folder('a')
+  {
+    await using store = await openStore(from)
+    await store.accept(accept('a'))
+  }
+  await expect(move(from, `${at.redis}/99`)).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('out of range'),
+  })
+  expect(at.server.cli('DBSIZE')).toBe('0')
+  await using store = await openStore(from)
+  expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+})
+
 test('a difference is found, named and releases neither side', { timeout: 60_000 }, async () => {
   const from = at.folder('a')
   {

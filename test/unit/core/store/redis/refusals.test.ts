@@ -1,0 +1,28 @@
+// Refusals as real servers sent them: the same reason in the words of each version.
+import { expect, test } from 'vitest'
+import { reasonOf } from '../../../../../core/store/redis/refusals.ts'
+
+const SHA = 'b4e53c3b051d41abe2c5cee0ac7e161e54b4983d'
+
+test.each([
+  ["OOM command not allowed when used memory > 'maxmemory'."],
+  ["READONLY You can't write against a read only replica."],
+  ['NOREPLICAS Not enough good replicas to write.'],
+])('%s: from Redis 6.2 and from later ones, in a script or not', (reason) => {
+  const old = `ERR Error running script (call to f_${SHA}): @user_script:91: @user_script: 91: -${reason}  `
+  expect(reasonOf(new Error(old))).toBe(reason)
+  expect(reasonOf(new Error(`${reason} script: ${SHA}, on @user_script:91.`))).toBe(reason)
+  expect(reasonOf(new Error(reason))).toBe(reason)
+})
+
+test.each([
+  [
+    `ERR Error running script (call to f_${SHA}): @user_script:1: user_script:1: Script attempted to access nonexistent global variable 'zzz'`,
+  ],
+  [
+    `ERR Error running script (call to f_${SHA}): @user_script:1: WRONGTYPE Operation against a key holding the wrong kind of value`,
+  ],
+  ['HELD {"by":"-OOM"}'],
+])('what is no refusal of a command stays as it is: %s', (message) => {
+  expect(reasonOf(new Error(message))).toBe(message)
+})
