@@ -15,8 +15,13 @@ export interface Told {
 
 /** Each ear hears it once, also where generations share the channel; one that throws is logged and keeps it from no other. */
 export function tellEars(generations: Iterable<Hearing>, { name, said, log }: Told): void {
-  const all = new Set([...generations].flatMap(({ channels }) => channels.get(name)?.ears ?? []))
-  for (const ear of all)
+  const ears = new Set([...generations].flatMap(({ channels }) => channels.get(name)?.ears ?? []))
+  tellAll(ears, { name, said, log })
+}
+
+/** The same for the ears of one channel, in its plugin's worker. */
+export function tellAll(ears: Iterable<(said: Json) => void>, { name, said, log }: Told): void {
+  for (const ear of ears)
     try {
       ear(said)
     } catch (error) {

@@ -10,11 +10,13 @@ import type {
   Json,
   Link,
   LinkSend,
+  Log,
   LogPage,
   ServeOptions,
   SocketHandler,
   SocketOptions,
 } from '../api.ts'
+import { tellAll } from '../ears.ts'
 import type { Beginning, PackedResponse } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import type { Service } from './scope-service.ts'
@@ -29,9 +31,18 @@ export interface WorkerHost {
   readonly services: Readonly<Record<string, Service>>
 }
 
+export interface WorkerHostOptions extends Pick<Beginning, 'id' | 'operations'> {
+  readonly log: Log
+}
+
 type Chunks = AsyncIterator<string | Uint8Array>
 
-export function workerHost(rpc: Rpc, instance: number, operations: Beginning['operations']): WorkerHost {
+/** `instance` names the channel to the gateway. */
+export function workerHost(
+  rpc: Rpc,
+  instance: number,
+  { id: name, operations, log }: WorkerHostOptions,
+): WorkerHost {
   const handlers: HttpHandler[] = []
   const refusers: ServeOptions['refused'][] = []
   const socketHandlers: { readonly handler: SocketHandler; readonly options: SocketOptions }[] = []
@@ -133,9 +144,7 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
 
   // The arguments are those `channel-service.ts` gives.
   const services: Readonly<Record<string, Service>> = {
-    told: ([said]) => {
-      for (const ear of ears) ear(said as Json)
-    },
+    told: ([said]) => tellAll(ears, { name, said: said as Json, log }),
     http: ([handler, request], signal) => http(handler as number, request as HttpRequest, signal),
     'http.refused': ([handler, packed]) =>
       refusers[handler as number]?.(GatewayError.from(unpackError(packed as PackedError))),
@@ -151,6 +160,7 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
     'socket.open': ([handler, number, protocol, request]) => {
       const id = number as number
       const made = workerSocket(protocol as string, {
+        log,
         send: async (data) => (await ask('socket.send', [id, data])) as readonly [boolean, number],
         listen: () => tell('socket.listen', id),
         close: (code, reason) => tell('socket.close', id, code, reason),
@@ -160,8 +170,9 @@ export function workerHost(rpc: Rpc, instance: number, operations: Beginning['op
     },
     'socket.message': ([number, data]) => sockets.get(number as number)?.arrived(data as string | Uint8Array),
     'socket.closed': ([number, code, reason]) => {
-      sockets.get(number as number)?.closed(code as number, reason as string)
+      const made = sockets.get(number as number)
       sockets.delete(number as number)
+      made?.closed(code as number, reason as string)
     },
     'link.send': async ([number, frame]) => {
       const send = links.get(number as number)

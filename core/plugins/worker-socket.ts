@@ -1,8 +1,9 @@
 // In a plugin's worker: one WebSocket. The connection is the gateway's.
-import type { Socket } from '../api.ts'
+import type { Log, Socket } from '../api.ts'
 import { ownBytes } from './wire.ts'
 
 export interface SocketCalls {
+  readonly log: Log
   /** Whether it reached the system, and what waits for it there. */
   send(data: string | Uint8Array): Promise<readonly [boolean, number]>
   /** From now on messages are wanted. */
@@ -59,7 +60,12 @@ export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket
     closed(code, reason) {
       if (ended !== undefined) return
       ended = { code, reason }
-      for (const handler of onClose) handler(code, reason)
+      for (const handler of onClose)
+        try {
+          handler(code, reason)
+        } catch (error) {
+          calls.log.error('the end of a WebSocket was not taken note of', { error })
+        }
     },
   }
 }

@@ -198,7 +198,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
   const { signal } = ending
   if (role === 'channel' && adapter?.channel !== undefined) {
     const made = adapter.channel.create(value, scope)
-    const { host, services } = workerHost(rpc, number, operations)
+    const { host, services } = workerHost(rpc, number, { id, operations, log: scope.log })
     const send: Service = ([message, key], within) => made.send?.(message as Message, key as string, within)
     instances.set(number, { made, ending, services: { ...services, send } })
     await made.start(host, signal)

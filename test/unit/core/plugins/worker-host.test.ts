@@ -1,0 +1,45 @@
+// In a worker: what is told to a channel reaches all who listen, whatever one of them does.
+import { expect, test } from 'vitest'
+import type { Socket } from '../../../../core/api.ts'
+import type { Rpc } from '../../../../core/plugins/rpc.ts'
+import { workerHost } from '../../../../core/plugins/worker-host.ts'
+import { recordingLog } from '../http/recording-log.ts'
+
+const silent: Rpc = { call: async () => undefined, tell() {}, flush() {}, close() {} }
+const never = new AbortController().signal
+const failing = (): never => {
+  throw new Error('deaf')
+}
+
+test('an ear that throws is logged, and the later ones hear it all the same', () => {
+  const { log, lines } = recordingLog()
+  const { host, services } = workerHost(silent, 1, { id: 'demo', operations: {}, log })
+  const heard: unknown[] = []
+  host.onTold((said) => void heard.push(['first', said]))
+  host.onTold(failing)
+  host.onTold((said) => void heard.push(['last', said]))
+  services['told']?.([7], never)
+  expect(heard).toEqual([
+    ['first', 7],
+    ['last', 7],
+  ])
+  expect(lines).toMatchObject([{ level: 'error', fields: { channel: 'demo', error: { message: 'deaf' } } }])
+})
+
+test('a listener to the end of a WebSocket that throws is logged, and keeps it from no other', () => {
+  const { log, lines } = recordingLog()
+  const { host, services } = workerHost(silent, 1, { id: 'demo', operations: {}, log })
+  let opened: Socket | undefined
+  const ends: unknown[] = []
+  host.socket('/ws', (socket) => {
+    opened = socket
+    socket.onClose(failing)
+    socket.onClose((...end) => void ends.push(end))
+  })
+  services['socket.open']?.([0, 5, '', {}], never)
+  services['socket.closed']?.([5, 1001, 'away'], never)
+  expect(ends).toEqual([[1001, 'away']])
+  expect(lines).toMatchObject([{ level: 'error', fields: { error: { message: 'deaf' } } }])
+  opened?.onClose((...end) => void ends.push(end))
+  expect(ends).toHaveLength(2)
+})
