@@ -14,6 +14,7 @@ import { createDoor } from './connections.ts'
 import { nothingKept, silentEmitter } from './nothing-kept.ts'
 import { createSession } from './session.ts'
 import type { OpenSession, Published, Session } from './session.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 export interface BrokerOptions {
   readonly maxConnections: number
@@ -38,7 +39,8 @@ export interface SessionHandler {
 
 export interface Broker {
   readonly connections: number
-  readonly sessions: Iterable<Session>
+  /** Who is to get what goes to a topic, with the QoS he is served with. */
+  subscribers(topic: string): ReadonlyMap<Session, 0 | 1>
   /** The one of that client id. */
   session(id: string): Session | undefined
   handle(stream: Duplex): void
@@ -70,6 +72,10 @@ interface Connecting {
 interface Open {
   readonly session: OpenSession
   readonly handler: SessionHandler
+  /** Something was not taken and comes again: what follows it must not overtake it. */
+  isBehind: boolean
+  /** Until the connection may be cut, once for all that was not taken. */
+  cut: Promise<void> | undefined
 }
 
 /** Opens the front end. Nothing listens yet: connections are handed to `handle`. */
@@ -77,6 +83,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { log, onRefused } = options
   const open = new WeakMap<Duplex, Open>()
   const byId = new Map<string, OpenSession>()
+  /** Of those in `byId`. */
+  const subscriptions = new Subscriptions<OpenSession>()
   const wills = new WeakSet<object>()
   const connecting = new WeakMap<Client, Connecting>()
   const cuts = new LRUCache<string, number>({ max: 10_000 })
@@ -126,7 +134,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
           handler.onClosed()
           return refuse(NOT_AUTHORIZED, 'will')
         }
-        open.set(client.conn, { session, handler })
+        open.set(client.conn, { session, handler, isBehind: false, cut: undefined })
+        if (holder !== undefined) forgetFilters(holder)
         byId.set(client.id, session)
         if (packet !== undefined) forget(packet)
         done(null, true)
@@ -143,7 +152,9 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
         onRefused('subscription')
         return callback(null, null) // SUBACK 0x80, §3.9.3
       }
-      session.filters.set(topic, qos === 0 ? 0 : 1)
+      const served = qos === 0 ? 0 : 1
+      session.filters.set(topic, served)
+      if (byId.get(session.id) === session) subscriptions.set(topic, session, served)
       callback(null, subscription)
       handler.onSubscribed(topic, isNew)
     },
@@ -152,11 +163,11 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       return messageId === undefined ? packet : Object.assign(packet, { messageId })
     },
     authorizePublish(client, packet, callback) {
-      const { session, handler } = (client === null ? undefined : open.get(client.conn)) ?? {}
-      if (session === undefined || handler === undefined) return callback(new Error('not connected'))
+      const known = client === null ? undefined : open.get(client.conn)
+      if (known === undefined) return callback(new Error('not connected'))
       const will = wills.has(packet)
       if (will && closing) return callback(new Error('the gateway closes the connection, not the client'))
-      void settle({ session, handler }, packet, { will, callback })
+      void settle(known, packet, { will, callback })
     },
   })
 
@@ -165,28 +176,34 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     const { session, handler } = open.get(stream) ?? {}
     if (session === undefined) return
     session.end()
+    forgetFilters(session)
     if (byId.get(session.id) === session) byId.delete(session.id)
     handler?.onClosed()
   }
 
+  function forgetFilters(session: OpenSession): void {
+    for (const filter of session.filters.keys()) subscriptions.delete(filter, session)
+  }
+
   /** The hook is what stands before PUBACK: nothing else of aedes waits for us. */
   async function settle(
-    { session, handler }: Open,
+    known: Open,
     packet: PublishPacket,
     { will, callback }: { readonly will: boolean; readonly callback: (error?: Error | null) => void },
   ): Promise<void> {
     let failure: Error | null = null
     try {
       const published = { ...publishedOf(packet), will }
-      await session.inOrder(() => take({ session, handler }, published, packet.messageId))
+      await known.session.inOrder(() => take(known, published, packet.messageId))
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error))
-      if (!will) await holdCut(session)
+      if (!will) await (known.cut ??= holdCut(known.session))
     }
     callback(failure)
   }
 
-  async function take({ session, handler }: Open, packet: Published, messageId = 0): Promise<void> {
+  async function take(known: Open, packet: Published, messageId = 0): Promise<void> {
+    const { session, handler } = known
     if (packet.qos === 2) {
       if (session.receiving.has(messageId)) return // sent again before its PUBREL: PUBREC again, [MQTT-4.3.3-2]
       if (session.receiving.size >= MAX_RECEIVING)
@@ -196,7 +213,15 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       onRefused('topic')
       throw new GatewayError('FORBIDDEN', `client ${session.id} may not publish to ${packet.topic}`)
     }
-    await handler.onPublished(packet)
+    // It comes again with what it follows, in order [MQTT-4.6.0-1].
+    if (known.isBehind && packet.qos > 0 && !packet.will)
+      throw new GatewayError('RATE_LIMITED', `client ${session.id} is about to be cut`)
+    try {
+      await handler.onPublished(packet)
+    } catch (error) {
+      known.isBehind = true
+      throw error
+    }
     if (packet.qos === 2) session.receiving.add(messageId)
   }
 
@@ -224,7 +249,10 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     log.debug('an MQTT connection ended before login', { reason: error.message }),
   )
   aedes.on('unsubscribe', (filters, client) => {
-    for (const filter of filters) open.get(client.conn)?.session.filters.delete(filter)
+    const { session } = open.get(client.conn) ?? {}
+    for (const filter of filters) {
+      if (session?.filters.delete(filter) === true) subscriptions.delete(filter, session)
+    }
   })
   aedes.on('connackSent', (packet, client) => {
     if (packet.returnCode === 0) door.known(client.conn)
@@ -241,9 +269,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     get connections() {
       return door.size
     },
-    get sessions() {
-      return byId.values()
-    },
+    subscribers: (topic) => subscriptions.of(topic),
     session: (id) => byId.get(id),
     handle(stream) {
       if (closing) stream.destroy()

@@ -23,7 +23,6 @@ import { portOpened } from './ports.ts'
 import { createReach } from './reach.ts'
 import type { Local, PublishOptions, Reach } from './reach.ts'
 import type { Published, Session } from './session.ts'
-import { matches } from './topics.ts'
 import { PROTOCOLS, streamOf } from './websocket.ts'
 
 const DEFAULT_HOST = '127.0.0.1'
@@ -83,11 +82,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   const local: Local = {
     publish(topic, payload, options) {
       const sending: Promise<Outcome>[] = []
-      for (const session of broker?.sessions ?? []) {
-        const qos = subscribed(session, topic)
-        if (qos !== undefined)
-          sending.push(publishTo(session, { topic, payload, ...options, qos: qos === 0 ? 0 : options.qos }))
-      }
+      for (const [session, qos] of broker?.subscribers(topic) ?? [])
+        sending.push(publishTo(session, { topic, payload, ...options, qos: qos === 0 ? 0 : options.qos }))
       return sending.length === 0 ? undefined : bestOf(sending)
     },
     movedAway(client, who) {
@@ -206,7 +202,9 @@ class Device implements SessionHandler {
       this.#frames ??= createFrames(session, host)
       return this.#frames.receive(packet.payload)
     }
-    if (hub.isAwaited(packet.topic)) return hub.deliver(packet.topic, packet.payload)
+    // What answers a backend is a program, never a customer.
+    if (session.who.role === 'program' && hub.isAwaited(packet.topic))
+      return hub.deliver(packet.topic, packet.payload)
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,
@@ -238,13 +236,6 @@ class Device implements SessionHandler {
     const errorTopic = errorTopicOf(this.#session.id)
     if (this.#session.filters.has(errorTopic)) void this.#session.publish(errorTopic, payload, { qos: 0 })
   }
-}
-
-function subscribed({ filters }: Session, topic: string): 0 | 1 | undefined {
-  const exact = filters.get(topic)
-  if (exact !== undefined) return exact
-  for (const [filter, qos] of filters) if (matches(filter, topic)) return qos
-  return undefined
 }
 
 async function publishTo(

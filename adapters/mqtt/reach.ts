@@ -11,6 +11,8 @@ import type { Outcome } from './hub.ts'
 export interface PublishOptions {
   readonly qos: 0 | 1
   readonly signal: AbortSignal
+  /** Somebody has acknowledged it, but after the signal's end. */
+  readonly onLate?: () => void
 }
 
 /** What is connected to this process. */
@@ -147,9 +149,13 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     qos,
     key,
   }: Said & { readonly t: 'publish' }): Promise<void> {
-    const publishing = local.publish(topic, payload, { qos, signal: AbortSignal.timeout(PUBACK_MS) })
-    if (publishing === undefined) return
     const answer = { t: 'published', id, to: from, ...(key !== undefined && { key }) }
+    const publishing = local.publish(topic, payload, {
+      qos,
+      signal: AbortSignal.timeout(PUBACK_MS),
+      ...(key !== undefined && { onLate: () => tell({ ...answer, outcome: 'sent' }) }),
+    })
+    if (publishing === undefined) return
     tell({ ...answer, outcome: 'begun' })
     tell({ ...answer, outcome: await publishing })
   }
@@ -158,7 +164,12 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     if (to !== self) return
     const question = questions.get(id)
     if (question !== undefined) question.heard(outcome)
-    else if (outcome === 'sent' && key !== undefined && away.acknowledged(key)) host.arrived(key)
+    else if (outcome === 'sent' && key !== undefined) acknowledged(key)
+  }
+
+  /** Later than it was waited for: the next try publishes nothing. */
+  function acknowledged(key: string): void {
+    if (away.acknowledged(key)) host.arrived(key)
   }
 
   function came(filter: string): void {
@@ -216,7 +227,8 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
       const isSent = away.isAcknowledged(key)
       if (!isSent) away.wait(key, topic)
       try {
-        const outcome = isSent ? 'sent' : await publish(topic, payload, { ...options, key })
+        const onLate = (): void => acknowledged(key)
+        const outcome = isSent ? 'sent' : await publish(topic, payload, { ...options, key, onLate })
         if (outcome === 'sent') away.forget(key)
         return outcome
       } catch (error) {

@@ -25,6 +25,13 @@ export type Sent =
   /** Not sent: it has left too many unacknowledged for too long. */
   | 'full'
 
+export interface SendOptions {
+  readonly qos: 0 | 1
+  readonly signal?: AbortSignal
+  /** PUBACK came, but after the signal's end. */
+  readonly onLate?: () => void
+}
+
 export interface Session {
   /** The MQTT client identifier. */
   readonly id: string
@@ -35,11 +42,7 @@ export interface Session {
   /** Granted subscriptions with the QoS they are served with. */
   readonly filters: Map<string, 0 | 1>
   /** With QoS 1 it waits its turn while too many are unacknowledged: 10 s, or until the signal ends. */
-  publish(
-    topic: string,
-    payload: string,
-    options: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
-  ): Promise<Sent>
+  publish(topic: string, payload: string, options: SendOptions): Promise<Sent>
   /** Ends the connection at once. */
   close(): void
   /** Ends it when what was written is sent, or the peer does not take it. */
@@ -74,7 +77,7 @@ class ClientSession implements OpenSession {
   readonly since = Math.floor(performance.now())
   readonly filters = new Map<string, 0 | 1>()
   readonly #client: Client
-  #waiting: Map<number, (sent: Sent) => void> | undefined
+  #waiting: Map<number, (sent: Sent) => unknown> | undefined
   /** Each is given the identifier of its packet. */
   #queue: Set<(messageId?: number) => void> | undefined
   #receiving: Set<number> | undefined
@@ -105,11 +108,7 @@ class ClientSession implements OpenSession {
     return this.#receiving
   }
 
-  async publish(
-    topic: string,
-    payload: string,
-    { qos, signal }: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
-  ): Promise<Sent> {
+  async publish(topic: string, payload: string, { qos, signal, onLate }: SendOptions): Promise<Sent> {
     if (this.#isClosed || !this.#isRead()) return 'refused'
     if (qos === 0) {
       await this.#hand(topic, payload, undefined)
@@ -120,12 +119,16 @@ class ClientSession implements OpenSession {
     if (messageId === undefined) return 'full'
     const { promise, resolve } = Promise.withResolvers<Sent>()
     this.#waiting?.set(messageId, resolve)
-    const onAbort = (): void => resolve('unknown')
+    const onAbort = (): void => {
+      // One given up keeps its identifier until its PUBACK: it would be taken for another's.
+      if (this.#waiting?.get(messageId) === resolve)
+        this.#waiting.set(messageId, (sent) => sent === 'acknowledged' && onLate?.())
+      resolve('unknown')
+    }
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       void this.#hand(topic, payload, messageId)
       if (signal?.aborted === true) onAbort()
-      // One given up keeps its identifier until its PUBACK: it would be taken for another's.
       return await promise
     } finally {
       signal?.removeEventListener('abort', onAbort)

@@ -150,6 +150,27 @@ test('the devices of a channel can be asked; who is not there is said', async ()
   await closed
 })
 
+test('a customer answers no backend, not even where the config maps the topic of its answers', async () => {
+  const topics = { 'lamp/+/done': { kind: 'event', type: "'lamp.done'" } }
+  await using world = await openWorld({ id: 'mapped-lamps', config: { topics } })
+  const Switch = { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' }
+  await using backend = create({ channel: 'mapped-lamps', operations: { Switch } })
+  await backend.start?.(AbortSignal.timeout(5000))
+  const lamp = await world.client({ clientId: 'lamp-7' })
+  const asked = new Promise<string>((resolve) =>
+    lamp.once('message', (_topic, payload) => resolve(JSON.parse(payload.toString()).correlationid)),
+  )
+  await lamp.subscribeAsync('lamp/7/do', { qos: 1 })
+  const answering = backend.call(call('Switch', { id: 7 }), AbortSignal.timeout(10_000))
+  const answer = (data: string): string => JSON.stringify({ correlationid, data })
+  const correlationid = await asked
+  const mallory = await world.client({ clientId: 'mallory', username: 'u', password: 'mallory' })
+  await mallory.publishAsync('lamp/7/done', answer('forged'), { qos: 1 })
+  await lamp.publishAsync('lamp/7/done', answer('real'), { qos: 1 })
+  expect(await answering).toEqual({ data: 'real' })
+  expect(world.drafts).toMatchObject([{ type: 'lamp.done', sender: { id: 'mallory' } }])
+})
+
 test('the connection breaks while an answer is waited for: the answer after the reconnect still counts', async () => {
   await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
   await backend.start?.(AbortSignal.timeout(5000))

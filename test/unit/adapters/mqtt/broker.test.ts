@@ -218,7 +218,7 @@ test('keep-alive is clamped: a client without one is cut as well [MQTT-3.1.2-24]
   const begun = performance.now()
   silent.write(connectPacket('silent', { keepAlive: 0 }))
   await silent.closed
-  expect(performance.now() - begun).toBeLessThan(5000)
+  expect(performance.now() - begun).toBeLessThan(20_000)
 })
 
 test('frames go through the link of the customer and his device, and PUBACK follows the answer (SEMANTICS 43)', async () => {

@@ -89,6 +89,46 @@ test('a client is cut at most once a second (SEMANTICS 43)', async () => {
   expect(performance.now() - begun).toBeGreaterThan(1900)
 })
 
+test('what was published behind something that is not taken does not overtake it: both come again, in order [MQTT-4.6.0-1]', async () => {
+  let refusals = 1
+  const accepted: unknown[] = []
+  await using world = await openWorld({
+    host: {
+      async accept(draft) {
+        refusals -= 1
+        if (refusals >= 0) throw new GatewayError('OVERLOADED', 'the lane is full')
+        accepted.push(draft.externalId)
+        return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
+      },
+    },
+  })
+  const client = await world.client({ reconnectPeriod: 10 })
+  const names = Array.from({ length: 20 }, (_, n) => `a${n}`)
+  await Promise.all(
+    names.map((id) => client.publishAsync('shop/7/alarm', JSON.stringify({ id }), { qos: 1 })),
+  )
+  expect(accepted).toEqual(names)
+})
+
+test('many that are not taken at once are one cut: the next comes a second later, not one for each of them (SEMANTICS 43)', async () => {
+  await using world = await openWorld({
+    host: {
+      accept: async () => {
+        throw new GatewayError('STORE_UNAVAILABLE', 'the disk is full')
+      },
+    },
+  })
+  const client = await world.client({ clientId: 'many', reconnectPeriod: 10 })
+  let closes = 0
+  client.on('close', () => (closes += 1))
+  for (let n = 0; n < 60; n += 1) client.publish('shop/7/alarm', JSON.stringify({ id: `a${n}` }), { qos: 1 })
+  const begun = performance.now()
+  await until(() => closes >= 3 || undefined)
+  const took = performance.now() - begun
+  expect(took).toBeGreaterThan(1900)
+  expect(took).toBeLessThan(30_000) // sixty cuts would be a minute
+})
+
 test('what is refused for good is acknowledged, so that no client loops, and told on the error topic', async () => {
   await using world = await openWorld()
   const client = await world.client({ clientId: 'phone-1' })

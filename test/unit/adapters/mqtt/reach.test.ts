@@ -2,7 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ChannelHost, Delivery, Json, Message } from 'dragoman'
 import { testHost } from 'dragoman/testing'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 
 import { until } from '../../../support/gateway.ts'
 import { connectPacket, identify, openWorld, raw, subscribePacket } from './world.ts'
@@ -180,6 +180,39 @@ test('an acknowledgement that comes later than it was waited for counts: the rep
   expect(await send(pair.a)).toEqual({ status: 'sent' })
   expect(came).toEqual(['k'])
 })
+
+test.each(['a', 'b'] as const)(
+  'a PUBACK that comes when the try is long over counts, also at instance %s: the reply is not published again (SEMANTICS 6)',
+  async (where) => {
+    await using pair = await openPair()
+    using device = await raw(pair[where].port)
+    device.write(connectPacket('slow'))
+    device.write(subscribePacket(TOPIC, { qos: 1 }))
+    await until(() => device.received().includes(0x90) || undefined)
+    // Whoever waits for PUBACK does so until now.
+    const over = new AbortController()
+    const waiting = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(over.signal)
+    try {
+      const sending = pair.a.channel.send?.(reply(), 'k', over.signal)
+      await until(() => device.received().includes('"id":"k"') || undefined)
+      over.abort()
+      expect(await sending).toEqual({ status: 'unknown', reason: `no PUBACK from ${TOPIC}` })
+    } finally {
+      waiting.mockRestore()
+    }
+    expect(pair.a.host.arrivals).toEqual([])
+    device.write([0x40, 2, 0, 1])
+    await until(() => pair.a.host.arrivals.length > 0 || undefined)
+    expect(pair.a.host.arrivals).toEqual(['k'])
+    expect(await send(pair.a)).toEqual({ status: 'sent' })
+    expect(device.received().toString('latin1').split('"id":"k"')).toHaveLength(2)
+    // It was that one's: the next is published, and takes a place of its own.
+    const next = send(pair.a, 'next')
+    await until(() => device.received().includes('"id":"next"') || undefined)
+    device.write([0x40, 2, 0, 2])
+    expect(await next).toEqual({ status: 'sent' })
+  },
+)
 
 test('a client that is on another instance by now loses its old connection here; another one of that name does not [MQTT-3.1.4-2]', async () => {
   await using pair = await openPair({ subscribe: ['shop/{client}/display'] })
