@@ -241,6 +241,9 @@ export function createBackend(
     breakers.set(name, breaker)
     return made
   }
+  // What is open or off since an earlier life is shown before anybody calls it.
+  for (const name of Object.keys(instance.operations))
+    if (around.savedBreaker?.(settings.id, name) !== undefined) operation(name)
   return {
     ...life.running,
     start: () => life.start(async (signal) => instance.start?.(signal)),

@@ -94,7 +94,9 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
     if (!backends.has(owner) && !agents.has(owner))
       throw new GatewayError('NOT_FOUND', `no backend or agent is named "${owner}"`)
     // An operation nobody has called yet has no breaker before it is asked for.
-    if (operation !== undefined) backends.get(owner)?.inUse.operation(operation)
+    const inUse = backends.get(owner)?.inUse
+    const asked = operation === undefined ? Object.keys(inUse?.backend.operations ?? {}) : [operation]
+    for (const each of asked) inUse?.operation(each)
     const named = allOf(generation()).filter(
       (each) => each.owner === owner && (operation === undefined || each.operation === operation),
     )

@@ -91,6 +91,10 @@ test('an open breaker is open after a restart, with what is left of its time, an
     adapters: [backend.adapter],
     directory: first.directory,
   })
+  // Before anybody has called.
+  const open = 'dragoman_breaker_state{backend="erp",operation="Look",state="open"}'
+  expect(await metric(house.base, open)).toBe(1)
+  expect(await admin(house, 'breakers')).toMatchObject([{ name: 'erp.Look', state: 'OPEN' }])
   const calls = backend.calls.length
   expect((await ask(house)).status).toBe(503)
   expect(backend.calls).toHaveLength(calls)
@@ -117,7 +121,10 @@ test('OFF by hand: refused with its reason, for operations nobody has called too
   const { backend } = erp()
   const first = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
   const off = { name: 'erp', reason: 'maintenance until noon', forMs: 3_600_000 }
-  expect(await admin(first, 'breakers/off', off)).toMatchObject({ names: ['erp.*'] })
+  const names = ['erp.*', 'erp.Look', 'erp.Other']
+  expect(await admin(first, 'breakers/off', off)).toMatchObject({ names })
+  const isOff = ['erp.Look', 'erp.Other'].map((name) => ({ name, state: 'OFF', reason: off.reason }))
+  expect(await admin(first, 'breakers')).toMatchObject(isOff)
   const refused = await ask(first)
   expect(refused.body.detail).toContain('erp.Look is out of service (maintenance until noon)')
   await first.crash()
@@ -126,9 +133,10 @@ test('OFF by hand: refused with its reason, for operations nobody has called too
     adapters: [backend.adapter],
     directory: first.directory,
   })
+  expect(await admin(house, 'breakers')).toMatchObject(isOff)
   expect((await ask(house, 'Other')).status).toBe(503)
   expect(backend.calls).toEqual([])
-  expect(await admin(house, 'breakers/on', { name: 'erp' })).toMatchObject({ names: ['erp.*', 'erp.Other'] })
+  expect(await admin(house, 'breakers/on', { name: 'erp' })).toMatchObject({ names })
   expect((await ask(house, 'Other')).status).toBe(200)
   expect((await ask(house, 'Look')).status).toBe(200)
 })
