@@ -8,6 +8,7 @@ import { classify } from './guard/verdict.ts'
 import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
+import { isLost } from './suspects.ts'
 import type { Ended } from './waiters.ts'
 import { failedWrite, isQueuedWrite, poisonedWrite } from './writes.ts'
 import type { WriteQueue } from './writes.ts'
@@ -109,8 +110,9 @@ export class Step {
     const { work, context } = this
     // Where there was no place for the call nobody was asked: that is no attempt, unless somebody else could be.
     const counts = (code: string | undefined): boolean => hasFallback || code !== 'OVERLOADED'
-    const asked =
-      work.attempts.filter(({ failure }) => counts(failure?.code)).length + (counts(error.code) ? 1 : 0)
+    // What the gateway did not live to see the end of has not failed (SEMANTICS 16 bounds it).
+    const failed = work.attempts.filter((one) => !isLost(one) && counts(one.failure?.code))
+    const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
     const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
     return work.heldMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined

@@ -25,6 +25,7 @@ import type { Reconcile } from './reconcile.ts'
 import type { Router } from './router.ts'
 import { settleDurably, settleOf } from './settling.ts'
 import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
+import { Suspects } from './suspects.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
 import { recordTrace } from './tracing.ts'
@@ -79,6 +80,7 @@ export class Pipeline {
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
   readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
+  readonly #suspects: Suspects
   readonly #requests: Requests
   readonly #joining: Joining
   readonly #reconcile: Reconcile
@@ -92,12 +94,14 @@ export class Pipeline {
       log,
       owner: instance,
       maxInFlight,
-      run: (work, fence) => this.#run(work, fence),
+      run: (work, fence) => this.#suspects.run(work, fence),
       onDoubt: () => this.#reconcile.doubtTake(),
     })
     const { lanes, waiters } = this
     const stopped = this.#stopped.signal
     const poke = (home: string): void => lanes.poke(home)
+    const step = (work: Work, fence: Fence): Promise<void> => this.#run(work, fence)
+    this.#suspects = new Suspects({ store, log, lanes, stopped, step })
     this.returnRight = createReturnRight({ store, log, instance, poke })
     this.absent = new Absent({ store, log, lanes })
     this.#around = {
@@ -265,17 +269,9 @@ export class Pipeline {
       if (ended !== undefined && work.kind !== 'push' && !isPromised)
         this.waiters.resolve(work.message.id, ended)
       this.#record(work, verdict, { ended, durationMs })
-      recordTrace({
-        message: work.message,
-        outcome: ended?.outcome ?? verdict.outcome,
-        target: verdict.target,
-        attempt: work.attempt,
-        error: verdict.failure?.message,
-        stages: [
-          { name: 'deliver', begun: delivered - durationMs, ended: delivered },
-          { name: 'settle', begun: delivered, ended: now() },
-        ],
-      })
+      const outcome = ended?.outcome ?? verdict.outcome
+      const times = { begun: delivered - durationMs, delivered, settled: now() }
+      recordTrace(work, { ...verdict, outcome }, times)
     } catch (error) {
       log.error('a step of work failed inside the gateway', { id: work.id, error })
       await this.#giveUp(work, {

@@ -1,29 +1,24 @@
 // One trace per message for OpenTelemetry: a span for the message, one for each stage. Without an SDK it costs a microsecond.
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api'
-import type { Message } from './api.ts'
+import type { Verdict } from './deliver.ts'
+import type { Work } from './store/store.ts'
 
-/** A stage's time, in milliseconds since the epoch. */
-export interface Stage {
-  readonly name: 'deliver' | 'settle'
+/** Of one attempt, in milliseconds since the epoch. */
+export interface AttemptTimes {
   readonly begun: number
-  readonly ended: number
-}
-
-export interface Traced {
-  readonly message: Message
-  readonly outcome: string
-  readonly target: string
-  readonly attempt: number
-  readonly stages: readonly Stage[]
-  /** What failed, without causes. */
-  readonly error?: string | undefined
+  readonly delivered: number
+  readonly settled: number
 }
 
 /**
  * Hands one attempt's spans to whatever SDK the process was started with (`node --import`). They join the caller's trace: their
  * parent is the message's `traceparent` (W3C Trace Context §3.2).
  */
-export function recordTrace({ message, outcome, target, attempt, stages, error }: Traced): void {
+export function recordTrace(
+  { message, attempt }: Pick<Work, 'message' | 'attempt'>,
+  { outcome, target, failure }: Pick<Verdict, 'outcome' | 'target' | 'failure'>,
+  { begun, delivered, settled }: AttemptTimes,
+): void {
   const [, traceId = '', spanId = '', flags = '01'] = message.traceparent.split('-')
   const parent = trace.setSpanContext(ROOT_CONTEXT, {
     traceId,
@@ -32,7 +27,6 @@ export function recordTrace({ message, outcome, target, attempt, stages, error }
     isRemote: true,
   })
   const tracer = trace.getTracer('dragoman')
-  const begun = Math.min(...stages.map((stage) => stage.begun))
   const attributes = {
     'messaging.message.id': message.id,
     'messaging.destination.name': message.channel,
@@ -45,8 +39,8 @@ export function recordTrace({ message, outcome, target, attempt, stages, error }
   const span = tracer.startSpan(name, { kind: SpanKind.CONSUMER, startTime: begun, attributes }, parent)
   if (!span.isRecording()) return
   const inside = trace.setSpan(parent, span)
-  for (const stage of stages)
-    tracer.startSpan(stage.name, { startTime: stage.begun }, inside).end(stage.ended)
-  if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error })
-  span.end(Math.max(...stages.map((stage) => stage.ended)))
+  tracer.startSpan('deliver', { startTime: begun }, inside).end(delivered)
+  tracer.startSpan('settle', { startTime: delivered }, inside).end(settled)
+  if (failure !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message })
+  span.end(settled)
 }

@@ -1,15 +1,13 @@
 import { trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { afterEach, expect, test } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
 import { recordTrace } from '../../../core/tracing.ts'
 import { testMessage } from '../../../core/testing.ts'
 
 afterEach(() => trace.disable())
 
-const stages = [
-  { name: 'deliver', begun: 1000, ended: 1500 },
-  { name: 'settle', begun: 1500, ended: 1600 },
-] as const
+const times = { begun: 1000, delivered: 1500, settled: 1600 }
 
 test("an attempt is one span with one for each stage, in the caller's trace (W3C Trace Context §3.2)", () => {
   const exporter = new InMemorySpanExporter()
@@ -17,7 +15,8 @@ test("an attempt is one span with one for each stage, in the caller's trace (W3C
     new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
   )
   const message = testMessage()
-  recordTrace({ message, outcome: 'failed', target: 'agent helper', attempt: 2, stages, error: 'no answer' })
+  const failure = new GatewayError('AGENT_FAILED', 'no answer')
+  recordTrace({ message, attempt: 2 }, { outcome: 'failed', target: 'agent helper', failure }, times)
   const spans = exporter.getFinishedSpans()
   const root = spans.find(({ name }) => name === 'message test')
   const [, traceId, spanId] = message.traceparent.split('-')
@@ -36,6 +35,6 @@ test("an attempt is one span with one for each stage, in the caller's trace (W3C
 
 test('without an SDK nothing is recorded and nothing fails', () => {
   expect(() =>
-    recordTrace({ message: testMessage(), outcome: 'answered', target: 'x', attempt: 1, stages }),
+    recordTrace({ message: testMessage(), attempt: 1 }, { outcome: 'answered', target: 'x' }, times),
   ).not.toThrow()
 })
