@@ -12,6 +12,7 @@ import type { House } from '../support/house.ts'
 import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import { metric, post, readLog, say, texts } from '../support/rest.ts'
+import { stopwatch } from '../support/processor.ts'
 
 const yaml = `
 channels: { web: { adapter: rest }, push: { adapter: push } }
@@ -186,7 +187,7 @@ test('edited: what is written anew goes, all else stays; nonsense is refused and
     sender: { id: 'ann' },
     text: 'wrong',
     data: { order: '007' },
-    expiresAt: new Date(Date.now() + 3000).toISOString(),
+    expiresAt: new Date(Date.now() + 60_000).toISOString(),
   })
   const [letter] = await until(async () => ((await house.dead()).length === 1 ? house.dead() : undefined))
   const id = letter?.id
@@ -209,9 +210,12 @@ test('edited: what is written anew goes, all else stays; nonsense is refused and
 })
 
 test('what has expired meanwhile says so instead of vanishing', async () => {
-  const { house } = await world()
+  const { agent, house } = await world()
   await using _ = house
-  const expiresAt = new Date(Date.now() + 2000).toISOString()
+  agent.answer = async () => {
+    throw new GatewayError('AGENT_FAILED', 'bot is out of order', { retryAfterMs: 1 })
+  }
+  const expiresAt = new Date(Date.now() + 4000).toISOString()
   await post(`${house.base}/v1/messages`, { sender: { id: 'ann' }, text: 'soon', expiresAt })
   const [letter] = await until(async () => ((await house.dead()).length === 1 ? house.dead() : undefined))
   await until(() => (Date.now() > Date.parse(expiresAt) ? true : undefined))
@@ -308,10 +312,10 @@ test('SEMANTICS 19: a push that fails holds what is behind it no longer than `ho
     message.parts?.[0]?.text === 'echo poison'
       ? { status: 'refused', retry: true, reason: 'no' }
       : { status: 'sent' }
-  const begun = performance.now()
+  const watch = stopwatch()
   const went = async (text: string): Promise<number> => {
     await until(() => (channel.sent.some((one) => one.text === `echo ${text}`) ? true : undefined))
-    return performance.now() - begun
+    return watch()
   }
   await channel.host.accept(said('poison'))
   await channel.host.accept(said('behind'))
@@ -331,10 +335,10 @@ test('SEMANTICS 19: in a flood of poison the other lanes are served as if there 
   )
   const times = await Promise.all(
     Array.from({ length: 20 }, async (_each, n) => {
-      const begun = performance.now()
+      const watch = stopwatch()
       const { status } = await say(house.base, 'fine', { customer: `c${n}`, waitSeconds: 10 })
       expect(status).toBe(200)
-      return performance.now() - begun
+      return watch()
     }),
   )
   expect(Math.max(...times)).toBeLessThan(1000)

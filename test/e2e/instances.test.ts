@@ -1,11 +1,12 @@
 // Several gateways on one Redis are one gateway (DESIGN §13): three real processes, killed, frozen and stopped.
 import { randomUUIDv7 } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openLine } from '../support/app-line.ts'
 import type { Line } from '../support/app-line.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
+import { stopwatch } from '../support/processor.ts'
 import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
 import type { Instance } from '../support/instances.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
@@ -41,6 +42,10 @@ beforeAll(async () => {
   instances = await Instances.start(3, (redis) => yaml(redis, bot.url, shop.url))
   await instances.shared(3)
 }, 120_000)
+afterEach(() => {
+  bot.answer = echo
+  shop.answer = async () => 200
+})
 afterAll(async () => {
   await instances[Symbol.asyncDispose]()
   await bot[Symbol.asyncDispose]()
@@ -59,6 +64,9 @@ function echo(asked: Bot['asked'][number]): { readonly body: unknown } {
 }
 
 async function three(): Promise<readonly [Instance, Instance, Instance]> {
+  const missing = 3 - (await instances.list()).length
+  for (let n = 0; n < missing; n++) await instances.add()
+  if (missing > 0) await instances.shared(3)
   const [a, b, c] = await instances.list()
   if (a === undefined || b === undefined || c === undefined) throw new Error('there are not three')
   return [a, b, c]
@@ -70,6 +78,10 @@ function workerOf(text: string): string | undefined {
   return url === undefined ? undefined : new URL(url).origin
 }
 
+/** Of the time in which each of them has a processor. */
+const watched = (...all: readonly Instance[]): (() => number) =>
+  stopwatch(...all.map(({ gateway }) => gateway.pid))
+
 const connect = ({ gateway }: Instance, customer: string, device = 'phone'): Promise<Line> =>
   openLine(gateway.base, { customer, device })
 
@@ -80,7 +92,7 @@ test('a caller waits on one, another has the lane, the device is on the third: b
   const customer = await instances.nameAt(b, 'far', (name) => `link/${name}`)
   const app = await connect(c, customer)
   for (const text of ['first', 'second']) {
-    const begun = performance.now()
+    const watch = watched(a, b, c)
     const said = await say(a.gateway.base, text, {
       waitSeconds: 25,
       ...bearer(customer),
@@ -88,14 +100,14 @@ test('a caller waits on one, another has the lane, the device is on the third: b
     })
     expect(said).toMatchObject({ status: 200, body: { reply: { parts: [{ text: `echo ${text}` }] } } })
     await until(() => app.texts('outbound').includes(`echo ${text}`) || undefined)
-    expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+    expect(watch()).toBeLessThan(AT_ONCE_MS)
     expect(workerOf(text)).toBe(b.gateway.base)
   }
   // The app's own way: up on one, worked on by another, down on the first.
-  const begun = performance.now()
+  const watch = watched(a, b, c)
   app.tell({ t: 'send', n: 1, id: randomUUIDv7(), message: { text: 'from the app' } })
   await until(() => app.texts('outbound').includes('echo from the app') || undefined)
-  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(watch()).toBeLessThan(AT_ONCE_MS)
   expect(workerOf('from the app')).toBe(b.gateway.base)
   app.socket.close()
 })
@@ -108,7 +120,7 @@ test('an answer that comes by callback on one reaches who waits on another', asy
     const waiting = say(a.gateway.base, 'call me back', { customer, waitSeconds: 25 })
     const asked = await until(() => bot.asked.find((one) => textOf(one) === 'call me back'))
     const { callbackurl = '', callbacktoken = '' } = asked.event
-    const begun = performance.now()
+    const watch = watched(a, b, c)
     const answered = await fetch(callbackurl.replace(b.gateway.base, c.gateway.base), {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${callbacktoken}` },
@@ -116,7 +128,7 @@ test('an answer that comes by callback on one reaches who waits on another', asy
     })
     expect(answered.status).toBe(200)
     expect(await waiting).toMatchObject({ status: 200, body: { reply: { parts: [{ text: 'here I am' }] } } })
-    expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+    expect(watch()).toBeLessThan(AT_ONCE_MS)
   } finally {
     bot.answer = echo
   }
@@ -150,11 +162,11 @@ test('a long poll on one is answered when another has stored the answer', async 
   await say(a.gateway.base, 'one', { customer, waitSeconds: 25 })
   const path = `/v1/conversations/${encodeURIComponent(`web:${customer}`)}/messages`
   const polling = fetch(`${c.gateway.base}${path}?after=2`, { headers: { prefer: 'wait=25' } })
-  const begun = performance.now()
+  const watch = watched(a, b, c)
   await say(a.gateway.base, 'two', { customer })
   const page = (await (await polling).json()) as { readonly messages: readonly unknown[] } // DESIGN §16, the log
   expect(page.messages.length).toBeGreaterThan(0)
-  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(watch()).toBeLessThan(AT_ONCE_MS)
 })
 
 test('a call that changes something is made once, whichever instances are asked for it, and all get its answer', async () => {
@@ -163,10 +175,10 @@ test('a call that changes something is made once, whichever instances are asked 
   shop.answer = () => ends.promise
   const answers = Promise.all([...all, ...all].map((one) => request(one, 'order', 'same-order')))
   await until(() => shop.asked.find(({ path }) => path === '/order'))
-  const begun = performance.now()
+  const watch = watched(...all)
   ends.resolve(200)
   for (const answer of await answers) expect(answer).toMatchObject({ status: 200, body: { number: '007' } })
-  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(watch()).toBeLessThan(AT_ONCE_MS)
   expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
   for (const one of all) expect(await request(one, 'order', 'same-order')).toMatchObject({ status: 200 })
   expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(1)
@@ -178,11 +190,11 @@ test('a queued write that is refused, or waits for its system, is told to its ca
   const pay = (key: string) =>
     post(`${a.gateway.base}/v1/requests/pay`, { sku: key }, { key, ...bearer(name) })
   shop.answer = async () => 422
-  const begun = performance.now()
+  const watch = watched(a, b)
   expect(await pay('refused')).toMatchObject({ status: 422 })
   shop.answer = async () => 429
   expect(await pay('queued')).toMatchObject({ status: 202 })
-  expect(performance.now() - begun).toBeLessThan(AT_ONCE_MS)
+  expect(watch()).toBeLessThan(AT_ONCE_MS)
 })
 
 test('a breaker that opens on one instance is open on the others, with the time it has left (SEMANTICS 34)', async () => {
@@ -231,12 +243,12 @@ test('a Redis that was restarted may have lost something: links on every instanc
   const [first] = apps[0]?.frames ?? []
   await instances.server.end('SIGKILL')
   await instances.server.begin()
-  const begun = performance.now()
+  const watch = watched(a, b, c)
   for (const app of apps) {
-    const reset = await until(() => app.frames.find(({ t }) => t === 'reset'), 25_000)
+    const reset = await until(() => app.frames.find(({ t }) => t === 'reset'), 60_000)
     expect(reset['epoch']).not.toBe(first?.['epoch'])
   }
-  expect(performance.now() - begun).toBeLessThan(25_000)
+  expect(watch()).toBeLessThan(25_000)
   await until(async () => {
     const said = await say(b.gateway.base, 'after it', {
       key: 'r1',
@@ -245,7 +257,7 @@ test('a Redis that was restarted may have lost something: links on every instanc
     })
     return said.status < 300 || undefined
   })
-  await until(() => apps[1]?.texts('outbound').includes('echo after it') || undefined, 25_000)
+  await until(() => apps[1]?.texts('outbound').includes('echo after it') || undefined, 60_000)
   for (const { socket } of apps) socket.close()
   await instances.shared(3)
 })
@@ -285,7 +297,8 @@ test('an owner is frozen in the middle of an attempt: another takes over, and of
 
 test('a rolling stop: each gives its partitions back at once, no message is lost or answered twice', async () => {
   const before = await three()
-  const customers = Array.from({ length: 12 }, (_, n) => `roll${n}`)
+  const begun = randomUUIDv7()
+  const customers = Array.from({ length: 12 }, (_, n) => `roll${n}-${begun}`)
   const said = new Map<string, number>(customers.map((customer) => [customer, 0]))
   const over = new AbortController()
   const talking = customers.map(async (customer) => {
@@ -304,14 +317,14 @@ test('a rolling stop: each gives its partitions back at once, no message is lost
   for (const old of before.slice(1)) {
     instances.takeOut(old)
     expect(await old.gateway.stop()).toBe(0)
-    const stopping = performance.now()
+    const watch = watched(...(await instances.list()))
     await until(async () => {
       const shares = await instances.shares()
       return !shares.has(old.id) && [...shares.values()].reduce((sum, n) => sum + n, 0) === 256
         ? true
         : undefined
     })
-    expect(performance.now() - stopping).toBeLessThan(AT_ONCE_MS)
+    expect(watch()).toBeLessThan(AT_ONCE_MS)
     await instances.add()
   }
   over.abort()
@@ -336,43 +349,47 @@ test('a rolling stop: each gives its partitions back at once, no message is lost
 
 test('kill -9 of a lane’s owner: taken over within 10 s, the answer counts once, nothing is lost', async () => {
   const [a, b, c] = await three()
-  const customer = await instances.nameAt(b, 'killed', (name) => `link/${name}`)
+  const run = randomUUIDv7()
+  const [begun, behind, cutOrder] = [`begun ${run}`, `behind ${run}`, `cut-order-${run}`]
+  const customer = await instances.nameAt(b, `killed-${run}-`, (name) => `link/${name}`)
   const app = await connect(c, customer)
   bot.answer = () => ({ hang: true })
   const sender = { ...bearer(customer), more: { sender: undefined } }
-  await say(a.gateway.base, 'begun', { key: 'k1', ...sender })
-  await until(() => workerOf('begun'))
-  await say(a.gateway.base, 'behind it', { key: 'k2', ...sender })
+  await say(a.gateway.base, begun, { key: 'k1', ...sender })
+  await until(() => workerOf(begun))
+  await say(a.gateway.base, behind, { key: 'k2', ...sender })
   bot.answer = echo
   shop.answer = () => new Promise(() => undefined)
-  const cut = request(b, 'order', 'cut-order').catch(() => undefined)
-  await until(() => shop.asked.filter(({ path }) => path === '/order')[1])
-  await b.gateway.kill()
-  const killed = performance.now()
-  await until(() => bot.asked.filter((asked) => textOf(asked) === 'begun')[1], 30_000)
-  const tookMs = performance.now() - killed
-  expect(tookMs).toBeLessThan(10_000)
-  await until(() => app.texts('outbound').includes('echo behind it') || undefined, 30_000)
-  expect(app.texts('outbound')).toEqual(['echo begun', 'echo behind it'])
+  const orders = (): number => shop.asked.filter(({ path }) => path === '/order').length
+  const before = orders()
+  const cut = request(b, 'order', cutOrder).catch(() => undefined)
+  await until(() => orders() > before || undefined)
+  instances.takeOut(b)
+  await b.gateway[Symbol.asyncDispose]() // by SIGKILL
+  const watch = watched(a, c)
+  await until(() => bot.asked.filter((asked) => textOf(asked) === begun)[1], 60_000)
+  expect(watch()).toBeLessThan(10_000)
+  await until(() => app.texts('outbound').includes(`echo ${behind}`) || undefined, 60_000)
+  expect(app.texts('outbound')).toEqual([`echo ${begun}`, `echo ${behind}`])
   expect(texts(await readLog(a.gateway.base, `link:${customer}`))).toEqual([
-    'inbound: begun',
-    'inbound: behind it',
-    'outbound: echo begun',
-    'outbound: echo behind it',
+    `inbound: ${begun}`,
+    `inbound: ${behind}`,
+    `outbound: echo ${begun}`,
+    `outbound: echo ${behind}`,
   ])
   // What it had begun to change nobody knows, and nobody does again.
   await cut
-  expect(await request(a, 'order', 'cut-order')).toMatchObject({
+  expect(await request(a, 'order', cutOrder)).toMatchObject({
     status: 409,
     body: { code: 'OUTCOME_UNKNOWN' },
   })
-  expect(await request(c, 'order', 'cut-order')).toMatchObject({
+  expect(await request(c, 'order', cutOrder)).toMatchObject({
     status: 409,
     body: { code: 'OUTCOME_UNKNOWN' },
   })
-  expect(shop.asked.filter(({ path }) => path === '/order')).toHaveLength(2)
+  expect(orders()).toBe(before + 1)
   // At least once, with the same id.
-  const asked = bot.asked.filter((one) => textOf(one) === 'begun')
+  const asked = bot.asked.filter((one) => textOf(one) === begun)
   expect(new Set(asked.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
   app.socket.close()
 })

@@ -106,10 +106,12 @@ test('the YAML of adapters/mqtt/README.md starts, and what it shows is stored', 
   const { mqtt } = JSON.parse(gateway.output().split('\n')[0] ?? '') as { mqtt: number } // DESIGN §10, the ready line
   const device = await client(`mqtt://127.0.0.1:${mqtt}`)
   await device.publishAsync('shop/7/alarm', '{"id":"a-1","level":3}', { qos: 1 })
-  expect(await log(gateway, 'devices:7')).toMatchObject([
-    { externalId: 'a-1' },
-    { parts: [{ text: 'Noted' }] },
-  ])
+  // A PUBACK says that it is stored; the answer comes behind.
+  const rows = await until(async () => {
+    const now = await log(gateway, 'devices:7')
+    return now.length > 1 ? now : undefined
+  })
+  expect(rows).toMatchObject([{ externalId: 'a-1' }, { parts: [{ text: 'Noted' }] }])
   await device.endAsync(true)
 })
 

@@ -33,10 +33,10 @@ test('SEMANTICS 5: a waiter in time gets the reply, and no push follows; a dupli
     yaml: yaml(),
     adapters: [chat.adapter, handAgent('bot', echo).adapter],
   })
-  const first = await asked(house, 1000)
+  const first = await asked(house, 5000)
   expect(first.body.reply?.parts?.[0]?.text).toBe('echo hello')
   await quiet(house)
-  const again = await asked(house, 1000)
+  const again = await asked(house, 5000)
   expect(again.body).toEqual({ ...first.body, duplicate: true })
   await quiet(house)
   expect(chat.sent).toEqual([])
@@ -165,7 +165,7 @@ test.each(['repeat', 'park'] as const)(
     // Straight to the host: nobody says what became of the reply.
     expect(await chat.host.accept(hello, { waitMs: 5000 })).toMatchObject({ reply: { origin: 'agent' } })
     await first.crash()
-    const soon = await openHouse({ yaml: config, adapters, directory: first.directory, emptyForMs: 5000 })
+    const soon = await openHouse({ yaml: config, adapters, directory: first.directory, emptyForMs: 1000 })
     expect((await chat.host.accept(hello, { waitMs: 1000 })).reply).toBeUndefined()
     expect(chat.sent).toEqual([])
     await soon.crash()

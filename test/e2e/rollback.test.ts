@@ -1,5 +1,6 @@
 // DESIGN §9: what ran before can run again, though its files have changed; what a change would do can be seen before.
 import { execFile } from 'node:child_process'
+import { renameSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -35,8 +36,13 @@ const xsd = (
 
 async function writeContract(directory: string, member: string): Promise<void> {
   await mkdir(join(directory, 'types'), { recursive: true })
-  await writeFile(join(directory, 'types', 't.xsd'), xsd(member))
-  await writeFile(join(directory, 'crm.wsdl'), wsdl(member))
+  await replace(directory, { 'types/t.xsd': xsd(member), 'crm.wsdl': wsdl(member) })
+}
+
+/** One change: none of them is ever half written, and nobody sees the first without the last. */
+async function replace(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, `${name}.new`), text)
+  for (const name of Object.keys(files)) renameSync(join(directory, `${name}.new`), join(directory, name))
 }
 
 /** What the contract that the channel `crm` shows calls its member. */
@@ -124,7 +130,7 @@ test('rollback under load: plugin, config and the files it names are those of be
   await until(async () => ((await contract(gateway)) === 'second' ? true : undefined), 30_000)
   await save(directory, 2)
   await live(gateway, 2)
-  await writeFile(join(directory, 'shop.graphql'), 'type Query { second: String }')
+  await replace(directory, { 'shop.graphql': 'type Query { second: String }' })
   await until(async () => ((await field(gateway)) === 'second' ? true : undefined), 30_000)
   const { generations } = await until(async () => {
     const now = await kept(gateway) // what runs is kept a moment later
@@ -229,7 +235,7 @@ test('a generation that cannot run again changes nothing: what is missing is tol
     lastReload: { error: expect.stringContaining('odd') },
   })
   const before = await (await fetch(`${gateway.base}/metrics`)).text()
-  await writeFile(join(directory, 'gateway.yaml'), 'channels: { web: { adapter: rset } }')
+  await replace(directory, { 'gateway.yaml': 'channels: { web: { adapter: rset } }' })
   await until(async () => {
     const { lastReload } = await admin<{ lastReload: { error?: string } }>(gateway, '/admin/v1/status')
     return lastReload.error?.includes('rset') === true ? true : undefined

@@ -53,7 +53,7 @@ backends:
   orders:
     adapter: rest
     url: http://127.0.0.1:${at.business}
-    timeout: 2s
+    timeout: 10s
     operations:
       GetOrder: { method: GET, path: "/{orderNo}", cache: { fresh: 0s, stale: 1h } }
       SayOrder:

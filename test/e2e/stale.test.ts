@@ -31,7 +31,7 @@ channels:
 backends:
   orders:
     adapter: orders
-    timeout: 1s
+    timeout: 5s
     operations:
       GetOrder: ${operation}
 ${more}
@@ -112,7 +112,7 @@ const callers: readonly Caller[] = [
 
 test('the mark crosses every protocol: Age and Cache-Status, and the dialect’s own', async () => {
   const backend = orders()
-  const calm = yaml(cached).replace('timeout: 1s', 'timeout: 1s\n    breaker: { minimumCalls: 1000 }')
+  const calm = yaml(cached).replace('timeout: 5s', 'timeout: 5s\n    breaker: { minimumCalls: 1000 }')
   await using house = await openHouse({ yaml: calm, adapters: [backend.adapter] })
   const call = async ({ path, headers, body }: Caller) => {
     const response = await fetch(`${house.base}${path}`, {

@@ -102,7 +102,8 @@ async function ready(child: ChildProcess, log: () => string, seen: (line: string
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
   const { promise, resolve: ended } = Promise.withResolvers<number | null>()
-  child.once('exit', (code) => ended(code))
+  // What it said last comes by its pipes, which may be behind its end. Workers it leaves behind keep them open.
+  child.once(signal === 'SIGKILL' ? 'exit' : 'close', (code: number | null) => ended(code))
   child.kill(signal)
   return promise
 }

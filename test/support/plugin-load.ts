@@ -69,7 +69,7 @@ export async function openPluginHouse(
       return names.filter((name) => name.startsWith('plugin')).length
     },
     async memory() {
-      await collectGarbage(/ws:\/\/\S+/.exec(gateway.log())?.[0] ?? '')
+      await collectGarbage(await until(() => /ws:\/\/\S+/.exec(gateway.log())?.[0]))
       const status = await readFile(`/proc/${gateway.pid}/status`, 'utf8')
       return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
     },

@@ -10,6 +10,7 @@ import {
   preferredWaitMs,
   retryAfterMs,
 } from '../../../../adapters/rest/fields.ts'
+import { stopwatch } from '../../../support/processor.ts'
 
 test.each([
   ['wait=5', 5000],
@@ -35,7 +36,7 @@ test.each([
 })
 
 test('a hostile Prefer field costs no time', () => {
-  const started = performance.now()
+  const watch = stopwatch()
   fc.assert(
     fc.property(
       fc.constantFrom('"\\', '"', ',;=', '\\"', 'wait='),
@@ -45,7 +46,7 @@ test('a hostile Prefer field costs no time', () => {
       },
     ),
   )
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(watch()).toBeLessThan(2000)
 })
 
 test.each([

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { listIn, readDocument, textIn } from '../../../../adapters/wechat/document.ts'
 import { readFlat } from '../../../../adapters/wechat/flat.ts'
 import { tidyCdata } from '../../../../adapters/wechat/tidy.ts'
+import { stopwatch } from '../../../support/processor.ts'
 
 const read = (text: string) => readDocument(Buffer.from(text, 'utf8')).fields
 
@@ -107,9 +108,9 @@ test('JSON that never ends, or holds too much, is refused in time in proportion 
     `{"a":"${'\\'.repeat(MB)}`,
     `{"a":"${'\u0001'.repeat(MB)}`,
   ]
-  const begun = performance.now()
+  const watch = stopwatch()
   for (const text of hostile) expect(() => read(text), text.slice(0, 20)).toThrow('JSON')
-  expect(performance.now() - begun).toBeLessThan(4000)
+  expect(watch()).toBeLessThan(4000)
   expect(read('{"a":"\u0001\\"\n,[","b":[1]}')).toEqual({ a: '\u0001"\n,[', b: [1] })
 })
 
@@ -140,11 +141,11 @@ test('whatever a customer types in a section comes out as he typed it, split or 
 })
 
 test('tidying takes time in proportion to the text, however it is made', () => {
-  const begun = performance.now()
+  const watch = stopwatch()
   tidyCdata('<![CDATA[x]]>y'.repeat(60_000), true)
   tidyCdata(`<a>${' '.repeat(500_000)}<![CDATA[x]]>`, true)
   tidyCdata(`<![CDATA[${']]>'.repeat(200_000)}`, true)
-  expect(performance.now() - begun).toBeLessThan(2000)
+  expect(watch()).toBeLessThan(2000)
 })
 
 test('what the quick reader takes it reads as the whole one does, and it takes what the platform sends', () => {

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { PathTable, readTarget } from '../../../../core/http/paths.ts'
+import { stopwatch } from '../../../support/processor.ts'
 
 test.each([
   ['/', '/', ''],
@@ -144,7 +145,7 @@ test.each([
 
 test('a path of thousands of segments is looked up as fast as a short one', () => {
   const long = '/a'.repeat(8000)
-  const start = performance.now()
+  const watch = stopwatch()
   for (let round = 0; round < 200; round += 1) table.find(long)
-  expect(performance.now() - start).toBeLessThan(200) // chopping segment by segment takes seconds
+  expect(watch()).toBeLessThan(500) // chopping segment by segment takes seconds
 })

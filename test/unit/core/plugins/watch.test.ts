@@ -67,7 +67,7 @@ test.each([
 })
 
 test('what is written in pieces is told when it has been left alone', async () => {
-  const { root, changes } = await watched({ settleMs: 300 })
+  const { root, changes } = await watched({ settleMs: 1500 })
   for (let piece = 0; piece < 10; piece++) {
     await appendFile(join(root, 'big.ts'), 'x'.repeat(100))
     await new Promise((resolve) => setTimeout(resolve, 30))
@@ -96,7 +96,7 @@ test('packages, tests, drafts and other files are not looked at', async () => {
 test('the first sign names the plugin, before it has settled; what is no plugin and what has gone give none', async () => {
   const told = new Set<string>()
   const { root, changes } = await watched({
-    settleMs: 300,
+    settleMs: 1000,
     pollMs: 60_000,
     onSign: (name) => void told.add(name),
   })

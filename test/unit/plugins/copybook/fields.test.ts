@@ -5,6 +5,7 @@ import { charsetOf } from '../../../../plugins/_examples/copybook/charset.ts'
 import { numberCodec, textCodec } from '../../../../plugins/_examples/copybook/fields.ts'
 import type { Codec, Sign, Usage } from '../../../../plugins/_examples/copybook/fields.ts'
 import { parsePicture } from '../../../../plugins/_examples/copybook/picture.ts'
+import { stopwatch } from '../../../support/processor.ts'
 
 interface Options {
   readonly usage?: Usage
@@ -109,9 +110,9 @@ test('a long field full of spaces but for its last byte costs no more than its b
   const codec = field('X(1000000)')
   const all = new Uint8Array(1_000_000).fill(0x40)
   all[999_999] = 0x81
-  const began = performance.now()
+  const watch = stopwatch()
   expect(codec.decode(all)).toHaveLength(1_000_000)
-  expect(performance.now() - began).toBeLessThan(5000)
+  expect(watch()).toBeLessThan(5000)
 })
 
 const usages = fc.constantFrom<Usage>('display', 'packed', 'binary')
