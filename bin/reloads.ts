@@ -82,6 +82,11 @@ export class Reloads {
     return this.#started
   }
 
+  /** The config, and what it names as it was read last. */
+  get files(): readonly string[] {
+    return [this.#options.file, ...this.#files]
+  }
+
   /** The plugins folder, as the files say. */
   get pluginsFolder(): string {
     return this.#where.directory
@@ -164,7 +169,7 @@ export class Reloads {
       }
       const row = history.find(kept, { isAny: true })
       await history.ran(number, await history.contentOf(row))
-      const places = { files: [file, ...this.#files], plugins: this.#where.directory }
+      const places = { files: this.files, plugins: this.#where.directory }
       const pin = history.pin?.generation === kept ? history.pin : undefined
       await history.pinTo(pin ?? { generation: kept, places, disk: await hashOfDisk(places) })
       this.#log.warn(

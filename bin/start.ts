@@ -6,6 +6,7 @@ import { portOf } from '../adapters/mqtt/ports.ts'
 import { ConfigError } from '../config/load.ts'
 import type { Overrides } from '../config/load.ts'
 import { watchConfig } from '../config/watch.ts'
+import type { Watch } from '../config/watch.ts'
 import type { Gateway } from '../core/gateway.ts'
 import { startGateway } from '../core/gateway.ts'
 import { createIdentity, loadAdminToken } from '../core/http/identity.ts'
@@ -50,6 +51,7 @@ export async function start(options: StartOptions): Promise<void> {
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
     const open = config.identity === undefined
+    let watching: Watch | undefined
     const gateway = await startGateway({
       settings: config,
       plugins,
@@ -63,11 +65,17 @@ export async function start(options: StartOptions): Promise<void> {
       name: instanceName(crew?.number),
       peers: crew && { worker: crew.number, ...crew.peers },
       history: reloads.admin,
-      reload: (take, cause) =>
-        reloads.reload(
-          ({ config: settings, adapters, fingerprint }) => take({ settings, adapters, fingerprint }),
-          cause,
-        ),
+      reload: async (take, cause) => {
+        const from = Date.now()
+        try {
+          return await reloads.reload(
+            ({ config: settings, adapters, fingerprint }) => take({ settings, adapters, fingerprint }),
+            cause,
+          )
+        } finally {
+          watching?.follow(reloads.files, from)
+        }
+      },
     })
     const urlFile = join(config.dataDirectory, 'gateway.url')
     await mkdir(config.dataDirectory, { recursive: true }) // with a store elsewhere nobody else has made it
@@ -76,7 +84,8 @@ export async function start(options: StartOptions): Promise<void> {
       plugins.forgive()
       void gateway.reload().catch(() => undefined) // the gateway has logged why
     }
-    const watching = watchConfig([file, ...config.files], reloaded, { since })
+    const watch = watchConfig(reloads.files, reloaded, { since })
+    watching = watch
     const dropped = async (): Promise<void> => {
       if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
     }
@@ -93,7 +102,7 @@ export async function start(options: StartOptions): Promise<void> {
       if (isStopping) return
       isStopping = true
       log.child('gateway').info('stopping', { signal: why })
-      await Promise.all([watching.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
+      await Promise.all([watch.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       if (leaveMs > 0) await gateway.leave(leaveMs)
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()

@@ -19,6 +19,8 @@ export interface WatchOptions {
 export interface Watch extends AsyncDisposable {
   /** Resolves when the content known is the content at the moment of the call. */
   readonly ready: Promise<void>
+  /** From now on these files. Of those that are new to it, one that has changed after `since` is reported at once. */
+  follow(files: readonly string[], since: number): void
   /** After it nothing is called any more; resolves when a running `onChange` is through. */
   close(): Promise<void>
 }
@@ -34,19 +36,40 @@ export function watchConfig(
   options: WatchOptions = {},
 ): Watch {
   const { debounceMs = 100, pollMs = 2000, since = Infinity, onError = warn } = options
-  const paths = [...new Set(files.map((file) => resolve(file)))]
+  let paths: readonly string[] = []
   const hashes = new Map<string, string>()
   let closed = false
   let debounce: NodeJS.Timeout | undefined
-  let running: Promise<void> = remember()
-  const ready = running
+  let running: Promise<void> = Promise.resolve()
+  const watchers = new Map<string, readonly FSWatcher[]>()
 
-  async function remember(): Promise<void> {
+  function follow(named: readonly string[], from: number): void {
+    running = running.then(() => (closed ? undefined : remember(named, from)))
+    if (from < Infinity) compareNext()
+  }
+
+  async function remember(named: readonly string[], from: number): Promise<void> {
+    const known = new Set(paths)
+    paths = [...new Set(named.map((file) => resolve(file)))]
+    watchFolders()
+    for (const path of known) if (!paths.includes(path)) hashes.delete(path)
     for (const path of paths) {
+      if (known.has(path)) continue
       const hash = await hashOf(path)
       // Asked after it was read: what changes in between is not taken for known.
-      if (hash !== undefined && (await changedAt(path)) < since) hashes.set(path, hash)
+      if (hash !== undefined && (await changedAt(path)) < from) hashes.set(path, hash)
     }
+  }
+
+  // The folder, not the file: a watch on a file stays with the old one when a new one takes its name.
+  function watchFolders(): void {
+    const folders = new Set(paths.map((path) => dirname(path)))
+    for (const [folder, started] of watchers) {
+      if (folders.has(folder)) continue
+      for (const watcher of started) watcher.close()
+      watchers.delete(folder)
+    }
+    for (const folder of folders) if (!watchers.has(folder)) watchers.set(folder, startWatch(folder, onSign))
   }
 
   async function compare(): Promise<void> {
@@ -75,11 +98,8 @@ export function watchConfig(
     debounce.unref()
   }
 
-  // The folder, not the file: a watch on a file stays with the old one when a new one takes its name.
-  const watchers = [...new Set(paths.map((path) => dirname(path)))].flatMap((folder) =>
-    startWatch(folder, onSign),
-  )
-  if (since < Infinity) compareNext()
+  follow(files, since)
+  const ready = running
   const poll = setInterval(compareNext, pollMs)
   poll.unref()
 
@@ -87,10 +107,10 @@ export function watchConfig(
     closed = true
     clearTimeout(debounce)
     clearInterval(poll)
-    for (const watcher of watchers) watcher.close()
+    for (const watcher of [...watchers.values()].flat()) watcher.close()
     await running
   }
-  return { ready, close, [Symbol.asyncDispose]: close }
+  return { ready, follow, close, [Symbol.asyncDispose]: close }
 }
 
 /** Empty where the system refuses (no folder, no more watches): then polling has to do. */

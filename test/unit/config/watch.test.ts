@@ -156,3 +156,31 @@ test('after close nothing is called any more', async () => {
   await vi.waitFor(() => expect(second.seen).toHaveLength(1), 10_000)
   expect(first.seen).toEqual([])
 })
+
+test('followed anew, it knows the files of now: new ones wherever they are, those that stay as they were, no others', async () => {
+  await mkdir(join(folder, 'other'))
+  const names = ['left.yaml', 'stays.yaml', 'other/new.yaml', 'other/late.yaml'] as const
+  for (const name of names) await replace(join(folder, name), '1')
+  await using run = await watching(['left.yaml', 'stays.yaml'], EVENTS)
+  await vi.waitFor(async () => {
+    await replace(join(folder, 'stays.yaml'), `${Math.random()}`)
+    expect(run.seen.length).toBeGreaterThan(0)
+  }, 10_000)
+  const changed = Math.max((await stat(join(folder, 'other/new.yaml'))).ctimeMs, Date.now())
+  await vi.waitFor(async () => {
+    await replace(join(folder, 'other/late.yaml'), 'not what was loaded')
+    expect((await stat(join(folder, 'other/late.yaml'))).ctimeMs).toBeGreaterThan(changed + 1)
+  }, 10_000)
+  const followed = ['stays.yaml', 'other/new.yaml', 'other/late.yaml']
+  run.watch.follow(
+    followed.map((name) => join(folder, name)),
+    changed + 1,
+  )
+  await vi.waitFor(() => expect(run.seen.at(-1)).toEqual(['other/late.yaml']), 10_000)
+  await replace(join(folder, 'left.yaml'), '2')
+  await replace(join(folder, 'other/new.yaml'), '2')
+  await vi.waitFor(() => expect(run.seen.at(-1)).toEqual(['other/new.yaml']), 10_000)
+  await replace(join(folder, 'stays.yaml'), '2')
+  await vi.waitFor(() => expect(run.seen.at(-1)).toEqual(['stays.yaml']), 10_000)
+  expect(run.seen.flat()).not.toContain('left.yaml')
+})

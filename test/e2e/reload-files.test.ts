@@ -1,0 +1,45 @@
+// The files a config names: those it names since a reload are watched as those it named at the start.
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { startGateway, until } from '../support/gateway.ts'
+
+const SLOWLY_MS = 30_000
+
+const before = `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+routes: [{ agent: helper }]
+`
+const after = before.replace(
+  'channels: {',
+  'channels: { crm: { adapter: soap, path: /crm, wsdl: ./contracts/crm.wsdl, operations: { NotifyShipping: { kind: event, sender: customerId } } },',
+)
+
+/** Whole at any moment: as a deployment does it. */
+async function replace(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
+}
+
+test(
+  'a WSDL that the config names since a reload is loaded again when it changes',
+  { timeout: 90_000 },
+  async () => {
+    await using gateway = await startGateway({ yaml: before })
+    const { base, directory } = gateway
+    const wsdl = join(directory, 'contracts/crm.wsdl')
+    const text = await readFile(resolve(import.meta.dirname, '../../config/crm.wsdl'), 'utf8')
+    await mkdir(join(directory, 'contracts'))
+    await writeFile(wsdl, text)
+    const shown = async (): Promise<string> => (await fetch(`${base}/crm?wsdl`)).text()
+
+    await replace(join(directory, 'gateway.yaml'), after)
+    await until(async () => ((await shown()).includes('NotifyShipping') ? true : undefined), SLOWLY_MS)
+
+    for (const change of ['first', 'second']) {
+      await replace(wsdl, text.replaceAll('GetOrder', `GetOrder${change}`))
+      await until(async () => ((await shown()).includes(`GetOrder${change}`) ? true : undefined), SLOWLY_MS)
+    }
+  },
+)
