@@ -5,6 +5,7 @@ import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 import type { OperationConfig } from './backend-config.ts'
 import { compileExpression } from '../data/expression.ts'
 import { isObject } from '../data/json.ts'
+import { retryAfterMs } from '../data/retry-after.ts'
 
 /** An answer as the client hands it over; the members are what the other side sent. */
 export interface Answered {
@@ -121,13 +122,4 @@ function faultOf({ code, message, extensions }: Failed): Fault {
 
 function allNull(content: Readonly<Record<string, Json>>): boolean {
   return Object.values(content).every((value) => value === null)
-}
-
-/** RFC 9110 §10.2.3, in milliseconds from now: seconds or a date. */
-function retryAfterMs(field: string | null, now: number): number | undefined {
-  const value = (field ?? '').trim()
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
-  if (!/^[A-Z][a-z]{2}, /.test(value)) return undefined
-  const moment = Date.parse(value)
-  return Number.isNaN(moment) ? undefined : Math.max(0, moment - now)
 }

@@ -5,7 +5,8 @@ import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 import type { OperationConfig } from './backend-config.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
-import { isJson, isUtf8, mediaType, retryAfterMs } from './fields.ts'
+import { retryAfterMs } from '../data/retry-after.ts'
+import { isJson, isUtf8, mediaType } from './fields.ts'
 import { isObject, parseJson } from '../data/json.ts'
 
 export interface ReadOptions {

@@ -1,4 +1,4 @@
-// The header fields this adapter reads: Prefer, Idempotency-Key, Content-Type, Accept, Retry-After.
+// The header fields this adapter reads: Prefer, Idempotency-Key, Content-Type, Accept.
 import { GatewayError } from 'dragoman'
 
 const MAX_KEY = 256
@@ -97,13 +97,4 @@ export function asksFor(accept: string | undefined, wanted: string): boolean {
       name.trim() === wanted && !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/.test(parameter))
     )
   })
-}
-
-/** Retry-After in milliseconds from now (RFC 9110 §10.2.3): seconds or a date. Undefined where it is neither. */
-export function retryAfterMs(field: string | null, now: number): number | undefined {
-  const value = (field ?? '').trim()
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
-  if (!/^[A-Z][a-z]{2}, /.test(value)) return undefined
-  const moment = Date.parse(value)
-  return Number.isNaN(moment) ? undefined : Math.max(0, moment - now)
 }

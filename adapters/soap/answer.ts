@@ -1,6 +1,7 @@
 // What a SOAP system answered: a reply, a business fault, or a breakage.
 import { GatewayError } from 'dragoman'
 import type { Answer } from 'dragoman'
+import { retryAfterMs } from '../data/retry-after.ts'
 import { resolveReferences } from '../xml/bind.ts'
 import { readXml } from '../xml/read.ts'
 import type { XmlElement } from '../xml/tree.ts'
@@ -113,7 +114,7 @@ function declares({ called }: Caller, block: XmlElement): boolean {
 }
 
 function httpFailure(caller: Caller, response: Response): GatewayError {
-  const retry = Number(response.headers.get('retry-after'))
+  const later = retryAfterMs(response.headers.get('retry-after'), caller.scope.now())
   return new GatewayError(
     'BACKEND_FAILED',
     `${name(caller)} answered ${response.status} without a SOAP answer`,
@@ -121,7 +122,7 @@ function httpFailure(caller: Caller, response: Response): GatewayError {
       detail: { status: response.status },
       // SEMANTICS 3: too many requests means none of this one was done
       ...(response.status === 429 ? { notExecuted: true } : {}),
-      ...(Number.isFinite(retry) && retry > 0 ? { retryAfterMs: retry * 1000 } : {}),
+      ...(later !== undefined && { retryAfterMs: later }),
     },
   )
 }

@@ -9,6 +9,7 @@ import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
+import { retryAfterMs } from '../data/retry-after.ts'
 import { loadSchema } from './schema.ts'
 
 interface Compiled {
@@ -146,10 +147,10 @@ interface Reading {
 async function read({ scope, dialect, found, call }: Reading, response: Response): Promise<Answer> {
   const { status } = response
   const fail = (problem: string, cause?: unknown): GatewayError => {
-    const seconds = Number(response.headers.get('retry-after'))
+    const later = retryAfterMs(response.headers.get('retry-after'), scope.now())
     return new GatewayError('BACKEND_FAILED', `${scope.id}: ${call.operation} ${problem}`, {
       detail: { status },
-      ...(seconds > 0 && seconds < 1e9 && { retryAfterMs: seconds * 1000 }),
+      ...(later !== undefined && { retryAfterMs: later }),
       notExecuted: status === 429, // SEMANTICS 3
       ...(cause !== undefined && { cause }),
     })

@@ -1,6 +1,31 @@
 // What a failed call says about the next one: whether it may be made again, and whether an old answer may stand in (SEMANTICS 3, 32).
 import { GatewayError } from '../api.ts'
 
+/**
+ * GraphQL says in a code what HTTP says in a status, and answers 200 (GraphQL over HTTP §6.4.1). The codes of Apollo's servers, which others
+ * have taken over, and of the throttling ones; any other is the business system's own.
+ */
+const MEANT: ReadonlyMap<string, number> = new Map([
+  ['BAD_REQUEST', 400],
+  ['BAD_USER_INPUT', 400],
+  ['GRAPHQL_PARSE_FAILED', 400],
+  ['GRAPHQL_VALIDATION_FAILED', 400],
+  ['OPERATION_RESOLUTION_FAILURE', 400],
+  ['PERSISTED_QUERY_NOT_FOUND', 400],
+  ['PERSISTED_QUERY_NOT_SUPPORTED', 400],
+  ['UNAUTHENTICATED', 401],
+  ['FORBIDDEN', 403],
+  ['NOT_FOUND', 404],
+  ['RATE_LIMITED', 429],
+  ['THROTTLED', 429],
+  ['TOO_MANY_REQUESTS', 429],
+  ['INTERNAL_SERVER_ERROR', 500],
+  ['DOWNSTREAM_SERVICE_ERROR', 502],
+  ['SUBREQUEST_HTTP_ERROR', 502],
+  ['SERVICE_UNAVAILABLE', 503],
+  ['TIMEOUT', 504],
+])
+
 /** transient: the next try may succeed. throttled: later, not before `retryAfterMs`. permanent: it would fail again. */
 export type FailureClass = 'transient' | 'throttled' | 'permanent'
 
@@ -10,8 +35,8 @@ const MOMENTARY = new Set([408, 425, 429])
 const UNABLE = new Set([501, 505])
 
 /**
- * Classifies what a call threw. Adapters say the HTTP status as `detail.status`, a SOAP fault about how we spoke (VersionMismatch,
- * MustUnderstand …) as `detail.soapCode`; without either it is the line that broke.
+ * Classifies what a call threw. Adapters say the HTTP status as `detail.status`, the code of a GraphQL error as `detail.code`, a SOAP fault
+ * about how we spoke (VersionMismatch, MustUnderstand …) as `detail.soapCode`; without any it is the line that broke.
  */
 export function classify(thrown: unknown): FailureClass {
   if (!(thrown instanceof GatewayError)) return 'permanent'
@@ -42,9 +67,12 @@ export function mayServeStale(thrown: unknown): boolean {
 
 function saidBy({ detail }: GatewayError): { readonly status?: number; readonly soapCode?: string } {
   if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return {}
-  const { status, soapCode } = detail as Readonly<Record<string, unknown>> // an object
+  const { status, code, soapCode } = detail as Readonly<Record<string, unknown>> // an object
+  // A status that is an error itself has the last word.
+  const isTold = typeof status === 'number' && status < 300 && typeof code === 'string'
+  const meant = isTold ? (MEANT.get(code) ?? status) : status
   return {
-    ...(typeof status === 'number' && { status }),
+    ...(typeof meant === 'number' && { status: meant }),
     ...(typeof soapCode === 'string' && { soapCode }),
   }
 }

@@ -8,7 +8,6 @@ import {
   isUtf8,
   mediaType,
   preferredWaitMs,
-  retryAfterMs,
 } from '../../../../adapters/rest/fields.ts'
 import { stopwatch } from '../../../support/processor.ts'
 
@@ -99,13 +98,4 @@ test('only who names the event stream gets one (RFC 9110 §12.5.1)', () => {
   expect(asksFor('text/event-stream;q=0', 'text/event-stream')).toBe(false)
   expect(asksFor('*/*', 'text/event-stream')).toBe(false)
   expect(asksFor(undefined, 'text/event-stream')).toBe(false)
-})
-
-test('Retry-After is seconds or a date (RFC 9110 §10.2.3)', () => {
-  const now = Date.parse('2026-01-31T09:00:00Z')
-  expect(retryAfterMs('120', now)).toBe(120_000)
-  expect(retryAfterMs('Sat, 31 Jan 2026 09:00:30 GMT', now)).toBe(30_000)
-  expect(retryAfterMs('Sat, 31 Jan 2026 08:00:00 GMT', now)).toBe(0)
-  expect(retryAfterMs('soon', now)).toBeUndefined()
-  expect(retryAfterMs(null, now)).toBeUndefined()
 })

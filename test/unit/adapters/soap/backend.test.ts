@@ -334,6 +334,14 @@ describe('an answer that is none is BACKEND_FAILED', () => {
     await using backend = await open(base, { fetch: wire(() => busy).fetch })
     await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ notExecuted: true, retryAfterMs: 7000 })
   })
+
+  test('Retry-After may be a date (RFC 9110 §10.2.3)', async () => {
+    const later = new Date(Date.now() + 3_600_000).toUTCString()
+    const busy = new Response('', { status: 503, headers: { 'retry-after': later } })
+    await using backend = await open(base, { fetch: wire(() => busy).fetch })
+    const inAnHour: unknown = expect.toSatisfy((ms: number) => ms > 3_000_000 && ms <= 3_600_000)
+    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ retryAfterMs: inAnHour })
+  })
 })
 
 describe('one-way', () => {

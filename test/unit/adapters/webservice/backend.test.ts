@@ -282,9 +282,14 @@ describe('what is no answer', () => {
       await expect(asked({ dialect }, { body })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   })
 
-  test('Retry-After is told on', async () => {
+  test('Retry-After is told on, seconds and a date (RFC 9110 §10.2.3)', async () => {
     const failed = asked({ dialect: 'pox' }, { status: 503, headers: { 'retry-after': '7' } })
     await expect(failed).rejects.toMatchObject({ retryAfterMs: 7000 })
+    const past = asked(
+      { dialect: 'pox' },
+      { status: 429, headers: { 'retry-after': 'Sat, 31 Jan 2015 09:00:30 GMT' } },
+    )
+    await expect(past).rejects.toMatchObject({ retryAfterMs: 0 })
   })
 
   test('names of Object.prototype in an answer stay data', async () => {

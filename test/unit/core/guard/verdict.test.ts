@@ -37,6 +37,28 @@ test.each<readonly [GatewayError, string, boolean]>([
   expect(mayServeStale(error)).toBe(stale)
 })
 
+const graphql = (code: string, status = 200): GatewayError =>
+  new GatewayError('BACKEND_FAILED', 'x', { detail: { status, code } })
+
+test.each<readonly [GatewayError, string, boolean]>([
+  [graphql('INTERNAL_SERVER_ERROR'), 'transient', true],
+  [graphql('SERVICE_UNAVAILABLE'), 'transient', true],
+  [graphql('TIMEOUT'), 'transient', true],
+  [graphql('THROTTLED'), 'throttled', true],
+  [graphql('UNAUTHENTICATED'), 'permanent', false],
+  [graphql('FORBIDDEN'), 'permanent', false],
+  [graphql('NOT_FOUND'), 'permanent', false],
+  [graphql('GRAPHQL_VALIDATION_FAILED'), 'permanent', false],
+  [graphql('BAD_USER_INPUT'), 'permanent', false],
+  [graphql('ITS_OWN'), 'permanent', true],
+  [graphql('constructor'), 'permanent', true],
+  [graphql('UNAUTHENTICATED', 500), 'transient', true],
+  [graphql('INTERNAL_SERVER_ERROR', 401), 'permanent', false],
+])('the code of a GraphQL error says what a status would: %j', (error, kind, stale) => {
+  expect(classify(error)).toBe(kind)
+  expect(mayServeStale(error)).toBe(stale)
+})
+
 test('every code of the table: only what the other side did is made again or answered from the cache', () => {
   const retried: ErrorCode[] = []
   const stale: ErrorCode[] = []
