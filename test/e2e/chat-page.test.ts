@@ -27,7 +27,7 @@ routes: [ { agent: bot } ]
 `,
   })
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
-}, 30_000)
+}, 120_000)
 
 afterAll(async () => {
   await browser.close()
@@ -41,8 +41,10 @@ interface Visit extends AsyncDisposable {
   open(prepare?: (page: Page) => Promise<void>): Promise<Page>
 }
 
-/** A browser of its own, behind a network of its own. */
-async function visit(customer: string, locale = 'en-GB'): Promise<Visit> {
+let visits = 0
+/** A browser of its own, behind a network of its own, of somebody who has not been here before. */
+async function visit(name: string, locale = 'en-GB'): Promise<Visit> {
+  const customer = `${name}-${++visits}`
   const network = await faultProxy({ target: gateway.port, seed: 1 })
   const context = await browser.newContext({ locale, viewport: { width: 480, height: 640 } })
   return {
@@ -72,7 +74,7 @@ const marks = (page: Page): Promise<readonly (string | undefined)[]> =>
   page.locator('#messages li.me').evaluateAll((rows) => rows.map((row) => row.dataset['mark']))
 const status = async (page: Page): Promise<string | null> => page.locator('#link').textContent()
 
-async function shown(page: Page, count: number, ms = 20_000): Promise<readonly string[]> {
+async function shown(page: Page, count: number, ms = 60_000): Promise<readonly string[]> {
   return until(async () => {
     const now = await texts(page)
     return now.length >= count ? now : undefined
@@ -102,10 +104,10 @@ test('the network goes dark and comes back: what was written meanwhile is kept, 
   const page = await ben.open()
   await say(page, '1')
   await shown(page, 2)
-  ben.network.blackout(7000)
+  ben.network.blackout(10_000)
   await say(page, '2')
   await say(page, '3')
-  await page.locator('#notice:not([hidden])').waitFor({ timeout: 10_000 })
+  await page.locator('#notice:not([hidden])').waitFor()
   await say(page, '4')
   await page.locator('#notice', { hasText: '3 messages are kept on this device' }).waitFor()
   expect((await marks(page)).at(-1)).toBe('queued')
@@ -115,7 +117,7 @@ test('the network goes dark and comes back: what was written meanwhile is kept, 
   expect(all.filter((text) => text.startsWith('echo'))).toEqual(['echo 1', 'echo 2', 'echo 3', 'echo 4'])
   expect(await page.locator('#notice').isHidden()).toBe(true)
   await picture(page, 'back')
-}, 40_000)
+}, 120_000)
 
 test('a page that is closed in the dark has kept what was written; the next one sends it once', async () => {
   await using cleo = await visit('cleo')
@@ -128,7 +130,7 @@ test('a page that is closed in the dark has kept what was written; the next one 
   await page.close()
   const next = await cleo.open()
   expect(await shown(next, 4)).toEqual(['1', 'echo 1', '2', 'echo 2'])
-}, 40_000)
+}, 120_000)
 
 test('a WebSocket that says nothing: MQTT.js is loaded only then, and takes over after 2.5 s (DESIGN §12)', async () => {
   await using dora = await visit('dora', 'zh-CN')
@@ -144,7 +146,7 @@ test('a WebSocket that says nothing: MQTT.js is loaded only then, and takes over
   expect(await status(page)).toBe('在线 · MQTT')
   expect(await page.locator('html').getAttribute('lang')).toBe('zh-CN')
   await picture(page, 'mqtt')
-}, 40_000)
+}, 120_000)
 
 test('a second tab waits for the first, and goes on when that is closed', async () => {
   await using eve = await visit('eve')
@@ -157,7 +159,7 @@ test('a second tab waits for the first, and goes on when that is closed', async 
   expect(await shown(first, 4)).toEqual(['1', 'echo 1', '3', 'echo 3'])
   await first.close()
   expect(await shown(second, 6)).toEqual(['1', 'echo 1', '3', 'echo 3', '2', 'echo 2'])
-}, 30_000)
+}, 120_000)
 
 test('the page runs no script but its own, and gives nothing else away', async () => {
   const page = await fetch(`${gateway.base}/demo/chat`)

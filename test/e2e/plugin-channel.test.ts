@@ -27,8 +27,8 @@ const broadcast: Broadcast = {
   tell: (name, said) => void broadcasts.push(JSON.parse(encodeTold(name, said))),
   hear: (ear) => void (hear = ear),
 }
-const slow = Promise.withResolvers<void>()
-const said = Promise.withResolvers<void>()
+let slow = Promise.withResolvers<void>()
+let said = Promise.withResolvers<void>()
 const bot = handAgent('bot', async (message) => {
   if (message.parts?.[0]?.text === 'slow') await slow.promise
   if (message.parts?.[0]?.text === 'he is away') await said.promise
@@ -76,10 +76,13 @@ test('a message is stored with its bytes, waited for, and its reply carried back
 })
 
 test('what is not answered in time is pushed, with the stable key', async () => {
+  slow = Promise.withResolvers()
+  const before = pushed.length
   expect(await answer('say?50', 'slow')).not.toHaveProperty('reply')
   slow.resolve()
-  await until(() => pushed.find((each) => each.includes('echo slow')))
-  expect(pushed.filter((each) => each.includes('echo slow'))).toHaveLength(1)
+  const mine = (): readonly string[] => pushed.slice(before).filter((each) => each.includes('echo slow'))
+  await until(() => mine()[0])
+  expect(mine()).toHaveLength(1)
 })
 
 test('drafts by the operations of the config, the log, and whom a credential names', async () => {
@@ -125,7 +128,7 @@ test('bodies: bytes of a shared buffer alone, and streams piece by piece, until 
 test('a caller who goes ends the signal of the handler', async () => {
   const controller = new AbortController()
   const asked = post('gone', '', { signal: controller.signal }).catch(() => undefined)
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await until(async () => ((await state('begun')) as { value?: boolean } | null)?.value)
   controller.abort()
   await asked
   await until(async () => ((await state('gone')) as { value?: boolean } | null)?.value)
@@ -151,6 +154,7 @@ test('state, leases, the guarded fetch, the log and figures', async () => {
 })
 
 test('what the channel tells the other instances, and what they tell it, is plain data', async () => {
+  broadcasts.length = 0
   expect(await answer('tell', '{"here":["x",1.5,null]}')).toBe(true)
   expect(broadcasts).toEqual([['demo', { here: ['x', 1.5, null] }]])
   expect(await answer('tell', JSON.stringify('x'.repeat(1024 * 1024 - 2)))).toBe('TOO_LARGE')
@@ -160,6 +164,7 @@ test('what the channel tells the other instances, and what they tell it, is plai
 })
 
 test('a push whose receiver is away waits, and goes out when the channel says that he has come', async () => {
+  said = Promise.withResolvers()
   await post('away')
   const before = pushed.length
   await post('say?1', 'he is away')
@@ -239,7 +244,7 @@ test('removed, its paths answer 503, never 404 and never open; back again, they 
   const refused = await post('say', 'hello')
   expect(refused.status).toBe(503)
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
-  expect((await say(house.base, 'hello', { waitSeconds: 5 })).status).toBe(200)
+  expect((await say(house.base, 'hello', { waitSeconds: 30 })).status).toBe(200)
   await house.drop('everything.ts', everything)
   await house.reload(yaml)
   expect((await post('say', 'hello')).status).toBe(200)

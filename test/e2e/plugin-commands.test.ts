@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { versioned } from '../support/plugin-sources.ts'
 import { post } from '../support/rest.ts'
@@ -77,6 +77,10 @@ test('new adapter writes a plugin, its test and its README, for each role; the t
 }, 120_000)
 
 test('lock allows what lies there and nothing else; the config keeps its comments', async () => {
+  onTestFinished(async () => {
+    await rm(join(directory, 'plugins', 'late.ts'), { force: true })
+    await writeFile(join(directory, 'gateway.yaml'), yaml)
+  })
   expect((await run('plugins', 'lock')).status).toBe(0)
   const locked = await readFile(join(directory, 'gateway.yaml'), 'utf8')
   expect(locked).toMatch(/^# mine\n[^]*# the shop\n[^]*plugins:\n {2}allow:\n {4}shop: [0-9a-f]{64}\n/)
@@ -89,11 +93,10 @@ test('lock allows what lies there and nothing else; the config keeps its comment
   expect(error).toMatch(/late\.ts: it is not in plugins\.allow/)
   expect(error).toContain('backend "shop": its plugin cannot run')
   expect(error).not.toContain('it ran')
-  await rm(join(directory, 'plugins', 'late.ts'))
-  await writeFile(join(directory, 'gateway.yaml'), yaml)
 })
 
 test('a running gateway: list shows versions and failures, restart tries again; without its plugin it starts all the same', async () => {
+  await writeFile(join(directory, 'plugins', 'shop.ts'), versioned('shop', 2))
   await using gateway = await startGateway({ yaml, directory })
   expect((await post(`${gateway.base}/v1/requests/Look`, {})).body).toMatchObject({ version: 2 })
   const listed = await run('plugins')

@@ -13,7 +13,12 @@ const limits = { silenceMs: 6000, suspectMs: 1500, beatMs: 200, memoryMb: 100, m
 const yaml = `
 channels: { web: { adapter: rest } }
 backends:
-  bad: { adapter: bad, timeout: 1s, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } }
+  bad:
+    adapter: bad
+    timeout: 10s
+    retry: { attempts: 1 }
+    breaker: { minimumCalls: 1000 }
+    operations: { Loop: { timeout: 1s }, Never: { timeout: 1s }, Late: { timeout: 1s } }
   good: { adapter: good }
 routes:
   - { when: "type = 'Look'", backend: good }
@@ -130,10 +135,9 @@ test('after five deaths in a minute it is quarantined, until an operator or its 
 
 test('SEMANTICS 22: an unsafe call in flight at the death is OUTCOME_UNKNOWN, a safe one is made again', async () => {
   await using own = await openHouse({
-    yaml: yaml.replace(
-      'retry: { attempts: 1 }',
-      'retry: { attempts: 4, first: 300ms }, operations: { Never: { safe: false } }',
-    ),
+    yaml: yaml
+      .replace('retry: { attempts: 1 }', 'retry: { attempts: 4, first: 300ms }')
+      .replace('Never: { timeout: 1s }', 'Never: { timeout: 1s, safe: false }'),
     limits,
     plugins: { 'bad.ts': wrongdoer('bad'), 'good.ts': versioned('good', 1) },
   })
@@ -161,7 +165,7 @@ test('what a plugin needs is away when it starts again: tried until it is back, 
       'create: ({ url }, scope) => ({ start: async () => { if (!(await scope.fetch(url)).ok) throw new Error("it is away") },',
     )
   await using own = await openHouse({
-    yaml: yaml.replace('adapter: bad,', `adapter: bad, url: "http://127.0.0.1:${port}",`),
+    yaml: yaml.replace('adapter: bad\n', `adapter: bad\n    url: "http://127.0.0.1:${port}"\n`),
     limits,
     plugins: { 'bad.ts': needy, 'good.ts': versioned('good', 1) },
   })

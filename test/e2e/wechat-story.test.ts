@@ -1,4 +1,5 @@
 // The simulated platform against a real gateway: slow bots, a hasty customer, the platform's repeats, and a crash.
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Pushed, Simulator } from '../../bin/simulator/index.ts'
 import { startBot, textOf } from '../support/bot.ts'
@@ -12,6 +13,8 @@ let platform: Simulator
 let bot: Bot
 let gateway: GatewayProcess
 
+/** What is said to nobody else, nor in another try of the same test. */
+const own = (text: string): string => `${text}-${randomUUID()}`
 const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 const yamlFor = ({ api }: Simulator): string => `
@@ -49,16 +52,17 @@ test.concurrent('killed between dispatch and reply: the next life answers, once 
   const directory = await temporaryDirectory()
   const first = await startGateway({ yaml, port, directory })
   other.url = `${first.base}/wechat`
-  const pushing = other.say('oCrash', 'crash 1500', { pauseMs: 1500 })
-  await until(() => bot.asked.find((one) => textOf(one) === 'crash 1500'))
+  const text = own('crash 1500')
+  const pushing = other.say('oCrash', text, { pauseMs: 1500 })
+  await until(() => bot.asked.find((one) => textOf(one) === text))
   await first.kill()
   await using next = await startGateway({ yaml, port, directory })
   const pushed = await pushing
-  await until(() => shown('oCrash', [pushed], other)[0], 10_000)
+  await until(() => shown('oCrash', [pushed], other)[0])
   await later(1000)
-  expect(shown('oCrash', [pushed], other)).toEqual(['answer to crash 1500'])
+  expect(shown('oCrash', [pushed], other)).toEqual([`answer to ${text}`])
   // Called at least once, always by the same name, so that the bot can tell (SEMANTICS 7).
-  const calls = bot.asked.filter((one) => textOf(one) === 'crash 1500')
+  const calls = bot.asked.filter((one) => textOf(one) === text)
   expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
   expect(next.log()).not.toContain(account.secret)
 })
@@ -69,36 +73,36 @@ test.concurrent.each([
   [4600, 'by the customer-service API'],
   [8000, 'by the customer-service API'],
 ])('a bot that takes %i ms answers %s, once (SEMANTICS 5)', async (ms, way) => {
-  const customer = `oTakes${ms}`
-  const text = `wait ${ms}`
+  const customer = own(`oTakes${ms}`)
+  const text = own(`wait ${ms}`)
   const pushed = await platform.say(customer, text)
   // Never cut off, never asked to repeat: the platform had its 200 within five seconds.
   expect(pushed.tries.map(({ status }) => status)).toEqual([200])
   if (way === 'in the response')
     expect(pushed.reply).toMatchObject({ type: 'text', text: `answer to ${text}` })
   if (way === 'by the customer-service API') expect(pushed.reply).toBeUndefined()
-  await until(() => shown(customer, [pushed])[0], 12_000)
+  await until(() => shown(customer, [pushed])[0])
   await later(700)
   expect(shown(customer, [pushed])).toEqual([`answer to ${text}`])
 })
 
 test.concurrent('a customer who writes twice within a second gets both answers, in order', async () => {
-  const first = platform.say('oHasty', 'first 700')
-  await later(300)
-  const second = platform.say('oHasty', 'second 0')
+  const customer = own('oHasty')
+  const texts = [own('first 700'), own('second 0')] as const
+  const first = platform.say(customer, texts[0])
+  await until(() => bot.asked.some((one) => textOf(one) === texts[0]) || undefined)
+  const second = platform.say(customer, texts[1])
   const both = await Promise.all([first, second])
-  expect(shown('oHasty', both)).toEqual(['answer to first 700', 'answer to second 0'])
-  expect(bot.asked.map(textOf).filter((text) => /first 700|second 0/u.test(text))).toEqual([
-    'first 700',
-    'second 0',
-  ])
+  expect(shown(customer, both)).toEqual(texts.map((text) => `answer to ${text}`))
+  expect(bot.asked.map(textOf).filter((text) => texts.includes(text))).toEqual(texts)
 })
 
 test.concurrent('the platform’s repeats join the running work; the last one carries its answer', async () => {
-  const pushed = await platform.say('oImpatient', 'slowly 3300', { cutOffMs: 1400, pauseMs: 100 })
+  const [customer, text] = [own('oImpatient'), own('slowly 3300')]
+  const pushed = await platform.say(customer, text, { cutOffMs: 1400, pauseMs: 100 })
   expect(pushed.tries.map(({ status }) => status)).toEqual([0, 0, 200])
-  expect(pushed.reply?.text).toBe('answer to slowly 3300')
+  expect(pushed.reply?.text).toBe(`answer to ${text}`)
   await later(1000)
-  expect(shown('oImpatient', [pushed])).toHaveLength(1)
-  expect(bot.asked.map(textOf).filter((text) => text === 'slowly 3300')).toHaveLength(1)
+  expect(shown(customer, [pushed])).toHaveLength(1)
+  expect(bot.asked.map(textOf).filter((one) => one === text)).toHaveLength(1)
 })

@@ -96,7 +96,7 @@ routes: [{ agent: bot }]
     const { port, directory } = gateway
     const { messages, cut } = transport()
     const seen: Said[] = []
-    const ends = performance.now() + 30_000
+    const ends = performance.now() + 90_000
     try {
       const say = async (text: string): Promise<unknown> =>
         until(
@@ -139,4 +139,5 @@ routes: [{ agent: bot }]
       await gateway[Symbol.asyncDispose]()
     }
   },
+  120_000,
 )

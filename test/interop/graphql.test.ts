@@ -68,7 +68,7 @@ backends:
   business:
     adapter: graphql
     url: ${url}
-    timeout: 1s
+    timeout: 10s
     operations:
       order:
         document: |
@@ -76,7 +76,7 @@ backends:
         result: order
         faults: [NO_SUCH_ORDER]
       points: { document: "query($no: ID!) { order(no: $no) { orderNo points } }", result: order, errors: partial }
-      slow: { document: "{ slow }", result: slow }
+      slow: { document: "{ slow }", result: slow, timeout: 1s }
       create:
         document: "mutation($customer: String!, $lines: [LineInput!]!) { create(customer: $customer, lines: $lines) { orderNo id total customer lines { sku quantity } } }"
         result: create
@@ -232,14 +232,15 @@ describe('urql', () => {
         }),
       ],
     })
-    const said = await client.mutation(SAY, { text: 'one', c: 'urql' }).toPromise()
+    const c = `urql-${crypto.randomUUID()}`
+    const said = await client.mutation(SAY, { text: 'one', c }).toPromise()
     expect(said.error).toBeUndefined()
     const seen: Event['messages'][] = []
-    const following = client.subscription<Event>(FOLLOW, { c: 'urql' }).subscribe(({ data }) => {
+    const following = client.subscription<Event>(FOLLOW, { c }).subscribe(({ data }) => {
       if (data !== undefined) seen.push(data.messages)
     })
     await until(() => (seen.length === 2 ? true : undefined))
-    await client.mutation(SAY, { text: 'two', c: 'urql' }).toPromise()
+    await client.mutation(SAY, { text: 'two', c }).toPromise()
     await until(() => (seen.length === 4 ? true : undefined))
     following.unsubscribe()
     expect(seen.map(({ sequence, text }) => `${sequence} ${text}`)).toEqual([
@@ -249,7 +250,7 @@ describe('urql', () => {
       '4 Thank you.',
     ])
     const log = await client
-      .query('{ conversation(id: "urql", after: 2) { next messages { text } } }', {})
+      .query(`{ conversation(id: "${c}", after: 2) { next messages { text } } }`, {})
       .toPromise()
     expect(log.data).toMatchObject({ conversation: { next: 4, messages: [{ text: 'two' }, {}] } })
     await sockets.dispose()

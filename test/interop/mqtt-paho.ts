@@ -36,9 +36,12 @@ def connect(c, keepalive=60):
 def publish(c, topic, payload, qos):
     c.publish(topic, payload, qos).wait_for_publish(10)
 
+# Another id each time: the same one again gets no second answer.
+def said(sender): return json.dumps({"id": "%s-%d" % (sender, time.time_ns()), "from": sender, "text": "hello"})
+
 def finish(c):
     c.disconnect()
-    c.gone.wait(5)
+    c.gone.wait(10)
     c.loop_stop()
 
 if case == "basic":
@@ -87,8 +90,8 @@ elif case == "overlapping":
     connect(c)
     c.subscribe([("TopicA/display", 2), ("TopicA/+", 1)])
     c.subbed.wait(10)
-    publish(c, "TopicA/say", '{"id":"o1","from":"overlapping","text":"hello"}', 2)
-    for _ in range(100):
+    publish(c, "TopicA/say", said("overlapping"), 2)
+    for _ in range(500):
         if result["messages"]: break
         time.sleep(0.05)
     time.sleep(0.3)
@@ -133,7 +136,7 @@ elif case == "unsubscribe":
     c.subscribe("TopicA/display", 1)
     c.subbed.wait(10)
     c.unsubscribe("TopicA/display")
-    publish(c, "TopicA/say", '{"id":"u1","from":"gone","text":"hello"}', 1)
+    publish(c, "TopicA/say", said("gone"), 1)
     time.sleep(0.5)
     finish(c)
 elif case == "reply":
@@ -141,8 +144,8 @@ elif case == "reply":
     connect(c)
     c.subscribe([("TopicA/display", 0), ("TopicA/+", 1)])
     c.subbed.wait(10)
-    publish(c, "TopicA/say", '{"id":"r1","from":"ann","text":"hello"}', 1)
-    for _ in range(100):
+    publish(c, "TopicA/say", said("ann"), 1)
+    for _ in range(500):
         if result["messages"]: break
         time.sleep(0.05)
     finish(c)

@@ -63,7 +63,8 @@ export default defineAdapter({
           return { status: 200, body: ticks() }
         },
         async gone(_request, signal) {
-          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+          await scope.state.put('begun', true)
+          if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
           await scope.state.put('gone', true)
           return { status: 200 }
         },
