@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import type { Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './config-file.ts'
+import { callLocally, localGateway } from './local-gateway.ts'
+import type { LocalAnswer } from './local-gateway.ts'
 
 export interface AdminOptions {
   readonly config?: string
@@ -17,20 +19,19 @@ export interface Ask {
   readonly body?: unknown
 }
 
-/** Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, and what the gateway answered where it refuses. */
+/** Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place, and what the gateway answered where it refuses. */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
 export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
   const { dataDirectory, configured } = await whereabouts(configFile(options.config), overrides)
-  const [origin, token] = await Promise.all([
-    left(dataDirectory, 'gateway.url'),
-    configured ?? left(dataDirectory, 'admin.token'),
-  ])
+  const [gateway, token] = await left(dataDirectory, () =>
+    Promise.all([localGateway(dataDirectory), configured ?? tokenIn(dataDirectory)]),
+  )
   return async (path, { method = 'GET', body } = {}) => {
-    let response: Response
+    let response: LocalAnswer
     try {
-      response = await fetch(`${origin}/admin/v1/${path}`, {
+      response = await callLocally(gateway, `/admin/v1/${path}`, {
         method,
         headers: {
           authorization: `Bearer ${token}`,
@@ -39,10 +40,10 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
         ...(body !== undefined && { body: JSON.stringify(body) }),
       })
     } catch (error) {
-      throw notRunning(dataDirectory, error)
+      throw error instanceof GatewayError ? error : notRunning(dataDirectory, error)
     }
-    const answer: unknown = await response.json()
-    if (response.ok) return answer
+    const answer: unknown = JSON.parse(response.body)
+    if (response.status < 300) return answer
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     throw new GatewayError('INTERNAL', `the gateway answered ${response.status}: ${String(detail)}`)
   }
@@ -67,14 +68,19 @@ async function whereabouts(file: string, overrides: Overrides): Promise<Whereabo
   }
 }
 
-async function left(directory: string, name: string): Promise<string> {
+async function left<T>(directory: string, read: () => Promise<T>): Promise<T> {
   try {
-    return (await readFile(join(directory, name), 'utf8')).trim()
+    return await read()
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw notRunning(directory, error)
     throw error
   }
+}
+
+/** As the gateway made it at its first start, where the config says none. */
+export async function tokenIn(dataDirectory: string): Promise<string> {
+  return (await readFile(join(dataDirectory, 'admin.token'), 'utf8')).trim()
 }
 
 function notRunning(directory: string, cause: unknown): GatewayError {

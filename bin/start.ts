@@ -1,7 +1,6 @@
 // `dragoman start`: the process around the gateway: signals, the ready line, reload.
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { flushCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { portOf } from '../adapters/mqtt/ports.ts'
 import { ConfigError } from '../config/load.ts'
 import type { Overrides } from '../config/load.ts'
@@ -19,6 +18,8 @@ import { announce } from './announce.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 import { instanceName } from './instance-name.ts'
+import { leaveAddress, takeAddress } from './local-gateway.ts'
+import { ownAddress } from './own-address.ts'
 import { Reloads } from './reloads.ts'
 import { overridesOf } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
@@ -77,9 +78,8 @@ export async function start(options: StartOptions): Promise<void> {
         }
       },
     })
-    const urlFile = join(config.dataDirectory, 'gateway.url')
     await mkdir(config.dataDirectory, { recursive: true }) // with a store elsewhere nobody else has made it
-    if (crew === undefined) await writeFile(urlFile, `${gateway.origin}\n`, { mode: 0o600 })
+    if (crew === undefined) await leaveAddress(config.dataDirectory, ownAddress(config.http, gateway.port))
     const reloaded = (): void => {
       plugins.forgive()
       void gateway.reload().catch(() => undefined) // the gateway has logged why
@@ -107,7 +107,7 @@ export async function start(options: StartOptions): Promise<void> {
       const left = await gateway.stop(STOP_MS)
       await plugins[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
-      if (crew === undefined) await rm(urlFile, { force: true })
+      if (crew === undefined) await takeAddress(config.dataDirectory)
       await crew?.farewell()
       log.child('gateway').info('stopped', { unfinished: left })
       await log.flushed()

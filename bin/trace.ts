@@ -1,13 +1,14 @@
 // `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file or its Redis.
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { GatewayError } from '../core/api.ts'
 import type { RedisOptions } from '../core/store/redis.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
+import { tokenIn } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { callLocally, localGateway } from './local-gateway.ts'
+import type { LocalAnswer, LocalGateway } from './local-gateway.ts'
 
 export interface TraceOptions {
   readonly config?: string
@@ -40,26 +41,27 @@ async function fromGateway(
   configured: string | undefined,
   id: string,
 ): Promise<Trace | undefined> {
-  let origin: string
+  let gateway: LocalGateway
   let token: string
   try {
-    origin = (await readFile(join(directory, 'gateway.url'), 'utf8')).trim()
-    token = configured ?? (await readFile(join(directory, 'admin.token'), 'utf8')).trim()
+    gateway = await localGateway(directory)
+    token = configured ?? (await tokenIn(directory))
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
-  let response: Response
+  let response: LocalAnswer
   try {
-    response = await fetch(`${origin}/admin/v1/trace/${encodeURIComponent(id)}`, {
-      headers: { authorization: `Bearer ${token}` },
-    })
-  } catch {
+    const headers = { authorization: `Bearer ${token}` }
+    response = await callLocally(gateway, `/admin/v1/trace/${encodeURIComponent(id)}`, { headers })
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
     return undefined // it left its address behind and is gone; the file is free then
   }
   if (response.status === 404) return undefined
-  if (!response.ok) throw new GatewayError('INTERNAL', `the gateway at ${origin} answered ${response.status}`)
-  return (await response.json()) as Trace // our own admin API
+  if (response.status !== 200)
+    throw new GatewayError('INTERNAL', `the gateway at ${gateway.origin} answered ${response.status}`)
+  return JSON.parse(response.body) as Trace // our own admin API
 }
 
 async function fromFile(directory: string, id: string): Promise<Trace | undefined> {

@@ -1,7 +1,5 @@
 // `dragoman start --workers N`: the process that holds the ports and hands each connection to a worker in turn.
 import cluster from 'node:cluster'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Config } from '../../config/load.ts'
 import { GatewayError } from '../../core/api.ts'
@@ -12,6 +10,8 @@ import { configFile, loadWithoutPlugins } from '../config-file.ts'
 import { fail } from '../fail.ts'
 import { freePort } from '../free-port.ts'
 import { instanceName } from '../instance-name.ts'
+import { leaveAddress, takeAddress } from '../local-gateway.ts'
+import { ownAddress } from '../own-address.ts'
 import { overridesOf } from '../start-options.ts'
 import type { StartOptions } from '../start-options.ts'
 import { Crew } from './crew.ts'
@@ -53,11 +53,10 @@ export async function supervise(options: StartOptions & { readonly workers: numb
   }
 }
 
-function run({ dataDirectory, log: { level }, secrets }: Config, workers: number): void {
+function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: number): void {
   const out = pino.destination({ fd: 2, sync: false, maxLength: MAX_WAITING_BYTES })
   const write = (lines: string): void => void out.write(lines)
   const log = createLog({ level, secrets, write, fields: { instance: instanceName() } }).child('supervisor')
-  const urlFile = join(dataDirectory, 'gateway.url')
   const crew = new Crew({
     workers,
     log,
@@ -68,14 +67,14 @@ function run({ dataDirectory, log: { level }, secrets }: Config, workers: number
   })
 
   async function tell(ready: Parameters<typeof announce>[0]): Promise<void> {
-    await writeFile(urlFile, `${ready.origin}\n`, { mode: 0o600 })
+    await leaveAddress(dataDirectory, ownAddress(http, ready.http))
     process.on('SIGHUP', () => crew.signal('SIGHUP'))
     process.on('SIGUSR2', () => void crew.replaceAll())
     announce(ready, { workers })
   }
 
   async function end(status: number): Promise<void> {
-    await rm(urlFile, { force: true })
+    await takeAddress(dataDirectory)
     await new Promise((heard) => setTimeout(heard, LAST_LINES_MS))
     log.info('stopped')
     await flushed(out)

@@ -220,7 +220,12 @@ export function createEdge(options: EdgeOptions): Edge {
 }
 
 /** The address that is given out to callers. */
-export function originOf({ publicUrl, tls, host, port }: ListenerConfig): string {
+export function originOf({
+  publicUrl,
+  tls,
+  host,
+  port,
+}: Pick<ListenerConfig, 'publicUrl' | 'tls' | 'host' | 'port'>): string {
   return publicUrl ?? `${tls ? 'https' : 'http'}://${hostIn(host)}:${port}`
 }
 

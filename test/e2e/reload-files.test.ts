@@ -41,5 +41,6 @@ test(
       await replace(wsdl, text.replaceAll('GetOrder', `GetOrder${change}`))
       await until(async () => ((await shown()).includes(`GetOrder${change}`) ? true : undefined), SLOWLY_MS)
     }
+    expect(await shown()).not.toContain('GetOrderfirst')
   },
 )

@@ -1,4 +1,4 @@
-// A certificate of its own for `localhost`, made for one test.
+// A certificate of its own, made for one test.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,11 +10,11 @@ export interface Certificate extends Disposable {
   readonly key: string
 }
 
-export function makeCertificate(): Certificate {
+export function makeCertificate(host = 'localhost'): Certificate {
   const directory = mkdtempSync(join(tmpdir(), 'dragoman-certificate-'))
   const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  const name = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`]
   const files = ['-keyout', key, '-out', cert]
   execFileSync('openssl', ['req', '-x509', ...kind, ...name, ...files], { stdio: 'ignore' })
   return {
