@@ -248,7 +248,7 @@ test.concurrent('settle:committed of an unsafe call: the answer is stored, and t
 })
 
 const asked = async (base: string): Promise<AcceptedBody> =>
-  (await post(`${base}/outbox`, { draft: said('hello', { externalId: 'k1' }), waitMs: 3000 })).body
+  (await post(`${base}/outbox`, { draft: said('hello', { externalId: 'k1' }), waitMs: 15_000 })).body
 const HANDED_MS = 20_000
 
 test.concurrent.each(BEFORE)(

@@ -1,4 +1,5 @@
 // Chance that can be repeated: the seed is printed, `SEED` sets it.
+import { stopwatch } from '../support/processor.ts'
 
 /** Prints the seed, so that a failure can be run again with it. */
 export function seeded(what: string): () => number {
@@ -30,6 +31,16 @@ export function slowness(): number {
   while (performance.now() - wall < 150) continue
   const { user, system } = process.cpuUsage(before)
   return Math.min(MOST_SLOW, Math.max(1, (performance.now() - wall) / ((user + system) / 1000)))
+}
+
+/** The same of the time from now on, as far as this process or one of the others waited for a processor. What it returns tells it. */
+export function slownessFrom(...others: readonly number[]): () => number {
+  const watch = stopwatch(...others)
+  const begun = performance.now()
+  return () => {
+    const since = (performance.now() - begun) / Math.max(1, watch())
+    return Math.min(MOST_SLOW, Math.max(since, slowness()))
+  }
 }
 
 /** The full sizes of the issue's text take half an hour: `FAULTS=full`. */

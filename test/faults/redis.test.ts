@@ -4,8 +4,10 @@ import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
+import { stopwatch } from '../support/processor.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { readLog, say, texts } from '../support/rest.ts'
+import { slownessFrom } from './random.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
 const PASSWORD = 'hunter22-of-redis'
@@ -22,7 +24,7 @@ async function ready(base: string): Promise<number> {
 
 test(
   'Redis is killed: 503 within the second, not ready; back, it is served again and nothing acknowledged is lost',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await using redis = await RedisServer.start(['--requirepass', PASSWORD])
     await using bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
@@ -37,21 +39,22 @@ test(
       if (round === 0) first = said.body.id
       expected.push(`inbound: m${round}`, `outbound: echo m${round}`)
       await redis.end('SIGKILL')
-      const begun = performance.now()
+      const watch = stopwatch(gateway.pid)
       const refused = await say(gateway.base, 'lost', { key: `lost${round}` })
-      expect(performance.now() - begun).toBeLessThan(1500)
+      expect(watch()).toBeLessThan(1500)
       expect(refused).toMatchObject({ status: 503, body: { code: 'STORE_UNAVAILABLE' } })
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(await ready(gateway.base)).toBe(503)
       await redis.begin()
-      const back = performance.now()
+      const back = stopwatch(gateway.pid)
       await until(async () => ((await ready(gateway.base)) === 200 ? true : undefined))
-      expect(performance.now() - back).toBeLessThan(5000)
+      expect(back()).toBeLessThan(5000)
       const again = await say(gateway.base, `m${round}`, { key: `k${round}`, waitSeconds: 10 })
       expect(again).toMatchObject({ status: 200, body: { duplicate: true, sequence: round * 2 + 1 } })
     }
     expect(texts(await readLog(gateway.base, 'web:ann'))).toEqual(expected)
-    expect(gateway.log()).toContain('a power loss costs nothing that was acknowledged')
+    const said = 'a power loss costs nothing that was acknowledged'
+    await until(() => gateway.log().includes(said) || undefined) // a log comes by its own pipe
     expect(gateway.log()).not.toContain(PASSWORD)
     expect(await gateway.stop()).toBe(0)
     // Nobody runs now: the way of a message is read from Redis itself.
@@ -64,7 +67,7 @@ test(
 
 test(
   'a gateway is killed: another one on the same Redis takes its partitions over, and ends what it had begun',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await using redis = await RedisServer.start()
     let isAnswering = false
@@ -79,11 +82,12 @@ test(
     const starting = startGateway(config)
     isAnswering = true
     await first.kill()
+    const slowSince = slownessFrom()
     const killed = performance.now()
     await using second = await starting
     const again = await say(second.base, 'hello', { key: 'k1', waitSeconds: 15 })
     expect(again.body).toMatchObject({ duplicate: true, reply: { parts: [{ text: 'echo hello' }] } })
-    expect(performance.now() - killed).toBeLessThan(20_000)
+    expect(performance.now() - killed).toBeLessThan(20_000 * slowSince())
     expect(new Set(bot.asked.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
     expect(texts(await readLog(second.base, 'web:ann'))).toEqual(['inbound: hello', 'outbound: echo hello'])
     expect(await second.stop()).toBe(0)

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
+import { stopwatch } from '../support/processor.ts'
 import { post } from '../support/rest.ts'
 
 const READERS = 40
@@ -70,7 +71,7 @@ test('readers who take nothing of 2 MB each cost no memory; who reads gets all o
       stalled.push(reader)
     }
     const reader = await read(house.base, 'ann', `reads-${stalled.length}`)
-    await until(() => (reader.got.length >= BACKLOG ? true : undefined), 20_000)
+    await until(() => (reader.got.length >= BACKLOG ? true : undefined), 60_000)
     readers.push(reader)
     return until(() => {
       const each = (reachable() - before) / READERS
@@ -79,13 +80,13 @@ test('readers who take nothing of 2 MB each cost no memory; who reads gets all o
   }
   await cost()
   console.log(`${Math.round((await cost()) / 1024)} kB for each who takes nothing`)
-  const begun = performance.now()
+  const watch = stopwatch()
   await say('now')
   await until(() => (readers.every(({ got }) => got.length > BACKLOG) ? true : undefined))
-  expect(performance.now() - begun).toBeLessThan(2000)
+  expect(watch()).toBeLessThan(2000)
   const woken = stalled.slice(0, 5)
   for (const { socket } of woken) socket.resume()
-  await until(() => (woken.every(({ got }) => got.length > BACKLOG) ? true : undefined), 30_000)
+  await until(() => (woken.every(({ got }) => got.length > BACKLOG) ? true : undefined), 60_000)
   for (const { got } of [...woken, ...readers]) expect(got).toEqual(got.map((_, at) => at + 1))
   for (const { socket } of [...stalled, ...readers]) socket.terminate()
-}, 120_000)
+}, 300_000)

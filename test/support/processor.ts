@@ -24,6 +24,7 @@ function waitOf(pid: number, thread: string): number {
 /** Starts a watch that stands while this process or one of the others waits for a processor. What it returns reads it, in milliseconds. */
 export function stopwatch(...others: readonly number[]): () => number {
   const waited = (): number => [process.pid, ...others].reduce((sum, pid) => sum + waitedForProcessor(pid), 0)
-  const [begun, before] = [performance.now(), waited()]
+  const before = waited()
+  const begun = performance.now()
   return () => performance.now() - begun - Math.max(0, waited() - before)
 }
