@@ -1,6 +1,6 @@
 // XML-RPC (xmlrpc.com/spec), with introspection and system.multicall.
 import { GatewayError } from 'dragoman'
-import type { HttpResponse, Json } from 'dragoman'
+import type { HttpResponse, Json, Reply } from 'dragoman'
 import { charsetLabel } from '../xml/charset.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
@@ -47,8 +47,11 @@ export async function answerXmlRpc(service: Service, call: XmlRpcCall): Promise<
     return document(faultElement(faultOfError(error, interoperable.invalid)), { charset })
   }
   try {
-    if (asked.method === 'system.multicall')
-      return document(responseElement(await multicall(service, call, asked)), { charset })
+    if (asked.method === 'system.multicall') {
+      const { value, stale } = await multicall(service, call, asked)
+      const headers = freshness(stale === undefined ? {} : { reply: stale }, service.scope.now())
+      return document(responseElement(value), { charset, headers })
+    }
     const result = await one(service, call, asked)
     const accepted = result.outcome?.accepted
     return document('value' in result ? responseElement(result.value) : faultElement(result.fault), {
@@ -135,7 +138,11 @@ function marked({ value = '', accepted: { reply } }: Outcome): Json {
 }
 
 /** Each call in its turn, each with its own result or fault (system.multicall, 2001). */
-async function multicall(service: Service, call: Call, { values }: MethodCall): Promise<XmlElement> {
+async function multicall(
+  service: Service,
+  call: Call,
+  { values }: MethodCall,
+): Promise<{ readonly value: XmlElement; readonly stale: Reply | undefined }> {
   const { maxCalls } = service.config
   const [list, ...more] = values
   const calls = list === undefined || more.length > 0 ? undefined : inside(list, 'array')
@@ -148,27 +155,36 @@ async function multicall(service: Service, call: Call, { values }: MethodCall): 
       `system.multicall with ${items.length} calls: ${maxCalls} is the most`,
     )
   const results: XmlElement[] = []
+  // Of several answers the oldest that is not fresh.
+  let stale: Reply | undefined
   for (const [index, item] of items.entries()) {
     if (call.signal.aborted) break // nobody is left to be answered
-    results.push(await multicalled(service, call, { item, index }))
+    const { element, reply } = await multicalled(service, call, { item, index })
+    results.push(element)
+    if (reply?.stale === true && (stale === undefined || momentOf(reply) < momentOf(stale))) stale = reply
   }
-  return around('value', [arrayAround(results)])
+  return { value: around('value', [arrayAround(results)]), stale }
+}
+
+function momentOf({ asOf }: Reply): number {
+  return asOf === undefined ? Infinity : Date.parse(asOf)
 }
 
 async function multicalled(
   service: Service,
   call: Call,
   { item, index }: { readonly item: XmlElement; readonly index: number },
-): Promise<XmlElement> {
+): Promise<{ readonly element: XmlElement; readonly reply?: Reply | undefined }> {
   try {
     const asked = readMulticalled(item)
     if (asked.method === 'system.multicall')
       throw new GatewayError('DECODE_FAILED', 'system.multicall may not call itself')
     const result = await one(service, call, { ...asked, index })
-    if ('fault' in result) return faultValue(result.fault)
+    if ('fault' in result) return { element: faultValue(result.fault) }
     writeXml(result.value) // what cannot be written is this call's fault alone
-    return around('value', [arrayAround([result.value])])
+    const element = around('value', [arrayAround([result.value])])
+    return { element, reply: result.outcome?.accepted.reply }
   } catch (error) {
-    return faultValue(faultOfError(error))
+    return { element: faultValue(faultOfError(error)) }
   }
 }

@@ -51,6 +51,19 @@ describe('system.multicall', () => {
     return type === 'rest' ? new GatewayError('BREAKER_OPEN', 'it rests') : { data: data ?? null }
   }
 
+  test('with answers that are stale says so in HTTP, with the age of the oldest (RFC 9211)', async () => {
+    const asOf = { old: '2026-01-01T00:00:00Z', older: '2025-12-31T23:59:00Z' }
+    await using running = await serve({
+      scope: { now: () => Date.parse(asOf.old) + 5000 },
+      reply: ({ type }: Draft) =>
+        type === 'old' || type === 'older' ? { data: 'x', stale: true, asOf: asOf[type] } : { data: 'x' },
+    })
+    const mixed = await running.post(many([entry('fresh'), entry('old'), entry('older'), entry('fresh')]))
+    expect(result(mixed)).toEqual([['x'], ['x'], ['x'], ['x']])
+    expect(mixed.headers).toMatchObject({ age: '65', 'cache-status': 'dragoman; hit; detail=stale' })
+    expect((await running.post(many([entry('fresh')]))).headers).not.toHaveProperty('age')
+  })
+
   test('gives each call its own result or fault, in order', async () => {
     await using running = await serve({ reply: behind })
     const answer = result(
