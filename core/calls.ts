@@ -10,6 +10,7 @@ import type {
   Json,
   Message,
   Operation,
+  Priority,
   Reply,
 } from './api.ts'
 import { isHandoff, replyOf } from './answers.ts'
@@ -19,9 +20,17 @@ import type { RetryOptions } from './guard/retry.ts'
 import { provesNothingDone } from './settling.ts'
 import type { WriteQueue } from './writes.ts'
 
-/** Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it. */
+/**
+ * Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it. With its
+ * outcome it goes on when it is the turn of its priority.
+ */
 export type Protect = <T>(
-  options: { readonly ms: number; readonly signal?: AbortSignal | undefined; readonly waits?: boolean },
+  options: {
+    readonly ms: number
+    readonly priority: Priority
+    readonly signal?: AbortSignal | undefined
+    readonly waits?: boolean
+  },
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
 
@@ -91,7 +100,7 @@ export async function callAgent(
   { id, agent, protect }: AgentInUse,
   { message, conversation, ms, waits }: AgentCall,
 ): Promise<Reply | Handoff | undefined> {
-  const answer = await protect({ ms, waits }, async (signal) => {
+  const answer = await protect({ ms, waits, priority: message.priority ?? 'normal' }, async (signal) => {
     try {
       return await agent.answer(message, conversation, signal)
     } catch (error) {
@@ -165,7 +174,8 @@ async function callOnce(
 ): Promise<Reply> {
   const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
-  const answer = await protect({ ms, signal, waits: !retries }, async (inner) => {
+  const priority = message.priority ?? 'normal'
+  const answer = await protect({ ms, signal, waits: !retries, priority }, async (inner) => {
     try {
       return await backend.call(call, inner)
     } catch (error) {

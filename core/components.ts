@@ -19,6 +19,7 @@ import type {
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse } from './calls.ts'
 import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
+import type { Admission } from './guard/admission.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
 import type { SharedAnswers } from './guard/shared-answers.ts'
@@ -61,6 +62,8 @@ export interface Surroundings {
   /** Of the instances the one that may probe; undefined: another does. Absent: there are no others. */
   readonly lead?: ((breaker: string) => Promise<Disposable | undefined>) | undefined
   onCalled(called: Called): void
+  /** After a call: when it goes on. Absent, undefined: at once. */
+  readonly goOn?: Admission['goOn']
   /** What a limiter counts into. */
   limit(kind: LimitKind, name: string): LimitCount
   onRetry(retry: { backend: string; operation: string; result: 'made' | 'refused' }): void

@@ -154,6 +154,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       sender.role === 'customer' && (await links.presence.of(customerHome(sender.id))),
     onCalled: (called) => telemetry.called(called),
     onRetry: metrics.retried,
+    goOn: (priority) => protection.admission.goOn(priority),
     limit: metrics.limit,
     host: (parts) =>
       createHost(parts, {

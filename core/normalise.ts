@@ -1,6 +1,6 @@
 // Stage 3: a draft becomes a stamped, frozen message, and gets the scope of its dedupe key (SEMANTICS 8, 9).
 import { GatewayError } from './api.ts'
-import type { Draft, Identity, Part, Party } from './api.ts'
+import type { Draft, Identity, Part, Party, Priority } from './api.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
@@ -23,6 +23,8 @@ export interface NormaliseOptions {
   readonly identity: Identity | undefined
   readonly now: number
   readonly dedupeMs: number
+  /** Of a draft that says none; absent: normal. */
+  readonly priority?: Priority | undefined
   /** Whether a channel of this name runs. */
   readonly isChannel: (name: string) => boolean
 }
@@ -50,6 +52,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   const conversation = draft.conversation ?? usual
   if (conversation !== usual) checkNobodysUsual(conversation, options)
   const id = newId()
+  const priority = draft.priority ?? options.priority
   const message: Unnumbered = {
     id,
     kind: draft.kind,
@@ -65,7 +68,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     ...(draft.clientSequence !== undefined && { clientSequence: draft.clientSequence }),
     ...(draft.occurredAt !== undefined && { occurredAt: draft.occurredAt }),
     ...(draft.expiresAt !== undefined && { expiresAt: draft.expiresAt }),
-    ...(draft.priority !== undefined && { priority: draft.priority }),
+    ...(priority !== undefined && { priority }),
     ...(draft.replyContext !== undefined && { replyContext: draft.replyContext }),
     ...(draft.metadata !== undefined && { metadata: draft.metadata }),
     receivedAt: moment(now),
@@ -82,7 +85,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     ...(draft.externalId !== undefined && {
       dedupe: {
         key: [namespace, identity?.id ?? '', sender.id, draft.externalId].join(DEDUPE_SEPARATOR),
-        fingerprint: fingerprint(message),
+        fingerprint: fingerprint(message, draft.priority),
         ttlMs: options.dedupeMs,
       },
     }),
@@ -113,8 +116,8 @@ function checkNobodysUsual(conversation: string, { isChannel }: NormaliseOptions
 }
 
 /** What makes two drafts of one id the same: everything but raw, replyContext, occurredAt, metadata and our own stamps. */
-function fingerprint(message: Unnumbered): string {
-  const { kind, type, conversation, parts, data, inReplyTo, clientSequence, expiresAt, priority } = message
+function fingerprint(message: Unnumbered, priority: Priority | undefined): string {
+  const { kind, type, conversation, parts, data, inReplyTo, clientSequence, expiresAt } = message
   return digest(
     canonical([
       kind,

@@ -8,6 +8,7 @@ import type { DeliverContext, Verdict } from './deliver.ts'
 import { createEffects } from './effects.ts'
 import { giveBack } from './give-back.ts'
 import type { Offered } from './give-back.ts'
+import { grantedTo } from './guard/granted.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { moment } from './ids.ts'
 import { createJoining, lookFor } from './joining.ts'
@@ -22,7 +23,7 @@ import { createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
 import { createReconcile, isInDoubt } from './reconcile.ts'
 import type { Reconcile } from './reconcile.ts'
-import type { Router } from './router.ts'
+import { ranked, type Router } from './router.ts'
 import { settleDurably, settleOf } from './settling.ts'
 import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
 import { Suspects } from './suspects.ts'
@@ -70,6 +71,8 @@ export interface PipelineOptions {
 export interface Origin {
   readonly id: string
   readonly pushes: boolean
+  /** Of what comes in by it and says none. */
+  readonly priority?: Message['priority'] | undefined
 }
 
 export class Pipeline {
@@ -161,6 +164,7 @@ export class Pipeline {
       now: now(),
       dedupeMs,
       isChannel,
+      priority: grantedTo(options.signal) ?? origin.priority,
     })
     await limited(callingOf(normalised, origin, options.identity))
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
@@ -211,9 +215,10 @@ export class Pipeline {
   /** The store's transaction alone, and what it begins; the link (DESIGN §12) needs what the store said of a device's number. */
   async append(
     origin: Origin,
-    normalised: Normalised,
+    draft: Normalised,
     options: Pick<StoreOptions, 'waitMs' | 'lane' | 'device'>,
   ): Promise<AcceptResult> {
+    const normalised = await ranked(draft, this.#options.pin)
     const { message, raw, home, dedupe } = normalised
     const { lane, waitMs, device } = options
     using hold = this.lanes.hold(home)

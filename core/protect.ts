@@ -44,7 +44,7 @@ export function protection(
   { around, ...called }: Pick<Called, 'target' | 'name' | 'operation'> & { readonly around: Surroundings },
 ): Protect {
   const { log } = around
-  return async ({ ms, signal, waits = false }, call) => {
+  return async ({ ms, priority, signal, waits = false }, call) => {
     const begun = performance.now()
     let result = 'ok'
     try {
@@ -60,6 +60,8 @@ export function protection(
       throw error
     } finally {
       around.onCalled({ ...called, result, durationMs: performance.now() - begun })
+      const turn = around.goOn?.(priority)
+      if (turn !== undefined) await turn
     }
   }
 }

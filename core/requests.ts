@@ -10,7 +10,7 @@ import type { Verdict } from './deliver.ts'
 import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
 import type { InForce, Pinned, PipelineOptions } from './pipeline.ts'
-import type { Route } from './router.ts'
+import { withPriority, type Route } from './router.ts'
 import type { Work } from './store/store.ts'
 import type { Waiters } from './waiters.ts'
 import { writeLane } from './writes.ts'
@@ -89,10 +89,11 @@ export function createRequests(options: RequestsOptions): Requests {
     }
   }
 
-  async function prepare(message: Message, caller: string, pinned: InForce): Promise<Prepared> {
-    const route = await pinned.router.route(message)
+  async function prepare(asked: Message, caller: string, pinned: InForce): Promise<Prepared> {
+    const route = await pinned.router.route(asked)
     if (route === undefined)
-      throw new GatewayError('NO_ROUTE', `no route takes a request of the operation "${message.type}"`)
+      throw new GatewayError('NO_ROUTE', `no route takes a request of the operation "${asked.type}"`)
+    const message = withPriority(asked, route.priority)
     if (route.target.kind !== 'backend') return { call: agentCall(message, route, pinned), route }
     const backend = pinned.components.backend(route.target.backend)
     const name = await route.operation(message)

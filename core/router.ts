@@ -43,6 +43,8 @@ export interface Route {
 export type Routable = Message | Unnumbered
 
 export interface Router {
+  /** Some route says a priority. */
+  readonly ranks: boolean
   route(message: Routable): Promise<Route | undefined>
 }
 
@@ -59,6 +61,7 @@ export function createRouter(
     route: compileRoute(config, index + 1),
   }))
   return {
+    ranks: configs.some(({ priority }) => priority !== undefined),
     async route(message) {
       const bindings = { present: () => isPresent(message) }
       for (const { when, route } of table) {
@@ -70,6 +73,25 @@ export function createRouter(
       return undefined
     },
   }
+}
+
+/** With the priority that the message's route says (SEMANTICS 27). */
+export async function ranked<N extends { readonly message: Routable }>(
+  given: N,
+  pin: () => { readonly router: Router } & Disposable,
+): Promise<N> {
+  using pinned = pin()
+  if (!pinned.router.ranks) return given
+  const priority = (await pinned.router.route(given.message))?.priority
+  return priority === undefined ? given : { ...given, message: withPriority(given.message, priority) }
+}
+
+/** Instead of its own, if there is one. */
+export function withPriority<M extends Routable>(message: M, priority: Priority | undefined): M {
+  if (priority === undefined) return message
+  const given: M = { ...message, priority }
+  Object.freeze(given)
+  return given
 }
 
 function compileRoute(config: RouteConfig, number: number): Route {

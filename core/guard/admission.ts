@@ -27,6 +27,11 @@ export interface Admission {
    * `retryAfterMs`); an abort rejects with the signal's reason.
    */
   enter(entry: Entry): Promise<void> | undefined
+  /**
+   * For what has begun and goes on with an answer: many come at once. Undefined: at once. Else resolves when it is its turn; it is
+   * never refused.
+   */
+  goOn(priority: Priority): Promise<void> | undefined
   readonly waiting: number
   /** What may begin in one turn by now. */
   readonly perTurn: number
@@ -76,6 +81,8 @@ interface Rank {
   readonly patience: number
   readonly count: LimitCount
   readonly waiting: Set<Waiter>
+  /** Answers that are there. */
+  going: (() => void)[]
   /** What is left of its share, in starts. */
   credit: number
 }
@@ -91,11 +98,15 @@ export function createAdmission(
     patience: PATIENCE[priority],
     count: countOf(priority),
     waiting: new Set(),
+    going: [],
     credit: 0,
   }))
   const rankOf = new Map(ranks.map((rank) => [rank.priority, rank]))
   let perTurn = FIRST_PER_TURN
   let begun = 0
+  /** Of what began before: what went on in this turn, and what waits for that. */
+  let gone = 0
+  let going = 0
   let waiting = 0
   /** Starts in a millisecond, when as much was begun as could be. */
   let rate = FIRST_PER_TURN / options().turnMs
@@ -126,6 +137,8 @@ export function createAdmission(
     backlog = options().dryRun ? Math.max(0, backlog + begun - perTurn) : 0
     adapt(tookMs - (idle - idleAt), tookMs)
     begun = 0
+    gone = 0
+    if (going > 0) goOn()
     if (waiting > 0) {
       expire(now)
       begin()
@@ -133,13 +146,13 @@ export function createAdmission(
     if (hopeless.size > 0) refuse(now)
     turnAt = now
     idleAt = idle
-    if (begun > 0 || waiting > 0 || hopeless.size > 0) loop.atTurn(turn)
+    if (begun > 0 || gone > 0 || waiting > 0 || hopeless.size > 0) loop.atTurn(turn)
     else isArmed = false
   }
 
   function adapt(busyMs: number, tookMs: number): void {
     const { turnMs } = options()
-    const isFull = waiting > 0 || begun >= perTurn - 1
+    const isFull = waiting > 0 || going > 0 || begun + gone >= perTurn - 1
     if (isFull && tookMs > 0) {
       const weight = Math.min(0.3, tookMs / RATE_OVER_MS)
       rate = Math.max(LEAST_RATE, rate + (begun / tookMs - rate) * weight)
@@ -182,6 +195,16 @@ export function createAdmission(
     }
   }
 
+  /** The highest first: what is begun shall end. */
+  function goOn(): void {
+    for (const rank of ranks) {
+      const due = rank.going.splice(0, Math.max(0, Math.ceil(perTurn - gone)))
+      gone += due.length
+      going -= due.length
+      for (const next of due) next()
+    }
+  }
+
   /** Each priority its share, then the highest first what is left. */
   function begin(): void {
     for (const rank of ranks) {
@@ -194,7 +217,7 @@ export function createAdmission(
     }
     for (const { waiting: queue } of ranks)
       for (const waiter of queue) {
-        if (begun >= perTurn) return
+        if (begun + gone >= perTurn) return
         waiter.begin()
       }
   }
@@ -227,10 +250,10 @@ export function createAdmission(
     const end = (settle: () => void): void => {
       if (rank.waiting.delete(waiter)) waiting -= 1
       else if (!hopeless.delete(waiter)) return
-      signal?.removeEventListener('abort', gone)
+      signal?.removeEventListener('abort', left)
       settle()
     }
-    const gone = (): void =>
+    const left = (): void =>
       end(() => {
         rank.count.failed()
         reject(signal?.reason)
@@ -248,7 +271,7 @@ export function createAdmission(
           reject(refusedBy(rank))
         }),
     }
-    signal?.addEventListener('abort', gone, { once: true })
+    signal?.addEventListener('abort', left, { once: true })
     if (isLost) hopeless.add(waiter)
     else {
       rank.waiting.add(waiter)
@@ -268,7 +291,7 @@ export function createAdmission(
         started(rank)
         return undefined
       }
-      if (waiting === 0 && begun < perTurn) {
+      if (waiting === 0 && begun + gone < perTurn) {
         started(rank)
         return undefined
       }
@@ -281,6 +304,23 @@ export function createAdmission(
       if (hopeless.size > 0 || !mayRefuse(loop.now())) return waited(rank, entry, true)
       refusals -= 1
       throw refusedBy(rank)
+    },
+    goOn(priority) {
+      arm()
+      const rank = rankOf.get(priority)
+      if (
+        rank === undefined ||
+        options().dryRun ||
+        priority === 'urgent' ||
+        (going === 0 && begun + gone < perTurn)
+      ) {
+        gone += 1
+        return undefined
+      }
+      going += 1
+      const { promise, resolve } = Promise.withResolvers<void>()
+      rank.going.push(resolve)
+      return promise
     },
     get waiting() {
       return waiting + hopeless.size

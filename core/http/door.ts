@@ -1,6 +1,7 @@
 // What a request passes before its body is read: whether there is time for it, and who calls.
 import { GatewayError, type Identity, type Priority } from '../api.ts'
 import type { Admission } from '../guard/admission.ts'
+import { grant } from '../guard/granted.ts'
 import type { Access, Caller, Identifier } from './access.ts'
 import { CallerGone, Refusal } from './refusal.ts'
 
@@ -35,11 +36,14 @@ export async function letIn(
   const { priority: usual, sheds } = door.admission
   const asked = askedPriority(caller.headers['priority'])
   if (asked === undefined || RANK[asked] <= RANK[usual]) {
+    if (asked !== undefined) grant(signal, asked)
     await turn(admission, { priority: asked ?? usual, sheds, signal })
     return identify(keeper, door, caller)
   }
   const identity = await identify(keeper, door, caller)
-  await turn(admission, { priority: mayRaise(door, identity) ? asked : usual, sheds, signal })
+  const priority = mayRaise(door, identity) ? asked : usual
+  grant(signal, priority)
+  await turn(admission, { priority, sheds, signal })
   return identity
 }
 

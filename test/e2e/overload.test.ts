@@ -91,3 +91,37 @@ test('urgent ones are served while the others are refused', async () => {
   expect(new Set(urgent)).toEqual(new Set([202]))
   expect(new Set(low)).toEqual(new Set([202, 503]))
 })
+
+test('RFC 9218, SEMANTICS 27: a message has the priority that the door granted, else its channel’s, and a route’s before both', async () => {
+  const helper = handAgent('helper', echo)
+  await using house = await openHouse({
+    yaml: `
+channels:
+  web: { adapter: rest }
+  vip: { adapter: rest, path: /vip, priority: high }
+agents: { helper: { adapter: helper } }
+routes: [{ when: "parts[0].text = 'now'", agent: helper, priority: urgent }, { agent: helper }]
+`,
+    adapters: [helper.adapter],
+  })
+  const say = async (
+    path: string,
+    headers: Record<string, string>,
+    body: object,
+  ): Promise<string | undefined> => {
+    const id = `c${helper.asked.length}`
+    await fetch(`${house.base}${path}/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=10', ...headers },
+      body: JSON.stringify({ sender: { id }, ...body }),
+    })
+    return helper.asked.at(-1)?.message.priority
+  }
+  const text = { text: 'hello' }
+  expect(await say('/v1', {}, text)).toBeUndefined()
+  expect(await say('/v1', { priority: 'u=6' }, text)).toBe('low')
+  expect(await say('/vip', {}, text)).toBe('high')
+  expect(await say('/vip', { priority: 'u=7' }, text)).toBe('low')
+  expect(await say('/vip', { priority: 'u=7' }, { ...text, priority: 'normal' })).toBe('normal')
+  expect(await say('/v1', { priority: 'u=7' }, { text: 'now' })).toBe('urgent')
+})

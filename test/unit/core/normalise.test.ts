@@ -102,3 +102,13 @@ test('nobody takes a usual conversation of another before he has spoken (SEMANTI
   expect(conversationOf('link:ann', customer)).toBe('link:ann')
   expect(() => conversationOf('web:ann', customer)).toThrow(GatewayError)
 })
+
+test('SEMANTICS 27: a draft that says no priority has the one that is usual here, which is no part of its fingerprint', () => {
+  expect(of({}).message.priority).toBeUndefined()
+  expect(of({}, { priority: 'high' }).message.priority).toBe('high')
+  expect(of({ priority: 'low' }, { priority: 'high' }).message.priority).toBe('low')
+  const print = (change: object, more: object = {}) =>
+    of({ externalId: 'x', ...change }, more).dedupe?.fingerprint
+  expect(print({}, { priority: 'high' })).toBe(print({}))
+  expect(print({ priority: 'high' })).not.toBe(print({}))
+})

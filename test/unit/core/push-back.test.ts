@@ -16,6 +16,7 @@ function door(enter: () => Promise<void> | undefined) {
   const admission: Admission = {
     waiting: 0,
     perTurn: 1,
+    goOn: () => undefined,
     enter(entry) {
       entries.push(entry)
       return enter()

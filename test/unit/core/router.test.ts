@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createRouter } from '../../../core/router.ts'
+import { createRouter, ranked } from '../../../core/router.ts'
 import { testMessage } from '../../../core/testing.ts'
 
 const request = testMessage({ kind: 'request', type: 'GetOrder', data: { no: '007' } })
@@ -73,4 +73,17 @@ test('`$present()` asks whether the customer’s app has a link, and only where 
   const other = { ...event, sender: { id: 'bob', role: 'customer' as const } }
   expect((await router.route(other))?.target).toMatchObject({ agent: 'letters' })
   expect(asked).toEqual(['ann', 'bob'])
+})
+
+test('SEMANTICS 27: the priority of a route goes before the message’s own; without one nothing is routed for it', async () => {
+  const pinned = (routes: Parameters<typeof createRouter>[0]) => () => ({
+    router: createRouter(routes),
+    [Symbol.dispose]() {},
+  })
+  const said = [{ when: "type = 'GetOrder'", backend: 'a', priority: 'urgent' as const }, { backend: 'b' }]
+  const low = { ...request, priority: 'low' as const }
+  expect(await ranked({ message: low }, pinned(said))).toEqual({ message: { ...low, priority: 'urgent' } })
+  const other = { message: { ...low, type: 'Other' } }
+  expect(await ranked(other, pinned(said))).toBe(other)
+  expect(await ranked(other, pinned([{ when: '$error("asked")', backend: 'a' }]))).toBe(other)
 })

@@ -138,6 +138,45 @@ test('who goes while he waits is counted as failed, with his own reason', async 
   expect(sums('normal')).toMatchObject({ offered: 65, accepted: 64, failed: 1 })
 })
 
+test('answers that come all at once go on turn by turn, the highest first; the urgent at once', async () => {
+  const { loop, admission } = admissionOf()
+  const order: string[] = []
+  const goOn = (priority: Priority): void => {
+    const turn = admission.goOn(priority)
+    if (turn === undefined) order.push(`${priority} at once`)
+    else void turn.then(() => order.push(priority))
+  }
+  for (let n = 0; n < 64; n += 1) goOn('normal')
+  expect(order).toEqual(Array.from({ length: 64 }, () => 'normal at once'))
+  for (let n = 0; n < 100; n += 1) goOn('low')
+  for (let n = 0; n < 100; n += 1) goOn('high')
+  goOn('urgent')
+  expect(order.splice(64)).toEqual(['urgent at once'])
+  loop.work(5)
+  loop.turn()
+  await Promise.resolve()
+  expect(new Set(order.splice(64))).toEqual(new Set(['high']))
+  for (let n = 0; n < 10; n += 1) {
+    loop.work(5)
+    loop.turn()
+    await Promise.resolve()
+  }
+  const rest = order.splice(64)
+  expect(rest.slice(0, rest.indexOf('low'))).not.toContain('low')
+  expect(rest.filter((each) => each === 'low')).toHaveLength(100)
+})
+
+test('while answers go on, each priority still begins its share', async () => {
+  const { loop, admission } = full({ waitMs: 60_000 })
+  let begun = 0
+  void admission.enter(normal)?.then(() => (begun += 1))
+  for (let n = 0; n < 1000; n += 1) void admission.goOn('normal')
+  loop.work(5)
+  loop.turn()
+  await Promise.resolve()
+  expect(begun).toBe(1)
+})
+
 test('a dry run lets everybody in and counts who would have been refused', () => {
   const { loop, admission, sums } = admissionOf({ dryRun: true, waitMs: 10 })
   for (let turn = 0; turn < 50; turn += 1) {

@@ -18,6 +18,7 @@ function keeper(enter: (entry: Entry) => Promise<void> | undefined = () => undef
   const admission: Admission = {
     waiting: 0,
     perTurn: 1,
+    goOn: () => undefined,
     enter(entry) {
       entries.push(entry)
       return enter(entry)
