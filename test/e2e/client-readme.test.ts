@@ -29,13 +29,13 @@ routes: [ { agent: bot } ]
   app.stdout.on('data', (piece) => (said += String(piece)))
   app.stderr.on('data', (piece) => (wrong += String(piece)))
   try {
-    await until(() => (said.includes('them: welcome\n') ? true : undefined), 20_000)
+    await until(() => (said.includes('them: welcome\n') ? true : undefined))
   } finally {
-    const gone = once(app, 'exit')
+    const gone = once(app, 'close')
     app.kill()
     await gone
   }
   expect(said).toContain('me: hello\n')
   expect(said).toContain('"mark":"read"')
   expect(wrong).not.toContain('Error')
-}, 60_000)
+}, 120_000)

@@ -28,7 +28,7 @@ export interface Ran {
 /** Runs a program to its end, whatever its status. */
 export async function run(command: string, args: readonly string[], cwd = root): Promise<Ran> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(command, [...args], { cwd, timeout: 15_000 })
+    const { stdout, stderr } = await promisify(execFile)(command, [...args], { cwd, timeout: 60_000 })
     return { code: 0, stdout, stderr }
   } catch (error) {
     const { code, stdout, stderr } = error as Ran // what execFile rejects with

@@ -35,7 +35,7 @@ function atTerminal(name: string, answer: string, ...flags: readonly string[]): 
     isAnswered = true
     child.stdin.write(answer)
   })
-  return new Promise((done) => child.once('exit', (status) => done({ status, screen })))
+  return new Promise((done) => child.once('close', (status) => done({ status, screen })))
 }
 
 test.each([

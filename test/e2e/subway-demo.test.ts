@@ -14,7 +14,7 @@ test('a ride in the subway: lines fail, app and gateway are killed; 0 lost, 0 do
   let output = ''
   ride.stdout.on('data', (piece) => (output += String(piece)))
   ride.stderr.on('data', (piece) => (output += String(piece)))
-  const [status] = await once(ride, 'exit')
+  const [status] = await once(ride, 'close')
   expect(output).toContain('The phone kills the app')
   expect(output).toContain('The gateway is killed with -9')
   const [, sent = '', agent = '', answers = ''] =

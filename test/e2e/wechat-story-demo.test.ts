@@ -8,7 +8,7 @@ test('shows a conversation in order and cleans up after itself', async () => {
   let [out, error] = ['', '']
   child.stdout.on('data', (piece) => (out += String(piece)))
   child.stderr.on('data', (piece) => (error += String(piece)))
-  const status = await new Promise((ended) => child.once('exit', ended))
+  const status = await new Promise((ended) => child.once('close', ended))
   expect({ status, error }).toEqual({ status: 0, error: '' })
   const said = [...out.matchAll(/^(?:customer >| {9}<) (.*)$/gmu)].map(([, text]) => text)
   expect(said).toEqual([

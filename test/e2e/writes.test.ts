@@ -7,6 +7,7 @@ import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { handBackend } from '../support/parts.ts'
+import { stopwatch } from '../support/processor.ts'
 import { metric, post } from '../support/rest.ts'
 
 const WSDL = resolve(import.meta.dirname, '../../config/crm.wsdl')
@@ -116,9 +117,9 @@ test('proven that nothing was done: 202 with a status, made when the system is b
     operation: 'Order',
     state: expect.stringMatching(OPEN),
   })
-  const begun = performance.now()
+  const watch = stopwatch()
   const others = [await write('2'), await write('3', { operation: 'Cancel' })]
-  expect(performance.now() - begun).toBeLessThan(900) // they stand behind: nobody waits for the system
+  expect(watch()).toBeLessThan(900) // they stand behind: nobody waits for the system
   expect(others.map(({ status }) => status)).toEqual([202, 202])
   // A repeat is told the same; other orders are not held up.
   expect(await write('1', { key: 'k1' })).toMatchObject({

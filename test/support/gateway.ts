@@ -82,7 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
 async function ready(child: ChildProcess, log: () => string, seen: (line: string) => void): Promise<number> {
   const { promise, resolve: found, reject } = Promise.withResolvers<number>()
   const timer = setTimeout(() => reject(new Error(`not ready after ${READY_MS} ms:\n${log()}`)), READY_MS)
-  child.once('exit', (code) => reject(new Error(`ended with ${code} before it was ready:\n${log()}`)))
+  child.once('close', (code) => reject(new Error(`ended with ${code} before it was ready:\n${log()}`)))
   if (child.stdout !== null)
     createInterface({ input: child.stdout }).on('line', (line) => {
       seen(line)

@@ -97,7 +97,7 @@ export function spaceSuite(factory: StoreFactory): void {
     expect(world.store.health().writable).toBe(false)
     world.harness.setRoom('enough')
     await world.ledger()
-    await expect.poll(() => world.store.health(), { timeout: 5000 }).toEqual({ writable: true })
+    await expect.poll(() => world.store.health(), { timeout: 20_000 }).toEqual({ writable: true })
     await world.accept(accept('after'))
     expect((await world.log()).map((row) => row.id)).toEqual([...stored, 'after'])
   })

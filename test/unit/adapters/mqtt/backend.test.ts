@@ -76,10 +76,10 @@ function call(operation: string, params: Json): BackendCall {
 
 test('100 calls at once get each its own answer', async () => {
   await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
-  await backend.start?.(AbortSignal.timeout(5000))
+  await backend.start?.(AbortSignal.timeout(30_000))
   const answers = await Promise.all(
     Array.from({ length: 100 }, (_, n) =>
-      backend.call(call('GetOrder', { orderNo: n % 2 === 0 ? '000777' : 'x' }), AbortSignal.timeout(5000)),
+      backend.call(call('GetOrder', { orderNo: n % 2 === 0 ? '000777' : 'x' }), AbortSignal.timeout(30_000)),
     ),
   )
   for (const [n, answer] of answers.entries()) expect(answer.fault === undefined).toBe(n % 2 === 0)
@@ -87,13 +87,13 @@ test('100 calls at once get each its own answer', async () => {
 
 test('without an answer the call ends with its deadline, and a late one harms nobody', async () => {
   await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
-  await backend.start?.(AbortSignal.timeout(5000))
+  await backend.start?.(AbortSignal.timeout(30_000))
   await expect(backend.call(call('Silent', {}), AbortSignal.timeout(200))).rejects.toMatchObject({
     name: 'TimeoutError',
   })
   await service.publishAsync('svc/answers', '{"correlationid":"nobody"}')
   await service.publishAsync('svc/answers', 'no json')
-  const answer = await backend.call(call('GetOrder', { orderNo: '000777' }), AbortSignal.timeout(5000))
+  const answer = await backend.call(call('GetOrder', { orderNo: '000777' }), AbortSignal.timeout(30_000))
   expect(answer.data).toMatchObject({ total: '1.10' })
 })
 
@@ -110,7 +110,7 @@ test.each(['a/b', '+', '#', '', 'x\u0000'])(
   'a parameter %j that would leave its level of the topic is refused',
   async (shop) => {
     await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
-    await backend.start?.(AbortSignal.timeout(5000))
+    await backend.start?.(AbortSignal.timeout(30_000))
     await expect(backend.call(call('GetLevel', { shop }), AbortSignal.timeout(1000))).rejects.toMatchObject({
       code: 'DECODE_FAILED',
       notExecuted: true,
@@ -125,7 +125,7 @@ test('the devices of a channel can be asked; who is not there is said', async ()
     operations: { Switch: { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' } },
   }
   await using backend = create(config)
-  await backend.start?.(AbortSignal.timeout(5000))
+  await backend.start?.(AbortSignal.timeout(30_000))
   const nobody = await backend
     .call(call('Switch', { id: 7 }), AbortSignal.timeout(1000))
     .catch((error: unknown) => error)
@@ -137,7 +137,7 @@ test('the devices of a channel can be asked; who is not there is said', async ()
     lamp.publish('lamp/7/done', JSON.stringify({ correlationid, data: { on: data.on } }), { qos: 1 })
   })
   await lamp.subscribeAsync('lamp/7/do', { qos: 1 })
-  expect(await backend.call(call('Switch', { id: 7, on: true }), AbortSignal.timeout(5000))).toEqual({
+  expect(await backend.call(call('Switch', { id: 7, on: true }), AbortSignal.timeout(30_000))).toEqual({
     data: { on: true },
   })
 
@@ -155,7 +155,7 @@ test('a customer answers no backend, not even where the config maps the topic of
   await using world = await openWorld({ id: 'mapped-lamps', config: { topics } })
   const Switch = { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' }
   await using backend = create({ channel: 'mapped-lamps', operations: { Switch } })
-  await backend.start?.(AbortSignal.timeout(5000))
+  await backend.start?.(AbortSignal.timeout(30_000))
   const lamp = await world.client({ clientId: 'lamp-7' })
   const asked = new Promise<string>((resolve) =>
     lamp.once('message', (_topic, payload) => resolve(JSON.parse(payload.toString()).correlationid)),
@@ -173,7 +173,7 @@ test('a customer answers no backend, not even where the config maps the topic of
 
 test('the connection breaks while an answer is waited for: the answer after the reconnect still counts', async () => {
   await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
-  await backend.start?.(AbortSignal.timeout(5000))
+  await backend.start?.(AbortSignal.timeout(30_000))
   let asked: { replyto: string; correlationid: string } | undefined
   service.on('message', (topic, payload) => {
     if (topic === 'svc/silent') asked = JSON.parse(payload.toString())

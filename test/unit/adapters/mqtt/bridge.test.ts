@@ -116,7 +116,7 @@ test('the outbox keeps replies while the broker is away, and sends them in order
     replyContext: { v: 1, topic: 'shop/7/display', qos: 1 },
   })
   for (let n = 1; n <= 50; n += 1)
-    expect(await bridge.send?.(reply(n), `key-${n}`, AbortSignal.timeout(5000))).toEqual({ status: 'sent' })
+    expect(await bridge.send?.(reply(n), `key-${n}`, AbortSignal.timeout(30_000))).toEqual({ status: 'sent' })
   // The process ends; its outbox is in the store.
   await bridge[Symbol.asyncDispose]()
   await mosquitto.start()

@@ -78,7 +78,7 @@ function open(
 async function call(backend: Backend, params: Json = {}, more: Partial<BackendCall> = {}): Promise<Answer> {
   return backend.call(
     { operation: 'GetOrder', params, message, key: 'key-1', attempt: 1, ...more },
-    AbortSignal.timeout(5000),
+    AbortSignal.timeout(30_000),
   )
 }
 
@@ -351,8 +351,8 @@ test('calls beside each other keep their own parameters (JSONata shares its root
 
 test('probe resolves if the system answers at all, and rejects if nobody is there', async () => {
   script = { status: 500, body: '' }
-  await expect(open({}).probe?.(AbortSignal.timeout(5000))).resolves.toBeUndefined()
-  await expect(open({}, { url: 'http://127.0.0.1:1' }).probe?.(AbortSignal.timeout(5000))).rejects.toThrow(
+  await expect(open({}).probe?.(AbortSignal.timeout(30_000))).resolves.toBeUndefined()
+  await expect(open({}, { url: 'http://127.0.0.1:1' }).probe?.(AbortSignal.timeout(30_000))).rejects.toThrow(
     'fetch failed',
   )
 })

@@ -179,7 +179,7 @@ test('drain closes every WebSocket with 1012, takes no new one, and ends', async
 
 test('1,000 half-open handshakes harm nobody', async () => {
   await using ear = await listening({
-    http: { maxConnections: 2000, headerTimeoutMs: 500, requestTimeoutMs: 500 },
+    http: { maxConnections: 2000, headerTimeoutMs: 1500, requestTimeoutMs: 1500 },
   })
   const halves = Array.from({ length: 1000 }, () => wire(ear.port, HEAD.slice(0, 4).join('\r\n')))
   const client = await ear.client()

@@ -263,7 +263,7 @@ describe('what it refuses and what it says', () => {
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining('maxmemory-policy is "allkeys-lru"'),
     })
-    await expect.poll(() => store.health(), { timeout: 5000 }).toMatchObject({ writable: false })
+    await expect.poll(() => store.health(), { timeout: 20_000 }).toMatchObject({ writable: false })
   })
 
   test.each([

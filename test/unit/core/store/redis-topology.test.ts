@@ -115,7 +115,9 @@ test('a database that is refused is not used, nor is another one in its place', 
   server.cli('ACL', 'SETUSER', 'narrow', '-select')
   server.cli('CLIENT', 'KILL', 'USER', 'narrow')
   await expect
-    .poll(() => store.accept(accept('a', of(1))).catch((error: unknown) => String(error)), { timeout: 5000 })
+    .poll(() => store.accept(accept('a', of(1))).catch((error: unknown) => String(error)), {
+      timeout: 20_000,
+    })
     .toContain('NOPERM')
   expect(server.cli('-n', '0', 'DBSIZE')).toBe('0')
   server.cli('ACL', 'SETUSER', 'narrow', '+select')
@@ -148,7 +150,7 @@ describe('replicas', () => {
     const refused = await store.accept(accept('c', of(1))).catch((error: unknown) => error)
     expect(refused).toMatchObject({ code: 'STORE_UNAVAILABLE', notExecuted: true })
     await expect
-      .poll(() => store.health(), { timeout: 5000 })
+      .poll(() => store.health(), { timeout: 20_000 })
       .toMatchObject({
         writable: false,
         reason: expect.stringContaining('0 of 1 replicas acknowledge'),
@@ -160,7 +162,7 @@ describe('replicas', () => {
       status: 'held',
     })
     process.kill(replica.pid, 'SIGCONT')
-    await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
+    await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
     expect(await store.accept(accept('b', of(1)))).toMatchObject({ status: 'accepted', sequence: 2 })
     expect(await store.accept(accept('c', of(1)))).toMatchObject({ status: 'accepted', sequence: 3 })
   })
@@ -188,7 +190,7 @@ describe('replicas', () => {
     const store = await open({ url: master.url, durability: 'strict' })
     master.cli('CONFIG', 'SET', 'appendfsync', 'everysec')
     await expect
-      .poll(() => store.health(), { timeout: 5000 })
+      .poll(() => store.health(), { timeout: 20_000 })
       .toMatchObject({
         writable: false,
         reason: expect.stringContaining('appendfsync everysec'),
@@ -196,12 +198,12 @@ describe('replicas', () => {
     await expect(store.accept(accept('a', of(1)))).rejects.toMatchObject({ notExecuted: true })
     master.set({ 'no-appendfsync-on-rewrite': 'yes', appendfsync: 'always' })
     await expect
-      .poll(() => store.health(), { timeout: 5000 })
+      .poll(() => store.health(), { timeout: 20_000 })
       .toMatchObject({
         reason: expect.stringContaining('no-appendfsync-on-rewrite'),
       })
     master.cli('CONFIG', 'SET', 'no-appendfsync-on-rewrite', 'no')
-    await expect.poll(() => store.health(), { timeout: 5000 }).toEqual({ writable: true })
+    await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
   })
 
   test('a server that hides CONFIG: said at the start, and refused under strict', async () => {
@@ -262,7 +264,7 @@ describe('a cluster of three masters, each with a replica', () => {
         one.status === 'fulfilled' ? [one.value.user] : [],
       )
       expect(acknowledged.length).toBeGreaterThan(0)
-      await expect.poll(() => store.health().writable, { timeout: 10_000 }).toBe(false)
+      await expect.poll(() => store.health().writable, { timeout: 20_000 }).toBe(false)
       await expect(store.accept(accept('x', of(1)))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       await expect.poll(() => store.health(), { timeout: 60_000 }).toEqual({ writable: true })
       expect(store.incarnation).not.toBe(incarnation)

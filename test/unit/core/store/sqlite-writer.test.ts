@@ -116,7 +116,7 @@ test(
     expect(w.store.health()).toMatchObject({ writable: false })
     await expect(w.store.accept(accept('c'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     made.harness.faults = undefined
-    await expect.poll(() => w.store.health().writable, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => w.store.health().writable, { timeout: 20_000 }).toBe(true)
     await expect
       .poll(() =>
         w.store.accept(accept('d')).then(
@@ -176,7 +176,7 @@ test.skipIf(tmpfs === undefined)(
       expect(store.health()).toMatchObject({ writable: false, reason: expect.stringContaining('full') })
       await expect(store.accept(accept('late'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       await rm(ballast)
-      await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ writable: true })
+      await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
       await store.accept(accept('after'))
       const log = await store.read({
         home: 'web/ann',

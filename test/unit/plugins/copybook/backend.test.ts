@@ -95,7 +95,7 @@ describe('what is sent', () => {
     await using backend = open(other.port)
     await backend.call(
       call('Pay', { policyNo: '12', amount: '-1.5' }, 'key-of-the-call'),
-      AbortSignal.timeout(5000),
+      AbortSignal.timeout(30_000),
     )
     expect(cp037.decode(other.requests[0]?.subarray(0, 9) ?? new Uint8Array())).toBe('PAY000012')
     expect(Buffer.from(other.requests[0]?.subarray(9, 13) ?? []).toString('hex')).toBe('0000150d')
@@ -103,7 +103,7 @@ describe('what is sent', () => {
       'key-of-the-call'.padEnd(36),
     )
     const refused = await failure(
-      backend.call(call('Pay', { functionCode: 'DEL' }), AbortSignal.timeout(5000)),
+      backend.call(call('Pay', { functionCode: 'DEL' }), AbortSignal.timeout(30_000)),
     )
     expect(refused).toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
     expect(other.requests).toHaveLength(1)
@@ -115,7 +115,7 @@ describe('what is sent', () => {
     [['1'], /takes an object/],
   ])('%j is the caller’s mistake, and nothing goes out', async (params, why) => {
     await using backend = open(steady.port)
-    const error = await failure(backend.call(call('GetPolicy', params), AbortSignal.timeout(5000)))
+    const error = await failure(backend.call(call('GetPolicy', params), AbortSignal.timeout(30_000)))
     expect(error).toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
     expect(error.message).toMatch(why)
   })
@@ -273,9 +273,9 @@ describe('the lines', () => {
     await gone[Symbol.asyncDispose]()
     await using backend = open(gone.port)
     expect(await failure(ask(backend, '1'))).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
-    await expect(backend.probe?.(AbortSignal.timeout(5000))).rejects.toThrow(/cannot be reached/)
+    await expect(backend.probe?.(AbortSignal.timeout(30_000))).rejects.toThrow(/cannot be reached/)
     await using there = open(steady.port)
-    await expect(there.probe?.(AbortSignal.timeout(5000))).resolves.toBeUndefined()
+    await expect(there.probe?.(AbortSignal.timeout(30_000))).resolves.toBeUndefined()
   })
 
   test('more than a thousand calls do not wait for a line: they are refused, and nothing was sent', async () => {
