@@ -65,6 +65,7 @@ export function openClient(options: ClientOptions): BrokerClient {
     { topic, payload, qos, retain }: IPublishPacket,
     acknowledge: () => void,
   ): Promise<void> {
+    const { stream } = client
     try {
       await options.onMessage(
         topic,
@@ -77,7 +78,7 @@ export function openClient(options: ClientOptions): BrokerClient {
       if (qos > 0) {
         log.warn('a message was not taken; the other broker will send it again', { topic, reason })
         // Never acknowledged: what comes after it must not overtake it.
-        setTimeout(() => client.stream.destroy(), RECONNECT_MS).unref()
+        setTimeout(() => stream.destroy(), RECONNECT_MS).unref()
         return
       }
       log.warn('a message of QoS 0 was lost', { topic, reason })

@@ -24,17 +24,23 @@ export interface Outbox {
 export interface OutboxOptions {
   readonly state: State
   readonly log: Log
+  /** A number whose entry has not come by then is given up: who took it has ended, or begins anew. */
+  readonly holeMs?: number
 }
 
 const KEY = 'outbox'
 const MAX_WAITING = 10_000
-/** Of the 64 kB that the small store takes. */
-const MAX_PAYLOAD_BYTES = 60_000
+/** What the small store takes, as JSON: each quote of a payload is two bytes there. */
+const MAX_ENTRY_BYTES = 65_536
 /** Under way at once: they are sent in order, and a failure sends again from the first that failed. */
 const WINDOW = 32
 const RETRY_MS = 1000
 /** What another instance has put in is seen this late. */
 const LOOK_MS = 2000
+const HOLE_MS = 5000
+const HOLE_LOOK_MS = 50
+/** A writer that stood still finds his number given up, not free. */
+const GIVEN_UP_MS = 3_600_000
 
 /** The entries `first` up to, not including, `next`. */
 interface Pointers {
@@ -42,7 +48,10 @@ interface Pointers {
   readonly next: number
 }
 
-export function createOutbox({ state, log }: OutboxOptions): Outbox {
+/** A number without an entry: it may still come; or it never will, and nobody waits for it. */
+type Hole = 'missing' | 'given up'
+
+export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): Outbox {
   let appending: Promise<unknown> = Promise.resolve()
   let wakeUp: () => void = () => undefined
 
@@ -59,39 +68,49 @@ export function createOutbox({ state, log }: OutboxOptions): Outbox {
     }
   }
 
+  /** First the number, which is nobody else's then, on whichever instance; then the entry, unless the number was given up meanwhile. */
   async function add(entry: Entry): Promise<void> {
     for (;;) {
-      const { pointers, version } = await read()
-      const { first, next } = pointers
-      if (next - first >= MAX_WAITING)
-        throw new GatewayError('OVERLOADED', `${MAX_WAITING} messages wait for the other broker`)
-      // First the entry, then the pointer that makes it one: a crash between leaves nothing behind that anybody reads.
-      await state.put(keyOf(next), { ...entry })
-      if (await state.compareAndSet(KEY, version, { first, next: next + 1 })) return
+      const { next: number } = await change(({ first, next }) => {
+        if (next - first >= MAX_WAITING)
+          throw new GatewayError('OVERLOADED', `${MAX_WAITING} messages wait for the other broker`)
+        return { first, next: next + 1 }
+      })
+      if (await state.compareAndSet(keyOf(number), undefined, { ...entry })) return
     }
   }
 
-  async function batch({ first, next }: Pointers): Promise<readonly (Entry | undefined)[]> {
+  async function batch({ first, next }: Pointers): Promise<readonly (Entry | Hole)[]> {
     const numbers = Array.from({ length: Math.min(WINDOW, next - first) }, (_, index) => first + index)
-    return Promise.all(numbers.map(async (number) => entryOf((await state.get(keyOf(number)))?.value)))
+    return Promise.all(
+      numbers.map(async (number) => {
+        const stored = await state.get(keyOf(number))
+        return stored === undefined ? 'missing' : (entryOf(stored.value) ?? 'given up')
+      }),
+    )
   }
 
   /** How many from the front are done: nothing behind a failure counts. */
   async function publishAll(
-    entries: readonly (Entry | undefined)[],
+    entries: readonly (Entry | Hole)[],
     publish: (entry: Entry) => Promise<void>,
   ): Promise<number> {
     const results = await Promise.allSettled(
-      entries.map(async (entry) => (entry === undefined ? undefined : publish(entry))),
+      entries.map(async (entry) => (typeof entry === 'string' ? undefined : publish(entry))),
     )
     const failed = results.findIndex(({ status }) => status === 'rejected')
     return failed === -1 ? results.length : failed
   }
 
-  async function forget(from: number, count: number): Promise<void> {
-    await change(({ next }) => ({ first: from + count, next }))
-    for (let number = from; number < from + count; number += 1)
-      await state.put(keyOf(number), null, { ttlMs: 1 })
+  async function forget(from: number, done: readonly (Entry | Hole)[]): Promise<void> {
+    await change(({ next }) => ({ first: from + done.length, next }))
+    for (const [index, entry] of done.entries())
+      if (entry !== 'given up') await state.put(keyOf(from + index), null, { ttlMs: 1 })
+  }
+
+  /** Its writer finds something there, and takes another number. */
+  async function giveUp(number: number): Promise<void> {
+    await state.compareAndSet(keyOf(number), undefined, null, { ttlMs: GIVEN_UP_MS })
   }
 
   async function idle(ms: number, signal: AbortSignal): Promise<void> {
@@ -104,10 +123,11 @@ export function createOutbox({ state, log }: OutboxOptions): Outbox {
 
   return {
     async append(entry) {
-      if (Buffer.byteLength(entry.payload) > MAX_PAYLOAD_BYTES)
+      const bytes = Buffer.byteLength(JSON.stringify(entry))
+      if (bytes > MAX_ENTRY_BYTES)
         throw new GatewayError(
           'TOO_LARGE',
-          `a message for the other broker has more than ${MAX_PAYLOAD_BYTES} bytes`,
+          `a message for the other broker takes ${bytes} bytes in the outbox: ${MAX_ENTRY_BYTES} are the most`,
         )
       const added = appending.then(() => add(entry))
       appending = added.catch(() => undefined)
@@ -115,6 +135,7 @@ export function createOutbox({ state, log }: OutboxOptions): Outbox {
       wakeUp()
     },
     async run(publish, signal) {
+      let hole = { number: 0, since: 0 }
       while (!signal.aborted) {
         try {
           const { pointers } = await read()
@@ -122,9 +143,16 @@ export function createOutbox({ state, log }: OutboxOptions): Outbox {
             await idle(LOOK_MS, signal)
             continue
           }
-          const entries = await batch(pointers)
+          const found = await batch(pointers)
+          const gap = found.indexOf('missing')
+          const entries = gap === -1 ? found : found.slice(0, gap)
           const done = await publishAll(entries, publish)
-          if (done > 0) await forget(pointers.first, done)
+          if (done > 0) await forget(pointers.first, entries.slice(0, done))
+          else if (gap === 0) {
+            if (hole.number !== pointers.first) hole = { number: pointers.first, since: performance.now() }
+            if (performance.now() - hole.since < holeMs) await idle(HOLE_LOOK_MS, signal)
+            else await giveUp(hole.number)
+          }
           if (done < entries.length) await idle(RETRY_MS, signal)
         } catch (error) {
           log.warn('the outbox waits for the store', { reason: GatewayError.from(error).message })

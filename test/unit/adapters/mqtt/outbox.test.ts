@@ -1,0 +1,113 @@
+// The bridge's outbox: what two instances put in at once, and what is left of one that ended in the middle of it.
+import type { Json, State } from 'dragoman'
+import { testScope } from 'dragoman/testing'
+import { expect, test } from 'vitest'
+
+import { createOutbox } from '../../../../adapters/mqtt/outbox.ts'
+import type { Entry } from '../../../../adapters/mqtt/outbox.ts'
+import { until } from '../../../support/gateway.ts'
+
+const entry = (payload: string): Entry => ({ topic: 't', payload, qos: 1 })
+const { log } = testScope({})
+
+/** The small store as two instances see it: each answer takes a moment. */
+function sharedState(): State & { readonly values: Map<string, { value: Json; version: number }> } {
+  const values = new Map<string, { value: Json; version: number }>()
+  let version = 0
+  const moment = () => new Promise((resolve) => setImmediate(resolve))
+  const set = (key: string, value: Json): void => void values.set(key, { value, version: ++version })
+  return {
+    values,
+    async get(key) {
+      await moment()
+      return values.get(key)
+    },
+    async put(key, value) {
+      await moment()
+      set(key, value)
+    },
+    async compareAndSet(key, expected, value) {
+      await moment()
+      if (values.get(key)?.version !== expected) return false
+      set(key, value)
+      return true
+    },
+    lease: async () => undefined,
+  }
+}
+
+/** What goes out until `count` have. */
+async function published(state: State, count: number): Promise<readonly string[]> {
+  const out: string[] = []
+  const ending = new AbortController()
+  const outbox = createOutbox({ state, log, holeMs: 100 })
+  const running = outbox.run(async ({ payload }) => void out.push(payload), ending.signal)
+  await until(() => out.length >= count || undefined)
+  ending.abort()
+  await running
+  return out
+}
+
+test('what two instances put in at the same moment goes out, all of it and once', async () => {
+  const state = sharedState()
+  const names = (who: string): readonly string[] => Array.from({ length: 50 }, (_, n) => `${who}${n}`)
+  await Promise.all(
+    ['a', 'b'].flatMap((who) => {
+      const outbox = createOutbox({ state, log })
+      return names(who).map((name) => outbox.append(entry(name)))
+    }),
+  )
+  const out = await published(state, 100)
+  expect(out.toSorted()).toEqual([...names('a'), ...names('b')].toSorted())
+  for (const who of ['a', 'b']) expect(out.filter((name) => name.startsWith(who))).toEqual(names(who))
+})
+
+test('who took a number and ended keeps nobody waiting; who only stood still loses nothing', async () => {
+  const state = sharedState()
+  await state.put('outbox', { first: 1, next: 2 }) // one that ended before its entry
+  const { promise: still, resolve: goOn } = Promise.withResolvers<void>()
+  let isStill = true
+  const slow: State = {
+    ...state,
+    async compareAndSet(key, ...rest) {
+      if (key === 'outbox/2') await still
+      isStill &&= key !== 'outbox/2'
+      return state.compareAndSet(key, ...rest)
+    },
+  }
+  const appending = createOutbox({ state: slow, log }).append(entry('slow'))
+  await until(() => JSON.stringify(state.values.get('outbox')?.value) === '{"first":1,"next":3}' || undefined)
+  await createOutbox({ state, log }).append(entry('quick'))
+  expect(await published(state, 1)).toEqual(['quick'])
+  expect(isStill).toBe(true)
+  goOn()
+  await appending
+  expect(await published(state, 1)).toEqual(['slow'])
+})
+
+test('what a failure left behind goes out again from the first that failed, in order', async () => {
+  const state = sharedState()
+  const outbox = createOutbox({ state, log })
+  for (const name of ['a', 'b', 'c']) await outbox.append(entry(name))
+  const tried: string[] = []
+  const ending = new AbortController()
+  const running = outbox.run(async ({ payload }) => {
+    tried.push(payload)
+    if (tried.length === 2) throw new Error('no PUBACK')
+  }, ending.signal)
+  await until(() => {
+    outbox.wake()
+    return tried.length >= 5 || undefined
+  })
+  ending.abort()
+  await running
+  expect(tried).toEqual(['a', 'b', 'c', 'b', 'c'])
+})
+
+test('a message that the store could not take is refused for good, in words: quotes count double', async () => {
+  const state = sharedState()
+  const outbox = createOutbox({ state, log })
+  await expect(outbox.append(entry('"'.repeat(40_000)))).rejects.toMatchObject({ code: 'TOO_LARGE' })
+  await outbox.append(entry('x'.repeat(65_000)))
+  expect(await published(state, 1)).toEqual(['x'.repeat(65_000)])
+})
