@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { until } from '../support/gateway.ts'
 import type { Mode } from './business.ts'
-import { isFull, seeded, slowness } from './random.ts'
+import { isFull, seeded, slownessFrom } from './random.ts'
 import { between, pause, percentile, startWorld } from './world.ts'
 
 const BEFORE_MS = isFull ? 10_000 : 1500
@@ -18,7 +18,7 @@ const faults: readonly Mode[] = ['refuses', 'black hole', 'drips', 'cuts', 'gzip
 
 test(
   'each way to fail: answered from what is known, others as before, nothing lost or done twice, well again within 5 s',
-  { timeout: faults.length * (BEFORE_MS + FAULT_MS + 15_000) },
+  { timeout: faults.length * (BEFORE_MS + FAULT_MS + 60_000) },
   async () => {
     const random = seeded('backend faults')
     await using world = await startWorld(random)
@@ -38,24 +38,25 @@ test(
       await pause(FAULT_MS)
       const mended = performance.now()
       const starved = ((await world.waitedForCpu()) - waited) / (mended - broken)
+      const slowSince = slownessFrom(world.gateway.pid)
       await world.sick.become('well')
       await until(
         () =>
           world.looks.some(({ at, status, isStale }) => at > mended && status === 200 && !isStale)
             ? true
             : undefined,
-        10_000,
+        60_000,
       )
       const wellAgain = await until(async () => {
         const recent = between(world.looks, performance.now() - 300, Infinity)
         return recent.length > 5 && recent.every(({ isStale }) => !isStale)
           ? performance.now() - mended
           : undefined
-      }, 10_000)
+      }, 60_000)
+      const slow = slowSince()
       const looks = between(world.looks, broken, mended).filter(({ at, ms }) => at + ms < mended)
       const before = percentile(between(world.asks, begun, broken), SHARE)
       const during = percentile(between(world.asks, broken, mended), SHARE)
-      const slow = slowness()
       const most = memoryBefore * 1.2 + NOISE_KB
       const memoryAfter = await settled(() => world.memory(), most)
       await load[Symbol.asyncDispose]()

@@ -73,7 +73,7 @@ async function greeted({ base }: GatewayProcess): Promise<WebSocket> {
 
 test(
   'refused in each protocol with its own words for "later"; the cache and safe calls go on; nothing is kept in memory',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await using redis = await RedisServer.start()
     await using bot = await startBot(() => ({ body: { text: 'yes' } }))

@@ -215,7 +215,7 @@ export async function startWorld(
       await until(async () => {
         const { waiting } = (await world.admin('ledger')) as { waiting: number } // our own admin API
         return waiting === (await halted()).size ? true : undefined
-      }, 15_000)
+      }, 60_000)
       for (let customer = 0; customer < CUSTOMERS; customer++) {
         const log = await readLog(gateway.base, `web:c${customer}`)
         expect(log.map(({ sequence }) => sequence)).toEqual(log.map((_entry, at) => at + 1))
