@@ -52,6 +52,9 @@ const DRAIN_MS = 30_000
 const MAX_FILTERS = 64
 const MAX_RECEIVING = 100
 const MAX_CLIENT_ID = 128
+/** What one client has published and is not taken yet; beyond it nothing more is read of it. A publish holds more than its payload. */
+const MAX_WAITING_BYTES = 256 * 1024
+const PUBLISH_BYTES = 512
 /** SEMANTICS 43: a client is cut at most once in this time, or it would do nothing but come back. */
 const CUT_MS = 1000
 const NOTHING = Buffer.alloc(0)
@@ -171,6 +174,12 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     },
   })
 
+  /** aedes begins as many at once as come one by one. When one of them is done it reads on; one that is about to be cut is not listened to. */
+  function mayRead(stream: Duplex): boolean {
+    const known = open.get(stream)
+    return known === undefined || (known.cut === undefined && known.session.waitingBytes < MAX_WAITING_BYTES)
+  }
+
   /** It stays known: aedes may still ask about it. */
   function leave(stream: Duplex): void {
     const { session, handler } = open.get(stream) ?? {}
@@ -194,7 +203,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     let failure: Error | null = null
     try {
       const published = { ...publishedOf(packet), will }
-      await known.session.inOrder(() => take(known, published, packet.messageId))
+      const bytes = published.payload.byteLength + PUBLISH_BYTES
+      await known.session.inOrder(() => take(known, published, packet.messageId), bytes)
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error))
       if (!will) await (known.cut ??= holdCut(known.session))
@@ -260,6 +270,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const door = createDoor({
     maxConnections: options.maxConnections,
     handle: (stream) => void aedes.handle(stream),
+    mayRead,
     onLeft: leave,
     onRefused,
   })

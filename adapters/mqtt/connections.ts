@@ -8,6 +8,8 @@ export interface DoorOptions {
   readonly maxConnections: number
   /** The connection goes to the broker. */
   readonly handle: (stream: Duplex) => void
+  /** Whether more is to be read of it now; asked again when something of it is done. */
+  readonly mayRead: (stream: Duplex) => boolean
   /** It has ended. */
   readonly onLeft: (stream: Duplex) => void
   readonly onRefused: (reason: string) => void
@@ -29,7 +31,7 @@ const LIMITS = { beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES } a
 /** Strangers at once: beyond it the one who has stood there longest goes. */
 const MAX_STRANGERS = 1024
 
-export function createDoor({ maxConnections, handle, onLeft, onRefused }: DoorOptions): Door {
+export function createDoor({ maxConnections, handle, mayRead, onLeft, onRefused }: DoorOptions): Door {
   const all = new Map<Duplex, Gate>()
   const strangers = new Set<Duplex>() // in the order they came
 
@@ -48,6 +50,8 @@ export function createDoor({ maxConnections, handle, onLeft, onRefused }: DoorOp
 
   /** In the place of its own: shows every chunk to the gate, and what that refuses is not handed on. Costs no copy and no stream between. */
   function read(this: Duplex, size?: number): unknown {
+    // 0: nothing is wanted but that the network is listened to.
+    if (size !== 0 && !mayRead(this)) return null
     const chunk: unknown = Duplex.prototype.read.call(this, size)
     if (!(chunk instanceof Uint8Array) || all.get(this)?.take(chunk) !== false) return chunk
     onRefused('too large')

@@ -54,8 +54,10 @@ export interface OpenSession extends Session {
   readonly receiving: Set<number>
   /** The identifier of the packet that is being handed over just now: `authorizeForward` puts it in. */
   readonly sending: number | undefined
-  /** Runs tasks one at a time, in order: aedes begins those of one read together. Rejects as the task does. */
-  inOrder<T>(task: () => Promise<T>): Promise<T>
+  /** Runs tasks one at a time, in order: aedes begins those of one read together. `bytes` wait until it has ended. Rejects as the task does. */
+  inOrder<T>(task: () => Promise<T>, bytes: number): Promise<T>
+  /** Of the tasks that have not ended. */
+  readonly waitingBytes: number
   onAcknowledged(messageId: number): void
   /** The connection has ended. */
   end(): void
@@ -85,6 +87,7 @@ class ClientSession implements OpenSession {
   #nextId = 0
   #sending: number | undefined
   #isClosed = false
+  #waitingBytes = 0
 
   constructor(client: Client, who: Identity) {
     this.#client = client
@@ -101,6 +104,10 @@ class ClientSession implements OpenSession {
 
   get sending(): number | undefined {
     return this.#sending
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
   }
 
   get receiving(): Set<number> {
@@ -144,11 +151,12 @@ class ClientSession implements OpenSession {
     setTimeout(() => this.#client.conn.destroy(), FINISH_MS).unref()
   }
 
-  inOrder<T>(task: () => Promise<T>): Promise<T> {
+  inOrder<T>(task: () => Promise<T>, bytes: number): Promise<T> {
+    this.#waitingBytes += bytes
     const next = this.#chain === undefined ? task() : this.#chain.then(task)
     const settled: Promise<void> = next.then(
-      () => this.#settled(settled),
-      () => this.#settled(settled),
+      () => this.#settled(settled, bytes),
+      () => this.#settled(settled, bytes),
     )
     this.#chain = settled
     return next
@@ -169,7 +177,8 @@ class ClientSession implements OpenSession {
     for (const leave of this.#queue ?? []) leave()
   }
 
-  #settled(last: Promise<unknown>): void {
+  #settled(last: Promise<unknown>, bytes: number): void {
+    this.#waitingBytes -= bytes
     if (this.#chain === last) this.#chain = undefined
   }
 
