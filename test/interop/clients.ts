@@ -89,7 +89,7 @@ export function runProgram(
     const child = execFile(
       command,
       [...args],
-      { timeout: options.ms ?? 30_000, maxBuffer: 16 * 1024 * 1024, encoding: 'utf8' },
+      { timeout: options.ms ?? 120_000, maxBuffer: 16 * 1024 * 1024, encoding: 'utf8' },
       (error, stdout, stderr) => {
         if (error === null) resolve(stdout)
         else reject(new Error(`${command} ${args.join(' ')}\n${stderr}\n${stdout}`, { cause: error }))
@@ -160,7 +160,7 @@ export function buildOf(script: string): Build {
   let built: Promise<string> | undefined
   const build = async (): Promise<string> => {
     folder = await mkdtemp(join(tmpdir(), 'interop-'))
-    await runProgram('bash', [join(fixtures, script), wsdls, folder], { ms: 90_000 })
+    await runProgram('bash', [join(fixtures, script), wsdls, folder], { ms: 240_000 })
     return folder
   }
   return {

@@ -70,7 +70,7 @@ describe('before a JSON service', () => {
   for (const one of casesAt(['/orders'])) {
     test.skipIf(skipped(one.stack))(
       `every case of ${names(one)}${why(one.stack)}`,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
       async () => {
         const before = business.called.length
         expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
@@ -99,7 +99,7 @@ describe('before a SOAP server (PHP SoapServer), asked in SOAP 1.1 and in SOAP 1
     const needed = [one.stack, 'php'] as const
     test.skipIf(skipped(...needed))(
       `every case of ${names(one)}${why(...needed)}`,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
       async () => {
         const notified = (): number => server.log().split('NotifyShipment 1 DHL').length
         const before = notified()
@@ -123,7 +123,7 @@ describe('before a SOAP::Lite server, asked in SOAP 1.1 and in SOAP 1.2', () => 
     const needed = [one.stack, 'soaplite'] as const
     test.skipIf(skipped(...needed))(
       `every case of ${names(one)}${why(...needed)}`,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
       async () => {
         expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
       },
@@ -147,7 +147,7 @@ describe('before gSOAP servers, one of SOAP 1.1 and one of SOAP 1.2', () => {
     const first = started.use(await startGsoap(build, '11'))
     const second = started.use(await startGsoap(build, '12'))
     gateway = started.use(await startBeforeGsoap(first.url, second.url))
-  }, 90_000)
+  }, 300_000)
   afterAll(() => started.disposeAsync())
 
   for (const one of [...casesAt(['/orders'], []), ...casesAt(['/orders12'], [])]) {
@@ -155,7 +155,7 @@ describe('before gSOAP servers, one of SOAP 1.1 and one of SOAP 1.2', () => {
     const needed = [one.stack, 'gsoap'] as const
     test.skipIf(skipped(...needed))(
       `every case of ${names(one)}${why(...needed)}`,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
       async () => {
         expect(await verdicts(gateway, one)).toEqual(okButNil(one))
       },
@@ -172,14 +172,14 @@ describe('before an Axis 1.4 server, which writes what is shared once and refers
     started.use(build)
     const server = started.use(await startAxis(build))
     gateway = started.use(await startBeforeAxis(server.url))
-  }, 90_000)
+  }, 300_000)
   afterAll(() => started.disposeAsync())
 
   for (const one of casesAt([])) {
     const needed = [one.stack, 'axis'] as const
     test.skipIf(skipped(...needed))(
       `every case of ${names(one)}${why(...needed)}`,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
       async () => {
         expect(await verdicts(gateway, one)).toEqual(allOk(one.service))
       },
