@@ -1,6 +1,7 @@
 // Ends a call at its deadline or with its caller, whether or not the call listens to its signal.
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
+import { hasNeverWritten } from './unwritten.ts'
 
 export interface DeadlineOptions {
   /** How long the call may take, in milliseconds. Zero or less: it is not begun. */
@@ -20,8 +21,9 @@ const longestTimerMs = 2_147_483_647
  * Runs a call and settles when it does, but never later than its deadline or its caller's end (DESIGN §7).
  *
  * The call gets a signal of its own, aborted with the very reason this promise is rejected with; a call that ignores it
- * goes on unheard. Throws `DEADLINE_EXCEEDED` (with `notExecuted` if there was no time left to begin). A caller's end
- * rejects with the reason the caller's signal carries: a `GatewayError` given there, else an `AbortError`.
+ * goes on unheard. Throws `DEADLINE_EXCEEDED`, with `notExecuted` if there was no time left to begin (`wasNotBegun`) or the
+ * call never had a connection. A caller's end rejects with the reason the caller's signal carries: a `GatewayError` given
+ * there, else an `AbortError`.
  */
 export function withDeadline<T>(
   options: DeadlineOptions,
@@ -29,7 +31,7 @@ export function withDeadline<T>(
 ): Promise<T> {
   const { ms, signal: caller, what, log } = options
   if (caller?.aborted === true) return Promise.reject(endOf(caller))
-  if (!(ms > 0)) return Promise.reject(exceeded(`${what}: no time was left to begin`, true))
+  if (!(ms > 0)) return Promise.reject(tooLate(what))
 
   return new Promise<T>((resolve, reject) => {
     const controller = new AbortController()
@@ -41,10 +43,12 @@ export function withDeadline<T>(
       controller.abort(reason)
     }
     const onCallerGone = (): void => end(endOf(caller))
-    const timer = setTimeout(
-      () => end(exceeded(`${what}: no answer within ${ms} ms`, false)),
-      Math.min(ms, longestTimerMs),
-    )
+    const onTime = (): void => {
+      const isUnwritten = hasNeverWritten(controller.signal)
+      const missing = isUnwritten ? 'connection' : 'answer'
+      end(exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, isUnwritten))
+    }
+    const timer = setTimeout(onTime, Math.min(ms, longestTimerMs))
     const release = (): void => {
       clearTimeout(timer)
       caller?.removeEventListener('abort', onCallerGone)
@@ -72,6 +76,18 @@ function begin<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal
   } catch (thrown) {
     return Promise.reject(thrown)
   }
+}
+
+/** Nobody was asked, so it says nothing about the other side. */
+export function wasNotBegun(thrown: unknown): boolean {
+  return thrown instanceof GatewayError && notBegun.has(thrown)
+}
+const notBegun = new WeakSet<GatewayError>()
+
+function tooLate(what: string): GatewayError {
+  const error = exceeded(`${what}: no time was left to begin`, true)
+  notBegun.add(error)
+  return error
 }
 
 function exceeded(message: string, notExecuted: boolean): GatewayError {

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici'
 import { GatewayError } from '../api.ts'
 import type { Outbound } from './outbound.ts'
+import { hasLine, waitsForLine } from './unwritten.ts'
 
 export interface RawAnswer {
   readonly status: number
@@ -50,13 +51,16 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     this.#request = request
     this.#maxBytes = maxBytes
     this.#settle = settle
-    request.signal?.addEventListener('abort', this.#onAbort)
+    if (request.signal === undefined) return
+    request.signal.addEventListener('abort', this.#onAbort)
+    waitsForLine(request.signal)
   }
 
   /** Called when a connection is there and the next thing is to write. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#stopReason !== undefined) controller.abort(this.#stopReason) // it ended while it waited for a connection
+    if (this.#stopReason !== undefined) return controller.abort(this.#stopReason) // it ended while it waited for a connection
+    if (this.#request.signal !== undefined) hasLine(this.#request.signal)
   }
 
   /** Called for interim answers too (RFC 9110 §15.2): the final one overwrites them. */

@@ -6,7 +6,7 @@ import { withDeadline } from '../../../../core/guard/deadline.ts'
 import { exchange } from '../../../../core/guard/exchange.ts'
 import { createFetch } from '../../../../core/guard/fetch.ts'
 import { readOutbound } from '../../../../core/guard/outbound.ts'
-import { recorded, serve } from './servers.ts'
+import { recorded, serve, serveRaw } from './servers.ts'
 
 const options = { errorRate: 50, minimumCalls: 3, windowMs: 10_000, openForMs: 60_000 }
 
@@ -27,6 +27,39 @@ test('a dead backend opens the breaker, and from then on costs nothing (DESIGN Â
   for (let i = 0; i < 50; i += 1)
     await expect(call()).rejects.toMatchObject({ code: 'BREAKER_OPEN', notExecuted: true })
   expect(server.seen).toHaveLength(3)
+  breaker.dispose()
+  await guarded.dispose()
+})
+
+test('a system that never gives a connection: the deadline proves that nothing was done (SEMANTICS 3), and the breaker counts it', async () => {
+  await using mute = await serveRaw('', 'wait') // it takes the connection and never says a word of TLS
+  await using silent = await serve(() => undefined)
+  const guarded = createFetch({
+    allow: ['127.0.0.1'],
+    connections: 5,
+    responseLimitBytes: 100,
+    log: recorded().log,
+  })
+  const breaker = createBreaker('orders.GetOrder', { ...options, minimumCalls: 2 })
+  const call = (address: string, ms: number): Promise<Response> =>
+    breaker.run(() =>
+      withDeadline({ ms, what: 'orders' }, (signal) => guarded.fetch(address, { method: 'POST', signal })),
+    )
+  const unwritten = {
+    code: 'DEADLINE_EXCEEDED',
+    notExecuted: true,
+    message: 'orders: no connection within 100 ms',
+  }
+  await expect(call(mute.origin.replace('http', 'https'), 100)).rejects.toMatchObject(unwritten)
+  expect(breaker.state).toBe('ACTIVE')
+  const written = {
+    code: 'DEADLINE_EXCEEDED',
+    notExecuted: false,
+    message: 'orders: no answer within 3000 ms',
+  }
+  await expect(call(silent.origin, 2999.9)).rejects.toMatchObject(written)
+  expect(silent.seen).toHaveLength(1)
+  expect(breaker.state).toBe('OPEN')
   breaker.dispose()
   await guarded.dispose()
 })
