@@ -171,7 +171,7 @@ export async function startRedisWorld(store: string, random: () => number): Prom
       const ledger = await workedOff(async () => {
         const response = await fetch(`${gateway.base}/admin/v1/ledger`, { headers })
         return (await response.json()) as Ledger // our own admin API
-      })
+      }, gateway)
       expect(ledger).toMatchObject({ accepted: ledger.settled, expired: 0, dead: 0, waiting: 0 })
       for (let customer = 0; customer < CUSTOMERS; customer++) {
         const mine = said.filter((one) => one.customer === `c${customer}`)
@@ -197,7 +197,7 @@ export async function startRedisWorld(store: string, random: () => number): Prom
 }
 
 /** Customers are quicker than the bot: what waits takes its time, and only standing still is wrong. */
-async function workedOff(look: () => Promise<Ledger>): Promise<Ledger> {
+async function workedOff(look: () => Promise<Ledger>, gateway: GatewayProcess): Promise<Ledger> {
   let least = Infinity
   let since = performance.now()
   for (;;) {
@@ -208,9 +208,19 @@ async function workedOff(look: () => Promise<Ledger>): Promise<Ledger> {
       since = performance.now()
     }
     if (performance.now() - since > STANDING_MS * slowness())
-      throw new Error(`${ledger.waiting} messages wait and none of them is done`)
+      throw new Error(
+        `${ledger.waiting} messages wait and none of them is done: ${troublesIn(gateway.log())}`,
+      )
     await pause(LOOK_MS)
   }
+}
+
+function troublesIn(log: string): string {
+  return log
+    .split('\n')
+    .filter((line) => !line.includes('"level":"info"'))
+    .join('\n')
+    .slice(-4000)
 }
 
 function byText(a: string, b: string): number {
