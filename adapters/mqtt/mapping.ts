@@ -117,7 +117,8 @@ async function draftOf({ config, expressions }: Compiled, arrived: Arrived): Pro
   const conversation = await single('conversation')
   const priority = await single('priority')
   const reply = await single('reply')
-  if (reply !== undefined && topicProblem(reply) !== undefined)
+  // It may be the payload's word: nobody writes into another's frames by it.
+  if (reply !== undefined && (topicProblem(reply) !== undefined || reply.startsWith('dragoman/')))
     throw new GatewayError('DECODE_FAILED', `topic ${topic}: the reply's topic cannot be published to`)
   const replyTopic = reply === undefined ? undefined : { topic: reply, qos: config.qos }
   const said = await single('text')

@@ -163,6 +163,20 @@ test('PUBACK of a request says that it is stored: it does not wait until somebod
   await publishing
 })
 
+test('a reply topic that the payload names is none of the gateway’s own, and none that cannot be published to', async () => {
+  const topics = { 'shop/+/ask': { kind: 'message', sender: 'topic[1]', reply: 'replyto' } }
+  await using world = await openWorld({ config: { topics } })
+  const client = await world.client({ clientId: 'asker' })
+  const told: string[] = []
+  client.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString()).error.code))
+  await client.subscribeAsync('dragoman/v1/asker/error', { qos: 0 })
+  for (const replyto of ['dragoman/v1/victim/down', 'shop/#', 'a\u0000b', 'shop/7/display'])
+    await client.publishAsync('shop/7/ask', JSON.stringify({ replyto, text: 'hi' }), { qos: 1 })
+  await until(() => told.length >= 3 || undefined)
+  expect(told).toEqual(['DECODE_FAILED', 'DECODE_FAILED', 'DECODE_FAILED'])
+  expect(world.drafts).toMatchObject([{ replyContext: { topic: 'shop/7/display' } }])
+})
+
 test('a request is answered on its reply topic, and a stale answer keeps its mark', async () => {
   await using world = await openWorld()
   world.host.answer({ data: { status: 'shipped' }, origin: 'cache', stale: true })
