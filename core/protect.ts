@@ -5,7 +5,7 @@ import type { Surroundings } from './components.ts'
 import { createBreaker } from './guard/breaker.ts'
 import type { Breaker, BreakerOptions } from './guard/breaker.ts'
 import { createBulkhead } from './guard/bulkhead.ts'
-import type { Bulkhead } from './guard/bulkhead.ts'
+import type { Bulkhead, Place } from './guard/bulkhead.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { CallSettings, ComponentSettings } from './settings.ts'
 import type { Called } from './telemetry.ts'
@@ -47,18 +47,21 @@ export function protection(
   return async ({ ms, priority, signal, waits = false }, call) => {
     const begun = performance.now()
     let result = 'ok'
+    let place: Place | undefined
     try {
       if (bulkhead === undefined)
         return await breaker.run(() => withDeadline({ ms, signal, what, log }, call))
-      using place = await bulkhead.enter({ what, signal, waitMs: waits ? ms / 2 : 0 })
+      const entered = bulkhead.enter({ what, signal, waitMs: waits ? ms / 2 : 0 })
+      const held = (place = entered instanceof Promise ? await entered : entered)
       const left = ms - (performance.now() - begun)
       return await breaker.run(() =>
-        withDeadline({ ms: left, signal, what, log }, (inner) => place.hold(() => call(inner))),
+        withDeadline({ ms: left, signal, what, log }, (inner) => held.hold(() => call(inner))),
       )
     } catch (error) {
       result = error instanceof GatewayError ? error.code : 'ABORTED'
       throw error
     } finally {
+      place?.[Symbol.dispose]()
       around.onCalled({ ...called, result, durationMs: performance.now() - begun })
       const turn = around.goOn?.(priority)
       if (turn !== undefined) await turn

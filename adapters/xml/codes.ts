@@ -3,6 +3,7 @@
 /** Of the character. */
 export const code = {
   quote: 34,
+  ampersand: 38,
   apostrophe: 39,
   slash: 47,
   colon: 58,

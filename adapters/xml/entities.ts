@@ -13,10 +13,13 @@ const apos: Reference = { written: '&apos;', character: "'" }
 /** Of the longest, `&#x10ffff;` or `&#1114111;`. */
 const LONGEST = 10
 
-/** Behind the reference that begins at `from`; -1 where it is neither predefined (§4.6) nor to a character (§4.1). */
-export function referenceEnd(text: string, from: number): number {
-  const named = predefinedAt(text, from)
-  if (named !== undefined) return text.startsWith(named.written, from) ? from + named.written.length : -1
+/**
+ * Behind the reference that begins at `from` in a text whose code units these are; -1 where it is neither predefined (§4.6)
+ * nor to a character (§4.1).
+ */
+export function referenceEnd(text: string, codes: Uint16Array, from: number): number {
+  const named = predefined(codes[from + 1] ?? 0, codes[from + 2] ?? 0)
+  if (named !== undefined) return isWritten(named.written, codes, from) ? from + named.written.length : -1
   const written = text.slice(from, from + LONGEST)
   const end = written.indexOf(';') + 1
   return numbered(written.slice(0, end)) === undefined ? -1 : from + end
@@ -30,7 +33,7 @@ export function withCharacters(written: string): string {
   let text = ''
   let from = 0
   for (let count = 1; at >= 0; at = written.indexOf('&', from), count++) {
-    const named = predefinedAt(written, at)
+    const named = predefined(written.charCodeAt(at + 1), written.charCodeAt(at + 2))
     const end = named === undefined ? written.indexOf(';', at) + 1 : at + named.written.length
     text += written.slice(from, at) + (named?.character ?? numbered(written.slice(at, end)) ?? '')
     from = end
@@ -42,15 +45,21 @@ export function withCharacters(written: string): string {
   return parts.length === 0 ? last : parts.join('') + last
 }
 
-/** The only one that could begin so. */
-function predefinedAt(text: string, from: number): Reference | undefined {
-  switch (text.charCodeAt(from + 1)) {
+function isWritten(reference: string, codes: Uint16Array, from: number): boolean {
+  for (let at = 1; at < reference.length; at++)
+    if (codes[from + at] !== reference.charCodeAt(at)) return false
+  return true
+}
+
+/** The only one that could have these behind its `&`. */
+function predefined(first: number, second: number): Reference | undefined {
+  switch (first) {
     case 0x6c: // l
       return lt
     case 0x67: // g
       return gt
     case 0x61: // a
-      return text.charCodeAt(from + 2) === 0x70 ? apos : amp
+      return second === 0x70 ? apos : amp
     case 0x71: // q
       return quot
     default:

@@ -33,6 +33,7 @@ const declaration =
   /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[A-Za-z][A-Za-z0-9._-]*"|'[A-Za-z][A-Za-z0-9._-]*'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>/
 // Constants of the module itself are those the compiler knows.
 const {
+  ampersand: AMPERSAND,
   quote: QUOTE,
   apostrophe: APOSTROPHE,
   slash: SLASH,
@@ -44,6 +45,8 @@ const {
 } = code
 const { TAG, COLON, NAME_END, SCOPE, CONTENT, CONTENT_END, END, NEXT, ATTRIBUTES, LENGTH } = record
 const { NAME, NAME_COLON, NAME_TO, VALUE, VALUE_TO, WIDTH } = attributeRecord
+/** Characters that are looked at one by one for a reference. */
+const NEAR = 32
 /** More attributes than this would be compared with each other for too long. */
 const FEW = 16
 
@@ -77,7 +80,7 @@ class QuickReader {
     this.#text = text
     this.#codes = codesOf(text)
     this.#limits = limits
-    this.#reference = nextReference(text, 0)
+    this.#reference = nextReference(text, this.#codes, 0)
     this.#hasReferences = this.#reference < Infinity
   }
 
@@ -293,16 +296,21 @@ class QuickReader {
 
   /** Whether the references in it are right, and it is not too long. */
   #isText(from: number, to: number): boolean {
+    const text = this.#text
+    const codes = this.#codes
     while (this.#reference < to) {
-      const end = referenceEnd(this.#text, this.#reference)
+      const end = referenceEnd(text, codes, this.#reference)
       if (end < 0) return false
-      this.#reference = nextReference(this.#text, end)
+      this.#reference = nextReference(text, codes, end)
     }
     return to - from <= this.#limits.maxText
   }
 }
 
-function nextReference(text: string, from: number): number {
-  const at = text.indexOf('&', from)
+/** Where there is one there are mostly more, and near: only those further off are worth a search by the engine. */
+function nextReference(text: string, codes: Uint16Array, from: number): number {
+  const near = Math.min(from + NEAR, text.length)
+  for (let at = from; at < near; at++) if (codes[at] === AMPERSAND) return at
+  const at = text.indexOf('&', near)
   return at < 0 ? Infinity : at
 }

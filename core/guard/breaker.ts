@@ -207,8 +207,22 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     throw refusal()
   }
 
-  async function run<T>(call: () => Promise<T>): Promise<T> {
-    using _ = admit() ? await lead() : undefined
+  function run<T>(call: () => Promise<T>): Promise<T> {
+    let isProbe: boolean
+    try {
+      isProbe = admit()
+    } catch (refused) {
+      return Promise.reject(refused)
+    }
+    return isProbe ? probed(call) : counted(call)
+  }
+
+  async function probed<T>(call: () => Promise<T>): Promise<T> {
+    using _ = await lead()
+    return await counted(call)
+  }
+
+  async function counted<T>(call: () => Promise<T>): Promise<T> {
     const begun = generation
     const at = performance.now()
     let value: T
@@ -220,7 +234,8 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       else probing = false
       throw thrown
     }
-    if (begun === generation) await count(good, performance.now() - at)
+    const told = begun === generation ? count(good, performance.now() - at) : undefined
+    if (told !== undefined) await told
     return value
   }
 

@@ -17,8 +17,8 @@ export interface BulkheadAsk {
 }
 
 export interface Bulkhead {
-  /** Resolves with a place. Throws `OVERLOADED` (`notExecuted`, `retryAfterMs`); an abort rejects with the signal's reason. */
-  enter(ask: BulkheadAsk): Promise<Place>
+  /** A place, at once if there is one. Rejects with `OVERLOADED` (`notExecuted`, `retryAfterMs`); an abort with the signal's reason. */
+  enter(ask: BulkheadAsk): Place | Promise<Place>
   readonly running: number
   readonly waiting: number
 }
@@ -37,14 +37,12 @@ class Taken implements Place {
     this.#leave = leave
   }
 
-  async hold<T>(call: () => Promise<T>): Promise<T> {
-    const leave = this.#leave
+  hold<T>(call: () => Promise<T>): Promise<T> {
+    const leave = this.#leave ?? (() => undefined)
+    const result = call() // throws: the place is still to be given back
     this.#leave = undefined
-    try {
-      return await call()
-    } finally {
-      leave?.()
-    }
+    result.then(leave, leave)
+    return result
   }
 
   [Symbol.dispose](): void {
@@ -110,7 +108,7 @@ export function createBulkhead(options: BulkheadOptions, count: LimitCount): Bul
   }
 
   return {
-    async enter(ask) {
+    enter(ask) {
       count.offered()
       if (running < maxCalls) return placed()
       if (dryRun) {
@@ -118,7 +116,7 @@ export function createBulkhead(options: BulkheadOptions, count: LimitCount): Bul
         return placed()
       }
       if (ask.waitMs > 0 && ask.signal?.aborted !== true) return waited(ask)
-      throw refusal(ask.what)
+      return Promise.reject(refusal(ask.what))
     },
     get running() {
       return running

@@ -49,7 +49,7 @@ export function checkDeclared(headers: Readonly<Record<string, string>>, limitBy
 }
 
 /**
- * Reads the body whole into bytes of its own: a view on the socket's buffer would take the neighbours' bytes along when
+ * Reads the body whole into memory of its own: a view on the socket's buffer would take the neighbours' bytes along when
  * it is cloned into a worker. Throws `Refusal` beyond the limit, and what it is made to fail with.
  */
 export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<Uint8Array> {
@@ -132,6 +132,9 @@ function codingOf(headers: Readonly<Record<string, string>>): Coding | 'identity
 }
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = chunks
+  // The parser mostly copies a chunk out of the socket's buffer, into memory just as long.
+  if (only?.length === length && only.buffer.byteLength === length) return new Uint8Array(only.buffer)
   const whole = new Uint8Array(length)
   let offset = 0
   for (const chunk of chunks) {

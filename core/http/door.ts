@@ -26,18 +26,33 @@ export interface Keeper {
  * Lets a request in when it is its turn. Its priority is the channel's; `Priority: u=N` (RFC 9218) may lower it, and raise it for a
  * program or an agent: whom the credential names is then looked at first. Throws `Refusal`, or `CallerGone`.
  */
-export async function letIn(
-  keeper: Keeper,
-  door: Door,
-  { caller, signal }: { readonly caller: Caller; readonly signal?: AbortSignal | undefined },
-): Promise<Identity> {
+export function letIn(keeper: Keeper, door: Door, visit: Visit): Identity | Promise<Identity> {
   const { admission } = keeper
+  const { caller, signal } = visit
   if (admission === undefined || door.admission === undefined) return identify(keeper, door, caller)
-  const { priority: usual, sheds } = door.admission
   const asked = askedPriority(caller.headers['priority'])
-  if (asked === undefined || RANK[asked] <= RANK[usual]) {
-    if (asked !== undefined) grant(signal, asked)
-    await turn(admission, { priority: asked ?? usual, sheds, signal })
+  const { priority, sheds } = door.admission
+  if (asked !== undefined) return letInAs(asked, { keeper, door, visit }, { admission, priority, sheds })
+  const inTurn = turn(admission, { priority, sheds, signal })
+  return inTurn === undefined
+    ? identify(keeper, door, caller)
+    : inTurn.then(() => identify(keeper, door, caller))
+}
+
+interface Visit {
+  readonly caller: Caller
+  readonly signal?: AbortSignal | undefined
+}
+
+async function letInAs(
+  asked: Priority,
+  { keeper, door, visit }: { readonly keeper: Keeper; readonly door: Door; readonly visit: Visit },
+  { admission, priority: usual, sheds }: NonNullable<Door['admission']> & { readonly admission: Admission },
+): Promise<Identity> {
+  const { caller, signal } = visit
+  if (RANK[asked] <= RANK[usual]) {
+    grant(signal, asked)
+    await turn(admission, { priority: asked, sheds, signal })
     return identify(keeper, door, caller)
   }
   const identity = await identify(keeper, door, caller)

@@ -37,26 +37,33 @@ const FRAMING = new Set([
 const ONE_PIECE_BYTES = 16 * 1024
 
 /**
- * Answers. Resolves when everything is handed to the socket, or the peer is gone. Throws before the first byte if
- * status or headers cannot be written.
+ * Answers. Undefined, or resolves, when everything is handed to the socket or the peer is gone. Throws before the first
+ * byte if status or headers cannot be written.
  */
-export async function respond(
+export function respond(
   outgoing: Outgoing,
   response: HttpResponse,
   options: RespondOptions,
-): Promise<void> {
+): Promise<void> | undefined {
   const { body = '' } = response
+  const isWhole = typeof body === 'string' || body instanceof Uint8Array
   if (outgoing.destroyed) {
-    if (typeof body === 'object' && !(body instanceof Uint8Array))
-      release(body[Symbol.asyncIterator](), options)
-    return
+    if (!isWhole) release(body[Symbol.asyncIterator](), options)
+    return undefined
   }
   const fields = headerFields(response, options.close)
-  if (typeof body === 'string' || body instanceof Uint8Array)
-    writeWhole(outgoing, response.status, fields, body)
-  else await writeStream(outgoing, response.status, fields, body, options)
-  const { socket } = outgoing
-  if (socket !== null && socket.writableLength > 0) socket.setTimeout(options.stallMs) // node:http then destroys it, and clears it when all is written
+  if (!isWhole)
+    return writeStream(outgoing, response.status, fields, body, options).then(() =>
+      watchStall(outgoing, options),
+    )
+  writeWhole(outgoing, response.status, fields, body)
+  watchStall(outgoing, options)
+  return undefined
+}
+
+/** node:http then destroys the socket, and clears it when all is written. */
+function watchStall({ socket }: Outgoing, { stallMs }: RespondOptions): void {
+  if (socket !== null && socket.writableLength > 0) socket.setTimeout(stallMs)
 }
 
 /** Writes all of a text answer but its end, after which node:http may close; `outgoing.end()` is left to the caller. */

@@ -64,7 +64,7 @@ test('who may wait gets the next place in turn, or is refused when his time is o
   const order: string[] = []
   const gone = new AbortController()
   const wait = (name: string, waitMs: number, signal?: AbortSignal): Promise<Place | undefined> =>
-    of.enter({ ...atOnce, waitMs, signal }).then(
+    Promise.resolve(of.enter({ ...atOnce, waitMs, signal })).then(
       (place) => {
         order.push(name)
         return place
@@ -110,10 +110,13 @@ test('never more than its places run, and offered = accepted + refused + failed 
         const keep = (place: Place): void => void held.push(place)
         for (const { do: what, at } of steps) {
           const gone = new AbortController()
-          if (what === 'enter') void of.enter(atOnce).then(keep, () => undefined)
+          if (what === 'enter') void Promise.resolve(of.enter(atOnce)).then(keep, () => undefined)
           if (what === 'wait') {
             leaving.push(gone)
-            void of.enter({ ...atOnce, waitMs: 50 + at, signal: gone.signal }).then(keep, () => undefined)
+            void Promise.resolve(of.enter({ ...atOnce, waitMs: 50 + at, signal: gone.signal })).then(
+              keep,
+              () => undefined,
+            )
           }
           if (what === 'end') held.shift()?.[Symbol.dispose]()
           if (what === 'leave') leaving[at % leaving.length]?.abort()
