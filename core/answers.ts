@@ -1,9 +1,10 @@
 // What agents and backends hand back, checked before it goes any further: they may be plugins or strangers' programs.
 import { GatewayError } from './api.ts'
 import type { Answer, Fault, Handoff, Message, Part, Reply } from './api.ts'
-import { moment, newId, traceparent } from './ids.ts'
+import { moment, newId } from './ids.ts'
 import { freezePlain } from './json.ts'
 import type { Unnumbered } from './store/store.ts'
+import { traceOn } from './tracing.ts'
 
 type Origin = Reply['origin']
 const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
@@ -66,7 +67,7 @@ export function outbound(
     receivedAt: moment(by.now),
     correlationId: question.correlationId,
     causationId: question.id,
-    traceparent: traceparent(question.traceparent),
+    traceparent: traceOn(question.traceparent),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
 import { isLost } from './suspects.ts'
+import type { Traced } from './tracing.ts'
 import type { Ended } from './waiters.ts'
 import { failedWrite, isQueuedWrite, poisonedWrite } from './writes.ts'
 import type { WriteQueue } from './writes.ts'
@@ -47,6 +48,7 @@ export interface DeliverContext {
   readonly effects: Effects
   /** Whether somebody waits for the outcome, here or on another instance. */
   readonly isAwaited: (work: Work) => boolean
+  readonly traced?: Traced | undefined
 }
 
 const RETRY_FIRST_MS = 500
@@ -59,7 +61,9 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   const step = new Step(work, context)
   let target = 'route'
   try {
+    context.traced?.stage('route')
     const route = await context.router.route(message)
+    context.traced?.stage('deliver')
     if (route === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes this ${message.kind} of type "${message.type}"`)
     target = describe(route)

@@ -1,9 +1,10 @@
 // What an event does for its customer: the route's text, once in each of his active conversations (SEMANTICS 29).
 import { GatewayError } from './api.ts'
 import type { Components } from './calls.ts'
-import { newId, moment, traceparent } from './ids.ts'
+import { newId, moment } from './ids.ts'
 import type { ConversationRow, Store, Work } from './store/store.ts'
 import type { Route } from './router.ts'
+import { traceOn } from './tracing.ts'
 
 export interface EffectsOptions {
   readonly store: Store
@@ -43,7 +44,7 @@ export function createEffects(options: EffectsOptions): Effects {
           receivedAt: moment(now()),
           correlationId: work.message.correlationId,
           causationId: work.message.id,
-          traceparent: traceparent(work.message.traceparent),
+          traceparent: traceOn(work.message.traceparent),
         },
         dedupe: { key, fingerprint: key, ttlMs: dedupeMs },
         // A channel that is pulled from finds it in the log; one that pushes has it sent in the order of its pushes.

@@ -27,6 +27,8 @@ export interface NormaliseOptions {
   readonly priority?: Priority | undefined
   /** Whether a channel of this name runs. */
   readonly isChannel: (name: string) => boolean
+  /** Of the span it is taken in under; absent: it is nobody's, a child of the caller's. */
+  readonly traceparent?: string | undefined
 }
 
 const MAX_ID = 256
@@ -73,7 +75,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     ...(draft.metadata !== undefined && { metadata: draft.metadata }),
     receivedAt: moment(now),
     correlationId: id,
-    traceparent: traceparent(draft.metadata?.['traceparent']),
+    traceparent: options.traceparent ?? traceparent(draft.metadata?.['traceparent']),
   }
   freezePlain(message, 'the message')
   const home = `${namespace}/${sender.id}`

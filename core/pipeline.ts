@@ -21,6 +21,7 @@ import { createRequests } from './requests.ts'
 import type { Requests } from './requests.ts'
 import { createReturnRight } from './return-right.ts'
 import type { ReturnRight } from './return-right.ts'
+import { record } from './record.ts'
 import { createReconcile, isInDoubt } from './reconcile.ts'
 import type { Reconcile } from './reconcile.ts'
 import { ranked, type Router } from './router.ts'
@@ -29,7 +30,8 @@ import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
 import { Suspects } from './suspects.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
-import { recordTrace } from './tracing.ts'
+import { traceAttempt, traceIntake } from './tracing.ts'
+import type { Traced } from './tracing.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
 import { writeClaim } from './writes.ts'
@@ -136,7 +138,13 @@ export class Pipeline {
   // 1 receive, 2 decode: the edge (core/http) keeps the limits, the adapter makes the draft.
 
   /** Takes a draft in: `ChannelHost.accept`. Throws `GatewayError`. */
-  async accept(origin: Origin, draft: Draft, options: AcceptOptions = {}): Promise<Accepted> {
+  accept(origin: Origin, draft: Draft, options: AcceptOptions = {}): Promise<Accepted> {
+    return traceIntake({ channel: origin.id, draft, signal: options.signal }, (traced) =>
+      this.#accept(origin, draft, traced === undefined ? options : { ...options, traced }),
+    )
+  }
+
+  async #accept(origin: Origin, draft: Draft, options: TakeOptions): Promise<Accepted> {
     const { telemetry } = this.#options
     telemetry.intake('offered', origin.id)
     let taken: Offered
@@ -152,11 +160,14 @@ export class Pipeline {
     }
     telemetry.intake(taken.accepted.duplicate ? 'duplicate' : 'accepted', origin.id)
     // 9 return: the reply to the caller who waited, if the right to give it can still be had
+    options.traced?.stage('return')
     return await giveBack(taken, origin, { options: this.#options, returnRight: this.returnRight })
   }
 
-  async #take(origin: Origin, draft: Draft, options: AcceptOptions): Promise<Offered> {
+  async #take(origin: Origin, draft: Draft, options: TakeOptions): Promise<Offered> {
     const { now, dedupeMs, pin, isChannel, limited } = this.#options
+    const { signal, traced } = options
+    traced?.stage('normalise')
     // 3 normalise
     const normalised = normalise(draft, {
       channel: origin.id,
@@ -164,11 +175,12 @@ export class Pipeline {
       now: now(),
       dedupeMs,
       isChannel,
-      priority: grantedTo(options.signal) ?? origin.priority,
+      priority: grantedTo(signal) ?? origin.priority,
+      traceparent: traced?.traceparent,
     })
     await limited(callingOf(normalised, origin, options.identity))
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
-    const answered = await this.#requests.answer(normalised, { pinned: pin(), signal: options.signal })
+    const answered = await this.#requests.answer(normalised, { pinned: pin(), signal, traced })
     if (answered.status === 'answered') return { home: normalised.home, accepted: answered.accepted }
     // A recorded request goes the way of a message, and its caller waits for it.
     const { lane, waitMs, isWrite } = answered
@@ -190,6 +202,7 @@ export class Pipeline {
   async #store(origin: Origin, normalised: Normalised, options: StoreOptions): Promise<Taken> {
     const { message, home } = normalised
     const { waitMs: ms, signal, isWrite: toEnd } = options
+    options.traced?.stage('accept')
     const waiter = ms === undefined ? undefined : this.waiters.register(message.id, { ms, signal, toEnd })
     let result: AcceptResult
     try {
@@ -259,13 +272,14 @@ export class Pipeline {
   // 6 route, 7 deliver, 8 settle
   async #run(work: Work, fence: Fence): Promise<void> {
     const begun = performance.now()
-    const { log, now, pin } = this.#options
+    const { log, telemetry, now, pin } = this.#options
     const startedAt = moment(now())
+    const traced = traceAttempt(work)
     try {
       using pinned = pin()
-      const verdict = await this.#deliver(work, pinned)
+      const verdict = await this.#deliver(work, pinned, traced)
       const durationMs = performance.now() - begun
-      const delivered = now()
+      traced?.stage('settle')
       const step = { fence, startedAt, durationMs, channel: pinned.components.channel(work.message.channel) }
       const ended = await this.#settle(work, verdict, step)
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
@@ -273,22 +287,18 @@ export class Pipeline {
       if (verdict.told !== undefined) this.#tell(work, verdict.told)
       if (ended !== undefined && work.kind !== 'push' && !isPromised)
         this.waiters.resolve(work.message.id, ended)
-      this.#record(work, verdict, { ended, durationMs })
-      const outcome = ended?.outcome ?? verdict.outcome
-      const times = { begun: delivered - durationMs, delivered, settled: now() }
-      recordTrace(work, { ...verdict, outcome }, times)
+      // 10 record: exactly one outcome
+      record(work, verdict, { log, telemetry, ended, durationMs })
+      traced?.end({ ...verdict, outcome: ended?.outcome ?? verdict.outcome })
     } catch (error) {
+      traced?.end({ failure: error })
       log.error('a step of work failed inside the gateway', { id: work.id, error })
-      await this.#giveUp(work, {
-        fence,
-        startedAt,
-        durationMs: performance.now() - begun,
-        channel: undefined,
-      })
+      const durationMs = performance.now() - begun
+      await this.#giveUp(work, { fence, startedAt, durationMs, channel: undefined })
     }
   }
 
-  async #deliver(work: Work, { router, components }: InForce): Promise<Verdict> {
+  async #deliver(work: Work, { router, components }: InForce, traced?: Traced): Promise<Verdict> {
     const { store, log, telemetry, callback, holdMs, attempts } = this.#options
     const { message } = work
     const now = this.#options.now()
@@ -300,14 +310,13 @@ export class Pipeline {
         return callback(message, ownerEpoch)
       },
     })
-    const context = { router, components, conversation, now, holdMs, attempts, ...this.#around }
+    const context = { router, components, conversation, now, holdMs, attempts, traced, ...this.#around }
+    const push = (): Promise<Verdict> => sendPush(work, components, { now, store, log, telemetry, holdMs })
     switch (work.kind) {
       case 'push':
-        return sendPush(work, components, { now, store, log, telemetry, holdMs })
+        return push()
       case 'message':
-        if (message.direction === 'outbound')
-          return sendPush(work, components, { now, store, log, telemetry, holdMs })
-        return deliver(work, context)
+        return message.direction === 'outbound' ? push() : deliver(work, context)
       case 'timer':
         return missedCallback(work, context)
       case 'claim':
@@ -347,21 +356,6 @@ export class Pipeline {
     }
   }
 
-  // 10 record: exactly one outcome
-  #record(work: Work, verdict: Verdict, step: { ended: Ended | undefined; durationMs: number }): void {
-    const { log, telemetry } = this.#options
-    const { id, channel, kind, direction, conversation } = work.message
-    const { ended, durationMs } = step
-    const outcome = ended?.outcome ?? verdict.outcome
-    if (ended !== undefined && work.kind !== 'push')
-      telemetry.settled({ channel, kind, direction, outcome, durationMs })
-    const { target, failure, delayMs } = verdict
-    const fields = { id, channel, kind, conversation, outcome, target, durationMs }
-    const line = work.kind === 'push' ? 'push' : work.kind === 'timer' ? 'promised answer' : kind
-    if (failure !== undefined) log.warn(line, { ...fields, againInMs: delayMs, error: failure })
-    else if (verdict.idle !== true) log.info(line, fields)
-  }
-
   /** It has not ended: a write is queued, or stops its queue until an operator decides (SEMANTICS 3, 19). */
   #tell({ message }: Work, told: Ended): void {
     if (told.outcome !== 'taken') this.#options.telemetry.write('halted', message.channel)
@@ -386,7 +380,11 @@ export class Pipeline {
   }
 }
 
-interface StoreOptions extends AcceptOptions {
+interface TakeOptions extends AcceptOptions {
+  readonly traced?: Traced
+}
+
+interface StoreOptions extends TakeOptions {
   readonly lane?: string | undefined
   readonly device?: Accept['device']
   readonly isWrite?: boolean

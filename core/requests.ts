@@ -12,6 +12,7 @@ import type { Normalised } from './normalise.ts'
 import type { InForce, Pinned, PipelineOptions } from './pipeline.ts'
 import { withPriority, type Route } from './router.ts'
 import type { Work } from './store/store.ts'
+import type { Traced } from './tracing.ts'
 import type { Waiters } from './waiters.ts'
 import { writeLane } from './writes.ts'
 
@@ -37,7 +38,11 @@ export interface Requests {
   /** Disposes `pinned` when the call has ended, which may be after the caller has gone. Throws `GatewayError`. */
   answer(
     normalised: Normalised,
-    held: { readonly pinned: Pinned; readonly signal: AbortSignal | undefined },
+    held: {
+      readonly pinned: Pinned
+      readonly signal: AbortSignal | undefined
+      readonly traced: Traced | undefined
+    },
   ): Promise<RequestResult>
   /** Where a recorded request stands in line. Throws `NO_ROUTE`. */
   laneOf(message: Message, home: string, pinned: InForce): Promise<string>
@@ -145,13 +150,15 @@ export function createRequests(options: RequestsOptions): Requests {
   }
 
   return {
-    async answer(normalised, { pinned, signal }) {
+    async answer(normalised, { pinned, signal, traced }) {
       using held = pinned
       const message: Message = Object.freeze({ ...normalised.message, sequence: 0 })
       const { id, conversation } = message
       if (isExpired(message.expiresAt, options.now()))
         throw new GatewayError('EXPIRED', `the request expired at ${message.expiresAt}, before it was begun`)
+      traced?.stage('route')
       const prepared = await prepare(message, normalised.caller, held)
+      traced?.stage('deliver')
       const { call, route } = prepared
       const isWrite = prepared.lane !== undefined
       if (route.record || isWrite) {

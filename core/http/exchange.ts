@@ -8,6 +8,7 @@ import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
 import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
 import type { Connection, LingerLimits, Turn } from './connection.ts'
 import { type Head, isHost, readHead } from './head.ts'
+import { traceArrival } from '../tracing.ts'
 import type { Identifier } from './access.ts'
 import { type Door, letIn } from './door.ts'
 import type { PathTable } from './paths.ts'
@@ -86,6 +87,7 @@ export function turnOf(exchange: Exchange): Turn {
 
 async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promise<void> {
   const { gate, incoming } = exchange
+  const begun = performance.now()
   let held = 0
   let mount: Mount | undefined
   try {
@@ -111,6 +113,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
       origin: originOf(exchange, head),
       identity,
     }
+    traceArrival(gone.signal, begun)
     const streamed = answer(exchange, mount, await mount.handler(request, gone.signal), gone)
     if (streamed !== undefined) await streamed
   } catch (thrown) {
