@@ -17,7 +17,7 @@ export class Instances implements AsyncDisposable {
   readonly server: RedisServer
   readonly redis: Redis
   readonly yaml: string
-  readonly #all: GatewayProcess[] = []
+  readonly #all: Instance[] = []
 
   static async start(count: number, yaml: (redis: string) => string): Promise<Instances> {
     const server = await RedisServer.start()
@@ -40,17 +40,21 @@ export class Instances implements AsyncDisposable {
 
   async add(): Promise<Instance> {
     const gateway = await startGateway({ yaml: this.yaml })
-    this.#all.push(gateway)
-    return { gateway, id: await idOf(gateway) }
+    const instance = { gateway, id: await idOf(gateway) }
+    this.#all.push(instance)
+    return instance
   }
 
   /** Those that were started and not taken out. */
   async list(): Promise<readonly Instance[]> {
-    return Promise.all(this.#all.map(async (gateway) => ({ gateway, id: await idOf(gateway) })))
+    return [...this.#all]
   }
 
   takeOut({ gateway }: Instance): void {
-    this.#all.splice(this.#all.indexOf(gateway), 1)
+    this.#all.splice(
+      this.#all.findIndex((one) => one.gateway === gateway),
+      1,
+    )
   }
 
   /** The instance that holds the home's partition by now. */
@@ -93,16 +97,21 @@ export class Instances implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#all.map((gateway) => gateway[Symbol.asyncDispose]()))
+    await Promise.all(this.#all.map(({ gateway }) => gateway[Symbol.asyncDispose]()))
     this.redis.disconnect()
     await this.server[Symbol.asyncDispose]()
   }
 }
 
-async function idOf(gateway: GatewayProcess): Promise<string> {
-  const response = await fetch(`${gateway.base}/admin/v1/status`, {
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+/** Asked again while its store is slow to answer. */
+function idOf(gateway: GatewayProcess): Promise<string> {
+  return until(async () => {
+    const response = await fetch(`${gateway.base}/admin/v1/status`, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    })
+    const text = await response.text()
+    if (response.ok) return (JSON.parse(text) as { readonly instance: string }).instance // what the gateway promises
+    if (response.status !== 503) throw new Error(`${response.status} ${text}`)
+    return undefined
   })
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
-  return ((await response.json()) as { readonly instance: string }).instance // what the gateway promises
 }
