@@ -29,8 +29,9 @@ export function compileExpression(source: string): Expression {
   const { type, value: literal } = node
   if (type === 'string') return async () => literal as string // the node of a string literal
   const steps = stepsOf(node)
+  const terms = termsOf(node)
   return async (input, bindings = {}) => {
-    const found = steps && follow(steps, input)
+    const found = steps === undefined ? terms && join(terms, input) : follow(steps, input)
     if (found !== undefined) return found
     try {
       // Without bindings of its own, an evaluation would share its root with those that run beside it.
@@ -46,12 +47,32 @@ interface Node {
   readonly value?: unknown
   readonly steps?: readonly Node[]
   readonly stages?: readonly { readonly type: string; readonly expr?: Node }[]
+  /** Of a binary operator. */
+  readonly lhs?: Node
+  readonly rhs?: Node
 }
 
 interface Step {
   readonly name: string
   /** From the end where it is negative. */
   readonly index?: number
+}
+
+/** A text as it stands, or where one is found. */
+type Term = string | readonly Step[]
+
+/** `'shop/' & topic[1] & '/display'` needs none either, as long as all of it is text. */
+function termsOf(node: Node | undefined): readonly Term[] | undefined {
+  if (node === undefined) return undefined
+  const { type, value, lhs, rhs } = node
+  if (type === 'string' && typeof value === 'string' && hasOnly(node, ['type', 'value', 'position']))
+    return [value]
+  if (type !== 'binary' || value !== '&' || !hasOnly(node, ['type', 'value', 'position', 'lhs', 'rhs'])) {
+    const steps = stepsOf(node)
+    return steps && [steps]
+  }
+  const [left, right] = [termsOf(lhs), termsOf(rhs)]
+  return left && right && [...left, ...right]
 }
 
 /** `id`, `customer.id`, `topic[1]`, which is what most expressions are, need no interpreter; undefined: it is something else. */
@@ -88,6 +109,12 @@ function follow(steps: readonly Step[], input: unknown): string | number | boole
   }
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
   return typeof value === 'string' || typeof value === 'boolean' ? value : undefined
+}
+
+/** Undefined: what is no text has to become one by JSONata's rules. */
+function join(terms: readonly Term[], input: unknown): string | undefined {
+  const texts = terms.map((term) => (typeof term === 'string' ? term : follow(term, input)))
+  return texts.every((text) => typeof text === 'string') ? texts.join('') : undefined
 }
 
 // JSONata's lists carry members of their own, its objects have no prototype, and functions are values in it.

@@ -15,10 +15,15 @@ const SOURCES = [
   'id[]',
   'a[b]',
   'id & 1',
+  "'a/' & id",
+  "'shop/' & topic[1] & '/' & a.b & ''",
+  'id & b',
+  "(id & 'x') & 'y'",
+  "id & $uppercase('x')",
   '$.id',
 ]
 
-test('a path of members and places gives what JSONata gives, whatever it meets', async () => {
+test('a path of members and places, and such texts joined, give what JSONata gives, whatever it meets', async () => {
   const name = fc.constantFrom('id', 'a', 'b', 'topic', 'a b', '__proto__', 'constructor')
   const value = fc.letrec((tie) => ({
     value: fc.oneof(
@@ -58,6 +63,8 @@ test.each([
   ['customer.id', { customer: { id: '007' } }, '007'],
   ['constructor', {}, undefined],
   ['toString', { toString: 'data' }, 'data'],
+  ["'shop/' & topic[1] & '/display'", { topic: ['shop', '7', 'say'] }, 'shop/7/display'],
+  ["'shop/' & no & '/' & n", { n: 7 }, 'shop//7'],
 ])('%s of %j is %j', async (source, input, value) => {
   expect(await compileExpression(source)(input)).toBe(value)
 })
