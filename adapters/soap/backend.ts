@@ -5,7 +5,7 @@ import { requestAddressing } from './addressing.ts'
 import type { BackendConfig } from './config.ts'
 import { isRemote, loadDocuments } from './documents.ts'
 import { makeEnvelope, packEnvelope } from './envelope.ts'
-import { metadataToHeaders } from './headers.ts'
+import { metadataToHeaders, withTrace } from './headers.ts'
 import { messageCodec, type MessageCodec } from './messages.ts'
 import { versions, type Version } from './names.ts'
 import { readAnswer } from './answer.ts'
@@ -191,11 +191,13 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
   const { operation, version, input } = called
   const address = config.endpoint ?? operation.port.location
   const body = bodyOf(caller, call)
+  const declared = operation.input.headers.map(({ element }) => element)
+  const { metadata, traceparent } = call.message
   const headers = [
     ...(config.addressing ? requestAddressing(operation.input.action, address, `urn:uuid:${call.key}`) : []),
-    ...metadataToHeaders(call.message.metadata, {
+    ...metadataToHeaders(withTrace(metadata, traceparent, declared), {
       // headers of other systems may hold secrets: only what this binding declares goes out
-      declared: operation.input.headers.map(({ element }) => element),
+      declared,
       schemas: wsdl.schemas,
       dropped: (name) =>
         scope.log.debug(`header "${name}" is not one of "${call.operation}" and is not sent`),
@@ -216,7 +218,7 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
   const answer = await scope
     .fetch(address, {
       method: 'POST',
-      headers: { ...requestHeaders(operation, version), 'content-type': contentType },
+      headers: { ...requestHeaders(operation, version), traceparent, 'content-type': contentType },
       body: Buffer.from(bytes),
       signal,
     })

@@ -10,7 +10,7 @@ import { mediaType, soapAction, type MediaType } from './content.ts'
 import type { ServedOperation } from './contract.ts'
 import { bodyEntry, type Envelope, isEncoded, readEnvelope, requestEntry } from './envelope.ts'
 import { faultOfError, faultOfReply } from './faults.ts'
-import { checkUnderstood, headersToMetadata, isForUs } from './headers.ts'
+import { checkUnderstood, headersToMetadata, isForUs, isTrace, traceOf } from './headers.ts'
 import { clark, versions } from './names.ts'
 import { faultResponse, outwardHeaders, replyResponse, type Exchange, type Service } from './respond.ts'
 import { isSecurity } from './wsse.ts'
@@ -68,7 +68,10 @@ async function answer(service: Service, { request, signal, type, state }: Call):
   const draft = await host.draft(operation.name, operation.decode(resolvedEntry(envelope, operation)), {
     kind: operation.oneWay ? 'event' : 'request',
     sender: senderOf(identity, scope.id),
-    metadata: headersToMetadata(businessHeaders(envelope), version, contract.schemas),
+    metadata: {
+      ...headersToMetadata(businessHeaders(envelope), version, contract.schemas),
+      ...traceOf(envelope.headers, request.headers['traceparent']),
+    },
     ...(addressing?.messageId === undefined ? {} : { externalId: addressing.messageId }),
     // passwords are not for the store
     ...(envelope.headers.some(isSecurity)
@@ -140,7 +143,9 @@ function isUnderstood(block: XmlElement, { config, guard }: Service, operation: 
 
 /** Blocks with a meaning for the business; those of the protocol itself end here. */
 function businessHeaders({ headers, version }: Envelope): XmlElement[] {
-  return headers.filter((block) => !isAddressing(block) && !isSecurity(block) && isForUs(block, version))
+  return headers.filter(
+    (block) => !isAddressing(block) && !isSecurity(block) && !isTrace(block) && isForUs(block, version),
+  )
 }
 
 function senderOf(identity: Identity, channel: string): Party {

@@ -3,12 +3,40 @@ import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
-import { attribute, attributeOf, element, type XmlElement, withParts } from '../xml/tree.ts'
+import { attribute, attributeOf, element, textOf, type XmlElement, withParts } from '../xml/tree.ts'
 import type { Envelope } from './envelope.ts'
 import { notUnderstoodHeader, SoapProblem } from './faults.ts'
 import { clark, ns, versions, type QName, type Version } from './names.ts'
 
 export const metadataPrefix = 'soap:'
+
+const TRACE = new Set(['traceparent', 'tracestate'])
+const LONGEST_TRACE = 128
+
+/** W3C Trace Context in blocks of its own names, whatever their namespace: another one in each call, and nothing of the business. */
+export function isTrace({ local }: XmlElement): boolean {
+  return TRACE.has(local)
+}
+
+/** The trace to be continued: HTTP's, or where something on the way has kept no HTTP headers, that of a block. */
+export function traceOf(
+  blocks: readonly XmlElement[],
+  inHttp: string | undefined,
+): { readonly traceparent?: string } {
+  const block = blocks.find(({ local }) => local === 'traceparent')
+  const traceparent = inHttp ?? (block === undefined ? undefined : textOf(block).trim())
+  return traceparent === undefined || traceparent.length > LONGEST_TRACE ? {} : { traceparent }
+}
+
+/** Outwards it is a block where the binding declares one of that name. */
+export function withTrace(
+  metadata: Readonly<Record<string, string>> | undefined,
+  traceparent: string,
+  declared: readonly QName[],
+): Readonly<Record<string, string>> | undefined {
+  if (!declared.some(({ local }) => local === 'traceparent')) return metadata
+  return { ...metadata, [`${metadataPrefix}traceparent`]: JSON.stringify(traceparent) }
+}
 
 /** Whether a block is for us (SOAP 1.1 §4.2.2, SOAP 1.2 Part 1 §2.2). */
 export function isForUs(block: XmlElement, version: Version): boolean {

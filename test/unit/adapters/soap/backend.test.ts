@@ -65,6 +65,8 @@ describe('a request', () => {
     expect(sent[0]?.headers.get('soapaction')).toBe(`"${orders}/WhoAmI"`)
     expect(sent[0]?.headers.get('content-type')).toBe('text/xml; charset=utf-8')
     expect(sent[0]?.text).toContain(`<ns1:WhoAmI/>`)
+    expect(sent[0]?.headers.get('traceparent')).toBe(testMessage().traceparent) // W3C Trace Context §3.2
+    expect(sent[0]?.text).not.toContain('traceparent')
   })
 
   test('of 1.2 has the action parameter and no SOAPAction (SOAP 1.2 Part 2 §6.5)', async () => {

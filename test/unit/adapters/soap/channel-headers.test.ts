@@ -36,6 +36,24 @@ describe('headers', () => {
     expect(text).toContain('<ns1:user>alice</ns1:user>')
   })
 
+  test("carry the caller's trace, HTTP's first, which is nothing of the business (W3C Trace Context §3.2)", async () => {
+    await using running = await serve()
+    const [inBlock, inHttp] = ['a', 'b'].map((digit) => `00-${digit.repeat(32)}-${digit.repeat(16)}-01`)
+    const header = `<t:traceparent xmlns:t="urn:t"> ${inBlock} </t:traceparent><t:tracestate xmlns:t="urn:t">x=1</t:tracestate>`
+    const text = envelope(getTicket(), { header })
+    await ask(running, text)
+    await ask(running, text, { traceparent: `${inHttp}` })
+    await ask(
+      running,
+      envelope(getTicket(), { header: `<t:traceparent xmlns:t="urn:t">${'0'.repeat(200)}</t:traceparent>` }),
+    )
+    expect(running.host.drafts.map(({ metadata }) => metadata)).toEqual([
+      { traceparent: inBlock },
+      { traceparent: inHttp },
+      {},
+    ])
+  })
+
   test('mark an answer that is stale, in the envelope and in HTTP', async () => {
     const asOf = '2026-01-01T00:00:00.000Z'
     await using running = await serve({

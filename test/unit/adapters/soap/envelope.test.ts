@@ -7,7 +7,12 @@ import {
   requestEntry,
 } from '../../../../adapters/soap/envelope.ts'
 import { SoapProblem } from '../../../../adapters/soap/faults.ts'
-import { checkUnderstood, headersToMetadata, metadataToHeaders } from '../../../../adapters/soap/headers.ts'
+import {
+  checkUnderstood,
+  headersToMetadata,
+  metadataToHeaders,
+  withTrace,
+} from '../../../../adapters/soap/headers.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { element } from '../../../../adapters/xml/tree.ts'
 import { envelope, soap11, soap12 } from './service.ts'
@@ -138,4 +143,18 @@ describe('header blocks and metadata', () => {
     expect(blocks.map(({ uri, local }) => [uri, local])).toEqual([['urn:s', 'Session']])
     expect(dropped).toEqual(['Token'])
   })
+})
+
+test('a trace goes out as a block where the binding declares one, and its own counts', () => {
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  const declared = [{ uri: 'urn:trace', local: 'traceparent' }]
+  const metadata = { 'soap:traceparent': '"of another call"' }
+  const dropped = (): void => undefined
+  const [block, ...others] = metadataToHeaders(withTrace(metadata, traceparent, declared), {
+    declared,
+    dropped,
+  })
+  expect([block?.uri, block?.local, block?.children]).toEqual(['urn:trace', 'traceparent', [traceparent]])
+  expect(others).toEqual([])
+  expect(withTrace(undefined, traceparent, [])).toBeUndefined()
 })
