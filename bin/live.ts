@@ -24,12 +24,24 @@ export function clear(): void {
 
 /** Lines that there is room for; what is no terminal takes all. */
 export function roomForRows(): number {
-  return process.stdout.isTTY ? process.stdout.rows : Infinity
+  return roomOf(process.stdout).rows
+}
+
+/** A terminal that does not know its size (`docker exec -t`, a serial line) says 0. */
+export function roomOf({ isTTY, rows, columns }: Screen): Required<Omit<Screen, 'isTTY'>> {
+  if (isTTY !== true) return { rows: Infinity, columns: Infinity }
+  return { rows: rows || 24, columns: columns || 80 }
+}
+
+interface Screen {
+  readonly isTTY?: boolean
+  readonly rows?: number
+  readonly columns?: number
 }
 
 export function show(lines: readonly string[]): void {
-  const { isTTY, columns } = process.stdout
-  if (!isTTY) return console.log(`${lines.join('\n')}\n`)
+  const { columns } = roomOf(process.stdout)
+  if (!process.stdout.isTTY) return console.log(`${lines.join('\n')}\n`)
   const cut = lines.map((line) => `${line.slice(0, columns)}${CLEAR_LINE}`)
   process.stdout.write(`${HOME}${cut.join('\n')}${CLEAR_BELOW}`)
 }
