@@ -84,8 +84,14 @@ test(
       {
         name: 'in its reserve',
         async run() {
+          const set = Date.now()
           redis.cli('CONFIG', 'SET', 'maxmemory', String(Math.ceil(usedMemory(redis) * 1.05)))
           await pause(FULL_MS)
+          // The gateway looks once a second.
+          await until(
+            () => (world.messages.some((one) => one.at > set && !isServedBy(one)) ? true : undefined),
+            10_000,
+          )
           redis.cli('CONFIG', 'SET', 'maxmemory', '0')
         },
       },
