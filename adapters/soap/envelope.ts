@@ -61,9 +61,10 @@ export function bodyEntry(envelope: Envelope): XmlElement | undefined {
 /** Whether the envelope says that SOAP encoding holds for this child of its Body (SOAP 1.1 §4.1.1). */
 export function isEncoded({ root, body, version }: Envelope, entry: XmlElement | undefined): boolean {
   const { envelope, encoding } = versions[version]
-  const said = [entry, body, root]
-    .map((at) => (at === undefined ? undefined : attribute(at, 'encodingStyle', envelope)))
-    .find((style) => style !== undefined)
+  const said =
+    (entry && attribute(entry, 'encodingStyle', envelope)) ??
+    attribute(body, 'encodingStyle', envelope) ??
+    attribute(root, 'encodingStyle', envelope)
   return said?.split(/\s+/).includes(encoding) ?? false
 }
 

@@ -65,7 +65,8 @@ async function answer(service: Service, { request, signal, type, state }: Call):
     actions: actionsOf(request, type, addressing),
   })
   checkUnderstood(envelope, (block) => isUnderstood(block, service, operation))
-  const draft = await host.draft(operation.name, operation.decode(resolvedEntry(envelope, operation)), {
+  const body = operation.decode(resolvedEntry(envelope, entry, operation))
+  const draft = await host.draft(operation.name, body, {
     kind: operation.oneWay ? 'event' : 'request',
     sender: senderOf(identity, scope.id),
     metadata: {
@@ -113,16 +114,20 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
 }
 
 /** The Body's child with references put in place (SOAP 1.1 §5.4.1); PHP uses them in literal too. */
-function resolvedEntry(envelope: Envelope, operation: ServedOperation): XmlElement | undefined {
+function resolvedEntry(
+  envelope: Envelope,
+  entry: XmlElement | undefined,
+  operation: ServedOperation,
+): XmlElement | undefined {
   const root = resolveReferences(envelope.root, { missing: operation.encoded ? 'refuse' : 'keep' })
   const resolved = root === envelope.root ? envelope : readEnvelope(root)
-  const others = childElements(resolved.body).slice(1)
-  if (others.length > 0 && !operation.encoded)
+  const { length } = childElements(resolved.body)
+  if (length > 1 && !operation.encoded)
     throw new GatewayError(
       'DECODE_FAILED',
-      `the envelope has ${others.length + 1} children in the Body (WS-I BP 1.1 R9981)`,
+      `the envelope has ${length} children in the Body (WS-I BP 1.1 R9981)`,
     )
-  return bodyEntry(resolved)
+  return resolved === envelope ? entry : bodyEntry(resolved)
 }
 
 /** SOAPAction is 1.1's, the `action` parameter 1.2's (RFC 3902); some stacks send both. wsa:Action counts like them. */

@@ -79,6 +79,7 @@ export function headersToMetadata(
   version: Version,
   schemas?: XmlSchemas,
 ): Record<string, string> {
+  if (blocks.length === 0) return {}
   const found = new Map<string, Json[]>()
   for (const block of blocks) {
     const { envelope } = versions[version]
@@ -110,7 +111,8 @@ export function metadataToHeaders(
   options: OutwardHeaders,
 ): XmlElement[] {
   const blocks: XmlElement[] = []
-  for (const [key, text] of Object.entries(metadata ?? {})) {
+  if (metadata === undefined) return blocks
+  for (const [key, text] of Object.entries(metadata)) {
     if (!key.startsWith(metadataPrefix)) continue
     const local = key.slice(metadataPrefix.length)
     const name = outwardName(local, options)

@@ -125,6 +125,7 @@ export function outwardHeaders(
   operation: ServedOperation,
   { reply }: Accepted,
 ): XmlElement[] {
+  if (reply?.metadata === undefined && reply?.stale !== true) return []
   const { schemas } = contract
   const blocks = metadataToHeaders(reply?.metadata, {
     declared: operation.headersOut,

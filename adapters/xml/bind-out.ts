@@ -272,7 +272,8 @@ function orderOf(
   type: ComplexType,
   { shape, binding }: { readonly shape: Shape; readonly binding: Binding },
 ): readonly string[] {
-  const counts = new Map([...queues].map(([key, values]) => [key, values.length] as const))
+  const counts = new Map<string, number>()
+  for (const [key, values] of queues) counts.set(key, values.length)
   const said = getMember(object, '#order')
   if (Array.isArray(said)) {
     const order = said.filter((key: Json) => typeof key === 'string')

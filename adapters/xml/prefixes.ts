@@ -1,6 +1,7 @@
 // Which prefix stands for which namespace in a document that is written.
 import { GatewayError } from 'dragoman'
 import { isNcName, SOAPENC_NS, XML_NS, XMLNS_NS, XSD_NS, XSI_NS } from './names.ts'
+import { NamespaceScope } from './scope.ts'
 import type { XmlElement } from './tree.ts'
 
 /** Total of prefixes over all distinct scopes of a document: one read and written again holds each scope as a chain. */
@@ -18,7 +19,7 @@ const customary: ReadonlyMap<string, string> = new Map([
  * are declared where they shift and never used for names, so no name can be caught by a declaration in between.
  */
 export class PrefixPlan {
-  readonly shifting: readonly string[]
+  readonly shifting: readonly string[] = []
   readonly #wanted: ReadonlyMap<string, string>
   readonly #taken = new Set<string>(['xml', 'xmlns'])
   readonly #byUri = new Map<string, string>()
@@ -27,6 +28,8 @@ export class PrefixPlan {
 
   constructor(root: XmlElement, wanted: ReadonlyMap<string, string>, extra: ReadonlyMap<string, string>) {
     this.#wanted = wanted
+    const scopes = distinctScopes(root)
+    if (scopes.size === 0 && extra.size === 0) return
     const meanings = new Map<string, Set<string>>()
     const add = (prefix: string, uri: string): void => {
       if (prefix === '' || prefix === 'xml') return
@@ -36,7 +39,7 @@ export class PrefixPlan {
     }
     for (const [prefix, uri] of extra) add(prefix, uri)
     let entries = 0
-    for (const scope of distinctScopes(root))
+    for (const scope of scopes)
       for (const [prefix, uri] of scope) {
         if (++entries > maxScopeEntries)
           throw new GatewayError('ENCODE_FAILED', 'the xml declares too many prefixes in too many places')
@@ -83,11 +86,16 @@ export function checkNamespace(uri: string): void {
     throw new GatewayError('ENCODE_FAILED', `no prefix can stand for namespace ${JSON.stringify(uri)}`)
 }
 
+/** Those that hold something; elements that were made mostly share one that holds nothing. */
 function distinctScopes(root: XmlElement): Set<ReadonlyMap<string, string>> {
   const scopes = new Set<ReadonlyMap<string, string>>()
   const waiting = [root]
+  let last: ReadonlyMap<string, string> | undefined
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    scopes.add(at.namespaces)
+    if (at.namespaces !== last) {
+      last = at.namespaces
+      if (last instanceof NamespaceScope || last.size > 0) scopes.add(last)
+    }
     for (const child of at.children) if (typeof child !== 'string') waiting.push(child)
   }
   return scopes
