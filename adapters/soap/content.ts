@@ -36,7 +36,9 @@ function splitParameters(header: string): string[] {
 }
 
 function unquote(value: string): string {
-  return /^".*"$/s.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/gs, '$1') : value
+  if (!/^".*"$/s.test(value)) return value
+  const inside = value.slice(1, -1)
+  return inside.includes('\\') ? inside.replaceAll(/\\(.)/gs, '$1') : inside // every SOAPAction comes by here
 }
 
 /** The SOAPAction header's URI; quoted as SOAP 1.1 §6.1.1 wants it or not. Undefined: no header, or an empty one. */
