@@ -203,12 +203,15 @@ export class Connection {
     const message = reasonOf(error)
     if (message.startsWith('OOM'))
       return this.#unavailable('its memory is full up to `maxmemory`', error, true)
-    const isRefused = REFUSED.test(message)
+    const isElsewhere = ELSEWHERE.test(message)
+    // A redirection from what is no cluster is nonsense, and may stand where another answer was: nobody knows what was done.
+    const isNonsense = isElsewhere && this.#clients.kind !== 'cluster'
+    const isRefused = REFUSED.test(message) && !isNonsense
     if (!isRefused && OURS.test(messageOf(error)))
       return new GatewayError('INTERNAL', `the store could not carry out ${name}: ${message}`, {
         cause: error,
       })
-    if (ELSEWHERE.test(message)) this.#clients.refresh()
+    if (isElsewhere) this.#clients.refresh()
     const mark = message.startsWith(HELD) ? markOf(message.slice(HELD.length)) : undefined
     if (mark !== undefined) return refusalOf(mark, 'the store on this Redis')
     return this.#unavailable(message.slice(0, 200), error, isRefused)

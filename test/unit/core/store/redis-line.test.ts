@@ -4,6 +4,7 @@ import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept, expectStatus, message, working } from '../../../conformance/store/world.ts'
+import { startLiar } from '../../../faults/redis/liar.ts'
 import { faultProxy } from '../../../support/fault-proxy.ts'
 import { until } from '../../../support/gateway.ts'
 import { holdingRelay } from '../../../support/holding-relay.ts'
@@ -102,6 +103,22 @@ test('a server that misses its replicas or has become one: refused as not done, 
   await expect
     .poll(() => store.accept(accept('c', ONE)).catch(() => undefined), { timeout: 20_000 })
     .toMatchObject({ status: 'accepted', sequence: 3 })
+})
+
+test('a redirection from what is no cluster may stand where another answer was: unknown, so that it is looked for', async () => {
+  await using liar = await startLiar(server.port, () => 0.5)
+  const store = await open(`redis://127.0.0.1:${liar.port}`)
+  await store.accept(accept('a', ONE))
+  liar.lie('redirects')
+  await expect(store.accept(accept('b', ONE))).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    notExecuted: false,
+    message: expect.stringContaining('MOVED'),
+  })
+  liar.lie(undefined)
+  await expect
+    .poll(() => store.accept(accept('b', ONE)).catch(() => undefined), { timeout: 10_000 })
+    .toMatchObject({ status: 'accepted', sequence: 2 })
 })
 
 test('a Redis that stands still: refused within a second, then at once, and served again when it goes on', async () => {
