@@ -24,7 +24,7 @@ export interface WaitOptions {
 /** Beyond it a timer of Node's fires at once. */
 const LONGEST_MS = 2_147_483_647
 /** For the end of a call to be stored and told. */
-const SETTLE_MS = 1000
+const SETTLE_MS = 5000
 
 export interface WaitersOptions {
   readonly store: Pick<Store, 'watch' | 'find'>
@@ -59,7 +59,8 @@ export class Waiters {
         const isAtWork = toEnd === true && (await this.#isAtWork(id))
         if (!waiting.finish.has(finish)) return
         if (isAtWork) timer = setTimeout(gone, Math.min(ms + SETTLE_MS, LONGEST_MS))
-        else gone()
+        // What has just ended is stored before it is told.
+        else finish(toEnd === true ? await this.#looked(id) : undefined)
       }
       let timer = setTimeout(() => void over(), Math.min(ms, LONGEST_MS))
       finish = (result) => {
@@ -116,10 +117,11 @@ export class Waiters {
     }
   }
 
-  /** Whether an attempt of it has begun and not ended, on this instance or another one. */
+  /** Whether an attempt of it has begun and not ended, on this instance or another one; or it is still being stored, and may begin with that. */
   async #isAtWork(id: string): Promise<boolean> {
     try {
       const rows = await this.#options.store.find({ by: 'id', id })
+      if (rows.length === 0) return true
       return rows.some(
         (row) => row.row === 'work' && row.kind === 'message' && row.id === id && row.state === 'flight',
       )
