@@ -20,7 +20,7 @@ export interface FloodResult {
   readonly offered: number
   /** Answered 200. */
   readonly served: number
-  /** Answered 200 in each second since the beginning. */
+  /** Of what was due in each second since the beginning: answered 200. */
   readonly perSecond: readonly number[]
   readonly offeredPerSecond: readonly number[]
   readonly refused: number
@@ -93,7 +93,7 @@ export async function flood(order: FloodOrder): Promise<FloodResult> {
       if (status === '200' && ms <= PATIENCE_MS) {
         served += 1
         latencies.push(ms)
-        const second = Math.floor((performance.now() - begun) / 1000)
+        const second = Math.floor((one.at - begun) / 1000)
         if (second < seconds) perSecond[second] = (perSecond[second] ?? 0) + 1
       } else if (status !== '200' && one.tries < retries)
         setTimeout(() => backlog.push({ at: performance.now(), tries: one.tries + 1 }), RETRY_MS)
