@@ -102,8 +102,9 @@ export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): O
     return failed === -1 ? results.length : failed
   }
 
+  /** Never back: a bridge that stood still, while another one went on, would leave numbers without entries to be waited for. */
   async function forget(from: number, done: readonly (Entry | Hole)[]): Promise<void> {
-    await change(({ next }) => ({ first: from + done.length, next }))
+    await change(({ first, next }) => ({ first: Math.max(first, from + done.length), next }))
     for (const [index, entry] of done.entries())
       if (entry !== 'given up') await state.put(keyOf(from + index), null, { ttlMs: 1 })
   }

@@ -111,3 +111,23 @@ test('a message that the store could not take is refused for good, in words: quo
   await outbox.append(entry('x'.repeat(65_000)))
   expect(await published(state, 1)).toEqual(['x'.repeat(65_000)])
 })
+
+test('a bridge that stood still while another one went on sets nothing back: nobody waits for what is long gone', async () => {
+  const state = sharedState()
+  for (const name of ['a', 'b', 'c']) await createOutbox({ state, log }).append(entry(name))
+  const { promise: still, resolve: goOn } = Promise.withResolvers<void>()
+  const late: string[] = []
+  const ending = new AbortController()
+  const running = createOutbox({ state, log }).run(async ({ payload }) => {
+    late.push(payload)
+    await still
+    ending.abort()
+  }, ending.signal)
+  await until(() => late.length === 3 || undefined)
+  expect(await published(state, 3)).toEqual(['a', 'b', 'c'])
+  await createOutbox({ state, log }).append(entry('d'))
+  expect(await published(state, 1)).toEqual(['d'])
+  goOn()
+  await running
+  expect(state.values.get('outbox')?.value).toEqual({ first: 5, next: 5 })
+})
