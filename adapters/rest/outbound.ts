@@ -79,8 +79,9 @@ function membersOf(params: Json): Readonly<Record<string, Json>> {
   return isObject(params) ? params : {}
 }
 
+/** An empty text is no parameters either: it is what an element without content says, `<ListOrders/>`. */
 function remaining(params: Json, operation: string): Readonly<Record<string, Json>> {
-  if (params === null || isObject(params)) return membersOf(params)
+  if (params === null || params === '' || isObject(params)) return membersOf(params)
   throw refusal(
     'DECODE_FAILED',
     `operation "${operation}" takes its parameters in path and query: send an object, not ${JSON.stringify(params).slice(0, 80)}`,

@@ -110,6 +110,18 @@ test('GET puts what is not in the path into the query, without a body or a key (
   expect(headers['traceparent']).toBe(message.traceparent)
   expect(headers).not.toHaveProperty('idempotency-key')
 })
+
+test.each([null, ''])(
+  '%j is no parameters: GET goes out without a query, as XML says it by an element without content',
+  async (params) => {
+    await call(open({ method: 'GET', path: '/orders' }), params)
+    expect(seen.map(({ url: target }) => target)).toStrictEqual(['/api/orders'])
+    await expect(call(open({ method: 'GET', path: '/orders' }), 'open')).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+    })
+  },
+)
+
 const seenNothing: Seen = { method: '', url: '', headers: {}, body: '' }
 
 test('POST sends all parameters as JSON and the stable key (DESIGN §16)', async () => {
