@@ -33,6 +33,7 @@ export function isLost({ target, failure }: Attempt): boolean {
 interface Waiting {
   readonly trials: number
   begin(isAlone: boolean): void
+  letGo(): void
 }
 
 interface Turn extends Disposable {
@@ -57,6 +58,7 @@ export class Suspects {
 
   constructor(options: SuspectsOptions) {
     this.#options = options
+    options.stopped.addEventListener('abort', () => this.#letGo(), { once: true })
   }
 
   /** Makes the step at once, or for a suspect in its turn. Never rejects. */
@@ -73,6 +75,7 @@ export class Suspects {
       const { value } = await store.value({ key })
       const trials = typeof value === 'number' ? value : 0
       using turn = await this.#myTurn(trials)
+      if (turn === undefined) return await this.#putBack(work, fence)
       const hasCompany = this.#seen > 1
       const isPoison = work.poison && (trials >= TRIALS || (trials === 0 && !hasCompany))
       if (turn.isAlone && !isPoison)
@@ -104,14 +107,16 @@ export class Suspects {
     }
   }
 
-  #myTurn(trials: number): Promise<Turn> {
-    const { promise, resolve } = Promise.withResolvers<Turn>()
+  /** Undefined: the process ends, and what still waits here is no death of it. */
+  #myTurn(trials: number): Promise<Turn | undefined> {
+    if (this.#options.stopped.aborted) return Promise.resolve(undefined)
+    const { promise, resolve } = Promise.withResolvers<Turn | undefined>()
     const begin = (isAlone: boolean): void => {
       const turn = { isAlone, [Symbol.dispose]: () => this.#left(turn) }
       this.#turn = turn
       resolve(turn)
     }
-    this.#line.push({ trials, begin })
+    this.#line.push({ trials, begin, letGo: () => resolve(undefined) })
     if (!this.#isMoving) this.#nextIn(GATHER_MS)
     return promise
   }
@@ -131,10 +136,15 @@ export class Suspects {
     clearTimeout(this.#timer)
     const next = this.#line.toSorted((a, b) => a.trials - b.trials)[0]
     this.#isMoving = next !== undefined
-    if (next === undefined || this.#options.stopped.aborted) return
+    if (next === undefined) return
     this.#line = this.#line.filter((one) => one !== next)
     this.#nextIn(TURN_MS)
     next.begin(this.#inFlight++ === 0)
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#timer)
+    for (const waiting of this.#line.splice(0)) waiting.letGo()
   }
 }
 

@@ -31,6 +31,7 @@ function setUp(kept: Readonly<Record<string, number>> = {}) {
   const poked: string[] = []
   const steps = new Map<string, { readonly work: Work; readonly end: () => void }>()
   const held = { counter: fence.counter }
+  const stopping = new AbortController()
   const store = {
     async value({ key, put, delete: drop }: ValueOp) {
       if (put !== undefined) values.set(key, put)
@@ -50,14 +51,14 @@ function setUp(kept: Readonly<Record<string, number>> = {}) {
       ownHold: () => ({ fence: { ...held, random: 'r' }, isLive: true, [Symbol.dispose]() {} }),
       poke: (home) => void poked.push(home),
     },
-    stopped: new AbortController().signal,
+    stopped: stopping.signal,
     step(begun) {
       const { promise, resolve } = Promise.withResolvers<void>()
       steps.set(begun.id, { work: begun, end: resolve })
       return promise
     },
   })
-  return { suspects, values, settled, poked, steps, held, store }
+  return { suspects, values, settled, poked, steps, held, store, stop: () => stopping.abort() }
 }
 
 const passed = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
@@ -126,6 +127,25 @@ test('SEMANTICS 20: whose lease went to another while it waited is not begun; wh
   expect(steps.size).toBe(0)
   expect(settled).toMatchObject([{ id: 'a', attempt: 3, fence, outcome: 'retry', replies: [], pushes: [] }])
   expect(poked).toEqual(['web/a'])
+})
+
+test('SEMANTICS 16: who still waits for his turn at a stop is let go, and who comes after it: it is no death of theirs', async () => {
+  const { suspects, steps, settled, stop } = setUp()
+  const first = suspects.run(work('a'), fence)
+  const second = suspects.run(work('b'), fence)
+  await passed(250)
+  expect([...steps.keys()]).toEqual(['a'])
+  stop()
+  await second
+  await suspects.run(work('late'), fence)
+  expect(settled).toMatchObject([
+    { id: 'b', outcome: 'retry', replies: [], pushes: [] },
+    { id: 'late', outcome: 'retry' },
+  ])
+  steps.get('a')?.end()
+  await first
+  expect([...steps.keys()]).toEqual(['a'])
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('what cannot be noted is not begun, and the next one has its turn', async () => {
