@@ -75,14 +75,15 @@ export function createRouter(
   }
 }
 
-/** With the priority that the message's route says (SEMANTICS 27). */
+/** With the priority that the message's route says (SEMANTICS 27). Whose route cannot be found is taken in as it is: its step fails, and says why. */
 export async function ranked<N extends { readonly message: Routable }>(
   given: N,
   pin: () => { readonly router: Router } & Disposable,
 ): Promise<N> {
   using pinned = pin()
   if (!pinned.router.ranks) return given
-  const priority = (await pinned.router.route(given.message))?.priority
+  const route = await pinned.router.route(given.message).catch(() => undefined)
+  const priority = route?.priority
   return priority === undefined ? given : { ...given, message: withPriority(given.message, priority) }
 }
 

@@ -86,4 +86,6 @@ test('SEMANTICS 27: the priority of a route goes before the message’s own; wit
   const other = { message: { ...low, type: 'Other' } }
   expect(await ranked(other, pinned(said))).toBe(other)
   expect(await ranked(other, pinned([{ when: '$error("asked")', backend: 'a' }]))).toBe(other)
+  // It is stored all the same: its step says why no route can be found.
+  expect(await ranked(other, pinned([{ when: '$error("asked")', backend: 'a' }, ...said]))).toBe(other)
 })
