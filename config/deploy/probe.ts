@@ -1,4 +1,5 @@
 // Asks the gateway in this container: `node config/deploy/probe.ts /healthz` (or /readyz) ends with 0 where the answer is 200.
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { get as getPlainly } from 'node:http'
 import type { IncomingMessage } from 'node:http'
@@ -15,11 +16,13 @@ try {
   const left = async (file: string): Promise<string> => (await readFile(join(data, file), 'utf8')).trim()
   const [url = '', certFile] = (await left('gateway.url')).split('\n')
   const token = process.env['ADMIN_TOKEN'] ?? (await left('admin.token'))
-  // Whatever name its certificate is for: it has to be that one.
-  const pinned = certFile !== undefined && {
-    ca: await readFile(certFile),
+  // Whatever name its certificate is for, and whoever signed it: it has to be that one.
+  const own = certFile === undefined ? undefined : new X509Certificate(await readFile(certFile))
+  const pinned = own !== undefined && {
+    ca: own.toString(),
     allowPartialTrustChain: true,
-    checkServerIdentity: () => undefined,
+    checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
+      own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
   }
   const get = certFile === undefined ? getPlainly : getSecurely
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()

@@ -4,12 +4,14 @@ import { once } from 'node:events'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, matchesGlob, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadWithoutPlugins } from '../../../bin/config-file.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const DEPLOY = join(ROOT, 'config/deploy')
@@ -148,4 +150,32 @@ test('the probe shows the token that lies in the data folder, or the one of the 
   expect(await probe('/healthz')).toBe(0)
   expect(await probe('/readyz')).toBe(1)
   expect(seen).toEqual(['Bearer of-the-config', 'Bearer left-behind', 'Bearer left-behind'])
+})
+
+test('the probe knows the gateway by the first certificate of its file: one that only follows there is another', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'probe-'))
+  onTestFinished(() => rm(data, { recursive: true }))
+  const certificates = [makeCertificate('desk.example.com'), makeCertificate('authority.example.com')]
+  const chain = join(data, 'chain.pem')
+  await writeFile(chain, certificates.map(({ cert }) => readFileSync(cert, 'utf8')).join(''))
+  await writeFile(join(data, 'admin.token'), 'left-behind\n')
+  const statuses: unknown[] = []
+  let asked = 0
+  for (const { cert, key } of certificates) {
+    const files = { cert: readFileSync(cert), key: readFileSync(key) }
+    const server = createSecureServer(files, (_request, response) => {
+      asked += 1
+      response.end()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    await writeFile(join(data, 'gateway.url'), `https://127.0.0.1:${port}\n${chain}\n`)
+    const child = spawn(process.execPath, [join(DEPLOY, 'probe.ts'), '/healthz', data], { stdio: 'ignore' })
+    statuses.push(...(await once(child, 'exit')).slice(0, 1))
+    server.closeAllConnections()
+    server.close()
+  }
+  for (const certificate of certificates) certificate[Symbol.dispose]()
+  expect(statuses).toEqual([0, 1])
+  expect(asked).toBe(1)
 })
