@@ -236,7 +236,7 @@ function explained(error: unknown, address: string): unknown {
     `${address} stands only in the WSDL and is not public: write it as endpoint`,
     {
       cause: error,
-      notExecuted: true,
+      notExecuted: error.notExecuted, // not behind a redirect: who sent us there may have acted
     },
   )
 }
