@@ -120,8 +120,8 @@ function httpFailure(caller: Caller, response: Response): GatewayError {
     `${name(caller)} answered ${response.status} without a SOAP answer`,
     {
       detail: { status: response.status },
-      // SEMANTICS 3: too many requests means none of this one was done
-      ...(response.status === 429 ? { notExecuted: true } : {}),
+      // SEMANTICS 3: too many requests means none of this one was done, unless who redirected it has done it
+      notExecuted: response.status === 429 && !response.redirected,
       ...(later !== undefined && { retryAfterMs: later }),
     },
   )

@@ -407,3 +407,12 @@ test.each([{ notExecuted: true }, { notExecuted: false }])(
     await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED', notExecuted })
   },
 )
+
+test.each([false, true])(
+  'SEMANTICS 3: 429 proves that nothing was done, but not behind a redirect (%o)',
+  async (redirected) => {
+    const { fetch } = wire(() => Object.defineProperty(xml('', 429), 'redirected', { value: redirected }))
+    await using backend = await open(base, { fetch })
+    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ notExecuted: !redirected })
+  },
+)
