@@ -43,7 +43,8 @@ export async function localGateway(dataDirectory: string): Promise<LocalGateway>
 
 /**
  * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
- * it, it has to be this one, and nothing is sent to anybody else. Rejects with the system's error where nobody listens.
+ * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read. Rejects with the system's error where
+ * nobody listens, or there is no such file.
  */
 export async function callLocally(
   { origin, certFile }: LocalGateway,
@@ -74,12 +75,22 @@ function fileIn(dataDirectory: string): string {
 
 /** The first certificate of the file is the gateway's own; those that may follow only lead to who signed it. */
 async function pinned(certFile: string): Promise<RequestOptions> {
-  const own = new X509Certificate(await readFile(certFile))
+  const own = await certificateIn(certFile)
   return {
     ca: own.toString(),
     allowPartialTrustChain: true,
     checkServerIdentity: (_host, { raw }) =>
       own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
+  }
+}
+
+async function certificateIn(file: string): Promise<X509Certificate> {
+  try {
+    return new X509Certificate(await readFile(file))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw error // a copy of the data folder elsewhere: no gateway of it runs here
+    const why = `the gateway's certificate cannot be read from ${file} (${codeOf(error)}), and it was sent nothing`
+    throw new GatewayError('AUTH_FAILED', why, { cause: error })
   }
 }
 

@@ -87,6 +87,16 @@ test('another certificate for the very same name is refused, and its owner is se
   expect(asked).toEqual([])
 })
 
+test('where its certificate cannot be read it is not said that no gateway runs, and nobody is sent anything', async () => {
+  const { asked, origin } = await listening(certificateFor('desk.example.com'))
+  const certFile = join(await temporary(), 'cert.pem')
+  const refused = { code: 'AUTH_FAILED', message: expect.stringContaining(`cannot be read from ${certFile}`) }
+  await expect(callLocally({ origin, certFile }, '/', { headers })).rejects.toMatchObject({ code: 'ENOENT' })
+  await writeFile(certFile, 'half of it')
+  await expect(callLocally({ origin, certFile }, '/', { headers })).rejects.toMatchObject(refused)
+  expect(asked).toEqual([])
+})
+
 test('where nobody listens the system says so', async () => {
   const own = certificateFor('desk.example.com')
   const gateway = { origin: `https://127.0.0.1:${await freePort()}`, certFile: own.cert }
