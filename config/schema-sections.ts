@@ -145,7 +145,7 @@ const cache = z.strictObject({
 
 const overload = z.strictObject({
   turn: duration(1000)
-    .prefault('2ms')
+    .prefault('1ms')
     .describe('The event loop shall come round in this time; as much is begun as fits'),
   wait: duration(60_000)
     .prefault('1s')
