@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { GatewayError, type Answer, type Backend, type Json, type Message } from 'dragoman'
+import type { Answer, Backend, Json, Message } from 'dragoman'
 import { testMessage, testScope, type ScopeOptions } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
 import { captures, fixtures } from './corpus.ts'
@@ -396,23 +396,3 @@ test('the channel under test answers (the tests above need it)', async () => {
   await using running = await serve()
   expect(bodyText(await running.post(envelope(`<m:WhoAmI xmlns:m="${orders}"/>`)))).toContain('(none)')
 })
-
-test.each([{ notExecuted: true }, { notExecuted: false }])(
-  'SEMANTICS 3: a refused address proves nothing of a call that was redirected to it (%o)',
-  async ({ notExecuted }) => {
-    const { fetch } = wire(() => {
-      throw new GatewayError('FORBIDDEN', 'the address is not public', { notExecuted })
-    })
-    await using backend = await open(base, { fetch })
-    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED', notExecuted })
-  },
-)
-
-test.each([false, true])(
-  'SEMANTICS 3: 429 proves that nothing was done, but not behind a redirect (%o)',
-  async (redirected) => {
-    const { fetch } = wire(() => Object.defineProperty(xml('', 429), 'redirected', { value: redirected }))
-    await using backend = await open(base, { fetch })
-    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ notExecuted: !redirected })
-  },
-)
