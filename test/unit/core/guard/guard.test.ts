@@ -64,6 +64,34 @@ test('a system that never gives a connection: the deadline proves that nothing w
   await guarded.dispose()
 })
 
+test('SEMANTICS 3: whose redirect, earlier or other request had a connection proves nothing, though the last one waits for its own', async () => {
+  await using mute = await serveRaw('', 'wait')
+  const elsewhere = mute.origin.replace('http', 'https')
+  await using server = await serve((response, { path }) =>
+    path === '/moved' ? response.writeHead(307, { location: elsewhere }).end() : response.end('ok'),
+  )
+  const guarded = createFetch({
+    allow: ['127.0.0.1'],
+    connections: 5,
+    responseLimitBytes: 100,
+    log: recorded().log,
+  })
+  const post = (address: string, signal: AbortSignal): Promise<Response> =>
+    guarded.fetch(address, { method: 'POST', signal })
+  const calls: readonly ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => post(`${server.origin}/moved`, signal),
+    async (signal) => [await post(server.origin, signal), await post(elsewhere, signal)],
+    (signal) => Promise.all([post(elsewhere, signal), post(server.origin, signal)]),
+  ]
+  const ended = await Promise.allSettled(
+    calls.map((call) => withDeadline({ ms: 1500, what: 'orders' }, call)),
+  )
+  for (const one of ended)
+    expect(one).toMatchObject({ reason: { code: 'DEADLINE_EXCEEDED', notExecuted: false } })
+  expect(server.seen).toHaveLength(3)
+  await guarded.dispose()
+})
+
 test('our own refusals, a forbidden address and a header that cannot be sent, never open it', async () => {
   const guarded = createFetch({ allow: [], connections: 5, responseLimitBytes: 100, log: recorded().log })
   const breaker = createBreaker('orders.GetOrder', options)
