@@ -154,6 +154,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
 const ANSWER_MS = 10_000
 /** Answers to one client's requests that nobody has yet; beyond them its next request waits for its PUBACK. */
 const MAX_ANSWERS = 16
+/** The same where more of what it has published waits behind that request. */
+const MOST_ANSWERS = 4096
 /** A WebSocket message may hold several packets, or a part of one (MQTT 3.1.1 §6). */
 const MESSAGE_BYTES = 256 * 1024 + 16
 
@@ -229,7 +231,8 @@ class Device implements SessionHandler {
         this.#tell(encodeError(error, { topic }))
       })
       .finally(() => (this.#answers -= 1))
-    if (this.#answers > MAX_ANSWERS) await answering
+    if (this.#answers > MOST_ANSWERS) await answering
+    else if (this.#answers > MAX_ANSWERS) await this.#session.unlessBehind(answering)
   }
 
   #tell(payload: string): void {

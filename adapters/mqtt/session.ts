@@ -43,6 +43,11 @@ export interface Session {
   readonly filters: Map<string, 0 | 1>
   /** With QoS 1 it waits its turn while too many are unacknowledged: 10 s, or until the signal ends. */
   publish(topic: string, payload: string, options: SendOptions): Promise<Sent>
+  /**
+   * Resolves with the work of the publish that is being taken, or when others wait behind it: aedes reads on only when all of one read are
+   * done, and what the work waits for, a PUBACK, may be what is not read.
+   */
+  unlessBehind(work: Promise<unknown>): Promise<void>
   /** Ends the connection at once. */
   close(): void
   /** Ends it when what was written is sent, or the peer does not take it. */
@@ -88,6 +93,8 @@ class ClientSession implements OpenSession {
   #sending: number | undefined
   #isClosed = false
   #waitingBytes = 0
+  #waitingTasks = 0
+  #onBehind: (() => void) | undefined
 
   constructor(client: Client, who: Identity) {
     this.#client = client
@@ -151,8 +158,18 @@ class ClientSession implements OpenSession {
     setTimeout(() => this.#client.conn.destroy(), FINISH_MS).unref()
   }
 
+  async unlessBehind(work: Promise<unknown>): Promise<void> {
+    if (this.#waitingTasks > 1) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#onBehind = resolve
+    await Promise.race([work, promise])
+    this.#onBehind = undefined
+  }
+
   inOrder<T>(task: () => Promise<T>, bytes: number): Promise<T> {
     this.#waitingBytes += bytes
+    this.#waitingTasks += 1
+    if (this.#waitingTasks > 1) this.#onBehind?.()
     const next = this.#chain === undefined ? task() : this.#chain.then(task)
     const settled: Promise<void> = next.then(
       () => this.#settled(settled, bytes),
@@ -179,6 +196,7 @@ class ClientSession implements OpenSession {
 
   #settled(last: Promise<unknown>, bytes: number): void {
     this.#waitingBytes -= bytes
+    this.#waitingTasks -= 1
     if (this.#chain === last) this.#chain = undefined
   }
 

@@ -163,6 +163,23 @@ test('PUBACK of a request says that it is stored: it does not wait until somebod
   await publishing
 })
 
+test('of requests that come together none but the last waits for answers: what acknowledges them is read only behind all', async () => {
+  const { promise: told, resolve: tell } = Promise.withResolvers<boolean>()
+  await using world = await openWorld({ host: { tell: () => told } })
+  world.host.answer({ data: 1, origin: 'backend' })
+  const client = await world.client()
+  const started = performance.now()
+  let acknowledged = 0
+  const all = Array.from({ length: 60 }, async (_, n) => {
+    await client.publishAsync('shop/7/ask', `{"id":"q${n}"}`, { qos: 1 })
+    acknowledged += 1
+  })
+  await until(() => acknowledged === 59 || undefined)
+  expect(performance.now() - started).toBeLessThan(10_000) // as long as one answer is waited for
+  tell(false)
+  await Promise.all(all)
+})
+
 test('a reply topic that the payload names is none of the gateway’s own, and none that cannot be published to', async () => {
   const topics = { 'shop/+/ask': { kind: 'message', sender: 'topic[1]', reply: 'replyto' } }
   await using world = await openWorld({ config: { topics } })
