@@ -334,7 +334,8 @@ export interface Scope {
   /**
    * Guarded fetch: hosts written in the config are allowed, computed and redirected ones only if they are public; the
    * answer is read whole, up to the limit; TLS and connection limits come from the config. Failures are `GatewayError`s,
-   * with `notExecuted` where no byte went out.
+   * with `notExecuted` where no byte went out. Hand the call's own signal to each fetch of a call, or to none: a call whose
+   * signal never got a connection counts as not executed.
    */
   readonly fetch: typeof fetch
   readonly state: State
