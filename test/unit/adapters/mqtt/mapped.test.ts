@@ -1,4 +1,5 @@
 import { GatewayError } from 'dragoman'
+import type { ChannelHost } from 'dragoman'
 import { expect, test } from 'vitest'
 
 import { until } from '../../../support/gateway.ts'
@@ -51,19 +52,24 @@ test('what a draft says: kind, type, sender, id, data, topic', async () => {
   expect(world.drafts[1]).not.toHaveProperty('externalId')
 })
 
+/** Takes everything but the first. */
+function refusingOnce(why: GatewayError) {
+  let hasRefused = false
+  const accepted: (string | undefined)[] = []
+  const accept: ChannelHost['accept'] = async ({ externalId }) => {
+    if (!hasRefused) {
+      hasRefused = true
+      throw why
+    }
+    accepted.push(externalId)
+    return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
+  }
+  return { accepted, host: { accept } }
+}
+
 test('a temporary refusal is not acknowledged: the connection closes, and MQTT.js sends it again', async () => {
-  let refusals = 1
-  const accepted: unknown[] = []
-  await using world = await openWorld({
-    host: {
-      async accept(draft) {
-        refusals -= 1
-        if (refusals >= 0) throw new GatewayError('STORE_UNAVAILABLE', 'the disk is full')
-        accepted.push(draft.externalId)
-        return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
-      },
-    },
-  })
+  const { host, accepted } = refusingOnce(new GatewayError('STORE_UNAVAILABLE', 'the disk is full'))
+  await using world = await openWorld({ host })
   const client = await world.client({ reconnectPeriod: 50 })
   let closes = 0
   client.on('close', () => (closes += 1))
@@ -90,18 +96,8 @@ test('a client is cut at most once a second (SEMANTICS 43)', async () => {
 })
 
 test('what was published behind something that is not taken does not overtake it: both come again, in order [MQTT-4.6.0-1]', async () => {
-  let refusals = 1
-  const accepted: unknown[] = []
-  await using world = await openWorld({
-    host: {
-      async accept(draft) {
-        refusals -= 1
-        if (refusals >= 0) throw new GatewayError('OVERLOADED', 'the lane is full')
-        accepted.push(draft.externalId)
-        return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
-      },
-    },
-  })
+  const { host, accepted } = refusingOnce(new GatewayError('OVERLOADED', 'the lane is full'))
+  await using world = await openWorld({ host })
   const client = await world.client({ reconnectPeriod: 10 })
   const names = Array.from({ length: 20 }, (_, n) => `a${n}`)
   await Promise.all(
