@@ -29,7 +29,9 @@ const WINDOW = 100
 /** What was opened lately is looked at again, and what is no longer needed given back. */
 const SETTLE_MS = 5000
 const COLLECT_MS = 2000
-const WARM_MS = 2000
+/** Of load, until what runs often is compiled: a gateway that has just been started takes half as much. */
+const WARM_S = 10
+const REST_MS = 2000
 const FIRST = 500
 
 interface Server {
@@ -165,8 +167,8 @@ async function measured(
 ): Promise<Measured | undefined> {
   const server = await start()
   try {
-    await load(server, ['thr', '-n', 10, '-w', 10, '-d', 1]) // warm; what was only stored is then settled
-    await pause(WARM_MS)
+    await load(server, ['thr', '-n', 50, '-w', 20, '-d', WARM_S]) // what was only stored is then settled
+    await pause(REST_MS)
     const before = await processorMs(server)
     const result = await load(server, args)
     if (result === undefined) return undefined

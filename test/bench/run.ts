@@ -21,6 +21,8 @@ const { values: options } = parseArgs({
 })
 /** Requests per second of the paced measurements. */
 const RATE = 2000
+/** Of load before anything counts, until what runs often is compiled. */
+const WARM_S = 10
 const seconds = Number(options.seconds)
 const connections = Number(options.connections)
 const children: ChildProcess[] = []
@@ -97,7 +99,7 @@ try {
     },
   ]
   const results = new Map<string, Result[]>(cases.map(({ name }) => [name, []]))
-  for (const { order: one } of cases) await load({ ...one, seconds: 2 }) // warm
+  for (const { order: one } of cases) await load({ ...one, seconds: WARM_S })
   for (let round = 1; round <= Number(options.rounds); round++) {
     for (const { name, order: one } of cases) {
       const result = await load(one)
