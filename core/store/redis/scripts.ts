@@ -34,8 +34,24 @@ function source(name: string): string {
 }
 
 function compose(common: string, name: string): Script {
-  const text = `${common}\n${source(name)}`
+  const text = withoutIdle(`${common}\n${source(name)}`.replaceAll(COMMENT, ''))
   return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const COMMENT = /^ *--.*\n/gmu
+/** At the beginning of a line, as its `end` is. */
+const DEFINITION = /^local function (\w+)\([\s\S]*?\nend\n/gmu
+
+/** Without the functions that nothing in the script names: the server makes each of them anew at every call. */
+function withoutIdle(text: string): string {
+  const shorter = text.replaceAll(DEFINITION, (definition, name: string) =>
+    occurs(text, name) > 1 ? definition : '',
+  )
+  return shorter === text ? text : withoutIdle(shorter)
+}
+
+function occurs(text: string, name: string): number {
+  return text.match(new RegExp(`\\b${name}\\b`, 'gu'))?.length ?? 0
 }
 
 const common = COMMON.map(source).join('\n')

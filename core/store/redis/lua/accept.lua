@@ -89,13 +89,13 @@ if whose == 'other' then return resent() or { 'forbidden' } end
 local epoch = tonumber(epoch_text or '0')
 if expected and expected ~= epoch then return resent() or { 'notOwner' } end
 local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
-local waiting = in_lane > 0 and waiting_in('message', lane) or 0
+local waiting = waiting_in('message', lane, in_lane)
 if lane and waiting >= limit then return resent() or { 'full', waiting } end
 if pressed then return resent() or { 'pressed' } end
 if whose == 'ask' then return resent() or { 'ask' } end
-local number = tonumber(TOTALS.next) + 1
+local number, now = int(tonumber(TOTALS.next) + 1), int(NOW)
 -- In the log already, without the key it comes with now: nothing is written then.
-if R('ZADD', P .. 'rows', 'NX', int(number), id) == 0 then return resent() end
+if R('ZADD', P .. 'rows', 'NX', number, id) == 0 then return resent() end
 
 -- Everything is looked at: from here on it is written.
 local may_begin = lane and fence ~= '0' and delay <= 0 and in_lane == 0
@@ -104,27 +104,27 @@ local size = #body + 300
 local bytes, accepted = int(tonumber(TOTALS.bytes) + size), int(tonumber(TOTALS.accepted) + 1)
 local counter, counted = 'settled', TOTALS.ended
 if lane then counter, counted = 'open:message', TOTALS.open end
-R('HSET', META, 'clock', int(NOW), 'wall', int(WALL), 'next', int(number), 'bytes', bytes, 'accepted', accepted, counter,
+R('HSET', META, 'clock', now, 'wall', int(WALL), 'next', number, 'bytes', bytes, 'accepted', accepted, counter,
   int(tonumber(counted) + 1))
 if is_over then drop_claim(key) end
 if not bound then conversation_for(conversation, home, channel, customer) end
-local sequence = tonumber(top or '0') + 1
-R('HSET', conversation_key, 'top', int(sequence), 'last', received)
-R('XADD', P .. 'log:' .. conversation, int(sequence) .. '-0', 'i', id, 'b', body, 'n', '0')
+local sequence = int(tonumber(top or '0') + 1)
+R('HSET', conversation_key, 'top', sequence, 'last', received)
+R('XADD', P .. 'log:' .. conversation, sequence .. '-0', 'i', id, 'b', body, 'n', '0')
 local offset = 0
 if inbox then
   offset = R('HINCRBY', P .. 'home:' .. home, 'top', 1)
-  R('XADD', P .. 'inbox:' .. home, int(offset) .. '-0', 'c', conversation, 's', int(sequence))
+  R('XADD', P .. 'inbox:' .. home, int(offset) .. '-0', 'c', conversation, 's', sequence)
 end
-local cells = { 'n', int(number), 'c', conversation, 's', int(sequence), 'o', int(offset), 'at', int(NOW), 'z', int(size) }
+local cells = { 'n', number, 'c', conversation, 's', sequence, 'o', int(offset), 'at', now, 'z', int(size) }
 if key then
   cells[#cells + 1] = 'k'
   cells[#cells + 1] = key
-  keep_claim(key, ref, { fingerprint = fingerprint, ttl = ttl, conversation = conversation, sequence = int(sequence) })
+  keep_claim(key, ref, { fingerprint = fingerprint, ttl = ttl, conversation = conversation, sequence = sequence })
 end
 local work = lane and {
   ref = ref,
-  number = int(number),
+  number = number,
   lane = lane,
   priority = priority,
   due = NOW + math.max(0, delay),
@@ -141,4 +141,4 @@ patch(conversation, agent, ticket, raise)
 if raise == '1' then epoch = epoch + 1 end
 if work then enter_lane('message', work, in_lane == 0) end
 -- The last: it would have begun, but the lease is gone, and whoever has it now does not know of it.
-return { 'accepted', sequence, offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0' }
+return { 'accepted', tonumber(sequence), offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0' }

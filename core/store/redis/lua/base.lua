@@ -6,7 +6,7 @@ local P = string.sub(META, 1, -5)
 local DAY = 86400000
 
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- An argument that may be missing: '' is none, else one character and the text.

@@ -50,9 +50,8 @@ local function level(priority)
   return math.max(0, math.min(3, math.floor(tonumber(priority) or 0)))
 end
 
--- Rows of one lane that wait, the one in flight not among them.
-local function waiting_in(kind, lane)
-  local rows = R('ZCARD', lane_key(kind, lane))
+-- Rows of one lane that wait, the one in flight not among them. `rows`: how many it has.
+local function waiting_in(kind, lane, rows)
   if rows == 0 then return 0 end
   local head = R('ZRANGE', lane_key(kind, lane), 0, 0)[1]
   return rows - (R('HGET', row(head), 'st') == IN_FLIGHT and 1 or 0)
@@ -89,10 +88,14 @@ local function enter_lane(kind, work, is_first)
   R('ZADD', P .. 'open', work.number, work.ref)
   R('ZADD', lane_key(kind, work.lane), work.number, work.ref)
   if begun then R('ZADD', P .. 'flying:' .. kind, work.fence, work.ref) end
-  local state = is_first and { 0, 0, 0, 0, '-' } or state_of(kind, work.lane)
+  local state, is_flying = { 0, 0, 0, 0, '-' }, begun
+  if not is_first then
+    state = state_of(kind, work.lane)
+    is_flying = state[5] == '-' and state[1] + state[2] + state[3] + state[4] > 0
+  end
   local at = level(work.priority) + 1
   state[at] = state[at] + 1
-  if is_first and begun then
+  if is_flying then
     -- Its head is in flight: it stands in no set.
     R('HSET', P .. 'lanes:' .. kind, work.lane, table.concat(state, ','))
   else

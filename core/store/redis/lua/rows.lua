@@ -85,9 +85,9 @@ end
 
 -- The caller writes the key into the row as `k`.
 local function keep_claim(key, ref, claim)
-  local expires = NOW + tonumber(claim.ttl)
-  R('HSET', P .. 'key:' .. key, 'ref', ref, 'fp', claim.fingerprint, 'c', claim.conversation, 's', claim.sequence, 'x', int(expires))
-  R('ZADD', P .. 'keys', int(expires), key)
+  local expires = int(NOW + tonumber(claim.ttl))
+  R('HSET', P .. 'key:' .. key, 'ref', ref, 'fp', claim.fingerprint, 'c', claim.conversation, 's', claim.sequence, 'x', expires)
+  R('ZADD', P .. 'keys', expires, key)
 end
 
 local function make_claim(key, ref, claim)
