@@ -167,7 +167,7 @@ async function measured(
 ): Promise<Measured | undefined> {
   const server = await start()
   try {
-    await load(server, ['thr', '-n', 50, '-w', 20, '-d', WARM_S]) // what was only stored is then settled
+    await load(server, ['thr', '-n', 10, '-w', 10, '-d', WARM_S]) // what was only stored is then settled
     await pause(REST_MS)
     const before = await processorMs(server)
     const result = await load(server, args)

@@ -89,8 +89,10 @@ if whose == 'other' then return resent() or { 'forbidden' } end
 local epoch = tonumber(epoch_text or '0')
 if expected and expected ~= epoch then return resent() or { 'notOwner' } end
 local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
-local waiting = waiting_in('message', lane, in_lane)
-if lane and waiting >= limit then return resent() or { 'full', waiting } end
+if lane and in_lane >= limit then
+  local waiting = waiting_in('message', lane, in_lane)
+  if waiting >= limit then return resent() or { 'full', waiting } end
+end
 if pressed then return resent() or { 'pressed' } end
 if whose == 'ask' then return resent() or { 'ask' } end
 local number, now = int(tonumber(TOTALS.next) + 1), int(NOW)

@@ -14,3 +14,25 @@ test.each([1, 256, 16 * 1024, 16 * 1024 + 1, 100_000])(
     expect(new Uint8Array(await answer.arrayBuffer())).toEqual(Uint8Array.from(body))
   },
 )
+
+test('a caller who goes while his answer waits for the end of the turn takes nobody else with him', async () => {
+  const arrived = Promise.withResolvers<AbortSignal>()
+  const go = Promise.withResolvers<void>()
+  await using edge = await running({
+    handler: async ({ path }, signal) => {
+      if (path !== '/gone') return { status: 200, body: 'here' }
+      arrived.resolve(signal)
+      await go.promise
+      return { status: 200, body: 'too late' }
+    },
+  })
+  const gone = new AbortController()
+  const left = expect(fetch(`${edge.origin}/gone`, { signal: gone.signal })).rejects.toThrow('aborted')
+  const signal = await arrived.promise
+  const closed = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+  gone.abort()
+  await left
+  await closed
+  go.resolve()
+  expect(await (await fetch(`${edge.origin}/stays`)).text()).toBe('here')
+})
