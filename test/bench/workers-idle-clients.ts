@@ -33,6 +33,7 @@ const AT_ONCE = 50
 /** Beyond the last answer. */
 const PATIENCE_MS = 60_000
 const TEXT = 1
+const CLOSE = 8
 const PING = 9
 
 class App {
@@ -46,6 +47,7 @@ class App {
   readonly #socket: Socket
   readonly #welcomed = Promise.withResolvers<void>()
   #isUpgraded = false
+  #lastWords = 'without a word'
   #held = Buffer.alloc(0)
 
   constructor(name: string, { port, from }: Order) {
@@ -56,7 +58,7 @@ class App {
       this.#welcomed.reject(why)
     }
     this.#socket.on('error', gone)
-    this.#socket.once('close', () => gone(new Error(`${name} was closed`)))
+    this.#socket.once('close', () => gone(new Error(`${name} was closed: ${this.#lastWords}`)))
     this.#socket.on('data', (bytes) => this.#read(bytes))
     this.#socket.write(
       `GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
@@ -82,6 +84,7 @@ class App {
     let left = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
     if (!this.#isUpgraded) {
       const end = left.indexOf('\r\n\r\n')
+      this.#lastWords = left.toString()
       if (end !== -1) {
         this.#isUpgraded = true
         left = left.subarray(end + 4)
@@ -92,7 +95,9 @@ class App {
       const frame = firstOf(left)
       if (frame === undefined) break
       left = left.subarray(frame.end)
-      if (frame.opcode === PING) this.#write(0x8a, frame.payload)
+      if (frame.opcode === CLOSE)
+        this.#lastWords = `${frame.payload.readUInt16BE(0)} ${frame.payload.toString('utf8', 2)}`
+      else if (frame.opcode === PING) this.#write(0x8a, frame.payload)
       else if (frame.opcode === TEXT) this.#heard(JSON.parse(frame.payload.toString()) as Heard) // our own gateway says it
     }
     this.#held = left.length === 0 ? Buffer.alloc(0) : Buffer.from(left)
