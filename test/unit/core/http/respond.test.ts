@@ -27,11 +27,11 @@ test('a caller who goes while his answer waits for the end of the turn takes nob
     },
   })
   const gone = new AbortController()
-  const left = expect(fetch(`${edge.origin}/gone`, { signal: gone.signal })).rejects.toThrow('aborted')
+  const asked = fetch(`${edge.origin}/gone`, { signal: gone.signal })
   const signal = await arrived.promise
   const closed = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
   gone.abort()
-  await left
+  await expect(asked).rejects.toThrow('aborted')
   await closed
   go.resolve()
   expect(await (await fetch(`${edge.origin}/stays`)).text()).toBe('here')
