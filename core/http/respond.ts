@@ -67,7 +67,7 @@ export function respond(
 
 let writes: (() => void)[] = []
 
-/** What one turn of the event loop answers goes out together: who reads it is woken once, which a tenth of a request went into. */
+/** What one turn of the event loop answers goes out together: a reader is woken once for all of it, which a sixth of a request went into. */
 function atTurnEnd(write: () => void): void {
   if (writes.push(write) === 1) setImmediate(writeAll)
 }

@@ -254,12 +254,12 @@ export class Connection {
     this.#requireHolders()
     await Promise.all(lines.map(requireDatabase))
     const facts = await this.#ask()
-    const { replicationId, role, version, isOld, replicas } = facts
+    const { replicationId, role, version, needed, replicas } = facts
     if (role !== 'master') {
       this.#clients.refresh()
       throw this.#unavailable(`it is a ${role}, which takes no writes`)
     }
-    if (isOld) throw this.#unavailable(`it is ${version}: 6.2 or later is needed`)
+    if (needed !== undefined) throw this.#unavailable(`it is ${version}: ${needed}`)
     // Those that were asked are those that hold it: a cluster's nodes come and go meanwhile.
     const held = this.#clients.masters()
     if (held.length !== lines.length || held.some((line) => !lines.includes(line)))

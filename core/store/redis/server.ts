@@ -6,7 +6,8 @@ import type { Redis } from 'ioredis'
 export interface ServerFacts {
   /** With its name, where it is not Redis. */
   readonly version: string
-  readonly isOld: boolean
+  /** What it would have to be; undefined: it will do. */
+  readonly needed: string | undefined
   readonly role: string
   readonly replicationId: string
   /** Those that follow: of several masters, the fewest of one. */
@@ -31,7 +32,7 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
   const valkey = facts.get('valkey_version')
   return {
     version: valkey === undefined ? `Redis ${version}` : `Valkey ${valkey}`,
-    isOld: isBefore(version, 6, 2),
+    needed: neededOf(version, text('arch_bits')),
     role: text('role'),
     replicationId: text('master_replid'),
     replicas: [...facts].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes('state=online'))
@@ -48,11 +49,12 @@ export function together(all: readonly ServerFacts[]): ServerFacts {
   const [first, ...others] = all
   if (first === undefined) throw new Error('no node of it is known')
   if (others.length === 0) return first
+  const unfit = all.find(({ needed }) => needed !== undefined)
   const fullest = all.toSorted((a, b) => fullness(b) - fullness(a))[0] ?? first
   const ids = all.map(({ replicationId }) => replicationId).toSorted()
   return {
-    version: all.find(({ isOld }) => isOld)?.version ?? first.version,
-    isOld: all.some(({ isOld }) => isOld),
+    version: unfit?.version ?? first.version,
+    needed: unfit?.needed,
     role: all.find(({ role }) => role !== 'master')?.role ?? 'master',
     replicationId: createHash('sha1').update(ids.join()).digest('hex'),
     replicas: Math.min(...all.map(({ replicas }) => replicas)),
@@ -66,6 +68,13 @@ export function together(all: readonly ServerFacts[]): ServerFacts {
 
 function fullness({ usedMemory, maxMemory }: ServerFacts): number {
   return maxMemory === 0 ? 0 : usedMemory / maxMemory
+}
+
+function neededOf(version: string, bits: string): string | undefined {
+  if (isBefore(version, 6, 2)) return '6.2 or later is needed'
+  return bits === '32'
+    ? 'a build of 64 bits is needed, its scripts count in numbers of the machine'
+    : undefined
 }
 
 function isBefore(version: string, major: number, minor: number): boolean {
