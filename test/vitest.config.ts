@@ -21,7 +21,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/faults/**'], // vitest.faults.config.ts: they want the machine to themselves
     pool: 'forks',
-    // V8 aborts now and then ("Check failed: jit_page.has_value()", nodejs/node#64500) where threads that hold WebAssembly come and go, as stores do here.
+    // V8 aborts now and then ("Check failed: jit_page.has_value()", compare nodejs/node#64500) where threads that hold WebAssembly come and go, as stores do here.
     execArgv: ['--no-memory-protection-keys'],
     maxWorkers: 2,
     // Others use CI's machines too: what is measured in time gets a second chance there, and the report names it.

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
 import { freePort } from '../../bin/free-port.ts'
+import { WARM_S } from './warm.ts'
 
 const HERE = import.meta.dirname
 const { values: options } = parseArgs({
@@ -29,8 +30,6 @@ const WINDOW = 100
 /** What was opened lately is looked at again, and what is no longer needed given back. */
 const SETTLE_MS = 5000
 const COLLECT_MS = 2000
-/** Of load, until what runs often is compiled: a gateway that has just been started takes half as much. */
-const WARM_S = 10
 const REST_MS = 2000
 const FIRST = 500
 

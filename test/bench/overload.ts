@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startGateway } from '../support/gateway.ts'
 import type { FloodOrder, FloodResult } from './flood.ts'
+import { WARM_S } from './warm.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -18,8 +19,6 @@ const { values: options } = parseArgs({
 })
 const seconds = Number(options.seconds)
 const connections = Number(options.connections)
-/** Of load before anything counts, until what runs often is compiled. */
-const WARM_S = 10
 const URGENT = { rate: 50, connections: 50, urgency: 0 }
 
 if (process.env['BENCH_BACKEND_MS'] !== undefined) await backend(Number(process.env['BENCH_BACKEND_MS']))

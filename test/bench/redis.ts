@@ -16,6 +16,7 @@ import type { Accept, Fence, Store } from '../../core/store/store.ts'
 import { startGateway } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import type { Order, Result } from './load.ts'
+import { WARM_S } from './warm.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -33,8 +34,6 @@ const STORED = options.full ? 1_000_000 : Number(options.stored)
 const CUSTOMERS = 5000
 /** Messages a second of the paced measurement. */
 const RATE = 2000
-/** Of load before anything counts, until what runs often is compiled. */
-const WARM_S = 10
 const TEXT = 'x'.repeat(560) // a message of 1 kB of JSON
 let count = 0
 

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Order, Result } from './load.ts'
+import { WARM_S } from './warm.ts'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const { values: options } = parseArgs({
@@ -21,8 +22,6 @@ const { values: options } = parseArgs({
 })
 /** Requests per second of the paced measurements. */
 const RATE = 2000
-/** Of load before anything counts, until what runs often is compiled. */
-const WARM_S = 10
 const seconds = Number(options.seconds)
 const connections = Number(options.connections)
 const children: ChildProcess[] = []

@@ -34,6 +34,7 @@ const AT_ONCE = 50
 const PATIENCE_MS = 60_000
 const TEXT = 1
 const CLOSE = 8
+const WORDLESS = 'without a word'
 const PING = 9
 
 class App {
@@ -47,7 +48,7 @@ class App {
   readonly #socket: Socket
   readonly #welcomed = Promise.withResolvers<void>()
   #isUpgraded = false
-  #lastWords = 'without a word'
+  #lastWords = WORDLESS
   #held = Buffer.alloc(0)
 
   constructor(name: string, { port, from }: Order) {
@@ -87,6 +88,7 @@ class App {
       this.#lastWords = left.toString()
       if (end !== -1) {
         this.#isUpgraded = true
+        this.#lastWords = WORDLESS
         left = left.subarray(end + 4)
         this.#tell({ t: 'hello', v: 1, device: this.name, boot: 'b', first: 1, epoch: '', offset: 0 })
       }
@@ -95,8 +97,7 @@ class App {
       const frame = firstOf(left)
       if (frame === undefined) break
       left = left.subarray(frame.end)
-      if (frame.opcode === CLOSE)
-        this.#lastWords = `${frame.payload.readUInt16BE(0)} ${frame.payload.toString('utf8', 2)}`
+      if (frame.opcode === CLOSE) this.#lastWords = closing(frame.payload)
       else if (frame.opcode === PING) this.#write(0x8a, frame.payload)
       else if (frame.opcode === TEXT) this.#heard(JSON.parse(frame.payload.toString()) as Heard) // our own gateway says it
     }
@@ -136,6 +137,11 @@ interface Heard {
   readonly retry?: boolean
   readonly after?: number
   readonly message?: { readonly direction: string }
+}
+
+/** RFC 6455 §5.5.1: a code and a reason, or nothing. */
+function closing(payload: Buffer): string {
+  return payload.length < 2 ? WORDLESS : `${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`
 }
 
 /** A server's frame is not masked, and none of ours is longer than 64 kB. */

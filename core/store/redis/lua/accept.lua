@@ -90,7 +90,7 @@ local epoch = tonumber(epoch_text or '0')
 if expected and expected ~= epoch then return resent() or { 'notOwner' } end
 local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
 if lane and in_lane >= limit then
-  local waiting = waiting_in('message', lane, in_lane)
+  local waiting = waiting_in('message', lane)
   if waiting >= limit then return resent() or { 'full', waiting } end
 end
 if pressed then return resent() or { 'pressed' } end

@@ -5,6 +5,7 @@ local META = KEYS[1]
 local P = string.sub(META, 1, -5)
 local DAY = 86400000
 
+-- `%d` is a long of the machine: a server of 32 bits is refused (server.ts).
 local function int(number)
   return string.format('%d', number)
 end

@@ -50,8 +50,9 @@ local function level(priority)
   return math.max(0, math.min(3, math.floor(tonumber(priority) or 0)))
 end
 
--- Rows of one lane that wait, the one in flight not among them. `rows`: how many it has.
-local function waiting_in(kind, lane, rows)
+-- Rows of one lane that wait, the one in flight not among them.
+local function waiting_in(kind, lane)
+  local rows = R('ZCARD', lane_key(kind, lane))
   if rows == 0 then return 0 end
   local head = R('ZRANGE', lane_key(kind, lane), 0, 0)[1]
   return rows - (R('HGET', row(head), 'st') == IN_FLIGHT and 1 or 0)

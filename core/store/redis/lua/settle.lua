@@ -148,7 +148,7 @@ local function first()
   end
   if kind == 'message' and ended == 'expired' then entomb() end
   if kind == 'push' and ended == 'unknown' then count('doubt', 1) end
-  return finish(said, waiting_in(kind, lane, R('ZCARD', lane_key(kind, lane))))
+  return finish(said, waiting_in(kind, lane))
 end
 
 -- What was unknown becomes known: by an operator, or by the late end of the call itself.
@@ -201,7 +201,7 @@ local function retry()
     if dead then bury(ref, home, dead, attempts) elseif is_released then drop_dead(id) end
     change_work(ref, WAITING, NOW + math.max(0, delay), '0')
   end
-  return { 'settled', {}, {}, waiting_in(kind, lane, R('ZCARD', lane_key(kind, lane))) }
+  return { 'settled', {}, {}, waiting_in(kind, lane) }
 end
 
 if not is_known then

@@ -1,5 +1,32 @@
-import { expect, test } from 'vitest'
+import { createServer } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test, vi } from 'vitest'
+import { respond } from '../../../../core/http/respond.ts'
+import type { RespondOptions } from '../../../../core/http/respond.ts'
 import { running } from './raw-client.ts'
+
+const OPTIONS: RespondOptions = {
+  close: false,
+  stallMs: 1000,
+  abort: () => undefined,
+  streams: new Set(),
+  onStreamError: (error) => {
+    throw error
+  },
+}
+
+async function listening(listener: RequestListener) {
+  const server = createServer(listener)
+  await new Promise<void>((ready) => server.listen({ port: 0, host: '127.0.0.1' }, ready))
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // it listens on TCP
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((closed) => server.close(closed))
+    },
+  }
+}
 
 test.each([1, 256, 16 * 1024, 16 * 1024 + 1, 100_000])(
   'an answer of %i bytes arrives byte for byte, whatever they are and wherever they lie in their buffer',
@@ -15,24 +42,18 @@ test.each([1, 256, 16 * 1024, 16 * 1024 + 1, 100_000])(
   },
 )
 
-test('a caller who goes while his answer waits for the end of the turn takes nobody else with him', async () => {
-  const arrived = Promise.withResolvers<AbortSignal>()
-  const go = Promise.withResolvers<void>()
-  await using edge = await running({
-    handler: async ({ path }, signal) => {
-      if (path !== '/gone') return { status: 200, body: 'here' }
-      arrived.resolve(signal)
-      await go.promise
-      return { status: 200, body: 'too late' }
-    },
+test('a caller who goes before the end of the turn takes nobody with him whose answer waits there too', async () => {
+  const waiting: ServerResponse[] = []
+  await using server = await listening((_, outgoing) => {
+    if (waiting.push(outgoing) < 3) return
+    for (const each of waiting) void respond(each, { status: 200, body: 'here' }, OPTIONS)
+    waiting[1]?.destroy()
   })
-  const gone = new AbortController()
-  const asked = fetch(`${edge.origin}/gone`, { signal: gone.signal })
-  const signal = await arrived.promise
-  const closed = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-  gone.abort()
-  await expect(asked).rejects.toThrow('aborted')
-  await closed
-  go.resolve()
-  expect(await (await fetch(`${edge.origin}/stays`)).text()).toBe('here')
+  const asked = []
+  for (let count = 1; count <= 3; count += 1) {
+    asked.push(fetch(server.origin).then((answer) => answer.text()))
+    if (count < 3) await vi.waitUntil(() => waiting.length === count)
+  }
+  const results = await Promise.allSettled(asked)
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
 })
