@@ -6,7 +6,8 @@ import type { ReturnRight } from './return-right.ts'
 import { errorOf } from './settling.ts'
 import type { Store } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
-import { standingOf } from './writes.ts'
+import type { Ended } from './waiters.ts'
+import { isAtWork, standingOf } from './writes.ts'
 
 export interface Offered extends Taken {
   /** No reply in time is an error: the caller of a request has no use for an id. */
@@ -30,11 +31,17 @@ export async function giveBack(
   origin: { readonly id: string; readonly pushes: boolean },
   { options: { store, telemetry, statusUrl }, returnRight }: GiveBackOptions,
 ): Promise<Accepted> {
-  const { accepted, home, isWrite, isBegun, mustAnswer } = taken
+  const { accepted, home, isWrite, mustAnswer } = taken
   const { id } = accepted
-  const isQueueable = isWrite === true && isBegun !== true
-  const ended = isQueueable ? await Promise.race([taken.ended, standingOf(store, id)]) : await taken.ended
+  const ended = await endOf(taken, store)
   if (isWrite === true && ended?.reply === undefined && (ended?.outcome ?? 'taken') === 'taken') {
+    // SEMANTICS 3: 202 says that it waits for its system. Of one that is at work nobody knows whether it is done.
+    if (ended === undefined && isAtWork(await store.find({ by: 'id', id }), id))
+      throw new GatewayError(
+        'DEADLINE_EXCEEDED',
+        'the write was begun, and how it ended is not stored yet; its status tells it, and the same id finds it later',
+        { detail: { statusUrl: statusUrl(id) } },
+      )
     telemetry.write('queued', origin.id)
     return { ...accepted, status: statusUrl(id) }
   }
@@ -49,4 +56,18 @@ export async function giveBack(
   const mayBePushed = origin.pushes || accepted.duplicate
   if (mayBePushed && !(await returnRight.take(home, id))) return accepted
   return { ...accepted, reply: ended.reply }
+}
+
+/** Undefined: not in time. Rejects with `STORE_UNAVAILABLE` where the end is what the caller came for. */
+async function endOf(
+  { accepted, ended, isWrite, isBegun, mustAnswer }: Offered,
+  store: Store,
+): Promise<Ended | undefined> {
+  try {
+    if (isWrite !== true || isBegun === true) return await ended
+    return await Promise.race([ended, standingOf(store, accepted.id)])
+  } catch (error) {
+    if (isWrite === true || mustAnswer === true) throw error
+    return undefined // a message is stored, whether or not its end can be read: its caller would send it again
+  }
 }

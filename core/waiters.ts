@@ -1,6 +1,7 @@
 // Callers who wait for an outcome, by the id of the message it will belong to.
 import type { Reply } from './api.ts'
 import type { Failure, Outcome, Store, Watch } from './store/store.ts'
+import { isAtWork } from './writes.ts'
 
 export interface Ended {
   readonly outcome: Outcome
@@ -56,9 +57,9 @@ export class Waiters {
       const waiting = this.#byId.get(id) ?? this.#begin(id)
       const gone = (): void => finish(undefined)
       const over = async (): Promise<void> => {
-        const isAtWork = toEnd === true && (await this.#isAtWork(id))
+        const goesOn = toEnd === true && (await this.#isAtWork(id))
         if (!waiting.finish.has(finish)) return
-        if (isAtWork) timer = setTimeout(gone, Math.min(ms + SETTLE_MS, LONGEST_MS))
+        if (goesOn) timer = setTimeout(gone, Math.min(ms + SETTLE_MS, LONGEST_MS))
         // What has just ended is stored before it is told.
         else finish(toEnd === true ? await this.#looked(id) : undefined)
       }
@@ -121,10 +122,7 @@ export class Waiters {
   async #isAtWork(id: string): Promise<boolean> {
     try {
       const rows = await this.#options.store.find({ by: 'id', id })
-      if (rows.length === 0) return true
-      return rows.some(
-        (row) => row.row === 'work' && row.kind === 'message' && row.id === id && row.state === 'flight',
-      )
+      return rows.length === 0 || isAtWork(rows, id)
     } catch {
       return false // the wait is over; what it was for is read then, and that failure is the waiter's to hear
     }

@@ -206,8 +206,20 @@ function haltIn(rows: readonly Row[], id: string): Ended['failure'] {
  * an operator. Never resolves where it is simply at work: its end is waited for then.
  */
 export async function standingOf(store: Pick<Store, 'find'>, id: string): Promise<Ended> {
-  const standing = await standingIn(store, await store.find({ by: 'id', id }), id)
-  return standing ?? new Promise(() => undefined)
+  try {
+    const standing = await standingIn(store, await store.find({ by: 'id', id }), id)
+    if (standing !== undefined) return standing
+  } catch {
+    // It is stored: its end is waited for, and read at the wait's end, whose failure is the caller's to hear.
+  }
+  return new Promise(() => undefined)
+}
+
+/** An attempt of it has begun and not ended, on this instance or another one. */
+export function isAtWork(rows: readonly Row[], id: string): boolean {
+  return rows.some(
+    (row) => row.row === 'work' && row.kind === 'message' && row.id === id && row.state === 'flight',
+  )
 }
 
 /** Undefined: it is no queued write, or is simply at work. */
