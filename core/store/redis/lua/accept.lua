@@ -88,9 +88,9 @@ local whose = owner_of(conversation, home, registered, bound)
 if whose == 'other' then return resent() or { 'forbidden' } end
 local epoch = tonumber(epoch_text or '0')
 if expected and expected ~= epoch then return resent() or { 'notOwner' } end
-local in_lane = lane and R('ZCARD', lane_key('message', lane)) or 0
-if lane and in_lane >= limit then
-  local waiting = waiting_in('message', lane)
+local lane_state = lane and state_of('message', lane)
+if lane then
+  local waiting = waiting_in(lane_state)
   if waiting >= limit then return resent() or { 'full', waiting } end
 end
 if pressed then return resent() or { 'pressed' } end
@@ -100,7 +100,7 @@ local number, now = int(tonumber(TOTALS.next) + 1), int(NOW)
 if R('ZADD', P .. 'rows', 'NX', number, id) == 0 then return resent() end
 
 -- Everything is looked at: from here on it is written.
-local may_begin = lane and fence ~= '0' and delay <= 0 and in_lane == 0
+local may_begin = lane and fence ~= '0' and delay <= 0 and rows_in(lane_state) == 0
 local begins = may_begin and is_live(lease, fence, random)
 local size = #body + 300
 local bytes, accepted = int(tonumber(TOTALS.bytes) + size), int(tonumber(TOTALS.accepted) + 1)
@@ -109,9 +109,12 @@ if lane then counter, counted = 'open:message', TOTALS.open end
 R('HSET', META, 'clock', now, 'wall', int(WALL), 'next', number, 'bytes', bytes, 'accepted', accepted, counter,
   int(tonumber(counted) + 1))
 if is_over then drop_claim(key) end
-if not bound then conversation_for(conversation, home, channel, customer) end
 local sequence = int(tonumber(top or '0') + 1)
-R('HSET', conversation_key, 'top', sequence, 'last', received)
+if bound then
+  R('HSET', conversation_key, 'top', sequence, 'last', received)
+else
+  conversation_for(conversation, home, channel, customer, sequence, received)
+end
 R('XADD', P .. 'log:' .. conversation, sequence .. '-0', 'i', id, 'b', body, 'n', '0')
 local offset = 0
 if inbox then
@@ -141,6 +144,6 @@ if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'cau
 if device then advance() end
 patch(conversation, agent, ticket, raise)
 if raise == '1' then epoch = epoch + 1 end
-if work then enter_lane('message', work, in_lane == 0) end
+if work then enter_lane('message', work, lane_state) end
 -- The last: it would have begun, but the lease is gone, and whoever has it now does not know of it.
 return { 'accepted', tonumber(sequence), offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0' }

@@ -50,12 +50,18 @@ local function level(priority)
   return math.max(0, math.min(3, math.floor(tonumber(priority) or 0)))
 end
 
+local function rows_in(state)
+  return state[1] + state[2] + state[3] + state[4]
+end
+
+-- A lane that has rows and stands in no set: its head is in flight.
+local function is_flying(state)
+  return state[5] == '-' and rows_in(state) > 0
+end
+
 -- Rows of one lane that wait, the one in flight not among them.
-local function waiting_in(kind, lane)
-  local rows = R('ZCARD', lane_key(kind, lane))
-  if rows == 0 then return 0 end
-  local head = R('ZRANGE', lane_key(kind, lane), 0, 0)[1]
-  return rows - (R('HGET', row(head), 'st') == IN_FLIGHT and 1 or 0)
+local function waiting_in(state)
+  return rows_in(state) - (is_flying(state) and 1 or 0)
 end
 
 -- A row's cells of open work: { ref, number, lane, priority, due, fence, wait, media, raw }. `fence` of '0': it waits.
@@ -83,20 +89,15 @@ local function work_cells(work, cells)
   if work.media then add('raw', work.raw) end
 end
 
--- Puts a row that was written into its lane; the caller has counted it as open.
-local function enter_lane(kind, work, is_first)
-  local begun = work.fence ~= '0'
+-- Puts a row that was written into its lane; the caller has counted it as open. `state`: the lane's, as it is.
+local function enter_lane(kind, work, state)
+  local begun, flies = work.fence ~= '0', is_flying(state)
   R('ZADD', P .. 'open', work.number, work.ref)
   R('ZADD', lane_key(kind, work.lane), work.number, work.ref)
   if begun then R('ZADD', P .. 'flying:' .. kind, work.fence, work.ref) end
-  local state, is_flying = { 0, 0, 0, 0, '-' }, begun
-  if not is_first then
-    state = state_of(kind, work.lane)
-    is_flying = state[5] == '-' and state[1] + state[2] + state[3] + state[4] > 0
-  end
   local at = level(work.priority) + 1
   state[at] = state[at] + 1
-  if is_flying then
+  if begun or flies then
     -- Its head is in flight: it stands in no set.
     R('HSET', P .. 'lanes:' .. kind, work.lane, table.concat(state, ','))
   else
@@ -110,7 +111,7 @@ local function open_work(work)
   work_cells(work, cells)
   R('HSET', row(work.ref), unpack(cells))
   count('open:' .. kind, 1)
-  enter_lane(kind, work, false)
+  enter_lane(kind, work, state_of(kind, work.lane))
 end
 
 -- What a row has of these goes when it ends.

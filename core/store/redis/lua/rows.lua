@@ -1,8 +1,12 @@
 -- Conversations, claims, outcomes, rights and dead letters: what the operations that write have in common.
 
--- Binds a new conversation to its home (SEMANTICS 9). The caller has looked that it is nobody's.
-local function conversation_for(name, home, channel, customer)
-  R('HSET', P .. 'conv:' .. name, 'home', home, 'top', 0, 'oldest', 1, 'epoch', 0, 'channel', channel, 'customer', customer)
+-- Binds a new conversation to its home (SEMANTICS 9). The caller has looked that it is nobody's. `top`: its last sequence, and
+-- `last` when that came: nil while there is none.
+local function conversation_for(name, home, channel, customer, top, last)
+  local key = P .. 'conv:' .. name
+  local cells = { 'home', home, 'top', top, 'oldest', 1, 'epoch', 0, 'channel', channel, 'customer', customer }
+  if last then cells[13], cells[14] = 'last', last end
+  R('HSET', key, unpack(cells))
   R('SADD', P .. 'customer:' .. customer, name)
   R('HSETNX', P .. 'home:' .. home, 'epoch', 1)
 end

@@ -86,7 +86,7 @@ end
 local function say(until_then)
   local said = { sequences = {}, offsets = {}, note = false }
   if not conversation then return said end
-  if not bound then conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer) end
+  if not bound then conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer, 0) end
   said.note = expected ~= nil and expected ~= tonumber(epoch_text or '0')
   for _, one in ipairs(replies) do
     one.note = said.note and '1' or '0'
@@ -148,7 +148,7 @@ local function first()
   end
   if kind == 'message' and ended == 'expired' then entomb() end
   if kind == 'push' and ended == 'unknown' then count('doubt', 1) end
-  return finish(said, waiting_in(kind, lane))
+  return finish(said, waiting_in(state_of(kind, lane)))
 end
 
 -- What was unknown becomes known: by an operator, or by the late end of the call itself.
@@ -201,7 +201,7 @@ local function retry()
     if dead then bury(ref, home, dead, attempts) elseif is_released then drop_dead(id) end
     change_work(ref, WAITING, NOW + math.max(0, delay), '0')
   end
-  return { 'settled', {}, {}, waiting_in(kind, lane) }
+  return { 'settled', {}, {}, waiting_in(state_of(kind, lane)) }
 end
 
 if not is_known then
