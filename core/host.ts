@@ -52,7 +52,7 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     onTold: (handler) => void ears.push(handler),
     handed: (id, how) => pipeline.returnRight.handed(id, how),
     log: createLogReader({ store, channel: settings.id, open, stopping }),
-    link: (who, send, linkOptions) => links.open(settings.id, who, { ...linkOptions, send }),
+    link: (who, send, linkOptions) => links.open(origin, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
     identify: (credential) => options.identify(credential, settings.id),
     serve(path, handler, { signed = false, refused } = {}) {

@@ -9,7 +9,7 @@ import { createPresence } from './presence.ts'
 import type { Presence } from './presence.ts'
 import { Session } from './session.ts'
 import type { SharedParts } from './session.ts'
-import type { Uplink } from './uplink.ts'
+import type { LinkChannel, Uplink } from './uplink.ts'
 import { createWhereabouts } from './whereabouts.ts'
 
 export interface LinksOptions {
@@ -24,7 +24,7 @@ export interface LinksOptions {
 
 export interface Links {
   /** `ChannelHost.link`. Throws `AUTH_FAILED` or `FORBIDDEN` for who is no customer. */
-  open(channel: string, who: Identity, link: { readonly send: LinkSend } & LinkOptions): Link
+  open(channel: LinkChannel, who: Identity, link: { readonly send: LinkSend } & LinkOptions): Link
   readonly presence: Pick<Presence, 'of'>
   /** Open ones, over whatever transport. */
   readonly count: number

@@ -32,10 +32,10 @@ import { greet, standing, unreachable } from './greeting.ts'
 import type { Welcomed } from './greeting.ts'
 import { Pump } from './pump.ts'
 import type { Inbox, PumpLink, PumpParts } from './pump.ts'
-import type { Outbox, Taken, Uplink } from './uplink.ts'
+import type { LinkChannel, Outbox, Taken, Uplink } from './uplink.ts'
 
 export interface SessionOptions extends LinkOptions {
-  readonly channel: string
+  readonly channel: LinkChannel
   readonly identity: Identity
   readonly home: string
   readonly send: LinkSend
@@ -76,7 +76,7 @@ export class Session implements Link, PumpLink {
   readonly isTransient: boolean
   /** Its last welcome, on `performance.now()`, whole milliseconds. */
   welcomedAt = 0
-  readonly #channel: string
+  readonly #channel: LinkChannel
   readonly #identity: Identity
   /** The only one that may say hello here. */
   readonly #device: string | undefined

@@ -5,7 +5,7 @@ import type { Admission } from '../guard/admission.ts'
 import { digest, newId } from '../ids.ts'
 import { callingOf, normalise } from '../normalise.ts'
 import type { Normalised } from '../normalise.ts'
-import type { Pipeline, PipelineOptions } from '../pipeline.ts'
+import type { Origin, Pipeline, PipelineOptions } from '../pipeline.ts'
 import type { Store } from '../store/store.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { AGE_MARGIN_MS, BOOT_KEPT_MS } from './figures.ts'
@@ -25,9 +25,12 @@ export interface UplinkOptions {
   readonly isChannel: (name: string) => boolean
 }
 
+/** The channel that a link belongs to, and the priority of what comes in by it. */
+export type LinkChannel = Pick<Origin, 'id' | 'priority'>
+
 /** Whose outbox it is. */
 export interface Outbox {
-  readonly channel: string
+  readonly channel: LinkChannel
   readonly identity: Identity
   readonly home: string
   readonly device: string
@@ -66,22 +69,25 @@ export function createUplink(options: UplinkOptions): Uplink {
   async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
     const { channel, identity, device, boot } = outbox
     const { n, id } = frame
-    await admission.enter({ priority: 'normal', sheds: true })
+    // A link tells everyone to come again, also where the channel could push.
+    const origin: Origin = { id: channel.id, priority: channel.priority, pushes: false }
+    await admission.enter({ priority: origin.priority ?? 'normal', sheds: true })
     const normalised = normalise(draftOf(frame, identity), {
-      channel,
+      channel: origin.id,
       identity,
       now: now(),
       dedupeMs,
       isChannel,
+      priority: origin.priority,
     })
-    await limited(callingOf(normalised, { id: channel, pushes: false }, identity))
+    await limited(callingOf(normalised, origin, identity))
     if (await isTooOld(outbox, frame, normalised))
       return refuse(outbox, frame, {
         code: 'TOO_OLD',
         message:
           'the id is older than what this gateway remembers; look into the log, then send it under a new id',
       })
-    const result = await pipeline.append({ id: channel, pushes: false }, normalised, {
+    const result = await pipeline.append(origin, normalised, {
       device: { device, boot, n },
     })
     switch (result.status) {
@@ -132,7 +138,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
       const draft: Draft = { kind: 'message', type: 'refused', externalId: id, sender, data: null }
-      const { message } = normalise(draft, { channel, identity, now: now(), dedupeMs, isChannel })
+      const { message } = normalise(draft, { channel: channel.id, identity, now: now(), dedupeMs, isChannel })
       const { conversation } = message
       const result = await store.accept({
         home,
@@ -154,7 +160,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   return {
     refuse,
     async take(outbox, frame) {
-      telemetry.intake('offered', outbox.channel)
+      telemetry.intake('offered', outbox.channel.id)
       try {
         const taken = await offer(outbox, frame)
         const stored = taken.status === 'stored'
@@ -166,13 +172,13 @@ export function createUplink(options: UplinkOptions): Uplink {
             : taken.status === 'later'
               ? 'failed'
               : 'refused',
-          outbox.channel,
+          outbox.channel.id,
         )
         return taken
       } catch (thrown) {
         const error = GatewayError.from(thrown)
         const isOurs = error.side !== 'caller' && error.code !== 'OVERLOADED'
-        telemetry.intake(isOurs ? 'failed' : 'refused', outbox.channel)
+        telemetry.intake(isOurs ? 'failed' : 'refused', outbox.channel.id)
         if (errorTable[error.code].retry || error.code === 'INTERNAL') return { status: 'later', error }
         return refuse(outbox, frame, error)
       }

@@ -4,7 +4,7 @@ import { GatewayError } from '../../../../core/api.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { until } from '../../../support/gateway.ts'
 import { ann, bob, changed, connectApp, linkHouse } from '../../../support/link.ts'
-import { post } from '../../../support/rest.ts'
+import { metric, post } from '../../../support/rest.ts'
 
 test('hello is welcomed, a send is ok when it is stored, and both it and its answer come down in order (DESIGN §12)', async () => {
   await using house = await linkHouse()
@@ -255,4 +255,23 @@ lanes: { limit: 2 }
     await app.say(nak?.n ?? 0, `m${nak?.n}`, `f-${nak?.n}`)
     return app.last('ok')?.n === nak?.n ? true : undefined
   })
+})
+
+test('SEMANTICS 27: what comes over a link enters and waits with its channel’s priority, and a route’s goes before it', async () => {
+  const yaml = `
+channels: { app: { adapter: app, priority: high }, web: { adapter: rest } }
+agents: { bot: { adapter: bot } }
+routes: [ { when: "parts[0].text = 'now'", agent: bot, priority: urgent }, { agent: bot } ]
+`
+  await using house = await linkHouse({ yaml })
+  const offered = (name: string): Promise<number> =>
+    metric(house.base, `dragoman_limits_total{limit="admission",name="${name}",result="offered"}`)
+  const before = await offered('high')
+  const app = connectApp(house.host)
+  await app.hello()
+  await app.say(1, 'soon')
+  await app.say(2, 'now')
+  await until(() => house.agent.asked.length === 2 || undefined)
+  expect(house.agent.asked.map(({ message }) => message.priority)).toEqual(['high', 'urgent'])
+  expect(await offered('high')).toBe(before + 2)
 })
