@@ -187,9 +187,12 @@ function statusIn(rows: readonly Row[], id: string): Status | undefined {
         ...(reply.data !== undefined && { result: reply.data }),
         ...(reply.fault !== undefined && { fault: { ...reply.fault } }),
       }
+    if (state === 'taken' || state === 'answered') return { ...about, state: 'done' }
+    // An operator who gives up what nobody knows has not made it undone.
+    const isUnknown = failure?.code === 'OUTCOME_UNKNOWN'
     return {
       ...about,
-      state: state === 'taken' || state === 'answered' ? 'done' : state,
+      state: isUnknown ? 'unknown' : state,
       ...(failure !== undefined && { error: { ...failure } }),
     }
   }

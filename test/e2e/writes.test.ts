@@ -195,6 +195,21 @@ test('an outcome nobody knows is said, stops its key and waits for the operator:
   expect(await house.dead()).toEqual([])
 })
 
+test('SEMANTICS 3: a write nobody knows the outcome of stays unknown when the operator gives it up: it may have been made', async () => {
+  const { house, write, backend } = await world()
+  await using _ = house
+  backend.call = refused
+  const { body } = await write('1')
+  backend.call = cut
+  expect(await ended(body.status)).toMatchObject({ state: 'unknown' })
+  const [letter] = await house.dead()
+  await dead(house, '/drop', { id: letter?.id, reason: 'the order is there' })
+  expect(await statusOf(body.status)).toMatchObject({
+    state: 'unknown',
+    error: { code: 'OUTCOME_UNKNOWN', message: expect.stringContaining('the order is there') },
+  })
+})
+
 test('let go by the operator it is made where it stands, under its own key, and the rest follows in order', async () => {
   const { house, write, backend, made } = await world()
   await using _ = house
