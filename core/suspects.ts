@@ -22,6 +22,8 @@ const TRIALS = 2
 const GATHER_MS = 250
 /** Who takes longer than this has the next one begun beside him. */
 const TURN_MS = 2000
+/** Of more than so many several have their turn together: the last one begins in about two minutes, whatever those before it do. */
+const MOST_TURNS = 64
 const KEPT_MS = 72 * 3_600_000
 const AGAIN_MS = 500
 
@@ -32,29 +34,37 @@ export function isLost({ target, failure }: Attempt): boolean {
 
 interface Waiting {
   readonly trials: number
-  begin(isAlone: boolean): void
+  begin(turn: Turn): void
   letGo(): void
 }
 
-interface Turn extends Disposable {
+/** Those who are begun together. */
+interface Turn {
+  readonly size: number
+  /** Of them have not ended. */
+  left: number
+  /** Nobody from an earlier turn is under way. */
   readonly isAlone: boolean
 }
 
 /**
  * A process that dies says nothing of who killed it: each death counts against all that was in flight, and most of it had nothing to do
  * with it. So the store's count of three (`Work.poison`) decides alone where a suspect has no company. Among several each is tried by
- * itself, which is noted durably before the call; who was tried longest ago comes first, and only who dies alone twice is given up.
+ * itself, which is noted durably before the call; who was tried longest ago comes first, and only who dies alone twice is given up. Where
+ * they are too many for that, several are tried together: a death then counts a share against each, and those are the last of the next life.
  */
 export class Suspects {
   readonly #options: SuspectsOptions
   #line: Waiting[] = []
   #isMoving = false
   #timer: NodeJS.Timeout | undefined
-  /** The last one begun. */
+  /** The last one. */
   #turn: Turn | undefined
+  /** How many have a turn together, until nobody is left. */
+  #atOnce = 1
   #inFlight = 0
-  /** In this life. */
-  #seen = 0
+  /** In this life; one that is put back comes again. */
+  readonly #seen = new Set<string>()
 
   constructor(options: SuspectsOptions) {
     this.#options = options
@@ -68,18 +78,20 @@ export class Suspects {
 
   async #try(work: Work, fence: Fence): Promise<void> {
     const { store, log, lanes, step } = this.#options
-    this.#seen++
-    if (this.#seen === 1) log.warn('the gateway died twice with work in flight: it is begun one by one')
     const key = `suspect/${work.kind}/${work.id}`
+    if (this.#seen.size === 0)
+      log.warn('the gateway died twice with work in flight: it is begun apart from the rest')
+    this.#seen.add(key)
     try {
       const { value } = await store.value({ key })
       const trials = typeof value === 'number' ? value : 0
-      using turn = await this.#myTurn(trials)
+      const turn = await this.#myTurn(trials)
       if (turn === undefined) return await this.#putBack(work, fence)
-      const hasCompany = this.#seen > 1
+      using _ = { [Symbol.dispose]: () => this.#left(turn) }
+      const hasCompany = this.#seen.size > 1
       const isPoison = work.poison && (trials >= TRIALS || (trials === 0 && !hasCompany))
       if (turn.isAlone && !isPoison)
-        await store.value({ key, put: hasCompany ? trials + 1 : TRIALS, ttlMs: KEPT_MS })
+        await store.value({ key, put: hasCompany ? trials + 1 / turn.size : TRIALS, ttlMs: KEPT_MS })
       using hold = lanes.ownHold(work.home)
       // SEMANTICS 20: it has waited, and what is begun now may be begun elsewhere.
       if (hold?.fence.counter !== fence.counter) return await this.#putBack(work, fence)
@@ -111,19 +123,15 @@ export class Suspects {
   #myTurn(trials: number): Promise<Turn | undefined> {
     if (this.#options.stopped.aborted) return Promise.resolve(undefined)
     const { promise, resolve } = Promise.withResolvers<Turn | undefined>()
-    const begin = (isAlone: boolean): void => {
-      const turn = { isAlone, [Symbol.dispose]: () => this.#left(turn) }
-      this.#turn = turn
-      resolve(turn)
-    }
-    this.#line.push({ trials, begin, letGo: () => resolve(undefined) })
+    this.#line.push({ trials, begin: resolve, letGo: () => resolve(undefined) })
     if (!this.#isMoving) this.#nextIn(GATHER_MS)
     return promise
   }
 
   #left(turn: Turn): void {
     this.#inFlight--
-    if (this.#turn === turn) this.#next()
+    turn.left--
+    if (this.#turn === turn && turn.left === 0) this.#next()
   }
 
   #nextIn(ms: number): void {
@@ -134,12 +142,18 @@ export class Suspects {
 
   #next(): void {
     clearTimeout(this.#timer)
-    const next = this.#line.toSorted((a, b) => a.trials - b.trials)[0]
-    this.#isMoving = next !== undefined
-    if (next === undefined) return
-    this.#line = this.#line.filter((one) => one !== next)
+    const { length } = this.#line
+    this.#isMoving = length > 0
+    this.#atOnce = Math.max(length > 0 ? this.#atOnce : 1, Math.ceil(length / MOST_TURNS))
+    if (length === 0) return
+    const sorted = this.#line.toSorted((a, b) => a.trials - b.trials)
+    const next = sorted.slice(0, this.#atOnce)
+    this.#line = sorted.slice(this.#atOnce)
     this.#nextIn(TURN_MS)
-    next.begin(this.#inFlight++ === 0)
+    const turn = { size: next.length, left: next.length, isAlone: this.#inFlight === 0 }
+    this.#turn = turn
+    this.#inFlight += next.length
+    for (const one of next) one.begin(turn)
   }
 
   #letGo(): void {

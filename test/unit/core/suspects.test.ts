@@ -101,6 +101,43 @@ test('one that takes long does not stop the others: after a while they are begun
   expect([...values.keys()]).toEqual(['suspect/message/slow'])
 })
 
+test('SEMANTICS 16, 19: of many several have a turn together: in two minutes all are begun, and a death counts a share', async () => {
+  const kept = Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`suspect/message/${n}`, 1 / 8]))
+  const { suspects, steps, values } = setUp(kept)
+  for (let n = 0; n < 512; n++) void suspects.run(work(String(n)), fence)
+  await passed(250)
+  // Those that were in flight at a death with seven others come last.
+  expect([...steps.keys()]).toEqual(Array.from({ length: 8 }, (_, n) => String(n + 8)))
+  for (const id of steps.keys()) expect(values.get(`suspect/message/${id}`)).toBe(1 / 8)
+  for (const id of [...steps.keys()].slice(1)) steps.get(id)?.end()
+  await passed(1999)
+  expect(steps.size).toBe(8) // one of them still has its turn
+  await passed(1)
+  expect(steps.size).toBe(16)
+  await passed(124_000)
+  expect(steps.size).toBe(512)
+  expect([...steps.keys()].slice(-8).map(Number)).toEqual(Array.from({ length: 8 }, (_, n) => n))
+})
+
+test('SEMANTICS 16: few that are left of many are tried one by one', async () => {
+  const { suspects, steps, values } = setUp({ 'suspect/message/a': 1 / 18, 'suspect/message/b': 1 / 18 })
+  for (const id of ['a', 'b']) void suspects.run(work(id, { deaths: 4 }), fence)
+  await passed(250)
+  expect([...steps.keys()]).toEqual(['a'])
+  expect(steps.get('a')?.work.poison).toBe(false)
+  expect(values.get('suspect/message/a')).toBe(1 + 1 / 18)
+})
+
+test('SEMANTICS 16: one that was put back and comes again is no company of its own', async () => {
+  const { suspects, steps, settled, store } = setUp()
+  vi.spyOn(store, 'value').mockRejectedValueOnce(new GatewayError('STORE_UNAVAILABLE', 'away'))
+  await suspects.run(work('a', { deaths: 3 }), fence)
+  expect(settled).toMatchObject([{ id: 'a', outcome: 'retry' }])
+  void suspects.run(work('a', { deaths: 3 }), fence)
+  await passed(250)
+  expect(steps.get('a')?.work.poison).toBe(true)
+})
+
 test.each([
   { name: 'without company the count of three decides', kept: 0, others: 0, isPoison: true },
   { name: 'in company that count says nothing', kept: 0, others: 1, isPoison: false },
