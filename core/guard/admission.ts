@@ -43,8 +43,9 @@ export interface Loop {
   now(): number
   /** How many of them the loop has waited for something to happen. */
   idle(): number
-  /** Calls at the end of the turn. */
+  /** Calls at the end of the turn, which is not waited for: nothing is idle meanwhile. */
   atTurn(call: () => void): void
+  later(ms: number, call: () => void): void
 }
 
 /** What each priority may have of a turn whoever else waits; what is left goes to the highest. */
@@ -64,6 +65,8 @@ const REFUSAL_MS = 0.1
 const REFUSALS_SHARE = 0.1
 /** Given at once when none was for a while. */
 const MOST_REFUSALS = 50
+/** Where refusals alone are left to give, they are looked at so often: the processor rests between. */
+const REFUSALS_EVERY_MS = 5
 /** No longer than the longest `Retry-After`. */
 const LONGEST_REFUSAL_MS = 3000
 
@@ -113,6 +116,7 @@ export function createAdmission(
   /** In a dry run: how many would wait. */
   let backlog = 0
   let isArmed = false
+  let isResting = false
   /** Who is going to be refused. */
   const hopeless = new Set<Waiter>()
   /** How many refusals may be given now. */
@@ -146,8 +150,18 @@ export function createAdmission(
     if (hopeless.size > 0) refuse(now)
     turnAt = now
     idleAt = idle
-    if (begun > 0 || gone > 0 || waiting > 0 || hopeless.size > 0) loop.atTurn(turn)
-    else isArmed = false
+    if (begun > 0 || gone > 0 || waiting > 0) return loop.atTurn(turn)
+    isArmed = false
+    if (hopeless.size > 0) rest()
+  }
+
+  function rest(): void {
+    if (isResting) return
+    isResting = true
+    loop.later(REFUSALS_EVERY_MS, () => {
+      isResting = false
+      arm()
+    })
   }
 
   function adapt(busyMs: number, tookMs: number): void {
@@ -350,4 +364,5 @@ const processLoop: Loop = {
   now: () => performance.now(),
   idle: () => performance.nodeTiming.idleTime,
   atTurn: (call) => void setImmediate(call),
+  later: (ms, call) => void setTimeout(call, ms),
 }

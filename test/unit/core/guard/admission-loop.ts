@@ -12,16 +12,20 @@ export interface VirtualLoop extends Loop {
   rest(ms: number): void
   /** The end of a turn. */
   turn(): void
+  /** Whether it comes round at once, with nothing to do but what was ordered for its end. */
+  readonly isSpinning: boolean
 }
 
 export function virtualLoop(): VirtualLoop {
   let now = 0
   let idle = 0
   let calls: (() => void)[] = []
+  let timers: { readonly at: number; readonly call: () => void }[] = []
   return {
     now: () => now,
     idle: () => idle,
     atTurn: (call) => void calls.push(call),
+    later: (ms, call) => void timers.push({ at: now + ms, call }),
     work(ms) {
       now += ms
     },
@@ -30,9 +34,15 @@ export function virtualLoop(): VirtualLoop {
       idle += ms
     },
     turn() {
+      const over = timers.filter(({ at }) => at <= now)
+      timers = timers.filter(({ at }) => at > now)
+      for (const { call } of over) call()
       const due = calls
       calls = []
       for (const call of due) call()
+    },
+    get isSpinning() {
+      return calls.length > 0
     },
   }
 }

@@ -218,6 +218,28 @@ test('refusals take a tenth of the time: fifty at once, then one a millisecond, 
   expect([offered, accepted, all]).toEqual([364, 64, 300])
 })
 
+test('while refusals alone wait the processor rests, and whoever comes then is let in at once', async () => {
+  const { loop, admission } = full({ waitMs: 1 })
+  for (let n = 0; n < 300; n += 1)
+    try {
+      void admission.enter(normal)?.catch(() => undefined)
+    } catch {
+      continue // one of the first fifty
+    }
+  for (let n = 0; n < 5; n += 1) {
+    loop.work(2)
+    loop.turn()
+  }
+  const before = admission.waiting
+  expect(before).toBeGreaterThan(100)
+  expect(loop.isSpinning).toBe(false)
+  loop.rest(20)
+  loop.turn()
+  expect(admission.waiting).toBeLessThanOrEqual(before - 20)
+  expect(loop.isSpinning).toBe(false)
+  expect(admission.enter(normal)).toBeUndefined()
+})
+
 test('nobody waits longer for a refusal than three seconds, and who goes meanwhile is counted as failed', async () => {
   const { loop, admission, sums } = full({ waitMs: 1 })
   const gone = new AbortController()
