@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, Delivery, Identity, Message, Scope } from 'dragoman'
 
+import { Answers } from './answers.ts'
 import { isSame, openBroker } from './broker.ts'
 import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
@@ -17,8 +18,7 @@ import { takeIn } from './intake.ts'
 import { listen } from './listener.ts'
 import type { Listener } from './listener.ts'
 import { compileMapping, replyTopicOf } from './mapping.ts'
-import type { ReplyTopic } from './mapping.ts'
-import { encodeError, encodeMessage } from './payload.ts'
+import { encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
 import { createReach } from './reach.ts'
 import type { Local, PublishOptions, Reach } from './reach.ts'
@@ -151,11 +151,6 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   }
 }
 
-const ANSWER_MS = 10_000
-/** Answers to one client's requests that nobody has yet; beyond them its next request waits for its PUBACK. */
-const MAX_ANSWERS = 16
-/** The same where more of what it has published waits behind that request. */
-const MOST_ANSWERS = 4096
 /** A WebSocket message may hold several packets, or a part of one (MQTT 3.1.1 §6). */
 const MESSAGE_BYTES = 256 * 1024 + 16
 
@@ -171,7 +166,7 @@ class Device implements SessionHandler {
   readonly #session: Session
   readonly #serving: Serving
   #frames: Frames | undefined
-  #answers = 0
+  #answers: Answers | undefined
   #isClosed = false
 
   constructor(session: Session, serving: Serving) {
@@ -210,7 +205,7 @@ class Device implements SessionHandler {
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,
-      answer: (at, payload) => this.#answer(at, payload),
+      answer: (...answer) => this.#answering().give(...answer),
       tell: (payload) => this.#tell(payload),
     })
   }
@@ -220,19 +215,13 @@ class Device implements SessionHandler {
     this.#frames?.close()
   }
 
-  /** The request is stored, which is what its PUBACK says: it does not wait until somebody has the answer. */
-  async #answer({ topic, qos }: ReplyTopic, payload: string): Promise<void> {
-    const { reach, scope } = this.#serving
-    this.#answers += 1
-    const answering = reach
-      .publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) })
-      .catch((error: unknown) => {
-        scope.log.warn('an answer was not sent', { topic, reason: GatewayError.from(error).message })
-        this.#tell(encodeError(error, { topic }))
-      })
-      .finally(() => (this.#answers -= 1))
-    if (this.#answers > MOST_ANSWERS) await answering
-    else if (this.#answers > MAX_ANSWERS) await this.#session.unlessBehind(answering)
+  #answering(): Answers {
+    this.#answers ??= new Answers({
+      ...this.#serving,
+      session: this.#session,
+      tell: (payload) => this.#tell(payload),
+    })
+    return this.#answers
   }
 
   #tell(payload: string): void {

@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ChannelHost, Identity, Scope } from 'dragoman'
 
+import type { Asked } from './answers.ts'
 import type { Mapped, Mapping, ReplyTopic } from './mapping.ts'
 import { encodeError, encodeReply } from './payload.ts'
 import type { Published } from './session.ts'
@@ -12,7 +13,7 @@ export interface IntakeOptions {
   readonly scope: Scope
   readonly identity?: Identity
   /** The answer to a request, or why there is none, to the topic that the config says. Resolves when the request may be acknowledged. */
-  readonly answer: (reply: ReplyTopic, payload: string) => Promise<void>
+  readonly answer: (reply: ReplyTopic, payload: string, asked: Asked) => Promise<void>
   /** Why something was refused for good. */
   readonly tell: (payload: string) => void
 }
@@ -24,12 +25,14 @@ export interface IntakeOptions {
 export async function takeIn(packet: Published, options: IntakeOptions): Promise<void> {
   const { host, mapping, scope, identity } = options
   let mapped: Mapped | undefined
+  let asked: Asked = { topic: packet.topic }
   try {
     mapped = await mapping.draft(packet.topic, packet.payload, {
       channel: scope.id,
       ...(identity !== undefined && { identity }),
     })
     const { draft, reply: at } = mapped
+    if (draft.externalId !== undefined) asked = { ...asked, id: draft.externalId }
     const accepted = await host.accept(draft, { ...(identity !== undefined && { identity }) })
     if (draft.kind === 'request' && at !== undefined && accepted.reply !== undefined)
       await options.answer(
@@ -40,6 +43,7 @@ export async function takeIn(packet: Published, options: IntakeOptions): Promise
           id: accepted.id,
           externalId: draft.externalId,
         }),
+        asked,
       )
   } catch (thrown) {
     const error = GatewayError.from(thrown)
@@ -52,12 +56,8 @@ export async function takeIn(packet: Published, options: IntakeOptions): Promise
       reason: error.message,
       lost: packet.qos === 0 || packet.will,
     })
-    const externalId = mapped?.draft.externalId
-    const payload = encodeError(error, {
-      topic: packet.topic,
-      ...(externalId !== undefined && { id: externalId }),
-    })
-    if (isRequest && mapped?.reply !== undefined) await options.answer(mapped.reply, payload)
+    const payload = encodeError(error, asked)
+    if (isRequest && mapped?.reply !== undefined) await options.answer(mapped.reply, payload, asked)
     else options.tell(payload)
   }
 }

@@ -70,8 +70,10 @@ export interface OpenSession extends Session {
 
 /** PUBLISH packets that one client may leave without PUBACK. */
 const MAX_UNACKNOWLEDGED = 64
-/** What waits for a place among them, and how long: shorter than the core waits for a push, which then knows that nothing was sent. */
-const MAX_QUEUED = 1024
+/** What waits for a place among them: the answers to as many requests as come in one read, whose PUBACKs are read only behind all of it. */
+const MAX_QUEUED = 4096
+const MAX_QUEUED_BYTES = 8 * 1024 * 1024
+/** How long: shorter than the core waits for a push, which then knows that nothing was sent. */
 const PLACE_MS = 10_000
 /** What may wait for a peer that does not read. */
 const MAX_UNSENT_BYTES = 1024 * 1024
@@ -87,6 +89,7 @@ class ClientSession implements OpenSession {
   #waiting: Map<number, (sent: Sent) => unknown> | undefined
   /** Each is given the identifier of its packet. */
   #queue: Set<(messageId?: number) => void> | undefined
+  #queuedBytes = 0
   #receiving: Set<number> | undefined
   #chain: Promise<unknown> | undefined
   #nextId = 0
@@ -128,7 +131,7 @@ class ClientSession implements OpenSession {
       await this.#hand(topic, payload, undefined)
       return 'written'
     }
-    const messageId = this.#reserve() ?? (await this.#place(signal))
+    const messageId = this.#reserve() ?? (await this.#place(Buffer.byteLength(payload), signal))
     if (this.closed || !this.#isRead()) return 'refused'
     if (messageId === undefined) return 'full'
     const { promise, resolve } = Promise.withResolvers<Sent>()
@@ -211,10 +214,13 @@ class ClientSession implements OpenSession {
   }
 
   /** The same when its turn has come; undefined: it did not, or the connection has ended. */
-  async #place(signal: AbortSignal | undefined): Promise<number | undefined> {
+  async #place(bytes: number, signal: AbortSignal | undefined): Promise<number | undefined> {
     this.#queue ??= new Set()
     const queue = this.#queue
-    if (queue.size >= MAX_QUEUED) return undefined
+    // One alone has a place, whatever its size.
+    const isTooMuch = queue.size > 0 && this.#queuedBytes + bytes > MAX_QUEUED_BYTES
+    if (isTooMuch || queue.size >= MAX_QUEUED) return undefined
+    this.#queuedBytes += bytes
     const { promise, resolve } = Promise.withResolvers<number | undefined>()
     const end = (messageId?: number): void => {
       queue.delete(end)
@@ -228,6 +234,7 @@ class ClientSession implements OpenSession {
     try {
       return await promise
     } finally {
+      this.#queuedBytes -= bytes
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
     }

@@ -2,7 +2,7 @@
 import { connect } from 'node:net'
 import type { Socket as NetSocket } from 'node:net'
 
-import type { Channel, ChannelHost, Credential, Draft, Identity } from 'dragoman'
+import type { Channel, ChannelHost, Credential, Draft, Identity, Scope } from 'dragoman'
 import { GatewayError } from 'dragoman'
 import { testHost, testScope } from 'dragoman/testing'
 import type { TestHost } from 'dragoman/testing'
@@ -24,6 +24,7 @@ export interface WorldOptions {
   readonly id?: string
   readonly config?: Readonly<Record<string, unknown>>
   readonly host?: Partial<ChannelHost>
+  readonly scope?: Partial<Scope>
 }
 
 export const TOPICS = {
@@ -61,7 +62,12 @@ export const echoLink: ChannelHost['link'] = (who, send, options) => {
 
 let worlds = 0
 
-export async function openWorld({ id, config = {}, host: extra = {} }: WorldOptions = {}): Promise<World> {
+export async function openWorld({
+  id,
+  config = {},
+  host: extra = {},
+  scope = {},
+}: WorldOptions = {}): Promise<World> {
   worlds += 1
   const name = id ?? `devices-${worlds}`
   const host = Object.assign(testHost(), { identify, link: echoLink, linkedAt() {} }, extra)
@@ -73,7 +79,7 @@ export async function openWorld({ id, config = {}, host: extra = {} }: WorldOpti
   })
   if (checked === undefined || checked instanceof Promise || checked.issues !== undefined)
     throw new Error(JSON.stringify(checked))
-  const channel = adapter.channel?.create(checked.value, testScope({ id: name }))
+  const channel = adapter.channel?.create(checked.value, { ...testScope({ id: name }), ...scope })
   if (channel === undefined) throw new Error('no channel')
   await channel.start(host, new AbortController().signal)
   const port = portOf(name) ?? 0
