@@ -192,7 +192,8 @@ function answered(agent: AgentInUse, reply: Reply | undefined, ownerEpoch: numbe
 function nobodyLeft(agent: string, { handoff }: Handoff): Verdict {
   const failure = new GatewayError(
     'AGENT_FAILED',
-    `agent "${agent}" hands off ("${handoff}"), but nobody is left: give the route a fallback`,
+    `agent "${agent}" hands off ("${handoff}"), but nobody is left`,
+    { cause: new GatewayError('AGENT_FAILED', 'give the route a fallback') },
   )
   return { outcome: 'failed', target: `agent ${agent}`, failure, dead: true }
 }

@@ -19,7 +19,7 @@ export function compileExpression(source: string): Expression {
     try {
       return plain(await compiled.evaluate(input, bindings === undefined ? undefined : { ...bindings }))
     } catch (error) {
-      throw new Error(`"${source}": ${messageOf(error)}`, { cause: error })
+      throw failureIn(source, error)
     }
   }
   // The declared type of ast() is narrower than what the parser yields.
@@ -140,6 +140,11 @@ function truth(value: unknown): boolean | typeof HARD {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
+}
+
+/** Callers may be told the reason; the expression is the operator's. */
+function failureIn(source: string, error: unknown): Error {
+  return new Error(messageOf(error), { cause: new Error(`in "${source}"`, { cause: error }) })
 }
 
 function messageOf(error: unknown): string {

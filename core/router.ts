@@ -102,7 +102,9 @@ function compileRoute(config: RouteConfig, number: number): Route {
   const operation = compileOperation(config.operation)
   const named = (name: unknown): string => {
     if (typeof name === 'string' && name !== '') return name
-    throw new GatewayError('NO_ROUTE', `route ${number}: operation yields no name`)
+    throw new GatewayError('NO_ROUTE', 'no operation can be chosen for this', {
+      cause: new GatewayError('NO_ROUTE', `route ${number}: operation yields no name`),
+    })
   }
   return {
     number,

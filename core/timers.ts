@@ -22,10 +22,9 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
 }
 
 function nobodyLeft(target: string): Verdict {
-  const failure = new GatewayError(
-    'AGENT_FAILED',
-    `${target} hands off, but nobody is left: give the route a fallback`,
-  )
+  const failure = new GatewayError('AGENT_FAILED', `${target} hands off, but nobody is left`, {
+    cause: new GatewayError('AGENT_FAILED', 'give the route a fallback'),
+  })
   return { outcome: 'failed', target, failure, dead: true }
 }
 

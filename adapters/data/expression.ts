@@ -5,7 +5,7 @@ import type { Json } from 'dragoman'
 
 const MAX_DEPTH = 64
 
-/** Evaluates to plain data; undefined where the expression has no value. Rejects with an `Error` that names the expression. */
+/** Evaluates to plain data; undefined where the expression has no value. Rejects with an `Error` whose cause names the expression. */
 export type Expression = (
   input: unknown,
   bindings?: Readonly<Record<string, unknown>>,
@@ -37,7 +37,7 @@ export function compileExpression(source: string): Expression {
       // Without bindings of its own, an evaluation would share its root with those that run beside it.
       return plain(await compiled.evaluate(input, { ...bindings }))
     } catch (error) {
-      throw new Error(`expression "${source}": ${messageOf(error)}`, { cause: error })
+      throw failureIn(source, error)
     }
   }
 }
@@ -141,6 +141,11 @@ function plain(value: unknown, depth = 0): Json | undefined {
       return data === undefined ? [] : [[name, data] as const]
     }),
   )
+}
+
+/** Callers may be told the reason; the expression is the operator's. */
+function failureIn(source: string, error: unknown): Error {
+  return new Error(messageOf(error), { cause: new Error(`in "${source}"`, { cause: error }) })
 }
 
 function messageOf(error: unknown): string {

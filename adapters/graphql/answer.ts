@@ -86,10 +86,7 @@ export function compileAnswer({
         ...(Object.keys(texts).length > 0 && { metadata: texts }),
       }
     } catch (error) {
-      throw fail(
-        `answered what the config cannot read: ${error instanceof Error ? error.message : String(error)}`,
-        error,
-      )
+      throw fail('answered what cannot be read', error)
     }
   }
 }

@@ -36,8 +36,8 @@ export function createClient(url: string, transport: typeof fetch): Client {
     } catch (error) {
       if (error instanceof ClientError) return error.response
       if (error instanceof GatewayError || signal.aborted) throw error
-      throw new GatewayError('BACKEND_FAILED', `${new URL(url).host} answered what is no GraphQL result`, {
-        cause: error,
+      throw new GatewayError('BACKEND_FAILED', 'the answer is no GraphQL result', {
+        cause: new Error(new URL(url).host, { cause: error }), // for the log alone
       })
     }
   }

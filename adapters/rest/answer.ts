@@ -43,7 +43,12 @@ export function compileAnswer({ result, metadata, notExecuted }: OperationConfig
     const bytes = await response.bytes()
     if (status >= 400 && status < 500 && !NOT_BUSINESS.has(status))
       return { fault: faultOf(response, bytes, where), metadata: { 'http:status': String(status) } }
-    if (status < 200 || status > 299) throw fail(`answered ${status}${redirectOf(response)}`)
+    if (status >= 300 && status < 400)
+      throw fail(
+        `answered ${status}, a redirect`,
+        new GatewayError('BACKEND_FAILED', 'put the address it leads to into the config'),
+      )
+    if (status < 200 || status > 299) throw fail(`answered ${status}`)
 
     const content = bytes.byteLength === 0 ? undefined : contentOf(response, bytes, fail)
     if (data === undefined && marks.length === 0) return content === undefined ? {} : { data: content }
@@ -51,10 +56,7 @@ export function compileAnswer({ result, metadata, notExecuted }: OperationConfig
     try {
       return await answerOf({ content, bindings, data, marks })
     } catch (error) {
-      throw fail(
-        `answered what the config cannot read: ${error instanceof Error ? error.message : String(error)}`,
-        error,
-      )
+      throw fail('answered what cannot be read', error)
     }
   }
 }
@@ -122,10 +124,4 @@ function textOf(value: Json | undefined): string | undefined {
 
 function headersOf(headers: Headers): Readonly<Record<string, string>> {
   return Object.fromEntries(headers) // names are lower case there
-}
-
-function redirectOf(response: Response): string {
-  return response.status >= 300 && response.status < 400
-    ? ', a redirect: put the address it leads to into the config'
-    : ''
 }

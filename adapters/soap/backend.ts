@@ -94,7 +94,7 @@ class Description {
   }
 
   async find(name: string, signal: AbortSignal): Promise<{ called: CalledOperation; wsdl: Wsdl }> {
-    const { wsdl, calls } = await this.load(signal)
+    const { wsdl, calls } = await this.#loadForCall(signal)
     const called = calls.get(name)
     if (called === undefined)
       throw new GatewayError('NO_ROUTE', `backend "${this.#scope.id}" has no operation "${name}" in its WSDL`)
@@ -103,6 +103,23 @@ class Description {
 
   forget(): void {
     this.#loaded = undefined
+  }
+
+  /**
+   * Without its description nothing was called: a write may be queued (SEMANTICS 3). What is wrong with it names files and
+   * addresses, and is no mistake of the caller: it is the cause, for the log.
+   */
+  async #loadForCall(signal: AbortSignal): Promise<Loaded> {
+    try {
+      return await this.load(signal)
+    } catch (error) {
+      if (signal.aborted) throw error
+      const who = `backend "${this.#scope.id}"`
+      throw new GatewayError('BACKEND_FAILED', `${who}: its WSDL cannot be had`, {
+        cause: error,
+        notExecuted: true,
+      })
+    }
   }
 
   async #read(): Promise<Loaded> {
@@ -120,17 +137,10 @@ class Description {
       return this.#loaded
     } catch (error) {
       this.#failedAt = this.#scope.now()
-      this.#failure = notExecuted(error)
-      throw this.#failure
+      this.#failure = error
+      throw error
     }
   }
-}
-
-/** Without its description nothing was called: a write may be queued (SEMANTICS 3). */
-function notExecuted(error: unknown): unknown {
-  const known = GatewayError.from(error)
-  if (known.code !== 'BACKEND_FAILED' && known.code !== 'DEADLINE_EXCEEDED') return error
-  return new GatewayError('BACKEND_FAILED', known.message, { cause: error, notExecuted: true })
 }
 
 async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -231,14 +241,12 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
 /** The guard's refusal of an address that stands in no config: the operator's to mend, not the caller's. */
 function explained(error: unknown, address: string): unknown {
   if (!(error instanceof GatewayError) || error.code !== 'FORBIDDEN') return error
-  return new GatewayError(
-    'BACKEND_FAILED',
-    `${address} stands only in the WSDL and is not public: write it as endpoint`,
-    {
+  return new GatewayError('BACKEND_FAILED', 'the address in the WSDL is not a public one', {
+    cause: new GatewayError('BACKEND_FAILED', `${address} stands only in the WSDL: write it as endpoint`, {
       cause: error,
-      notExecuted: error.notExecuted, // not behind a redirect: who sent us there may have acted
-    },
-  )
+    }),
+    notExecuted: error.notExecuted, // not behind a redirect: who sent us there may have acted
+  })
 }
 
 /** SOAP 1.1: a quoted SOAPAction, `""` if there is none (WS-I BP 1.1 R2744, R2745). 1.2 has the `action` parameter (Part 2 §6.5). */

@@ -135,7 +135,8 @@ export function describe({ method }: Pick<Outbound, 'method'>): string {
 
 /** The same for the log, as a cause: with the host, never the path, which may name a person. */
 export function placed(error: unknown, { method, url }: Pick<Outbound, 'method' | 'url'>): Error {
-  return new Error(`${method} ${url.origin}`, { cause: error })
+  const remedy = remedies.get(codeOf(error))
+  return new Error(`${method} ${url.origin}${remedy === undefined ? '' : `: ${remedy}`}`, { cause: error })
 }
 
 const words = new Map([
@@ -150,24 +151,38 @@ const words = new Map([
   ['UND_ERR_SOCKET', 'connection closed'],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'fewer or more bytes than announced'],
   ['UND_ERR_HEADERS_OVERFLOW', 'its headers are too large'],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed: name its authority in tls.ca'],
-  ['SELF_SIGNED_CERT_IN_CHAIN', 'no known authority signed its certificate: name it in tls.ca'],
-  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'no known authority signed its certificate: name it in tls.ca'],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'no known authority signed its certificate: name it in tls.ca'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is self-signed'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'no known authority signed its certificate'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'no known authority signed its certificate'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'no known authority signed its certificate'],
   ['CERT_HAS_EXPIRED', 'its certificate has expired'],
   ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host: see tls.serverName'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another host'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'it does not speak TLS there'],
   ['EPROTO', 'the TLS handshake failed'],
+])
+
+/** What an operator can do, for the log alone. */
+const remedies = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'name its authority in tls.ca'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'name its authority in tls.ca'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'name its authority in tls.ca'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'name its authority in tls.ca'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'see tls.serverName'],
 ])
 
 function failureOf(error: Error, request: Outbound, started: boolean): GatewayError {
   if (error instanceof GatewayError) return error
   const what = describe(request)
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  const code = codeOf(error)
   const options = { cause: placed(error, request), notExecuted: !started }
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
     return new GatewayError('DEADLINE_EXCEEDED', `${what}: the line was silent for too long`, options)
   const stage = started ? 'the connection broke before the answer was complete' : 'cannot connect'
   return new GatewayError('BACKEND_FAILED', `${what}: ${stage}: ${words.get(code) ?? code}`, options)
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }

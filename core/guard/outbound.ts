@@ -62,7 +62,10 @@ export async function readOutbound(input: RequestInfo | URL, init: RequestInit =
 export function checkedUrl(address: string | URL, base?: URL): URL {
   const url = URL.parse(address.toString(), base)
   if (url === null)
-    throw refused(`"${excerpt(address.toString())}" is no address: http://host/path is needed`)
+    throw refused(
+      'the request has no address to go to',
+      new GatewayError('ENCODE_FAILED', `"${excerpt(address.toString())}": http://host/path is needed`),
+    )
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new GatewayError(
       'FORBIDDEN',
@@ -72,7 +75,10 @@ export function checkedUrl(address: string | URL, base?: URL): URL {
       },
     )
   if (url.username !== '' || url.password !== '')
-    throw refused(`the address of ${url.host} holds credentials: send them in an Authorization header`)
+    throw refused(
+      'the address holds credentials: send them in an Authorization header',
+      new GatewayError('ENCODE_FAILED', url.host),
+    )
   return url
 }
 

@@ -50,10 +50,10 @@ export function publicLookup(resolve: LookupFunction): LookupFunction {
   }
 }
 
+/** The caller may be told this; which host it is, and what to do about it, is the operator's (in the log). */
 function forbidden(host: string): GatewayError {
-  return new GatewayError(
-    'FORBIDDEN',
-    `${host} is not a public address: name the host in the config if it is meant`,
-    { notExecuted: true },
-  )
+  return new GatewayError('FORBIDDEN', 'where this would go is not a public address', {
+    cause: new GatewayError('FORBIDDEN', `${host}: name the host in the config if it is meant`),
+    notExecuted: true,
+  })
 }

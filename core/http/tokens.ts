@@ -132,7 +132,14 @@ function verifier(
 }
 
 function notFetched(where: string, cause: unknown): GatewayError {
-  return new GatewayError('BACKEND_FAILED', `${where}: the key set cannot be fetched`, { cause })
+  return unchecked(`${where}: the key set cannot be fetched`, cause)
+}
+
+/** Where the keys come from is for the log alone. */
+function unchecked(why: string, cause: unknown): GatewayError {
+  return new GatewayError('BACKEND_FAILED', 'the token cannot be checked now', {
+    cause: new GatewayError('BACKEND_FAILED', why, { cause }),
+  })
 }
 
 /** jose tells its own faults from a token's by class only: a time-out, or a plain error for a wrong status or body. */
@@ -179,8 +186,6 @@ async function readKeys(file: string, where: string): Promise<JWTVerifyGetKey> {
   try {
     return createLocalJWKSet(JSON.parse(await readFile(file, 'utf8')) as JSONWebKeySet) // jose checks the shape
   } catch (error) {
-    throw new GatewayError('BACKEND_FAILED', `${where}: the key set in the file cannot be used`, {
-      cause: error,
-    })
+    throw unchecked(`${where}: the key set in the file cannot be used`, error)
   }
 }

@@ -46,11 +46,10 @@ export function createCredentials(
 
   function own(): Tokens {
     if (secret === undefined)
-      throw new GatewayError(
-        'BACKEND_FAILED',
-        `account "${appId}" has no \`secret\`: the platform's API cannot be called`,
-        { notExecuted: true },
-      )
+      throw new GatewayError('BACKEND_FAILED', `the platform's API cannot be called for account "${appId}"`, {
+        notExecuted: true,
+        cause: new GatewayError('BACKEND_FAILED', 'it has no `secret` in the config'),
+      })
     if (product === 'component')
       return kept('component', `the token of third-party platform "${appId}"`, componentToken(secret))
     const call: WireCall =

@@ -109,13 +109,18 @@ function refusalOf(response: Response, bytes: Uint8Array, { who, now }: ReadOpti
   const said = new TextDecoder().decode(bytes.subarray(0, 2_000))
   // What a breaking program says (5xx) is for our log alone; a 4xx explains itself to whoever wrote the other end.
   const explained = status >= 400 && status < 500 ? explanation(said, response) : undefined
-  const hint = status >= 300 && status < 400 ? ': put its final address into the config' : ''
-  return new GatewayError('AGENT_FAILED', `${who} answered ${status}${explained ?? hint}`, {
-    cause: new Error(`the answer begins: ${said}`),
-    detail: { status },
-    notExecuted: status === 429, // SEMANTICS 3
-    ...(later !== undefined && { retryAfterMs: later }),
-  })
+  const isRedirect = status >= 300 && status < 400
+  const hint = isRedirect ? 'put its final address into the config; ' : ''
+  return new GatewayError(
+    'AGENT_FAILED',
+    `${who} answered ${status}${explained ?? (isRedirect ? ', a redirect' : '')}`,
+    {
+      cause: new Error(`${hint}the answer begins: ${said}`),
+      detail: { status },
+      notExecuted: status === 429, // SEMANTICS 3
+      ...(later !== undefined && { retryAfterMs: later }),
+    },
+  )
 }
 
 /** One line of at most 200 characters: a plain text's first, or what an error in JSON says of itself. */

@@ -151,7 +151,13 @@ export class Connection {
    * nobody knows whether it was carried out, or whether a failover would keep it.
    */
   async run(name: ScriptName, partition: number, words: readonly Argument[]): Promise<Cell> {
-    if (!this.#isReady) throw this.#unavailable(this.#reason, undefined, true)
+    // Why is in health and log: the driver's words name the server's address.
+    if (!this.#isReady)
+      throw this.#unavailable(
+        'it cannot be reached',
+        new GatewayError('STORE_UNAVAILABLE', this.#reason),
+        true,
+      )
     if (this.#flying >= QUEUED_REQUESTS || this.#flyingBytes >= FLYING_BYTES)
       throw this.#unavailable(`${this.#flying} operations are on their way to it`, undefined, true)
     const sizes = words.map(sizeOf)
@@ -214,7 +220,9 @@ export class Connection {
     if (isElsewhere) this.#clients.refresh()
     const mark = message.startsWith(HELD) ? markOf(message.slice(HELD.length)) : undefined
     if (mark !== undefined) return refusalOf(mark, 'the store on this Redis')
-    return this.#unavailable(message.slice(0, 200), error, isRefused)
+    // MOVED and ASK name a node's address.
+    const told = isElsewhere ? 'another node has it now' : message.slice(0, 200)
+    return this.#unavailable(told, error, isRefused)
   }
 
   #unavailable(reason: string, cause?: unknown, notExecuted = false): GatewayError {

@@ -63,7 +63,8 @@ export class Pulse {
 
   /** Throws `STORE_UNAVAILABLE` while nothing answers, and for what replicas must have while they do not acknowledge. */
   requireAnswers(name: ScriptName, { replicas }: Pick<Connection, 'replicas'>): void {
-    if (this.#health.isLost) throw this.#unavailable(`the store cannot be used: ${this.#health.reason}`)
+    // The reason is the driver's, with the server's address: it is for health and log.
+    if (this.#health.isLost) throw this.#unavailable('the store cannot be used', this.#health.reason)
     const trouble = replicas.trouble ?? this.#weak
     if (trouble === undefined || !mustBeKept(name)) return
     this.#health.unsafe(trouble)
@@ -150,7 +151,12 @@ export class Pulse {
     if (memory !== undefined) this.#health.saw(memory)
   }
 
-  #unavailable(message: string): GatewayError {
-    return new GatewayError('STORE_UNAVAILABLE', message, { retryAfterMs: PROBE_MS, notExecuted: true })
+  #unavailable(message: string, why?: string): GatewayError {
+    const cause = why === undefined ? undefined : new GatewayError('STORE_UNAVAILABLE', why)
+    return new GatewayError('STORE_UNAVAILABLE', message, {
+      retryAfterMs: PROBE_MS,
+      notExecuted: true,
+      cause,
+    })
   }
 }

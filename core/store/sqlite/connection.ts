@@ -213,5 +213,9 @@ function healthOf(trouble: { readonly reason: string; readonly since: number } |
 
 function unavailable(health: Health): GatewayError {
   const why = health.writable ? 'it is closed' : health.reason
-  return new GatewayError('STORE_UNAVAILABLE', `the store cannot be used: ${why}`, { retryAfterMs: PROBE_MS })
+  // The reason may name the folder: it is in health and log, for operators.
+  return new GatewayError('STORE_UNAVAILABLE', 'the store cannot be used', {
+    retryAfterMs: PROBE_MS,
+    cause: new GatewayError('STORE_UNAVAILABLE', why),
+  })
 }

@@ -22,7 +22,10 @@ test('an operation with dots is a name, unless it begins with a field of the mes
   expect(await named('sales.order.create')).toBe('sales.order.create')
   expect(await named('sender.id')).toBe(request.sender.id)
   expect(await named('databases.find')).toBe('databases.find')
-  await expect(named('data.nothing')).rejects.toThrow('operation yields no name')
+  await expect(named('data.nothing')).rejects.toMatchObject({
+    message: 'no operation can be chosen for this',
+    cause: { message: 'route 1: operation yields no name' },
+  })
 })
 
 test('operation and params reshape a call: `$` is the parameters, `$message` the message', async () => {

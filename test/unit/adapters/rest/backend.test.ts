@@ -317,7 +317,8 @@ test('an expression that fails on the answer is a breakage, for the call was mad
   script = { body: '{"a":"x"}' }
   const error = await failure(call(open({ result: 'a * 2' })))
   expect([error.code, error.notExecuted]).toStrictEqual(['BACKEND_FAILED', false])
-  expect(error.message).toContain('a * 2')
+  expect(error.message).toBe('orders: GetOrder answered what cannot be read')
+  expect(error.cause).toMatchObject({ cause: { message: 'in "a * 2"' } })
 })
 
 test('GET and HEAD are safe unless the config says otherwise; * stands for any other operation', async () => {

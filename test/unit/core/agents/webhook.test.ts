@@ -305,7 +305,7 @@ test.each([
   [400, 'null', 'application/json', ''],
   [400, `a\u0000b${'x'.repeat(500)}`, 'text/plain', `: a b${'x'.repeat(197)}`],
   [500, 'Error: boom at /srv/bot.js:1', 'text/plain', ''],
-  [302, '', 'text/plain', ': put its final address into the config'],
+  [302, '', 'text/plain', ', a redirect'],
 ])(
   '%i with %j is AGENT_FAILED; only a 4xx explains itself, in one short line',
   async (status, body, type, words) => {

@@ -163,7 +163,8 @@ test('a key set is read to a megabyte, and no redirect of it is followed', async
       const check = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/${path}` } }, { log })
       await expect(check(token)).rejects.toMatchObject({
         code: 'BACKEND_FAILED',
-        message: 'identity.agents: the key set cannot be fetched',
+        message: 'the token cannot be checked now',
+        cause: { message: 'identity.agents: the key set cannot be fetched' },
       })
     }
     expect(asked).toBe('/huge /moved ')

@@ -113,7 +113,8 @@ test('a redirection from what is no cluster may stand where another answer was: 
   await expect(store.accept(accept('b', ONE))).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
     notExecuted: false,
-    message: expect.stringContaining('MOVED'),
+    message: 'the store cannot be used: another node has it now',
+    cause: { message: expect.stringContaining('MOVED') },
   })
   liar.lie(undefined)
   await expect
