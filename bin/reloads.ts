@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { ConfigError } from '../config/load.ts'
 import type { Config, Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Log } from '../core/api.ts'
@@ -47,6 +48,8 @@ export class Reloads {
   #first: Source | undefined
   #where: Config['plugins']
   #files: readonly string[]
+  /** Named by what was refused last, where it was: one of them may be all that is wrong with it. */
+  #refused: readonly string[] = []
   #running: RunningParts | undefined
 
   private constructor(options: ReloadsOptions, history: History, first: Source) {
@@ -82,9 +85,9 @@ export class Reloads {
     return this.#started
   }
 
-  /** The config, and what it names as it was read last. */
+  /** The config, and what it names as it was read last; where that was refused, what it named before as well. */
   get files(): readonly string[] {
-    return [this.#options.file, ...this.#files]
+    return [this.#options.file, ...this.#files, ...this.#refused]
   }
 
   /** The plugins folder, as the files say. */
@@ -136,18 +139,29 @@ export class Reloads {
   }
 
   async #load({ isDropIn }: ReloadCause, to: number | undefined): Promise<Source> {
-    const { file, overrides, plugins, log } = this.#options
+    const { log } = this.#options
     const first = this.#first
     this.#first = undefined
     if (first !== undefined) return first
     if (to !== undefined) return loadKept(this.#history, to, this.#options)
-    const loaded = await loadAll(file, overrides, { plugins })
+    const loaded = await this.#fromFiles()
     if (isDropIn === true) refuseSame(loaded.plugins)
     const { config } = loaded
     this.#where = config.plugins
     this.#files = config.files
     log.setSecrets(config.secrets)
     return fromFiles(loaded)
+  }
+
+  async #fromFiles(): Promise<Loaded> {
+    const { file, overrides, plugins } = this.#options
+    this.#refused = []
+    try {
+      return await loadAll(file, overrides, { plugins })
+    } catch (error) {
+      if (error instanceof ConfigError) this.#refused = error.files
+      throw error
+    }
   }
 
   async #took(number: number, { loaded, files, kept }: Source): Promise<void> {

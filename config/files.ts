@@ -17,6 +17,8 @@ export interface Files {
   stamped(value: unknown): unknown
   /** The files that `stamped` has read, with what they held. */
   readonly read: ReadonlyMap<string, Uint8Array>
+  /** The files that were wanted and could not be read: with one of them there, another answer is possible. */
+  readonly missing: ReadonlySet<string>
 }
 
 /** `base` is the folder of the config file, absolute; `places` says of which files another is read instead. */
@@ -27,6 +29,7 @@ export function relativeTo(
 ): Files {
   const at = (file: string): string => places.get(file) ?? file
   const read = new Map<string, Uint8Array>()
+  const missing = new Set<string>()
   const mapped = (value: unknown, each: (file: string) => string): unknown => {
     if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
     if (Array.isArray(value)) return value.map((member) => mapped(member, each))
@@ -36,7 +39,10 @@ export function relativeTo(
     return copy
   }
   const stamp = (file: string): string => {
-    if (unreadable(at(file)) !== undefined) return file
+    if (unreadable(at(file)) !== undefined) {
+      missing.add(file)
+      return file
+    }
     const bytes = readFileSync(at(file))
     read.set(file, bytes)
     // By its own name wherever it is read: the same content makes the same component.
@@ -46,14 +52,18 @@ export function relativeTo(
     path: (text) => resolve(base, text),
     exists: (text) => existsSync(at(resolve(base, text))),
     readable(text, path) {
-      const file = at(resolve(base, text))
+      const named = resolve(base, text)
+      const file = at(named)
       const reason = unreadable(file)
-      if (reason !== undefined) report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
+      if (reason === undefined) return file
+      missing.add(named)
+      report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
       return file
     },
     absolute: (value) => mapped(value, at),
     stamped: (value) => mapped(value, stamp),
     read,
+    missing,
   }
 }
 

@@ -151,7 +151,7 @@ export function resolveConfig(
 
   const remembered = store === undefined ? undefined : storeOf(store, files)
 
-  report.end()
+  report.end([...files.read.keys(), ...files.missing])
   return {
     file: document.file,
     files: [...files.read.keys()],

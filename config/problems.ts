@@ -22,10 +22,13 @@ export interface Problem extends Position {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
+  /** The files that the config names, also those that are not there: with a change of one it may be right. */
+  readonly files: readonly string[]
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly Problem[], files: readonly string[] = []) {
     super(problems.map(formatProblem).join('\n'))
     this.problems = problems
+    this.files = files
   }
 }
 

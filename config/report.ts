@@ -43,10 +43,11 @@ export class Report {
     return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text
   }
 
-  /** Throws `ConfigError` if anything was reported. */
-  end(): void {
+  /** Throws `ConfigError` if anything was reported; `files` are those that the config names. */
+  end(files: readonly string[] = []): void {
     if (this.#problems.length === 0) return
-    throw new ConfigError(this.#problems.toSorted((a, b) => a.line - b.line || a.column - b.column))
+    const inOrder = this.#problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+    throw new ConfigError(inOrder, files)
   }
 
   #put(path: Path, message: string, where: Where): void {

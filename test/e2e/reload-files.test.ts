@@ -1,7 +1,8 @@
 // The files a config names: those it names since a reload are watched as those it named at the start.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { makeCertificate } from '../support/certificate.ts'
 import { startGateway, until } from '../support/gateway.ts'
 
 const SLOWLY_MS = 30_000
@@ -42,5 +43,38 @@ test(
       await until(async () => ((await shown()).includes(`GetOrder${change}`) ? true : undefined), SLOWLY_MS)
     }
     expect(await shown()).not.toContain('GetOrderfirst')
+  },
+)
+
+test(
+  'a config that was refused for want of files it names is taken over when the last of them is there',
+  { timeout: 120_000 },
+  async () => {
+    await using gateway = await startGateway({ yaml: before })
+    using certificate = makeCertificate()
+    const { base, directory } = gateway
+    const text = await readFile(resolve(import.meta.dirname, '../../config/crm.wsdl'), 'utf8')
+    const shown = async (): Promise<string> => (await fetch(`${base}/crm?wsdl`)).text()
+    const refused = (what: string): Promise<true> =>
+      until(async () => (gateway.log().includes(what) ? true : undefined), SLOWLY_MS)
+    const named = after.replace(
+      'agents:',
+      'backends: { orders: { adapter: rest, url: "https://orders.test", tls: { ca: ./ca.pem } } }\nagents:',
+    )
+
+    await replace(join(directory, 'gateway.yaml'), named)
+    await refused('./contracts/crm.wsdl\\" cannot be read')
+    // One of the two, and the folder did not exist either.
+    await mkdir(join(directory, 'contracts'))
+    const already = gateway.log().length
+    await writeFile(join(directory, 'contracts/crm.wsdl'), text)
+    await until(
+      async () => (gateway.log().slice(already).includes('./ca.pem\\" cannot be read') ? true : undefined),
+      SLOWLY_MS,
+    )
+    expect(await shown()).not.toContain('NotifyShipping')
+
+    await copyFile(certificate.cert, join(directory, 'ca.pem'))
+    await until(async () => ((await shown()).includes('NotifyShipping') ? true : undefined), SLOWLY_MS)
   },
 )
