@@ -191,12 +191,12 @@ class Device implements SessionHandler {
   }
 
   async onPublished(packet: Published): Promise<void> {
-    const { hub, host } = this.#serving
+    const { hub } = this.#serving
     const session = this.#session
     if (packet.topic === upOf(session.id)) {
       // It waited behind another publish while the connection closed: nobody would close its link, and nobody hears the answer.
       if (this.#isClosed) return
-      this.#frames ??= createFrames(session, host)
+      this.#frames ??= createFrames(session, this.#serving)
       return this.#frames.receive(packet.payload)
     }
     // What answers a backend is a program, never a customer.

@@ -1,6 +1,6 @@
 // Frame topics: the client protocol of DESIGN §12 on dragoman/v1/{device}/up and /down. The device is the MQTT client id.
 import { GatewayError } from 'dragoman'
-import type { ChannelHost, DownFrame, Link } from 'dragoman'
+import type { ChannelHost, DownFrame, Link, Scope } from 'dragoman'
 
 import { downOf } from './grants.ts'
 import type { Session } from './session.ts'
@@ -13,24 +13,31 @@ export interface Frames {
   close(): void
 }
 
-/** Frames for a client that has not subscribed yet: a welcome that overtakes the SUBSCRIBE, and little more. */
+export interface FramesOptions {
+  readonly host: Pick<ChannelHost, 'link'>
+  readonly scope: Pick<Scope, 'log' | 'metrics'>
+}
+
+/** Frames for a client that has not subscribed yet: a welcome that overtakes the SUBSCRIBE, and little more. Beyond them it is cut. */
 const MAX_HELD = 64
 const NOT_A_CUSTOMER_MS = 60_000
 
 /** The frames of a client whose id can stand in a topic. */
-export function createFrames(session: Session, host: Pick<ChannelHost, 'link'>): Frames {
-  return new SessionFrames(session, host)
+export function createFrames(session: Session, options: FramesOptions): Frames {
+  return new SessionFrames(session, options)
 }
 
 class SessionFrames implements Frames {
   readonly #session: Session
-  readonly #host: Pick<ChannelHost, 'link'>
+  readonly #options: FramesOptions
   #held: DownFrame[] | undefined
+  /** When what is held has gone out, or never will. */
+  #hearing: PromiseWithResolvers<boolean> | undefined
   #link: Link | undefined
 
-  constructor(session: Session, host: Pick<ChannelHost, 'link'>) {
+  constructor(session: Session, options: FramesOptions) {
     this.#session = session
-    this.#host = host
+    this.#options = options
   }
 
   async receive(payload: Uint8Array): Promise<void> {
@@ -42,15 +49,22 @@ class SessionFrames implements Frames {
 
   subscribed(): void {
     for (const frame of this.#held ?? []) void this.#write(frame)
-    this.#held = undefined
+    this.#end(true)
   }
 
   close(): void {
     this.#link?.close()
+    this.#end(false)
   }
 
   get #down(): string {
     return downOf(this.#session.id) ?? ''
+  }
+
+  #end(isHeard: boolean): void {
+    this.#held = undefined
+    this.#hearing?.resolve(isHeard)
+    this.#hearing = undefined
   }
 
   async #write(frame: DownFrame): Promise<boolean> {
@@ -62,16 +76,32 @@ class SessionFrames implements Frames {
 
   #send(frame: DownFrame): Promise<unknown> | void {
     if (this.#session.filters.has(this.#down)) return this.#write(frame)
-    // It must not wait: nothing more is read from the client, the SUBSCRIBE neither, until its publish is answered.
+    // The link is over, and nobody is there to hear why.
+    if (frame.t === 'kick') return this.#session.finish()
     this.#held ??= []
     this.#held.push(frame)
-    if (this.#held.length > MAX_HELD) return Promise.resolve(false)
+    if (this.#held.length > MAX_HELD) return this.#cut()
+    // An answer must not wait: nothing more is read from the client, the SUBSCRIBE neither, until its publish is answered. The inbox may.
+    if (frame.t !== 'msg') return
+    this.#hearing ??= Promise.withResolvers()
+    return this.#hearing.promise
+  }
+
+  /** PUBACK would say that a frame was answered: from here on none could be kept. */
+  #cut(): Promise<false> {
+    const { scope } = this.#options
+    scope.metrics.count('mqtt_refused', { reason: 'not subscribed' })
+    scope.log.warn('a client sends frames and does not subscribe to what goes down: its connection ends', {
+      client: this.#session.id,
+    })
+    this.#session.close()
+    return Promise.resolve(false)
   }
 
   #open(): Link | undefined {
     const { id: device, who, filters } = this.#session
     try {
-      return this.#host.link(who, (frame) => this.#send(frame), { device })
+      return this.#options.host.link(who, (frame) => this.#send(frame), { device })
     } catch (error) {
       if (GatewayError.from(error).code !== 'FORBIDDEN' || !filters.has(this.#down)) throw error
       return undefined
