@@ -1,4 +1,4 @@
-// How commands reach the gateway of a data folder: it leaves there where it listens on this machine and, with TLS, its certificate's file.
+// How commands reach the gateway of a data folder: it leaves there where it listens on this machine and, with TLS, the files it is known by.
 import { X509Certificate } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { request as requestPlainly } from 'node:http'
@@ -13,6 +13,8 @@ export interface LocalGateway {
   readonly origin: string
   /** PEM. */
   readonly certFile?: string | undefined
+  /** Its key: where callers have to show a certificate (`http.tls.ca`), commands show the gateway's own. */
+  readonly keyFile?: string | undefined
 }
 
 export interface LocalCall {
@@ -26,8 +28,11 @@ export interface LocalAnswer {
   readonly body: string
 }
 
-export async function leaveAddress(dataDirectory: string, { origin, certFile }: LocalGateway): Promise<void> {
-  const lines = certFile === undefined ? [origin] : [origin, certFile]
+export async function leaveAddress(
+  dataDirectory: string,
+  { origin, certFile, keyFile }: LocalGateway,
+): Promise<void> {
+  const lines = [origin, certFile, keyFile].filter((line) => line !== undefined)
   await writeFile(fileIn(dataDirectory), `${lines.join('\n')}\n`, { mode: 0o600 })
 }
 
@@ -37,21 +42,26 @@ export async function takeAddress(dataDirectory: string): Promise<void> {
 
 /** Rejects with `ENOENT` where none runs. */
 export async function localGateway(dataDirectory: string): Promise<LocalGateway> {
-  const [origin = '', certFile] = (await readFile(fileIn(dataDirectory), 'utf8')).trim().split('\n')
-  return { origin, certFile }
+  const [origin = '', certFile, keyFile] = (await readFile(fileIn(dataDirectory), 'utf8')).trim().split('\n')
+  return { origin, certFile, keyFile }
 }
 
 /**
  * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
- * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read. Rejects with the system's error where
- * nobody listens, or there is no such file.
+ * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
+ * for a caller. Rejects with the system's error where nobody listens, or there is no such file.
  */
 export async function callLocally(
-  { origin, certFile }: LocalGateway,
+  { origin, certFile, keyFile }: LocalGateway,
   path: string,
   { method = 'GET', headers = {}, body }: LocalCall = {},
 ): Promise<LocalAnswer> {
-  const options = { method, headers, ...(certFile !== undefined && (await pinned(certFile))) }
+  const options = {
+    method,
+    headers,
+    ...(certFile !== undefined && (await pinned(certFile))),
+    ...(certFile !== undefined && keyFile !== undefined && (await shown(certFile, keyFile))),
+  }
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const request = origin.startsWith('https:') ? requestSecurely : requestPlainly
   request(`${origin}${path}`, options, resolve).once('error', reject).end(body)
@@ -59,7 +69,9 @@ export async function callLocally(
     const answer = await promise
     return { status: answer.statusCode ?? 0, body: await text(answer) }
   } catch (error) {
-    if (certFile === undefined || isOfNetwork(error)) throw error
+    if (certFile === undefined) throw error
+    if (keyFile !== undefined && isTurnedAway(error)) throw turnedAway(origin, certFile, error)
+    if (isOfNetwork(error)) throw error
     throw new GatewayError(
       'AUTH_FAILED',
       `who listens at ${origin} is not known by the certificate in ${certFile} (${codeOf(error)}), and was sent nothing: ` +
@@ -82,6 +94,30 @@ async function pinned(certFile: string): Promise<RequestOptions> {
     checkServerIdentity: (_host, { raw }) =>
       own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
   }
+}
+
+async function shown(certFile: string, keyFile: string): Promise<RequestOptions> {
+  try {
+    return { cert: await readFile(certFile), key: await readFile(keyFile) }
+  } catch (error) {
+    const why = `the gateway asks callers for a certificate (http.tls.ca), and its own, which is shown, cannot be used without ${keyFile} (${codeOf(error)}): ask as the gateway's user`
+    throw new GatewayError('AUTH_FAILED', why, { cause: error })
+  }
+}
+
+/** Our certificate was not taken: an alert (RFC 8446 §6.2), or, as Node does it, the end of the connection. */
+function isTurnedAway(error: unknown): boolean {
+  return /^ECONNRESET$|^ERR_SSL_.*ALERT/u.test(codeOf(error))
+}
+
+function turnedAway(origin: string, certFile: string, cause: unknown): GatewayError {
+  return new GatewayError(
+    'AUTH_FAILED',
+    `the gateway at ${origin} takes callers with a certificate of http.tls.ca alone, and turns away its own, ${certFile}, which commands show (${codeOf(cause)}): ` +
+      'have that signed by one of these authorities too, for client and server (extendedKeyUsage clientAuth, serverAuth), ' +
+      `or ask with a caller's: curl --cert CERT --key KEY -H "authorization: Bearer ADMIN_TOKEN" ${origin}/admin/v1/status`,
+    { cause },
+  )
 }
 
 async function certificateIn(file: string): Promise<X509Certificate> {

@@ -6,5 +6,9 @@ import type { LocalGateway } from './local-gateway.ts'
 type Listening = Pick<ListenerConfig, 'host' | 'tls'>
 
 export function ownAddress({ host, tls }: Listening, port: number): LocalGateway {
-  return { origin: originOf({ host, port, ...(tls !== undefined && { tls }) }), certFile: tls?.certFile }
+  return {
+    origin: originOf({ host, port, ...(tls !== undefined && { tls }) }),
+    certFile: tls?.certFile,
+    ...(tls?.caFile !== undefined && { keyFile: tls.keyFile }),
+  }
 }

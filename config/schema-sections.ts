@@ -13,7 +13,11 @@ const http = z.strictObject({
     .strictObject({
       cert: text.describe('PEM file'),
       key: text.describe('PEM file'),
-      ca: text.describe('PEM file: callers need a certificate of one of these').exactOptional(),
+      ca: text
+        .describe(
+          'PEM file: callers need a certificate of one of these; commands on this machine show the gateway’s own, so sign it for clients too',
+        )
+        .exactOptional(),
     })
     .describe('TLS on the listener; the files are read again when they change')
     .exactOptional(),

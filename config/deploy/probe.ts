@@ -14,7 +14,7 @@ try {
   // Where it listens and how operators are known, as the gateway left it for its own commands; a token that its config
   // names (`admin: { token: "${ADMIN_TOKEN}" }`) it leaves nowhere.
   const left = async (file: string): Promise<string> => (await readFile(join(data, file), 'utf8')).trim()
-  const [url = '', certFile] = (await left('gateway.url')).split('\n')
+  const [url = '', certFile, keyFile] = (await left('gateway.url')).split('\n')
   const token = process.env['ADMIN_TOKEN'] ?? (await left('admin.token'))
   // Whatever name its certificate is for, and whoever signed it: it has to be that one.
   const own = certFile === undefined ? undefined : new X509Certificate(await readFile(certFile))
@@ -23,6 +23,8 @@ try {
     allowPartialTrustChain: true,
     checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) =>
       own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
+    // Where callers have to show one (`http.tls.ca`) the gateway's own is shown.
+    ...(keyFile !== undefined && { cert: await readFile(`${certFile}`), key: await readFile(keyFile) }),
   }
   const get = certFile === undefined ? getPlainly : getSecurely
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()

@@ -10,13 +10,14 @@ export interface Certificate extends Disposable {
   readonly key: string
 }
 
-export function makeCertificate(host = 'localhost'): Certificate {
+export function makeCertificate(host = 'localhost', signer?: Pick<Certificate, 'cert' | 'key'>): Certificate {
   const directory = mkdtempSync(join(tmpdir(), 'dragoman-certificate-'))
   const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
   const name = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`]
   const files = ['-keyout', key, '-out', cert]
-  execFileSync('openssl', ['req', '-x509', ...kind, ...name, ...files], { stdio: 'ignore' })
+  const signed = signer === undefined ? [] : ['-CA', signer.cert, '-CAkey', signer.key]
+  execFileSync('openssl', ['req', '-x509', ...kind, ...signed, ...name, ...files], { stdio: 'ignore' })
   return {
     cert,
     key,
