@@ -1,5 +1,6 @@
 // A connection to somebody else's broker: mqtt.js without its store, so that what is sent again, and when, is ours to say.
 import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { connect } from 'mqtt'
 import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt'
@@ -32,12 +33,14 @@ export interface BrokerClient {
   ): Promise<void>
   /** Rejects with `BACKEND_FAILED`. */
   subscribe(filter: string, qos: 0 | 1): Promise<void>
-  /** Sends DISCONNECT, which leaves a session that is not clean in place. */
+  /** Waits a moment for what is owed, then sends DISCONNECT, which leaves a session that is not clean in place. Always resolves. */
   close(): Promise<void>
 }
 
 const RECONNECT_MS = 1000
 const CONNECT_MS = 10_000
+/** What is owed when it closes is waited for this long. */
+const CLOSE_MS = 2000
 const SUBSCRIBE_REFUSED = 128
 
 /** Connects, and again whenever the connection ends, until it is closed. Never rejects: the other broker may come later. */
@@ -145,7 +148,11 @@ export function openClient(options: ClientOptions): BrokerClient {
     async close() {
       if (closed) return
       closed = true
-      await client.endAsync(!client.connected)
+      // mqtt.js waits for each PUBACK that is owed, also for one that never comes, or whose connection has ended meanwhile.
+      const gone = new Promise((resolve) => client.once('close', () => resolve(undefined)))
+      const late = pause(CLOSE_MS, undefined, { ref: false })
+      await Promise.race([client.endAsync(!client.connected), gone, late])
+      client.stream.destroy()
     },
   }
 }
