@@ -9,7 +9,7 @@ import { moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { pushesOf } from './push.ts'
 import type { Failure, Row, Settle, Store } from './store/store.ts'
-import { handedOffId, isPromiseOf, timerId } from './settling.ts'
+import { epochIn, handedOffId, isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -24,8 +24,8 @@ export interface CallbacksOptions {
 }
 
 export interface Callbacks {
-  /** What an agent is given with a message. The token names the owner epoch it is good for. */
-  offer(message: Message, ownerEpoch: number): Conversation['callback']
+  /** What an agent is given with a message. The token names the term (`termOf`) it is good for. */
+  offer(message: Message, term: string): Conversation['callback']
   /** Serves `/v1/callbacks/{id}`. Throws `GatewayError`. */
   handle(request: HttpRequest): Promise<HttpResponse>
 }
@@ -34,7 +34,7 @@ export interface Callbacks {
 interface Promised {
   readonly home: string
   readonly id: string
-  readonly ownerEpoch: number
+  readonly term: string
   readonly agent: string
   readonly rows: readonly Row[]
 }
@@ -56,27 +56,26 @@ export async function loadCallbackSecret(store: Store): Promise<Buffer> {
 export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
   const { store, now } = options
   const key = createSecretKey(secret)
-  const mac = (id: string, epoch: string): string =>
-    createHmac('sha256', key).update(`${id}.${epoch}`).digest('base64url')
+  const mac = (id: string, term: string): string =>
+    createHmac('sha256', key).update(`${id}.${term}`).digest('base64url')
 
-  function epochOf(token: string | undefined, id: string): number {
-    const [epoch, given, ...more] = token?.split('.') ?? []
-    const expected = Buffer.from(mac(id, epoch ?? ''))
+  function termIn(token: string | undefined, id: string): string {
+    const [term = '', given, ...more] = token?.split('.') ?? []
+    const expected = Buffer.from(mac(id, term))
     const actual = Buffer.from(given ?? '')
     if (more.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
       throw new GatewayError(
         'AUTH_FAILED',
         'the callback token is missing or is not the one given with this message',
       )
-    return Number(epoch)
+    return term
   }
 
   return {
-    offer(message, ownerEpoch) {
-      const epoch = String(ownerEpoch)
+    offer(message, term) {
       return {
         url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
-        token: `${epoch}.${mac(message.id, epoch)}`,
+        token: `${term}.${mac(message.id, term)}`,
       }
     },
 
@@ -86,14 +85,14 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
           detail: { allow: 'POST' },
         })
       const id = request.path.slice(CALLBACK_PATH.length + 1)
-      const ownerEpoch = epochOf(bearer(request.headers['authorization']), id)
+      const term = termIn(bearer(request.headers['authorization']), id)
       const answer = parse(request)
-      const rows = await rowsOfTaken(id)
+      const timer = timerId(id, term)
+      const rows = await rowsOfTaken(id, timer)
       const question = questionOf(rows, id)
       const conversation = await conversationOf(question)
-      const timer = timerId(id, ownerEpoch)
       const agent = agentOf(rows, id, timer)
-      const promise = { home: conversation.home, id, ownerEpoch, rows, agent }
+      const promise = { home: conversation.home, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
       const said = outbound(question, reply, { id: agent, now: now() })
@@ -103,7 +102,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
         id: timer,
         attempt: 0,
         conversation: question.conversation,
-        expect: { ownerEpoch },
+        expect: { ownerEpoch: epochIn(term) },
         outcome: 'answered',
         reply,
         replies: said === undefined ? [] : [said],
@@ -129,14 +128,14 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
 
   /** The promise will not be kept: another one takes its place that is missed already, so the route's fallback gets the message. */
   async function handOff(promise: Promised, { handoff }: Handoff): Promise<HttpResponse> {
-    const { home, id, ownerEpoch, rows, agent } = promise
-    const handedOff = handedOffId(id, ownerEpoch)
+    const { home, id, term, rows, agent } = promise
+    const handedOff = handedOffId(id, term)
     const result = await store.settle({
       home,
       kind: 'timer',
-      id: timerId(id, ownerEpoch),
+      id: timerId(id, term),
       attempt: 0,
-      expect: { ownerEpoch },
+      expect: { ownerEpoch: epochIn(term) },
       outcome: 'taken',
       tried: {
         target: `agent ${agent}`,
@@ -157,10 +156,10 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
   }
 
   /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */
-  async function rowsOfTaken(id: string): Promise<readonly Row[]> {
+  async function rowsOfTaken(id: string, timer: string): Promise<readonly Row[]> {
     const deadline = performance.now() + TAKEN_WITHIN_MS
     let rows = await store.find({ by: 'id', id })
-    while (rows.some((row) => row.row === 'work' && row.kind === 'message' && row.id === id)) {
+    while (isBeingTaken(rows, id, timer)) {
       if (performance.now() > deadline)
         throw new GatewayError(
           'OVERLOADED',
@@ -178,6 +177,17 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     for (const row of rows) if (row.row === 'conversation') return row
     throw new GatewayError('NOT_FOUND', `the conversation of the message ${question.id} is gone`)
   }
+}
+
+/** The promise is not stored yet, and a step that may bring it has not ended: the message's own, or that of an earlier promise which was missed. */
+function isBeingTaken(rows: readonly Row[], id: string, timer: string): boolean {
+  if (rows.some((row) => (row.row === 'work' || row.row === 'settled') && row.id === timer)) return false
+  return rows.some(
+    (row) =>
+      row.row === 'work' &&
+      ((row.kind === 'message' && row.id === id) ||
+        (row.kind === 'timer' && row.state === 'flight' && isPromiseOf(row.id, id))),
+  )
 }
 
 function questionOf(rows: readonly Row[], id: string): Message {

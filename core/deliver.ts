@@ -5,8 +5,9 @@ import { callAgent, callBackend } from './calls.ts'
 import type { AgentInUse, Components } from './calls.ts'
 import type { Effects } from './effects.ts'
 import { classify } from './guard/verdict.ts'
+import type { HandOver, Owner } from './hand-over.ts'
 import type { Route, Router } from './router.ts'
-import { outcomeUnknown, provesNothingDone } from './settling.ts'
+import { outcomeUnknown, provesNothingDone, termOf } from './settling.ts'
 import type { ConversationPatch, Outcome, Work } from './store/store.ts'
 import { isLost } from './suspects.ts'
 import type { Traced } from './tracing.ts'
@@ -26,8 +27,12 @@ export interface Verdict {
   readonly dead?: boolean
   readonly delayMs?: number
   readonly patch?: ConversationPatch
-  /** An answer is promised: under which owner epoch, and after which time it is missing. */
-  readonly promised?: { readonly ownerEpoch: number; readonly withinMs: number }
+  /** The conversation passes to a fallback, if it has it not already. */
+  readonly handOver?: HandOver
+  /** The one the reply counts under, where it is not the one the work was begun under. */
+  readonly ownerEpoch?: number
+  /** An answer is promised: under which term (`termOf`), and after which time it is missing. */
+  readonly promised?: { readonly term: string; readonly withinMs: number }
   /** Nobody was asked: it is no attempt and leaves no trace. */
   readonly idle?: boolean
   /** A push whose receiver is not there. */
@@ -39,8 +44,9 @@ export interface Verdict {
 export interface DeliverContext {
   readonly router: Router
   readonly components: Components
-  /** What an agent is told of the conversation, with a callback that is good under this owner epoch. */
-  readonly conversation: (ownerEpoch: number) => Conversation
+  /** What an agent is told of the conversation, with a callback that is good under this term. */
+  readonly conversation: (term: string) => Conversation
+  readonly ownerOf: (work: Work) => Promise<Owner>
   readonly now: number
   readonly attempts: number
   readonly holdMs: number
@@ -128,13 +134,13 @@ export class Step {
     return { outcome: 'retry', target, failure, delayMs }
   }
 
-  /** Asks an agent. `ownerEpoch`: the one its later answer will count under. */
+  /** Asks an agent. `term`: what its later answer will count under. */
   ask(
     agent: AgentInUse,
-    { ms, ownerEpoch }: { readonly ms: number; readonly ownerEpoch: number },
+    { ms, term }: { readonly ms: number; readonly term: string },
   ): Promise<Reply | Handoff | undefined> {
     const { work, context } = this
-    const conversation = context.conversation(ownerEpoch)
+    const conversation = context.conversation(term)
     return callAgent(agent, { message: work.message, conversation, ms, waits: true })
   }
 
@@ -144,14 +150,18 @@ export class Step {
     return agent
   }
 
-  /** Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). */
+  /**
+   * Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). Where the fallback has it
+   * already nothing changes hands, and what it was asked before it may still answer.
+   */
   async fallBack(fallback: string, timeoutMs: number | undefined): Promise<Verdict> {
-    const ownerEpoch = this.work.ownerEpoch + 1
     try {
       const agent = this.agent(fallback)
-      const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), ownerEpoch })
+      const from = await this.context.ownerOf(this.work)
+      const term = termOf(from.agent === fallback ? from.ownerEpoch : from.ownerEpoch + 1, true)
+      const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), term })
       if (answer !== undefined && 'handoff' in answer) return nobodyLeft(fallback, answer)
-      return { ...answered(agent, answer, ownerEpoch), patch: { agent: fallback, raiseEpoch: true } }
+      return { ...answered(agent, answer, term), handOver: { to: fallback, from } }
     } catch (error) {
       return this.failed(`agent ${fallback}`, GatewayError.from(error))
     }
@@ -166,12 +176,12 @@ export class Step {
 async function toAgent(step: Step, route: Route): Promise<Verdict> {
   if (route.target.kind !== 'agent') throw new GatewayError('INTERNAL', 'not a route to an agent')
   const { agent, fallback } = route.target
-  const { ownerEpoch } = step.work
+  const term = termOf(step.work.ownerEpoch)
   try {
     const first = step.agent(agent)
     const ms = step.ms(route.timeoutMs ?? first.timeoutMs, fallback === undefined ? 1 : 0.5)
-    const answer = await step.ask(first, { ms, ownerEpoch })
-    if (answer === undefined || !('handoff' in answer)) return answered(first, answer, ownerEpoch)
+    const answer = await step.ask(first, { ms, term })
+    if (answer === undefined || !('handoff' in answer)) return answered(first, answer, term)
     if (fallback === undefined) return nobodyLeft(agent, answer)
   } catch (error) {
     if (fallback === undefined) throw error
@@ -183,10 +193,10 @@ async function toAgent(step: Step, route: Route): Promise<Verdict> {
   return step.fallBack(fallback, route.timeoutMs)
 }
 
-function answered(agent: AgentInUse, reply: Reply | undefined, ownerEpoch: number): Verdict {
+function answered(agent: AgentInUse, reply: Reply | undefined, term: string): Verdict {
   const target = `agent ${agent.id}`
   if (reply !== undefined) return { outcome: 'answered', target, reply, by: agent.id }
-  return { outcome: 'taken', target, promised: { ownerEpoch, withinMs: agent.callbackWithinMs } }
+  return { outcome: 'taken', target, promised: { term, withinMs: agent.callbackWithinMs } }
 }
 
 function nobodyLeft(agent: string, { handoff }: Handoff): Verdict {
@@ -247,11 +257,11 @@ async function notify(step: Step, route: Route): Promise<Verdict> {
   const { work, context } = step
   await context.effects(work, route, context.components)
   if (route.target.kind !== 'notify') return { outcome: 'taken', target: 'nobody' }
-  const { ownerEpoch } = work
+  const term = termOf(work.ownerEpoch)
   const { agent, fallback } = route.target
   const tell = async (id: string): Promise<Verdict> => {
     const told = step.agent(id)
-    await step.ask(told, { ms: step.ms(route.timeoutMs ?? told.timeoutMs), ownerEpoch })
+    await step.ask(told, { ms: step.ms(route.timeoutMs ?? told.timeoutMs), term })
     return { outcome: 'taken', target: `agent ${id}` }
   }
   try {

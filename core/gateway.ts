@@ -85,7 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     instance,
     pin,
     isChannel,
-    callback: (message: Message, epoch: number) => callbacks.offer(message, epoch),
+    callback: (message: Message, term: string) => callbacks.offer(message, term),
     statusUrl: (id) => writes.statusUrl(id),
     dedupeMs: settings.store.dedupeMs,
     // Asked for at each use: a reload may have changed them.

@@ -10,6 +10,7 @@ import { giveBack } from './give-back.ts'
 import type { Offered } from './give-back.ts'
 import { grantedTo } from './guard/granted.ts'
 import type { Calling } from './guard/rate-limits.ts'
+import { HandOvers } from './hand-over.ts'
 import { moment } from './ids.ts'
 import { createJoining, lookFor } from './joining.ts'
 import type { Joining, Taken } from './joining.ts'
@@ -17,13 +18,10 @@ import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
 import { callingOf, normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
 import { sendPush } from './push.ts'
-import { createRequests } from './requests.ts'
-import type { Requests } from './requests.ts'
-import { createReturnRight } from './return-right.ts'
-import type { ReturnRight } from './return-right.ts'
+import { createRequests, type Requests } from './requests.ts'
+import { createReturnRight, type ReturnRight } from './return-right.ts'
 import { record } from './record.ts'
-import { createReconcile, isInDoubt } from './reconcile.ts'
-import type { Reconcile } from './reconcile.ts'
+import { createReconcile, isInDoubt, type Reconcile } from './reconcile.ts'
 import { ranked, type Router } from './router.ts'
 import { settleDurably, settleOf } from './settling.ts'
 import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
@@ -56,7 +54,7 @@ export interface PipelineOptions {
   /** Whether a channel of this name runs. */
   readonly isChannel: (name: string) => boolean
   /** Where a later answer to this message is accepted. */
-  readonly callback: (message: Message, ownerEpoch: number) => Conversation['callback']
+  readonly callback: (message: Message, term: string) => Conversation['callback']
   /** Where a queued write's status is asked for. */
   readonly statusUrl: (id: string) => string
   readonly dedupeMs: number
@@ -84,7 +82,8 @@ export class Pipeline {
   readonly absent: Absent
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
-  readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited'>
+  readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited' | 'ownerOf'>
+  readonly #handOvers: HandOvers
   readonly #suspects: Suspects
   readonly #requests: Requests
   readonly #joining: Joining
@@ -109,7 +108,9 @@ export class Pipeline {
     this.#suspects = new Suspects({ store, log, lanes, stopped, step })
     this.returnRight = createReturnRight({ store, log, instance, poke })
     this.absent = new Absent({ store, log, lanes })
+    this.#handOvers = new HandOvers(store)
     this.#around = {
+      ownerOf: (work) => this.#handOvers.ownerOf(work),
       effects: createEffects({ ...options, poke }),
       // Of this process' own callers it is known who has gone.
       isAwaited: ({ message, awaited }) =>
@@ -281,7 +282,7 @@ export class Pipeline {
       const durationMs = performance.now() - begun
       traced?.stage('settle')
       const step = { fence, startedAt, durationMs, channel: pinned.components.channel(work.message.channel) }
-      const ended = await this.#settle(work, verdict, step)
+      const ended = await this.#handOvers.settled(work, verdict, (last) => this.#settle(work, last, step))
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
       const isPromised = ended?.outcome === 'taken' && verdict.promised !== undefined
       if (verdict.told !== undefined) this.#tell(work, verdict.told)
@@ -302,12 +303,12 @@ export class Pipeline {
     const { store, log, telemetry, callback, holdMs, attempts } = this.#options
     const { message } = work
     const now = this.#options.now()
-    const conversation = (ownerEpoch: number): Conversation => ({
+    const conversation = (term: string): Conversation => ({
       id: message.conversation,
       customer: message.sender,
       // Signed only when an agent reads it; structuredClone reads it too.
       get callback() {
-        return callback(message, ownerEpoch)
+        return callback(message, term)
       },
     })
     const context = { router, components, conversation, now, holdMs, attempts, traced, ...this.#around }

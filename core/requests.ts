@@ -11,6 +11,7 @@ import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
 import type { InForce, Pinned, PipelineOptions } from './pipeline.ts'
 import { withPriority, type Route } from './router.ts'
+import { termOf } from './settling.ts'
 import type { Work } from './store/store.ts'
 import type { Traced } from './tracing.ts'
 import type { Waiters } from './waiters.ts'
@@ -131,7 +132,7 @@ export function createRequests(options: RequestsOptions): Requests {
     const conversation = {
       id: message.conversation,
       customer: message.sender,
-      callback: options.callback(message, 0),
+      callback: options.callback(message, termOf(0)),
     }
     return {
       what: `agent "${agent.id}"`,

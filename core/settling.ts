@@ -52,7 +52,7 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
       },
     }),
     // SEMANTICS 7: an answer counts only under the owner it was begun under.
-    ...(said !== undefined && { expect: { ownerEpoch: work.ownerEpoch } }),
+    ...(said !== undefined && { expect: { ownerEpoch: verdict.ownerEpoch ?? work.ownerEpoch } }),
     ...(verdict.delayMs !== undefined && { delayMs: verdict.delayMs }),
     ...(failure !== undefined && { failure }),
     ...(reply !== undefined && { reply }),
@@ -61,7 +61,7 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
     pushes: pushesOf(channel, said),
     ...(promised !== undefined && {
       timer: {
-        id: timerId(work.message.id, promised.ownerEpoch),
+        id: timerId(work.message.id, promised.term),
         delayMs: promised.withinMs,
         target,
       },
@@ -72,16 +72,28 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
 }
 
 /**
- * The store's name for an answer promised under an owner epoch. The callback and its deadline settle the same row; the first one wins.
- * A fallback that promises in its turn does so under the next epoch, so its row is another one.
+ * What an answer is promised under: the owner epoch, and whether by the agent that was asked first or by the fallback after it, which may
+ * have had the conversation before.
  */
-export function timerId(messageId: string, ownerEpoch: number): string {
-  return `callback:${messageId}:${ownerEpoch}`
+export function termOf(ownerEpoch: number, isFallback = false): string {
+  return `${ownerEpoch}${isFallback ? 'b' : ''}`
+}
+
+export function epochIn(term: string): number {
+  return Number.parseInt(term, 10)
+}
+
+/**
+ * The store's name for an answer promised under a term. The callback and its deadline settle the same row; the first one wins. A fallback
+ * that promises in its turn does so under another term, so its row is another one.
+ */
+export function timerId(messageId: string, term: string): string {
+  return `callback:${messageId}:${term}`
 }
 
 /** The promise that stands in for one an agent has given back: due at once. */
-export function handedOffId(messageId: string, ownerEpoch: number): string {
-  return `${timerId(messageId, ownerEpoch)}${HANDED_OFF}`
+export function handedOffId(messageId: string, term: string): string {
+  return `${timerId(messageId, term)}${HANDED_OFF}`
 }
 const HANDED_OFF = ':handoff'
 

@@ -119,6 +119,23 @@ test('a bot that is quicker with its callback than with its 202 is heard', async
   expect((await until(() => early)).status).toBe(200)
 })
 
+test('so is a fallback that is asked because a promise was missed', async () => {
+  const bot = taking()
+  let early: ReturnType<typeof answer> | undefined
+  const desk = handAgent('desk', async (_message, { callback }) => {
+    early = answer(callback, 'already')
+    await new Promise((taken) => setTimeout(taken, 200))
+    return undefined
+  })
+  await using house = await openHouse({
+    yaml: yaml('50ms'),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
+  await say(house.base, 'hello')
+  expect((await until(() => early)).status).toBe(200)
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: hello', 'outbound: already'])
+})
+
 test('the token outlives the process: a callback after a restart counts, and a waiting duplicate gets it', async () => {
   const bot = taking()
   const adapters = [bot.adapter, taking('desk').adapter, chat().adapter]
@@ -192,6 +209,49 @@ test('a fallback may take its time as well: its callback counts, by hand-off and
     expect((await waiting).body.reply?.parts?.[0]?.text).toBe('from a person')
     expect((await readLog(house.base, 'web:ann'))[1]).toMatchObject({ sender: { id: 'people' } })
   }
+})
+
+test('SEMANTICS 7: who has the conversation already is handed nothing over by its next message: all that was promised counts', async () => {
+  for (const missed of [false, true]) {
+    const bot = missed ? taking() : handAgent('bot', async () => ({ handoff: 'a person' }))
+    const desk = taking('desk')
+    await using house = await openHouse({
+      yaml: yaml('100ms'),
+      adapters: [bot.adapter, desk.adapter, chat().adapter],
+    })
+    for (const text of ['one', 'two', 'three']) await say(house.base, text)
+    await until(() => (desk.asked.length === 3 ? true : undefined))
+    for (const nth of [1, 0, 2])
+      expect((await answer(given(desk, nth), `answer ${nth}`)).status, `${missed} ${nth}`).toBe(200)
+    const log = await readLog(house.base, 'web:ann')
+    expect(texts(log).slice(3)).toEqual(['outbound: answer 1', 'outbound: answer 0', 'outbound: answer 2'])
+  }
+})
+
+test('SEMANTICS 7, 17: promises that are missed together are all the fallback’s to answer, at once or later', async () => {
+  const bot = taking()
+  const desk = handAgent('desk', async (message) =>
+    message.parts?.[0]?.text === 'later' ? undefined : await echo(message),
+  )
+  await using house = await openHouse({
+    yaml: yaml('300ms'),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
+  for (const text of ['one', 'two', 'later', 'four']) await say(house.base, text)
+  await until(() => (desk.asked.length === 4 ? true : undefined))
+  const nth = desk.asked.findIndex(({ message }) => message.parts?.[0]?.text === 'later')
+  expect((await answer(given(bot, 2), 'too late')).status).toBe(409)
+  expect((await answer(given(desk, nth), 'at last')).status).toBe(200)
+  const log = await readLog(house.base, 'web:ann')
+  expect(texts(log).toSorted()).toEqual(
+    ['one', 'two', 'later', 'four']
+      .map((text) => `inbound: ${text}`)
+      .concat(
+        ['one', 'two', 'four'].map((text) => `outbound: echo ${text}`),
+        'outbound: at last',
+      )
+      .toSorted(),
+  )
 })
 
 test('a promise that is not kept, and nobody else to ask: the message stays taken, and the log says so', async () => {

@@ -1,0 +1,51 @@
+// A conversation that passes to its route's fallback (SEMANTICS 7): it does so once, however many of its messages the fallback is asked.
+import type { Verdict } from './deliver.ts'
+import { Chains } from './link/chains.ts'
+import type { Store, Work } from './store/store.ts'
+
+export interface Owner {
+  readonly agent?: string | undefined
+  readonly ownerEpoch: number
+}
+
+/** What a fallback's answer was begun under: the owner before it, or itself. */
+export interface HandOver {
+  readonly to: string
+  readonly from: Owner
+}
+
+export class HandOvers {
+  readonly #store: Pick<Store, 'find'>
+  readonly #settling = new Chains()
+
+  constructor(store: Pick<Store, 'find'>) {
+    this.#store = store
+  }
+
+  /** Who has the conversation by now. Where that cannot be read: who had it when the step was begun. */
+  async ownerOf({ message, agent, ownerEpoch }: Work): Promise<Owner> {
+    try {
+      for (const row of await this.#store.find({ by: 'conversation', conversation: message.conversation }))
+        if (row.row === 'conversation') return row
+    } catch {
+      // The fallback shall be asked all the same; if it has changed hands, its settle finds that out.
+    }
+    return { agent, ownerEpoch }
+  }
+
+  /**
+   * Settles one step of the conversation after the other, where it may change hands by that: two that were asked at the same time (a
+   * message, promises that were missed) raise the epoch once, and both count.
+   */
+  settled<T>(work: Work, verdict: Verdict, settle: (verdict: Verdict) => Promise<T>): Promise<T> {
+    const { handOver } = verdict
+    if (handOver === undefined) return settle(verdict)
+    return this.#settling.run(work.message.conversation, async () => {
+      const { to, from } = handOver
+      const owner = await this.ownerOf(work)
+      if (owner.agent === to) return settle({ ...verdict, ownerEpoch: owner.ownerEpoch })
+      const patch = { agent: to, raiseEpoch: true }
+      return settle({ ...verdict, ownerEpoch: from.ownerEpoch, patch })
+    })
+  }
+}
