@@ -152,7 +152,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     ...(mapping.replies && {
       async send(message: Message, key: string) {
         const at = replyTopicOf(message)
-        if (at === undefined) return { status: 'sent' }
+        if ('status' in at) return at
         try {
           await outbox.append({ ...at, payload: encodeMessage(message, key) })
           return { status: 'sent' }

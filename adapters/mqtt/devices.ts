@@ -134,7 +134,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
     ...(mapping.replies && {
       async send(message: Message, key: string, signal: AbortSignal) {
         const at = replyTopicOf(message)
-        if (at === undefined) return { status: 'sent' } // frames: it is in the customer's inbox
+        if ('status' in at) return at
         if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
         try {
           const payload = encodeMessage(message, key)

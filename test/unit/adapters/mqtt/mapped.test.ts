@@ -1,5 +1,6 @@
 import { GatewayError } from 'dragoman'
-import type { ChannelHost } from 'dragoman'
+import type { ChannelHost, Delivery, Message } from 'dragoman'
+import { testMessage } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { until } from '../../../support/gateway.ts'
@@ -207,4 +208,16 @@ test('a request is answered on its reply topic, and a stale answer keeps its mar
       data: { data: { status: 'shipped' }, stale: true },
     },
   ])
+})
+
+test.each([
+  ['of a later version', { v: 2, topic: 'shop/7/display', qos: 1 }],
+  ['of another adapter', { user: 'ann' }],
+  ['that is no object', 'shop/7/display'],
+])('a reply context %s is refused, never taken for sent (SEMANTICS 21)', async (_, replyContext) => {
+  await using world = await openWorld()
+  const send = (message: Message): Promise<Delivery> | undefined =>
+    world.channel.send?.(message, 'k', AbortSignal.timeout(1000))
+  expect(await send({ ...testMessage(), replyContext })).toMatchObject({ status: 'refused', retry: false })
+  expect(await send(testMessage())).toEqual({ status: 'sent' }) // it is in the customer's inbox
 })
