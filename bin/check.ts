@@ -17,7 +17,8 @@ export async function check(named: string | undefined, { config }: { config?: st
       const { length } = Object.keys(table)
       return `${length} ${noun}${length === 1 ? '' : 's'}`
     }
-    const { channels, backends, agents, routes } = loaded.config
+    const { channels, backends, agents, routes, notices } = loaded.config
+    for (const notice of notices) console.error(`${notice} (a notice: nothing is wrong)`)
     console.log(
       `${file}: ok (${[count(channels, 'channel'), count(backends, 'backend'), count(agents, 'agent'), count(routes, 'route')].join(', ')})`,
     )

@@ -126,6 +126,7 @@ export class Reloads {
     const load = async (): Promise<Loaded> => {
       source = await this.#load(cause, to)
       warnOfFixed(this.#started, source.loaded.config, this.#log)
+      for (const notice of source.loaded.config.notices) this.#log.warn(notice)
       return source.loaded
     }
     try {

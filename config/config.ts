@@ -32,6 +32,8 @@ export interface Config {
   readonly routes: readonly RouteConfig[]
   /** Values that no log line, page or answer may show; longest first. */
   readonly secrets: readonly string[]
+  /** What can be used and does not do what it seems to, each as `file:line:column: message`. */
+  readonly notices: readonly string[]
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

@@ -172,6 +172,7 @@ export function resolveConfig(
     agents: recordOf(agents),
     routes,
     secrets: document.secrets,
+    notices: report.notices,
   }
 }
 

@@ -1,5 +1,5 @@
 // Collects what is wrong, finds where it stands, and keeps secrets out of it.
-import { ConfigError, didYouMean, formatPath, prefixOf } from './problems.ts'
+import { ConfigError, didYouMean, formatPath, formatProblem, prefixOf } from './problems.ts'
 import type { Path, Position, Problem } from './problems.ts'
 import { redact } from './secrets.ts'
 import type { Place, Tree } from './tree.ts'
@@ -11,6 +11,7 @@ export type Where = 'key' | 'value' | number
 export class Report {
   readonly tree: Tree
   readonly #problems: Problem[] = []
+  readonly #notices: string[] = []
 
   constructor(tree: Tree) {
     this.tree = tree
@@ -32,6 +33,19 @@ export class Report {
     const key = String(path.at(-1))
     const prefix = prefixOf(path.slice(0, -1))
     this.#put(path, `${prefix}unknown key ${JSON.stringify(key)}${didYouMean(key, known)}`, 'key')
+  }
+
+  /** Nothing is wrong, but people should know it. */
+  notice(path: Path, message: string): void {
+    const position = positionOf(this.tree.place(path), 'key')
+    const { file } = this.tree
+    this.#notices.push(
+      formatProblem({ file, ...position, message: prefixOf(path) + message, path: formatPath(path) }),
+    )
+  }
+
+  get notices(): readonly string[] {
+    return this.#notices
   }
 
   /** The text of a value for a message; undefined for what must not be shown. */

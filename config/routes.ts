@@ -26,6 +26,7 @@ export function resolveRoutes(value: unknown, names: Names, report: Report): rea
     return []
   }
   reportUnreachable(value, report)
+  noticeSkills(value, report)
   return value.flatMap((raw: unknown, index) => {
     const path = ['routes', index]
     const checked = check(routeSchema, { value: raw, path }, report)
@@ -143,6 +144,16 @@ function checkKinds(when: unknown, path: Path, report: Report): void {
       offset,
     )
   }
+}
+
+/** One line for all routes: it is the same for each. */
+function noticeSkills(routes: readonly unknown[], report: Report): void {
+  const index = routes.findIndex((raw) => isFields(raw) && raw['skills'] !== undefined)
+  if (index >= 0)
+    report.notice(
+      ['routes', index, 'skills'],
+      'this has no effect, here and in any other route: no agent of this version asks for skills',
+    )
 }
 
 function reportUnreachable(routes: readonly unknown[], report: Report): void {

@@ -227,7 +227,12 @@ export const route = z.strictObject({
     .enum(['low', 'normal', 'high', 'urgent'])
     .describe('Instead of the message’s own')
     .exactOptional(),
-  skills: z.array(text).describe('What the person at the desk must know').exactOptional(),
+  skills: z
+    .array(text)
+    .describe(
+      'What the person at the desk must know. No agent of this version asks for it: it has no effect, and `check` says so',
+    )
+    .exactOptional(),
   timeout: duration().describe('One attempt; without it, the agent’s or backend’s').exactOptional(),
   record: z.boolean().describe('Stores requests too').exactOptional(),
   ordered: expression.describe('Recorded requests with the same value keep their order').exactOptional(),

@@ -81,6 +81,24 @@ export default { name: 'orders', apiVersion: 1, agent: { config: z.object({}), c
   expect(good.stdout).toMatch(/gateway\.yaml: ok \(3 channels, 1 backend, 1 agent, 3 routes\)/u)
 })
 
+test('skills, which no agent asks for, are told in one line by check and by the start, and keep nobody from it', async () => {
+  const yaml = `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+routes:
+  - { when: "kind = 'message'", agent: helper }
+  - { when: "kind = 'event'", agent: helper, skills: [parcels] }
+  - { agent: helper, skills: [vip] }
+`
+  await using gateway = await startGateway({ yaml })
+  const file = join(gateway.directory, 'gateway.yaml')
+  const told = `${file}:6:46: route 2: skills: this has no effect, here and in any other route: no agent of this version asks for skills`
+  const checked = run('check', file)
+  expect(checked).toMatchObject({ status: 0, stderr: `${told} (a notice: nothing is wrong)\n` })
+  expect(checked.stdout).toContain('ok (1 channel,')
+  expect(gateway.log().split(told)).toHaveLength(2)
+})
+
 test('a gateway.yml is found as a gateway.yaml is', async () => {
   const directory = await temporaryDirectory()
   await writeFile(join(directory, 'gateway.yml'), 'channels: { web: { adapter: rest } }\n')
