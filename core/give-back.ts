@@ -42,6 +42,7 @@ export async function giveBack(
         'the write was begun, and how it ended is not stored yet; its status tells it, and the same id finds it later',
         { detail: { statusUrl: statusUrl(id) } },
       )
+    taken.leave?.()
     telemetry.write('queued', origin.id)
     return { ...accepted, status: statusUrl(id) }
   }

@@ -13,6 +13,8 @@ export interface Taken {
   readonly home: string
   readonly accepted: Accepted
   readonly ended?: Promise<Ended | undefined> | Ended
+  /** The caller waits no longer: what becomes of it is not his to hear. */
+  readonly leave?: () => void
   /** Its work began with the accept. */
   readonly isBegun?: boolean
   /** The reply is on its way by push. */
@@ -34,7 +36,7 @@ export interface Joining {
     waiting: Waiting,
   ): Taken
   /** The end that somebody waits for: told by who brings it about, or read when the wait is over. */
-  awaited(id: string, waiter: Waiter): Promise<Ended | undefined>
+  awaited(id: string, waiter: Waiter): Pick<Taken, 'ended' | 'leave'>
 }
 
 export function createJoining({ store, waiters }: { store: Store; waiters: Waiters }): Joining {
@@ -62,7 +64,7 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
           if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
             return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
           const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
-          return { home, accepted, ended: join(id, waiter) }
+          return { home, accepted, ended: join(id, waiter), leave: waiter.cancel }
         }
         case 'mismatch':
           throw new GatewayError(
@@ -89,8 +91,10 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
       }
     },
 
-    async awaited(id, waiter) {
-      return (await waiter.ended) ?? endIn(await rowsOf(id), id)
+    awaited(id, waiter) {
+      const ended = async (): Promise<Ended | undefined> =>
+        (await waiter.ended) ?? endIn(await rowsOf(id), id)
+      return { ended: ended(), leave: waiter.cancel }
     },
   }
 }

@@ -112,9 +112,9 @@ export class Pipeline {
     this.#around = {
       ownerOf: (work) => this.#handOvers.ownerOf(work),
       effects: createEffects({ ...options, poke }),
-      // Of this process' own callers it is known who has gone.
-      isAwaited: ({ message, awaited }) =>
-        waiters.isAwaited(message.id) || (awaited === true && store.partitions > 1),
+      // Of this process' own callers it is known who has gone; who waits elsewhere was told when it was first tried in vain.
+      isAwaited: ({ message: { id }, awaited, attempts }) =>
+        waiters.isAwaited(id) || (awaited === true && attempts.length === 0 && store.partitions > 1),
     }
     this.#joining = createJoining({ store, waiters })
     this.#requests = createRequests({
@@ -222,7 +222,7 @@ export class Pipeline {
       home,
       accepted,
       isBegun: result.attempt !== undefined,
-      ...(waiter !== undefined && { ended: this.#joining.awaited(message.id, waiter) }),
+      ...(waiter !== undefined && this.#joining.awaited(message.id, waiter)),
     }
   }
 

@@ -12,7 +12,7 @@ export interface Ended {
 export interface Waiter {
   /** Undefined when the time was over or the caller went first. */
   readonly ended: Promise<Ended | undefined>
-  cancel(): void
+  readonly cancel: () => void
 }
 
 export interface WaitOptions {

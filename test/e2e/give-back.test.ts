@@ -7,11 +7,11 @@ import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
 import { post, say } from '../support/rest.ts'
 
-const yaml = `
+const yaml = (timeout: string): string => `
 channels: { web: { adapter: rest } }
 agents: { helper: { adapter: bot } }
 backends:
-  orders: { adapter: orders, timeout: 300ms, operations: { Order: { onFailure: queue, queueKey: orderNo } } }
+  orders: { adapter: orders, timeout: ${timeout}, operations: { Order: { onFailure: queue, queueKey: orderNo } } }
 routes: [{ when: "kind = 'request'", backend: orders }, { agent: helper }]
 `
 interface Body {
@@ -22,7 +22,7 @@ interface Body {
 }
 
 /** A gateway whose store refuses the operations in `away`. */
-async function world() {
+async function world(timeout = '300ms') {
   const away = new Set<string | symbol>()
   const around = (store: Store): Store =>
     new Proxy(store, {
@@ -37,7 +37,7 @@ async function world() {
     })
   const backend = handBackend('orders', { Order: { safe: false } }, async () => ({ data: { done: 'yes' } }))
   const bot = handAgent('bot', echo)
-  const house = await openHouse({ yaml, adapters: [backend.adapter, bot.adapter], around })
+  const house = await openHouse({ yaml: yaml(timeout), adapters: [backend.adapter, bot.adapter], around })
   const order = (key?: string) =>
     post<Body>(`${house.base}/v1/requests/Order`, { orderNo: '1' }, key === undefined ? {} : { key })
   return { away, backend, bot, house, order }
@@ -86,4 +86,21 @@ test('SEMANTICS 33: a message is acknowledged once it is stored, also where its 
   const answer = await say(house.base, 'hello', { customer: 'ann', waitSeconds: 1 })
   expect(answer.status).toBe(202)
   expect((await house.ledger()).accepted).toBe(1)
+})
+
+test('SEMANTICS 19: refused for good once 202 was said, a write stops its key, however soon that comes', async () => {
+  const { backend, house, order } = await world('20s')
+  await using _ = house
+  backend.call = async () => {
+    throw new GatewayError('BACKEND_FAILED', 'connection refused', { notExecuted: true })
+  }
+  expect((await order()).status).toBe(202)
+  const behind = await order()
+  expect(behind.status).toBe(202)
+  backend.call = async ({ key }) => {
+    if (key !== behind.body.id) return { data: { done: 'yes' } }
+    throw new GatewayError('ENCODE_FAILED', 'no such field', { notExecuted: true })
+  }
+  await until(async () => ((await house.dead()).length === 1 ? true : undefined))
+  expect(await house.dead()).toMatchObject([{ id: behind.body.id, halts: true }])
 })
