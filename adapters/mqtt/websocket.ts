@@ -10,17 +10,19 @@ const BAD_DATA = 1003
 
 /**
  * A byte stream of binary messages: where they are cut says nothing (§6). The next message is read from the network when the
- * broker has read this one; a text message closes the connection.
+ * broker has read this one; a text message closes the connection. When the peer closes it, the stream ends behind what was read before.
  */
 export function streamOf(socket: Socket): Duplex {
   let wanted: (() => void) | undefined
   let open = true
   async function give(bytes: Uint8Array, written: (error?: Error) => void): Promise<void> {
     const sent = await socket.send(bytes)
-    if (sent) written()
+    // Closed by the peer: what it sent before, perhaps DISCONNECT, is still to be read. Nobody hears what is written meanwhile.
+    if (sent || !open) written()
     else written(new Error('the WebSocket is closed'))
   }
   const stream = new Duplex({
+    allowHalfOpen: false,
     // Frames are small, and each is a promise: more of them may be under way than of a file.
     writableHighWaterMark: 64 * 1024,
     read() {
@@ -42,7 +44,7 @@ export function streamOf(socket: Socket): Duplex {
     },
   })
   socket.onMessage(async (data) => {
-    if (stream.destroyed) return
+    if (stream.destroyed || !open) return
     if (typeof data === 'string') {
       socket.close(BAD_DATA, 'MQTT is binary')
       stream.destroy()
@@ -55,8 +57,7 @@ export function streamOf(socket: Socket): Duplex {
   })
   socket.onClose(() => {
     open = false
-    stream.push(null)
-    stream.destroy()
+    stream.push(null) // it ends when all is read
   })
   return stream
 }
