@@ -2,8 +2,14 @@
 // The program: the commands, loaded by way of a cache of what Node has compiled of them before.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+
+// Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
+setFlagsFromString('--no-wasm-code-gc')
 
 // Beside the packages, which only who may change the program can write; where that cannot be, nothing is cached.
-enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/dragoman'))
+const cache = join(import.meta.dirname, '../node_modules/.cache/dragoman')
+enableCompileCache(cache)
+process.env['NODE_COMPILE_CACHE'] ??= cache // for threads, which do not inherit what is enabled here
 const { run } = await import('./commands.ts')
 await run()

@@ -21,8 +21,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/faults/**'], // vitest.faults.config.ts: they want the machine to themselves
     pool: 'forks',
-    // V8 aborts now and then ("Check failed: jit_page.has_value()", compare nodejs/node#64500) where threads that hold WebAssembly come and go, as stores do here.
-    execArgv: ['--no-memory-protection-keys'],
+    // Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
+    execArgv: ['--no-wasm-code-gc'],
     maxWorkers: 2,
     // Others use CI's machines too: what is measured in time gets a second chance there, and the report names it.
     retry: process.env['CI'] === undefined ? 0 : 1,
