@@ -109,7 +109,7 @@ The exit status is 1 where the request does not get through. Secrets are shown a
 
 const demonstration = program
   .command('demo')
-  .description('a WeChat conversation without an account: the platform simulated, the gateway real')
+  .description('play a WeChat conversation without an account: the platform simulated, the gateway real')
   .addHelpText(
     'after',
     `
@@ -170,7 +170,7 @@ program
 
 const cache = program
   .command('cache')
-  .description('the last good answers, which stand in for a system that is down')
+  .description('show and forget the last good answers, which stand in for a system that is down')
 cache
   .command('list', { isDefault: true })
   .description('how many there are, by operation; without any command too')
@@ -190,7 +190,7 @@ cache
 
 program
   .command('top')
-  .description('what flows, what is broken, what waits: live, until you interrupt it')
+  .description('show what flows, what is broken, what waits: live, until you interrupt it')
   .option('--every <duration>', 'how often: 500ms, 1s, 5s', '1s')
   .option('--once', 'one screen, over the time of --every')
   .option('--json', 'the counters since the start, as JSON, once')
@@ -201,7 +201,7 @@ program
 program
   .command('cluster')
   .description(
-    'the instances that share one Redis: what each runs, holds and has refused; live, until you interrupt it',
+    'show the instances that share one Redis: what each runs, holds and has refused; live, until you interrupt it',
   )
   .option('--every <duration>', 'how often: 500ms, 1s, 5s', '1s')
   .option('--once', 'one screen')
@@ -219,7 +219,7 @@ refused, and below the table stands why.`,
 
 const breaker = program
   .command('breaker')
-  .description('which business systems and agents are called and which are not; takes one out of service')
+  .description('show which business systems and agents are called and which are not; take one out of service')
 breaker
   .command('list', { isDefault: true })
   .description('how each breaker stands, since when and why; without any command too')
@@ -262,9 +262,20 @@ addDead(program, { config, data })
 addPlugins(program, { config, data })
 addGenerations(program, { config, data })
 
+teachHelp(program)
+
 /** Runs what the command line says. */
 export async function run(): Promise<void> {
   await program.parseAsync()
+}
+
+/** Who got a command's words wrong is sent to that command's own help. */
+function teachHelp(command: Command, words = ''): void {
+  for (const below of command.commands) {
+    const path = `${words} ${below.name()}`
+    below.showHelpAfterError(`(dragoman${path} --help explains it)`)
+    teachHelp(below, path)
+  }
 }
 
 function port(text: string): number {

@@ -33,7 +33,7 @@ const PAGE = 500
 export function addDead(program: Command, { config, data }: { config: Option; data: Option }): void {
   const dead = program
     .command('dead')
-    .description('what could not be delivered: looking at it, sending it again, giving it up')
+    .description('show what could not be delivered, send it again, or give it up')
     .addHelpText(
       'after',
       '\nlist and show ask the running gateway; if none runs, they read its store without changing it.',

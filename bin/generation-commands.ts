@@ -8,7 +8,7 @@ import type { RollbackOptions } from './rollback.ts'
 export function addGenerations(program: Command, { config, data }: SharedOptions): void {
   program
     .command('plan')
-    .description('what a change of the config or of plugins would start, replace, stop and keep')
+    .description('show what a change of the config or of plugins would start, replace, stop and keep')
     .addOption(config)
     .addOption(data)
     .option('--exit-code', 'exit status 2 where something would change')
@@ -33,7 +33,7 @@ Exit status 0: it can be taken over. 1: it cannot, and what is wrong is told as 
 
   program
     .command('rollback')
-    .description('the generation before the one that runs, or an earlier one, runs again')
+    .description('go back: the generation before, or an earlier one, runs again')
     .argument('[generation]', 'its number in the list (default: the one that ran before)', number)
     .addOption(config)
     .addOption(data)

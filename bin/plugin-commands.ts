@@ -9,7 +9,9 @@ export interface SharedOptions {
 }
 
 export function addPlugins(program: Command, { config, data }: SharedOptions): void {
-  const plugins = program.command('plugins').description('what was dropped into the plugins folder')
+  const plugins = program
+    .command('plugins')
+    .description('show how the plugins stand; restart, lock and test them')
   plugins
     .command('list', { isDefault: true })
     .description(
@@ -47,7 +49,7 @@ export function addPlugins(program: Command, { config, data }: SharedOptions): v
 
   program
     .command('new')
-    .description('begin something of your own')
+    .description('begin a plugin of your own: dragoman new adapter NAME')
     .command('adapter')
     .description('write a plugin with its test and its README; the test passes at once')
     .argument('<name>', "the protocol's noun: lower case letters, digits, hyphens")

@@ -26,7 +26,8 @@ export async function trace(id: string, options: TraceOptions): Promise<void> {
       (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id))
     if (found === undefined) {
       const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
-      fail(new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}`))
+      const what = 'wanted is the id of a message, as the gateway answered it; --data names another store'
+      fail(new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}: ${what}`))
       return
     }
     console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))

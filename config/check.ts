@@ -71,7 +71,11 @@ function validate<T>(schema: Schema<T>, value: unknown): SchemaResult<T> {
     () => undefined,
     () => undefined,
   )
-  return { issues: [{ message: "the adapter's schema answers later (a promise): it must answer at once" }] }
+  return {
+    issues: [
+      { message: "the adapter's schema throws, or answers later (a promise): it must answer at once" },
+    ],
+  }
 }
 
 /**

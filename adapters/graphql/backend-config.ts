@@ -56,7 +56,11 @@ const operation = z.strictObject({
 
 export const backendConfig = z.strictObject({
   url: z
-    .url({ protocol: /^https?$/, error: 'expected an address such as https://orders.example.com/graphql' })
+    .url({
+      protocol: /^https?$/,
+      abort: true,
+      error: 'expected an address such as https://orders.example.com/graphql',
+    })
     .refine((text) => {
       const { username, password, hash } = new URL(text)
       return username === '' && password === '' && hash === ''

@@ -61,7 +61,11 @@ const operation = z
 
 export const backendConfig = z.strictObject({
   url: z
-    .url({ protocol: /^https?$/, error: 'expected an address such as https://orders.example.com/api' })
+    .url({
+      protocol: /^https?$/,
+      abort: true,
+      error: 'expected an address such as https://orders.example.com/api',
+    })
     .refine(isPlainBase, 'the address holds no user, query or fragment: use headers and query'),
   headers: headers.optional().meta({ description: 'Sent with every operation.' }),
   operations: z

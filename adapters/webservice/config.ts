@@ -107,7 +107,11 @@ const operation = z.strictObject({
 export const backendConfig = z.strictObject({
   dialect: z.enum(['pox', 'asmx-get', 'asmx-post', 'xmlrpc']),
   url: z
-    .url({ protocol: /^https?$/, error: 'expected an address such as http://erp.example.com/service.asmx' })
+    .url({
+      protocol: /^https?$/,
+      abort: true,
+      error: 'expected an address such as http://erp.example.com/service.asmx',
+    })
     .refine((text) => {
       const { username, password, hash } = new URL(text)
       return username === '' && password === '' && hash === ''

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
-import { startGateway, temporaryDirectory } from '../support/gateway.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
 
@@ -96,7 +96,39 @@ routes:
   const checked = run('check', file)
   expect(checked).toMatchObject({ status: 0, stderr: `${told} (a notice: nothing is wrong)\n` })
   expect(checked.stdout).toContain('ok (1 channel,')
+  await until(() => (gateway.log().includes(told) ? true : undefined))
   expect(gateway.log().split(told)).toHaveLength(2)
+})
+
+test('an address that is none is said as such, whichever adapter it is for', async () => {
+  const file = join(await temporaryDirectory(), 'gateway.yaml')
+  const text = `backends:
+  a: { adapter: rest, url: orders }
+  b: { adapter: graphql, url: orders, operations: { A: { document: "{ a }" } } }
+  c: { adapter: webservice, dialect: pox, url: orders, operations: { A: {} } }
+`
+  await writeFile(file, text)
+  const { status, stderr } = run('check', file)
+  expect(status).toBe(1)
+  expect(stderr.trim().split('\n')).toEqual([
+    expect.stringMatching(/:2:\d+: backends\.a\.url: "orders": expected an address such as https:/u),
+    expect.stringMatching(/:3:\d+: backends\.b\.url: "orders": expected an address such as https:/u),
+    expect.stringMatching(/:4:\d+: backends\.c\.url: "orders": expected an address such as http:/u),
+  ])
+})
+
+test('who gets the words of a command wrong is sent to the help of that command', () => {
+  for (const [words, help] of [
+    [['strat'], '(Did you mean start?)\n(dragoman --help lists the commands)'],
+    [['check', '--nope'], '(dragoman check --help explains it)'],
+    [['trace'], '(dragoman trace --help explains it)'],
+    [['dead', 'show'], '(dragoman dead show --help explains it)'],
+    [['new', 'foo', 'x'], '(dragoman new --help explains it)'],
+  ] as const) {
+    const { status, stderr } = run(...words)
+    expect(status).toBe(1)
+    expect(stderr).toContain(help)
+  }
 })
 
 test('a gateway.yml is found as a gateway.yaml is', async () => {

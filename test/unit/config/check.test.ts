@@ -84,7 +84,7 @@ test('a schema that throws or answers later is a problem, not a crash', async ()
     throw new Error('later')
   })
   expect(await problemsOf(TEXT, { adapters: channelWith(later) })).toEqual([
-    "3:5: channels.c: the adapter's schema answers later (a promise): it must answer at once",
+    "3:5: channels.c: the adapter's schema throws, or answers later (a promise): it must answer at once",
   ])
 })
 
