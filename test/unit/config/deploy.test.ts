@@ -125,6 +125,33 @@ test('the config beside it is one a gateway takes', async () => {
   }
 })
 
+test('dragoman.service starts the gateway itself, has it load its config again, and gives it the time to end', async () => {
+  const unit = read('dragoman.service')
+  const said = (key: string): string => new RegExp(`^${key}=(.*)$`, 'mu').exec(unit)?.[1] ?? ''
+  expect(said('ExecStart')).toMatch(/^\/usr\/bin\/node \/opt\/dragoman\/bin\/dragoman\.ts start /u)
+  expect(said('ExecStart')).toContain(`--data /var/lib/${said('StateDirectory')}`)
+  expect([said('ExecReload'), said('KillMode')]).toEqual(['/bin/kill -HUP $MAINPID', 'mixed'])
+  expect(Number(said('TimeoutStopSec'))).toBeGreaterThan(12)
+
+  const folder = await mkdtemp(join(tmpdir(), 'service-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  await writeFile(join(folder, 'gateway.yaml'), 'http: { port: 0 }\nchannels: { web: { adapter: rest } }\n')
+  const [node = '', ...words] = said('ExecStart')
+    .replace('/usr/bin/node', process.execPath)
+    .replace('/opt/dragoman', ROOT)
+    .replace('/etc/dragoman', folder)
+    .replace('/var/lib/dragoman', join(folder, 'data'))
+    .split(' ')
+  const child = spawn(node, words, { cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (piece) => (log += String(piece)))
+  await once(child.stdout, 'data')
+  child.kill('SIGHUP')
+  await expect.poll(() => log, { timeout: 30_000 }).toContain('a new generation runs')
+  child.kill('SIGTERM')
+  expect(await once(child, 'exit')).toEqual([0, null])
+}, 60_000)
+
 test('the probe shows the token that lies in the data folder, or the one of the environment that the config names', async () => {
   const data = await mkdtemp(join(tmpdir(), 'probe-'))
   const seen: (string | undefined)[] = []
