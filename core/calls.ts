@@ -136,7 +136,8 @@ export function callBackend(
   const { ms, signal } = invocation
   if (standIn !== undefined)
     return standIn.run({ ...standIn.key(invocation), ms, signal }, (left) =>
-      callOften(backend, operation, { ...invocation, ...left }),
+      // By name: the cache has a `key` and `params` of its own.
+      callOften(backend, operation, { ...invocation, ms: left.ms, signal: left.signal }),
     )
   const call = (): Promise<Reply> => callOften(backend, operation, invocation)
   return invalidate === undefined ? call() : invalidating(invalidate, call)

@@ -38,11 +38,11 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
       return value === undefined || version === undefined ? undefined : { value, version }
     },
     async put(key, value, options = {}) {
-      await store.value({ key: named(key), put: checked(value), ...options })
+      await store.value({ ...options, key: named(key), put: checked(value) })
     },
     async compareAndSet(key, expected, value, options = {}) {
       const expect = expected ?? ('absent' as const)
-      const { status } = await store.value({ key: named(key), expect, put: checked(value), ...options })
+      const { status } = await store.value({ ...options, key: named(key), expect, put: checked(value) })
       return status === 'ok'
     },
     async lease(name, ttlMs) {

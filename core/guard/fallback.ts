@@ -149,7 +149,8 @@ export function createFallback(options: FallbackOptions): Fallback {
         }
       }
       try {
-        const reply = await (policy === undefined ? call(asked) : together(asked, call))
+        const { ms, signal } = asked
+        const reply = await (policy === undefined ? call({ ms, signal }) : together(asked, call))
         return served('call', reply)
       } catch (error) {
         if (!mayServeStale(error)) throw error

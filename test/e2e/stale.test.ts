@@ -227,6 +227,49 @@ test('a fixed answer stands in where there is no other', async () => {
   expect((await ask(house.base)).body).toEqual({ status: 'unknown', stale: true })
 })
 
+test.each([
+  '{ static: { status: unknown } }',
+  '{ static: { status: unknown }, cache: { fresh: 0s, stale: 1h } }',
+  '{ static: { status: unknown }, retry: { attempts: 2 } }',
+])('with a fixed answer its system still gets the parameters and the key as they came: %s', async (said) => {
+  const backend = orders()
+  await using house = await openHouse({ yaml: yaml(said), adapters: [backend.adapter] })
+  const answer = await ask(house.base, { orderNo: '000777', lines: ['0012'] })
+  expect([answer.status, answer.body]).toEqual([200, order])
+  const [call] = backend.calls
+  expect(call?.params).toEqual({ orderNo: '000777', lines: ['0012'] })
+  expect(call?.key).toBe(call?.message.id)
+})
+
+test('with a fixed answer a path has its parameters, and a body is the one that was sent', async () => {
+  const seen: string[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      seen.push(`${request.method} ${request.url} ${body}`)
+      response.setHeader('content-type', 'application/json').end('{}')
+    })
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  try {
+    for (const said of [
+      '{ method: GET, path: "/orders/{orderNo}", static: {} }',
+      '{ method: POST, path: "/find", safe: true, static: {} }',
+    ]) {
+      await using house = await openHouse({
+        yaml: yaml(said).replace('adapter: orders', `adapter: rest\n    url: http://127.0.0.1:${port}`),
+      })
+      expect((await ask(house.base)).status).toBe(200)
+    }
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+  expect(seen).toEqual(['GET /orders/000777 ', 'POST /find {"orderNo":"000777"}'])
+})
+
 test('the breaker opens within 10 failing calls though 75 % of the traffic is served from the cache', async () => {
   const backend = orders()
   await using house = await openHouse({

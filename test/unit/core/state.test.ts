@@ -71,3 +71,27 @@ test('that a store cannot be told is nobody’s failure: the lease ends by itsel
   state.isBroken = true
   expect(await ending.lease('poll', 10_000)).toBeUndefined()
 })
+
+test('what a component gives as options of a put never names another component’s key', async () => {
+  const { store } = setUpValues()
+  const state = createState({ store: store.of, prefix: 'channel/till/', owner: 'one' })
+  const more = { ttlMs: 5, key: 'channel/other/token', put: 'stolen', expect: 1 } // a plugin’s JavaScript may give more
+  await state.put('token', 'mine', more)
+  await state.compareAndSet('token', undefined, 'mine', more)
+  expect(store.asked).toEqual([
+    expect.objectContaining({ key: 'channel/till/token', put: 'mine', ttlMs: 5 }),
+    expect.objectContaining({ key: 'channel/till/token', put: 'mine', ttlMs: 5, expect: 'absent' }),
+  ])
+})
+
+function setUpValues() {
+  const asked: unknown[] = []
+  const of: StateOptions['store'] = {
+    lease: () => Promise.reject(new Error('not asked here')),
+    value(given) {
+      asked.push(given)
+      return Promise.resolve({ status: 'ok' })
+    },
+  }
+  return { store: { of, asked } }
+}
