@@ -97,7 +97,8 @@ export function createClaims(options: ClaimsOptions): Claims {
         case 'run': {
           const kept = held.move()
           const flight = fly(normalised, wanted, claim).finally(() => {
-            flights.delete(first)
+            // Released, it may be made again before this one is over here.
+            if (flights.get(first) === flight) flights.delete(first)
             kept.dispose()
           })
           flights.set(first, flight)

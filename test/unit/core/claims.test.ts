@@ -1,5 +1,7 @@
 // Joining a claimed call of another instance (SEMANTICS 33, 35): its end is found also where nobody hints at it.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
+import type { Reply } from '../../../core/api.ts'
 import { createClaims } from '../../../core/claims.ts'
 import type { Call, ClaimsOptions } from '../../../core/claims.ts'
 import { noLog } from '../../../core/map/stand-ins.ts'
@@ -51,4 +53,43 @@ test('a call that has not ended by then is still at work', async () => {
   const failed = joined.catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(1200)
   expect(await failed).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+})
+
+test('SEMANTICS 2: a call that is made again in the moment the one before is released runs until it has ended', async () => {
+  const settled = Promise.withResolvers<unknown>()
+  const claimed = Promise.withResolvers<unknown>()
+  const claim = vi.fn<() => Promise<unknown>>(() => claimed.promise)
+  claim.mockResolvedValueOnce({ status: 'run', id: 'first', attempt: 1 })
+  const settle = vi.fn<() => Promise<unknown>>(async () => ({ status: 'settled', waiting: 0 }))
+  settle.mockReturnValueOnce(settled.promise)
+  const store = { watch: () => new Hints().watch([]), claim, settle } as unknown as Store // what calling asks of it
+  const hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
+  const claims = createClaims({
+    store,
+    log: noLog,
+    lanes: { callHold: async () => hold },
+    waiters: new Waiters({ store, look: async () => undefined }),
+    stopped: new AbortController().signal,
+    now: () => 0,
+    telemetry: { ended() {} },
+  } as unknown as ClaimsOptions) // and nothing else
+  const answer = Promise.withResolvers<Reply>()
+  const make = vi.fn<Call['make']>(() => answer.promise)
+  make.mockRejectedValueOnce(new GatewayError('BACKEND_FAILED', 'refused', { notExecuted: true }))
+  const wanted: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make }
+  const dedupe = { key: 'k', fingerprint: 'f', ttlMs: 1000 }
+  const normalised = { message: testMessage(), home: 'web/ann', dedupe } as unknown as Normalised // as above
+  const first = claims.call(normalised, wanted)
+  await vi.advanceTimersByTimeAsync(0)
+  const second = claims.call(normalised, wanted)
+  // The store answers both in one turn.
+  settled.resolve({ status: 'settled', waiting: 0 })
+  claimed.resolve({ status: 'run', id: 'first', attempt: 2 })
+  await expect(first).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  await vi.advanceTimersByTimeAsync(0)
+  expect(make).toHaveBeenCalledTimes(2)
+  expect(claims.isRunning('first')).toBe(true)
+  answer.resolve({ data: 'done', origin: 'backend' })
+  expect(await second).toMatchObject({ reply: { data: 'done' } })
+  expect(claims.isRunning('first')).toBe(false)
 })
