@@ -11,6 +11,12 @@ export interface Cursor {
   readonly offset: number
 }
 
+export interface ResetAt {
+  readonly epoch: string
+  readonly top: number
+  readonly why: string
+}
+
 /** Of a hello that finds another epoch each time, so many are tried. */
 const HELLOS = 3
 
@@ -23,7 +29,7 @@ export async function greet(
   { home, device, boot }: Outbox,
   to: {
     readonly cursor: Cursor
-    readonly onReset: (at: { epoch: string; top: number; why: string }) => Promise<unknown>
+    readonly onReset: (at: ResetAt) => void
   },
 ): Promise<{ readonly welcomed: Welcomed; readonly isReset: boolean }> {
   let { cursor } = to
@@ -31,7 +37,7 @@ export async function greet(
     const result = await store.hello({ home, device, boot, ...cursor })
     if (result.status === 'welcome') return { welcomed: result, isReset: hellos > 0 }
     const { epoch, top, why } = result
-    await to.onReset({ epoch, top, why })
+    to.onReset({ epoch, top, why })
     cursor = { first: cursor.first, epoch, offset: top }
   }
   throw new GatewayError('STORE_UNAVAILABLE', 'the inbox changes its epoch with every look')

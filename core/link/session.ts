@@ -29,7 +29,7 @@ import {
   WINDOW,
 } from './figures.ts'
 import { greet, standing, unreachable } from './greeting.ts'
-import type { Welcomed } from './greeting.ts'
+import type { ResetAt, Welcomed } from './greeting.ts'
 import { Pump } from './pump.ts'
 import type { Inbox, PumpLink, PumpParts } from './pump.ts'
 import type { LinkChannel, Outbox, Taken, Uplink } from './uplink.ts'
@@ -46,7 +46,7 @@ export interface SessionOptions extends LinkOptions {
 export interface SharedParts extends PumpParts {
   readonly store: Store
   readonly uplink: Uplink
-  /** Shared by all links: one chain per device. */
+  /** One per device, for the store alone: a push that a dead peer does not take would hold up the device's next link. */
   readonly chains: Chains
   /** It was welcomed under this name of customer and device, or has left it. */
   readonly onEntered: (session: Session, device: string) => void
@@ -216,12 +216,12 @@ export class Session implements Link, PumpLink {
       device: only ?? device,
       boot,
     }
-    await this.#shared.chains.run(chainOf(outbox), () => this.#open(outbox, frame))
+    await this.#open(outbox, frame)
   }
 
   async #open(outbox: Outbox, frame: HelloFrame): Promise<void> {
     const { home } = this
-    const { store, log, uplink, onJump, onEntered } = this.#shared
+    const { store, chains, log, uplink, onJump, onEntered } = this.#shared
     const { first, epoch, offset } = frame
     this.#leave() // hello again, perhaps of another device
     // Register first, then read: nothing falls in between.
@@ -229,10 +229,9 @@ export class Session implements Link, PumpLink {
     let inbox: Inbox
     let welcomed: Welcomed
     try {
-      const found = await greet(store, outbox, {
-        cursor: { first, epoch, offset },
-        onReset: (at) => this.push({ t: 'reset', ...at }),
-      })
+      const cursor = { first, epoch, offset }
+      const onReset = (at: ResetAt): void => void this.push({ t: 'reset', ...at })
+      const found = await chains.run(chainOf(outbox), () => greet(store, outbox, { cursor, onReset }))
       welcomed = found.welcomed
       const { next, jumped, recovered, top, refused } = welcomed
       if (jumped > 0) {
@@ -278,13 +277,14 @@ export class Session implements Link, PumpLink {
       await this.#later(frame, new GatewayError('DECODE_FAILED', 'say hello first'), 0)
       return
     }
-    const { chains, uplink } = this.#shared
-    await chains.run(chainOf(opened.outbox), async () => {
-      if (opened.refused.length >= REFUSALS_KEPT) {
-        const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
-        await this.#later(frame, new GatewayError('OVERLOADED', message))
-      } else await this.#answer(opened, frame, await uplink.take(opened.outbox, frame))
-    })
+    const { outbox, refused } = opened
+    if (refused.length >= REFUSALS_KEPT) {
+      const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
+      await this.#later(frame, new GatewayError('OVERLOADED', message))
+    } else {
+      const { chains, uplink } = this.#shared
+      await this.#answer(opened, frame, await chains.run(chainOf(outbox), () => uplink.take(outbox, frame)))
+    }
     this.#confirm()
   }
 
@@ -304,10 +304,11 @@ export class Session implements Link, PumpLink {
       })
       return
     }
+    const { outbox } = opened
     const { chains, uplink } = this.#shared
-    await chains.run(chainOf(opened.outbox), async () =>
-      this.#answer(opened, { n, id }, await uplink.refuse(opened.outbox, { n, id }, { code, message })),
-    )
+    const why = { code, message }
+    const taken = await chains.run(chainOf(outbox), () => uplink.refuse(outbox, { n, id }, why))
+    await this.#answer(opened, { n, id }, taken)
   }
 
   async #answer(opened: Opened, { n, id }: { n: number; id: string }, taken: Taken): Promise<void> {
@@ -368,23 +369,22 @@ export class Session implements Link, PumpLink {
       return
     }
     if (epoch === opened.formerEpoch && epoch !== opened.epoch) return
-    const shared = this.#shared
+    const { chains, store } = this.#shared
     const { home, device, boot } = opened.outbox
-    await shared.chains.run(chainOf(opened.outbox), async () => {
-      try {
-        const passed = first !== undefined && { first }
-        const result = await shared.store.ack({ home, device, boot, epoch, offset, ...passed })
-        if (result.status === 'ahead') {
-          const inbox = await this.lost('the ack is beyond the inbox, or of another epoch')
-          if (inbox !== undefined) opened.pump.goTo(inbox)
-          return
-        }
-      } catch (error) {
-        throw unreachable(error)
+    const passed = first !== undefined && { first }
+    try {
+      const acked = { home, device, boot, epoch, offset, ...passed }
+      const result = await chains.run(chainOf(opened.outbox), () => store.ack(acked))
+      if (result.status === 'ahead') {
+        const inbox = await this.lost('the ack is beyond the inbox, or of another epoch')
+        if (inbox !== undefined) opened.pump.goTo(inbox)
+      } else {
+        if (first !== undefined) opened.refused = opened.refused.filter((one) => one.n >= first)
+        opened.pump.acknowledge(offset)
       }
-      if (first !== undefined) opened.refused = opened.refused.filter((one) => one.n >= first)
-      opened.pump.acknowledge(offset)
-    })
+    } catch (error) {
+      throw unreachable(error)
+    }
     this.#confirm()
   }
 

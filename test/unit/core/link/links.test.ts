@@ -203,3 +203,26 @@ test('a store that stumbles while an inbox is read is asked again', async () => 
   expect(await app.texts(2)).toEqual(['one', 'echo one'])
   await vi.waitFor(() => expect(house.log()).toContain('an inbox could not be read'), 10_000)
 })
+
+test.each(['ok', 'nak', 'reset', 'welcome'] as const)(
+  'a link whose peer takes no %s any more holds up no other link of its device',
+  async (stuck) => {
+    await using house = await linkHouse()
+    const old = connectApp(house.host, {
+      taken: ({ t }) => (t === stuck ? new Promise(() => undefined) : undefined),
+    })
+    void old.hello()
+    if (stuck !== 'welcome') await old.next('welcome')
+    if (stuck === 'ok') void old.say(1, 'from the tunnel', 's-1')
+    if (stuck === 'nak') void old.raw({ t: 'send', n: 1, id: 'x', message: { text: 'a', parts: [] } })
+    if (stuck === 'reset') void old.tell({ t: 'ack', epoch: old.last('welcome')?.epoch ?? '', offset: 99 })
+    await old.next(stuck)
+    const fresh = connectApp(house.host)
+    void fresh.hello()
+    const { next } = await fresh.next('welcome')
+    void fresh.say(next, 'out of it', 's-2')
+    expect(await fresh.next('ok')).toMatchObject({ n: next, duplicate: false })
+    // A link without a welcome has nobody's place.
+    expect(old.last('kick')?.code).toBe(stuck === 'welcome' ? undefined : 'replaced')
+  },
+)
