@@ -195,6 +195,21 @@ test('SEMANTICS 17: an answer that does not come in time is the fallback’s to 
   expect(duplicate.body.reply?.parts?.[0]?.text).toBe('echo hello')
 })
 
+test('SEMANTICS 26: what has expired when its answer is missed is not the fallback’s to give any more', async () => {
+  const bot = taking()
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
+  const more = { expiresAt: new Date(Date.now() + 400).toISOString() }
+  const waiting = { key: 'k1', waitSeconds: 15, more }
+  expect(await say(house.base, 'hello', waiting)).toMatchObject({ status: 410, body: { code: 'EXPIRED' } })
+  expect(bot.asked).toHaveLength(1)
+  expect(desk.asked).toEqual([])
+  expect((await say(house.base, 'hello', waiting)).body.code).toBe('EXPIRED')
+})
+
 test('a fallback may take its time as well: its callback counts, by hand-off and by a missed deadline', async () => {
   for (const missed of [false, true]) {
     const bot = missed ? taking() : handAgent('bot', async () => ({ handoff: 'a person' }))
@@ -317,6 +332,7 @@ test('a callback that hands off where nobody is left is a dead letter, and who w
   await post(url, { handoff: 'a person' }, { headers: { authorization: `Bearer ${token}` } })
   expect((await waiting).status).toBe(502)
   expect((await house.dead()).map(({ failure }) => failure.message)).toEqual([
-    expect.stringContaining('nobody is left'),
+    expect.stringMatching(/but nobody is left$/u),
   ])
+  expect(house.log()).toContain('give the route a fallback')
 })

@@ -27,7 +27,12 @@ test.each([true, false])(
     const failure = await failureWith(async () => {
       throw new GatewayError('FORBIDDEN', 'the address is not public', { notExecuted })
     })
-    expect(failure).toMatchObject({ code: 'BACKEND_FAILED', notExecuted })
+    expect(failure).toMatchObject({
+      code: 'BACKEND_FAILED',
+      message: 'the address in the WSDL is not a public one',
+      cause: { message: expect.stringMatching(/^https?:.* write it as endpoint$/u) },
+      notExecuted,
+    })
   },
 )
 

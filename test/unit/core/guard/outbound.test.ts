@@ -101,10 +101,13 @@ test.each(['file:///etc/passwd', 'data:,x', 'ftp://host/x', 'javascript:1', 'uni
 )
 
 test('an address that is none, or that holds credentials, is refused without repeating them', async () => {
-  await expect(readOutbound('//host/x')).rejects.toMatchObject({ code: 'ENCODE_FAILED' })
+  await expect(readOutbound('//host/x')).rejects.toMatchObject({
+    code: 'ENCODE_FAILED',
+    message: expect.not.stringContaining('host'),
+  })
   const error = await readOutbound('http://user:geheim@host/').catch(String)
   expect(error).toContain('Authorization header')
-  expect(error).not.toContain('geheim')
+  expect(error).not.toMatch(/geheim|host/u)
 })
 
 test.each([

@@ -70,7 +70,12 @@ test('a name answers with its public addresses only, as many as were asked for',
 
 test('a name without a public address is FORBIDDEN, nothing was executed', async () => {
   const lookup = publicLookup(resolving([[{ address: '192.168.0.1', family: 4 }]]))
-  await expect(look(lookup, true)).rejects.toMatchObject({ code: 'FORBIDDEN', notExecuted: true })
+  await expect(look(lookup, true)).rejects.toMatchObject({
+    code: 'FORBIDDEN',
+    message: 'where this would go is not a public address', // a caller reads it: no host
+    cause: { message: expect.stringContaining('name the host in the config') },
+    notExecuted: true,
+  })
 })
 
 test('a name that changes its mind after the check gains nothing: it is asked once per connection', async () => {
