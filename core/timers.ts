@@ -1,12 +1,14 @@
 // The answer a bot promised (202) and did not give in time: the fallback gets the conversation (SEMANTICS 7, 17).
 import { GatewayError } from './api.ts'
-import { poisoned, Step } from './deliver.ts'
+import { isExpired, poisoned, Step } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
 import { isHandedOff } from './settling.ts'
 import type { Work } from './store/store.ts'
 
 /** Never rejects. */
 export async function missedCallback(work: Work, context: DeliverContext): Promise<Verdict> {
+  // SEMANTICS 26: to ask the fallback is another attempt.
+  if (isExpired(work.message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
   const target = work.target ?? 'agent'
   const step = new Step(work, context)
   try {
