@@ -235,5 +235,7 @@ export const route = z.strictObject({
     .exactOptional(),
   timeout: duration().describe('One attempt; without it, the agent’s or backend’s').exactOptional(),
   record: z.boolean().describe('Stores requests too').exactOptional(),
-  ordered: expression.describe('Recorded requests with the same value keep their order').exactOptional(),
+  ordered: expression
+    .describe('Recorded requests to the same target with the same value keep their order')
+    .exactOptional(),
 })

@@ -20,7 +20,10 @@ const MAX_CONVERSATIONS = 16
 /** What the route of an event does besides its agent's notice, in the generation the attempt is pinned to. */
 export type Effects = (work: Work, route: Route, components: Components) => Promise<void>
 
-/** Each effect is its own accept with a key made of event, route and conversation: redelivery sends it once. */
+/**
+ * Each effect is its own accept with a key made of event and conversation: redelivery sends it once. An event has one route, and
+ * its place in the table is not part of the key: a reload between two tries may shift it.
+ */
 export function createEffects(options: EffectsOptions): Effects {
   const { store, now, dedupeMs, laneLimit, poke } = options
   return async (work, route, components) => {
@@ -28,7 +31,7 @@ export function createEffects(options: EffectsOptions): Effects {
     if (text === undefined || text === '') return
     for (const conversation of await activeConversations(work)) {
       const pushes = components.channel(conversation.channel)?.channel.send !== undefined
-      const key = ['effect', work.message.id, route.number, conversation.conversation].join('\u001F')
+      const key = ['effect', work.message.id, conversation.conversation].join('\u001F')
       const result = await store.accept({
         home: conversation.home,
         conversation: conversation.conversation,

@@ -57,6 +57,8 @@ export interface Requests {
 interface Prepared {
   readonly call: Call
   readonly route: Route
+  /** `backend orders`, `agent helper`. */
+  readonly target: string
   /** Of a write that may be queued. */
   readonly lane?: (home: string) => Promise<string>
 }
@@ -100,7 +102,7 @@ export function createRequests(options: RequestsOptions): Requests {
     if (route === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes a request of the operation "${asked.type}"`)
     const message = withPriority(asked, route.priority)
-    if (route.target.kind !== 'backend') return { call: agentCall(message, route, pinned), route }
+    if (route.target.kind !== 'backend') return agentCall(message, route, pinned)
     const backend = pinned.components.backend(route.target.backend)
     // Awaiting only what is a promise keeps most requests out of the microtask queue.
     const named = route.operation(message)
@@ -112,17 +114,20 @@ export function createRequests(options: RequestsOptions): Requests {
     const params = given instanceof Promise ? await given : given
     const call = backendCall({ message, route, backend, operation, name, params, caller })
     const { queue } = operation
-    if (queue === undefined) return { call, route }
-    return { call, route, lane: (home) => writeLane(queue, { backend: backend.id, params, message, home }) }
+    const prepared = { call, route, target: `backend ${backend.id}` }
+    if (queue === undefined) return prepared
+    return { ...prepared, lane: (home) => writeLane(queue, { backend: backend.id, params, message, home }) }
   }
 
-  async function laneOf({ route, lane }: Prepared, message: Message, home: string): Promise<string> {
+  async function laneOf({ route, target, lane }: Prepared, message: Message, home: string): Promise<string> {
     if (lane !== undefined) return lane(home)
     const order = await route.order(message)
-    return order === undefined ? `request:${message.id}` : `ordered:${route.number}:${order}`
+    if (order === undefined) return `request:${message.id}`
+    // By its target, not by its place in the table: a reload that shifts the place must not open a second lane beside the first.
+    return `ordered:${target}:${order}`
   }
 
-  function agentCall(message: Message, route: Route, { components }: InForce): Call {
+  function agentCall(message: Message, route: Route, { components }: InForce): Prepared {
     if (route.target.kind !== 'agent')
       throw new GatewayError('NO_ROUTE', `route ${route.number} only notifies: it cannot answer a request`)
     const agent = components.agent(route.target.agent)
@@ -134,7 +139,7 @@ export function createRequests(options: RequestsOptions): Requests {
       customer: message.sender,
       callback: options.callback(message, termOf(0)),
     }
-    return {
+    const call: Call = {
       what: `agent "${agent.id}"`,
       safe: true,
       repeatable: true,
@@ -148,6 +153,7 @@ export function createRequests(options: RequestsOptions): Requests {
         )
       },
     }
+    return { call, route, target: `agent ${agent.id}` }
   }
 
   return {

@@ -97,3 +97,18 @@ test('the customer is told though nobody at the desk can be; then the fallback i
   expect(night.asked).toHaveLength(1)
   expect(await house.dead()).toEqual([])
 })
+
+test('a reload between two tries of an event moves its route down the table: the customer is told once', async () => {
+  const { desk, adapters } = parts()
+  await using house = await openHouse({ yaml, adapters })
+  desk.answer = async () => {
+    if (desk.asked.length > 1) return undefined
+    await house.reload(yaml.replace('routes:', "routes:\n  - { when: type = 'other', agent: helper }"))
+    throw new GatewayError('AGENT_FAILED', 'nobody there', { retryAfterMs: 1 })
+  }
+  await say(house.base, 'hello', { waitSeconds: 10 })
+  await shipped(house.base, 'e1')
+  await settled(house, 2)
+  expect(desk.asked).toHaveLength(2)
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([`outbound: ${text}`])
+})

@@ -187,3 +187,32 @@ routes: [{ agent: helper }]
     [2, 'one'],
   ])
 })
+
+test('SEMANTICS 18: recorded requests keep their order over a reload that moves their route down the table', async () => {
+  const recorded = (above: string): string => `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: erp } }
+routes:
+${above}  - { backend: erp, record: true, ordered: data.account }
+`
+  const gate = Promise.withResolvers<void>()
+  const begun: string[] = []
+  const erp = handBackend('erp', { Pay: { safe: false } }, async ({ params }) => {
+    const { id } = params as { id: string } // the test sends it
+    begun.push(id)
+    if (id === 'a1') await gate.promise
+    return { data: params }
+  })
+  await using house = await openHouse({ yaml: recorded(''), adapters: [erp.adapter] })
+  const pay = (account: string, id: string) =>
+    post(`${house.base}/v1/requests/Pay`, { account, id }, { key: id })
+  const first = pay('a', 'a1')
+  await until(() => begun[0])
+  await house.reload(recorded("  - { when: type = 'Other', backend: erp }\n"))
+  const second = pay('a', 'a2')
+  await until(async () => ((await house.ledger()).accepted === 2 ? true : undefined))
+  expect(await pay('b', 'b1')).toMatchObject({ status: 200 })
+  gate.resolve()
+  expect([await first, await second]).toMatchObject([{ status: 200 }, { status: 200 }])
+  expect(begun).toEqual(['a1', 'b1', 'a2'])
+})
