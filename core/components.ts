@@ -29,6 +29,7 @@ import { createRetryBudget } from './guard/retry.ts'
 import type { RetryBudget } from './guard/retry.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
+import { isStandIn } from './plugins/stand-in.ts'
 import { bulkheadOf, protection, watched } from './protect.ts'
 import type { IsPresent } from './router.ts'
 import { invalidationOf, standInOf } from './stand-in.ts'
@@ -229,7 +230,7 @@ export function createBackend(
     const made: OperationInUse = {
       safe,
       idempotent,
-      ...guarded({ settings, operation: name, said, around }, safe),
+      ...guarded({ settings, operation: name, said, around }, safe || isStandIn(adapter)),
       ...(safe ? {} : queueOf(said)),
       ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,

@@ -208,6 +208,12 @@ function nobodyLeft(agent: string, { handoff }: Handoff): Verdict {
   return { outcome: 'failed', target: `agent ${agent}`, failure, dead: true }
 }
 
+/** Begun, and nobody saw its end, nor has since: also where it was put back in between, untouched. */
+function isInDoubt({ orphan, attempts }: Work): boolean {
+  const last = attempts.findLast(({ failure }) => failure?.code === 'OUTCOME_UNKNOWN')
+  return orphan || (last !== undefined && isLost(last))
+}
+
 async function toBackend(step: Step, route: Route): Promise<Verdict> {
   if (route.target.kind !== 'backend') throw new GatewayError('INTERNAL', 'not a route to a backend')
   const { work, context } = step
@@ -222,7 +228,7 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
   const repeatable = operation.safe || operation.idempotent === true
   const queue = isQueuedWrite(work) ? operation.queue : undefined
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again.
-  if (work.orphan && !repeatable) return unknown(target, undefined, queue)
+  if (isInDoubt(work) && !repeatable) return unknown(target, undefined, queue)
   if (work.poison) return poisoned(work, target, queue)
   const params = await route.params(message)
   const timeoutMs = Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)

@@ -16,8 +16,15 @@ export interface RememberedComponent {
 }
 
 const RETRY_AFTER_MS = 5000
-/** Nothing is executed, so nothing is unsafe: a cached answer of before may stand in for a call. */
-const ANY: Readonly<Record<string, Operation>> = { '*': { safe: true } }
+/** Nobody knows of an operation what it does: what was begun before is not begun again, and queued writes wait (SEMANTICS 2, 3). */
+const ANY: Readonly<Record<string, Operation>> = { '*': { safe: false } }
+
+const all = new WeakSet<Adapter>()
+
+/** Nothing is executed by it: a cached answer of before may stand in for any call. */
+export function isStandIn(adapter: Adapter): boolean {
+  return all.has(adapter)
+}
 
 /** An adapter of that name that takes any config and refuses every call as not executed. */
 export function standIn(name: string, { plugin, components }: Remembered): Adapter {
@@ -26,7 +33,7 @@ export function standIn(name: string, { plugin, components }: Remembered): Adapt
       notExecuted: true,
       retryAfterMs: RETRY_AFTER_MS,
     })
-  return Object.freeze<Adapter>({
+  const adapter = Object.freeze<Adapter>({
     name,
     apiVersion: 1,
     channel: component((config, id) => ({
@@ -55,6 +62,8 @@ export function standIn(name: string, { plugin, components }: Remembered): Adapt
       ...NOTHING_HELD,
     })),
   })
+  all.add(adapter)
+  return adapter
 }
 
 function component<T>(make: (config: unknown, id: string) => T): Component<T> {

@@ -300,3 +300,41 @@ routes: [{ backend: shop }]
   expect((await request(house.base, 'Pay', 'p1')).status).toBe(409)
   expect(arrived).toBe(1)
 })
+
+test('SEMANTICS 2, 3: while its plugin is broken nothing that was begun is made again, and queued writes wait', async () => {
+  const recorded = `
+channels: { web: { adapter: rest } }
+backends:
+  erp: { adapter: erp, timeout: 5s, operations: { Pay: {}, Write: { onFailure: queue, queueKey: orderNo } } }
+routes:
+  - { when: "type = 'Pay'", backend: erp, record: true }
+  - { backend: erp }
+`
+  const make = (call: HandBackend['call']): HandBackend =>
+    handBackend('erp', { Pay: { safe: false }, Write: { safe: false } }, call)
+  const backend = make(async ({ operation }) => {
+    if (operation === 'Pay') return never()
+    throw new GatewayError('BACKEND_FAILED', 'no connection', { notExecuted: true })
+  })
+  const first = await openHouse({ yaml: recorded, adapters: [backend.adapter] })
+  const { directory } = first
+  const cut = Promise.allSettled([request(first.base, 'Pay', 'p1')])
+  expect((await request(first.base, 'Write', 'w1', { orderNo: 1, n: 1 })).status).toBe(202)
+  await until(() => (backend.calls.some(({ operation }) => operation === 'Pay') ? true : undefined))
+  await first.crash()
+  await cut
+
+  const broken = await openHouse({ yaml: recorded, directory, plugins: { 'erp.ts': 'export default (' } })
+  expect((await request(broken.base, 'Write', 'w2', { orderNo: 1, n: 2 })).status).toBe(202)
+  expect((await request(broken.base, 'Pay', 'p1')).body.code).toBe('OUTCOME_UNKNOWN')
+  await broken.crash()
+
+  const mended = make(async ({ params }) => ({ data: params }))
+  await using house = await openHouse({ yaml: recorded, directory, adapters: [mended.adapter] })
+  await until(() => (mended.calls.length === 2 ? true : undefined))
+  expect(mended.calls.map(({ params }) => params)).toEqual([
+    { orderNo: 1, n: 1 },
+    { orderNo: 1, n: 2 },
+  ])
+  expect((await request(house.base, 'Pay', 'p1')).body.code).toBe('OUTCOME_UNKNOWN')
+})

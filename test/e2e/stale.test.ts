@@ -217,6 +217,20 @@ test('an answer that was torn on the way is never kept, and the last whole one s
   }
 })
 
+test('while its plugin cannot be loaded the answers of before stand in', async () => {
+  const said = '{ cache: { fresh: 0s, stale: 1h } }'
+  const first = await openHouse({ yaml: yaml(said), adapters: [orders().adapter] })
+  expect((await ask(first.base)).body).toEqual(order)
+  await first.stop()
+  await using house = await openHouse({
+    yaml: yaml(said),
+    directory: first.directory,
+    plugins: { 'orders.ts': 'export default (' },
+  })
+  expect((await ask(house.base)).body).toEqual({ ...order, stale: true })
+  expect((await ask(house.base, { orderNo: '1' })).status).toBe(503)
+})
+
 test('a fixed answer stands in where there is no other', async () => {
   const backend = orders()
   backend.call = down

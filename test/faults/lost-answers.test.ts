@@ -4,7 +4,7 @@ import { GatewayError } from '../../core/api.ts'
 import type { Store } from '../../core/store/store.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
-import { echo, handAgent, handChannel, said } from '../support/parts.ts'
+import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
 
 const yaml = `
@@ -67,6 +67,33 @@ test('take: what was begun and is nobody’s is put back and taken again', async
   expect(bot.asked.map(({ message }) => message.parts?.[0]?.text)).toEqual(['first', 'second'])
   expect(house.log()).toContain('a step was begun and lost')
   expect(await house.ledger()).toMatchObject({ accepted: 2, settled: 2, waiting: 0 })
+})
+
+test('take of what a crash cut off: the unsafe call it had begun is unknown all the same, not made again', async () => {
+  const backend = handBackend('erp', { Pay: { safe: false } }, () => new Promise(() => undefined))
+  const pays = `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: erp, timeout: 5s } }
+routes: [{ backend: erp, operation: Pay }]
+`
+  const first = await openHouse({ yaml: pays, adapters: [backend.adapter] })
+  await say(first.base, 'pay 5', { key: 'm1' })
+  await until(() => backend.calls[0])
+  await first.crash()
+  const wire = forgetful()
+  wire.lose = 'take'
+  const { directory } = first
+  await using house = await openHouse({
+    yaml: pays,
+    adapters: [backend.adapter],
+    around: wire.around,
+    directory,
+  })
+  await until(async () => ((await house.dead()).length === 1 ? true : undefined))
+  expect(wire.lose).toBeUndefined()
+  const again = await say(house.base, 'pay 5', { key: 'm1' })
+  expect(again).toMatchObject({ status: 409, body: { code: 'OUTCOME_UNKNOWN' } })
+  expect(backend.calls).toHaveLength(1)
 })
 
 test('settle: it is sent again and its first result counts; who waits behind it goes on', async () => {
