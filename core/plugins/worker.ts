@@ -14,6 +14,7 @@ import type {
   Message,
   SchemaResult,
 } from '../api.ts'
+import { shapeProblem } from '../component-shape.ts'
 import { closeNetwork } from '../map/offline.ts'
 import type {
   Beginning,
@@ -197,7 +198,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
   const scope = workerScope(rpc, number, id)
   const { signal } = ending
   if (role === 'channel' && adapter?.channel !== undefined) {
-    const made = adapter.channel.create(value, scope)
+    const made = shaped(role, adapter.channel.create(value, scope))
     const { host, services } = workerHost(rpc, number, { id, operations, log: scope.log })
     const send: Service = ([message, key], within) => made.send?.(message as Message, key as string, within)
     instances.set(number, { made, ending, services: { ...services, send } })
@@ -211,20 +212,29 @@ async function begin(number: number, { role, id, config, operations }: Beginning
     }
   }
   if (role === 'backend' && adapter?.backend !== undefined) {
-    const made = adapter.backend.create(value, scope)
+    const made = shaped(role, adapter.backend.create(value, scope))
     const call: Service = ([asked], within) => made.call(asked as BackendCall, within)
     const probe: Service = (_args, within) => made.probe?.(within)
     instances.set(number, { made, ending, services: { call, probe } })
     await made.start?.(signal)
     return { operations: { ...made.operations }, sends: false, probes: made.probe !== undefined }
   }
-  const made = adapter?.agent?.create(value, scope)
-  if (made === undefined) throw new Error(`the adapter offers no ${role}`)
+  if (adapter?.agent === undefined) throw new Error(`the adapter offers no ${role}`)
+  const made = shaped('agent', adapter.agent.create(value, scope))
   const answer: Service = ([message, conversation], within) =>
     made.answer(message as Message, conversation as Conversation, within)
   instances.set(number, { made, ending, services: { answer } })
   await made.start?.(signal)
   return { operations: {}, sends: false, probes: false }
+}
+
+/** Throws what is wrong with it: nobody has started it, so there is nothing to end. */
+function shaped<T extends object>(role: ComponentRole, made: T): T {
+  const problem = shapeProblem(role, made)
+  if (problem === undefined) return made
+  // Of an `async create` what it rejects with is not another failure of the worker.
+  void Promise.resolve(made).catch(() => undefined)
+  throw new Error(problem)
 }
 
 async function end(number: number): Promise<void> {

@@ -120,6 +120,22 @@ export const badPlugins = (good: string): readonly (readonly [string, string, Re
     /"tag" is missing/,
   ],
   [
+    'a method misspelt',
+    good.replace('call: async', 'cal: async'),
+    /^shop\.ts: backend "shop" did not start: .*no function `call`: write .*it has `operations`, `cal`/,
+  ],
+  [
+    'operations misspelt',
+    good.replace('operations: {', 'operatons: {'),
+    /no object `operations`: write .*it has `operatons`/,
+  ],
+  ['no end', good.replace('async [Symbol.asyncDispose]() {},', ''), /no `\[Symbol\.asyncDispose\]`: write/],
+  [
+    'a create that is async',
+    good.replace('create: () => {', 'create: async () => {'),
+    /`create` returns a promise: write it without `async`/,
+  ],
+  [
     'a start that fails',
     good.replace(
       'operations: {',

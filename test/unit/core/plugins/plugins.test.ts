@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { noLog } from '../../../../core/map/stand-ins.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
+import { testScope } from '../../../../core/testing.ts'
 import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
 
@@ -96,4 +97,27 @@ test('a lock: another content is refused and the locked one goes on, as long as 
   expect(locked.plugins[1]?.adapter).toBe(first?.adapter)
   const other = await plugins.load({ directory: root, allow: { shop: 'f'.repeat(64) } })
   expect(other.plugins[1]?.adapter).toBeUndefined()
+})
+
+test('DESIGN §9: a component without its methods does not start, an async create that throws neither; the file is named', async () => {
+  const bad = (name: string, create: string): string =>
+    versioned(name, 1).replace(/create: \(\) => \(\{ answer.*\}\),/u, `create: ${create},`)
+  const { root, plugins } = await opened({
+    'typo.ts': bad('typo', '() => ({ anwser: async () => ({}), async [Symbol.asyncDispose]() {} })'),
+    'late.ts': bad('late', "async () => { throw new Error('no database') }"),
+  })
+  const { adapters } = await plugins.load({ directory: root })
+  plugins.adopt(1)
+  const start = (name: string): Promise<void> | undefined =>
+    adapters
+      .find((each) => each.name === name)
+      ?.agent?.create({}, testScope())
+      .start?.(new AbortController().signal)
+  await expect(start('typo')).rejects.toThrow('no function `answer`')
+  await expect(start('late')).rejects.toThrow('returns a promise')
+  const failures = plugins.list().map(({ failure }) => failure?.message)
+  expect(failures).toEqual([
+    expect.stringMatching(/^late\.ts: agent ".*" did not start: `create` returns a promise/u),
+    expect.stringMatching(/^typo\.ts: agent ".*" did not start: .*it has `anwser`/u),
+  ])
 })
