@@ -51,12 +51,12 @@ export async function sendPush(work: Work, components: Components, context: Push
     const before = await failedBefore(work, context.store)
     if (before !== undefined) return parked(target, `the part before it was not sent (${before})`)
   } catch (error) {
-    return again(work, target, { ...context, reason: GatewayError.from(error).message })
+    return again(work, target, { ...context, reason: GatewayError.from(error).message, cause: error })
   }
   const doubt = (reason: string): boolean => {
     const { inDoubt } = channel
     context.telemetry.inDoubt(id)
-    context.log.warn('a push is in doubt', { key: work.id, channel: id, reason, inDoubt })
+    context.log.warn('a push is in doubt', { push: work.id, channel: id, reason, inDoubt })
     return inDoubt === 'park'
   }
   const nobodyKnows = 'nobody knows whether an earlier push arrived'
@@ -74,10 +74,10 @@ export async function sendPush(work: Work, components: Components, context: Push
         : parked(target, delivery.reason ?? 'refused')
     case 'unknown': {
       const reason = delivery.reason ?? 'its outcome is not known'
-      if (doubt(reason)) return parked(target, reason)
-      const { keepMs } = delivery
+      const { keepMs, cause } = delivery
+      if (doubt(reason)) return parked(target, reason, cause)
       return keepMs === undefined
-        ? again(work, target, { ...context, reason })
+        ? again(work, target, { ...context, reason, cause })
         : absent(work, target, { ...context, reason, keepMs })
     }
   }
@@ -101,16 +101,21 @@ async function failedBefore({ message, part }: Work, store: Store): Promise<stri
   return undefined
 }
 
+/** `cause`: what it threw, for the log of the attempt. */
+type Sent = Delivery & { readonly cause?: unknown }
+
 /** `gone`: it says that it is not there now, and has begun nothing: its plugin is missing, or starts again. */
-async function send(work: Work, { id, channel }: ChannelInUse): Promise<Delivery | 'gone'> {
+async function send(work: Work, { id, channel }: ChannelInUse): Promise<Sent | 'gone'> {
   try {
     const pushed = withDeadline({ ms: SEND_MS, what: `push by channel "${id}"` }, async (signal) =>
       channel.send?.(onePart(work.message, work.part), work.id, signal),
     )
     return (await pushed) ?? { status: 'unknown' }
   } catch (error) {
-    const { code, notExecuted, message } = GatewayError.from(error)
-    return code === 'CHANNEL_GONE' && notExecuted ? 'gone' : { status: 'unknown', reason: message }
+    const { code, notExecuted } = GatewayError.from(error)
+    if (code === 'CHANNEL_GONE' && notExecuted) return 'gone'
+    const reason = error instanceof GatewayError ? error.message : 'the channel failed'
+    return { status: 'unknown', reason, cause: error }
   }
 }
 
@@ -122,14 +127,20 @@ function onePart(message: Message, part: number | undefined): Message {
 function again(
   work: Work,
   target: string,
-  why: { readonly reason?: string; readonly afterMs?: number; readonly now: number; readonly holdMs: number },
+  why: {
+    readonly reason?: string
+    readonly cause?: unknown
+    readonly afterMs?: number
+    readonly now: number
+    readonly holdMs: number
+  },
 ): Verdict {
-  const reason = why.reason ?? 'the channel could not send'
-  if (work.attempts.length + 1 >= ATTEMPTS) return parked(target, `${reason} (${ATTEMPTS} attempts)`)
+  const { reason = 'the channel could not send', cause } = why
+  if (work.attempts.length + 1 >= ATTEMPTS) return parked(target, `${reason} (${ATTEMPTS} attempts)`, cause)
   const delayMs = retryDelay(work.attempts.length + 1, why.afterMs)
   if (triedForMs(work, why.now) + delayMs >= why.holdMs)
-    return parked(target, `${reason} (tried for as long as "hold" allows)`)
-  return { outcome: 'retry', target, failure: new GatewayError('CHANNEL_GONE', reason), delayMs }
+    return parked(target, `${reason} (tried for as long as "hold" allows)`, cause)
+  return { outcome: 'retry', target, failure: new GatewayError('CHANNEL_GONE', reason, { cause }), delayMs }
 }
 
 /** Since the first try. While its channel was gone it was not tried, and held nobody up who could have gone out. */
@@ -157,11 +168,11 @@ function absent(
   return { ...verdict, delayMs: Math.min(delayMs, why.keepMs - ageMs), isAbsent: true }
 }
 
-function parked(target: string, reason: string): Verdict {
+function parked(target: string, reason: string, cause?: unknown): Verdict {
   return {
     outcome: 'failed',
     target,
-    failure: new GatewayError('CHANNEL_GONE', `${target}: ${reason}`),
+    failure: new GatewayError('CHANNEL_GONE', `${target}: ${reason}`, { cause }),
     dead: true,
   }
 }

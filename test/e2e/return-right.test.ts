@@ -306,3 +306,31 @@ test('SEMANTICS 21: a channel that is gone: its pushes park, are no attempts, an
   expect(other.sent).toEqual([])
   expect(await house.dead()).toEqual([])
 })
+
+test('DESIGN §6: what a send throws is in the log, at each try; the dead letter says that the channel failed', async () => {
+  const chat = handChannel('chat')
+  chat.deliver = async () => {
+    throw new Error('boom', { cause: new Error('the socket was closed') })
+  }
+  const adapters = [chat.adapter, handAgent('bot', echo).adapter]
+  await using house = await openHouse({ yaml: yaml(), adapters })
+  await chat.host.accept(hello)
+  const lines = (message: string): readonly object[] =>
+    house
+      .log()
+      .split('\n')
+      .filter((line) => line.includes(`"msg":"${message}"`))
+      .map((line) => JSON.parse(line) as object) // the log is JSON lines
+  await until(() => lines('push')[1])
+  const error = { message: 'the channel failed', causes: ['boom', 'the socket was closed'] }
+  expect(lines('push').slice(0, 2)).toMatchObject([{ error }, { error }])
+  expect(lines('a push is in doubt')[0]).toMatchObject({ push: chat.sent[0]?.key, reason: error.message })
+
+  await house.reload(yaml(', inDoubt: park'))
+  const [dead] = await until(async () => {
+    const letters = await house.dead()
+    return letters.length > 0 ? letters : undefined
+  })
+  expect(dead?.failure).toMatchObject({ message: 'channel chat: the channel failed' })
+  expect(lines('push').at(-1)).toMatchObject({ outcome: 'failed', error: { causes: error.causes } })
+})
