@@ -15,6 +15,7 @@ import { nothingKept, silentEmitter } from './nothing-kept.ts'
 import { createSession } from './session.ts'
 import type { OpenSession, Published, Session } from './session.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { isText } from './topics.ts'
 
 export interface BrokerOptions {
   readonly maxConnections: number
@@ -34,6 +35,8 @@ export interface SessionHandler {
   onSubscribed(filter: string, isNew: boolean): void
   /** One at a time. Resolves: acknowledge it. Rejects: the connection closes, and the client sends it again. */
   onPublished(packet: Published): Promise<void>
+  /** It may not publish there. Acknowledged all the same [MQTT-3.3.5-2], or the client would send it for ever. */
+  onForbidden(packet: Published): void
   onClosed(): void
 }
 
@@ -219,15 +222,17 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       if (session.receiving.size >= MAX_RECEIVING)
         throw new GatewayError('RATE_LIMITED', `${MAX_RECEIVING} messages of QoS 2 wait for PUBREL`)
     }
-    if (!handler.mayPublish(packet.topic, packet.will)) {
-      onRefused('topic')
-      throw new GatewayError('FORBIDDEN', `client ${session.id} may not publish to ${packet.topic}`)
-    }
+    const isAllowed = handler.mayPublish(packet.topic, packet.will)
+    if (!isAllowed) onRefused('topic')
+    // The connection of who sends it MUST be closed [MQTT-1.5.3-1] [MQTT-1.5.3-2].
+    if (!isText(packet.topic))
+      throw new GatewayError('DECODE_FAILED', `client ${session.id} sent a topic that is no text`)
     // It comes again with what it follows, in order [MQTT-4.6.0-1].
     if (known.isBehind && packet.qos > 0 && !packet.will)
       throw new GatewayError('RATE_LIMITED', `client ${session.id} is about to be cut`)
     try {
-      await handler.onPublished(packet)
+      if (isAllowed) await handler.onPublished(packet)
+      else handler.onForbidden(packet)
     } catch (error) {
       known.isBehind = true
       throw error

@@ -18,7 +18,7 @@ import { takeIn } from './intake.ts'
 import { listen } from './listener.ts'
 import type { Listener } from './listener.ts'
 import { compileMapping, replyTopicOf } from './mapping.ts'
-import { encodeMessage } from './payload.ts'
+import { encodeError, encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
 import { createReach } from './reach.ts'
 import type { Local, PublishOptions, Reach } from './reach.ts'
@@ -168,6 +168,7 @@ class Device implements SessionHandler {
   #frames: Frames | undefined
   #answers: Answers | undefined
   #isClosed = false
+  #isWarned = false
 
   constructor(session: Session, serving: Serving) {
     this.#session = session
@@ -208,6 +209,15 @@ class Device implements SessionHandler {
       answer: (...answer) => this.#answering().give(...answer),
       tell: (payload) => this.#tell(payload),
     })
+  }
+
+  onForbidden({ topic }: Published): void {
+    const { id } = this.#session
+    const error = new GatewayError('FORBIDDEN', `client ${id} may not publish to ${topic}`)
+    // One that has a wrong topic in it publishes there again and again.
+    if (!this.#isWarned) this.#serving.scope.log.warn('a topic was refused', { client: id, topic })
+    this.#isWarned = true
+    this.#tell(encodeError(error, { topic }))
   }
 
   onClosed(): void {

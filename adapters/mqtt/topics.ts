@@ -53,6 +53,11 @@ export function filterOf(template: string): string {
     .join('/')
 }
 
+/** What is no UTF-8, which the parser has replaced by then, and U+0000 are no text of MQTT (3.1.1 §1.5.3). */
+export function isText(topic: string): boolean {
+  return topic.isWellFormed() && !/[\u0000\uFFFD]/u.test(topic)
+}
+
 function textProblem(text: string): string | undefined {
   if (text === '') return 'it is empty'
   if (text.length > MAX_CHARACTERS) return `it has ${text.length} characters: ${MAX_CHARACTERS} are the most`

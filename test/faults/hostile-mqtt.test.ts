@@ -250,8 +250,8 @@ test('300 MB in one WebSocket message, and as the body of /v1/link: refused', as
   })
 })
 
-test('deep and odd topics: a publish ends the connection, a subscription is refused or ends it', async () => {
-  const odd = [
+test('deep and odd topics: nothing is handed in; what is no topic name ends the connection, a subscription is refused or ends it', async () => {
+  const malformed = [
     'a/'.repeat(32_000),
     '/'.repeat(60_000),
     '\u0000',
@@ -260,6 +260,9 @@ test('deep and odd topics: a publish ends the connection, a subscription is refu
     '#',
     '',
     '\uFFFD',
+  ]
+  const odd = [
+    ...malformed,
     '__proto__/constructor',
     'shop/__proto__/constructor/alarm',
     '$SYS/broker/uptime',
@@ -273,7 +276,9 @@ test('deep and odd topics: a publish ends the connection, a subscription is refu
       const publisher = await socket(connectPacket(`odd-${index}`))
       await once(publisher, 'data')
       publisher.write(Uint8Array.from(publishPacket(topic, '{}', { qos: 1 })))
-      await goneOf(publisher)
+      if (malformed.includes(topic)) await goneOf(publisher)
+      else expect([...((await once(publisher, 'data'))[0] as Buffer)]).toEqual([0x40, 2, 0, 1]) // PUBACK
+      publisher.destroy()
       const subscriber = await raw(port)
       subscriber.write(connectPacket(`odd-s-${index}`))
       await until(() => (subscriber.received().length >= 4 ? true : undefined))
@@ -358,9 +363,12 @@ test('another’s device: its topics are closed, its id is not for the taking, a
     const taking = { clientId: 'phone-ann', username: 'app', password: 'mallory' }
     await expect(client(taking)).rejects.toMatchObject({ code: 2 })
     const mallory = await client({ clientId: 'phone-mallory', username: 'app', password: 'mallory' })
-    const cut = new Promise<void>((resolve) => mallory.once('close', () => resolve()))
-    mallory.publish(up, JSON.stringify(hello), { qos: 1 })
-    await cut
+    const told = new Promise<unknown>((resolve) =>
+      mallory.once('message', (_topic, payload) => resolve(JSON.parse(payload.toString()))),
+    )
+    await mallory.subscribeAsync('dragoman/v1/phone-mallory/error')
+    await mallory.publishAsync(up, JSON.stringify(hello), { qos: 1 })
+    expect(await told).toMatchObject({ error: { code: 'FORBIDDEN' }, topic: up })
     expect(ann.connected).toBe(true)
 
     // Over a WebSocket he may call his device as he likes: it is his, and begins at 1.

@@ -24,6 +24,7 @@ test('one packet after the other while the first is still being taken: the conne
       mayPublish: () => true,
       maySubscribe: () => true,
       onSubscribed() {},
+      onForbidden() {},
       onClosed() {},
       async onPublished({ payload }) {
         await free

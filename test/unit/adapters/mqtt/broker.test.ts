@@ -1,7 +1,7 @@
 import { connect as tcp } from 'node:net'
 
 import type { Delivery } from 'dragoman'
-import { testHost } from 'dragoman/testing'
+import { testHost, testScope } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { until } from '../../../support/gateway.ts'
@@ -112,22 +112,43 @@ test.each([
   expect(granted?.qos).toBe(128)
 })
 
-test('a publish to a foreign topic ends the connection and hands nothing in', async () => {
+test.each(['dragoman/v1/other/up', '$SYS/x', 'shop/7', 'elsewhere', 'shop/a\u0001b/alarm', 'a/'.repeat(40)])(
+  'a publish to a foreign topic, %j, holds up nothing: acknowledged, counted, told, not handed in',
+  async (topic) => {
+    const refused: unknown[] = []
+    const warned: unknown[] = []
+    const scope = testScope({ id: 'foreign' })
+    await using world = await openWorld({
+      scope: {
+        metrics: { ...scope.metrics, count: (name, labels) => refused.push([name, labels]) },
+        log: { ...scope.log, warn: (...line) => warned.push(line) },
+      },
+    })
+    const client = await world.client({ clientId: 'me', reconnectPeriod: 50 })
+    const told: unknown[] = []
+    client.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())))
+    let closes = 0
+    client.on('close', () => (closes += 1))
+    await client.subscribeAsync('dragoman/v1/me/error')
+    for (const qos of [1, 2, 0] as const) await client.publishAsync(topic, '{"id":"z1"}', { qos })
+    await client.publishAsync('shop/7/alarm', '{"id":"z2"}', { qos: 1 })
+    expect(world.drafts).toMatchObject([{ externalId: 'z2' }])
+    expect(refused).toEqual(Array.from({ length: 3 }, () => ['mqtt_refused', { reason: 'topic' }]))
+    const refusal = { error: { code: 'FORBIDDEN', retry: false }, topic }
+    await until(() => (told.length >= 3 ? true : undefined))
+    expect(told).toMatchObject([refusal, refusal, refusal])
+    expect(warned).toEqual([['a topic was refused', { client: 'me', topic }]])
+    expect(closes).toBe(0)
+  },
+)
+
+test('a topic that is no text ends the connection [MQTT-1.5.3-2]', async () => {
   await using world = await openWorld()
-  for (const topic of [
-    'dragoman/v1/other/up',
-    '$SYS/x',
-    'shop/7',
-    'elsewhere',
-    'shop/a\u0001b/alarm',
-    'a/'.repeat(40),
-  ]) {
-    using connection = await raw(world.port)
-    connection.write(connectPacket(`foreign-${topic.length}`))
-    connection.write(publishPacket(topic, '{}', { qos: 1 }))
-    await connection.closed
-    expect(connection.received().includes(PUBACK)).toBe(false)
-  }
+  using connection = await raw(world.port)
+  connection.write(connectPacket('no-text'))
+  connection.write(publishPacket('shop/a\u0000b/alarm', '{}', { qos: 1 }))
+  await connection.closed
+  expect(connection.received().includes(PUBACK)).toBe(false)
   expect(world.drafts).toEqual([])
 })
 

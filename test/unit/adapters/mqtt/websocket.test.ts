@@ -42,6 +42,7 @@ async function open(onPublished: (text: string) => Promise<void>) {
       mayPublish: () => true,
       maySubscribe: () => true,
       onSubscribed() {},
+      onForbidden() {},
       onClosed() {},
       onPublished: ({ payload }) => onPublished(Buffer.from(payload).toString()),
     }),
