@@ -1,5 +1,6 @@
 // Runs a schema (Standard Schema: the core's own, or an adapter's) and turns its issues into problems with a place.
 import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
 import type { Schema, SchemaIssue, SchemaResult } from '../core/api.ts'
 import { jsonSchemaOf, keysAt } from './json-schema.ts'
 import { didYouMean } from './problems.ts'
@@ -71,11 +72,17 @@ function validate<T>(schema: Schema<T>, value: unknown): SchemaResult<T> {
     () => undefined,
     () => undefined,
   )
-  return {
-    issues: [
-      { message: "the adapter's schema throws, or answers later (a promise): it must answer at once" },
-    ],
+  return { issues: [{ message: whyLater(schema, value) }] }
+}
+
+/** zod answers later as well when a check throws; its `safeParse` throws that. */
+function whyLater(schema: unknown, value: unknown): string {
+  try {
+    if (schema instanceof z.ZodType) schema.safeParse(value)
+  } catch (error) {
+    if (!(error instanceof z.core.$ZodAsyncError)) return `the adapter's schema failed: ${messageOf(error)}`
   }
+  return "the adapter's schema answers later (a promise): it must answer at once"
 }
 
 /**

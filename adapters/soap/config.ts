@@ -1,5 +1,6 @@
 // What a SOAP channel and a SOAP backend take from the config.
 import { z } from 'zod'
+import { location } from '../data/location.ts'
 
 const units: Readonly<Record<string, number>> = {
   ms: 1,
@@ -71,10 +72,9 @@ const wsdlPart = {
 export const channelConfig = z
   .strictObject({
     path: z.string().startsWith('/'),
-    wsdl: z.string().optional().describe('a file (relative: to the working directory) or URL'),
+    wsdl: location.optional().describe('a file (relative: to the working directory) or URL'),
     ...wsdlPart,
-    schema: z
-      .string()
+    schema: location
       .optional()
       .describe('without a WSDL: an XML schema whose global elements are the bodies'),
     lists: z.array(z.string()).default([]).describe('without a schema: paths that are lists, Order/item'),
@@ -103,9 +103,12 @@ export const channelConfig = z
   )
 
 export const backendConfig = z.strictObject({
-  wsdl: z.string().describe('a file (relative: to the working directory) or URL'),
+  wsdl: location.describe('a file (relative: to the working directory) or URL'),
   ...wsdlPart,
-  endpoint: z.url().optional().describe('instead of the soap:address of the WSDL'),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'expected an address such as http://erp.example.com/orders' })
+    .optional()
+    .describe('instead of the soap:address of the WSDL'),
   version: z.enum(['1.1', '1.2']).optional().describe('default: what the first port speaks'),
   addressing: z.boolean().default(false).describe('send WS-Addressing headers; MessageID is the stable key'),
   mtom: z.boolean().default(false).describe('send base64Binary as attachments'),

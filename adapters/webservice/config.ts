@@ -4,6 +4,7 @@ import { canonicalCharset } from '../xml/charset.ts'
 import { clark, XSD_NS } from '../xml/names.ts'
 import { builtinType } from '../xml/schema-builtin.ts'
 import { expressionProblem } from '../data/expression.ts'
+import { location } from '../data/location.ts'
 
 const charset = z
   .string()
@@ -26,8 +27,7 @@ const types = z
 
 const shared = {
   namespace: z.string().optional().describe('of what is written; callers without it: the namespace they use'),
-  schema: z
-    .string()
+  schema: location
     .optional()
     .describe('an XML schema, or a WSDL for its schema: names, types, lists; a file or URL'),
   lists: z

@@ -106,6 +106,9 @@ test('an address that is none is said as such, whichever adapter it is for', asy
   a: { adapter: rest, url: orders }
   b: { adapter: graphql, url: orders, operations: { A: { document: "{ a }" } } }
   c: { adapter: webservice, dialect: pox, url: orders, operations: { A: {} } }
+  d: { adapter: soap, wsdl: "htp://erp/orders?wsdl", endpoint: "localhost:9000/orders" }
+channels:
+  e: { adapter: webservice, path: /e, schema: "erp:8080/orders.xsd" }
 `
   await writeFile(file, text)
   const { status, stderr } = run('check', file)
@@ -114,6 +117,11 @@ test('an address that is none is said as such, whichever adapter it is for', asy
     expect.stringMatching(/:2:\d+: backends\.a\.url: "orders": expected an address such as https:/u),
     expect.stringMatching(/:3:\d+: backends\.b\.url: "orders": expected an address such as https:/u),
     expect.stringMatching(/:4:\d+: backends\.c\.url: "orders": expected an address such as http:/u),
+    expect.stringMatching(/:5:\d+: backends\.d\.wsdl: "htp:.*": expected a file, or an address that begins/u),
+    expect.stringMatching(/:5:\d+: backends\.d\.endpoint: "local.*": expected an address such as http:/u),
+    expect.stringMatching(
+      /:7:\d+: channels\.e\.schema: "erp:.*": expected a file, or an address that begins/u,
+    ),
   ])
 })
 

@@ -84,7 +84,16 @@ test('a schema that throws or answers later is a problem, not a crash', async ()
     throw new Error('later')
   })
   expect(await problemsOf(TEXT, { adapters: channelWith(later) })).toEqual([
-    "3:5: channels.c: the adapter's schema throws, or answers later (a promise): it must answer at once",
+    "3:5: channels.c: the adapter's schema answers later (a promise): it must answer at once",
+  ])
+  // zod makes a promise of both.
+  const refined = (check: (value: unknown) => unknown) => channelWith(z.any().refine(check))
+  const thrown = refined(() => new URL('orders'))
+  expect(await problemsOf(TEXT, { adapters: thrown })).toEqual([
+    "3:5: channels.c: the adapter's schema failed: Invalid URL",
+  ])
+  expect(await problemsOf(TEXT, { adapters: refined(async () => true) })).toEqual([
+    "3:5: channels.c: the adapter's schema answers later (a promise): it must answer at once",
   ])
 })
 
