@@ -128,7 +128,10 @@ async function headersOf(found: Compiled, call: BackendCall): Promise<Readonly<R
     const text = typeof value === 'object' ? undefined : String(value)
     // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
     if (text === undefined || !/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text))
-      throw refusal(`operation "${call.operation}": header "${name}" is not what an HTTP header can carry`)
+      throw refusal(
+        'DECODE_FAILED',
+        `operation "${call.operation}": header "${name}" is not what an HTTP header can carry`,
+      )
     fields[name.toLowerCase()] = text
   }
   return fields
@@ -138,13 +141,13 @@ async function evaluated(expression: Expression, call: BackendCall, what: string
   try {
     return await expression(call.params, { message: call.message })
   } catch (error) {
-    throw refusal(`operation "${call.operation}": ${what}: ${messageOf(error)}`, error)
+    throw refusal('ENCODE_FAILED', `operation "${call.operation}": ${what}: ${messageOf(error)}`, error)
   }
 }
 
-/** Nothing has gone out yet, so a write may be queued or sent again. */
-function refusal(message: string, cause?: unknown): GatewayError {
-  return new GatewayError('ENCODE_FAILED', message, {
+/** What a header cannot carry is the caller's mistake. Nothing has gone out yet: a write may be queued or sent again. */
+function refusal(code: 'DECODE_FAILED' | 'ENCODE_FAILED', message: string, cause?: unknown): GatewayError {
+  return new GatewayError(code, message, {
     notExecuted: true,
     ...(cause !== undefined && { cause }),
   })

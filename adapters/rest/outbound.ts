@@ -16,7 +16,10 @@ export interface Outbound {
   readonly body: string | undefined
 }
 
-/** Makes the request of one call. Rejects with `DECODE_FAILED` or `ENCODE_FAILED`, both `notExecuted`. */
+/**
+ * Makes the request of one call. Rejects with `DECODE_FAILED` where it cannot carry the parameters, which are the caller's, with
+ * `ENCODE_FAILED` where an expression of the config fails or makes no text of the body; both `notExecuted`.
+ */
 export type BuildRequest = (call: BackendCall) => Promise<Outbound>
 
 /** Compiles one operation: nothing is parsed per call, and without expressions nothing is evaluated. */
@@ -100,11 +103,11 @@ function appendQuery(search: URLSearchParams, name: string, value: Json | undefi
 
 function headerText(name: string, value: Json | undefined): string | undefined {
   if (value === undefined || value === null) return undefined
-  if (typeof value === 'object') throw refusal('ENCODE_FAILED', `header "${name}" is not a single value`)
+  if (typeof value === 'object') throw refusal('DECODE_FAILED', `header "${name}" is not a single value`)
   const text = String(value)
   // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
   if (/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text)) return text
-  throw refusal('ENCODE_FAILED', `header "${name}" holds a character that HTTP headers cannot carry`)
+  throw refusal('DECODE_FAILED', `header "${name}" holds a character that HTTP headers cannot carry`)
 }
 
 function bodyText(content: Json, fields: Record<string, string>): string {

@@ -182,13 +182,14 @@ export interface Caller {
   readonly guard: Guard | undefined
 }
 
-/** Throws `DECODE_FAILED`: what the schema of the business system refuses is the caller's mistake, and nothing has gone out. */
-function bodyOf({ called: { input, version }, scope }: Caller, call: BackendCall) {
+function addressOf({ config, called }: Caller): string {
+  return config.endpoint ?? called.operation.port.location
+}
+
+/** Throws `DECODE_FAILED`: what schema and XML cannot carry is the caller's mistake, and nothing has gone out. */
+function request(caller: Caller, call: BackendCall) {
   try {
-    return input.encode(call.params ?? {}, version, {
-      dropped: (path) =>
-        scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
-    })
+    return packed(caller, call)
   } catch (error) {
     const { code, message } = GatewayError.from(error)
     if (code !== 'ENCODE_FAILED') throw error
@@ -196,15 +197,19 @@ function bodyOf({ called: { input, version }, scope }: Caller, call: BackendCall
   }
 }
 
-async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Promise<Answer> {
+function packed(caller: Caller, call: BackendCall) {
   const { config, scope, wsdl, called, guard } = caller
   const { operation, version, input } = called
-  const address = config.endpoint ?? operation.port.location
-  const body = bodyOf(caller, call)
+  const body = input.encode(call.params ?? {}, version, {
+    dropped: (path) =>
+      scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
+  })
   const declared = operation.input.headers.map(({ element }) => element)
   const { metadata, traceparent } = call.message
   const headers = [
-    ...(config.addressing ? requestAddressing(operation.input.action, address, `urn:uuid:${call.key}`) : []),
+    ...(config.addressing
+      ? requestAddressing(operation.input.action, addressOf(caller), `urn:uuid:${call.key}`)
+      : []),
     ...metadataToHeaders(withTrace(metadata, traceparent, declared), {
       // headers of other systems may hold secrets: only what this binding declares goes out
       declared,
@@ -219,16 +224,27 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
     encoded: input.encoded,
     ...(body === undefined ? {} : { body }),
   })
-  const { bytes, contentType } = packEnvelope(envelope, {
+  return packEnvelope(envelope, {
     version,
     sealer: guard,
     action: operation.soapAction === '' ? undefined : operation.soapAction,
     attach: config.mtom && body !== undefined ? input.attachable(body) : undefined,
   })
+}
+
+async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Promise<Answer> {
+  const { scope, called } = caller
+  const { operation, version } = called
+  const { bytes, contentType } = request(caller, call)
+  const address = addressOf(caller)
   const answer = await scope
     .fetch(address, {
       method: 'POST',
-      headers: { ...requestHeaders(operation, version), traceparent, 'content-type': contentType },
+      headers: {
+        ...requestHeaders(operation, version),
+        traceparent: call.message.traceparent,
+        'content-type': contentType,
+      },
       body: Buffer.from(bytes),
       signal,
     })

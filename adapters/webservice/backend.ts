@@ -131,8 +131,18 @@ async function evaluated(
         notExecuted: true,
       })
     })
-    if (value !== undefined && value !== null)
-      fields[name] = typeof value === 'object' ? JSON.stringify(value) : String(value)
+    if (value === undefined || value === null) continue
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
+    // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
+    if (!/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text))
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `header "${name}" holds a character that HTTP headers cannot carry`,
+        {
+          notExecuted: true,
+        },
+      )
+    fields[name] = text
   }
   return fields
 }

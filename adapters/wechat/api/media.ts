@@ -24,8 +24,8 @@ export type Authorised = (
 
 export interface Media {
   /**
-   * The media_id of a file somewhere else, fetched and uploaded. Throws `ENCODE_FAILED` where the platform does not take
-   * such a file, else `BACKEND_FAILED`; nothing of the message has been sent then (`notExecuted`).
+   * The media_id of a file somewhere else, fetched and uploaded. Throws `ENCODE_FAILED` or, for its size, `DECODE_FAILED`
+   * where the platform does not take such a file, else `BACKEND_FAILED`; nothing of the message has been sent then (`notExecuted`).
    */
   ofUrl(url: string, type: MediaType, to: Destination): Promise<string>
 }
@@ -47,13 +47,11 @@ const maxBytes: Readonly<Record<MediaType, number>> = {
   thumb: 64 * 1024,
 }
 
-/** The upload of a file. Throws `ENCODE_FAILED` for one the platform would not take for its size. */
+/** The upload of a file. Throws `DECODE_FAILED` for one the platform would not take for its size. */
 export function uploadCall(file: MediaFile, type: MediaType): WireCall {
   if (file.bytes.byteLength > maxBytes[type])
-    throw new GatewayError(
-      'ENCODE_FAILED',
+    throw wrong(
       `"${file.name}" has ${file.bytes.byteLength} bytes: the platform takes ${maxBytes[type]} as ${type}`,
-      { notExecuted: true },
     )
   const form = new FormData()
   form.set('media', new Blob([new Uint8Array(file.bytes)], { type: file.mediaType }), file.name)

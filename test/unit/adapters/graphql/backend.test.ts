@@ -164,7 +164,7 @@ describe('what is sent', () => {
     expect(JSON.parse(arrived[0]?.text ?? '')).toMatchObject({ variables: { no: '007' } })
     expect(arrived[0]?.headers).toMatchObject({ authorization: 'Bearer x', 'x-who': 'ann' })
     const error = await failure(call(backend, 'GetOrder', { order: {}, who: 'a\r\nb: c' }))
-    expect(error).toMatchObject({ code: 'ENCODE_FAILED', notExecuted: true })
+    expect(error).toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
     expect(arrived).toHaveLength(1)
   })
 })

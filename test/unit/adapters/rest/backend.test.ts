@@ -302,10 +302,10 @@ test.each<[string, Readonly<Record<string, unknown>>, Json, string]>([
     'a header would get a line end (header injection)',
     { headers: { 'x-a': 'a' } },
     { a: 'b\r\nx-evil: 1' },
-    'ENCODE_FAILED',
+    'DECODE_FAILED',
   ],
-  ['a header would get Chinese', { headers: { 'x-a': 'a' } }, { a: '王' }, 'ENCODE_FAILED'],
-  ['a header would get an object', { headers: { 'x-a': '$' } }, { a: 1 }, 'ENCODE_FAILED'],
+  ['a header would get Chinese', { headers: { 'x-a': 'a' } }, { a: '王' }, 'DECODE_FAILED'],
+  ['a header would get an object', { headers: { 'x-a': '$' } }, { a: 1 }, 'DECODE_FAILED'],
   ['an expression fails', { body: 'a * 2' }, { a: 'x' }, 'ENCODE_FAILED'],
   ['an expression yields a function', { body: '$sum' }, {}, 'ENCODE_FAILED'],
 ])('nothing is sent when %s', async (_, operation, params, code) => {

@@ -79,6 +79,17 @@ describe('plain XML', () => {
     expect(seen.headers.has('x-none')).toBe(false)
   })
 
+  test.each([
+    ['a line end, which would begin another header (RFC 9110 §5.5)', '7\r\nx-evil: 1'],
+    ['a character beyond Latin-1', '王'],
+  ])(
+    'a parameter that would bring %s into a header is the caller’s mistake, and nothing is sent',
+    async (_, no) => {
+      const calling = asked({ dialect: 'pox', headers: { 'x-no': 'no' } }, { body: '<R/>' }, { no })
+      await expect(calling).rejects.toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
+    },
+  )
+
   test('reads an answer without a stated charset in the configured one', async () => {
     const body = encodeText('<R>王</R>', 'gb18030') ?? ''
     const { answer } = await asked({ dialect: 'pox', charset: 'gb18030' }, { type: 'text/xml', body })

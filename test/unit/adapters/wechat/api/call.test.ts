@@ -75,6 +75,7 @@ test('no secret, an unknown operation and missing parameters are refused before 
     ['__proto__', {}, 'NO_ROUTE'],
     ['getUser', {}, 'DECODE_FAILED'],
     ['uploadMedia', { type: 'image', content: 'not base64!' }, 'DECODE_FAILED'],
+    ['uploadMedia', { type: 'thumb', content: 'AAAA'.repeat(64 * 1024) }, 'DECODE_FAILED'],
     ['uploadMedia', { type: 'constructor', content: 'AAEC' }, 'DECODE_FAILED'],
   ]
   for (const [name, params, code] of calls)
