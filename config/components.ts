@@ -30,7 +30,10 @@ export function resolveChannels(context: Context): Resolved<ChannelConfig> {
     const core = check(channelKeys, { value: mine, path }, report)
     const operations = record<ChannelOperationConfig>()
     for (const [name, value] of entriesOf(rawOperations, [...path, 'operations'], report)) {
-      const operation = check(channelOperation, { value, path: [...path, 'operations', name] }, report)
+      const at = [...path, 'operations', name]
+      if (name === '*')
+        report.add(at, `"*" stands for any operation of a backend; in a channel each has its name`, 'key')
+      const operation = check(channelOperation, { value, path: at }, report)
       if (operation !== undefined) operations[name] = operation.value
     }
     const part = adapterPart('channel', { id, raw, path, config: files.absolute(theirs) }, context)

@@ -116,7 +116,8 @@ export function resolveConfig(
   const root = isFields(tree.root) ? tree.root : {}
   const report = new Report(tree)
   const files = relativeTo(dirname(document.file), report, document.places)
-  for (const key of Object.keys(root)) if (!KNOWN.includes(key)) report.unknownKey([key], KNOWN)
+  for (const key of Object.keys(root))
+    if (!KNOWN.includes(key)) report.unknownKey([key], KNOWN, ELSEWHERE.get(key))
 
   const section = <T>(schema: Schema<T>, name: string): T | undefined =>
     check(schema, { value: root[name] ?? undefined, path: [name] }, report)?.value
@@ -177,6 +178,14 @@ export function resolveConfig(
 }
 
 const KNOWN = [...Object.keys(sections), 'channels', 'backends', 'agents', 'routes']
+
+/** What people write at the top, and where it stands. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['redis', 'store: { url: redis://… }'],
+  ['host', 'http: { host: … }'],
+  ['port', 'http: { port: … }'],
+  ['tls', 'http: { tls: … }'],
+])
 
 async function readText(file: string): Promise<string> {
   const refused = (message: string): ConfigError =>

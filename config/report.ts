@@ -28,11 +28,12 @@ export class Report {
     this.#put(path, prefixOf(owner) + message, 'value')
   }
 
-  /** Reports a key that nothing knows, with the known one that was probably meant. */
-  unknownKey(path: Path, known: Iterable<string>): void {
+  /** Reports a key that nothing knows, with the known one that was probably meant; `elsewhere` says what does the like at another place. */
+  unknownKey(path: Path, known: Iterable<string>, elsewhere?: string): void {
     const key = String(path.at(-1))
     const prefix = prefixOf(path.slice(0, -1))
-    this.#put(path, `${prefix}unknown key ${JSON.stringify(key)}${didYouMean(key, known)}`, 'key')
+    const hint = elsewhere === undefined ? didYouMean(key, known) : ` (did you mean ${elsewhere}?)`
+    this.#put(path, `${prefix}unknown key ${JSON.stringify(key)}${hint}`, 'key')
   }
 
   /** Nothing is wrong, but people should know it. */

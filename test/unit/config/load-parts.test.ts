@@ -248,6 +248,26 @@ routes: [{ agent: h, overflow: h }]
   for (const problem of problems) expect(problem).toContain('unknown key')
 })
 
+test('what people write at the top is told its place', async () => {
+  expect(await problemsOf('host: x\nport: 1\ntls: {}\nredis: redis://h\n')).toEqual([
+    '1:1: unknown key "host" (did you mean http: { host: … }?)',
+    '2:1: unknown key "port" (did you mean http: { port: … }?)',
+    '3:1: unknown key "tls" (did you mean http: { tls: … }?)',
+    '4:1: unknown key "redis" (did you mean store: { url: redis://… }?)',
+  ])
+})
+
+test('* stands for an operation of a backend, never of a channel (DESIGN §10)', async () => {
+  const any = (section: string) =>
+    `${section}: { web: { adapter: rest, url: "http://h", operations: { "*": {} } } }`
+  expect(await problemsOf(any('backends'))).toEqual([])
+  expect(
+    await problemsOf('channels: { web: { adapter: rest, operations: { "*": { kind: event } } } }'),
+  ).toEqual([
+    '1:49: channels.web.operations["*"]: "*" stands for any operation of a backend; in a channel each has its name',
+  ])
+})
+
 test('the hash changes with the content of a file that a component names, and the file is told', async () => {
   const file = join(folder, 'contract.wsdl')
   const text = 'channels: { crm: { adapter: soap, path: /crm, wsdl: ./contract.wsdl } }'

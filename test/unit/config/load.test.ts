@@ -181,7 +181,7 @@ routes: { agent: helper }
     '3:54: http.trustedProxies[0]: "10.0.0.0/33": it is neither an address nor a range such as 10.0.0.0/8 or fd00::/8',
     '3:79: http.publicUrl: "ftp://x": it must be an address that begins with http:// or https://',
     '4:15: log.level: "inof": invalid option: expected one of "debug"|"info"|"warn"|"error" (did you mean "info"?)',
-    '5:1: unknown key "redis"',
+    '5:1: unknown key "redis" (did you mean store: { url: redis://… }?)',
     '7:19: channels.web.adapter: no adapter is named "rset" (did you mean "rest"?)',
     '8:3: channels.crm: "path" is missing',
     '10:5: channels.crm: unknown key "pth" (did you mean "path"?)',
