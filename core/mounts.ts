@@ -3,6 +3,9 @@ import type { RunningChannel } from './components.ts'
 import type { Mount, SocketMount } from './http/edge.ts'
 import type { ReturnRight } from './return-right.ts'
 
+/** Whichever channel it describes, it is the operators' (DESIGN §16). */
+const OPENAPI_PATH = '/openapi.json'
+
 /** The return right hears what became of an answer that carried a reply (SEMANTICS 5). */
 export function channelMounts(
   channels: Iterable<RunningChannel>,
@@ -23,6 +26,7 @@ export function channelMounts(
         handler,
         ...(signed === true && { access: 'handler' as const }),
         ...door,
+        ...(path === OPENAPI_PATH && { access: 'operator' as const }),
         onCarried,
         owes,
         ...(refused !== undefined && { refused }),

@@ -7,7 +7,7 @@ import type { AmongPeers, Figures } from './among-peers.ts'
 import type { Mount } from './exchange.ts'
 import { problem } from './problem.ts'
 
-/** Why the gateway is not ready: a store that cannot be written, a route that leads nowhere. */
+/** Why the gateway is not ready: a store that cannot be written, a route whose plugin does not run. */
 export interface Unready {
   readonly part: string
   readonly reason: string
@@ -26,8 +26,6 @@ export interface AdminSource {
   reload(): Promise<Json>
   /** SEMANTICS 36. */
   ledger(): Json | Promise<Json>
-  /** The OpenAPI document; absent: not served here. */
-  openapi?(): Json | Promise<Json>
   /** All instances, this one among them. */
   cluster?(): Promise<readonly unknown[]>
   /** Other processes share this one's ports. */
@@ -40,7 +38,7 @@ export interface AdminSource {
 const BODY_LIMIT_BYTES = 1_048_576
 const MAX_ID_CHARS = 256
 
-/** The mounts of the pages: `/healthz /readyz /metrics /openapi.json` for operators, `/admin/v1` for the admin token. */
+/** The mounts of the pages: `/healthz /readyz /metrics` for operators, `/admin/v1` for the admin token. */
 export function adminMounts(source: AdminSource): readonly Mount[] {
   const app = pages(source)
   const { peers } = source
@@ -58,7 +56,6 @@ export function adminMounts(source: AdminSource): readonly Mount[] {
     mount('/healthz', 'operator'),
     mount('/readyz', 'operator'),
     mount('/metrics', 'operator'),
-    ...(source.openapi === undefined ? [] : [mount('/openapi.json', 'operator')]),
     mount('/admin/v1', 'admin'),
   ]
 }
@@ -77,8 +74,6 @@ function pages(source: AdminSource): Hono {
     const { contentType, text } = await source.metrics()
     return new Response(text, { headers: { 'content-type': contentType } })
   })
-  if (source.openapi !== undefined)
-    app.get('/openapi.json', async () => Response.json(await source.openapi?.()))
   app.get('/admin/v1/status', async () => Response.json(await source.status()))
   app.get('/admin/v1/cluster', async () => Response.json((await source.cluster?.()) ?? []))
   app.get('/admin/v1/ledger', async () => Response.json(await source.ledger()))

@@ -128,10 +128,3 @@ test('a reload that fails is told in its own words; a mistake of ours is not', a
   expect(JSON.stringify(status.body)).not.toContain('secret')
   expect(gateway.edge.lines).toHaveLength(1)
 })
-
-test('the OpenAPI document is served where there is one', async () => {
-  await using without = await admin()
-  expect((await without.ask('/openapi.json')).status).toBe(404)
-  await using gateway = await admin({ openapi: () => ({ openapi: '3.1.0' }) })
-  expect(await gateway.ask('/openapi.json')).toMatchObject({ status: 200, body: { openapi: '3.1.0' } })
-})
