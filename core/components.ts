@@ -17,6 +17,7 @@ import type {
   SocketOptions,
 } from './api.ts'
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse } from './calls.ts'
+import { shapeProblem } from './component-shape.ts'
 import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import type { Admission } from './guard/admission.ts'
@@ -345,6 +346,8 @@ function create<T extends AsyncDisposable>(
   let instance: T
   try {
     instance = component.create(settings.config, surrounded.scope)
+    const problem = shapeProblem(role, instance)
+    if (problem !== undefined) throw new Error(problem)
   } catch (error) {
     throw new GatewayError('INTERNAL', `${name} could not be made: ${messageOf(error)}`, { cause: error })
   }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
+import { brokenRoutes } from './broken-routes.ts'
 import { createCallbacks, loadCallbackSecret } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { Running, Surroundings } from './components.ts'
@@ -221,7 +222,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return [
       ...(stopping.signal.aborted ? [{ part: 'gateway', reason: 'it is stopping' }] : []),
       ...(health.writable ? [] : [{ part: 'store', reason: `it cannot be written: ${health.reason}` }]),
-      ...(generation === undefined ? [{ part: 'gateway', reason: 'no generation is running' }] : []),
+      ...(generation === undefined
+        ? [{ part: 'gateway', reason: 'no generation is running' }]
+        : brokenRoutes(settings.routes, generation, (adapter) => options.plugins?.whyDown(adapter))),
     ]
   }
 
@@ -266,9 +269,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const next = reloading.then(async () => {
       const at = new Date().toISOString()
       try {
+        const isRollback = cause.rollbackTo !== undefined
         const built = await options.reload(async (fresh) => {
           await protection.prepare(fresh.settings)
-          const made = await buildGeneration({ ...fresh, previous: generation, around, enter })
+          const made = await buildGeneration({ ...fresh, previous: generation, isRollback, around, enter })
           settings = fresh.settings
           fingerprint = fresh.fingerprint ?? ''
           return made

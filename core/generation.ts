@@ -13,6 +13,7 @@ import type {
 import { GatewayError } from './api.ts'
 import type { Breaker } from './guard/breaker.ts'
 import type { Pinned } from './pipeline.ts'
+import { isStandIn } from './plugins/stand-in.ts'
 import { createRouter } from './router.ts'
 import type { Router } from './router.ts'
 import type { ComponentSettings, GenerationSettings } from './settings.ts'
@@ -114,6 +115,8 @@ export interface Building {
   readonly settings: GenerationSettings
   readonly adapters: ReadonlyMap<string, Adapter>
   readonly previous: Generation | undefined
+  /** It ran before, as it is; default false. */
+  readonly isRollback?: boolean
   /** The number of the last one in an earlier life; default 0. */
   readonly numberBefore?: number | undefined
   readonly around: Surroundings
@@ -129,11 +132,13 @@ export async function buildGeneration({
   settings,
   adapters,
   previous,
+  isRollback = false,
   numberBefore = 0,
   around,
   enter,
 }: Building): Promise<Generation> {
   const born: Running[] = []
+  const refused: string[] = []
   const kept = new Map([...(previous?.running() ?? [])].map((running) => [running.key, running]))
   function make<S extends ComponentSettings, R extends Running>(
     role: Role,
@@ -148,6 +153,9 @@ export async function buildGeneration({
         const same = kept.get(keyOf(role, one))
         // The key holds the role, so what was kept under it was made by the same `create`.
         if (same !== undefined && same.adapter === adapter) return [one.id, same as R]
+        // New or changed it is refused, as by `dragoman check`. At a start, gone back to, or with its plugin removed while it ran, it stays.
+        if (isStandIn(adapter) && same === undefined && previous !== undefined && !isRollback)
+          refused.push(`${role} "${one.id}": its plugin cannot run, its calls would be refused`)
         const made = create(one, adapter, around)
         born.push(made)
         return [one.id, made]
@@ -161,6 +169,7 @@ export async function buildGeneration({
       agents: make('agent', settings.agents, createAgent),
       channels: make('channel', settings.channels, createChannel),
     }
+    if (refused.length > 0) throw new GatewayError('INTERNAL', refused.join('; '))
     // What answers is started before what asks.
     for (const role of ['backend', 'agent', 'channel'] as const)
       await Promise.all(born.filter((running) => running.role === role).map((running) => running.start()))

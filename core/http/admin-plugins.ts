@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import { z } from 'zod'
 import { GatewayError } from '../api.ts'
+import type { Adapter } from '../api.ts'
 import type { ReloadCause } from '../generation.ts'
 import type { PluginRow } from '../plugins/plugins.ts'
 import { adminBody } from './admin-body.ts'
@@ -9,6 +10,8 @@ import type { StateFamily } from './series.ts'
 
 export interface PluginAdmin {
   list(): readonly PluginRow[]
+  /** Why components of this adapter do not run, and will not in a moment; undefined: they do, or it is no plugin's. */
+  whyDown(adapter: Adapter): string | undefined
   /** Another version of it that was refused may be tried again. */
   forgive(name: string): void
   /** False: none of that name runs. */

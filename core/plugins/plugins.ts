@@ -1,4 +1,5 @@
 // The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
+import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log.ts'
 import type { RootLog } from '../log.ts'
 import { fileOf, isNamed, lockProblem, rowOf } from './entries.ts'
@@ -183,6 +184,17 @@ export class Plugins implements AsyncDisposable {
   /** What the worker of a plugin has open now, in Node's words: what its components have not let go of. */
   async held(name: string): Promise<readonly string[]> {
     return (await this.#last.get(name)?.version?.held()) ?? []
+  }
+
+  /** Not while it is started again: what lasts. */
+  whyDown(adapter: Adapter): string | undefined {
+    const version = [...this.#current.values()].find((each) => each.adapter === adapter)
+    if (version !== undefined)
+      return version.isDown ? `the plugin ${version.name} is ${version.state}: ${version.why}` : undefined
+    const plugin = this.#absent.pluginOf(adapter)
+    if (plugin === undefined) return undefined
+    const failure = this.#last.get(plugin)?.failure
+    return `the plugin ${plugin} does not run: ${failure?.message ?? 'its file has gone'}`
   }
 
   list(): readonly PluginRow[] {

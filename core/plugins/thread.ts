@@ -19,6 +19,8 @@ export interface Limits {
   /** The same while a call is past its deadline. */
   readonly suspectMs: number
   readonly beatMs: number
+  /** Without a worker for longer than this a plugin is down, not only started again. */
+  readonly downMs: number
   /** Of the heap, and the same again for buffers. */
   readonly memoryMb: number
   /** Of one message to the gateway. */
@@ -30,6 +32,7 @@ export const LIMITS: Limits = {
   silenceMs: 5000,
   suspectMs: 1500,
   beatMs: 1000,
+  downMs: 10_000,
   memoryMb: 256,
   messageBytes: 32 * 1024 * 1024,
 }

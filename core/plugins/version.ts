@@ -47,6 +47,7 @@ export class PluginVersion implements Home {
   #state: PluginState = 'starting'
   #isAdopted = false
   #failure: Failure | undefined
+  #stoppedAt: number | undefined
   #calls = 0
   #errors = 0
   #restarts = 0
@@ -86,6 +87,13 @@ export class PluginVersion implements Home {
   }
   get state(): PluginState {
     return this.#state
+  }
+  /** For good, or for so long that it is no mere restart. */
+  get isDown(): boolean {
+    if (this.#stoppedAt === undefined) return false
+    return (
+      this.#state === 'quarantined' || this.#options.now() - this.#stoppedAt > this.#options.limits.downMs
+    )
   }
   get thread(): Thread | undefined {
     return this.#thread
@@ -192,6 +200,8 @@ export class PluginVersion implements Home {
 
   #become(state: PluginState): void {
     this.#state = state
+    if (state === 'running') this.#stoppedAt = undefined
+    else this.#stoppedAt ??= this.#options.now()
     this.#options.onState(this)
   }
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineAdapter } from '../../core/api.ts'
+import type { Agent } from '../../core/api.ts'
 import { freePort } from '../../bin/free-port.ts'
 import type { Broadcast, Ear } from '../../core/broadcast.ts'
 import { until } from '../support/gateway.ts'
@@ -215,4 +216,25 @@ ${above}  - { backend: erp, record: true, ordered: data.account }
   gate.resolve()
   expect([await first, await second]).toMatchObject([{ status: 200 }, { status: 200 }])
   expect(begun).toEqual(['a1', 'b1', 'a2'])
+})
+
+test('what an adapter of the gateway’s own process makes is checked as a plugin’s is: the generation before goes on', async () => {
+  const bot = handAgent('bot', echo)
+  const erp = handBackend('erp', {}, async () => ({}))
+  const late = defineAdapter({
+    name: 'late',
+    apiVersion: 1,
+    agent: {
+      config: z.strictObject({ tag: z.string() }),
+      // JavaScript would let it pass.
+      create: (() => Promise.resolve({})) as unknown as () => Agent,
+    },
+  })
+  await using house = await openHouse({ yaml: yaml('0'), adapters: [bot.adapter, erp.adapter, late] })
+  await expect(house.reload(yaml('0').replace('adapter: bot', 'adapter: late'))).rejects.toThrow(
+    'agent "helper" could not be made: `create` returns a promise',
+  )
+  expect((await say(house.base, 'hello', { waitSeconds: 10 })).body.reply?.parts?.[0]?.text).toBe(
+    'echo hello',
+  )
 })

@@ -1,0 +1,178 @@
+// A plugin that cannot run: a change that needs it is refused (DESIGN §10), what ran on it stays, and /readyz says which route is broken (§11).
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { versioned, wrongdoer } from '../support/plugin-sources.ts'
+import { post, say } from '../support/rest.ts'
+
+const SLOWLY_MS = 30_000
+const good = versioned('br', 1)
+const broken = `enum Size { small }\n${good}`
+const yaml = (agents: string, agent: string): string => `
+channels: { web: { adapter: rest } }
+agents: { old: { adapter: old }${agents} }
+routes: [{ agent: ${agent} }]
+`
+const before = yaml('', 'old')
+const after = yaml(', br: { adapter: br }', 'br')
+const refusal = 'agent "br": its plugin cannot run, its calls would be refused'
+
+interface Readiness {
+  readonly status: number
+  readonly reasons: readonly { readonly part: string; readonly reason: string }[]
+}
+
+async function readiness({ base }: Pick<House, 'base'>): Promise<Readiness> {
+  const response = await fetch(`${base}/readyz`)
+  const { reasons } = (await response.json()) as Pick<Readiness, 'reasons'> // our own page
+  return { status: response.status, reasons }
+}
+
+async function answer({ base }: Pick<House, 'base'>): Promise<string | undefined> {
+  const { body } = await say(base, 'hello', { waitSeconds: 10 })
+  return body.reply?.parts?.[0]?.text
+}
+
+test('a reload that needs a plugin which cannot run is refused, by what check says; mended, it is taken over', async () => {
+  await using house = await openHouse({ yaml: before, plugins: { 'old.ts': versioned('old', 'old') } })
+  await house.drop('br.ts', broken)
+  await expect(house.reload(after)).rejects.toThrow(refusal)
+  expect(await answer(house)).toBe('old')
+  expect((await readiness(house)).status).toBe(200)
+  await house.drop('br.ts', good)
+  await house.reload(after)
+  expect(await answer(house)).toBe('1')
+})
+
+test('what ran when its plugin was removed stays as it is and comes back; changed meanwhile, it is refused; gone back to, it is not', async () => {
+  await using house = await openHouse({
+    yaml: after,
+    plugins: { 'old.ts': versioned('old', 'old'), 'br.ts': good },
+  })
+  expect(await readiness(house)).toEqual({ status: 200, reasons: [] })
+  await house.drop('br.ts', undefined)
+  await house.reload(after)
+  expect(await readiness(house)).toEqual({
+    status: 503,
+    reasons: [{ part: 'route 1', reason: 'agent "br": the plugin br does not run: its file has gone' }],
+  })
+  const another = after.replaceAll('br: {', 'two: {').replace('agent: br', 'agent: two')
+  await expect(house.reload(another)).rejects.toThrow('agent "two": its plugin cannot run')
+  await expect(house.reload(after.replace('adapter: br', 'adapter: br, timeout: 3s'))).rejects.toThrow(
+    refusal,
+  )
+  await house.reload(
+    after.replace('{ agent: br }', `{ when: "kind = 'message'", agent: br }, { agent: old }`),
+  )
+  await writeFile(join(house.directory, 'gateway.yaml'), another)
+  await house.gateway.reload({ rollbackTo: 1 })
+  expect((await readiness(house)).reasons).toMatchObject([{ reason: expect.stringContaining('agent "two"') }])
+  await house.drop('br.ts', good)
+  await house.reload(after)
+  expect(await readiness(house)).toEqual({ status: 200, reasons: [] })
+  expect(await answer(house)).toBe('1')
+})
+
+test('a gateway starts beside a plugin that cannot run, and is not ready while a route leads there', async () => {
+  await using house = await openHouse({
+    yaml: after,
+    plugins: { 'old.ts': versioned('old', 'old'), 'br.ts': broken },
+  })
+  expect(await readiness(house)).toEqual({
+    status: 503,
+    reasons: [
+      {
+        part: 'route 1',
+        reason: expect.stringMatching(/^agent "br": the plugin br does not run: br\.ts:1: .*enum/u),
+      },
+    ],
+  })
+  await house.reload(before)
+  expect((await readiness(house)).status).toBe(200)
+})
+
+const DEADLY = `
+channels: { web: { adapter: rest } }
+backends: { bad: { adapter: bad, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } } }
+routes: [{ when: "kind = 'event'", reply: thanks }, { backend: bad }]
+`
+
+test('a plugin that is started again does not make it flap; one that is quarantined is said', async () => {
+  await using house = await openHouse({ yaml: DEADLY, plugins: { 'bad.ts': wrongdoer('bad') } })
+  const ask = async (operation: string): Promise<number> =>
+    (await post(`${house.base}/v1/requests/${operation}`, {})).status
+  const state = (): string | undefined => house.plugins.list()[0]?.state
+  for (let death = 1; death <= 5; death++) {
+    await until(async () => ((await ask('Fine')) === 200 ? true : undefined))
+    expect(await ask('Exit')).toBe(502)
+    if (death === 5) break
+    expect([state(), (await readiness(house)).status]).toEqual(['restarting', 200])
+  }
+  await until(() => (state() === 'quarantined' ? true : undefined))
+  expect(await readiness(house)).toEqual({
+    status: 503,
+    reasons: [
+      {
+        part: 'route 2',
+        reason: expect.stringMatching(/^backend "bad": the plugin bad is quarantined: bad\.ts/u),
+      },
+    ],
+  })
+  await house.plugins.restart('bad')
+  expect((await readiness(house)).status).toBe(200)
+})
+
+test('one that does not come back for a while is said, until it is back', async () => {
+  const slow = wrongdoer('bad').replace('create: () => ({', 'create: () => ({ start: wait,')
+  const wait = `import { existsSync } from 'node:fs'
+const wait = async () => { if (existsSync(new URL('./away.md', import.meta.url))) throw new Error('it is away') }
+`
+  await using house = await openHouse({
+    yaml: DEADLY,
+    plugins: { 'bad.ts': wait + slow },
+    limits: { downMs: 1500 },
+  })
+  await house.drop('away.md', '')
+  await post(`${house.base}/v1/requests/Exit`, {})
+  expect((await readiness(house)).status).toBe(200)
+  const { reasons } = await until(async () => {
+    const now = await readiness(house)
+    return now.status === 503 ? now : undefined
+  }, SLOWLY_MS)
+  expect(reasons[0]?.reason).toMatch(/^backend "bad": the plugin bad is restarting: .*it is away/u)
+  await house.drop('away.md', undefined)
+  await until(async () => ((await readiness(house)).status === 200 ? true : undefined), SLOWLY_MS)
+})
+
+test(
+  'a running gateway says why it has refused a config, and takes it over as soon as the plugin is mended',
+  { timeout: 90_000 },
+  async () => {
+    const directory = await temporaryDirectory()
+    onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+    await mkdir(join(directory, 'plugins'))
+    await writeFile(join(directory, 'plugins/old.ts'), versioned('old', 'old'))
+    await using gateway = await startGateway({ yaml: before, directory })
+    const token = (await readFile(join(directory, 'data/admin.token'), 'utf8')).trim()
+    const lastReload = async (): Promise<string> => {
+      const headers = { authorization: `Bearer ${token}` }
+      return (await fetch(`${gateway.base}/admin/v1/status`, { headers })).text()
+    }
+    await writeFile(join(directory, 'plugins/br.ts'), broken)
+    await until(
+      () => (gateway.log().includes('plugin br was not loaded: br.ts:1') ? true : undefined),
+      SLOWLY_MS,
+    )
+    await writeFile(join(directory, 'gateway.yaml'), after)
+    await until(
+      async () => ((await lastReload()).includes('br\\": its plugin cannot run') ? true : undefined),
+      SLOWLY_MS,
+    )
+    expect(await answer(gateway)).toBe('old')
+    await writeFile(join(directory, 'plugins/br.ts'), good)
+    await until(async () => ((await answer(gateway)) === '1' ? true : undefined), SLOWLY_MS)
+  },
+)
