@@ -4,7 +4,7 @@ import { copyFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { startGateway, temporaryDirectory } from '../support/gateway.ts'
-import { blocksOf, dragoman, read, root } from './documents.ts'
+import { blocksOf, dragoman, read, root, run } from './documents.ts'
 
 describe('config/README.md', () => {
   // The file whose problems the README shows, each at its place.
@@ -39,6 +39,21 @@ routes:
       }
     },
   )
+})
+
+describe('config/deploy/README.md', () => {
+  test('its curl is answered by the bot, where a gateway has its config', async () => {
+    const command = blocksOf(read('config/deploy/README.md'), 'sh')[0] ?? ''
+    const yaml = read('config/deploy/gateway.yaml')
+      .replace(/^(?:http|data|store): .*\n/gmu, '')
+      .replace('/app/plugins', join(root, 'plugins'))
+    const key = /^SHOP_KEY=(\S+) /u.exec(command)?.[1] ?? ''
+    await using gateway = await startGateway({ yaml, env: { SHOP_KEY: key } })
+    const curl = command.slice(command.indexOf('curl ')).replace('http://127.0.0.1:8080', gateway.base)
+    const { code, stdout } = await run('sh', ['-c', curl])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ reply: { origin: 'agent', parts: [{ kind: 'text' }] } })
+  })
 })
 
 // config, plugins, adapters/rest and the bot in core/agents have their blocks run beside their own unit tests.
