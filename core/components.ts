@@ -82,6 +82,8 @@ export interface Surroundings {
 export interface BreakerChange {
   readonly owner: string
   readonly operation: string
+  /** What the figures know it by: `*` for what only `*` stands for. */
+  readonly label: string
   readonly state: string
   readonly reason: string
   /** For the next life; undefined: ACTIVE. */
@@ -225,22 +227,20 @@ export function createBackend(
     if (inUse.size >= MAX_OPERATIONS && !Object.hasOwn(instance.operations, name) && name !== '*')
       return operation('*')
     const said = ownOr(settings.operations, name) ?? {}
-    const breaker = watched({ owner: settings.id, operation: name, around }, said.breaker ?? settings.breaker)
+    const label = ownName(instance.operations, settings.operations, name)
+    const called = { target: 'backend', name: settings.id, operation: label, around } as const
+    const watch = { owner: settings.id, operation: name, label, around }
+    const breaker = watched(watch, said.breaker ?? settings.breaker)
     const safe = said.safe ?? offered.safe
     const idempotent = said.idempotent ?? offered.idempotent ?? false
     const made: OperationInUse = {
       safe,
       idempotent,
-      ...guarded({ settings, operation: name, said, around }, safe || isStandIn(adapter)),
+      ...guarded({ settings, operation: label, said, around }, safe || isStandIn(adapter)),
       ...(safe ? {} : queueOf(said)),
-      ...(safe || idempotent ? retried({ settings, operation: name, said, around }, budget) : {}),
+      ...(safe || idempotent ? retried({ settings, operation: label, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
-      protect: protection({ breaker, bulkhead }, `backend "${settings.id}", operation "${name}"`, {
-        target: 'backend',
-        name: settings.id,
-        operation: ownName(instance.operations, settings.operations, name),
-        around,
-      }),
+      protect: protection({ breaker, bulkhead }, `backend "${settings.id}", operation "${name}"`, called),
     }
     inUse.set(name, made)
     breakers.set(name, breaker)
@@ -264,7 +264,8 @@ const MAX_OPERATIONS = 1000
 
 export function createAgent(settings: AgentSettings, adapter: Adapter, around: Surroundings): RunningAgent {
   const life = create<Agent>('agent', { settings, adapter, component: adapter.agent, around })
-  const breaker = watched({ owner: settings.id, operation: 'answer', around }, settings.breaker)
+  const watch = { owner: settings.id, operation: 'answer', label: 'answer', around }
+  const breaker = watched(watch, settings.breaker)
   return {
     ...life.running,
     start: () => life.start(async (signal) => life.instance.start?.(signal)),
@@ -388,7 +389,7 @@ function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefin
   return Object.hasOwn(table, '*') ? table['*'] : undefined
 }
 
-// Labels come from config, never from content: what only `*` stands for is counted under `*`.
+// Labels come from config, never from content: what only `*` stands for is counted under `*`, and kept there in the cache.
 function ownName(offered: object, said: object, name: string): string {
   return Object.hasOwn(offered, name) || Object.hasOwn(said, name) ? name : '*'
 }

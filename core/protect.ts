@@ -1,7 +1,7 @@
 // What stands around each call of a backend or an agent, from outside in: bulkhead( breaker( deadline( call ))) (DESIGN §7).
 import { GatewayError } from './api.ts'
 import type { Protect } from './calls.ts'
-import type { Surroundings } from './components.ts'
+import type { BreakerChange, Surroundings } from './components.ts'
 import { createBreaker } from './guard/breaker.ts'
 import type { Breaker, BreakerOptions } from './guard/breaker.ts'
 import { createBulkhead } from './guard/bulkhead.ts'
@@ -12,9 +12,13 @@ import type { Called } from './telemetry.ts'
 
 /** The breaker of one operation or agent: as it stood before, each change told. */
 export function watched(
-  { owner, operation, around }: { owner: string; operation: string; around: Surroundings },
+  {
+    around,
+    ...who
+  }: Pick<BreakerChange, 'owner' | 'operation' | 'label'> & { readonly around: Surroundings },
   options: BreakerOptions,
 ): Breaker {
+  const { owner, operation } = who
   const saved = around.savedBreaker?.(owner, operation)
   const { lead } = around
   let made: Breaker | undefined
@@ -22,7 +26,7 @@ export function watched(
     saved,
     onState: (state, reason, isAdopted) => {
       const snapshot = made === undefined ? saved : made.snapshot()
-      around.onBreaker({ owner, operation, state, reason, snapshot, isAdopted })
+      around.onBreaker({ ...who, state, reason, snapshot, isAdopted })
     },
     ...(lead !== undefined && { lead: () => lead(`${owner}.${operation}`) }),
   })

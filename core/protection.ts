@@ -65,6 +65,9 @@ export interface ProtectedSettings extends GenerationSettings {
   readonly limits: Readonly<Record<string, RateRule>>
 }
 
+type Standing = Pick<BreakerChange, 'owner' | 'operation' | 'label' | 'state'>
+const WORST_FIRST = ['OPEN', 'OFF', 'HALF-OPEN']
+
 export async function createProtection(options: ProtectionOptions): Promise<Protection> {
   const { store, log, metrics, cacheFile, instance, breakersOf, answers } = options
   const breakers = await loadBreakers({
@@ -76,8 +79,8 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     },
   })
   const events = createOperatorEvents(Date.now)
-  /** Whose breakers have a figure. */
-  const owners = new Set<string>()
+  /** Whose breakers have a figure, and which of them are not ACTIVE, by operation. */
+  const ailing = new Map<string, Map<string, Standing>>()
   let cache: FallbackCache | undefined
   let shared: SharedAnswers | undefined
   let limits: RateLimits | undefined
@@ -86,6 +89,17 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     () => overload,
     (priority) => metrics.limit('admission', priority),
   )
+
+  /** What goes by one label is shown as the worst of it. */
+  function show({ owner, operation, label, state }: Standing): void {
+    const states = ailing.get(owner) ?? new Map<string, Standing>()
+    ailing.set(owner, states)
+    if (state === 'ACTIVE') states.delete(operation)
+    else states.set(operation, { owner, operation, label, state })
+    const same = [...states.values()].filter((each) => each.label === label)
+    const worst = WORST_FIRST.find((one) => same.some((each) => each.state === one)) ?? 'ACTIVE'
+    metrics.breakerState.set(worst.toLowerCase(), owner, label)
+  }
 
   metrics.onScrape(() => {
     const kept = cache?.figures() ?? []
@@ -115,11 +129,16 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     admission,
     limited: (calling) => limits?.check(calling),
     adopt(settings) {
-      // Nobody shall be called at night for a system that is no longer there.
-      for (const owner of owners) {
-        if (Object.hasOwn(settings.backends, owner) || Object.hasOwn(settings.agents, owner)) continue
+      // Nobody shall be called at night for a system that is no longer there, nor for a name the new one was not asked for.
+      for (const [owner, states] of ailing) {
+        if (Object.hasOwn(settings.backends, owner) || Object.hasOwn(settings.agents, owner)) {
+          const here = breakersOf(owner)
+          for (const [operation, standing] of states)
+            if (here?.has(operation) !== true) show({ ...standing, state: 'ACTIVE' })
+          continue
+        }
         metrics.breakerState.remove(owner)
-        owners.delete(owner)
+        ailing.delete(owner)
       }
       overload = settings.overload
       const countOf = (name: string): LimitCount => metrics.limit('rate', name)
@@ -128,9 +147,8 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     onReload: (outcome) => events.add('reload', outcome),
     savedBreaker: (owner, operation) => breakers.saved(owner, operation),
     lead: createLead(store, instance),
-    onBreaker({ owner, operation, state, reason, snapshot, isAdopted }) {
-      owners.add(owner)
-      metrics.breakerState.set(state.toLowerCase(), owner, operation)
+    onBreaker({ owner, operation, label, state, reason, snapshot, isAdopted }) {
+      show({ owner, operation, label, state })
       log
         .child('breaker')
         .warn(`breaker ${state}`, { owner, operation, reason, ...(isAdopted && { isAdopted }) })

@@ -213,3 +213,37 @@ routes: [{ backend: orders }]
   expect(await run('breaker', 'on', 'orders.Look')).toBe('ACTIVE: orders.Look\n')
   await expect(run(...off, '--for', 'soon')).rejects.toThrow(/no duration/u)
 })
+
+test('DESIGN §14: labels come from config: names behind `*` share one figure, the worst of theirs', async () => {
+  let isDown = true
+  const backend = handBackend('erp', { '*': { safe: true } }, async () => {
+    if (isDown) throw new GatewayError('BACKEND_FAILED', 'connection refused', { notExecuted: true })
+    return { data: 'ok' }
+  })
+  const cached = (more = ''): string =>
+    yaml(more).replace(
+      'attempts: 1 }',
+      "attempts: 2, first: 1ms }\n    operations: { '*': { cache: { fresh: 1m, stale: 1h } } }",
+    )
+  await using house = await openHouse({ yaml: cached(), adapters: [backend.adapter] })
+  const figure = (state: string): Promise<number | undefined> =>
+    metric(house.base, `dragoman_breaker_state{backend="erp",operation="*",state="${state}"}`)
+  for (const name of ['evil', 'other']) for (let n = 0; n < 5; n++) await ask(house, name)
+  expect(await figure('open')).toBe(1)
+  await admin(house, 'breakers/on', { name: 'erp.other' })
+  expect([await figure('open'), await figure('active')]).toEqual([1, 0])
+  isDown = false
+  await ask(house, 'other')
+  const text = await (await fetch(`${house.base}/metrics`)).text()
+  expect(text).toContain('dragoman_retries_total{backend="erp",operation="*",result="made"}')
+  expect(text).toContain('dragoman_cache_answers_total{backend="erp",operation="*",from="call"}')
+  expect(text).not.toMatch(/operation="(?:evil|other)"/u)
+  // Log and admin say which.
+  expect(house.log()).toContain('"operation":"evil"')
+  expect(await admin(house, 'breakers')).toContainEqual(
+    expect.objectContaining({ name: 'erp.evil', state: 'OPEN' }),
+  )
+  // Nobody may ever ask again for what somebody made up once.
+  await house.reload(cached(', errorRate: 60'))
+  expect([await figure('open'), await figure('active')]).toEqual([0, 1])
+})

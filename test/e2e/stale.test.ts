@@ -185,6 +185,24 @@ test('a fresh answer costs no call; a write makes it untrue, whatever its outcom
   expect(reads()).toBe(3)
 })
 
+test('a write makes untrue what was answered by a name that only `*` stands for', async () => {
+  const backend = handBackend(
+    'orders',
+    { '*': { safe: true }, CreateOrder: { safe: false, idempotent: true } },
+    async () => ({ data: order }),
+  )
+  const write = "      CreateOrder: { invalidates: ['*'] }"
+  const kept = yaml('{ cache: { fresh: 1h, stale: 2h } }', write).replace('GetOrder: {', "'*': {")
+  await using house = await openHouse({ yaml: kept, adapters: [backend.adapter] })
+  const reads = (): number => backend.calls.filter(({ operation }) => operation === 'GetOrder').length
+  await ask(house.base)
+  await ask(house.base)
+  expect(reads()).toBe(1)
+  expect((await post(`${house.base}/v1/requests/CreateOrder`, {})).status).toBe(200)
+  await ask(house.base)
+  expect(reads()).toBe(2)
+})
+
 test('an answer that was torn on the way is never kept, and the last whole one stands in', async () => {
   let tear = false
   const server: Server = createServer((_request, response) => {
