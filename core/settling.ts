@@ -159,15 +159,14 @@ export function failureOf(error: GatewayError): Failure {
   return { code: error.code, message: error.message }
 }
 
-/** The error a caller gets for an outcome that is none of answered and taken, final under its id; undefined for those two. */
+/** The error a caller gets for an outcome that is none of answered and taken; undefined for those two. */
 export function errorOf({ outcome, failure }: Ended): GatewayError | undefined {
   if (outcome === 'answered' || outcome === 'taken') return undefined
   if (failure !== undefined && isErrorCode(failure.code))
-    return new GatewayError(failure.code, failure.message, { retry: false })
+    return new GatewayError(failure.code, failure.message)
   if (outcome === 'expired') return new GatewayError('EXPIRED', 'the message expired before it was delivered')
   if (outcome === 'unknown') return new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
-  const message = failure?.message ?? 'the message could not be delivered'
-  return new GatewayError('AGENT_FAILED', message, { retry: false })
+  return new GatewayError('AGENT_FAILED', failure?.message ?? 'the message could not be delivered')
 }
 
 export function outcomeUnknown(what: string): string {
