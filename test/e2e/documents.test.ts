@@ -111,6 +111,14 @@ describe('links and names in the documents', () => {
     expect(proofs.filter((path) => !existsSync(join(root, path)))).toEqual([])
   })
 
+  test('every counter that a document names has the name it has at /metrics', () => {
+    const names = documents.flatMap((file) =>
+      [...read(file).matchAll(/`(\w+_total)\b/gu)].map(([, name = '']) => `${file}: ${name}`),
+    )
+    expect(names.length).toBeGreaterThan(10)
+    expect(names.filter((name) => !/: (?:dragoman|process|nodejs)_/u.test(name))).toEqual([])
+  })
+
   function anchorsOf(text: string): readonly string[] {
     return [...text.matchAll(/^#+ (.*)$/gmu)].map(([, heading = '']) =>
       heading
