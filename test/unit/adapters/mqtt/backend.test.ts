@@ -145,9 +145,12 @@ test('the devices of a channel can be asked; who is not there is said', async ()
   const ann = await world.client({ clientId: 'ann', username: 'u', password: 'ann' })
   const [granted] = await ann.subscribeAsync('lamp/7/do', { qos: 1 }).catch(() => [{ qos: 128 }])
   expect(granted?.qos).toBe(128)
-  const closed = new Promise<void>((resolve) => ann.once('close', () => resolve()))
-  ann.publish('lamp/7/done', '{}', { qos: 1 })
-  await closed
+  const told = new Promise<unknown>((resolve) =>
+    ann.once('message', (_topic, payload) => resolve(JSON.parse(payload.toString()))),
+  )
+  await ann.subscribeAsync('dragoman/v1/ann/error')
+  await ann.publishAsync('lamp/7/done', '{}', { qos: 1 })
+  expect(await told).toMatchObject({ error: { code: 'FORBIDDEN' }, topic: 'lamp/7/done' })
 })
 
 test('a customer answers no backend, not even where the config maps the topic of its answers', async () => {
