@@ -41,6 +41,7 @@ import type { Cell } from './redis/reply.ts'
 import type { ServerFacts } from './redis/server.ts'
 import { sharedOver } from './redis/shared.ts'
 import type { Shared } from './redis/shared.ts'
+import { Trimming } from './redis/trimming.ts'
 import {
   acceptResult,
   claimResult,
@@ -108,7 +109,6 @@ export interface RedisHooks {
 }
 
 const MESSAGES_KNOWN = 50_000
-const TRIM_ROWS = 20
 
 /**
  * Opens the store. Rejects with `STORE_UNAVAILABLE` where Redis is not reached or takes no writes, and where it would throw
@@ -130,8 +130,7 @@ class RedisStore implements Store {
   readonly #bus: Bus
   /** Where messages lie that were accepted here of late: most that are asked for are. */
   readonly #placed = new LRUCache<string, number>({ max: MESSAGES_KNOWN })
-  /** Where the walk of an unfinished trim goes on. */
-  readonly #trimmed = new Map<number, string>()
+  readonly #trimming: Trimming
   /** What is let go when the store is closed, so that nobody waits for it. */
   readonly #leases = new Map<string, string>()
   #partitions: number
@@ -154,6 +153,7 @@ class RedisStore implements Store {
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
     const count = (): number => this.#partitions
     this.#names = new Names(this.#caller, count)
+    this.#trimming = new Trimming(this.#caller)
     this.#bus = new Bus(this.#connection.client, prefix, log)
     this.shared = sharedOver(this.#caller, { pulse: this.#pulse, broadcast: this.#bus, partitions: count })
   }
@@ -328,19 +328,7 @@ class RedisStore implements Store {
   }
 
   async trim(trim: Trim): Promise<TrimResult> {
-    const { partition, olderThanMs, maxBytes, budgetMs } = trim
-    const until = performance.now() + budgetMs
-    let removed = 0
-    for (;;) {
-      const from = this.#trimmed.get(partition) ?? '0'
-      const share = Math.floor(maxBytes / this.#partitions)
-      const reply = await this.#caller.run('trim', partition, [olderThanMs, share, from, TRIM_ROWS])
-      const cells = new Cells(reply)
-      removed += cells.number(0)
-      this.#trimmed.set(partition, cells.text(2))
-      const more = cells.flag(1)
-      if (!more || performance.now() >= until) return this.#caller.done('trim', { removed, more })
-    }
+    return this.#caller.done('trim', await this.#trimming.trim(trim, this.#partitions))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

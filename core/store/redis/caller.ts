@@ -73,5 +73,5 @@ export function statusOf(reply: Cell): string {
 }
 
 function isOperation(name: ScriptName): name is OperationName & ScriptName {
-  return name !== 'bind' && name !== 'dataset' && name !== 'limit' && name !== 'answers'
+  return !['bytes', 'bind', 'dataset', 'limit', 'answers'].includes(name)
 }

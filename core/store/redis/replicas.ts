@@ -12,6 +12,7 @@ const UNWAITED: ReadonlySet<ScriptName> = new Set([
   'read',
   'find',
   'trim',
+  'bytes',
   'lease',
   'dataset',
   'limit',

@@ -18,6 +18,7 @@ export type ScriptName =
   | 'value'
   | 'find'
   | 'trim'
+  | 'bytes'
   | 'bind'
   | 'dataset'
   | 'limit'
@@ -69,6 +70,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   value: compose(common, 'value'),
   find: compose(common, 'find'),
   trim: compose(common, 'trim'),
+  bytes: compose(common, 'bytes'),
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
   limit: compose(common, 'limit'),

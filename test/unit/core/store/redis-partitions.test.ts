@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { RedisOptions } from '../../../../core/store/redis.ts'
+import { metaKey } from '../../../../core/store/redis/partitions.ts'
 import type { Fence, Row, Store } from '../../../../core/store/store.ts'
 import {
   accept,
@@ -34,6 +35,8 @@ async function open(over: Partial<RedisOptions> = {}): Promise<Store> {
   opened.push(store)
   return store
 }
+
+const DAY = 86_400_000
 
 const home = (user: number) => `web/u${user}`
 const conversation = (user: number) => `web:u${user}`
@@ -169,6 +172,44 @@ describe('256 partitions (SEMANTICS 11)', () => {
     expect(await store.find({ by: 'ledger' })).toMatchObject([
       { accepted: 24, dead: 12, waiting: 12, deadLetters: 12 },
     ])
+  })
+
+  test('a limit of size is for all of them: one busy customer keeps his own while there is room, and above it all give alike (SEMANTICS 23)', async () => {
+    // Each of two gateways has half of the partitions.
+    const stores = [await open(), await open()]
+    const [store] = stores as [Store, Store]
+    const counts = [160, 80, 8]
+    const write = async (user: number, n: number): Promise<void> => {
+      const filled = message(`m${user}-${n}`, { ...of(user), data: 'x'.repeat(1000) })
+      await store.accept(accept(`m${user}-${n}`, { ...of(user), message: filled }))
+    }
+    for (const [user, count] of counts.entries()) for (let n = 0; n < count; n++) await write(user, n)
+    const keyOf = (user: number, name: string): string =>
+      metaKey('dragoman:', store.partitionOf(home(user))).replace(/meta$/u, name)
+    const kept = (): readonly number[] =>
+      counts.map((_, user) => Number(server.cli('XLEN', keyOf(user, `log:${conversation(user)}`))))
+    const trimAll = async (maxBytes: number): Promise<void> => {
+      for (let partition = 0; partition < store.partitions; partition++) {
+        const own = stores[partition % 2] ?? store
+        await own.trim({ partition, olderThanMs: DAY, maxBytes, budgetMs: 5000 })
+      }
+    }
+    const bytes = counts.map((_, user) => Number(server.cli('HGET', keyOf(user, 'meta'), 'bytes')))
+    const total = bytes.reduce((sum, size) => sum + size, 0)
+    await trimAll(total + 1)
+    expect(kept()).toEqual(counts)
+    await trimAll(total / 2)
+    const parts = kept().map((left, user) => left / (counts[user] ?? 0))
+    for (const part of parts) expect(Math.abs(part - 0.5)).toBeLessThan(0.15)
+    // What is newest stays, and there is nothing more to cut.
+    const left = kept()
+    await trimAll(total / 2 + 5000)
+    expect(kept()).toEqual(left)
+    expect(
+      await store.read({ home: home(0), log: of(0), after: (counts[0] ?? 0) - 1, limit: 9 }),
+    ).toMatchObject({
+      rows: [{ message: { id: `m0-${(counts[0] ?? 0) - 1}` } }],
+    })
   })
 
   test('how many there are is what the data was made with', async () => {
