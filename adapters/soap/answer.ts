@@ -79,10 +79,11 @@ function parse({ called }: Caller, response: Response, bytes: Uint8Array): Envel
 
 /** The one child of the Body, which must be the one the WSDL names (WS-I BP 1.1 R2712, R2729). */
 function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | undefined {
-  const root = resolveReferences(envelope.root, {
+  // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
+  const body = resolveReferences(envelope.body, {
     missing: called.output?.encoded === true ? 'refuse' : 'keep',
   })
-  const entry = bodyEntry(root === envelope.root ? envelope : readEnvelope(root))
+  const entry = bodyEntry({ ...envelope, body })
   const wanted = called.operation.output?.body
   if (wanted === undefined) return entry
   if (entry === undefined) throw new GatewayError('DECODE_FAILED', 'its Body is empty')

@@ -119,15 +119,15 @@ function resolvedEntry(
   entry: XmlElement | undefined,
   operation: ServedOperation,
 ): XmlElement | undefined {
-  const root = resolveReferences(envelope.root, { missing: operation.encoded ? 'refuse' : 'keep' })
-  const resolved = root === envelope.root ? envelope : readEnvelope(root)
-  const { length } = childElements(resolved.body)
+  // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
+  const body = resolveReferences(envelope.body, { missing: operation.encoded ? 'refuse' : 'keep' })
+  const { length } = childElements(body)
   if (length > 1 && !operation.encoded)
     throw new GatewayError(
       'DECODE_FAILED',
       `the envelope has ${length} children in the Body (WS-I BP 1.1 R9981)`,
     )
-  return resolved === envelope ? entry : bodyEntry(resolved)
+  return body === envelope.body ? entry : bodyEntry({ ...envelope, body })
 }
 
 /** SOAPAction is 1.1's, the `action` parameter 1.2's (RFC 3902); some stacks send both. wsa:Action counts like them. */

@@ -1,9 +1,9 @@
 // Verifies XML Signatures (WSS X.509 Token Profile 1.1) on the tree of the one reader.
 import { createHash, verify, type X509Certificate } from 'node:crypto'
-import { attribute, childElement, childElements, textOf, type XmlElement } from '../xml/tree.ts'
+import { attribute, childElement, childElements, isNamed, textOf, type XmlElement } from '../xml/tree.ts'
 import { canonicalize, canonicalizeInclusive, exclusiveC14n, inclusiveC14n } from './c14n.ts'
 import { isBelieved, signerOf } from './certificates.ts'
-import { ds, elementById, refused } from './wsse.ts'
+import { ds, elementById, isSecurity, refused, wsse, wsu } from './wsse.ts'
 
 const digests: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2000/09/xmldsig#sha1', 'sha1'],
@@ -29,6 +29,10 @@ const signatures: ReadonlyMap<string, Algorithm> = new Map([
   [`${dsigMore}ecdsa-sha512`, { hash: 'sha512', key: 'ec' }],
 ])
 const envelopedTransform = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
+
+/** Namespaces of what stands in a Security block: those of WS-Security, of signatures, of SAML. */
+const ofSecurity =
+  /^(?:http:\/\/docs\.oasis-open\.org\/wss\/|http:\/\/www\.w3\.org\/2000\/09\/xmldsig#|urn:oasis:names:tc:SAML:)/
 
 /** More signed parts than any real message has: each costs a walk over it. */
 const maxReferences = 30
@@ -73,7 +77,38 @@ export function verifySignature(rules: VerifyRules): X509Certificate {
   const signed = referencedElements(info, signature, rules)
   if (!parts.every((part) => signed.includes(part)))
     throw refused('FailedCheck', 'the signature does not cover the Body and the Timestamp')
+  const moved = signed.find((part) => !isInPlace(part, rules))
+  if (moved !== undefined)
+    throw refused('FailedCheck', `the signed ${moved.local} does not stand where it is read`)
   return signer
+}
+
+/**
+ * Whether a signed element stands where what it says counts. Moved elsewhere it would still fit its digest, and the message
+ * pass without it or with another in its place: an old one without the Timestamp that says how old it is, a repeated one
+ * with another MessageID (signature wrapping).
+ */
+function isInPlace(target: XmlElement, { root, security }: VerifyRules): boolean {
+  if (target === root) return true
+  for (const part of childElements(root))
+    if (part === target || (part.local === 'Body' && isBelow(part, target))) return true
+  // only the first of these is read
+  for (const name of [
+    { uri: wsu, local: 'Timestamp' },
+    { uri: wsse, local: 'UsernameToken' },
+  ])
+    if (isNamed(target, name)) return target === childElement(security, name.uri, name.local)
+  if (ofSecurity.test(target.uri) && !isSecurity(target)) return isBelow(security, target)
+  return childElement(root, root.uri, 'Header')?.children.includes(target) === true
+}
+
+function isBelow(ancestor: XmlElement, target: XmlElement): boolean {
+  const waiting = childElements(ancestor)
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    if (at === target) return true
+    waiting.push(...childElements(at))
+  }
+  return false
 }
 
 function canonicalInfo(info: XmlElement, root: XmlElement): string {

@@ -160,6 +160,13 @@ describe('the description', () => {
   })
 })
 
+test('an href of the Body brings nothing in from the Header, which a signature over the Body does not cover', async () => {
+  await using running = await serve()
+  const body = `<m:GetTicket xmlns:m="${orders}"><m:ticketId href="#x"/></m:GetTicket>`
+  const asked = await ask(running, envelope(body, { header: '<x:Any xmlns:x="urn:x" id="x">666</x:Any>' }))
+  expect(asked).toMatchObject({ status: 500, drafts: [] }) // an empty id, and an attribute nobody declared
+})
+
 describe('charsets and text', () => {
   test('a caller in GBK is answered in GBK, one in UTF-16 in UTF-8, the parameter before the declaration (RFC 7303)', async () => {
     await using running = await serve({ reply: () => ({ origin: 'backend', data: { user: '中文' } }) })

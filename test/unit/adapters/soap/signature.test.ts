@@ -6,6 +6,7 @@ import { canonicalize, canonicalizeInclusive } from '../../../../adapters/soap/c
 import { backendConfig, channelConfig } from '../../../../adapters/soap/config.ts'
 import { packEnvelope, readEnvelope, type Envelope } from '../../../../adapters/soap/envelope.ts'
 import { backendGuard, channelGuard } from '../../../../adapters/soap/security.ts'
+import { wsse } from '../../../../adapters/soap/wsse.ts'
 import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
 import { childElements, type XmlElement } from '../../../../adapters/xml/tree.ts'
 import { fixtures } from './corpus.ts'
@@ -149,6 +150,19 @@ describe('a signature (X.509 Token Profile 1.1)', () => {
     ['a changed value', (text: string) => text.replace(/SignatureValue>..../u, 'SignatureValue>AAAA')],
     ['a Body that only looks signed', (text: string) => wrapped(text)],
     [
+      'its Timestamp in another block',
+      (text: string) => moved(text, `<x:Old xmlns:x="urn:x">${hole}</x:Old>`),
+    ],
+    ['its Timestamp as a block', (text: string) => moved(text, hole)],
+    [
+      'its Timestamp in a Security block that is not for us',
+      (text: string) => moved(text, `<wsse:Security s:actor="urn:x">${hole}</wsse:Security>`),
+    ],
+    [
+      'its Timestamp deeper in the Security block',
+      (text: string) => text.replace(stamp, (whole) => `<x:Old xmlns:x="urn:x">${whole}</x:Old>`),
+    ],
+    [
       'two elements of one id',
       (text: string) =>
         text
@@ -167,6 +181,62 @@ describe('a signature (X.509 Token Profile 1.1)', () => {
     await expect(guard.check(opened(changed))).rejects.toMatchObject({ code: 'caller' })
   })
 
+  describe('over headers and a token too (made by node-soap)', () => {
+    const blocks =
+      '<wsa:MessageID xmlns:wsa="http://www.w3.org/2005/08/addressing">urn:uuid:1</wsa:MessageID><x:Rank xmlns:x="urn:x">low</x:Rank>'
+    const token = (user: string): string =>
+      `<wsse:UsernameToken><wsse:Username>${user}</wsse:Username><wsse:Password>secret</wsse:Password></wsse:UsernameToken>`
+    const sign = (): string => {
+      const made = new WSSecurityCert(pem('erp.key'), pem('erp.pem'), '', {
+        additionalReferences: ['wsa:MessageID', 'x:Rank', 'wsse:UsernameToken'],
+        appendElement: token('alice'),
+        signatureTransformations: ['http://www.w3.org/2001/10/xml-exc-c14n#'],
+      })
+      return made.postProcess(envelope(getTicket(), { header: blocks }), 's')
+    }
+    const check = async (text: string) => {
+      const users = ['alice', 'bob'].map((user) => ({ user, password: 'secret' }))
+      const rules = { passwordType: 'any', sha1: false, timestamp: 'optional', maxAge: 1e12 } as const
+      const guard = await channelGuard({ ...rules, users, trust: [key('ca.pem')] }, testScope())
+      return guard.check(opened(text))
+    }
+    const away = (element: RegExp, rest = '') => {
+      return (text: string): string => {
+        const found = element.exec(text)?.[0] ?? ''
+        return text
+          .replace(found, rest)
+          .replace(
+            '</s:Header>',
+            () => `<x:Old xmlns:x="urn:x" xmlns:wsse="${wsse}">${found}</x:Old></s:Header>`,
+          )
+      }
+    }
+
+    test('is verified', async () => {
+      const text = sign()
+      expect(text.match(/<(?:ds:)?Reference /gu)).toHaveLength(5)
+      await expect(check(text)).resolves.toEqual({ role: 'program', id: 'alice' })
+    })
+
+    test.each([
+      ['its MessageID taken away', away(/<wsa:MessageID.*<\/wsa:MessageID>/u)],
+      [
+        'its MessageID in the Security block',
+        (text: string) => {
+          const id = /<wsa:MessageID.*<\/wsa:MessageID>/u.exec(text)?.[0] ?? ''
+          return text.replace(id, '').replace('</wsse:Security>', `${id}</wsse:Security>`)
+        },
+      ],
+      ['a block of the business taken away', away(/<x:Rank.*<\/x:Rank>/u)],
+      ['the token of another user', away(/<wsse:UsernameToken.*<\/wsse:UsernameToken>/u, token('bob'))],
+    ])('is refused with %s', async (_what, change) => {
+      const text = sign()
+      const changed = change(text)
+      expect(changed).not.toBe(text)
+      await expect(check(changed)).rejects.toMatchObject({ subcode: { local: 'FailedCheck' } })
+    })
+  })
+
   test('that expired, or comes from the future, is refused', async () => {
     const text = await signedByUs('erp')
     const config = channelConfig.parse({ path: '/x', security: { trust: [key('ca.pem')] } }).security
@@ -183,6 +253,15 @@ describe('a signature (X.509 Token Profile 1.1)', () => {
     })
   })
 })
+
+const stamp = /<wsu:Timestamp.*<\/wsu:Timestamp>/su
+const hole = '[the Timestamp]'
+
+/** XML signature wrapping: the signed Timestamp is moved out of the Security block, into what is added to the Header. */
+function moved(text: string, added: string): string {
+  const found = stamp.exec(text)?.[0] ?? ''
+  return text.replace(found, '').replace('</s:Header>', () => `${added.replace(hole, found)}</s:Header>`)
+}
 
 /** XML signature wrapping: the signed Body is moved into the Header, another one takes its place. */
 function wrapped(text: string): string {
