@@ -1,5 +1,6 @@
 // What an event does for its customer: the route's text, once in each of his active conversations (SEMANTICS 29).
 import { GatewayError } from './api.ts'
+import type { Log } from './api.ts'
 import type { Components } from './calls.ts'
 import { newId, moment } from './ids.ts'
 import type { ConversationRow, Store, Work } from './store/store.ts'
@@ -7,7 +8,8 @@ import type { Route } from './router.ts'
 import { traceOn } from './tracing.ts'
 
 export interface EffectsOptions {
-  readonly store: Store
+  readonly store: Pick<Store, 'accept' | 'find'>
+  readonly log: Log
   readonly now: () => number
   readonly dedupeMs: number
   readonly laneLimit: { readonly platform: number }
@@ -15,7 +17,8 @@ export interface EffectsOptions {
 }
 
 const ACTIVE_MS = 72 * 3_600_000
-const MAX_CONVERSATIONS = 16
+/** As many as the store yields at once: no person has so many, and an id that many share may. */
+const MAX_CONVERSATIONS = 1000
 
 /** What the route of an event does besides its agent's notice, in the generation the attempt is pinned to. */
 export type Effects = (work: Work, route: Route, components: Components) => Promise<void>
@@ -25,7 +28,7 @@ export type Effects = (work: Work, route: Route, components: Components) => Prom
  * its place in the table is not part of the key: a reload between two tries may shift it.
  */
 export function createEffects(options: EffectsOptions): Effects {
-  const { store, now, dedupeMs, laneLimit, poke } = options
+  const { store, log, now, dedupeMs, laneLimit, poke } = options
   return async (work, route, components) => {
     const text = await route.reply?.(work.message)
     if (text === undefined || text === '') return
@@ -76,6 +79,14 @@ export function createEffects(options: EffectsOptions): Effects {
       limit: MAX_CONVERSATIONS,
     })
     const since = moment(now() - ACTIVE_MS)
-    return rows.filter((row): row is ConversationRow => row.row === 'conversation' && row.lastAt >= since)
+    const active = rows.filter(
+      (row): row is ConversationRow => row.row === 'conversation' && row.lastAt >= since,
+    )
+    if (active.length === MAX_CONVERSATIONS)
+      log.warn('the text of an event goes only into the conversations that were active last', {
+        event: work.message.id,
+        conversations: MAX_CONVERSATIONS,
+      })
+    return active
   }
 }

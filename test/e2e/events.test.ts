@@ -112,3 +112,14 @@ test('a reload between two tries of an event moves its route down the table: the
   expect(desk.asked).toHaveLength(2)
   expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([`outbound: ${text}`])
 })
+
+test('a customer with many active conversations is told in each of them', async () => {
+  const { adapters } = parts()
+  await using house = await openHouse({ yaml, adapters })
+  const topics = Array.from({ length: 40 }, (_, n) => `topic-${n}`)
+  for (const conversation of topics) await say(house.base, 'hello', { more: { conversation } })
+  await shipped(house.base, 'e1')
+  await settled(house, 41)
+  for (const conversation of topics)
+    expect(texts(await readLog(house.base, conversation)).at(-1)).toBe(`outbound: ${text}`)
+})

@@ -1,0 +1,66 @@
+// SEMANTICS 29: an event's text and the conversations it goes into, with a store that only lists and counts.
+import { expect, test } from 'vitest'
+import { createEffects } from '../../../core/effects.ts'
+import { noLog } from '../../../core/map/stand-ins.ts'
+import type { Components } from '../../../core/calls.ts'
+import type { Route } from '../../../core/router.ts'
+import type { Accept, AcceptResult, Find, Row, Work } from '../../../core/store/store.ts'
+
+const now = Date.parse('2026-01-02T03:04:05.000Z')
+const hoursAgo = (hours: number): string => new Date(now - hours * 3_600_000).toISOString()
+
+/** Tells a customer who has so many conversations, the last active first. */
+async function told(lastAt: readonly string[]) {
+  const accepted: Accept[] = []
+  const warnings: unknown[] = []
+  const rows = lastAt.map((at, n): Row => ({
+    row: 'conversation',
+    conversation: `topic-${n}`,
+    home: 'web/ann',
+    customer: 'ann',
+    channel: 'web',
+    top: 1,
+    oldest: 1,
+    ownerEpoch: 0,
+    lastAt: at,
+  }))
+  const effects = createEffects({
+    store: {
+      find: async (find: Find) => ('limit' in find ? rows.slice(0, find.limit) : rows),
+      async accept(one: Accept): Promise<AcceptResult> {
+        accepted.push(one)
+        return { status: 'accepted', sequence: 2, ownerEpoch: 0 }
+      },
+    },
+    log: { ...noLog, warn: (message, fields) => warnings.push({ message, ...fields }) },
+    now: () => now,
+    dedupeMs: 1000,
+    laneLimit: { platform: 10 },
+    poke: () => undefined,
+  })
+  const message = { id: 'e1', channel: 'crm', sender: { id: 'ann', role: 'customer' }, correlationId: 'e1' }
+  // Of a work, a route and the components an effect looks at no more than this.
+  const work = { message: { ...message, traceparent: '00-1-1-00' } } as unknown as Work
+  const route = { reply: async () => 'shipped' } as unknown as Route
+  await effects(work, route, { channel: () => undefined } as unknown as Components)
+  return { accepted, warnings }
+}
+
+test('all conversations of the last 72 hours, and none that rested longer', async () => {
+  const { accepted, warnings } = await told([...Array<string>(99).fill(hoursAgo(71)), hoursAgo(73)])
+  expect(accepted).toHaveLength(99)
+  expect(new Set(accepted.map(({ dedupe }) => dedupe?.key)).size).toBe(99)
+  expect(warnings).toEqual([])
+})
+
+test('beyond a thousand it is those that were active last, and the log says so', async () => {
+  const { accepted, warnings } = await told(Array<string>(1001).fill(hoursAgo(1)))
+  expect(accepted).toHaveLength(1000)
+  expect(warnings).toEqual([
+    {
+      message: 'the text of an event goes only into the conversations that were active last',
+      event: 'e1',
+      conversations: 1000,
+    },
+  ])
+})
