@@ -81,7 +81,7 @@ test('with time to wait nobody is refused; in a dry run neither, but it is count
 test('urgent ones are served while the others are refused', async () => {
   const helper = handAgent('helper', echo)
   await using house = await openHouse({
-    yaml: yaml('{ turn: 1ms, wait: 300ms }'),
+    yaml: yaml('{ turn: 1ms, wait: 100ms }'),
     adapters: [helper.adapter],
   })
   const [low, urgent] = await Promise.all([
