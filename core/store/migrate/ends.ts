@@ -34,6 +34,12 @@ export interface Sourced {
   readonly cursor: () => Json
 }
 
+/** A text that a target may not hold, as an operator knows it: `message "m1"`. */
+export interface Large {
+  readonly name: string
+  readonly bytes: number
+}
+
 /** Both hold what they are on: nobody else changes it while they are open. */
 export interface Source extends AsyncDisposable {
   /** As an operator knows it, without a password. */
@@ -46,11 +52,15 @@ export interface Source extends AsyncDisposable {
   totals(): Promise<MovedTotals>
   /** About how many rows there are. */
   size(): Promise<number>
+  /** Rows with a text of more bytes than that. */
+  larger(bytes: number): Promise<readonly Large[]>
   /** `merged`: messages of all partitions in the order of their age; else partition by partition. */
   rows(phase: Phase, cursor: Json, options: { readonly merged: boolean }): AsyncIterable<Sourced>
 }
 
 export interface Target extends Source {
+  /** The longest text it keeps. */
+  readonly textBytes: number
   /** Whether nothing of a store is in it. */
   isEmpty(): Promise<boolean>
   /** Makes it ready for the first row. Called again by who goes on. */

@@ -28,6 +28,8 @@ export interface Migrated {
   }[]
 }
 
+/** Of rows that are too large. */
+const NAMED = 5
 const BATCH_ROWS = 500
 const BATCH_BYTES = 1_000_000
 
@@ -35,7 +37,8 @@ const BATCH_BYTES = 1_000_000
  * Copies everything, compares both, then marks the source as moved and lets gateways use the target. Killed at any moment and called
  * again with the same ends it goes on where it was, and ends with the same result. The target keeps the source's incarnation (SEMANTICS
  * 12): it is complete and nobody uses the source any more, so every cursor means what it meant. Throws `STORE_UNAVAILABLE`
- * where a gateway uses either side, where the target holds anything but this migration, and where the check finds a difference.
+ * where a gateway uses either side, where the target holds anything but this migration, and where the check finds a difference;
+ * `TOO_LARGE`, before anything is marked, where the source has a text that the target does not keep.
  */
 export async function migrate({ source, target, report }: MigrateOptions): Promise<Migrated> {
   for (const end of [source, target]) {
@@ -43,6 +46,7 @@ export async function migrate({ source, target, report }: MigrateOptions): Promi
     if (user !== undefined) throw new GatewayError('STORE_UNAVAILABLE', user)
   }
   const totals = await source.totals()
+  await requireRoom(source, target)
   const mark = await markBoth({ source, target }, totals)
   const known: MovedTotals = { ...totals, incarnation: mark.incarnation }
   await target.begin(mark, known)
@@ -55,6 +59,20 @@ export async function migrate({ source, target, report }: MigrateOptions): Promi
   await source.setMark({ ...mark, state: 'moved' })
   await target.release()
   return { incarnation: mark.incarnation, rows }
+}
+
+/** Before anything is marked: a text that the target cannot give back would be found by the check, when both sides are held. */
+async function requireRoom(source: Source, { name, textBytes }: Target): Promise<void> {
+  const large = await source.larger(textBytes)
+  if (large.length === 0) return
+  const named = large.slice(0, NAMED).map((one) => `${one.name} (${one.bytes} bytes)`)
+  const more = large.length > NAMED ? [`${large.length - NAMED} more`] : []
+  throw new GatewayError(
+    'TOO_LARGE',
+    `${name} keeps no text of more than ${textBytes} bytes, and ${source.name} has ${large.length}: ` +
+      `${[...named, ...more].join(', ')}. Nothing is moved. Let a gateway on ${source.name} finish what is open and ` +
+      'retention cut it (store.retention.age), drop dead letters (dragoman dead drop), then migrate again',
+  )
 }
 
 /** The same mark on both sides. A gateway that came in between is seen, because it holds a lease. */

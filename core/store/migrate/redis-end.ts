@@ -6,8 +6,9 @@ import { addressOf } from '../redis/address.ts'
 import type { ClientsOptions } from '../redis/clients.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
 import { evicts, isEvicting } from '../redis/health.ts'
+import { TEXT_BYTES } from '../redis/replies.ts'
 import { markOf } from './ends.ts'
-import type { Mark, Position, Sourced, Target } from './ends.ts'
+import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
 import { RedisClient, hash, texts } from './redis-client.ts'
 import type { Command, Word } from './redis-client.ts'
 import { Known, Partition, merged } from './redis-rows.ts'
@@ -41,6 +42,7 @@ export async function openRedisEnd({ prefix = 'dragoman:', ...where }: RedisEndO
 }
 
 class RedisEnd implements Target {
+  readonly textBytes = TEXT_BYTES
   readonly name: string
   readonly #client: RedisClient
   readonly #count: number
@@ -116,6 +118,11 @@ class RedisEnd implements Target {
       ),
     )
     return counted.map(Number).reduce((total, count) => total + count, 0)
+  }
+
+  /** It has taken none in that another could not keep. */
+  larger(): Promise<readonly Large[]> {
+    return Promise.resolve([])
   }
 
   async *rows(phase: Phase, cursor: Json, { merged: isMerged }: { readonly merged: boolean }) {

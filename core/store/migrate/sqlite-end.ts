@@ -7,7 +7,7 @@ import { GatewayError } from '../../api.ts'
 import type { Json } from '../../api.ts'
 import { FILE, incarnationOf, lockDirectory, openFile, query, writeWitness } from '../sqlite/database.ts'
 import { dropMark, readMark, writeMark } from '../sqlite/mark.ts'
-import type { Mark, Position, Sourced, Target } from './ends.ts'
+import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
 import type { MovedRow, MovedTotals, Phase } from './rows.ts'
 import { sqliteRows } from './sqlite-rows.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
@@ -25,6 +25,16 @@ const TABLES = [
   'device',
   'value',
 ] as const
+
+/** Sizes alone are read, not the texts. */
+const LARGER = `
+  SELECT 'message', message, octet_length(body) AS size FROM log WHERE size > ?1
+  UNION ALL SELECT 'open message', coalesce(l.message, c.message, w.id), octet_length(w.raw) AS size
+    FROM work w LEFT JOIN log l ON l.id = w.id LEFT JOIN claim c ON c.id = w.id WHERE size > ?1
+  UNION ALL SELECT 'the answer to', coalesce(l.message, c.message, o.id), octet_length(o.reply) AS size
+    FROM outcome o LEFT JOIN log l ON l.id = o.id LEFT JOIN claim c ON c.id = o.id WHERE size > ?1
+  UNION ALL SELECT 'call', c.message, octet_length(b.body) AS size FROM begun b JOIN claim c ON c.id = b.id WHERE size > ?1
+  UNION ALL SELECT 'dead letter', ref, max(octet_length(body), coalesce(octet_length(raw), 0)) AS size FROM dead WHERE size > ?1`
 
 type MetaCells = readonly [
   incarnation: string,
@@ -59,6 +69,8 @@ export function openSqliteEnd({ directory, create }: SqliteEndOptions): Target {
 }
 
 class SqliteEnd implements Target {
+  /** SQLite itself ends at a billion, which no message gets to. */
+  readonly textBytes = Infinity
   readonly name: string
   readonly #directory: string
   readonly #lock: Disposable
@@ -107,6 +119,11 @@ class SqliteEnd implements Target {
         .map((table) => query<readonly [number]>(this.#file, `SELECT count(*) FROM ${table}`).get()?.[0] ?? 0)
         .reduce((sum, count) => sum + count, 0),
     )
+  }
+
+  larger(bytes: number): Promise<readonly Large[]> {
+    const found = query<readonly [what: string, id: string, size: number]>(this.#file, LARGER).all(bytes)
+    return Promise.resolve(found.map(([what, id, size]) => ({ name: `${what} "${id}"`, bytes: size })))
   }
 
   async *rows(phase: Phase, cursor: Json): AsyncGenerator<Sourced> {

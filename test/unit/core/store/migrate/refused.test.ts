@@ -5,7 +5,7 @@ import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
 import { reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
 import type { MovedTotals } from '../../../../../core/store/migrate/rows.ts'
 import type { Store } from '../../../../../core/store/store.ts'
-import { accept, dedupe } from '../../../../conformance/store/world.ts'
+import { accept, answering, dedupe, message, settle, working } from '../../../../conformance/store/world.ts'
 import { RedisCluster } from '../../../../support/redis-cluster.ts'
 import { HOUR } from './filling.ts'
 import { isRedis, move, moveUntil, openEnd, openStore, places } from './moving.ts'
@@ -144,6 +144,38 @@ test('to a database that is refused nothing is moved, nor to another one in its 
   await using store = await openStore(from)
   expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
 })
+
+test(
+  'texts that Redis does not keep are named before anything is marked, wherever they stand',
+  { timeout: 60_000 },
+  async () => {
+    const from = at.folder('a')
+    const long = 'x'.repeat(17 * 1024 * 1024)
+    const raw = { mediaType: 'text/plain', bytes: new Uint8Array(17 * 1024 * 1024) }
+    const failure = { code: 'AGENT_FAILED', message: 'x' } as const
+    {
+      await using store = await openStore(from)
+      const held = await store.lease({ name: 'partition/0', owner: 'a gateway', ttlMs: HOUR })
+      const fence = held.status === 'held' ? held.fence : { counter: 0, random: '' }
+      await store.accept(accept('m', { message: message('m', { data: long }) }))
+      await store.accept(working('dead', { raw, fence }))
+      await store.settle(settle('dead', { outcome: 'failed', failure, dead: failure, fence }))
+      await store.accept(working('answered', { fence }))
+      await store.settle(answering('answered', { reply: { data: long, origin: 'backend' }, fence }))
+      await store.accept(working('open', { raw, fence }))
+      await store.lease({ name: 'partition/0', owner: 'a gateway', ttlMs: 0, release: true })
+    }
+    await expect(move(from, at.redis)).rejects.toMatchObject({
+      code: 'TOO_LARGE',
+      message: expect.stringMatching(
+        /more than 16777216 bytes.* has 4: message "m" \(178\d{5} bytes\), open message "open" \(17825792 bytes\), the answer to "answered" \(.*\), dead letter "dead" \(17825792 bytes\)\. Nothing is moved/u,
+      ),
+    })
+    expect(at.server.cli('DBSIZE')).toBe('0')
+    await using store = await openStore(from)
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 4 }])
+  },
+)
 
 test('a difference is found, named and releases neither side', { timeout: 60_000 }, async () => {
   const from = at.folder('a')
