@@ -23,6 +23,8 @@ const RENEW_MS = 5000
 /** Whoever is not the bridge looks this often whether it may be. */
 const LOOK_MS = 1000
 const FULL_MS = 30_000
+/** What the other broker refused, and what is wanted since, is asked for again this much later. */
+const SUBSCRIBE_MS = 5000
 
 /** `url` is the config's; everything else as there. */
 export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
@@ -32,6 +34,8 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
   const clientId = config.clientId ?? `dragoman-${scope.id}`
   const stack = new AsyncDisposableStack()
   let client: BrokerClient | undefined
+  /** Said once, until it is granted. */
+  const refused = new Set<string>()
 
   async function take(
     host: ChannelHost,
@@ -55,16 +59,38 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     )
   }
 
-  async function subscribeAll(to: BrokerClient): Promise<void> {
-    const filters = [...mapping.filters, ...[...hub.awaited()].map((filter) => ({ filter, qos: 1 as const }))]
-    for (const { filter, qos } of filters)
-      await to
-        .subscribe(filter, qos)
-        .catch((error: unknown) => scope.log.error(GatewayError.from(error).message, { filter }))
+  /** What is mapped, and what backends wait for. */
+  function wanted(): ReadonlyMap<string, 0 | 1> {
+    const filters = new Map(mapping.filters.map(({ filter, qos }) => [filter, qos]))
+    for (const filter of hub.awaited()) filters.set(filter, 1)
+    return filters
   }
 
-  function connect(host: ChannelHost): BrokerClient {
-    let first = true
+  /**
+   * Each connection asks for everything again, also where the broker has kept the session: the one before may have been cut off, or refused
+   * something, before the session had it.
+   */
+  async function subscribeAll(to: BrokerClient, over: AbortSignal): Promise<void> {
+    const granted = new Set<string>()
+    while (!over.aborted) {
+      for (const [filter, qos] of wanted()) {
+        if (granted.has(filter)) continue
+        try {
+          await to.subscribe(filter, qos)
+          granted.add(filter)
+          refused.delete(filter)
+        } catch (error) {
+          if (over.aborted || !to.connected) return
+          if (!refused.has(filter)) scope.log.error(GatewayError.from(error).message, { filter })
+          refused.add(filter)
+        }
+      }
+      await rest(SUBSCRIBE_MS, over)
+    }
+  }
+
+  function connect(host: ChannelHost, signal: AbortSignal): BrokerClient {
+    let connection = new AbortController()
     const opened: BrokerClient = openClient({
       url: config.url,
       clientId,
@@ -74,8 +100,9 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       onMessage: (topic, payload, qos, retain) => take(host, topic, { payload, qos, retain, will: false }),
       onConnected(sessionPresent) {
         scope.log.info('the bridge is connected', { sessionPresent })
-        if (first || !sessionPresent) void subscribeAll(opened)
-        first = false
+        connection.abort()
+        connection = new AbortController()
+        void subscribeAll(opened, AbortSignal.any([connection.signal, signal]))
         outbox.wake()
       },
     })
@@ -92,7 +119,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       }
       const ending = new AbortController()
       const either = AbortSignal.any([signal, ending.signal])
-      const opened = connect(host)
+      const opened = connect(host, either)
       client = opened
       const publishing = outbox.run(
         ({ topic, payload, qos }) => opened.publish(topic, payload, { qos }),

@@ -1,3 +1,8 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+
+import { Aedes } from 'aedes'
 import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, Draft, Message, Scope } from 'dragoman'
 import { testHost, testMessage, testScope } from 'dragoman/testing'
@@ -18,10 +23,11 @@ let bridges = 0
 async function openBridge(
   host: Partial<ChannelHost> = {},
   scope?: Scope,
+  url = mosquitto.url,
 ): Promise<Channel & { readonly scope: Scope }> {
   bridges += 1
   const used = scope ?? testScope({ id: `bridge-${bridges}` })
-  const channel = adapter.channel?.create({ url: mosquitto.url, topics: TOPICS }, used)
+  const channel = adapter.channel?.create({ url, topics: TOPICS }, used)
   if (channel === undefined) throw new Error('no channel')
   await channel.start(Object.assign(testHost(), host), new AbortController().signal)
   return Object.assign(channel, { scope: used })
@@ -144,4 +150,72 @@ test('a bridge that replaces another of its name takes over at once, and the old
   expect(one.ids).toHaveLength(before)
   await first[Symbol.asyncDispose]()
   await client.endAsync()
+})
+
+async function listening(
+  onConnection: (socket: Socket) => void,
+): Promise<{ readonly server: Server; readonly url: string }> {
+  const server = createServer(onConnection).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP server has one
+  return { server, url: `mqtt://127.0.0.1:${port}` }
+}
+
+test('a bridge whose first SUBSCRIBE was cut off subscribes on its next connection, though the broker knows its session (DESIGN §12)', async () => {
+  let connections = 0
+  const sockets = new Set<Socket>()
+  const { server, url } = await listening((socket) => {
+    connections += 1
+    const upstream = connect(mosquitto.port, '127.0.0.1')
+    const isFirst = connections === 1
+    let pieces = 0
+    for (const one of [socket, upstream]) {
+      sockets.add(one)
+      one.on('error', () => undefined)
+    }
+    socket.on('data', (piece) => {
+      pieces += 1
+      // CONNECT passes, and the broker makes a session; what comes then is the first SUBSCRIBE.
+      if (!isFirst || pieces === 1) return upstream.write(piece)
+      upstream.destroy()
+      return socket.destroy()
+    })
+    upstream.on('data', (piece) => socket.write(piece))
+    upstream.on('close', () => socket.destroy())
+    socket.on('close', () => upstream.destroy())
+  })
+  const { ids, accept } = collector()
+  await using _bridge = await openBridge({ accept }, undefined, url)
+  const client = await other()
+  await subscribed(client, ids)
+  expect(connections).toBe(2)
+  await client.endAsync()
+  for (const socket of sockets) socket.destroy()
+  server.close()
+})
+
+test('what the other broker refuses is asked for again, and said once', async () => {
+  const asked: string[] = []
+  const broker = await Aedes.createBroker({
+    authorizeSubscribe(_client, subscription, done) {
+      asked.push(subscription.topic)
+      const again = asked.filter((topic) => topic === subscription.topic).length
+      done(null, subscription.topic === 'shop/+/alarm' && again <= 2 ? null : subscription) // null: SUBACK 0x80
+    },
+  })
+  const { server, url } = await listening((socket) => broker.handle(socket))
+  const scope = testScope({ id: 'refused' })
+  const said: unknown[] = []
+  const log = { ...scope.log, error: (_text: string, fields?: object) => void said.push(fields) }
+  // Held as long as the bridge runs: who loses it connects anew, and asks for everything by that.
+  const state = { ...scope.state, lease: async () => ({ release: async () => undefined }) }
+  const { ids, accept } = collector()
+  await using _bridge = await openBridge({ accept }, { ...scope, log, state }, url)
+  const client = await connectAsync(url)
+  await subscribed(client, ids)
+  expect(asked.toSorted()).toEqual([...Array(3).fill('shop/+/alarm'), 'shop/+/ask', 'shop/+/say'])
+  expect(said).toEqual([{ filter: 'shop/+/alarm' }])
+  await client.endAsync(true)
+  broker.close()
+  server.close()
 })
