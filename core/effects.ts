@@ -53,7 +53,7 @@ export function createEffects(options: EffectsOptions): Effects {
           traceparent: traceOn(work.message.traceparent),
         },
         dedupe: { key, fingerprint: key, ttlMs: dedupeMs },
-        // A channel that is pulled from finds it in the log; one that pushes has it sent in the order of its pushes.
+        // A channel that is pulled from finds it in the log; one that pushes has it sent when what goes out is out (push-turns.ts).
         ...(pushes && {
           work: {
             lane: `push:${conversation.channel}:${conversation.conversation}`,

@@ -17,7 +17,7 @@ import type { Joining, Taken } from './joining.ts'
 import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
 import { callingOf, normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
-import { sendPush } from './push.ts'
+import { createPushing, type Pushing } from './push-turns.ts'
 import { createRequests, type Requests } from './requests.ts'
 import { createReturnRight, type ReturnRight } from './return-right.ts'
 import { record } from './record.ts'
@@ -87,6 +87,7 @@ export class Pipeline {
   readonly #suspects: Suspects
   readonly #requests: Requests
   readonly #joining: Joining
+  readonly #push: Pushing
   readonly #reconcile: Reconcile
 
   constructor(options: PipelineOptions) {
@@ -117,6 +118,7 @@ export class Pipeline {
         waiters.isAwaited(id) || (awaited === true && attempts.length === 0 && store.partitions > 1),
     }
     this.#joining = createJoining({ store, waiters })
+    this.#push = createPushing(options)
     this.#requests = createRequests({
       ...options,
       lanes,
@@ -300,8 +302,9 @@ export class Pipeline {
   }
 
   async #deliver(work: Work, { router, components }: InForce, traced?: Traced): Promise<Verdict> {
-    const { store, log, telemetry, callback, holdMs, attempts } = this.#options
+    const { callback, holdMs, attempts } = this.#options
     const { message } = work
+    if (work.kind === 'push' || message.direction === 'outbound') return this.#push(work, components)
     const now = this.#options.now()
     const conversation = (term: string): Conversation => ({
       id: message.conversation,
@@ -312,12 +315,9 @@ export class Pipeline {
       },
     })
     const context = { router, components, conversation, now, holdMs, attempts, traced, ...this.#around }
-    const push = (): Promise<Verdict> => sendPush(work, components, { now, store, log, telemetry, holdMs })
     switch (work.kind) {
-      case 'push':
-        return push()
       case 'message':
-        return message.direction === 'outbound' ? push() : deliver(work, context)
+        return deliver(work, context)
       case 'timer':
         return missedCallback(work, context)
       case 'claim':

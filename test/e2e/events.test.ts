@@ -123,3 +123,32 @@ test('a customer with many active conversations is told in each of them', async 
   for (const conversation of topics)
     expect(texts(await readLog(house.base, conversation)).at(-1)).toBe(`outbound: ${text}`)
 })
+
+test('a text that comes while a reply goes out waits for its last part: never two pushes of a conversation at once', async () => {
+  const { chat, desk, night } = parts()
+  const bot = handAgent('bot', async () => ({
+    parts: ['one', 'two', 'three'].map((part) => ({ kind: 'text' as const, text: part })),
+  }))
+  const adapters = [chat.adapter, desk.adapter, night.adapter, bot.adapter]
+  await using house = await openHouse({ yaml, adapters })
+  const told = Promise.withResolvers<void>()
+  let running = 0
+  let most = 0
+  chat.deliver = async () => {
+    most = Math.max(most, ++running)
+    await told.promise
+    await new Promise((gone) => setTimeout(gone, 20)) // as long as a platform takes
+    running--
+    return { status: 'sent' }
+  }
+  await chat.host.accept(said('hello'))
+  await until(() => chat.sent[0])
+  await shipped(house.base, 'e1')
+  await until(() => desk.asked[0])
+  // By now the text is in the log, and would have gone out.
+  await until(async () => ((await readLog(house.base, 'chat:ann')).length === 3 ? true : undefined))
+  told.resolve()
+  await until(() => (chat.sent.length === 4 && running === 0 ? true : undefined))
+  expect(chat.sent.map((sent) => sent.text)).toEqual(['one', 'two', 'three', text])
+  expect(most).toBe(1)
+})
