@@ -58,6 +58,10 @@ program
   .option('--port <n>', 'the HTTP port, 0 for any free one (default: what the config says, else 8080)', port)
   .option('--mqtt-port <n>', 'the MQTT port, 0 for any free one; ignored without an MQTT channel', port)
   .option('--use-moved-store', 'start on a store that `dragoman migrate` has moved elsewhere')
+  .option(
+    '--confirm-clock-jump',
+    'the wall clock is right: let the store clock, which is behind it, go on to it',
+  )
   .option('--workers <n>', 'so many processes that share the ports; needs Redis (store.url)', workers)
   .addHelpText(
     'after',

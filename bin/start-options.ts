@@ -8,6 +8,8 @@ export interface StartOptions {
   readonly mqttPort?: number
   /** A store that was moved away is this gateway's again. */
   readonly useMovedStore?: boolean
+  /** The wall clock is right: the store's goes on to it. */
+  readonly confirmClockJump?: boolean
 }
 
 /** What is stronger than the file. */

@@ -21,6 +21,7 @@ import { instanceName } from './instance-name.ts'
 import { leaveAddress, takeAddress } from './local-gateway.ts'
 import { ownAddress } from './own-address.ts'
 import { Reloads } from './reloads.ts'
+import { onSignal } from './signals.ts'
 import { overridesOf } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 import { openStore, reclaimStore } from './store.ts'
@@ -47,7 +48,7 @@ export async function start(options: StartOptions): Promise<void> {
     const { config } = reloads
     log.setSecrets(config.secrets)
     if (options.useMovedStore === true) await reclaimStore(config)
-    const store = await openStore(config, log)
+    const store = await openStore(config, log, options)
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http
     const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
@@ -96,7 +97,7 @@ export async function start(options: StartOptions): Promise<void> {
     const certificates =
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
     const watchingTls = watchConfig(certificates, () => renewed(gateway, log), { since })
-    process.on('SIGHUP', reloaded)
+    onSignal('SIGHUP', reloaded)
     let isStopping = false
     const stop = async (why: string, leaveMs = 0): Promise<void> => {
       if (isStopping) return

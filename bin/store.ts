@@ -17,17 +17,17 @@ export async function reclaimStore({ dataDirectory, store: { url, tls, sentinel 
   return reclaimRedis({ url, tls, sentinel })
 }
 
-/** Opens it for a gateway. Rejects with `STORE_UNAVAILABLE`. */
+/** Opens it for a gateway; `confirmClockJump` is `dragoman start --confirm-clock-jump`. Rejects with `STORE_UNAVAILABLE`. */
 export async function openStore(
   { dataDirectory, store: { url, tls, sentinel, durability, replicas } }: Config,
   log: RootLog,
+  { confirmClockJump }: { readonly confirmClockJump?: boolean | undefined } = {},
 ): Promise<Store & { readonly shared?: Shared }> {
-  const storeLog = log.child('store')
-  if (url === undefined) return openSqliteStore({ directory: dataDirectory, log: storeLog, ...testHooks() })
+  const common = { confirmClockJump, log: log.child('store'), ...testHooks() }
+  if (url === undefined) return openSqliteStore({ directory: dataDirectory, ...common })
   // Who keeps everything in a file does not load the client.
   const { openRedisStore } = await import('../core/store/redis.ts')
-  const where = { url, tls, sentinel, durability, replicas }
-  return openRedisStore({ ...where, log: storeLog, ...testHooks() })
+  return openRedisStore({ url, tls, sentinel, durability, replicas, ...common })
 }
 
 /** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/crash.ts`). */

@@ -12,6 +12,7 @@ import { freePort } from '../free-port.ts'
 import { instanceName } from '../instance-name.ts'
 import { leaveAddress, takeAddress } from '../local-gateway.ts'
 import { ownAddress } from '../own-address.ts'
+import { onSignal } from '../signals.ts'
 import { overridesOf } from '../start-options.ts'
 import type { StartOptions } from '../start-options.ts'
 import { Crew } from './crew.ts'
@@ -19,6 +20,8 @@ import { forgetCache } from './own-folder.ts'
 
 /** While nobody reads the error output, so much waits; then lines are dropped. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
+/** What the supervisor does itself, and no worker again. */
+const ONCE: ReadonlySet<string> = new Set(['--use-moved-store', '--confirm-clock-jump'])
 /** What the last one has said may come after its end. */
 const LAST_LINES_MS = 200
 
@@ -38,7 +41,11 @@ export async function supervise(options: StartOptions & { readonly workers: numb
     await loadAdminToken(config.dataDirectory, config.admin.token)
     // Once, and by no worker that is started later.
     if (options.useMovedStore === true) await (await import('../store.ts')).reclaimStore(config)
-    const given = process.argv.slice(2).filter((word) => word !== '--use-moved-store')
+    if (options.confirmClockJump === true) {
+      const log = createLog({ level: config.log.level, secrets: config.secrets })
+      await using _store = await (await import('../store.ts')).openStore(config, log, options)
+    }
+    const given = process.argv.slice(2).filter((word) => !ONCE.has(word))
     const port = config.http.port === 0 ? await freePort() : config.http.port
     // Round robin: the only one of Node's three ways in which idle connections are spread evenly and none is lost when a worker leaves.
     cluster.schedulingPolicy = cluster.SCHED_RR
@@ -68,8 +75,8 @@ function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: 
 
   async function tell(ready: Parameters<typeof announce>[0]): Promise<void> {
     await leaveAddress(dataDirectory, ownAddress(http, ready.http))
-    process.on('SIGHUP', () => crew.signal('SIGHUP'))
-    process.on('SIGUSR2', () => void crew.replaceAll())
+    onSignal('SIGHUP', () => crew.reload())
+    onSignal('SIGUSR2', () => void crew.replaceAll())
     announce(ready, { workers })
   }
 

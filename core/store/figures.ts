@@ -21,6 +21,11 @@ export const DEVICE_KEPT_MS = 90 * DAY_MS
 export const RESERVE_BYTES = 64 * 1024 * 1024
 /** SEMANTICS 25: the most the store clock advances over a stop. */
 export const CLOCK_STEP_MS = DAY_MS
+/** Further behind the wall clock than this it is said at the start: less comes of clocks that do not run alike. */
+export const CLOCK_HELD_MS = HOUR_MS
+export const CLOCK_HELD =
+  'the store clock is behind the wall clock, which went on by more than a day over a stop, or was set: the rest is held until it is confirmed. ' +
+  'If the wall clock is right, start once with --confirm-clock-jump'
 /** Operation 11. */
 export const VALUE_BYTES = 64 * 1024
 /** One read's answer, whatever the limit asked for. */

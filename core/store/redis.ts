@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
-import { READ_BYTES, READ_ROWS } from './figures.ts'
+import { CLOCK_HELD, CLOCK_HELD_MS, READ_BYTES, READ_ROWS } from './figures.ts'
 import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import {
   ackAnswer,
@@ -94,6 +94,8 @@ export interface RedisOptions {
   readonly durability?: 'strict' | 'any'
   /** How many replicas must have a write before it is acknowledged; by default none, under `strict` all there were. */
   readonly replicas?: number | undefined
+  /** As in the embedded store, in all partitions. */
+  readonly confirmClockJump?: boolean | undefined
   readonly log?: Log
   readonly hooks?: RedisHooks
 }
@@ -117,7 +119,7 @@ const MESSAGES_KNOWN = 50_000
  */
 export async function openRedisStore(options: RedisOptions): Promise<Store & { readonly shared: Shared }> {
   const store = new RedisStore(options)
-  await store.open()
+  await store.open(options)
   return store
 }
 
@@ -158,16 +160,23 @@ class RedisStore implements Store {
     this.shared = sharedOver(this.#caller, { pulse: this.#pulse, broadcast: this.#bus, partitions: count })
   }
 
-  async open(): Promise<void> {
-    await this.#connection.open()
+  async open({ confirmClockJump, log }: RedisOptions): Promise<void> {
+    const { heldMs } = await this.#connection.open()
     try {
       await this.#pulse.requireDurability(this.#connection)
+      if (confirmClockJump === true)
+        await Promise.all(this.#all.map((one) => this.#caller.run('clock', one, [])))
+      else if (heldMs > CLOCK_HELD_MS) log?.warn(CLOCK_HELD, { heldMs })
       await this.#bus.open()
     } catch (error) {
       this.#close()
       throw error instanceof GatewayError ? error : this.#connection.unavailable(error)
     }
     this.#pulse.start(this.#connection)
+  }
+
+  get #all(): readonly number[] {
+    return Array.from({ length: this.#partitions }, (_, partition) => partition)
   }
 
   get partitions(): number {

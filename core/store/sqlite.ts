@@ -58,8 +58,8 @@ export interface SqliteOptions {
   readonly log?: Log
   /** For tests: both clocks, in milliseconds. */
   readonly clock?: { wall(): number; monotonic(): number }
-  /** The wall clock was more than a day ahead at the start, and somebody has looked: it is right (SEMANTICS 25). */
-  readonly confirmClockJump?: boolean
+  /** Somebody has looked: the wall clock is right, and the store clock goes on to it (SEMANTICS 25). */
+  readonly confirmClockJump?: boolean | undefined
   readonly hooks?: StoreHooks
 }
 

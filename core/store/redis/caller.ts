@@ -73,5 +73,5 @@ export function statusOf(reply: Cell): string {
 }
 
 function isOperation(name: ScriptName): name is OperationName & ScriptName {
-  return !['bytes', 'bind', 'dataset', 'limit', 'answers'].includes(name)
+  return !['bytes', 'clock', 'bind', 'dataset', 'limit', 'answers'].includes(name)
 }

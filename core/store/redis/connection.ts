@@ -51,6 +51,8 @@ const HELD = 'HELD '
 export interface Dataset {
   readonly incarnation: string
   readonly partitions: number
+  /** How far its clock is behind the server's. */
+  readonly heldMs: number
 }
 
 export class Connection {
@@ -277,7 +279,7 @@ export class Connection {
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const cells = new Cells(reply)
-    const dataset = { incarnation: cells.text(0), partitions: cells.number(1) }
+    const dataset = { incarnation: cells.text(0), partitions: cells.number(1), heldMs: cells.number(3) }
     if (cells.text(2) === 'other')
       this.#options.log?.warn('Redis is another one than before: cursors given out until now get a reset', {
         incarnation: dataset.incarnation,

@@ -19,6 +19,7 @@ export type ScriptName =
   | 'find'
   | 'trim'
   | 'bytes'
+  | 'clock'
   | 'bind'
   | 'dataset'
   | 'limit'
@@ -71,6 +72,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   find: compose(common, 'find'),
   trim: compose(common, 'trim'),
   bytes: compose(common, 'bytes'),
+  clock: compose(common, 'clock'),
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
   limit: compose(common, 'limit'),

@@ -21,15 +21,16 @@ export interface SavedClock {
 export class StoreClock {
   #now: number
   #stamp: Stamp
-  /** Wall time of the last stop that was not believed; 0 unless it was longer than a day. */
+  /** How far it was behind the wall clock at the start: what was not believed, now or earlier. */
   readonly heldMs: number
 
   constructor(saved: SavedClock | undefined, stamp: Stamp, options: { readonly confirmJump?: boolean } = {}) {
     this.#stamp = stamp
     const stopped = saved === undefined ? 0 : Math.max(0, stamp.wall - saved.wallMs)
-    const step = options.confirmJump === true ? stopped : Math.min(stopped, CLOCK_STEP_MS)
-    this.heldMs = stopped - step
-    this.#now = Math.floor(saved === undefined ? stamp.wall : saved.storeMs + step)
+    const own = saved === undefined ? stamp.wall : saved.storeMs + Math.min(stopped, CLOCK_STEP_MS)
+    // Not what this stop alone has held: whoever confirms has read of it after an earlier one, and started again.
+    this.#now = Math.floor(options.confirmJump === true ? Math.max(own, stamp.wall) : own)
+    this.heldMs = Math.max(0, Math.floor(stamp.wall) - this.#now)
   }
 
   /** Moves on to the moment a batch was stamped. */

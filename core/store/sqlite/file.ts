@@ -1,6 +1,7 @@
 // The open store file and what is kept of it in memory; closed after a failed write and opened again before the next.
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
+import { CLOCK_HELD, CLOCK_HELD_MS } from '../figures.ts'
 import { StoreClock } from './clock.ts'
 import { Counters } from './counters.ts'
 import { incarnationOf, lockDirectory, openFile, query, writeWitness } from './database.ts'
@@ -52,16 +53,11 @@ export class StoreFile implements Disposable {
       db = openFile(data.directory)
       const known = Counters.read(db)
       this.clock = new StoreClock(known?.saved, data.stamp, { confirmJump: data.confirmClockJump })
-      if (this.clock.heldMs > 0)
-        note(
-          'warn',
-          'the store stood still for more than a day by the wall clock: the rest is held until it is confirmed',
-          {
-            heldMs: this.clock.heldMs,
-          },
-        )
+      const { heldMs } = this.clock
+      if (heldMs > CLOCK_HELD_MS) note('warn', CLOCK_HELD, { heldMs })
       this.#counters = known === undefined ? this.#create(db) : this.#recognise(db, known)
       this.#open = this.#lay(db)
+      if (data.confirmClockJump) this.#counters.write(this.clock) // the next start is not asked again
       this.witness()
     } catch (error) {
       db?.close()

@@ -1,13 +1,14 @@
 -- What this server's data is: how many partitions it was made with, and its incarnation. A server that has become another one (a restart,
--- a restore, a failover: `replid` says so) may have lost something, so its data gets a new one (SEMANTICS 12).
+-- a restore, a failover: `replid` says so) may have lost something, so its data gets a new one (SEMANTICS 12). And how far its clock is
+-- held behind the server's, as in this partition: a gateway's leases have them all written (SEMANTICS 25).
 local replid, fresh, wanted = ARGV[3], ARGV[4], ARGV[5]
-local key = P .. 'dataset'
+local key, held = P .. 'dataset', int(math.max(0, WALL - NOW))
 local incarnation, made_under, partitions = fields(key, 'incarnation', 'replid', 'partitions')
 if not incarnation then
   R('HSET', key, 'incarnation', fresh, 'replid', replid, 'partitions', wanted)
-  return { fresh, wanted, 'new' }
+  return { fresh, wanted, 'new', held }
 end
-if made_under == replid then return { incarnation, partitions, 'same' } end
+if made_under == replid then return { incarnation, partitions, 'same', held } end
 draining()
 R('HSET', key, 'incarnation', fresh, 'replid', replid)
-return { fresh, partitions, 'other' }
+return { fresh, partitions, 'other', held }

@@ -29,11 +29,23 @@ test('it never goes back, also if monotonic time seems to', () => {
 })
 
 test('a stop counts by the wall clock, at most a day; the rest is held until it is confirmed', () => {
-  const saved = { storeMs: 5000, wallMs: WALL }
+  const saved = { storeMs: WALL, wallMs: WALL }
   const start = (passed: number, confirmJump = false) =>
     new StoreClock(saved, { wall: WALL + passed, monotonic: 0 }, { confirmJump })
-  expect([start(3000).now, start(3000).heldMs]).toEqual([8000, 0])
-  expect([start(-3000).now, start(-3000).heldMs]).toEqual([5000, 0])
-  expect([start(3 * DAY).now, start(3 * DAY).heldMs]).toEqual([5000 + DAY, 2 * DAY])
-  expect([start(3 * DAY, true).now, start(3 * DAY, true).heldMs]).toEqual([5000 + 3 * DAY, 0])
+  expect([start(3000).now, start(3000).heldMs]).toEqual([WALL + 3000, 0])
+  expect([start(-3000).now, start(-3000).heldMs]).toEqual([WALL, 0])
+  expect([start(3 * DAY).now, start(3 * DAY).heldMs]).toEqual([WALL + DAY, 2 * DAY])
+  expect([start(3 * DAY, true).now, start(3 * DAY, true).heldMs]).toEqual([WALL + 3 * DAY, 0])
+  // Whoever confirms has read of it at an earlier start, which has written the wall clock of then.
+  const later = (confirmJump: boolean) =>
+    new StoreClock(
+      { storeMs: WALL + DAY, wallMs: WALL + 3 * DAY },
+      { wall: WALL + 3 * DAY, monotonic: 0 },
+      { confirmJump },
+    )
+  expect([later(false).now, later(false).heldMs]).toEqual([WALL + DAY, 2 * DAY])
+  expect([later(true).now, later(true).heldMs]).toEqual([WALL + 3 * DAY, 0])
+  // It never goes back.
+  const ahead = { storeMs: WALL + DAY, wallMs: WALL }
+  expect(new StoreClock(ahead, { wall: WALL, monotonic: 0 }, { confirmJump: true }).now).toBe(WALL + DAY)
 })
