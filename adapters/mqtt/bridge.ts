@@ -11,9 +11,10 @@ import { claim } from './handover.ts'
 import { hubOf } from './hub.ts'
 import type { Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
-import { compileMapping, replyTopicOf } from './mapping.ts'
+import { compileMapping } from './mapping.ts'
 import { createOutbox } from './outbox.ts'
 import { encodeMessage } from './payload.ts'
+import { createReplyTopics } from './reply-topics.ts'
 
 const DEFAULT_KEEP_ALIVE_SECONDS = 30
 /** Among several instances one is the bridge. */
@@ -30,6 +31,8 @@ const SUBSCRIBE_MS = 5000
 export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
   const mapping = compileMapping(config.topics)
   const outbox = createOutbox(scope)
+  // Nobody behind another broker speaks frames.
+  const replyTopics = createReplyTopics(scope, () => false)
   const hub = hubOf(scope.id)
   const clientId = config.clientId ?? `dragoman-${scope.id}`
   const stack = new AsyncDisposableStack()
@@ -53,6 +56,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         host,
         mapping,
         scope,
+        replyTopics,
         answer: ({ topic: at, qos }, payload) => outbox.append({ topic: at, payload, qos }),
         tell() {}, // on somebody else's broker nobody has asked for it
       },
@@ -178,7 +182,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     },
     ...(mapping.replies && {
       async send(message: Message, key: string) {
-        const at = replyTopicOf(message)
+        const at = await replyTopics.find(message)
         if ('status' in at) return at
         try {
           await outbox.append({ ...at, payload: encodeMessage(message, key) })

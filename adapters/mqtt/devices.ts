@@ -17,11 +17,13 @@ import type { Outcome, Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
 import { listen } from './listener.ts'
 import type { Listener } from './listener.ts'
-import { compileMapping, replyTopicOf } from './mapping.ts'
+import { compileMapping } from './mapping.ts'
 import { encodeError, encodeMessage } from './payload.ts'
 import { portOpened } from './ports.ts'
 import { createReach } from './reach.ts'
 import type { Local, PublishOptions, Reach } from './reach.ts'
+import { createReplyTopics } from './reply-topics.ts'
+import type { ReplyTopics } from './reply-topics.ts'
 import type { Published, Session } from './session.ts'
 import { PROTOCOLS, streamOf } from './websocket.ts'
 
@@ -35,12 +37,15 @@ const SETTLED_MS = 2000
 export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   const mapping = compileMapping(config.topics)
   const hub = hubOf(scope.id)
+  // What begins with the channel's name belongs to customers without a credential, and so without frames (SEMANTICS 9).
+  const replyTopics = createReplyTopics(scope, (conversation) => !conversation.startsWith(`${scope.id}:`))
   const stack = new AsyncDisposableStack()
   const identities = new WeakMap<Duplex, Identity>()
   let listener: Listener | undefined
 
   async function open(host: ChannelHost, reach: Reach): Promise<Broker> {
-    const serving: Serving = { hub, mapping, subscribe: config.subscribe ?? [], host, reach, scope }
+    const subscribe = config.subscribe ?? []
+    const serving: Serving = { hub, mapping, subscribe, host, reach, replyTopics, scope }
     const broker = await openBroker({
       maxConnections: config.connections ?? DEFAULT_CONNECTIONS,
       maxKeepAliveSeconds: config.maxKeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
@@ -133,7 +138,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
     },
     ...(mapping.replies && {
       async send(message: Message, key: string, signal: AbortSignal) {
-        const at = replyTopicOf(message)
+        const at = await replyTopics.find(message)
         if ('status' in at) return at
         if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
         try {
@@ -158,6 +163,7 @@ const MESSAGE_BYTES = 256 * 1024 + 16
 interface Serving extends GrantOptions {
   readonly host: ChannelHost
   readonly reach: Reach
+  readonly replyTopics: ReplyTopics
   readonly scope: Scope
 }
 

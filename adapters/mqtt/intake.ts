@@ -5,12 +5,14 @@ import type { ChannelHost, Identity, Scope } from 'dragoman'
 import type { Asked } from './answers.ts'
 import type { Mapped, Mapping, ReplyTopic } from './mapping.ts'
 import { encodeError, encodeReply } from './payload.ts'
+import type { ReplyTopics } from './reply-topics.ts'
 import type { Published } from './session.ts'
 
 export interface IntakeOptions {
   readonly host: ChannelHost
   readonly mapping: Mapping
   readonly scope: Scope
+  readonly replyTopics: Pick<ReplyTopics, 'note'>
   readonly identity?: Identity
   /** The answer to a request, or why there is none, to the topic that the config says. Resolves when the request may be acknowledged. */
   readonly answer: (reply: ReplyTopic, payload: string, asked: Asked) => Promise<void>
@@ -23,7 +25,7 @@ export interface IntakeOptions {
  * cannot say and is told beside it. Rejects with a temporary refusal: then nothing may be acknowledged (SEMANTICS 43).
  */
 export async function takeIn(packet: Published, options: IntakeOptions): Promise<void> {
-  const { host, mapping, scope, identity } = options
+  const { host, mapping, scope, replyTopics, identity } = options
   let mapped: Mapped | undefined
   let asked: Asked = { topic: packet.topic }
   try {
@@ -34,6 +36,8 @@ export async function takeIn(packet: Published, options: IntakeOptions): Promise
     const { draft, reply: at } = mapped
     if (draft.externalId !== undefined) asked = { ...asked, id: draft.externalId }
     const accepted = await host.accept(draft, { ...(identity !== undefined && { identity }) })
+    // Behind `accept`: only who may speak in the conversation may say where it is heard.
+    if (draft.kind !== 'request' && at !== undefined) await replyTopics.note(accepted.conversation, at)
     if (draft.kind === 'request' && at !== undefined && accepted.reply !== undefined)
       await options.answer(
         at,

@@ -1,6 +1,6 @@
 // Mapped topics: what a device that speaks no frames publishes becomes a draft, and its reply a publish.
 import { GatewayError } from 'dragoman'
-import type { Delivery, Draft, Identity, Json, Message, Part, Party, Priority } from 'dragoman'
+import type { Draft, Identity, Json, Part, Party, Priority } from 'dragoman'
 
 import type { ChannelConfig, MappedTopic } from './config.ts'
 import { compileExpression } from '../data/expression.ts'
@@ -171,14 +171,4 @@ function defaultData(
   parts: readonly Part[] | undefined,
 ): Json | undefined {
   return kind === 'message' && parts !== undefined && value === text ? undefined : value
-}
-
-/** Where a reply goes, by what this adapter wrote into its draft; who has none pulls it (frames, a topic without `reply`). */
-export function replyTopicOf({ replyContext }: Message): ReplyTopic | Delivery {
-  if (replyContext === undefined) return { status: 'sent' }
-  const { v, topic, qos } = isObject(replyContext) ? replyContext : {}
-  if (v === 1 && typeof topic === 'string' && topicProblem(topic) === undefined && (qos === 0 || qos === 1))
-    return { topic, qos }
-  // SEMANTICS 21: never taken for sent, whoever wrote it.
-  return { status: 'refused', retry: false, reason: 'the reply context is none that this adapter knows' }
 }

@@ -233,3 +233,36 @@ test('frames: hello, send, ok, and the same id over another link is a duplicate 
   })
   await second.app.endAsync()
 })
+
+test('the text of an event reaches a device on its topic; where it has none a dead letter says so (DESIGN §6, §8)', async () => {
+  await using gateway = await startGateway({ yaml: yaml(0) })
+  const { mqtt } = JSON.parse(gateway.output().split('\n')[0] ?? '') as { mqtt: number } // DESIGN §10, the ready line
+  const device = await client(`mqtt://127.0.0.1:${mqtt}`)
+  const came: string[] = []
+  device.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).data.parts[0].text))
+  await device.subscribeAsync('shop/8/display', { qos: 1 })
+  await device.publishAsync('shop/8/say', 'hello', { qos: 1 })
+  await device.publishAsync('shop/9/alarm', '{"id":"a9","level":9}', { qos: 1 }) // a topic without `reply`
+  await until(() => came.includes('Heard') || undefined)
+  const response = await fetch(`${gateway.base}/v1/events/order.shipped`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify({
+      specversion: '1.0',
+      id: 'e1',
+      source: '/erp',
+      type: 'order.shipped',
+      subject: '8',
+      data: { level: 8 },
+    }),
+  })
+  expect(response.status).toBe(202)
+  await until(() => came.includes('Noted: 8') || undefined)
+  // Tried for a moment more: a message that tells its topic may be on its way.
+  await until(async () => {
+    const metrics = await (await fetch(`${gateway.base}/metrics`)).text()
+    return /^dragoman_dead_letters 1$/mu.test(metrics) || undefined
+  })
+  expect(gateway.log()).toContain('no topic is known for the conversation \\"devices:9\\"')
+  await device.endAsync()
+})
