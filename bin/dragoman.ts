@@ -3,6 +3,9 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import { keepSignals, signalsOf } from './signals.ts'
+
+keepSignals(signalsOf(process.argv.slice(2)))
 
 // Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
 setFlagsFromString('--no-wasm-code-gc')

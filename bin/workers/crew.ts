@@ -34,6 +34,8 @@ interface Member {
   state: 'starting' | 'ready' | 'leaving'
   /** Pings since it last answered one. */
   unanswered: number
+  /** It was starting when all were to load the config again, and may have read the one before. */
+  owesReload: boolean
 }
 
 const PING_MS = 2000
@@ -67,9 +69,11 @@ export class Crew {
     this.#launch(1)
   }
 
-  /** To each of them. */
-  signal(signal: NodeJS.Signals): void {
-    for (const { worker } of this.#members.values()) worker.process.kill(signal)
+  /** Each loads the config again; one that is starting does when it is ready, because the signal might end it before. */
+  reload(): void {
+    for (const member of this.#members.values())
+      if (member.state === 'ready') member.worker.process.kill('SIGHUP')
+      else member.owesReload = true
   }
 
   /** Ends all of them; those that do not by themselves are killed. */
@@ -79,9 +83,13 @@ export class Crew {
     clearInterval(this.#pinging)
     for (const timer of this.#pending.values()) clearTimeout(timer)
     this.#pending.clear()
-    this.signal('SIGTERM')
-    setTimeout(() => this.signal('SIGKILL'), END_MS).unref()
+    this.#signal('SIGTERM')
+    setTimeout(() => this.#signal('SIGKILL'), END_MS).unref()
     this.#checkEnd()
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const { worker } of this.#members.values()) worker.process.kill(signal)
   }
 
   /** One after another: the next one is ready before one leaves. Stops, with those that run, at the first that does not get ready. */
@@ -154,6 +162,7 @@ export class Crew {
       gone: Promise.withResolvers(),
       state: 'starting',
       unanswered: 0,
+      owesReload: false,
     }
     member.ready.promise.catch(() => undefined) // heard by who waits for it
     this.#members.set(number, member)
@@ -173,6 +182,7 @@ export class Crew {
         if (member.state !== 'starting') return
         member.state = 'ready'
         this.#options.log.info('a worker is ready', { of: number, pid: member.worker.process.pid })
+        if (member.owesReload) member.worker.process.kill('SIGHUP')
         member.ready.resolve(message)
         return this.#gotReady(message)
       case 'pong':

@@ -1,8 +1,9 @@
 // The process around the gateway: what it says when its file changes, and of folders it cannot use.
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { signalling } from '../support/plugin-sources.ts'
 import { dragoman } from './documents.ts'
 
 test('a change of what is read at the start alone is taken for the next start, and said', async () => {
@@ -31,4 +32,17 @@ test('a data folder that is a file is refused in one line', async () => {
   expect(code).toBe(1)
   expect(stderr).toMatch(/taken/u)
   expect(stderr).not.toMatch(/EEXIST|^\s+at /mu)
+})
+
+test('SIGHUP while it starts does not end it: the config is loaded again when it is ready', async () => {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  // A plugin is loaded in the middle of the start.
+  await writeFile(
+    join(directory, 'plugins', 'early.ts'),
+    signalling("process.kill(process.pid, 'SIGHUP')", join(directory, 'sent')),
+  )
+  await using gateway = await startGateway({ directory, yaml: 'channels: { web: { adapter: rest } }\n' })
+  await until(() => (gateway.log().includes('a new generation runs') ? true : undefined))
 })

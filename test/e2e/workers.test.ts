@@ -1,7 +1,7 @@
 // Several processes behind the same ports, as one gateway on a real Redis: killed, frozen, replaced, reloaded and ended.
 import { randomUUIDv7 } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connectAsync } from 'mqtt'
@@ -14,6 +14,7 @@ import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { signalling } from '../support/plugin-sources.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { say } from '../support/rest.ts'
 import { dragoman } from './documents.ts'
@@ -341,6 +342,24 @@ test(
     expect(await other.stop()).toBe(0)
     expect(rows.filter(({ pid }) => isAlive(pid))).toEqual([])
     expect(other.log().match(/"msg":"stopped"/gu)).toHaveLength(3)
+  },
+  LONG_MS,
+)
+
+test(
+  'SIGHUP and SIGUSR2 while it starts do not end a supervisor: all load the config again, and are replaced, when it is ready',
+  async () => {
+    const directory = await temporaryDirectory()
+    await mkdir(join(directory, 'plugins'))
+    const deed = "for (const signal of ['SIGHUP', 'SIGUSR2']) process.kill(process.ppid, signal)"
+    await writeFile(join(directory, 'plugins', 'early.ts'), signalling(deed, join(directory, 'sent')))
+    const text = `store: { url: "${redis.url}/3" }\nchannels: { web: { adapter: rest } }\n`
+    await using other = await startGateway({ directory, yaml: text, words: ['--workers', '2'] })
+    await until(() => (other.log().includes('all workers were replaced') ? true : undefined), LONG_MS)
+    expect(other.log().match(/"msg":"a new generation runs"/gu)?.length).toBeGreaterThanOrEqual(2)
+    expect(other.log()).not.toContain('a worker has died')
+    expect(await other.stop()).toBe(0)
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
   },
   LONG_MS,
 )

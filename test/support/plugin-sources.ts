@@ -157,3 +157,12 @@ export const badPlugins = (good: string): readonly (readonly [string, string, Re
     /probe of backend "shop" failed: nobody answers/,
   ],
 ]
+
+/** One that does something to the process that loads it, the first time; `sent` is the file that says it was done. */
+export const signalling = (deed: string, sent: string): string => `
+import { existsSync, writeFileSync } from 'node:fs'
+if (!existsSync(${JSON.stringify(sent)})) {
+  writeFileSync(${JSON.stringify(sent)}, '')
+  ${deed}
+}
+${versioned('early', 1)}`

@@ -142,10 +142,21 @@ test('a successor that neither gets ready nor ends is killed, and the next repla
   expect(times('the workers were not all replaced; those that run go on')).toBe(2)
 })
 
-test('a signal goes to each', async () => {
+test('a reload is asked of each, of one that starts when it is ready: the signal would end it before', async () => {
+  const { one, ready, said, times } = crew('lives', {
+    onPrepare: () => setImmediate(() => one.reload()), // the next turn: the successor is a process, and no more than that
+  })
+  await ready()
+  await one.replaceAll()
+  expect(times('all workers were replaced')).toBe(1)
+  expect(times('a worker has died')).toBe(0)
+  await until(() => (said.includes('worker 3 loads again') ? true : undefined), LONG_MS)
+})
+
+test('a reload goes to each', async () => {
   const { one, ready, said } = crew('lives', { workers: 3 })
   await ready()
-  one.signal('SIGHUP')
+  one.reload()
   await until(
     () => (said.filter((line) => line.endsWith('loads again')).length === 3 ? true : undefined),
     LONG_MS,
