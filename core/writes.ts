@@ -178,21 +178,22 @@ function statusIn(rows: readonly Row[], id: string): Status | undefined {
     if (row.row === 'work' && row.kind === 'message' && row.id === id)
       return { ...about, state: row.state === 'flight' ? 'running' : 'queued', attempts: row.attempts.length }
   for (const row of rows) {
-    if (row.row !== 'claim' || row.id !== id) continue
-    const { state, reply, failure } = row
-    if (state === 'answered' && reply !== undefined)
+    // Its outcome and not its claim: that is forgotten after `store.dedupe`, and this stays as long as the message.
+    if (row.row !== 'settled' || row.id !== id) continue
+    const { outcome, reply, failure } = row
+    if (outcome === 'answered' && reply !== undefined)
       return {
         ...about,
         state: 'done',
         ...(reply.data !== undefined && { result: reply.data }),
         ...(reply.fault !== undefined && { fault: { ...reply.fault } }),
       }
-    if (state === 'taken' || state === 'answered') return { ...about, state: 'done' }
+    if (outcome === 'taken' || outcome === 'answered') return { ...about, state: 'done' }
     // An operator who gives up what nobody knows has not made it undone.
     const isUnknown = failure?.code === 'OUTCOME_UNKNOWN'
     return {
       ...about,
-      state: isUnknown ? 'unknown' : state,
+      state: isUnknown ? 'unknown' : outcome,
       ...(failure !== undefined && { error: { ...failure } }),
     }
   }
@@ -242,7 +243,7 @@ export async function standingIn(
   return undefined
 }
 
-/** Under which a write is remembered where the caller has no id of his own: its status finds its end by it. */
+/** Under which a write is remembered where the caller has no id of his own: who waits for it finds its end by it. */
 export function writeClaim(
   { message: { id } }: { readonly message: { readonly id: string } },
   ttlMs: number,

@@ -1,9 +1,22 @@
 // SEMANTICS 3, 19: what a failure means for a queued write, as a table; where it stands; who may read its status.
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import type { GatewayErrorOptions, HttpRequest } from '../../../core/api.ts'
 import type { Row, Work } from '../../../core/store/store.ts'
 import { createWrites, failedWrite, queueOf, standingOf, writeLane } from '../../../core/writes.ts'
+import type { StoreHarness } from '../../conformance/store.ts'
+import { World, settle } from '../../conformance/store/world.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+import { RedisHarness } from './store/redis-harness.ts'
+import { SqliteHarness } from './store/sqlite-harness.ts'
+
+const HOUR = 3_600_000
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(() => server[Symbol.asyncDispose]())
 
 const message = {
   id: 'm1',
@@ -167,3 +180,28 @@ test.each(['', '?token=', '?token=x', `?token=${'a'.repeat(43)}`, '?token=%00'])
     await expect(writes.handle(own)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   },
 )
+
+describe.each([
+  { store: 'the embedded store', harness: (): Promise<StoreHarness> => SqliteHarness.make() },
+  { store: 'Redis', harness: (): Promise<StoreHarness> => RedisHarness.make(server) },
+])('on $store', ({ harness }) => {
+  test('a status lasts as long as the write is kept, not only as long as its id is remembered', async () => {
+    await using world = await World.make(harness)
+    await world.begin('m1', { dedupe: { key: 'k', fingerprint: 'same', ttlMs: HOUR } })
+    await world.settle(settle('m1', { reply: { data: { order: 7 }, origin: 'backend' } }))
+    const writes = createWrites({ store: world.store, secret: Buffer.alloc(32), origin: () => 'http://x' })
+    const url = new URL(writes.statusUrl('m1'))
+    const request = { method: 'GET', path: url.pathname, query: url.search.slice(1) } as HttpRequest // all it reads
+    const status = async (): Promise<unknown> => {
+      const { body } = await writes.handle(request)
+      return typeof body === 'string' ? JSON.parse(body) : undefined
+    }
+    const done = { id: 'm1', state: 'done', result: { order: 7 } }
+    expect(await status()).toMatchObject(done)
+    world.advance(2 * HOUR)
+    const trim = { partition: 0, olderThanMs: 10 * HOUR, maxBytes: 1e12, budgetMs: 1000 }
+    for (let more = true; more;) more = (await world.store.trim(trim)).more
+    expect(await world.store.find({ by: 'key', key: 'k' })).toEqual([])
+    expect(await status()).toMatchObject(done)
+  })
+})
