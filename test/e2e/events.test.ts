@@ -124,6 +124,16 @@ test('a customer with many active conversations is told in each of them', async 
     expect(texts(await readLog(house.base, conversation)).at(-1)).toBe(`outbound: ${text}`)
 })
 
+test('a customer whose own event is the first thing he sends is told in the conversation it came in by', async () => {
+  const { chat, adapters } = parts()
+  await using house = await openHouse({ yaml, adapters })
+  const own = { kind: 'event', type: 'order.shipped', data: { orderNo: '007' } } as const
+  await chat.host.accept({ ...own, sender: { id: 'ann', role: 'customer' } })
+  await settled(house, 1)
+  await until(() => chat.sent[0])
+  expect(chat.sent.map((sent) => sent.text)).toEqual([text])
+})
+
 test('a text that comes while a reply goes out waits for its last part: never two pushes of a conversation at once', async () => {
   const { chat, desk, night } = parts()
   const bot = handAgent('bot', async () => ({
