@@ -172,12 +172,9 @@ export class Conductor {
 
   #welcomed(line: Line, welcome: WelcomeFrame): void {
     const { ledger, onReset } = this.#options
-    if (welcome.next > ledger.next) {
-      // An old copy of this outbox: what it says now was said under other numbers.
-      void ledger.startNewBoot().then(
-        () => this.#gone(line, { reason: 'the outbox is an old copy' }),
-        () => undefined,
-      )
+    if (!ledger.gave(welcome.next)) {
+      // A box that cannot be written ends the client, which the ledger has told.
+      this.#startNewBoot().catch(() => undefined)
       return
     }
     if (welcome.recovered) ledger.begin(welcome.epoch)
@@ -200,6 +197,16 @@ export class Conductor {
       if (other !== undefined && other !== line && this.#rank(other) > this.#rank(line)) this.#drop(other)
     line.activate()
     this.#tell('online', line.kind)
+  }
+
+  /** An old copy of this outbox: what it says now was said under other numbers. All that is open speaks for the former boot. */
+  async #startNewBoot(): Promise<void> {
+    const lines = [...this.#ways.values()].flatMap(({ line }) => line ?? [])
+    for (const line of lines) line.close()
+    this.#retired?.close()
+    this.#retired = undefined
+    await this.#options.ledger.startNewBoot()
+    for (const line of lines) this.#gone(line, { reason: 'the outbox is an old copy' })
   }
 
   #gone(line: Line, gone: Gone): void {

@@ -11,6 +11,8 @@ interface Place {
   readonly boot: string
   /** The number of the next own message. */
   readonly next: number
+  /** The highest that a link was given under this boot; none: 0, or a box from before this was kept. */
+  readonly sent?: number
   readonly epoch: string
   readonly offset: number
   /** The highest sequence seen of each conversation: where its log goes on after a gap in the inbox. */
@@ -107,6 +109,10 @@ export class Ledger {
     return this.#outbox.keys().next().value ?? this.#place.next
   }
 
+  get #sent(): number {
+    return this.#place.sent ?? 0
+  }
+
   /** DESIGN §12: what every link begins with. */
   hello(): HelloFrame {
     const { device, boot, epoch, offset } = this.#place
@@ -146,11 +152,22 @@ export class Ledger {
     return this.#byId.get(entry.id)?.said ?? said
   }
 
-  /** It is on its way. */
+  /** It is on its way; kept, so that after a restart the gateway's word on it is believed. */
   sent(n: number): void {
     const entry = this.#outbox.get(n)
-    // Not written: after a restart it is sent again anyway.
-    if (entry !== undefined) this.#mark(entry.id, 'sent')
+    if (entry === undefined) return
+    const changes = this.#mark(entry.id, 'sent')
+    if (n <= this.#sent) return
+    this.#place = { ...this.#place, sent: n }
+    this.#keepBehind(...changes)
+  }
+
+  /**
+   * Whether the gateway can have all numbers below `next` from this outbox. Not where one was never given here, or waits here and was never sent:
+   * then this is an old copy, and under those numbers the gateway has something else. A kill between sending and writing may look the same.
+   */
+  gave(next: number): boolean {
+    return next <= this.next && ![...this.#outbox.keys()].some((n) => n > this.#sent && n < next)
   }
 
   /** Everything up to `n` is durable at the gateway, or refused (SEMANTICS 14). */
@@ -255,13 +272,13 @@ export class Ledger {
     await this.#keep(...changes)
   }
 
-  /** The gateway knows numbers this outbox never gave: it is an old copy. Its messages keep their ids and get numbers of a new boot. */
+  /** This outbox is an old copy (`gave`). Its messages keep their ids and get numbers of a new boot. */
   async startNewBoot(): Promise<void> {
     const entries = [...this.#outbox.values()].toSorted((a, b) => a.n - b.n)
     this.#outbox.clear()
     const renumbered = entries.map((entry, index) => ({ ...entry, n: index + 1 }))
     for (const entry of renumbered) this.#outbox.set(entry.n, entry)
-    this.#place = { ...this.#place, boot: newId(), next: renumbered.length + 1 }
+    this.#place = { ...this.#place, boot: newId(), next: renumbered.length + 1, sent: 0 }
     this.#durable = 0
     const { boot } = this.#place
     await this.#keep(

@@ -219,8 +219,8 @@ export class Line {
 
   #welcomed(welcome: WelcomeFrame): void {
     const { ledger, onWelcome } = this.#options
-    // Numbers that were never given here: what it has stored under them is not what waits here.
-    if (welcome.next > ledger.next) {
+    // What it has stored under these numbers is not what waits here.
+    if (!ledger.gave(welcome.next)) {
       onWelcome(this, welcome)
       return
     }

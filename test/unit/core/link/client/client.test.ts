@@ -133,6 +133,34 @@ test('the gateway comes back from a backup: what it has lost is not shown twice,
   await Promise.all([directory, backup].map((each) => rm(each, { recursive: true })))
 })
 
+test('an old copy of the outbox, written to before it hears of the gateway: all of it is stored, once, and nothing else is said to be (SEMANTICS 13)', async () => {
+  const bot = handAgent('bot', echo)
+  const house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const live = async (kept: Box, texts: readonly string[], count: number): Promise<void> => {
+    const app = start(house.base, kept)
+    for (const text of texts) await app.client.send(text)
+    await app.theirs(count)
+    await app.client.close()
+  }
+  await live(box, ['1', '2', '3'], 3)
+  const copy = memoryBox()
+  await copy.write([...(await box.open())])
+  await live(box, ['4', '5', '6', '7', '8', '9'], 9)
+  const offline = start(house.base, copy, { links: [] })
+  const after = Array.from({ length: 8 }, (_, n) => `after ${n}`)
+  for (const text of after) await offline.client.send(text)
+  await offline.client.close()
+  const restored = start(house.base, copy)
+  await restored.theirs(17)
+  await until(
+    () => restored.states.some((event) => event.what === 'outbox' && event.waiting === 0) || undefined,
+  )
+  const stored = bot.asked.map(({ message }) => message.parts?.[0]?.text)
+  expect(stored).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9', ...after])
+  await house.stop()
+})
+
 test('a token is asked for at each link; one that is no good is told', async () => {
   const bot = handAgent('bot', echo)
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { memoryBox } from '../../../../../core/link/client/box.ts'
 import type { App } from './fake-links.ts'
 import { openApp } from './fake-links.ts'
 
@@ -272,4 +273,34 @@ test('an old copy of the outbox starts a new boot: its messages keep their ids u
   expect(hello).not.toMatchObject({ boot: up[0]?.t === 'hello' ? up[0].boot : '' })
   await app.links[1]?.welcome()
   expect(app.links[1]?.up).toContainEqual({ t: 'send', n: 1, id: one.id, message: { text: 'one' } })
+})
+
+test('a welcome that wants a number behind what was never sent: it is an old copy, and nothing of it is taken for stored (SEMANTICS 13)', async () => {
+  app = await openApp(['websocket', 'mqtt'])
+  for (const text of ['one', 'two', 'three']) await app.send(text)
+  await pass(2700)
+  const [websocket, mqtt] = [app.of('websocket')[0], app.of('mqtt')[0]]
+  await mqtt?.welcome({ next: 3 })
+  await pass(1000)
+  // The other link spoke for the former boot as well.
+  expect([websocket?.isClosed, mqtt?.isClosed, app.ledger.waiting]).toEqual([true, true, 3])
+  await app.links.at(-1)?.welcome()
+  expect(app.links.at(-1)?.numbers).toEqual([1, 2, 3])
+})
+
+test('an app that was killed between sending and the answer believes the welcome of its next life: no new boot', async () => {
+  const box = memoryBox()
+  app = await openApp(['websocket'], { box })
+  const one = await app.send('one')
+  await pass(100)
+  await app.links[0]?.welcome()
+  await app.ledger.durable()
+  const [hello] = app.links[0]?.up ?? []
+  app.conductor.close()
+  app = await openApp(['websocket'], { box })
+  await pass(100)
+  await app.links[0]?.welcome({ next: 2 })
+  expect(app.links[0]?.up[0]).toMatchObject({ boot: hello?.t === 'hello' && hello.boot, first: 1 })
+  expect([app.links[0]?.isClosed, app.ledger.waiting]).toEqual([false, 0])
+  expect(app.states).toContainEqual({ what: 'mark', id: one.id, mark: 'stored' })
 })

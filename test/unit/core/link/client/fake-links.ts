@@ -100,9 +100,10 @@ export async function openApp(
   more: {
     readonly token?: () => Promise<string>
     readonly open?: Partial<Readonly<Record<LinkKind, OpenTransport>>>
+    readonly box?: Box
   } = {},
 ): Promise<App> {
-  const { ledger, said, states } = await openLedger()
+  const { ledger, said, states } = await openLedger(more.box)
   const opened: FakeLink[] = []
   const open =
     (kind: LinkKind): OpenTransport =>
