@@ -5,7 +5,7 @@ import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message 
 import { parseAnswer } from './agents/webhook/answer.ts'
 import { isHandoff, outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
-import { moment } from './ids.ts'
+import { idFrom, moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { pushesOf } from './push.ts'
 import type { Failure, Row, Settle, Store } from './store/store.ts'
@@ -95,7 +95,9 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const promise = { home: conversation.home, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
-      const said = outbound(question, reply, { id: agent, now: now() })
+      const spoken = outbound(question, reply, { id: agent, now: now() })
+      // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
+      const said = spoken && { ...spoken, id: idFrom(id, `${timer} ${canonical(reply)}`) }
       const settle: Settle = {
         home: conversation.home,
         kind: 'timer',
@@ -150,7 +152,12 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     })
     const isSame = rows.some((row) => 'id' in row && row.id === handedOff)
     if (result.status !== 'settled' && !isSame)
-      throw new GatewayError('NOT_OWNER', `no answer to the message ${id} is waited for any more`)
+      throw new GatewayError(
+        'NOT_OWNER',
+        result.status === 'notOwner'
+          ? 'the conversation has passed to somebody else'
+          : `no answer to the message ${id} is waited for any more`,
+      )
     options.poke(home)
     return accepted(id)
   }

@@ -8,7 +8,7 @@ import { classify } from './guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
 import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone, termOf } from './settling.ts'
-import type { ConversationPatch, Outcome, Work } from './store/store.ts'
+import type { Attempt, ConversationPatch, Outcome, Work } from './store/store.ts'
 import { isLost } from './suspects.ts'
 import type { Traced } from './tracing.ts'
 import type { Ended } from './waiters.ts'
@@ -64,6 +64,9 @@ const RETRY_LONGEST_MS = 15_000
 export async function deliver(work: Work, context: DeliverContext): Promise<Verdict> {
   const { message } = work
   if (isExpired(message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
+  // Its answer came too late, and is a note: who has the conversation now may have read it.
+  if (wasKept(work.attempts.at(-1)) && isOutOfHands(work, context))
+    return { outcome: 'taken', target: `agent ${work.agent}` }
   const step = new Step(work, context)
   let target = 'route'
   try {
@@ -84,6 +87,16 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
 
 export function isExpired(expiresAt: string | undefined, now: number): boolean {
   return expiresAt !== undefined && Date.parse(expiresAt) <= now
+}
+
+/** An attempt whose answer is a note (SEMANTICS 7): it has not failed, and is made again. */
+function wasKept(attempt: Attempt | undefined): boolean {
+  return attempt !== undefined && attempt.failure === undefined
+}
+
+/** The conversation has passed to somebody who is no agent of the config: a person, in whose place no bot is asked again. */
+export function isOutOfHands({ agent }: Work, { components }: DeliverContext): boolean {
+  return agent !== undefined && components.agent(agent) === undefined
 }
 
 /** Full jitter (each caller a random moment below a doubling bound), or what the other side asked for. */
@@ -121,7 +134,7 @@ export class Step {
     // Where there was no place for the call nobody was asked: that is no attempt, unless somebody else could be.
     const counts = (code: string | undefined): boolean => hasFallback || code !== 'OVERLOADED'
     // What the gateway did not live to see the end of has not failed (SEMANTICS 16 bounds it).
-    const failed = work.attempts.filter((one) => !isLost(one) && counts(one.failure?.code))
+    const failed = work.attempts.filter((one) => !isLost(one) && !wasKept(one) && counts(one.failure?.code))
     const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
     const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)

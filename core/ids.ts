@@ -6,6 +6,12 @@ export function newId(): string {
   return randomUUIDv7()
 }
 
+/** A UUIDv7 of the same moment as that of another one, and the same for the same text: what comes again has its id again (SEMANTICS 15). */
+export function idFrom(id: string, text: string): string {
+  const hex = hash('sha256', text, 'hex')
+  return `${id.slice(0, 15)}${hex.slice(0, 3)}-8${hex.slice(3, 6)}-${hex.slice(6, 18)}`
+}
+
 /** RFC 3339 with milliseconds, UTC. The same millisecond is formatted once. */
 export function moment(now: number): string {
   if (now !== lastNow) {

@@ -292,7 +292,7 @@ export class Pipeline {
         this.waiters.resolve(work.message.id, ended)
       // 10 record: exactly one outcome
       record(work, verdict, { log, telemetry, ended, durationMs })
-      traced?.end({ ...verdict, outcome: ended?.outcome ?? verdict.outcome })
+      traced?.end({ ...verdict, outcome: ended?.outcome ?? 'retry' })
     } catch (error) {
       traced?.end({ failure: error })
       log.error('a step of work failed inside the gateway', { id: work.id, error })
@@ -338,8 +338,9 @@ export class Pipeline {
     if (outcome === 'retry') return undefined
     if (result.status === 'already')
       return { outcome: result.outcome, reply: result.reply, failure: result.failure }
-    if (result.status === 'notOwner') return { outcome: 'taken' }
-    return { outcome, reply, failure: settle.failure }
+    if (result.status !== 'notOwner') return { outcome, reply, failure: settle.failure }
+    log.info('the conversation has changed hands: the answer is a note, and asked for anew', { id: work.id })
+    return undefined
   }
 
   /** What cannot be settled as it should be must not hold its lane: it goes to the dead letters as it came. */

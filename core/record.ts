@@ -17,7 +17,7 @@ export function record(
   { log, telemetry, ended, durationMs }: Step & { readonly log: Log; readonly telemetry: Telemetry },
 ): void {
   const { id, channel, kind, direction, conversation } = message
-  const outcome = ended?.outcome ?? verdict.outcome
+  const outcome = ended?.outcome ?? 'retry'
   if (ended !== undefined && step !== 'push')
     telemetry.settled({ channel, kind, direction, outcome, durationMs })
   const { target, failure, delayMs } = verdict

@@ -51,8 +51,9 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
         ...(failure !== undefined && { failure }),
       },
     }),
-    // SEMANTICS 7: an answer counts only under the owner it was begun under.
-    ...(said !== undefined && { expect: { ownerEpoch: verdict.ownerEpoch ?? work.ownerEpoch } }),
+    // SEMANTICS 7: a bot's answer counts only under the owner it was begun under. What a business system did is done, whoever hears it.
+    ...(said !== undefined &&
+      reply?.origin === 'agent' && { expect: { ownerEpoch: verdict.ownerEpoch ?? work.ownerEpoch } }),
     ...(verdict.delayMs !== undefined && { delayMs: verdict.delayMs }),
     ...(failure !== undefined && { failure }),
     ...(reply !== undefined && { reply }),
@@ -104,6 +105,11 @@ export function isHandedOff(timer: string): boolean {
 /** The id of the message to which an answer was promised. */
 function questionOf(timer: string): string {
   return timer.split(':')[1] ?? ''
+}
+
+/** The owner epoch it was promised under. */
+export function promisedUnder(timer: string): number {
+  return epochIn(timer.split(':')[2] ?? '')
 }
 
 export function isPromiseOf(timer: string, messageId: string): boolean {

@@ -1,8 +1,8 @@
 // The answer a bot promised (202) and did not give in time: the fallback gets the conversation (SEMANTICS 7, 17).
 import { GatewayError } from './api.ts'
-import { isExpired, poisoned, Step } from './deliver.ts'
+import { isExpired, isOutOfHands, poisoned, Step } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
-import { isHandedOff } from './settling.ts'
+import { isHandedOff, promisedUnder } from './settling.ts'
 import type { Work } from './store/store.ts'
 
 /** Never rejects. */
@@ -13,6 +13,7 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
   const step = new Step(work, context)
   try {
     if (work.poison) return poisoned(work, target)
+    if (promisedUnder(work.id) !== work.ownerEpoch && isOutOfHands(work, context)) return neverCame(target)
     const route = await context.router.route(work.message)
     const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
     const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target

@@ -241,7 +241,7 @@ export type SettleResult =
       readonly failure?: Failure
     }
   | { readonly status: 'fenced' }
-  /** The replies were kept as internal notes. */
+  /** The replies were kept as internal notes, and nothing has ended: under the fence the attempt is due again at once, else the row stays as it was. */
   | { readonly status: 'notOwner' }
 
 // 5 ─ handOver

@@ -5,7 +5,7 @@ import type { Ground } from './ground.ts'
 
 export interface StoredOutcome {
   readonly outcome: Outcome
-  /** Its replies were kept as notes. */
+  /** Of an earlier version: its replies were kept as notes, and ended what they were to answer. */
   readonly notOwner: boolean
   readonly attempt: number
   /** The ids of the replies, as a JSON array. */

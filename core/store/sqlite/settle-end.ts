@@ -6,6 +6,7 @@ import { query } from './database.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Ground } from './ground.ts'
 import type { Appended, Home, Place } from './heads.ts'
+import { IN_FLIGHT, WAITING } from './lanes.ts'
 import { Outcomes } from './outcomes.ts'
 import type { Target } from './targets.ts'
 import type { SettleAnswer } from '../codec/answers.ts'
@@ -37,11 +38,14 @@ export interface EndOperation {
   known(target: Target, request: SettleRequest): SettleAnswer
 }
 
+interface Where {
+  readonly home: Home
+  readonly place: Place
+}
+
 interface Said {
   readonly replies: readonly Appended[]
   readonly owed: readonly NewWork[]
-  /** The owner of that moment has changed: the replies are notes, nothing is owed. */
-  readonly isNote: boolean
 }
 
 export function endOperation(ground: Ground): EndOperation {
@@ -57,7 +61,8 @@ export function endOperation(ground: Ground): EndOperation {
     tombstone: query(db, 'UPDATE log SET body = ? WHERE id = ?'),
   }
 
-  function placeOf(target: Target, request: SettleRequest): { home: Home; place: Place } | undefined {
+  function placeOf(target: Target, request: SettleRequest): Where | undefined {
+    if (hasNothingToSay(target, request)) return undefined
     const name = request.conversation ?? target.conversation
     if (name === null) {
       if (request.replies.length === 0) return undefined
@@ -71,28 +76,22 @@ export function endOperation(ground: Ground): EndOperation {
     return { home, place: place ?? heads.bind(name, home, request.replies[0]?.channel ?? '') }
   }
 
-  function say(target: Target, request: SettleRequest, waitUntil: number | null): Said {
+  function say(
+    target: Target,
+    request: SettleRequest,
+    { where, waitUntil }: { where: Where | undefined; waitUntil: number | null },
+  ): Said {
     const { replies, extras, inbox } = request
-    const where = hasNothingToSay(target, request) ? undefined : placeOf(target, request)
     if (where === undefined) return NOTHING_SAID
     const { home, place } = where
-    const isNote = extras.expect !== undefined && extras.expect.ownerEpoch !== place.ownerEpoch
     const appended = replies.map(({ id, body }) => {
-      const text = isNote ? asNote(body) : body
-      const entry = heads.append(place, home, {
-        id,
-        body: text,
-        cause: null,
-        inbox: inbox && !isNote,
-        at: clock.now,
-      })
+      const entry = heads.append(place, home, { id, body, cause: null, inbox, at: clock.now })
       if (entry === undefined) throw new TypeError(`reply "${id}" is in the log already`)
       return entry
     })
-    if (isNote) return { replies: appended, owed: [], isNote }
     const owed = [...owePushes(target, request, { appended, place, waitUntil }), ...oweTimer(target, request)]
     if (extras.patch !== undefined) heads.patch(place, extras.patch)
-    return { replies: appended, owed, isNote }
+    return { replies: appended, owed }
   }
 
   function owePushes(
@@ -131,22 +130,41 @@ export function endOperation(ground: Ground): EndOperation {
     for (const work of owed) rows.show(work)
   }
 
+  /**
+   * What is late ends nothing: it is kept as a note, once, and the attempt that brought it is made again. A callback leaves the promise as
+   * it stands: its deadline will be missed, or a fallback is at work on it.
+   */
+  function keepNote(target: Target, request: SettleRequest, { home, place }: Where): SettleAnswer {
+    const { kind, attempt, hasFence, replies, tried } = request
+    for (const { id, body } of replies)
+      heads.append(place, home, { id, body: asNote(body), cause: null, inbox: false, at: clock.now })
+    const { id, open: work } = target
+    if (work !== undefined && hasFence && work.attempt === attempt) {
+      const head = lanes[kind].items(work.lane).find((item) => item.id === id)
+      if (head?.state === IN_FLIGHT) {
+        rows.retry(id, clock.now, withAttempt(work.attempts, tried))
+        lanes[kind].change(work.lane, id, { state: WAITING, due: clock.now, fence: 0, now: clock.now })
+      }
+    }
+    return { status: 'notOwner' }
+  }
+
   function first(target: Target, request: SettleRequest): SettleAnswer {
-    const { kind, id, extras, failure, reply } = request
+    const { kind, id, extras, failure, reply, outcome } = request
     const work = target.open
     if (work === undefined) throw new TypeError('only open work ends')
+    const where = placeOf(target, request)
+    if (isLate(request, where)) return keepNote(target, request, where)
     const waitUntil = kind === 'timer' ? (outcomes.get(target.origin)?.waitUntil ?? null) : work.waitUntil
-    const said = say(target, request, waitUntil)
-    const outcome: Outcome = said.isNote && request.outcome === 'answered' ? 'taken' : request.outcome
+    const said = say(target, request, { where, waitUntil })
     const attempts = withAttempt(work.attempts, request.tried)
     outcomes.store({
       id: target.id,
       outcome,
-      notOwner: said.isNote,
       attempt: request.attempt,
       replies: replyIds(request.replies),
       waitUntil,
-      reply: said.isNote ? null : reply,
+      reply,
       failure,
       attempts,
     })
@@ -156,25 +174,25 @@ export function endOperation(ground: Ground): EndOperation {
       dead.bury({ ref: id, id: target.id, kind, home: request.home, failure: extras.dead, attempts })
     rows.end(target.id)
     if (kind === 'claim') sql.dropBegun.run(target.id)
-    if (kind === 'timer' && !said.isNote) outcomes.answerLater(target.origin, { outcome, reply, failure })
+    if (kind === 'timer') outcomes.answerLater(target.origin, { outcome, reply, failure })
     if (kind === 'message' && outcome === 'expired') bury(target.id)
 
     lanes[kind].remove(work.lane, target.id, clock.now)
     show(said.owed)
     if (kind === 'message') count(outcome, extras.dead !== undefined)
     if (kind === 'push' && outcome === 'unknown') counters.inDoubt++
-    if (said.isNote) return { status: 'notOwner' }
     return settled(said, lanes[kind].waitingIn(work.lane))
   }
 
   function known(target: Target, request: SettleRequest): SettleAnswer {
     const { id, outcome, attempt, reply, failure, replies } = request
-    const said = say(target, request, null)
+    const where = placeOf(target, request)
+    if (isLate(request, where)) return keepNote(target, request, where)
+    const said = say(target, request, { where, waitUntil: null })
     const attempts = withAttempt(outcomes.get(target.id)?.attempts ?? null, request.tried)
     outcomes.replace({
       id: target.id,
       outcome,
-      notOwner: said.isNote,
       attempt,
       replies: replyIds(replies),
       reply,
@@ -183,7 +201,7 @@ export function endOperation(ground: Ground): EndOperation {
     })
     dead.drop(id)
     show(said.owed)
-    return said.isNote ? { status: 'notOwner' } : settled(said, 0)
+    return settled(said, 0)
   }
 
   /** SEMANTICS 23: an expired message keeps its number as a tombstone. */
@@ -202,7 +220,12 @@ export function endOperation(ground: Ground): EndOperation {
   return { first, known }
 }
 
-const NOTHING_SAID: Said = { replies: [], owed: [], isNote: false }
+const NOTHING_SAID: Said = { replies: [], owed: [] }
+
+/** SEMANTICS 7: begun under an owner who has the conversation no more. */
+function isLate({ extras: { expect } }: SettleRequest, where: Where | undefined): where is Where {
+  return expect !== undefined && where !== undefined && expect.ownerEpoch !== where.place.ownerEpoch
+}
 
 /** Taken, or ended without a word, where the message stands: its place is not needed. */
 function hasNothingToSay(target: Target, { home, conversation, replies, extras }: SettleRequest): boolean {

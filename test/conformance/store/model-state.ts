@@ -87,7 +87,18 @@ export class Model {
     }
   }
 
-  settle(step: OpenStep, outcome: Outcome | 'retry', replies: readonly string[]): unknown {
+  settle(
+    step: OpenStep,
+    {
+      outcome,
+      replies,
+      isLate,
+    }: {
+      readonly outcome: Outcome | 'retry'
+      readonly replies: readonly string[]
+      readonly isLate: boolean
+    },
+  ): unknown {
     const { home, conversation } = step
     const lane = this.#lanes.get(conversation) ?? []
     if (outcome === 'retry') {
@@ -95,7 +106,12 @@ export class Model {
       step.unended--
       return { status: 'settled', sequences: [], offsets: [], waiting: lane.length }
     }
-    const said = replies.map((id) => this.#append(id, { home, conversation, inbox: true }))
+    const said = replies.map((id) => this.#append(id, { home, conversation, inbox: !isLate }))
+    if (isLate) {
+      step.inFlight = false
+      step.unended--
+      return { status: 'notOwner' }
+    }
     lane.splice(lane.indexOf(step), 1)
     this.ended.push({ ...step, outcome })
     this.ledger.waiting--

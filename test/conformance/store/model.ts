@@ -23,6 +23,8 @@ type Action =
       readonly pick: number
       readonly outcome: 'answered' | 'taken' | 'failed' | 'expired' | 'retry'
       readonly replies: number
+      /** Begun under an owner who has the conversation no more. */
+      readonly isLate: boolean
     }
   | { readonly do: 'resettle'; readonly pick: number }
   | { readonly do: 'passOn' | 'reopen' | 'trim' }
@@ -52,6 +54,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       pick: index,
       outcome: fc.constantFrom('answered', 'taken', 'failed', 'expired', 'retry'),
       replies: fc.nat({ max: 2 }),
+      isLate: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('resettle' as const), pick: index }) },
@@ -188,24 +191,26 @@ class Run {
     }
   }
 
-  async #settle({ pick, outcome, replies }: Extract<Action, { do: 'settle' }>): Promise<void> {
+  async #settle({ pick, outcome, replies, isLate }: Extract<Action, { do: 'settle' }>): Promise<void> {
     const model = this.#model
     const work = model.pick(model.inFlight, pick)
     if (work === undefined) return
     const { id, home, conversation, attempt } = work
     const said = outcome === 'answered' ? Array.from({ length: replies }, () => `r${this.#count++}`) : []
-    const result = await this.#world.settle(
+    const result = await this.#world.store.settle(
       settle(id, {
+        fence: this.#world.fence,
         home,
         attempt,
         outcome,
         replies: said.map((one) => ({
           ...message(one, { conversation, direction: 'outbound', causationId: id }),
         })),
+        expect: { ownerEpoch: isLate ? 1 : 0 },
         ...(outcome === 'failed' && { dead: { code: 'AGENT_FAILED', message: 'x' } }),
       }),
     )
-    assert.deepEqual(result, model.settle(work, outcome, said))
+    assert.deepEqual(result, model.settle(work, { outcome, replies: said, isLate }))
   }
 
   async compare(): Promise<void> {

@@ -255,7 +255,7 @@ export function returningSuite(factory: StoreFactory): void {
     expect(gaveUp).toMatchObject({ status: 'already', outcome: 'answered' })
   })
 
-  test('callback × hand-off: after it the answer is a note, told as such each time, and the timer is over', async () => {
+  test('callback × hand-off: after it the answer is a note, told as such each time, and the timer stands as it did', async () => {
     await using world = await takenByBot(factory)
     const [, first] = await Promise.all([
       world.store.accept(accept('handed', { patch: { agent: 'desk', raiseEpoch: true } })),
@@ -268,7 +268,37 @@ export function returningSuite(factory: StoreFactory): void {
       ['handed', 'inbound'],
       ['late', 'internal'],
     ])
+    expect(await world.take()).toMatchObject({ work: [], nextDueMs: 60_000 })
     world.advance(60_000)
+    expect(await world.takeWork()).toMatchObject([{ id: 'a-timer', attempt: 1, attempts: [], ownerEpoch: 1 }])
+    // Whoever is at work on it by now is not disturbed, by an answer nor by a hand-off.
+    const another = callback({ replies: [reply('another', 'a')] })
+    const handOff = callback({ outcome: 'taken', replies: [], inbox: false })
+    for (const late of [callback(), another, handOff])
+      expect(await world.store.settle(late)).toEqual({ status: 'notOwner' })
     expect(await world.takeWork()).toEqual([])
+    const fallback = answering('a-timer', {
+      kind: 'timer',
+      replies: [reply('fallback', 'a')],
+      expect: { ownerEpoch: 1 },
+    })
+    expect(await world.settle(fallback)).toMatchObject({ sequences: [5] })
+    expect((await world.log()).map((row) => row.id)).toEqual(['a', 'handed', 'late', 'another', 'fallback'])
+    expect(await world.store.accept(working('b', dedupe('key')))).toMatchObject({ state: 'answered' })
+    expect(await world.ledger()).toMatchObject({ accepted: 2, settled: 2, waiting: 0 })
+  })
+
+  test('a missed callback whose fallback answers for an older owner is due again at once (SEMANTICS 7, 17)', async () => {
+    await using world = await takenByBot(factory)
+    world.advance(60_000)
+    await world.takeWork()
+    await world.accept(accept('handed', { patch: { agent: 'desk', raiseEpoch: true } }))
+    const late = callback({ attempt: 1, fence: world.fence })
+    expect(await world.store.settle(late)).toEqual({ status: 'notOwner' })
+    expect(await world.store.settle(late)).toEqual({ status: 'notOwner' })
+    expect(await world.takeWork()).toMatchObject([
+      { id: 'a-timer', attempt: 2, target: 'bot', ownerEpoch: 1, agent: 'desk' },
+    ])
+    expect((await world.log()).map((row) => row.id)).toEqual(['a', 'handed', 'late'])
   })
 }

@@ -212,25 +212,64 @@ export function settlingSuite(factory: StoreFactory): void {
     expect(await world.ledger()).toMatchObject({ accepted: 1, expired: 1, settled: 0, waiting: 0 })
   })
 
-  test('an answer of an older owner is kept as a note, and nothing is owed for it (SEMANTICS 7)', async () => {
+  test('an answer of an older owner is kept as a note: nothing is owed for it, and the message is asked again (SEMANTICS 7)', async () => {
     await using world = await World.make(factory)
-    await world.begin('a', dedupe('key'))
+    await world.begin('a', { ...dedupe('key'), raw: { mediaType: 'text/plain', bytes: new Uint8Array(9) } })
+    await world.accept(working('b'))
     await world.accept(accept('handed', { patch: { agent: 'desk', raiseEpoch: true } }))
-    const late = answering('a', { ...pushTo('a'), fence: world.fence, expect: { ownerEpoch: 0 } })
+    const late = answering('a', {
+      ...pushTo('a'),
+      fence: world.fence,
+      expect: { ownerEpoch: 0 },
+      tried: TRIED,
+      patch: { agent: 'thief', raiseEpoch: true },
+    })
     expect(await world.store.settle(late)).toEqual({ status: 'notOwner' })
     expect(await world.store.settle(late)).toEqual({ status: 'notOwner' })
     const log = await world.log()
     expect(log.map((row) => [row.id, row.direction])).toEqual([
       ['a', 'inbound'],
+      ['b', 'inbound'],
       ['handed', 'inbound'],
       ['a-reply', 'internal'],
     ])
-    expect((await world.inbox()).map(([, id]) => id)).toEqual(['a', 'handed'])
+    expect((await world.inbox()).map(([, id]) => id)).toEqual(['a', 'b', 'handed'])
+    const duplicate = expectStatus(await world.store.accept(working('c', dedupe('key'))), 'duplicate')
+    expect(duplicate.state).toBe('running')
+    expect(await world.ledger()).toMatchObject({ accepted: 3, settled: 1, waiting: 2 })
+    await world.reopen()
+    const [again, ...more] = await world.takeWork()
+    expect(more).toEqual([])
+    expect(again).toMatchObject({ id: 'a', attempt: 2, poison: false, orphan: false, ownerEpoch: 1 })
+    expect(again).toMatchObject({
+      agent: 'desk',
+      attempts: [{ ...TRIED, attempt: 1 }],
+      raw: { mediaType: 'text/plain' },
+    })
+    // Of the attempt before: it ends none that followed it.
+    expect(await world.store.settle({ ...late, fence: world.fence })).toEqual({ status: 'notOwner' })
     expect(await world.takeWork()).toEqual([])
-    const duplicate = expectStatus(await world.store.accept(working('b', dedupe('key'))), 'duplicate')
-    expect(duplicate.state).toBe('taken')
-    expect(duplicate.reply).toBeUndefined()
-    expect(await world.ledger()).toMatchObject({ accepted: 2, settled: 2, waiting: 0 })
+    const answer = answering('a', { attempt: 2, replies: [reply('r2', 'a')], expect: { ownerEpoch: 1 } })
+    expect(await world.settle(answer)).toMatchObject({ sequences: [5], waiting: 1 })
+    expect(await world.store.settle({ ...late, fence: world.fence })).toMatchObject({ status: 'already' })
+    expect((await world.takeWork()).map(({ id }) => id)).toEqual(['b'])
+    expect(await world.ledger()).toMatchObject({ accepted: 3, settled: 2, waiting: 1 })
+  })
+
+  test('a message is asked as often as its conversation changes hands meanwhile, and is no poison by that', async () => {
+    await using world = await World.make(factory)
+    await world.begin('a')
+    for (let n = 1; n <= 5; n++) {
+      await world.accept(accept(`handed ${n}`, { patch: { raiseEpoch: true } }))
+      const late = answering('a', {
+        attempt: n,
+        replies: [reply(`r${n}`, 'a')],
+        expect: { ownerEpoch: n - 1 },
+      })
+      expect(await world.store.settle({ ...late, fence: world.fence })).toEqual({ status: 'notOwner' })
+      expect(await world.takeWork()).toMatchObject([{ id: 'a', attempt: n + 1, poison: false }])
+    }
+    expect(await world.settle(answering('a', { attempt: 6, expect: { ownerEpoch: 5 } }))).toBeDefined()
   })
 
   test('a patch changes who has the conversation, in the same step', async () => {

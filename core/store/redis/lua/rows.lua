@@ -105,10 +105,10 @@ local function set_or_drop(key, name, value)
   if value then R('HSET', key, name, value) else R('HDEL', key, name) end
 end
 
--- { outcome, note, attempt, replies, wait, reply, failure, attempts }; `also`: what goes with what it has no value for.
+-- { outcome, attempt, replies, wait, reply, failure, attempts }; `also`: what goes with what it has no value for.
 local function store_outcome(ref, ended, also)
   local key = row(ref)
-  local put = { 'oc', ended.outcome, 'no', ended.note and '1' or '0', 'ow', int(WALL), 'ok', int(NOW), 'oa', ended.attempt or '0' }
+  local put = { 'oc', ended.outcome, 'no', '0', 'ow', int(WALL), 'ok', int(NOW), 'oa', ended.attempt or '0' }
   local drop = { unpack(also or {}) }
   local function keep(name, value)
     if value then

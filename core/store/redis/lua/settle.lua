@@ -39,6 +39,8 @@ local open = is_known and stands
 local bound, epoch_text
 if conversation then bound, epoch_text = fields(P .. 'conv:' .. conversation, 'home', 'epoch') end
 local NOTHING = { 'settled', {}, {}, 0 }
+-- SEMANTICS 7: begun under an owner who has the conversation no more.
+local is_late = bound and expected and expected ~= tonumber(epoch_text or '0')
 
 -- Looks; what it may not do it returns.
 local function look()
@@ -49,6 +51,7 @@ local function look()
   local whose = owner_of(conversation, home, registered, bound)
   if whose == 'other' then return { 'error', 'FORBIDDEN', 'conversation "' .. conversation .. '" belongs to another customer' } end
   if whose == 'ask' then return { 'ask', conversation } end
+  if is_late then return nil end
   for _, one in ipairs(replies) do
     if R('HEXISTS', row('m:' .. one.id), 's') == 1 then
       return { 'error', 'INTERNAL', 'reply "' .. one.id .. '" is in the log already' }
@@ -82,20 +85,17 @@ local function owe_timer()
   open_work({ ref = timer_ref, number = owed, lane = int(owed), priority = '1', due = NOW + math.max(0, timer_delay), fence = '0' })
 end
 
--- Appends the replies and what is owed for them. { sequences, offsets, note }.
+-- Appends the replies and what is owed for them. { sequences, offsets }.
 local function say(until_then)
-  local said = { sequences = {}, offsets = {}, note = false }
+  local said = { sequences = {}, offsets = {} }
   if not conversation then return said end
   if not bound then conversation_for(conversation, home, replies[1] and replies[1].channel or '', customer, 0) end
-  said.note = expected ~= nil and expected ~= tonumber(epoch_text or '0')
   for _, one in ipairs(replies) do
-    one.note = said.note and '1' or '0'
-    one.inbox = inbox and not said.note
+    one.inbox = inbox
     local sequence, offset = append(conversation, home, one)
     said.sequences[#said.sequences + 1] = sequence
     if offset > 0 then said.offsets[#said.offsets + 1] = offset end
   end
-  if said.note then return said end
   owe_pushes(said, until_then)
   owe_timer()
   patch(conversation, agent, ticket, raise)
@@ -109,14 +109,26 @@ local function entomb()
   if R('XDEL', P .. 'log:' .. where, sequence .. '-0') == 1 then R('HSET', P .. 'gone:' .. where, sequence, tombstone) end
 end
 
-local function finish(said, waiting)
-  if said.note then return { 'notOwner' } end
-  return { 'settled', said.sequences, said.offsets, waiting }
+-- What is late ends nothing: it is kept as a note, once, and the attempt that brought it is made again. A callback leaves the promise
+-- as it stands: its deadline will be missed, or a fallback is at work on it.
+local function keep_note()
+  draining()
+  keep_time()
+  for _, one in ipairs(replies) do
+    one.note = '1'
+    if R('HEXISTS', row('m:' .. one.id), 's') == 0 then append(conversation, home, one) end
+  end
+  if open == IN_FLIGHT and has_fence and R('HGET', key, 'a') == attempt then
+    set_or_drop(key, 'tr', with_attempt(tried_before, tried))
+    R('HINCRBY', key, 'un', -1)
+    change_work(ref, WAITING, NOW, '0')
+  end
+  return { 'notOwner' }
 end
 
 -- The clock, and one row less that is open.
-local function tally(ended)
-  if kind == 'message' and not dead and ended ~= 'expired' then
+local function tally()
+  if kind == 'message' and not dead and outcome ~= 'expired' then
     R('HSET', META, 'clock', int(NOW), 'wall', int(WALL), 'open:message', int(tonumber(TOTALS.open) - 1), 'settled',
       int(tonumber(TOTALS.ended) + 1))
     return
@@ -131,24 +143,23 @@ local function first()
   if kind == 'timer' then wait = R('HGET', row('m:' .. origin), 'wu') end
   draining()
   local said = say(tonumber(wait))
-  local ended = (said.note and outcome == 'answered') and 'taken' or outcome
   -- What was halted is in the list with its older attempts.
   if attempts then drop_dead(id) end
   attempts = with_attempt(attempts, tried)
   if dead then bury(ref, home, dead, attempts) end
   leave_lane(ref, lane, priority)
-  store_outcome(ref, { outcome = ended, note = said.note, attempt = attempt, replies = ids_of(), wait = wait,
-    reply = not said.note and reply, failure = failure, attempts = attempts }, WORK_CELLS)
-  tally(ended)
+  store_outcome(ref, { outcome = outcome, attempt = attempt, replies = ids_of(), wait = wait, reply = reply, failure = failure,
+    attempts = attempts }, WORK_CELLS)
+  tally()
   if kind == 'claim' then R('HDEL', key, 'b') end
-  if kind == 'timer' and not said.note and R('HGET', row('m:' .. origin), 'oc') == 'taken' then
-    R('HSET', row('m:' .. origin), 'oc', ended)
+  if kind == 'timer' and R('HGET', row('m:' .. origin), 'oc') == 'taken' then
+    R('HSET', row('m:' .. origin), 'oc', outcome)
     set_or_drop(row('m:' .. origin), 'rp', reply)
     set_or_drop(row('m:' .. origin), 'fl', failure)
   end
-  if kind == 'message' and ended == 'expired' then entomb() end
-  if kind == 'push' and ended == 'unknown' then count('doubt', 1) end
-  return finish(said, waiting_in(state_of(kind, lane)))
+  if kind == 'message' and outcome == 'expired' then entomb() end
+  if kind == 'push' and outcome == 'unknown' then count('doubt', 1) end
+  return { 'settled', said.sequences, said.offsets, waiting_in(state_of(kind, lane)) }
 end
 
 -- What was unknown becomes known: by an operator, or by the late end of the call itself.
@@ -157,10 +168,9 @@ local function known()
   keep_time()
   local said = say(nil)
   local attempts = with_attempt(R('HGET', key, 'tr'), tried)
-  store_outcome(ref, { outcome = outcome, note = said.note, attempt = attempt, replies = ids_of(), reply = reply, failure = failure,
-    attempts = attempts })
+  store_outcome(ref, { outcome = outcome, attempt = attempt, replies = ids_of(), reply = reply, failure = failure, attempts = attempts })
   drop_dead(id)
-  return finish(said, 0)
+  return { 'settled', said.sequences, said.offsets, 0 }
 end
 
 -- The first result again, except where nobody knew it, or an operator drops a dead letter.
@@ -168,11 +178,12 @@ local function ended()
   local stored, note, tried_in, said, stored_reply, stored_failure = fields(key, 'oc', 'no', 'oa', 'or', 'rp', 'fl')
   -- Only an operator, or the late end of the call itself, settles without a fence.
   local is_late_word = not has_fence and not dead and outcome ~= 'unknown'
-  if stored == 'unknown' and is_late_word then return look() or known() end
+  if stored == 'unknown' and is_late_word then return look() or (is_late and keep_note() or known()) end
   if is_late_word and outcome == 'failed' and drop_dead(id) then return NOTHING end
   if not stored then return { 'already', 'taken', false, false } end
   local is_same = said and said == ids_of() and tried_in == attempt and (stored == outcome or note == '1')
   if not is_same then return { 'already', stored, stored_reply, stored_failure } end
+  -- Of an earlier version: there a note ended what it was to answer.
   if note == '1' then return { 'notOwner' } end
   local sequences, offsets = {}, {}
   for _, one in ipairs(replies) do
@@ -228,4 +239,4 @@ else
 end
 if not may_end then return { 'fenced' } end
 if outcome == 'retry' then return retry() end
-return look() or first()
+return look() or (is_late and keep_note() or first())

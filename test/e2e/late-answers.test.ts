@@ -1,0 +1,179 @@
+// SEMANTICS 7, 17: an answer that comes when its conversation has changed hands is a note, and what it was to answer is still answered.
+import { expect, test } from 'vitest'
+import { accept } from '../conformance/store/world.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { echo, handAgent, handBackend, handChannel } from '../support/parts.ts'
+import type { HandAgent } from '../support/parts.ts'
+import { post, readLog, say, texts } from '../support/rest.ts'
+
+const yaml = (within = '1h'): string => `
+channels: { web: { adapter: rest } }
+agents:
+  helper: { adapter: bot, callbackWithin: ${within} }
+  slow: { adapter: slow }
+  people: { adapter: desk, callbackWithin: 1h }
+routes:
+  - { when: "$contains(parts[0].text, 'slow')", agent: slow }
+  - { agent: helper, fallback: people }
+`
+
+/** Answers what it was asked when it is told to. */
+function holding(name: string): HandAgent & { readonly letGo: (() => void)[] } {
+  const letGo: (() => void)[] = []
+  const agent = handAgent(name, async (message) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    letGo.push(resolve)
+    await promise
+    return echo(message)
+  })
+  return Object.assign(agent, { letGo })
+}
+
+/** What the agent was given with the message of this text, posted to with a body. */
+async function callBack(agent: HandAgent, about: string, body: object) {
+  const asked = agent.asked.find(({ message }) => message.parts?.[0]?.text === about)
+  const { url, token } = asked?.conversation.callback ?? {}
+  return post(String(url), body, { headers: { authorization: `Bearer ${token}` } })
+}
+
+/** The conversation passes to somebody, as by a claim. */
+async function handTo(house: House, agent: string, conversation = 'web:ann'): Promise<void> {
+  const [place] = await house.store.find({ by: 'conversation', conversation })
+  if (place?.row !== 'conversation') throw new Error(`there is no conversation ${conversation}`)
+  const handed = accept(`to ${agent}`, { home: place.home, conversation, patch: { agent, raiseEpoch: true } })
+  expect(await house.store.accept(handed)).toMatchObject({ status: 'accepted' })
+}
+
+test('a message at its bot while the conversation passes on: the answer is a note, it is asked again, and who waits gets that', async () => {
+  const bot = handAgent('bot', async () => undefined)
+  const slow = holding('slow')
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, slow.adapter, desk.adapter],
+  })
+  await say(house.base, 'one')
+  const waiting = say(house.base, 'slow two', { key: 'k2', waitSeconds: 15 })
+  await until(() => slow.letGo[0])
+  await until(async () => ((await readLog(house.base, 'web:ann')).length === 3 ? true : undefined))
+  slow.letGo[0]?.()
+  await until(() => slow.letGo[1])
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual([
+    'inbound: one',
+    'inbound: slow two',
+    'outbound: echo one',
+    'internal: echo slow two',
+  ])
+  slow.letGo[1]?.()
+  const { status, body } = await waiting
+  expect(status).toBe(200)
+  expect(body.reply?.parts?.[0]?.text).toBe('echo slow two')
+  expect(slow.asked.map(({ message }) => message.id)).toEqual([body.id, body.id])
+  expect(texts(await readLog(house.base, 'web:ann')).slice(4)).toEqual(['outbound: echo slow two'])
+  expect((await say(house.base, 'slow two', { key: 'k2' })).body.reply?.parts?.[0]?.text).toBe(
+    'echo slow two',
+  )
+  expect(await house.ledger()).toMatchObject({ accepted: 2, settled: 2, dead: 0, waiting: 0 })
+  expect(house.log()).toContain('changed hands')
+})
+
+test('a late callback, refused, does not end what the fallback is at work on', async () => {
+  const bot = handAgent('bot', async () => undefined)
+  const desk = holding('desk')
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+  })
+  await say(house.base, 'one')
+  const waiting = say(house.base, 'two', { waitSeconds: 15 })
+  await until(() => (desk.letGo.length === 2 ? true : undefined))
+  const nth = desk.asked.findIndex(({ message }) => message.parts?.[0]?.text === 'one')
+  desk.letGo[nth]?.()
+  await until(async () => ((await readLog(house.base, 'web:ann')).length === 3 ? true : undefined))
+  const late = [{ text: 'too late' }, { text: 'too late' }, { text: 'still' }, { handoff: 'gives up' }]
+  for (const body of late)
+    expect(await callBack(bot, 'two', body)).toMatchObject({ status: 409, body: { code: 'NOT_OWNER' } })
+  desk.letGo[1 - nth]?.()
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo two')
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([
+    'outbound: echo one',
+    'internal: too late',
+    'internal: still',
+    'outbound: echo two',
+  ])
+  expect(desk.asked).toHaveLength(2)
+  expect(await house.ledger()).toMatchObject({ accepted: 2, settled: 2, dead: 0, waiting: 0 })
+})
+
+test('a promise that was kept in time, and refused, is missed at its deadline as one of a bot that keeps silent', async () => {
+  for (const late of [{ text: 'in time' }, { handoff: 'a person' }]) {
+    const bot = handAgent('bot', async ({ parts }) =>
+      parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+    )
+    const desk = handAgent('desk', echo)
+    await using house = await openHouse({
+      yaml: yaml('3s'),
+      adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+    })
+    const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
+    await until(() => bot.asked[0])
+    await say(house.base, 'a person!', { waitSeconds: 15 })
+    for (let n = 0; n < 2; n++)
+      expect(await callBack(bot, 'hello', late)).toMatchObject({ status: 409, body: { code: 'NOT_OWNER' } })
+    expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
+    const notes = 'text' in late ? ['internal: in time'] : []
+    const log = texts(await readLog(house.base, 'web:ann'))
+    expect(log.slice(2)).toEqual(['outbound: echo a person!', ...notes, 'outbound: echo hello'])
+    expect(await house.ledger()).toMatchObject({ accepted: 2, settled: 2, dead: 0, waiting: 0 })
+  }
+})
+
+test('no bot is asked again in the place of a person who has taken the conversation, by its message nor by a promise', async () => {
+  const bot = handAgent('bot', async () => undefined)
+  const slow = holding('slow')
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({
+    yaml: yaml('2s'),
+    adapters: [bot.adapter, slow.adapter, desk.adapter],
+  })
+  await say(house.base, 'one')
+  const waiting = say(house.base, 'slow two', { waitSeconds: 15 })
+  await until(() => slow.letGo[0])
+  await handTo(house, 'a clerk')
+  slow.letGo[0]?.()
+  expect((await waiting).status).toBe(202)
+  await until(() => (house.log().includes('did not come in time') ? true : undefined))
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([
+    'inbound: text of to a clerk',
+    'internal: echo slow two',
+  ])
+  expect([slow.asked.length, desk.asked.length]).toEqual([1, 0])
+  expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 3, dead: 0, waiting: 0 })
+})
+
+test('what a business system did is said, whoever has the conversation by then, and not done again', async () => {
+  const { promise: paid, resolve: pay } = Promise.withResolvers<void>()
+  const erp = handBackend('erp', { Pay: { safe: false } }, async () => {
+    await paid
+    return { data: 'paid' }
+  })
+  await using house = await openHouse({
+    yaml: `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: erp } }
+routes: [{ backend: erp, record: true }]
+`,
+    adapters: [erp.adapter, handChannel('chat').adapter],
+  })
+  const request = { data: {}, sender: { id: 'ann' } }
+  const answer = post(`${house.base}/v1/requests/Pay`, request, { key: 'p1', waitSeconds: 15 })
+  const { message } = await until(() => erp.calls[0])
+  await handTo(house, 'people', message.conversation)
+  pay()
+  expect(await answer).toMatchObject({ status: 200, body: 'paid' })
+  expect(erp.calls).toHaveLength(1)
+  const log = await readLog(house.base, message.conversation)
+  expect(log.map(({ direction }) => direction)).toEqual(['inbound', 'inbound', 'outbound'])
+})
