@@ -182,7 +182,7 @@ export const errorTable = {
     side: 'caller',
     retry: false,
     status: 409,
-    title: 'The conversation belongs to somebody else now',
+    title: 'This answer does not count any more',
   },
   TOO_OLD: { side: 'caller', retry: false, status: 409, title: 'The id is older than the memory of ids' },
   EXPIRED: {

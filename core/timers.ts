@@ -18,21 +18,23 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
     const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
     const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target
     if (isAnybodyLeft) return await step.fallBack(fallback, route?.timeoutMs)
-    return isHandedOff(work.id) ? nobodyLeft(target) : neverCame(target)
+    return nobodyLeft(target, isHandedOff(work.id) ? 'hands off' : NEVER_CAME)
   } catch (error) {
     return step.failed(target, GatewayError.from(error))
   }
 }
 
-function nobodyLeft(target: string): Verdict {
-  const failure = new GatewayError('AGENT_FAILED', `${target} hands off, but nobody is left`, {
+const NEVER_CAME = 'promised an answer that did not come in time'
+
+function nobodyLeft(target: string, why: string): Verdict {
+  const failure = new GatewayError('AGENT_FAILED', `${target} ${why}, but nobody is left`, {
     cause: new GatewayError('AGENT_FAILED', 'give the route a fallback'),
   })
   return { outcome: 'failed', target, failure, dead: true }
 }
 
-/** The message was taken and stays so: nobody else is there to be asked. */
+/** The message was taken and stays so: a person has the conversation. */
 function neverCame(target: string): Verdict {
-  const failure = new GatewayError('AGENT_FAILED', `${target} promised an answer that did not come in time`)
+  const failure = new GatewayError('AGENT_FAILED', `${target} ${NEVER_CAME}`)
   return { outcome: 'taken', target, failure }
 }

@@ -269,17 +269,27 @@ test('SEMANTICS 7, 17: promises that are missed together are all the fallback’
   )
 })
 
-test('a promise that is not kept, and nobody else to ask: the message stays taken, and the log says so', async () => {
+test('a promise that is not kept, and nobody else to ask: a dead letter, and who waits or asks again is told (DESIGN §6)', async () => {
   const bot = taking()
   await using house = await openHouse({
     yaml: yaml('100ms', false),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   const { status } = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
-  expect(status).toBe(202)
-  expect((await say(house.base, 'hello', { key: 'k1' })).status).toBe(202)
-  expect((await answer(given(bot), 'too late')).status).toBe(409)
-  expect(house.log()).toContain('promised an answer that did not come in time')
+  expect(status).toBe(502)
+  expect((await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })).status).toBe(502)
+  // Nobody else has the conversation.
+  expect(await answer(given(bot), 'too late')).toMatchObject({
+    status: 409,
+    body: { title: 'This answer does not count any more' },
+  })
+  const [letter, ...more] = await house.dead()
+  expect(letter).toMatchObject({
+    kind: 'timer',
+    failure: { message: 'agent helper promised an answer that did not come in time, but nobody is left' },
+  })
+  expect(more).toEqual([])
+  // The step of the message had ended before: the promise is what is dead (SEMANTICS 17, 36).
   expect(await house.ledger()).toMatchObject({ accepted: 1, settled: 1, dead: 0, waiting: 0 })
 })
 
