@@ -1,9 +1,10 @@
 // The SOAP backend: operations of a WSDL, called with our own codec over the guarded fetch.
 import { GatewayError } from 'dragoman'
-import type { Answer, Backend, BackendCall, Operation, Scope } from 'dragoman'
+import type { Answer, Backend, BackendCall, Scope } from 'dragoman'
+import { Description } from '../data/description.ts'
 import { requestAddressing } from './addressing.ts'
 import type { BackendConfig } from './config.ts'
-import { isRemote, loadDocuments } from './documents.ts'
+import { loadDocuments } from './documents.ts'
 import { makeEnvelope, packEnvelope } from './envelope.ts'
 import { metadataToHeaders, withTrace } from './headers.ts'
 import { messageCodec, type MessageCodec } from './messages.ts'
@@ -20,34 +21,38 @@ export interface CalledOperation {
   readonly output: MessageCodec | undefined
 }
 
-/** How long a WSDL that could not be fetched is left alone. */
-const reloadPauseMs = 1000
-
 /** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
 export function createBackend(config: BackendConfig, scope: Scope): Backend {
-  const description = new Description(config, scope)
+  let operations: Backend['operations'] = { '*': { safe: false } }
+  const description = new Description<Loaded>({
+    what: `backend "${scope.id}": its WSDL`,
+    scope,
+    async read(fetch) {
+      const loaded = await load(config, scope, fetch)
+      operations = Object.fromEntries([...loaded.calls.keys()].map((name) => [name, { safe: false }]))
+      return loaded
+    },
+  })
   const { security } = config
   let guarding: Promise<Guard> | undefined
   const guard = async (): Promise<Guard | undefined> =>
     security === undefined ? undefined : (guarding ??= backendGuard(security, scope))
   return {
     get operations() {
-      return description.operations
+      return operations
     },
     async start(signal) {
       await guard()
-      try {
-        await description.load(signal)
-      } catch (error) {
-        if (!isRemote(config.wsdl) || GatewayError.from(error).code === 'DECODE_FAILED') throw error
-        scope.log.warn(
-          `the WSDL of backend "${scope.id}" cannot be fetched yet; it is tried again at the next call`,
-          { error },
-        )
-      }
+      await description.begin(signal)
     },
     async call(call, signal) {
-      const { called, wsdl } = await description.find(call.operation, signal)
+      const { wsdl, calls } = description.value ?? (await description.forCall(signal))
+      const called = calls.get(call.operation)
+      if (called === undefined)
+        throw new GatewayError(
+          'NO_ROUTE',
+          `backend "${scope.id}" has no operation "${call.operation}" in its WSDL`,
+        )
       return send({ config, scope, wsdl, called, guard: await guard() }, call, signal)
     },
     async probe(signal) {
@@ -58,7 +63,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
         throw new GatewayError('BACKEND_FAILED', `${address} answers ${answer.status}`)
     },
     async [Symbol.asyncDispose]() {
-      description.forget()
+      description.end()
     },
   }
 }
@@ -68,91 +73,14 @@ interface Loaded {
   readonly calls: ReadonlyMap<string, CalledOperation>
 }
 
-/** The WSDL, loaded once, by whoever needs it first. */
-class Description {
-  operations: Readonly<Record<string, Operation>> = { '*': { safe: false } }
-  readonly #config: BackendConfig
-  readonly #scope: Scope
-  #loaded: Loaded | undefined
-  #loading: Promise<Loaded> | undefined
-  #failedAt = -Infinity
-  #failure: unknown
-
-  constructor(config: BackendConfig, scope: Scope) {
-    this.#config = config
-    this.#scope = scope
-  }
-
-  async load(signal: AbortSignal): Promise<Loaded> {
-    if (this.#loaded !== undefined) return this.#loaded
-    if (this.#scope.now() - this.#failedAt < reloadPauseMs) throw this.#failure
-    // everybody who waits shares one attempt; a waiter that gives up does not end it for the others
-    this.#loading ??= this.#read().finally(() => {
-      this.#loading = undefined
-    })
-    return withSignal(this.#loading, signal)
-  }
-
-  async find(name: string, signal: AbortSignal): Promise<{ called: CalledOperation; wsdl: Wsdl }> {
-    const { wsdl, calls } = await this.#loadForCall(signal)
-    const called = calls.get(name)
-    if (called === undefined)
-      throw new GatewayError('NO_ROUTE', `backend "${this.#scope.id}" has no operation "${name}" in its WSDL`)
-    return { called, wsdl }
-  }
-
-  forget(): void {
-    this.#loaded = undefined
-  }
-
-  /**
-   * Without its description nothing was called: a write may be queued (SEMANTICS 3). What is wrong with it names files and
-   * addresses, and is no mistake of the caller: it is the cause, for the log.
-   */
-  async #loadForCall(signal: AbortSignal): Promise<Loaded> {
-    try {
-      return await this.load(signal)
-    } catch (error) {
-      if (signal.aborted) throw error
-      const who = `backend "${this.#scope.id}"`
-      throw new GatewayError('BACKEND_FAILED', `${who}: its WSDL cannot be had`, {
-        cause: error,
-        notExecuted: true,
-      })
-    }
-  }
-
-  async #read(): Promise<Loaded> {
-    const { wsdl: location, imports, service, port, version } = this.#config
-    try {
-      const documents = await loadDocuments(location, { fetch: this.#scope.fetch, imports })
-      const wsdl = readWsdl(documents, {
-        ...(service === undefined ? {} : { service }),
-        ...(port === undefined ? {} : { port }),
-      })
-      for (const why of wsdl.left) this.#scope.log.warn(`backend "${this.#scope.id}": ${why}`)
-      const calls = calledOperations(wsdl, version)
-      this.operations = Object.fromEntries([...calls.keys()].map((name) => [name, { safe: false }]))
-      this.#loaded = { wsdl, calls }
-      return this.#loaded
-    } catch (error) {
-      this.#failedAt = this.#scope.now()
-      this.#failure = error
-      throw error
-    }
-  }
-}
-
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise: ended, reject } = Promise.withResolvers<never>()
-  const abort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, ended])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
+async function load(config: BackendConfig, scope: Scope, fetch: Scope['fetch']): Promise<Loaded> {
+  const { wsdl: location, imports, service, port, version } = config
+  const wsdl = readWsdl(await loadDocuments(location, { fetch, imports }), {
+    ...(service === undefined ? {} : { service }),
+    ...(port === undefined ? {} : { port }),
+  })
+  for (const why of wsdl.left) scope.log.warn(`backend "${scope.id}": ${why}`)
+  return { wsdl, calls: calledOperations(wsdl, version) }
 }
 
 /** One port per operation: the first that speaks the wanted version, else the first (both versions are one port type). */

@@ -1,6 +1,7 @@
 // The SOAP channel: one path for both versions, its WSDL, and everything HTTP has to say before an envelope is read.
 import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import { Description } from '../data/description.ts'
 import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
 import { mediaType } from './content.ts'
@@ -18,39 +19,62 @@ import { writeXmlText } from '../xml/write.ts'
 /** Origins whose published documents are kept; callers choose the Host header, so there is a bound. */
 const maxOrigins = 16
 
+/** What a channel answers with once its description is there. */
+interface Described {
+  readonly contract: Contract
+  readonly published: Publisher | undefined
+}
+
 /** Makes a SOAP channel. It pushes nothing: answers go back on the caller's connection. */
 export function createChannel(config: ChannelConfig, scope: Scope): Channel {
-  let contract: Contract | undefined
   let host: ChannelHost | undefined
+  let description: Description<Described> | undefined
   return {
     async start(given, signal) {
       host = given
-      const documents = await describe(config, scope, signal)
-      contract = makeContract(config, { documents, scope, host })
+      const here = new Description<Described>({
+        what: `channel "${scope.id}": its description`,
+        scope,
+        read: (fetch) => describe(config, { fetch, scope, host: given }),
+      })
+      description = here
       const guard = config.security === undefined ? undefined : await channelGuard(config.security, scope)
-      const service: Service = { config, scope, host, contract, guard }
-      const published = config.wsdl === undefined ? undefined : publisher(documents, config.path)
-      host.serve(config.path, (request, gone) => handle(service, published, { request, gone }))
+      await here.begin(signal)
+      host.serve(config.path, async (request, gone) => {
+        const described = here.value ?? (await here.wanted(gone))
+        if (described === undefined) return notYet()
+        const { contract, published } = described
+        return handle({ config, scope, host: given, contract, guard }, published, { request, gone })
+      })
     },
     hint(origin) {
+      const contract = description?.value?.contract
       return contract === undefined || host === undefined
         ? undefined
         : curl(`${origin}${config.path}`, contract, host)
     },
     async [Symbol.asyncDispose]() {
-      contract = undefined
+      description?.end()
       host = undefined
     },
   }
 }
 
 async function describe(
-  { wsdl, schema, imports }: ChannelConfig,
-  scope: Scope,
-  signal: AbortSignal,
-): Promise<Documents | undefined> {
+  config: ChannelConfig,
+  {
+    fetch,
+    scope,
+    host,
+  }: { readonly fetch: Scope['fetch']; readonly scope: Scope; readonly host: ChannelHost },
+): Promise<Described> {
+  const { imports, path, wsdl, schema } = config
   const location = wsdl ?? schema
-  return location === undefined ? undefined : loadDocuments(location, { fetch: scope.fetch, imports, signal })
+  const documents = location === undefined ? undefined : await loadDocuments(location, { fetch, imports })
+  return {
+    contract: makeContract(config, { documents, scope, host }),
+    published: wsdl === undefined ? undefined : publisher(documents, path),
+  }
 }
 
 interface Around {
@@ -152,6 +176,11 @@ function notAllowed(published: Publisher | undefined): HttpResponse {
     published === undefined ? 'send SOAP by POST' : 'send SOAP by POST; the description is at ?wsdl',
   )
   return { ...answer, headers: { ...answer.headers, allow: 'POST' } }
+}
+
+function notYet(): HttpResponse {
+  const answer = line(503, 'the description of this service is not there yet')
+  return { ...answer, headers: { ...answer.headers, 'retry-after': '1' } }
 }
 
 function line(status: number, text: string): HttpResponse {

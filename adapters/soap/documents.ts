@@ -32,7 +32,6 @@ export interface LoadOptions {
   readonly fetch: typeof globalThis.fetch
   /** Hosts (`host` or `host:port`) or URL prefixes imports may come from, besides the host of the WSDL itself. */
   readonly imports: readonly string[]
-  readonly signal?: AbortSignal
 }
 
 const maxDocuments = 200
@@ -51,8 +50,7 @@ const builtIn: ReadonlySet<string> = new Set([
   ns.wsdlSoap12,
 ])
 
-/** True for what is fetched over the network and may therefore be missing for a while. */
-export function isRemote(location: string): boolean {
+function isRemote(location: string): boolean {
   return /^https?:\/\//i.test(location)
 }
 
@@ -184,10 +182,8 @@ class Loader {
           throw new GatewayError('DECODE_FAILED', `"${location}" cannot be read`, { cause })
         }),
       }
-    const { fetch, signal } = this.#options
-    const answer = await fetch(location, {
+    const answer = await this.#options.fetch(location, {
       headers: { accept: 'text/xml, application/xml;q=0.9, */*;q=0.1' },
-      ...(signal === undefined ? {} : { signal }),
     })
     if (!answer.ok)
       throw new GatewayError('BACKEND_FAILED', `${location} answers ${answer.status} instead of a document`, {

@@ -7,6 +7,7 @@ import type { BackendConfig, OperationConfig } from './config.ts'
 import { isObject, makeContract } from './contract.ts'
 import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
+import { Description } from '../data/description.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
@@ -34,22 +35,26 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
     })
     operations[name] = { safe: false }
   }
-  let dialect =
-    config.schema === undefined ? dialectOf(config, makeContract(config.namespace, undefined)) : undefined
+  const description = new Description<Dialect>({
+    what: `backend "${scope.id}": its schema`,
+    scope,
+    async read(fetch) {
+      const { schema, namespace } = config
+      const loaded = schema === undefined ? undefined : await loadSchema(schema, { fetch })
+      return dialectOf(config, makeContract(namespace, loaded))
+    },
+  })
 
   return {
     operations,
-    async start(signal) {
-      if (config.schema === undefined) return
-      const loaded = await loadSchema(config.schema, { fetch: scope.fetch, signal })
-      dialect = dialectOf(config, makeContract(config.namespace, loaded))
-    },
+    start: (signal) => description.begin(signal),
     async call(call, signal) {
       const found = compiled.get(call.operation) ?? compiled.get('*')
-      if (found === undefined || dialect === undefined)
+      if (found === undefined)
         throw new GatewayError('NO_ROUTE', `backend "${scope.id}" has no operation "${call.operation}"`, {
           notExecuted: true,
         })
+      const dialect = description.value ?? (await description.forCall(signal))
       const outbound = requestOf(dialect, call, found.config)
       const response = await scope.fetch(addressOf(config, call, found.config, outbound), {
         method: outbound.method,
@@ -64,6 +69,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
       await scope.fetch(config.url, { method: 'HEAD', signal, redirect: 'manual' })
     },
     async [Symbol.asyncDispose]() {
+      description.end()
       compiled.clear()
     },
   }

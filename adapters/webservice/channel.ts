@@ -4,6 +4,7 @@ import type { Channel, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS } from '../xml/names.ts'
 import { readXml } from '../xml/read.ts'
 import type { XmlDocument } from '../xml/read.ts'
+import { Description } from '../data/description.ts'
 import { asmxError, AsmxProblem } from './asmx-errors.ts'
 import { answerAsmx } from './asmx.ts'
 import type { ChannelConfig } from './config.ts'
@@ -22,25 +23,47 @@ import { answerXmlRpc, notWellFormed } from './xmlrpc.ts'
 /** Makes a webservice channel. It pushes nothing: answers go back on the caller's connection. */
 export function createChannel(config: ChannelConfig, scope: Scope): Channel {
   const base = config.path.replace(/\/$/, '')
-  let service: Service | undefined
+  let description: Description<Service> | undefined
   return {
     async start(host, signal) {
-      const loaded =
-        config.schema === undefined
-          ? undefined
-          : await loadSchema(config.schema, { fetch: scope.fetch, signal })
-      const started: Service = { config, scope, host, contract: makeContract(config.namespace, loaded) }
-      service = started
-      for (const path of pathsOf(started, base))
-        host.serve(path, (request, gone) => handle(started, { request, gone, base }))
+      const here = new Description<Service>({
+        what: `channel "${scope.id}": its schema`,
+        scope,
+        async read(fetch) {
+          const { schema, namespace } = config
+          const loaded = schema === undefined ? undefined : await loadSchema(schema, { fetch })
+          return { config, scope, host, contract: makeContract(namespace, loaded) }
+        },
+      })
+      description = here
+      await here.begin(signal)
+      const waiting: Service = {
+        config,
+        scope,
+        host: { ...host, draft: notYet },
+        contract: makeContract(config.namespace, undefined),
+      }
+      for (const path of pathsOf(here.value ?? waiting, base))
+        host.serve(path, async (request, gone) =>
+          handle(here.value ?? (await here.wanted(gone)) ?? waiting, { request, gone, base }),
+        )
     },
     hint(origin) {
+      const service = description?.value
       return service === undefined ? undefined : hintOf(service, `${origin}${base}`)
     },
     async [Symbol.asyncDispose]() {
-      service = undefined
+      description?.end()
     },
   }
+}
+
+/** Whatever dialect it was asked in says it in its own words. */
+async function notYet(): Promise<never> {
+  throw new GatewayError('OVERLOADED', 'the schema of this service is not there yet', {
+    retryAfterMs: 1000,
+    notExecuted: true,
+  })
 }
 
 function pathsOf(service: Service, base: string): readonly string[] {

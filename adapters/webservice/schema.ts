@@ -21,7 +21,6 @@ export interface LoadedSchema {
 
 export interface LoadOptions {
   readonly fetch: typeof globalThis.fetch
-  readonly signal: AbortSignal
 }
 
 const maxDocuments = 100
@@ -83,14 +82,14 @@ async function follow(schema: XmlElement, base: string, loading: Loading): Promi
   }
 }
 
-async function document(place: string, { fetch, signal }: LoadOptions): Promise<XmlElement> {
+async function document(place: string, { fetch }: LoadOptions): Promise<XmlElement> {
   if (!isRemote(place)) {
     const bytes = await readFile(place).catch((cause: unknown) => {
       throw new GatewayError('DECODE_FAILED', `schema "${place}" cannot be read`, { cause })
     })
     return readXml(bytes, { processingInstructions: 'ignore' }).root
   }
-  const response = await fetch(place, { signal })
+  const response = await fetch(place)
   if (!response.ok)
     throw new GatewayError('BACKEND_FAILED', `schema "${place}" was answered with ${response.status}`)
   const { charset } = mediaType(response.headers.get('content-type'))

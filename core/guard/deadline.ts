@@ -1,4 +1,5 @@
 // Ends a call at its deadline or with its caller, whether or not the call listens to its signal.
+import { setImmediate } from 'node:timers'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
 import { hasNeverWritten } from './unwritten.ts'
@@ -21,8 +22,9 @@ const longestTimerMs = 2_147_483_647
  * Runs a call and settles when it does, but never later than its deadline or its caller's end (DESIGN §7).
  *
  * The call gets a signal of its own, aborted with the very reason this promise is rejected with; a call that ignores it
- * goes on unheard. Throws `DEADLINE_EXCEEDED`, with `notExecuted` if there was no time left to begin (`wasNotBegun`) or the
- * call never had a connection. A caller's end rejects with the reason the caller's signal carries: a `GatewayError` given
+ * goes on unheard. Throws `DEADLINE_EXCEEDED`, with `notExecuted` if there was no time left to begin (`wasNotBegun`), the
+ * call never had a connection, or it says so itself when its signal ends: it was still waiting for what it needs to begin.
+ * A caller's end rejects with the reason the caller's signal carries: a `GatewayError` given
  * there, else an `AbortError`.
  */
 export function withDeadline<T>(
@@ -36,7 +38,9 @@ export function withDeadline<T>(
   return new Promise<T>((resolve, reject) => {
     const controller = new AbortController()
     let ended = false
+    let late: GatewayError | undefined
     const end = (reason: Error): void => {
+      if (ended) return
       ended = true
       release()
       reject(reason)
@@ -46,7 +50,10 @@ export function withDeadline<T>(
     const onTime = (): void => {
       const isUnwritten = hasNeverWritten(controller.signal)
       const missing = isUnwritten ? 'connection' : 'answer'
-      end(exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, isUnwritten))
+      const reason = exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, isUnwritten)
+      late = reason
+      controller.abort(reason)
+      setImmediate(() => end(reason)) // until then the call may say that it has done nothing
     }
     const timer = setTimeout(onTime, Math.min(ms, longestTimerMs))
     const release = (): void => {
@@ -56,13 +63,14 @@ export function withDeadline<T>(
     caller?.addEventListener('abort', onCallerGone)
 
     const onValue = (value: T): void => {
-      if (ended) return
+      if (ended || late !== undefined) return
       release()
       resolve(value)
     }
     const onThrown = (thrown: unknown): void => {
       // The caller has had his answer; whatever comes now is news for nobody but the log.
       if (ended) return log?.debug(`${what}: failed after its end`, { error: thrown })
+      if (late !== undefined) return end(saysNotExecuted(thrown) ? exceeded(late.message, true) : late)
       release()
       reject(thrown)
     }
@@ -83,6 +91,10 @@ export function wasNotBegun(thrown: unknown): boolean {
   return thrown instanceof GatewayError && notBegun.has(thrown)
 }
 const notBegun = new WeakSet<GatewayError>()
+
+function saysNotExecuted(thrown: unknown): boolean {
+  return thrown instanceof GatewayError && thrown.code !== 'DEADLINE_EXCEEDED' && thrown.notExecuted
+}
 
 function tooLate(what: string): GatewayError {
   const error = exceeded(`${what}: no time was left to begin`, true)

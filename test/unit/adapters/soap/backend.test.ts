@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
-import type { Answer, Backend, Json, Message } from 'dragoman'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { GatewayError, type Answer, type Backend, type Json, type Message } from 'dragoman'
 import { testMessage, testScope, type ScopeOptions } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
 import { captures, fixtures } from './corpus.ts'
@@ -386,6 +386,42 @@ describe('a WSDL from a URL', () => {
     now += 2000
     await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
     expect(Object.keys(backend.operations)).toContain('WhoAmI')
+  })
+
+  test('that never comes keeps nothing from starting, and no call waits beyond its end as if it had been sent (SEMANTICS 3)', async () => {
+    const timeouts: AbortController[] = []
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => {
+      const made = new AbortController()
+      timeouts.push(made)
+      return made.signal
+    })
+    onTestFinished(() => timeout.mockRestore())
+    /** The first is the fetch's own, the others those of who waits for it. */
+    const expire = (): void => timeouts.splice(0)[0]?.abort(new DOMException('too late', 'TimeoutError'))
+    let hangs = true
+    let now = 0
+    const { fetch, sent } = wire(({ url: asked }) => {
+      if (asked !== url) return xml(ticketAnswer())
+      return hangs ? new Promise<Response>(() => {}) : xml(text)
+    })
+    const opening = open({ wsdl: url }, { fetch, now: () => now })
+    await vi.waitFor(() => expect(sent).toHaveLength(1))
+    expire()
+    await using backend = await opening
+    now += 2000
+    const ended = new AbortController()
+    const message = testMessage({ kind: 'request', type: 'WhoAmI', data: {} })
+    const calling = { operation: 'WhoAmI', params: {}, message, key: 'k', attempt: 1 }
+    const waiting = [backend.call(calling, ended.signal), backend.call(calling, signal)]
+    await vi.waitFor(() => expect(sent).toHaveLength(2))
+    ended.abort(new GatewayError('DEADLINE_EXCEEDED', 'no answer'))
+    const unsent = { code: 'BACKEND_FAILED', notExecuted: true }
+    await expect(waiting[0]).rejects.toMatchObject(unsent)
+    hangs = false
+    expire()
+    await expect(waiting[1]).rejects.toMatchObject(unsent)
+    now += 2000
+    await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
   })
 
   test('from a file must be there', async () => {

@@ -2,7 +2,19 @@ import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import { testChannel } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
-import { action, ask, bodyText, envelope, getTicket, orders, serve, soap11, soap12, wsdl } from './service.ts'
+import {
+  action,
+  ask,
+  bodyText,
+  envelope,
+  fixtureText,
+  getTicket,
+  orders,
+  serve,
+  soap11,
+  soap12,
+  wsdl,
+} from './service.ts'
 
 testChannel('soap', {
   adapter,
@@ -211,4 +223,27 @@ describe('one-way', () => {
     expect([response.status, response.headers?.['retry-after']]).toEqual([500, '2'])
     expect(bodyText(response)).toContain('s:Server')
   })
+})
+
+test('a WSDL of a URL that is not there keeps no channel from starting: 503 until it is (DESIGN §16 "SOAP")', async () => {
+  const text = await fixtureText('wsdl/orders.wsdl')
+  let up = false
+  let now = 0
+  const fetch: typeof globalThis.fetch = async () => {
+    if (up) return new Response(text, { headers: { 'content-type': 'text/xml' } })
+    throw new GatewayError('BACKEND_FAILED', 'cannot connect', { notExecuted: true })
+  }
+  await using running = await serve({
+    config: { wsdl: 'http://orders.example/orders?wsdl' },
+    scope: { fetch, now: () => now },
+  })
+  const body = envelope(getTicket())
+  for (const refused of [await running.post(body), await running.handle({ method: 'GET', query: 'wsdl' })])
+    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+  expect(running.host.drafts).toEqual([])
+  up = true
+  now += 2000
+  expect((await running.post(body)).status).toBe(200)
+  expect((await running.handle({ method: 'GET', query: 'wsdl' })).status).toBe(200)
+  await expect(serve({ config: { wsdl: '/no/such.wsdl' } })).rejects.toThrow(/no\/such\.wsdl/u)
 })

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { readFile } from 'node:fs/promises'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { GatewayError, type Answer, type Json } from 'dragoman'
 import { testBackend, testMessage } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
@@ -347,4 +348,33 @@ describe('another gateway of ours', () => {
     )
     await expect(broken.call('Get', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   })
+})
+
+test('a schema of a URL that is not there keeps no backend from starting, and nothing is called without it (SEMANTICS 3)', async () => {
+  const text = await readFile(new URL('order-service.wsdl', fixtures), 'utf8')
+  let up = false
+  const urls: string[] = []
+  const fetched: typeof fetch = async (input) => {
+    urls.push(addressOf(input))
+    if (!up) throw new GatewayError('BACKEND_FAILED', 'cannot connect', { notExecuted: true })
+    return new Response(urls.at(-1)?.endsWith('wsdl') === true ? text : '<R/>', {
+      headers: { 'content-type': 'text/xml' },
+    })
+  }
+  const url = 'http://erp.example.com/service'
+  const now = vi.spyOn(Date, 'now')
+  onTestFinished(() => now.mockRestore())
+  await using backend = await makeBackend({ dialect: 'pox', url, schema: `${url}?wsdl` }, fetched)
+  await expect(ask(backend, 'GetOrder', {})).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    notExecuted: true,
+  })
+  expect(urls).toEqual([`${url}?wsdl`]) // not asked again within the pause
+  up = true
+  now.mockReturnValue(new Date().getTime() + 2000)
+  await expect(ask(backend, 'GetOrder', {})).resolves.toEqual({ data: '' })
+  expect(urls.slice(1)).toEqual([`${url}?wsdl`, url])
+  await expect(makeBackend({ dialect: 'pox', url, schema: '/no/such.xsd' }, fetched)).rejects.toThrow(
+    /no\/such\.xsd/u,
+  )
 })

@@ -1,7 +1,8 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { GatewayError } from 'dragoman'
 import { addressOf, dataOf, fixtures, path, serve, textOf } from './service.ts'
 
 describe('one path', () => {
@@ -224,4 +225,37 @@ test.each([
   [{ faultCodes: { X: 2 ** 40 } }, '2147483647'],
 ])('the config %j is refused', async (config, words) => {
   await expect(serve({ config })).rejects.toThrow(words)
+})
+
+test('a schema of a URL that is not there keeps no channel from starting: each dialect says it until it is', async () => {
+  const text = await readFile(new URL('order-service.wsdl', fixtures), 'utf8')
+  let up = false
+  let now = 0
+  await using running = await serve({
+    config: { schema: 'http://erp.example.com/service?wsdl' },
+    scope: {
+      now: () => now,
+      fetch: async () => {
+        if (up) return new Response(text, { headers: { 'content-type': 'text/xml' } })
+        throw new GatewayError('BACKEND_FAILED', 'cannot connect', { notExecuted: true })
+      },
+    },
+  })
+  const pox = await running.post('<GetTicket><ticketId>1</ticketId></GetTicket>')
+  expect([pox.status, pox.headers?.['retry-after'], textOf(pox)]).toEqual([
+    503,
+    '1',
+    expect.stringContaining('<code>OVERLOADED</code>'),
+  ])
+  const rpc = await running.post('<methodCall><methodName>GetTicket</methodName></methodCall>')
+  expect([rpc.status, textOf(rpc)]).toEqual([200, expect.stringContaining('<int>-32020</int>')])
+  const asmx = await running.get('/GetTicket?ticketId=1')
+  expect([asmx.status, textOf(asmx)]).toEqual([500, expect.stringContaining('OVERLOADED')])
+  expect(running.host.drafts).toEqual([])
+  up = true
+  now += 2000
+  await running.post('<ListTickets xmlns="urn:example:orders:v1"/>')
+  expect(running.host.drafts).toMatchObject([{ type: 'ListTickets' }])
+  expect(textOf(await running.handle({ method: 'GET' }))).toContain('ListTickets') // the names are of the schema
+  await expect(serve({ config: { schema: '/no/such.xsd' } })).rejects.toThrow(/no\/such\.xsd/u)
 })

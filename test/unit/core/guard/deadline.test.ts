@@ -53,6 +53,22 @@ test('the call hears of its end by its signal, with the reason its caller gets',
   expect(heard).toBeInstanceOf(GatewayError)
 })
 
+test('a call that says at its deadline that nothing was executed is believed (SEMANTICS 3)', async () => {
+  const waiting = (reason: unknown): Promise<unknown> => {
+    const call = (signal: AbortSignal): Promise<never> =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(reason))
+      }).then(() => Promise.reject(new Error('not reached')))
+    return withDeadline({ ms: 50, what }, call).catch((error: unknown) => error)
+  }
+  const unsent = waiting(new GatewayError('BACKEND_FAILED', 'no description', { notExecuted: true }))
+  const sent = waiting(new GatewayError('BACKEND_FAILED', 'the line broke'))
+  await vi.advanceTimersByTimeAsync(50)
+  expect(await unsent).toMatchObject({ code: 'DEADLINE_EXCEEDED', notExecuted: true })
+  expect(await sent).toMatchObject({ code: 'DEADLINE_EXCEEDED', notExecuted: false })
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 test("the end of one call aborts no sibling's signal (TRAPS opossum: one abortController per breaker)", async () => {
   const signals: AbortSignal[] = []
   const never = (signal: AbortSignal): Promise<never> => {
