@@ -48,7 +48,13 @@ export function readPackage(body: Uint8Array, type: MediaType): Packaged {
   const own = mediaType(root.type)
   const inner = own.parameters.get('type')
   const parts = new Map<string, Uint8Array>()
-  for (const part of all) if (part !== root) parts.set(part.id, part.bytes)
+  for (const part of all) {
+    if (part === root) continue
+    // RFC 2045 §7: an id is one part's
+    if (parts.has(part.id))
+      throw new GatewayError('DECODE_FAILED', `two attachments have the id "${part.id.slice(0, 200)}"`)
+    parts.set(part.id, part.bytes)
+  }
   return {
     root: root.bytes,
     type: inner === undefined ? own : { type: mediaType(inner).type, parameters: own.parameters },
@@ -75,15 +81,21 @@ function mimeParts(body: Buffer, boundary: string): MimePart[] {
 
 /** RFC 2046 §5.1.1: the line break before a delimiter belongs to it. */
 function nextDelimiter(body: Buffer, delimiter: Buffer, from: number): number {
-  const crlf = body.indexOf(Buffer.concat([Buffer.from('\r\n'), delimiter]), from)
-  if (crlf !== -1) return crlf
-  return body.indexOf(Buffer.concat([Buffer.from('\n'), delimiter]), from)
+  const lf = body.indexOf(Buffer.concat([Buffer.from('\n'), delimiter]), from)
+  return lf > from && breaksLong(body, from) && body[lf - 1] === 0x0d ? lf - 1 : lf
+}
+
+/** Whether the line that begins here ends with CRLF, as the lines of its part do then; with LF alone a CR is content. */
+function breaksLong(body: Buffer, from: number): boolean {
+  return body[body.indexOf('\n', from) - 1] === 0x0d
 }
 
 function mimePart(bytes: Buffer): MimePart {
   const head = bytes.subarray(0, maxHeadBytes)
   const crlf = head.indexOf('\r\n\r\n')
-  const end = crlf === -1 ? head.indexOf('\n\n') : crlf
+  const lf = head.indexOf('\n\n')
+  const isLong = crlf !== -1 && (lf === -1 || crlf < lf) // the nearer one: the other is content
+  const end = isLong ? crlf : lf
   if (end === -1)
     throw new GatewayError('DECODE_FAILED', 'a part of the multipart body has no header section')
   const headers = new Map<string, string>()
@@ -95,7 +107,7 @@ function mimePart(bytes: Buffer): MimePart {
     const colon = line.indexOf(':')
     if (colon > 0) headers.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim())
   }
-  const content = bytes.subarray(end + (crlf === -1 ? 2 : 4))
+  const content = bytes.subarray(end + (isLong ? 4 : 2))
   return {
     id: bareId(headers.get('content-id') ?? ''),
     type: headers.get('content-type'),

@@ -48,6 +48,26 @@ describe('a package', () => {
   })
 
   test.each([
+    ['an empty line of the other kind', '\n', 'AA\r\n\r\nBB'],
+    ['the other empty line', '\r\n', 'AA\n\nBB'],
+    ['a CR at its end', '\n', 'left\r'],
+    ['an LF at its end', '\r\n', 'left\n'],
+  ])(
+    'keeps every byte of a part with %s, whichever line breaks are around it (RFC 2046 §5.1.1)',
+    (_what, nl, content) => {
+      const lines = ['--b', 'Content-ID: <r>', '', '<x/>', '--b', 'Content-ID: <a>', '', content, '--b--', '']
+      const { root, parts } = readPackage(bytes(lines.join(nl)), mediaType('multipart/related; boundary=b'))
+      expect(new TextDecoder().decode(root)).toBe('<x/>')
+      expect([...parts].map(([id, part]) => [id, new TextDecoder().decode(part)])).toEqual([['a', content]])
+    },
+  )
+
+  test.each([
+    [
+      'with two parts of one id',
+      'multipart/related; boundary=b',
+      `--b\r\n\r\n<a/>${'\r\n--b\r\nContent-ID: <a>\r\n\r\nx'.repeat(2)}\r\n--b--`,
+    ],
     ['without a boundary', 'multipart/related', '--b\r\n\r\n<a/>\r\n--b--'],
     ['without an end', 'multipart/related; boundary=b', '--b\r\n\r\n<a/>\r\n--b\r\n'],
     ['without a header section', 'multipart/related; boundary=b', '--b\r\n<a/>\r\n--b--'],
