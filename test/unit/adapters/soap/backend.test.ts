@@ -1,59 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { GatewayError, type Answer, type Backend, type Json, type Message } from 'dragoman'
-import { testMessage, testScope, type ScopeOptions } from 'dragoman/testing'
-import adapter from '../../../../adapters/soap/index.ts'
-import { captures, fixtures } from './corpus.ts'
+import { describe, expect, test } from 'vitest'
+import type { Answer } from 'dragoman'
+import { testMessage } from 'dragoman/testing'
+import { call, open, ticketAnswer, wire, xml } from './caller.ts'
+import { captures } from './corpus.ts'
 import { answer } from './semantics.ts'
-import { bodyText, envelope, orders, serve, soap11, soap12, wsdl, type Running } from './service.ts'
+import { bodyText, envelope, orders, serve, soap12, wsdl, type Running } from './service.ts'
 
-const signal = new AbortController().signal
-
-async function open(config: object, scope: ScopeOptions = {}): Promise<Backend> {
-  const component = adapter.backend
-  if (component === undefined) throw new Error('the adapter has no backend')
-  const checked = await component.config['~standard'].validate(config)
-  if (checked.issues !== undefined) throw new Error(checked.issues.map(({ message }) => message).join('; '))
-  const backend = component.create(checked.value, testScope(scope))
-  await backend.start?.(signal)
-  return backend
-}
-
-function call(
-  backend: Backend,
-  operation: string,
-  params: Json,
-  metadata: Message['metadata'] = {},
-): Promise<Answer> {
-  const message = { ...testMessage({ kind: 'request', type: operation, data: params }), metadata }
-  return backend.call({ operation, params, message, key: message.id, attempt: 1 }, signal)
-}
-
-interface Sent {
-  readonly url: string
-  readonly headers: Headers
-  readonly text: string
-}
-
-/** A fetch that remembers and answers as told. */
-function wire(reply: (sent: Sent) => Response | Promise<Response>): {
-  readonly fetch: typeof fetch
-  readonly sent: Sent[]
-} {
-  const sent: Sent[] = []
-  const send: typeof fetch = async (input, init) => {
-    const request = new Request(input, init)
-    const one = { url: request.url, headers: request.headers, text: await request.text() }
-    sent.push(one)
-    return reply(one)
-  }
-  return { fetch: send, sent }
-}
-
-const xml = (text: string, status = 200, type = 'text/xml; charset=utf-8'): Response =>
-  new Response(text, { status, headers: { 'content-type': type } })
-const ticketAnswer = (uri = soap11): string =>
-  envelope(`<o:WhoAmIResponse xmlns:o="${orders}"><o:user>x</o:user></o:WhoAmIResponse>`, { uri })
 const base = { wsdl: wsdl('orders'), endpoint: 'http://orders.example/ws' }
 
 describe('a request', () => {
@@ -351,81 +303,6 @@ describe('one-way', () => {
   test.each([202, 200, 204])('is done with %i and nothing', async (status) => {
     await using backend = await open(base, { fetch: wire(() => new Response(null, { status })).fetch })
     await expect(call(backend, 'NotifyShipment', { orderId: '1', carrier: 'DHL' })).resolves.toEqual({})
-  })
-})
-
-describe('a WSDL from a URL', () => {
-  const text = readFileSync(new URL('wsdl/orders.wsdl', fixtures), 'utf8').replaceAll(
-    '__ENDPOINT__',
-    'http://orders.example',
-  )
-  const url = 'http://orders.example/orders?wsdl'
-
-  test('gives the address, and the operations once it is there', async () => {
-    const { fetch, sent } = wire(({ url: asked }) => (asked === url ? xml(text) : xml(ticketAnswer())))
-    await using backend = await open({ wsdl: url }, { fetch })
-    expect(Object.keys(backend.operations)).toContain('CreateOrder')
-    await call(backend, 'WhoAmI', {})
-    expect(sent.at(-1)?.url).toBe('http://orders.example/orders')
-  })
-
-  test('may come later: the gateway starts before its business system', async () => {
-    let up = false
-    let now = 0
-    const { fetch, sent } = wire(({ url: asked }) =>
-      up ? (asked === url ? xml(text) : xml(ticketAnswer())) : xml('', 503),
-    )
-    await using backend = await open({ wsdl: url }, { fetch, now: () => now })
-    expect(Object.keys(backend.operations)).toEqual(['*'])
-    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({
-      code: 'BACKEND_FAILED',
-      notExecuted: true,
-    })
-    expect(sent).toHaveLength(1) // not asked again within the pause
-    up = true
-    now += 2000
-    await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
-    expect(Object.keys(backend.operations)).toContain('WhoAmI')
-  })
-
-  test('that never comes keeps nothing from starting, and no call waits beyond its end as if it had been sent (SEMANTICS 3)', async () => {
-    const timeouts: AbortController[] = []
-    const timeout = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => {
-      const made = new AbortController()
-      timeouts.push(made)
-      return made.signal
-    })
-    onTestFinished(() => timeout.mockRestore())
-    /** The first is the fetch's own, the others those of who waits for it. */
-    const expire = (): void => timeouts.splice(0)[0]?.abort(new DOMException('too late', 'TimeoutError'))
-    let hangs = true
-    let now = 0
-    const { fetch, sent } = wire(({ url: asked }) => {
-      if (asked !== url) return xml(ticketAnswer())
-      return hangs ? new Promise<Response>(() => {}) : xml(text)
-    })
-    const opening = open({ wsdl: url }, { fetch, now: () => now })
-    await vi.waitFor(() => expect(sent).toHaveLength(1))
-    expire()
-    await using backend = await opening
-    now += 2000
-    const ended = new AbortController()
-    const message = testMessage({ kind: 'request', type: 'WhoAmI', data: {} })
-    const calling = { operation: 'WhoAmI', params: {}, message, key: 'k', attempt: 1 }
-    const waiting = [backend.call(calling, ended.signal), backend.call(calling, signal)]
-    await vi.waitFor(() => expect(sent).toHaveLength(2))
-    ended.abort(new GatewayError('DEADLINE_EXCEEDED', 'no answer'))
-    const unsent = { code: 'BACKEND_FAILED', notExecuted: true }
-    await expect(waiting[0]).rejects.toMatchObject(unsent)
-    hangs = false
-    expire()
-    await expect(waiting[1]).rejects.toMatchObject(unsent)
-    now += 2000
-    await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
-  })
-
-  test('from a file must be there', async () => {
-    await expect(open({ wsdl: '/no/such.wsdl' })).rejects.toThrow(/no\/such\.wsdl/u)
   })
 })
 
