@@ -30,7 +30,7 @@ import { createRetryBudget } from './guard/retry.ts'
 import type { RetryBudget } from './guard/retry.ts'
 import { compileOperations } from './operations.ts'
 import type { Operations } from './operations.ts'
-import { isStandIn } from './plugins/stand-in.ts'
+import { standsInFor } from './plugins/stand-in.ts'
 import { bulkheadOf, protection, watched } from './protect.ts'
 import type { IsPresent } from './router.ts'
 import { invalidationOf, standInOf } from './stand-in.ts'
@@ -236,7 +236,7 @@ export function createBackend(
     const made: OperationInUse = {
       safe,
       idempotent,
-      ...guarded({ settings, operation: label, said, around }, safe || isStandIn(adapter)),
+      ...guarded({ settings, operation: label, said, around }, safe || standsInFor(adapter) !== undefined),
       ...(safe ? {} : queueOf(said)),
       ...(safe || idempotent ? retried({ settings, operation: label, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,

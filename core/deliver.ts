@@ -173,7 +173,8 @@ export class Step {
       const from = await this.context.ownerOf(this.work)
       const term = termOf(from.agent === fallback ? from.ownerEpoch : from.ownerEpoch + 1, true)
       const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), term })
-      if (answer !== undefined && 'handoff' in answer) return nobodyLeft(fallback, answer)
+      if (answer !== undefined && 'handoff' in answer)
+        return nobodyLeft(`agent ${fallback}`, handsOff(answer))
       return { ...answered(agent, answer, term), handOver: { to: fallback, from } }
     } catch (error) {
       return this.failed(`agent ${fallback}`, GatewayError.from(error))
@@ -195,7 +196,7 @@ async function toAgent(step: Step, route: Route): Promise<Verdict> {
     const ms = step.ms(route.timeoutMs ?? first.timeoutMs, fallback === undefined ? 1 : 0.5)
     const answer = await step.ask(first, { ms, term })
     if (answer === undefined || !('handoff' in answer)) return answered(first, answer, term)
-    if (fallback === undefined) return nobodyLeft(agent, answer)
+    if (fallback === undefined) return nobodyLeft(`agent ${agent}`, handsOff(answer))
   } catch (error) {
     if (fallback === undefined) throw error
     const failure = GatewayError.from(error)
@@ -212,17 +213,20 @@ function answered(agent: AgentInUse, reply: Reply | undefined, term: string): Ve
   return { outcome: 'taken', target, promised: { term, withinMs: agent.callbackWithinMs } }
 }
 
-function nobodyLeft(agent: string, { handoff }: Handoff): Verdict {
-  const failure = new GatewayError(
-    'AGENT_FAILED',
-    `agent "${agent}" hands off ("${handoff}"), but nobody is left`,
-    { cause: new GatewayError('AGENT_FAILED', 'give the route a fallback') },
-  )
-  return { outcome: 'failed', target: `agent ${agent}`, failure, dead: true }
+function handsOff({ handoff }: Handoff): string {
+  return `hands off ("${handoff}")`
+}
+
+/** `why`: what became of the last one who was asked. */
+export function nobodyLeft(target: string, why: string): Verdict {
+  const failure = new GatewayError('AGENT_FAILED', `${target} ${why}, but nobody is left`, {
+    cause: new GatewayError('AGENT_FAILED', 'give the route a fallback'),
+  })
+  return { outcome: 'failed', target, failure, dead: true }
 }
 
 /** Begun, and nobody saw its end, nor has since: also where it was put back in between, untouched. */
-function isInDoubt({ orphan, attempts }: Work): boolean {
+function wasCutOff({ orphan, attempts }: Work): boolean {
   const last = attempts.findLast(({ failure }) => failure?.code === 'OUTCOME_UNKNOWN')
   return orphan || (last !== undefined && isLost(last))
 }
@@ -241,7 +245,7 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
   const repeatable = operation.safe || operation.idempotent === true
   const queue = isQueuedWrite(work) ? operation.queue : undefined
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again.
-  if (isInDoubt(work) && !repeatable) return unknown(target, undefined, queue)
+  if (wasCutOff(work) && !repeatable) return unknown(target, undefined, queue)
   if (work.poison) return poisoned(work, target, queue)
   const params = await route.params(message)
   const timeoutMs = Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)

@@ -13,7 +13,7 @@ import type {
 import { GatewayError } from './api.ts'
 import type { Breaker } from './guard/breaker.ts'
 import type { Pinned } from './pipeline.ts'
-import { isStandIn } from './plugins/stand-in.ts'
+import { standsInFor } from './plugins/stand-in.ts'
 import { createRouter } from './router.ts'
 import type { Router } from './router.ts'
 import type { ComponentSettings, GenerationSettings } from './settings.ts'
@@ -154,7 +154,7 @@ export async function buildGeneration({
         // The key holds the role, so what was kept under it was made by the same `create`.
         if (same !== undefined && same.adapter === adapter) return [one.id, same as R]
         // New or changed it is refused, as by `dragoman check`. At a start, gone back to, or with its plugin removed while it ran, it stays.
-        if (isStandIn(adapter) && same === undefined && previous !== undefined && !isRollback)
+        if (standsInFor(adapter) !== undefined && same === undefined && previous !== undefined && !isRollback)
           refused.push(`${role} "${one.id}": its plugin cannot run, its calls would be refused`)
         const made = create(one, adapter, around)
         born.push(made)

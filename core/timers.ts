@@ -1,6 +1,6 @@
 // The answer a bot promised (202) and did not give in time: the fallback gets the conversation (SEMANTICS 7, 17).
 import { GatewayError } from './api.ts'
-import { isExpired, isOutOfHands, poisoned, Step } from './deliver.ts'
+import { isExpired, isOutOfHands, nobodyLeft, poisoned, Step } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
 import { isHandedOff, promisedUnder } from './settling.ts'
 import type { Work } from './store/store.ts'
@@ -25,13 +25,6 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
 }
 
 const NEVER_CAME = 'promised an answer that did not come in time'
-
-function nobodyLeft(target: string, why: string): Verdict {
-  const failure = new GatewayError('AGENT_FAILED', `${target} ${why}, but nobody is left`, {
-    cause: new GatewayError('AGENT_FAILED', 'give the route a fallback'),
-  })
-  return { outcome: 'failed', target, failure, dead: true }
-}
 
 /** The message was taken and stays so: a person has the conversation. */
 function neverCame(target: string): Verdict {

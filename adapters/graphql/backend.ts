@@ -16,6 +16,7 @@ import { createClient } from './client.ts'
 import { documentProblem, operationOf, variablesOf } from './document.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
+import { isFieldValue } from '../data/field.ts'
 import { askSchema } from './introspect.ts'
 import { decodeUtf8 } from '../data/json.ts'
 
@@ -126,8 +127,7 @@ async function headersOf(found: Compiled, call: BackendCall): Promise<Readonly<R
     const value = await evaluated(expression, call, `header "${name}"`)
     if (value === undefined || value === null) continue
     const text = typeof value === 'object' ? undefined : String(value)
-    // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
-    if (text === undefined || !/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text))
+    if (text === undefined || !isFieldValue(text))
       throw refusal(
         'DECODE_FAILED',
         `operation "${call.operation}": header "${name}" is not what an HTTP header can carry`,

@@ -5,6 +5,7 @@ import type { BackendCall, Json } from 'dragoman'
 import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
+import { isFieldValue } from '../data/field.ts'
 import { isJson, mediaType } from './fields.ts'
 import { isObject } from '../data/json.ts'
 import { compilePath } from './path.ts'
@@ -105,8 +106,7 @@ function headerText(name: string, value: Json | undefined): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'object') throw refusal('DECODE_FAILED', `header "${name}" is not a single value`)
   const text = String(value)
-  // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
-  if (/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text)) return text
+  if (isFieldValue(text)) return text
   throw refusal('DECODE_FAILED', `header "${name}" holds a character that HTTP headers cannot carry`)
 }
 

@@ -4,14 +4,14 @@ import type { Answer, Backend, BackendCall, Fault, Json, Operation, Scope } from
 import { asmxDialect, poxDialect } from './backend-xml.ts'
 import { xmlRpcDialect } from './backend-xmlrpc.ts'
 import type { BackendConfig, OperationConfig } from './config.ts'
-import { isObject, makeContract } from './contract.ts'
+import { isObject, loadContract } from './contract.ts'
 import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
 import { Description } from '../data/description.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
+import { isFieldValue } from '../data/field.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
-import { loadSchema } from './schema.ts'
 
 interface Compiled {
   readonly config: OperationConfig
@@ -38,11 +38,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
   const description = new Description<Dialect>({
     what: `backend "${scope.id}": its schema`,
     scope,
-    async read(fetch) {
-      const { schema, namespace } = config
-      const loaded = schema === undefined ? undefined : await loadSchema(schema, { fetch })
-      return dialectOf(config, makeContract(namespace, loaded))
-    },
+    read: async (fetch) => dialectOf(config, await loadContract(config, { fetch })),
   })
 
   return {
@@ -139,8 +135,7 @@ async function evaluated(
     })
     if (value === undefined || value === null) continue
     const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-    // RFC 9110 §5.5: no line ends (they would begin another header), and nothing beyond Latin-1.
-    if (!/^[\t\u{20}-\u{7e}\u{a0}-\u{ff}]*$/u.test(text))
+    if (!isFieldValue(text))
       throw new GatewayError(
         'DECODE_FAILED',
         `header "${name}" holds a character that HTTP headers cannot carry`,

@@ -8,7 +8,7 @@ import { Description } from '../data/description.ts'
 import { asmxError, AsmxProblem } from './asmx-errors.ts'
 import { answerAsmx } from './asmx.ts'
 import type { ChannelConfig } from './config.ts'
-import { makeContract } from './contract.ts'
+import { loadContract, makeContract } from './contract.ts'
 import { helpPage } from './help.ts'
 import { charsetOf, isXml, knownCharset, mediaType } from './http.ts'
 import type { MediaType } from './http.ts'
@@ -16,7 +16,6 @@ import { offered } from './perform.ts'
 import type { Service } from './perform.ts'
 import { answerPox, poxError, styleOf } from './pox.ts'
 import { poxSample } from './samples.ts'
-import { loadSchema } from './schema.ts'
 import { isPlain } from './xmlrpc-elements.ts'
 import { answerXmlRpc, notWellFormed } from './xmlrpc.ts'
 
@@ -29,11 +28,7 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       const here = new Description<Service>({
         what: `channel "${scope.id}": its schema`,
         scope,
-        async read(fetch) {
-          const { schema, namespace } = config
-          const loaded = schema === undefined ? undefined : await loadSchema(schema, { fetch })
-          return { config, scope, host, contract: makeContract(namespace, loaded) }
-        },
+        read: async (fetch) => ({ config, scope, host, contract: await loadContract(config, { fetch }) }),
       })
       description = here
       await here.begin(signal)

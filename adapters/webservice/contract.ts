@@ -4,7 +4,8 @@ import { GatewayError } from 'dragoman'
 import { clark } from '../xml/names.ts'
 import type { ElementDecl, Particle, XmlSchemas } from '../xml/schema.ts'
 import type { XmlElement } from '../xml/tree.ts'
-import type { LoadedSchema } from './schema.ts'
+import { loadSchema } from './schema.ts'
+import type { LoadedSchema, LoadOptions } from './schema.ts'
 
 /** A value a form field can carry: a simple one, or a list of such. */
 export interface Parameter {
@@ -36,6 +37,14 @@ export interface Contract {
    * would be read without its types.
    */
   declared(root: XmlElement): ElementDecl | undefined
+}
+
+/** Without a schema: nothing is known but the namespace. Throws as `loadSchema`. */
+export async function loadContract(
+  { namespace, schema }: { readonly namespace?: string | undefined; readonly schema?: string | undefined },
+  options: LoadOptions,
+): Promise<Contract> {
+  return makeContract(namespace, schema === undefined ? undefined : await loadSchema(schema, options))
 }
 
 /** The contract of a channel or backend. */

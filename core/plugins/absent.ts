@@ -26,12 +26,6 @@ export class Absent {
         this.#remembered.set(each, { plugin: name, components: new Map() })
   }
 
-  /** The plugin whose adapter this stands in for; undefined: it does not. */
-  pluginOf(adapter: Adapter): string | undefined {
-    const { name } = adapter
-    return this.#standIns.get(name) === adapter ? this.#remembered.get(name)?.plugin : undefined
-  }
-
   /** One for each name that nobody has; the same as before, so that what runs on it is kept. */
   standIns(taken: ReadonlySet<string>): readonly Adapter[] {
     const made: Adapter[] = []

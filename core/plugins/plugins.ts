@@ -14,6 +14,7 @@ import { takeSnapshot } from './snapshot.ts'
 import type { Taken } from './snapshot.ts'
 import { Spare, spawnWorker } from './spawn.ts'
 import type { Spawned } from './spawn.ts'
+import { standsInFor } from './stand-in.ts'
 import { LIMITS, NotLoaded } from './thread.ts'
 import type { Limits } from './thread.ts'
 import { PluginVersion } from './version.ts'
@@ -191,7 +192,7 @@ export class Plugins implements AsyncDisposable {
     const version = [...this.#current.values()].find((each) => each.adapter === adapter)
     if (version !== undefined)
       return version.isDown ? `the plugin ${version.name} is ${version.state}: ${version.why}` : undefined
-    const plugin = this.#absent.pluginOf(adapter)
+    const plugin = standsInFor(adapter)
     if (plugin === undefined) return undefined
     const failure = this.#last.get(plugin)?.failure
     return `the plugin ${plugin} does not run: ${failure?.message ?? 'its file has gone'}`

@@ -19,11 +19,11 @@ const RETRY_AFTER_MS = 5000
 /** Nobody knows of an operation what it does: what was begun before is not begun again, and queued writes wait (SEMANTICS 2, 3). */
 const ANY: Readonly<Record<string, Operation>> = { '*': { safe: false } }
 
-const all = new WeakSet<Adapter>()
+const plugins = new WeakMap<Adapter, string>()
 
-/** Nothing is executed by it: a cached answer of before may stand in for any call. */
-export function isStandIn(adapter: Adapter): boolean {
-  return all.has(adapter)
+/** The plugin whose adapter this stands in for, undefined: none. Nothing is executed by it: a cached answer of before may stand in for any call. */
+export function standsInFor(adapter: Adapter): string | undefined {
+  return plugins.get(adapter)
 }
 
 /** An adapter of that name that takes any config and refuses every call as not executed. */
@@ -62,7 +62,7 @@ export function standIn(name: string, { plugin, components }: Remembered): Adapt
       ...NOTHING_HELD,
     })),
   })
-  all.add(adapter)
+  plugins.set(adapter, plugin)
   return adapter
 }
 
