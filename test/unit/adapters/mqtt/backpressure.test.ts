@@ -1,36 +1,19 @@
 // A client that publishes faster than it is taken in: what waits is bounded, and nothing of it is lost.
 import { duplexPair } from 'node:stream'
 
-import type { Log } from 'dragoman'
 import { expect, test } from 'vitest'
 
-import { openBroker } from '../../../../adapters/mqtt/broker.ts'
 import { until } from '../../../support/gateway.ts'
-import { connectPacket, publishPacket } from './world.ts'
+import { bareBroker, connectPacket, publishPacket } from './world.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const MANY = 3000
 
 test('one packet after the other while the first is still being taken: the connection is not read on, and goes on later', async () => {
   const { promise: free, resolve: release } = Promise.withResolvers<void>()
   const taken: string[] = []
-  const broker = await openBroker({
-    maxConnections: 10,
-    maxKeepAliveSeconds: 60,
-    log: silent,
-    identify: async () => ({ role: 'program', id: 'p' }),
-    onRefused() {},
-    onSession: () => ({
-      mayPublish: () => true,
-      maySubscribe: () => true,
-      onSubscribed() {},
-      onForbidden() {},
-      onClosed() {},
-      async onPublished({ payload }) {
-        await free
-        taken.push(Buffer.from(payload).subarray(0, 6).toString())
-      },
-    }),
+  const broker = await bareBroker(async (text) => {
+    await free
+    taken.push(text.slice(0, 6))
   })
   const [client, server] = duplexPair()
   client.on('error', () => undefined)

@@ -1,13 +1,11 @@
 // MQTT over WebSocket: what was sent before the end counts, as it does over TCP.
-import type { Log, Socket } from 'dragoman'
+import type { Socket } from 'dragoman'
 import { expect, test } from 'vitest'
 
-import { openBroker } from '../../../../adapters/mqtt/broker.ts'
 import { streamOf } from '../../../../adapters/mqtt/websocket.ts'
 import { until } from '../../../support/gateway.ts'
-import { publishPacket } from './world.ts'
+import { bareBroker, publishPacket } from './world.ts'
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const DISCONNECT = [0xe0, 0]
 /** CONNECT with the will `gone` to the topic `w` (MQTT 3.1.1 §3.1). */
 const CONNECT = [
@@ -32,21 +30,7 @@ const CONNECT = [
 ]
 
 async function open(onPublished: (text: string) => Promise<void>) {
-  const broker = await openBroker({
-    maxConnections: 10,
-    maxKeepAliveSeconds: 60,
-    log: silent,
-    identify: async () => ({ role: 'program', id: 'p' }),
-    onRefused() {},
-    onSession: () => ({
-      mayPublish: () => true,
-      maySubscribe: () => true,
-      onSubscribed() {},
-      onForbidden() {},
-      onClosed() {},
-      onPublished: ({ payload }) => onPublished(Buffer.from(payload).toString()),
-    }),
-  })
+  const broker = await bareBroker(onPublished)
   const sent: Uint8Array[] = []
   let isOpen = true
   let hear: Parameters<Socket['onMessage']>[0] = () => undefined

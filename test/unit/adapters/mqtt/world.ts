@@ -9,6 +9,8 @@ import type { TestHost } from 'dragoman/testing'
 import { connectAsync } from 'mqtt'
 import type { IClientOptions, MqttClient } from 'mqtt'
 
+import { openBroker } from '../../../../adapters/mqtt/broker.ts'
+import type { Broker } from '../../../../adapters/mqtt/broker.ts'
 import adapter from '../../../../adapters/mqtt/index.ts'
 import { portOf } from '../../../../adapters/mqtt/ports.ts'
 
@@ -181,4 +183,23 @@ export function publishPacket(
 /** SUBSCRIBE to one filter, §3.8. */
 export function subscribePacket(filter: string, { qos = 0, id = 1 } = {}): readonly number[] {
   return packet(0x82, [id >> 8, id & 255, ...text(filter), qos])
+}
+
+/** A broker without a channel, whose clients may do everything: `take` has what they publish. */
+export function bareBroker(take: (text: string) => Promise<void>): Promise<Broker> {
+  return openBroker({
+    maxConnections: 10,
+    maxKeepAliveSeconds: 60,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    identify: async () => ({ role: 'program', id: 'p' }),
+    onRefused() {},
+    onSession: () => ({
+      mayPublish: () => true,
+      maySubscribe: () => true,
+      onSubscribed() {},
+      onForbidden() {},
+      onClosed() {},
+      onPublished: ({ payload }) => take(Buffer.from(payload).toString()),
+    }),
+  })
 }
