@@ -24,16 +24,14 @@ export class RedisClient implements AsyncDisposable {
   constructor(where: ClientsOptions, prefix: string) {
     this.prefix = prefix
     // A migration that lost its server ends with what is asked next; it is started again and goes on.
-    this.#clients = clientsFor(
-      { ...where, commandMs: COMMAND_MS },
-      { ready: () => undefined, lost: () => undefined },
-    )
+    const events = { ready: () => undefined, lost: () => undefined }
+    this.#clients = clientsFor({ ...where, commandMs: COMMAND_MS }, events, 1)
   }
 
   async open(): Promise<void> {
     await guarded(async () => {
       await this.#clients.connect()
-      await Promise.all(this.#clients.masters().map(requireDatabase))
+      await Promise.all(this.#clients.lines().map(requireDatabase))
     })
   }
 
@@ -64,7 +62,7 @@ export class RedisClient implements AsyncDisposable {
     asked: readonly { readonly partition: number; readonly words: readonly Word[] }[],
   ): Promise<readonly Reply[]> {
     const { text, sha } = MOVING_SCRIPTS[name]
-    await guarded(() => Promise.all(this.#clients.masters().map((line) => line.script('LOAD', text))))
+    await guarded(() => Promise.all(this.#clients.lines().map((line) => line.script('LOAD', text))))
     const commands = asked.map(({ partition, words }) => {
       const key = metaKey(this.prefix, partition)
       return [key, ['EVALSHA', sha, 1, key, '', '', ...words]] as const
@@ -73,12 +71,12 @@ export class RedisClient implements AsyncDisposable {
   }
 
   async facts(): Promise<ServerFacts> {
-    return guarded(async () => together(await Promise.all(this.#clients.masters().map(readServer))))
+    return guarded(async () => together(await Promise.all(this.#clients.lines().map(readServer))))
   }
 
   /** Of the servers' processes: another one after any of them was started anew. */
   async life(): Promise<string> {
-    const all = await guarded(() => Promise.all(this.#clients.masters().map((line) => line.info('server'))))
+    const all = await guarded(() => Promise.all(this.#clients.lines().map((line) => line.info('server'))))
     return all.map((info) => /run_id:(?<id>\w+)/u.exec(info)?.groups?.['id'] ?? '').join()
   }
 
@@ -88,7 +86,7 @@ export class RedisClient implements AsyncDisposable {
     from = '',
   ): AsyncGenerator<{ readonly keys: readonly string[]; readonly next: string }> {
     const pattern = `${this.prefix.replaceAll(/[\\*?[\]]/gu, '\\$&')}{p*}:${kind}*`
-    const lines = this.#clients.masters()
+    const lines = this.#clients.lines()
     const [first = 0, begun = '0'] = from === '' ? [] : [Number(from.split('.')[0]), from.split('.')[1]]
     for (const [index, line] of lines.entries()) {
       if (index < first) continue
@@ -109,7 +107,7 @@ export class RedisClient implements AsyncDisposable {
     const clocks = await this.ask(
       all.map((partition): Command => ['HMGET', this.key(partition, 'meta'), 'clock', 'wall']),
     )
-    const times = await guarded(() => Promise.all(this.#clients.masters().map((line) => line.time())))
+    const times = await guarded(() => Promise.all(this.#clients.lines().map((line) => line.time())))
     // Of several servers the one that is behind: a lease seems longer, never shorter.
     const wall = Math.min(...times.map(([seconds]) => Number(seconds) * 1000))
     const found = await this.ask(

@@ -1,4 +1,4 @@
-// The clients of one address: a server's, a Sentinel master's, or a cluster's with one line to each master.
+// The clients of one address: a server's or a Sentinel master's with several lines to it, or a cluster's with one to each master.
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import slotOf from 'cluster-key-slot'
@@ -26,7 +26,7 @@ export interface ClientsOptions {
 }
 
 export interface Events {
-  /** A line can be used, or one more. */
+  /** All lines can be used, or one more of a cluster's. */
   ready(): void
   /** A line is gone, or could not be made. */
   lost(reason: string): void
@@ -39,9 +39,9 @@ export interface Clients {
   readonly client: Redis
   /** Resolves when it can be used; rejects if it cannot at once. */
   connect(): Promise<void>
-  /** Lines to all that hold partitions. Empty: nobody is known. */
-  masters(): readonly Redis[]
-  /** The line to who holds this key. */
+  /** All lines to all that hold partitions. Empty: nobody is known. */
+  lines(): readonly Redis[]
+  /** The line to who holds this key: the same one for a partition, or what is sent for it would overtake itself. */
   holder(key: string): Redis | undefined
   /** A key's holder is another one now: who is asked anew. */
   refresh(): void
@@ -54,18 +54,19 @@ export interface Clients {
 export const COMMAND_MS = 1000
 export const RECONNECT_MS = 500
 
-export function clientsFor(options: ClientsOptions, events: Events): Clients {
+/** `lines`: how many go to one server; a cluster has one to each master. */
+export function clientsFor(options: ClientsOptions, events: Events, lines: number): Clients {
   const address = addressOf(options.url)
   const common = commonOptions(address, options)
   switch (address.kind) {
-    case 'server':
-      return single(
-        address.kind,
-        new Redis({ ...common, ...address.nodes[0], Connector: ServerConnector }),
-        events,
-      )
-    case 'sentinel':
-      return single(address.kind, new Redis({ ...common, ...sentinelOptions(address, options) }), events)
+    case 'server': {
+      const server = { ...common, ...address.nodes[0], Connector: ServerConnector }
+      return oneServer(address.kind, server, events, lines)
+    }
+    case 'sentinel': {
+      const master = { ...common, ...sentinelOptions(address, options) }
+      return oneServer(address.kind, master, events, lines)
+    }
     case 'cluster':
       return cluster(address, common, events)
   }
@@ -147,25 +148,40 @@ export async function requireDatabase(line: Redis): Promise<void> {
   if (db !== 0) await line.select(db)
 }
 
-function single(kind: Address['kind'], client: Redis, events: Events): Clients {
-  const kept = keepUp(client)
-  client.on('error', (error: Error) => events.lost(error.message))
-  client.on('close', () => events.lost('the connection was closed'))
-  client.on('ready', () => events.ready())
+/** Its lines go together: what is known of the server, and of what was on its way, is known of all of them or of none. */
+function oneServer(kind: Address['kind'], options: ClientOptions, events: Events, count: number): Clients {
+  const client = new Redis(options)
+  const lines = [client, ...Array.from({ length: count - 1 }, () => new Redis(options))]
+  const kept = lines.map(keepUp)
+  const reconnect = (): void => {
+    for (const line of lines) {
+      // One that is being made ends by its own time limit.
+      if (line.status === 'ready' || line.status === 'connect') line.disconnect(true)
+    }
+  }
+  for (const line of lines) {
+    line.on('error', (error: Error) => events.lost(error.message))
+    line.on('close', () => {
+      events.lost('the connection was closed')
+      reconnect()
+    })
+    line.on('ready', () => {
+      if (lines.every(({ status }) => status === 'ready')) events.ready()
+    })
+  }
   return {
     kind,
     client,
-    connect: () => client.connect(),
-    masters: () => [client],
-    holder: () => client,
-    refresh: () => undefined,
-    reconnect() {
-      // One that is being made ends by its own time limit.
-      if (client.status === 'ready' || client.status === 'connect') client.disconnect(true)
+    async connect() {
+      await Promise.all(lines.map((line) => line.connect()))
     },
+    lines: () => lines,
+    holder: (key) => lines[slotOf(key) % count],
+    refresh: () => undefined,
+    reconnect,
     close() {
-      kept[Symbol.dispose]()
-      client.disconnect()
+      for (const one of kept) one[Symbol.dispose]()
+      for (const line of lines) line.disconnect()
     },
   }
 }
@@ -203,7 +219,7 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
       await all.connect()
       await client.connect()
     },
-    masters: () => all.nodes('master'),
+    lines: () => all.nodes('master'),
     holder(key) {
       const name = all.slots[slotOf(key)]?.[0]
       return all.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === name)

@@ -34,6 +34,12 @@ export interface ConnectionOptions extends ClientsOptions {
 /** On their way and not answered: beyond it nothing more is sent. */
 const FLYING_BYTES = 64 * 1024 * 1024
 
+/**
+ * To one server. It reads 16 kB of a line at a time, about a dozen commands, and then writes and syncs its file once for what all lines
+ * brought: with several of them more share that.
+ */
+const LINES = 4
+
 const PREFIX = 'the store cannot be used: '
 
 /** Redis refused it, and nothing of it was done. */
@@ -68,6 +74,8 @@ export class Connection {
   #isClosed = false
   /** Why the last try to connect failed. */
   #cause = ''
+  /** How often a line was gone. */
+  #losses = 0
   #checking: NodeJS.Timeout | undefined
   #isChecking = false
   #flying = 0
@@ -78,13 +86,15 @@ export class Connection {
     this.#options = options
     this.#changed = changed
     this.replicas = new Replicas(options.replicas)
-    this.#clients = clientsFor(options, {
+    const events = {
       ready: () => void this.#check(),
-      lost: (reason) => {
+      lost: (reason: string) => {
+        this.#losses++
         if (reason !== 'the connection was closed') this.#cause = reason
         this.#lose(reason)
       },
-    })
+    }
+    this.#clients = clientsFor(options, events, LINES)
   }
 
   /** For what belongs to no partition. */
@@ -128,16 +138,16 @@ export class Connection {
     }
     // A cluster does not say that it is whole again.
     if (!this.#isReady) void this.#check()
-    await this.replicas.look(this.#clients.masters())
+    await this.replicas.look(this.#clients.lines())
     return facts
   }
 
   async #ask(): Promise<ServerFacts> {
-    return together(await Promise.all(this.#clients.masters().map(readServer)))
+    return together(await Promise.all(this.#clients.lines().map(readServer)))
   }
 
   fsync(): Promise<Fsync> {
-    return readFsync(this.#clients.masters())
+    return readFsync(this.#clients.lines())
   }
 
   close(): void {
@@ -260,21 +270,27 @@ export class Connection {
   }
 
   async #look(): Promise<Dataset> {
-    const lines = this.#clients.masters()
+    const lines = this.#clients.lines()
+    const losses = this.#losses
     this.#requireHolders()
     await Promise.all(lines.map(requireDatabase))
     const facts = await this.#ask()
-    const { replicationId, role, version, needed, replicas } = facts
+    const { replicationId, role, version, needed, replicas, isOne } = facts
+    if (!isOne && this.#clients.kind !== 'cluster') {
+      // Some went to a new master, and the old one still answers the others.
+      this.#clients.reconnect()
+      throw this.#unavailable('its lines lead to different servers')
+    }
     if (role !== 'master') {
       this.#clients.refresh()
       throw this.#unavailable(`it is a ${role}, which takes no writes`)
     }
     if (needed !== undefined) throw this.#unavailable(`it is ${version}: ${needed}`)
     // Those that were asked are those that hold it: a cluster's nodes come and go meanwhile.
-    const held = this.#clients.masters()
+    const held = this.#clients.lines()
     if (held.length !== lines.length || held.some((line) => !lines.includes(line)))
       throw this.#unavailable('its nodes change')
-    await Promise.all(lines.map((line) => this.#formers.end(line)))
+    await this.#formers.end(lines)
     await Promise.all(lines.map(teach))
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
@@ -286,6 +302,8 @@ export class Connection {
       })
     if (replicationId !== this.#replicationId) this.replicas.countAnew(replicas)
     await this.#options.weigh(this, facts)
+    // A line that was made anew meanwhile may lead to a server nobody looked at.
+    if (this.#losses !== losses) throw this.#unavailable('its lines change')
     this.#replicationId = replicationId
     const isBack = this.#dataset !== undefined
     this.#dataset = dataset

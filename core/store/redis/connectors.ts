@@ -36,7 +36,8 @@ export class ServerConnector extends AbstractConnector {
         ? limited(connectPlain({ host, port }))
         : limited(connectTls({ host, port, ...serverName(host), ...tls }))
     this.stream = stream
-    stream.once('error', (error) => (this.firstError = error))
+    // Not the first alone: one that comes after the client let go of the stream would end the process.
+    stream.on('error', (error) => (this.firstError = error))
     return stream
   }
 }
@@ -58,7 +59,9 @@ export class WatchedConnector extends SentinelConnector {
   }
 
   override async connect(tell: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
-    return limited(await super.connect(tell))
+    const stream = limited(await super.connect(tell))
+    stream.on('error', () => undefined) // heard by the client, or after it let go of the stream
+    return stream
   }
 }
 

@@ -10,25 +10,32 @@ interface Line {
 }
 
 export class Formers {
+  /** By address, and which of the lines to it. */
   readonly #lines = new Map<string, Line>()
 
   /**
-   * Has the server close the line that went to the same address before, with what it has not read of it. Rejects as the line does, not
-   * where the server refuses it: who may not ask or close lines is left with the looks at open work after a take that failed.
+   * Has the servers close the lines that went to the same addresses before, with what they have not read of them. Rejects as a line does,
+   * not where a server refuses it: who may not ask or close lines is left with the looks at open work after a take that failed.
    */
-  async end(line: Redis): Promise<void> {
-    const { host = '', port = 0 } = line.options
-    const address = `${host}:${port}`
+  async end(lines: readonly Redis[]): Promise<void> {
+    const byAddress = Map.groupBy(lines, ({ options: { host = '', port = 0 } }) => `${host}:${port}`)
+    const named = [...byAddress].flatMap(([address, all]) =>
+      all.map((line, at) => ({ line, name: `${address}/${at}` })),
+    )
+    await Promise.all(named.map(({ line, name }) => this.#end(line, name)))
+  }
+
+  async #end(line: Redis, name: string): Promise<void> {
     const asked = await unlessRefused(Promise.all([line.client('ID'), line.info('server')]))
     if (asked === undefined) return
     const [number, said] = asked
     const run = /^run_id:(\w+)/mu.exec(said)?.[1]
     if (run === undefined || typeof number !== 'number') return
-    const former = this.#lines.get(address)
+    const former = this.#lines.get(name)
     // Most are gone by then, which is refused too.
     if (former?.run === run && former.number !== number)
       await unlessRefused(line.client('KILL', 'ID', former.number))
-    this.#lines.set(address, { run, number })
+    this.#lines.set(name, { run, number })
   }
 }
 

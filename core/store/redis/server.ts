@@ -10,6 +10,8 @@ export interface ServerFacts {
   readonly needed: string | undefined
   readonly role: string
   readonly replicationId: string
+  /** Whether all that were asked have the same data. */
+  readonly isOne: boolean
   /** Those that follow: of several masters, the fewest of one. */
   readonly replicas: number
   readonly usedMemory: number
@@ -35,6 +37,7 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
     needed: neededOf(version, text('arch_bits')),
     role: text('role'),
     replicationId: text('master_replid'),
+    isOne: true,
     replicas: [...facts].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes('state=online'))
       .length,
     usedMemory: Number(text('used_memory')),
@@ -44,19 +47,25 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
   }
 }
 
-/** Several masters as one: the worst of each. Throws for none. */
+/** The answers of several lines or masters as one: the worst of each. Throws for none. */
 export function together(all: readonly ServerFacts[]): ServerFacts {
   const [first, ...others] = all
   if (first === undefined) throw new Error('no node of it is known')
   if (others.length === 0) return first
   const unfit = all.find(({ needed }) => needed !== undefined)
   const fullest = all.toSorted((a, b) => fullness(b) - fullness(a))[0] ?? first
-  const ids = all.map(({ replicationId }) => replicationId).toSorted()
+  const ids = new Set(all.map(({ replicationId }) => replicationId))
   return {
     version: unfit?.version ?? first.version,
     needed: unfit?.needed,
     role: all.find(({ role }) => role !== 'master')?.role ?? 'master',
-    replicationId: createHash('sha1').update(ids.join()).digest('hex'),
+    replicationId:
+      ids.size === 1
+        ? first.replicationId
+        : createHash('sha1')
+            .update([...ids].toSorted().join())
+            .digest('hex'),
+    isOne: ids.size === 1,
     replicas: Math.min(...all.map(({ replicas }) => replicas)),
     usedMemory: fullest.usedMemory,
     maxMemory: fullest.maxMemory,
