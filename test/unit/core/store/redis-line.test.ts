@@ -1,4 +1,7 @@
-// The line to Redis: answers that are lost, a server that stands still or is killed, and what arrives late.
+// The lines to Redis: answers that are lost, a server that stands still or is killed, and what arrives late.
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
@@ -185,6 +188,87 @@ test('killed and started again it has all that was acknowledged, under a new inc
   ).toEqual({ status: 'reset', oldest: 1, top: 20 })
   expect(await store.accept(accept('x', ONE))).toMatchObject({ status: 'accepted', sequence: 21 })
 })
+
+test('one line killed: all are made anew, no old one is left, and what was acknowledged is there', async () => {
+  const store = await open()
+  for (const round of [0, 1, 2, 3]) {
+    const numbers = linesOf(server)
+    expect(numbers).toHaveLength(4)
+    server.cli('CLIENT', 'KILL', 'ID', numbers[round] ?? '')
+    await expect
+      .poll(() => store.accept(accept(`m${round}`, ONE)).catch(() => undefined), { timeout: 20_000 })
+      .toMatchObject({ status: 'accepted', sequence: round + 1 })
+    await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
+    await expect.poll(() => linesOf(server).filter((one) => numbers.includes(one))).toEqual([])
+  }
+})
+
+/** The server's numbers of the lines that are there, without the one that listens and the one that asks here. */
+function linesOf(redis: RedisServer): readonly string[] {
+  const all = redis.cli('CLIENT', 'LIST', 'TYPE', 'normal').split('\n')
+  return all.filter((one) => !one.includes('cmd=client')).map((one) => /^id=(\d+)/u.exec(one)?.[1] ?? one)
+}
+
+test('lines that lead to two servers, as in the middle of a failover: none is used until all lead to one', async () => {
+  await using other = await RedisServer.start()
+  const targets = { even: server.port, odd: server.port }
+  await using relay = await divertingRelay((nth) => (nth % 2 === 0 ? targets.even : targets.odd))
+  const store = await open(`redis://127.0.0.1:${relay.port}`)
+  const { incarnation } = store
+  await store.accept(accept('a', ONE))
+  targets.odd = other.port
+  relay.cut()
+  const refused = { code: 'STORE_UNAVAILABLE', notExecuted: true }
+  await expect
+    .poll(() => store.health(), { timeout: 20_000 })
+    .toMatchObject({ writable: false, reason: expect.stringContaining('lead to different servers') })
+  await expect(store.accept(accept('b', ONE))).rejects.toMatchObject(refused)
+  targets.even = other.port
+  await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
+  expect(store.incarnation).not.toBe(incarnation)
+  expect(await store.accept(accept('b', ONE))).toMatchObject({ status: 'accepted', sequence: 1 })
+})
+
+interface DivertingRelay extends AsyncDisposable {
+  readonly port: number
+  /** All lines there are now. */
+  cut(): void
+}
+
+/** TCP whose connections go where `target` says, by their number. */
+async function divertingRelay(target: (nth: number) => number): Promise<DivertingRelay> {
+  const sockets = new Set<Socket>()
+  let count = 0
+  const relay = createServer((client) => {
+    const upstream = connect(target(count++), '127.0.0.1')
+    for (const [one, peer] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(one)
+      one.on('error', () => undefined) // cut, or closed at the other end
+      one.on('close', () => {
+        sockets.delete(one)
+        peer.destroy()
+      })
+      one.pipe(peer)
+    }
+  })
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  relay.listen(0, '127.0.0.1')
+  await once(relay, 'listening')
+  return {
+    port: (relay.address() as AddressInfo).port, // it listens on TCP
+    cut,
+    async [Symbol.asyncDispose]() {
+      cut()
+      relay.close()
+      await once(relay, 'close')
+    },
+  }
+}
 
 async function timed(
   work: () => Promise<unknown>,
