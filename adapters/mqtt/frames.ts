@@ -42,8 +42,7 @@ class SessionFrames implements Frames {
 
   async receive(payload: Uint8Array): Promise<void> {
     this.#link ??= this.#open()
-    // Who is no customer is told so, which ends the connection.
-    if (this.#link === undefined) await this.#write({ t: 'kick', code: 'auth', after: NOT_A_CUSTOMER_MS })
+    if (this.#link === undefined) await this.#sendAway()
     else await this.#link.receive(payload)
   }
 
@@ -98,13 +97,27 @@ class SessionFrames implements Frames {
     return Promise.resolve(false)
   }
 
+  /** Undefined: it is no customer's. */
   #open(): Link | undefined {
-    const { id: device, who, filters } = this.#session
+    const { id: device, who } = this.#session
     try {
       return this.#options.host.link(who, (frame) => this.#send(frame), { device })
     } catch (error) {
-      if (GatewayError.from(error).code !== 'FORBIDDEN' || !filters.has(this.#down)) throw error
+      const { code } = GatewayError.from(error)
+      if (code !== 'FORBIDDEN' && code !== 'AUTH_FAILED') throw error
       return undefined
     }
+  }
+
+  /** Said where it can be heard, and in the log: else it would come again and again and nobody knew why. */
+  async #sendAway(): Promise<void> {
+    const { scope } = this.#options
+    scope.metrics.count('mqtt_refused', { reason: 'no customer' })
+    scope.log.warn("a client sends frames without a customer's token for password: its connection ends", {
+      client: this.#session.id,
+    })
+    if (this.#session.filters.has(this.#down))
+      await this.#write({ t: 'kick', code: 'auth', after: NOT_A_CUSTOMER_MS })
+    else this.#session.close()
   }
 }

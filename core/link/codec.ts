@@ -55,6 +55,7 @@ function parse(text: string): unknown {
 }
 
 function readFrame(value: unknown, isSmall: boolean): Arrival {
+  countIn(value)
   const named = namesOf(value)
   if (!isSmall) {
     const bytes = bytesOf(value)
@@ -76,6 +77,19 @@ function refused(
   named: { readonly n?: number; readonly id?: string } = {},
 ): Arrival {
   return { status: 'refused', code, message, ...named }
+}
+
+const COUNTERS = ['v', 'n', 'first', 'offset'] as const
+
+/** `1.0` and `1e1` are whole numbers (JSON Schema 2020-12 §6.1.1); their exact text is kept of what is said alone. */
+function countIn(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  const frame = value as Record<string, unknown> // any object may be asked for members
+  for (const name of COUNTERS) {
+    const text = frame[name]
+    if (typeof text === 'string' && /^\d+(?:\.0+)?(?:e\+?\d+)?$/iu.test(text) && /\D/u.test(text))
+      frame[name] = Number(text)
+  }
 }
 
 /** Of a `send` alone: nothing else uses a number up. */

@@ -137,13 +137,14 @@ export function createUplink(options: UplinkOptions): Uplink {
   ): Promise<Taken> {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
-      const draft: Draft = { kind: 'message', type: 'refused', externalId: id, sender, data: null }
+      const draft: Draft = { kind: 'message', type: 'refused', sender, data: null }
       const { message } = normalise(draft, { channel: channel.id, identity, now: now(), dedupeMs, isChannel })
       const { conversation } = message
       const result = await store.accept({
         home,
         conversation,
-        message: { ...message, id: newId() },
+        // As the app knows it, also where it is none that a message could have.
+        message: { ...message, externalId: id, id: newId() },
         device: { device, boot, n, refuse: { code } },
         inbox: false,
       })

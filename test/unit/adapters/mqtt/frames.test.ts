@@ -89,6 +89,18 @@ test('a kick ends the connection also of a client that has not subscribed', asyn
   await closed
 })
 
+test('who is no customer is cut also where he has not subscribed, and it is counted', async () => {
+  const refused: string[] = []
+  await using world = await openWorld({
+    scope: { metrics: { count: (_name, labels) => void refused.push(labels?.['reason'] ?? ''), gauge() {} } },
+  })
+  const client = await world.client({ clientId: 'prog' })
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
+  client.publish('dragoman/v1/prog/up', '{"t":"ping"}', { qos: 1 })
+  await closed
+  expect(refused).toEqual(['no customer'])
+})
+
 test('an app that says hello before it subscribes gets all of its inbox, however much waits there', async () => {
   const helper = handAgent('helper', echo)
   const port = await freePort()

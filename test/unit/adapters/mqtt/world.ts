@@ -50,7 +50,7 @@ export async function identify(credential: Credential): Promise<Identity> {
 
 /** The core's end of the frames, as far as a transport can tell: each is answered, and what came is shown. */
 export const echoLink: ChannelHost['link'] = (who, send, options) => {
-  if (who.role !== 'customer') throw new GatewayError('FORBIDDEN', 'frames are for customers')
+  if (who.role !== 'customer') throw new GatewayError('AUTH_FAILED', 'frames are for customers')
   return {
     async receive(frames) {
       const text = typeof frames === 'string' ? frames : Buffer.from(frames as Uint8Array).toString()

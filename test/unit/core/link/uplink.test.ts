@@ -142,6 +142,38 @@ test('a final refusal uses its number up, is told in nak, ok and welcome, until 
   expect(last.last('welcome')).toMatchObject({ next: 5, refused: [] })
 })
 
+test('a number without an id that a message could have is used up, its refusal is told, and the queue moves on', async () => {
+  await using house = await linkHouse()
+  const app = connectApp(house.host)
+  await app.hello()
+  const ids = [undefined, '', 12, 'x'.repeat(257), 'a\u0001b', '\uD800']
+  for (const [at, id] of ids.entries())
+    await app.raw({ t: 'send', n: at + 1, ...(id !== undefined && { id }), message: { text: 'x' } })
+  expect(app.frames.filter(({ t }) => t === 'nak')).toMatchObject(
+    ids.map((_id, at) => ({ n: at + 1, code: 'DECODE_FAILED', retry: false })),
+  )
+  await app.say(ids.length + 1, 'good')
+  expect(app.last('ok')).toMatchObject({ n: ids.length + 1 })
+  const again = connectApp(house.host)
+  await again.hello({ first: 1 })
+  expect(again.last('welcome')?.refused.map(({ n }) => n)).toEqual(ids.map((_id, at) => at + 1))
+})
+
+test('whole numbers are counters however they are written; what is said keeps every digit', async () => {
+  await using house = await linkHouse()
+  const app = connectApp(house.host)
+  await app.raw('{"t":"hello","v":1.0,"device":"phone","boot":"b","first":1.0,"epoch":"","offset":0.0}')
+  expect(app.last('welcome')).toMatchObject({ next: 1 })
+  await app.raw('{"t":"send","n":1.0,"id":"f-1","message":{"type":"t","data":{"price":1.10}}}')
+  expect(app.last('ok')).toMatchObject({ n: 1, id: 'f-1' })
+  await app.raw('{"t":"send","n":2e0,"id":"f-2","message":{"text":"x"}}')
+  expect(app.last('ok')).toMatchObject({ n: 2 })
+  await app.raw('{"t":"send","n":3.5,"id":"f-3","message":{"text":"x"}}')
+  expect(app.last('nak')).toMatchObject({ id: 'f-3', code: 'DECODE_FAILED' })
+  const { messages } = await house.host.log('link:ann', 0, { identity: ann })
+  expect(messages.find(({ externalId }) => externalId === 'f-1')?.data).toEqual({ price: '1.10' })
+})
+
 test("another's conversation and another's content under one id are refused for good, and the queue moves on", async () => {
   await using house = await linkHouse()
   const other = connectApp(house.host, { who: bob })
