@@ -5,8 +5,9 @@ import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, XSI_NS } from './names.
 import { anyType } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
 import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
-import { attribute, resolveQName, isBlank } from './tree.ts'
+import { attribute, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
+import { takes } from './value.ts'
 
 /** Attributes that say how something is encoded, or meant for whom, not what it is; ids only where encoding has them. */
 export function isEncodingAttribute({ uri, local }: XmlName, { options }: Binding): boolean {
@@ -38,6 +39,9 @@ export function arrayIn(
   const said = attribute(element, 'arrayType', SOAPENC_NS)
   const type = array.item === anyType && said !== undefined ? saidItem(element, said, binding) : array.item
   const decl = itemDeclaration(array, type, binding)
+  // what only the message says of its items need not be true: PHP says xsd:int of every integer
+  const isLax = type !== array.item && binding.options.unknown === 'keep'
+  const open = itemDeclaration(array, array.item, binding)
   const items: Json[] = []
   for (const child of element.children) {
     if (typeof child === 'string') {
@@ -47,7 +51,7 @@ export function arrayIn(
     items.push(
       binding.inside(child.local, items.length + 1, () => {
         refuseHoles(child, binding)
-        return item(child, decl, binding)
+        return item(child, isLax && !takes(type, textOf(child)) ? open : decl, binding)
       }),
     )
   }

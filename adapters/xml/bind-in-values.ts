@@ -11,7 +11,7 @@ import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts
 import { derivesFrom } from './schema.ts'
 import { attribute, isNamed, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
-import { jsonKind, jsonOf, normalise, problemOf } from './value.ts'
+import { jsonKind, jsonOf, normalise, problemOf, takes } from './value.ts'
 
 /** XSD 1 §2.6.2, §3.3.4 cvc-elt.3: xsi:nil in any lexical form of a boolean, and then nothing inside. */
 export function isNil(element: XmlElement, binding: Binding): boolean {
@@ -34,6 +34,7 @@ export function actualType(element: XmlElement, declared: TypeDecl, binding: Bin
   // Perl and PHP say soapenc:Array, soapenc:Struct or a guessed xsd type where the schema has better: it is held to the schema.
   const isVague = isSoapEncoding(name.uri) || (name.uri === XSD_NS && declared.kind === 'simple')
   const actual = binding.schemas?.type(name)
+  if (isAny && binding.options.unknown === 'keep' && !takes(actual, textOf(element))) return declared
   if (!isAny && isVague && (actual !== undefined || isSoapEncoding(name.uri))) return declared
   if (actual === undefined) throw binding.problem(`xsi:type ${quoted(said)} is not a known type`)
   if (derivesFrom(actual, declared)) return actual
@@ -119,10 +120,15 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
     looseAttribute(one, object, { binding, allowed: type.anyAttribute, taken: shape.attributesByKey })
 }
 
-export function attributesOfSimple(element: XmlElement, object: JsonObject, binding: Binding): void {
+/** `isOpen`: nobody declared a simple value here. Where one is declared no attribute is kept: that would make it an object. */
+export function attributesOfSimple(
+  element: XmlElement,
+  object: JsonObject,
+  { binding, isOpen }: { readonly binding: Binding; readonly isOpen: boolean },
+): void {
   for (const one of element.attributes)
     if (!isEncodingAttribute(one, binding))
-      looseAttribute(one, object, { binding, allowed: false, taken: noKeys })
+      looseAttribute(one, object, { binding, allowed: false, taken: noKeys, keeps: isOpen })
 }
 
 const noKeys: ReadonlyMap<string, unknown> = new Map()
@@ -134,14 +140,15 @@ function looseAttribute(
     readonly binding: Binding
     readonly allowed: boolean
     readonly taken: ReadonlyMap<string, unknown>
+    readonly keeps?: boolean
   },
 ): void {
-  const { binding, allowed, taken } = place
+  const { binding, allowed, taken, keeps = true } = place
   const unknown = binding.options.unknown ?? 'refuse'
   const plain = `@${local}`
   if (!allowed && unknown === 'refuse')
     throw binding.problem('is not an attribute the schema has here', plain)
-  if (!allowed && unknown === 'drop') {
+  if (!allowed && (unknown === 'drop' || !keeps)) {
     binding.options.dropped?.(binding.path(plain))
     return
   }

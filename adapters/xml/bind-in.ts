@@ -30,7 +30,7 @@ export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding
     const value = simpleIn(element, actual, decl, binding)
     if (isBare) return value
     const extra: JsonObject = said === undefined ? {} : { '@type': said }
-    attributesOfSimple(element, extra, binding)
+    attributesOfSimple(element, extra, { binding, isOpen: declared.kind !== 'simple' })
     return Object.keys(extra).length === 0 ? value : { ...extra, '#text': value }
   }
   if (actual.array !== undefined) return arrayIn(element, actual.array, binding, typedIn)

@@ -13,7 +13,9 @@ export type { ReferenceOptions } from './references.ts'
 export interface BindOptions {
   /**
    * Elements and attributes (members, outwards) the schema does not know: `refuse`, `keep` untyped (inwards only: under
-   * `{uri}local` where the local name is taken), or `drop`. Default: inwards `refuse`, outwards `drop`.
+   * `{uri}local` where the local name is taken), or `drop`. Default: inwards `refuse`, outwards `drop`. `keep` leaves a
+   * declared simple value without attributes what it is, and takes an open value (xs:anyType) that is not of the type it
+   * says as its text.
    */
   readonly unknown?: 'refuse' | 'keep' | 'drop'
   /** Required elements and attributes that are not there. Default: inwards and in SOAP encoding `keep`, outwards `refuse`. */

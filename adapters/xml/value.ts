@@ -2,7 +2,7 @@
 import type { Json } from 'dragoman'
 import { compareDecimals, countDigits, exactNumber, plainDecimal } from './decimal.ts'
 import { instantOf, isLexical } from './lexical.ts'
-import type { Facets, SimpleType } from './schema.ts'
+import type { Facets, SimpleType, TypeDecl } from './schema.ts'
 
 /** Text nobody has typed. */
 export const anyText: SimpleType = {
@@ -27,6 +27,11 @@ export function problemOf(type: SimpleType, value: string): string | undefined {
   let check = checkers.get(type)
   if (check === undefined) checkers.set(type, (check = checkerOf(type)))
   return check(value)
+}
+
+/** Whether a type is known and, if it is simple, takes this text (raw). */
+export function takes(type: TypeDecl | undefined, raw: string): boolean {
+  return type?.kind === 'simple' ? problemOf(type, normalise(type, raw)) === undefined : type !== undefined
 }
 
 // JSON numbers hold these without loss (DESIGN: integers to 32 bits).
