@@ -48,13 +48,18 @@ export function compileAnswer({
     const where = `${backend}: ${call.operation}`
     const failures = failuresOf(answered.errors)
     const [first] = failures
+    const says = (codes: RegExp): boolean =>
+      failures.some(({ code }) => code !== undefined && codes.test(code))
+    // GraphQL (October 2021) §7.1: without the entry `data` the request itself was refused, before anything was executed.
+    const isRefused = isVerdict(status) && answered.data === undefined && isRequestError(answered.errors)
+    const isUnproven = says(BROKEN) || (says(AWAY) && notExecuted !== true)
     const fail = (problem: string, cause?: unknown): GatewayError => {
       const retryAfter = retryAfterMs(headers.get('retry-after'), now)
       return new GatewayError('BACKEND_FAILED', `${where} ${problem}`, {
         detail: { status, ...(first?.code !== undefined && { code: first.code }) },
         ...(retryAfter !== undefined && { retryAfterMs: retryAfter }),
-        // SEMANTICS 3: a 429 proves it, a 503 where the operation declares it.
-        notExecuted: status === 429 || (status === 503 && notExecuted === true),
+        // SEMANTICS 3: a 429 proves it, a 503 where the operation declares it; a code may say either under another status.
+        notExecuted: status === 429 || (status === 503 && notExecuted === true) || (isRefused && !isUnproven),
         ...(cause !== undefined && { cause }),
       })
     }
@@ -62,6 +67,8 @@ export function compileAnswer({
     if (status >= 500 || NOT_BUSINESS.has(status)) throw fail(`answered ${status}`)
     const fault = failures.find(({ code }) => code !== undefined && faults.includes(code))
     if (fault !== undefined) return { fault: faultOf(fault) }
+    if (isRefused && first !== undefined && ![MOMENTARY, OURS, AWAY, BROKEN].some(says))
+      return { fault: { code: first.code ?? 'REQUEST_ERROR', message: first.message } }
     const content = answered.data as Json | undefined // what our own JSON parser made
     const nothing = content === undefined || content === null || !isObject(content) || allNull(content)
     if (first !== undefined && (rule === 'fail' || nothing))
@@ -93,6 +100,25 @@ export function compileAnswer({
 
 // 4xx that say nothing about the business: our credential, or not now.
 const NOT_BUSINESS = new Set([401, 403, 408, 429])
+
+// Codes of a refused request that say nothing about the caller's parameters. There is no list of all servers' codes, so it is their words
+// that count: one that is taken for the server's own costs the caller a clear word; one that is taken for his hides an outage.
+const MOMENTARY = /THROTTL|LIMITED|RATE_?LIMIT|TOO_?MANY|OVERLOAD|BUSY/i
+const OURS = /UNAUTH|FORBIDDEN|PERSISTED|PARSE_FAILED|OPERATION_RESOLUTION/i
+const AWAY = /UNAVAILABLE/i
+const BROKEN = /INTERNAL|UNEXPECTED|DOWNSTREAM|SUBREQUEST|TIMEOUT/i
+
+/** Whether the server itself has looked at the request: no redirect, no timeout, no breakage. */
+function isVerdict(status: number): boolean {
+  return (status >= 200 && status < 300) || (status >= 400 && status < 500 && status !== 408)
+}
+
+/** An error with a `path` was met while a field was executed (§7.1.2), also where the server then left `data` out. */
+function isRequestError(errors: unknown): boolean {
+  return (
+    Array.isArray(errors) && errors.length > 0 && !errors.some((error) => isObject(error) && 'path' in error)
+  )
+}
 
 function failuresOf(errors: unknown): readonly Failed[] {
   if (!Array.isArray(errors)) return []

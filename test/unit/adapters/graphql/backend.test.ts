@@ -243,12 +243,6 @@ describe('what comes back', () => {
     [429, '{}', {}, { notExecuted: true }],
     [401, '{"errors":[{"message":"who"}]}', {}, {}],
     [302, '', { location: 'http://127.0.0.1:1/' }, {}],
-    [
-      400,
-      '{"errors":[{"message":"bad document"}]}',
-      {},
-      { message: 'shop: GetOrder answered an error: bad document' },
-    ],
     [404, 'nothing here', { 'content-type': 'text/plain' }, {}],
     [200, '<html>', { 'content-type': 'text/html' }, {}],
     [200, '{"nope":1}', {}, {}],
@@ -261,6 +255,17 @@ describe('what comes back', () => {
       ...wanted,
     })
   })
+
+  test.each([200, 400])(
+    '%i with errors and without `data` is the caller’s mistake: a business fault',
+    async (status) => {
+      await using backend = await start({ GetOrder })
+      next = { status, text: '{"errors":[{"message":"Variable \\"$no\\" got invalid value"}]}' }
+      expect(await call(backend, 'GetOrder', { no: ['1'] })).toEqual({
+        fault: { code: 'REQUEST_ERROR', message: 'Variable "$no" got invalid value' },
+      })
+    },
+  )
 
   test('an abort ends the call at once with its reason', async () => {
     hangs = true
