@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { GatewayError } from 'dragoman'
+import { OLD_XSD_NS, isXsd } from '../xml/names.ts'
 import { readXml } from '../xml/read.ts'
 import type { ResolveSchema, SchemaDocument } from '../xml/schema.ts'
 import { attribute, childElements, type XmlElement } from '../xml/tree.ts'
@@ -41,6 +42,7 @@ const maxBytes = 16 * 1024 * 1024
 const builtIn: ReadonlySet<string> = new Set([
   ns.xml,
   ns.xsd,
+  ...OLD_XSD_NS,
   ns.encoding11,
   ns.encoding12,
   ns.soap11,
@@ -142,7 +144,7 @@ class Loader {
     if (this.#followed.has(schema)) return
     this.#followed.add(schema)
     for (const child of childElements(schema)) {
-      if (child.uri !== ns.xsd || !/^(?:import|include|redefine)$/.test(child.local)) continue
+      if (!isXsd(child.uri) || !/^(?:import|include|redefine)$/.test(child.local)) continue
       const location = attribute(child, 'schemaLocation')
       if (
         location === undefined ||
@@ -222,5 +224,5 @@ function localPath(location: string): string {
 }
 
 function isSchema(element: XmlElement): boolean {
-  return element.local === 'schema' && element.uri === ns.xsd
+  return element.local === 'schema' && isXsd(element.uri)
 }

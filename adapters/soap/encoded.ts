@@ -1,6 +1,7 @@
 // What untyped stacks write in SOAP encoding that a schema would not take: put right before it is bound.
+import { isXsi, typeSaid } from '../xml/instance.ts'
 import type { ElementDecl, Particle, TypeDecl, XmlSchemas } from '../xml/schema.ts'
-import { attribute, resolveQName, textOf, type XmlElement, withParts } from '../xml/tree.ts'
+import { resolveQName, textOf, type XmlElement, withParts } from '../xml/tree.ts'
 import { ns } from './names.ts'
 
 const texts: ReadonlySet<string> = new Set(['string', 'normalizedString', 'token'])
@@ -20,7 +21,7 @@ export function forgiving(accessor: XmlElement, decl: ElementDecl): XmlElement {
 }
 
 function forgive(at: XmlElement, declared: TypeDecl | undefined, schemas: XmlSchemas): XmlElement {
-  const said = attribute(at, 'type', ns.xsi)
+  const said = typeSaid(at)
   const name = said === undefined ? undefined : resolveQName(at, said)
   if (name !== undefined && isText(declared) && base64Types.has(`{${name.uri}}${name.local}`)) {
     const text = decodedText(textOf(at))
@@ -67,7 +68,7 @@ function memberOf(particle: Particle, local: string): ElementDecl | undefined {
 
 function withoutType(at: XmlElement): XmlElement {
   return withParts(at, {
-    attributes: at.attributes.filter(({ local, uri }) => local !== 'type' || uri !== ns.xsi),
+    attributes: at.attributes.filter(({ local, uri }) => local !== 'type' || !isXsi(uri)),
   })
 }
 

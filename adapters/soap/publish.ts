@@ -1,4 +1,5 @@
 // Shows a WSDL to callers: our own address in every SOAP port, our own locations in every import.
+import { isXsd } from '../xml/names.ts'
 import { attribute, attributeOf, childElements, type XmlElement, withParts } from '../xml/tree.ts'
 import { writeXml } from '../xml/write.ts'
 import type { Document, Documents } from './documents.ts'
@@ -40,7 +41,7 @@ function rewriteAttributes(source: XmlElement, { documents, address }: Context):
   if (isSoapAddress(source)) return replaced(source, 'location', address)
   const isImport =
     (source.uri === ns.wsdl && source.local === 'import') ||
-    (source.uri === ns.xsd && /^(?:import|include|redefine)$/.test(source.local))
+    (isXsd(source.uri) && /^(?:import|include|redefine)$/.test(source.local))
   if (!isImport) return source.attributes
   const key = source.uri === ns.wsdl ? 'location' : 'schemaLocation'
   const target = documents.target.get(source)
@@ -50,7 +51,7 @@ function rewriteAttributes(source: XmlElement, { documents, address }: Context):
 }
 
 function queryOf({ root, name }: Document): string {
-  return `${root.uri === ns.xsd ? 'xsd' : 'wsdl'}=${encodeURIComponent(name)}`
+  return `${isXsd(root.uri) ? 'xsd' : 'wsdl'}=${encodeURIComponent(name)}`
 }
 
 function replaced(source: XmlElement, local: string, value: string): XmlElement['attributes'] {

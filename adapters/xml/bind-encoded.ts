@@ -1,7 +1,8 @@
 // SOAP encoding (SOAP 1.1 §5, SOAP 1.2 Part 2 §3) as it is read: its attributes and its arrays.
 import type { Json } from 'dragoman'
 import type { Binding } from './bind-context.ts'
-import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, XSI_NS } from './names.ts'
+import { isXsi, typeSaid } from './instance.ts'
+import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
 import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
@@ -12,7 +13,7 @@ import { takes } from './value.ts'
 /** Attributes that say how something is encoded, or meant for whom, not what it is; ids only where encoding has them. */
 export function isEncodingAttribute({ uri, local }: XmlName, { options }: Binding): boolean {
   if (uri === '') return local === 'id' && options.encoded !== undefined
-  return uri === XSI_NS || isSoapEncoding(uri) || uri === SOAP11_NS || uri === SOAP12_NS
+  return isXsi(uri) || isSoapEncoding(uri) || uri === SOAP11_NS || uri === SOAP12_NS
 }
 
 /** Without a schema: whether the document itself says that this is an array. */
@@ -20,7 +21,7 @@ export function looksLikeArray(element: XmlElement): boolean {
   for (const { uri, local } of element.attributes)
     if ((uri === SOAPENC_NS && local === 'arrayType') || (uri === SOAPENC12_NS && local === 'arraySize'))
       return true
-  const said = attribute(element, 'type', XSI_NS)
+  const said = typeSaid(element)
   const name = said === undefined ? undefined : resolveQName(element, said)
   return name !== undefined && isSoapEncoding(name.uri) && name.local === 'Array'
 }

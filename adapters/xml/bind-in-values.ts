@@ -4,18 +4,19 @@ import { quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute } from './bind-encoded.ts'
 import { shapeOf } from './bind-shape.ts'
-import { XSD_NS, XSI_NS, clark, fullKey } from './names.ts'
+import { nilSaid, typeSaid } from './instance.ts'
+import { clark, fullKey, isXsd } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
-import { attribute, isNamed, resolveQName, textOf, isBlank } from './tree.ts'
+import { isNamed, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
 import { jsonKind, jsonOf, normalise, problemOf, takes } from './value.ts'
 
 /** XSD 1 §2.6.2, §3.3.4 cvc-elt.3: xsi:nil in any lexical form of a boolean, and then nothing inside. */
 export function isNil(element: XmlElement, binding: Binding): boolean {
-  const said = attribute(element, 'nil', XSI_NS)?.trim()
+  const said = nilSaid(element)
   if (said === undefined || said === 'false' || said === '0') return false
   if (said !== 'true' && said !== '1') throw binding.problem(`xsi:nil ${quoted(said)} is not a boolean`)
   if (element.children.some((child) => typeof child !== 'string' || !isBlank(child)))
@@ -25,14 +26,14 @@ export function isNil(element: XmlElement, binding: Binding): boolean {
 
 /** XSD 1 §3.3.4 cvc-elt.4: the declared type, or what xsi:type says if it is derived from that. */
 export function actualType(element: XmlElement, declared: TypeDecl, binding: Binding): TypeDecl {
-  const said = attribute(element, 'type', XSI_NS)
+  const said = typeSaid(element)
   if (said === undefined) return declared
   const name = resolveQName(element, said)
   if (name === undefined) throw binding.problem(`xsi:type ${quoted(said)} is not a name in scope`)
   if (declared.name !== undefined && isNamed(declared.name, name)) return declared
   const isAny = declared === anyType || declared.name?.local === 'anySimpleType'
   // Perl and PHP say soapenc:Array, soapenc:Struct or a guessed xsd type where the schema has better: it is held to the schema.
-  const isVague = isSoapEncoding(name.uri) || (name.uri === XSD_NS && declared.kind === 'simple')
+  const isVague = isSoapEncoding(name.uri) || (isXsd(name.uri) && declared.kind === 'simple')
   const actual = binding.schemas?.type(name)
   if (isAny && binding.options.unknown === 'keep' && !takes(actual, textOf(element))) return declared
   if (!isAny && isVague && (actual !== undefined || isSoapEncoding(name.uri))) return declared

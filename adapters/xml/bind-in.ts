@@ -8,11 +8,12 @@ import { arrange } from './bind-order.ts'
 import { admits, looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn, withNamespace } from './bind-untyped.ts'
-import { XSI_NS, clark, fullKey } from './names.ts'
+import { typeSaid } from './instance.ts'
+import { clark, fullKey } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
-import { attribute, textOf, isBlank } from './tree.ts'
+import { textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
 /** An element that is declared. The binding stands at it. */
@@ -44,7 +45,7 @@ export function childUnderSchema(element: XmlElement, binding: Binding): Json {
   const { schemas } = binding
   const decl = schemas?.element(element)
   if (decl !== undefined) return typedIn(element, decl, binding)
-  if (schemas !== undefined && attribute(element, 'type', XSI_NS) !== undefined)
+  if (schemas !== undefined && typeSaid(element) !== undefined)
     return typedIn(element, anyElement(element, schemas), binding)
   return untypedIn(element, binding, schemas === undefined ? undefined : childUnderSchema)
 }
@@ -192,7 +193,7 @@ function looseIn(child: XmlElement, shape: Shape, binding: Binding): Json {
 
 function namedIn(element: XmlElement, expected: XmlName, binding: Binding): Json {
   const { schemas } = binding
-  const isKnown = schemas?.element(element) !== undefined || attribute(element, 'type', XSI_NS) !== undefined
+  const isKnown = schemas?.element(element) !== undefined || typeSaid(element) !== undefined
   const value = isKnown
     ? childUnderSchema(element, binding)
     : untypedIn(element, binding, (child, at) =>

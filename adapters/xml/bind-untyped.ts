@@ -4,10 +4,11 @@ import { getMember, isObject, nameOfKey, quoted, setMember } from './bind-contex
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
 import { illegalProblem } from './escape.ts'
-import { XSD_NS, XSI_NS, fullKey, isNcName } from './names.ts'
+import { nilSaid, typeSaid } from './instance.ts'
+import { XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
-import { attribute, attributeOf, element as makeElement, resolveQName, textOf, isBlank } from './tree.ts'
+import { attributeOf, element as makeElement, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText, jsonOf, normalise, problemOf, textOfJson } from './value.ts'
 
@@ -66,7 +67,7 @@ function elementsOf(element: XmlElement): XmlElement[] {
 }
 
 function isNilHere(element: XmlElement): boolean {
-  const said = attribute(element, 'nil', XSI_NS)?.trim()
+  const said = nilSaid(element)
   return (
     (said === 'true' || said === '1') &&
     element.children.every((child) => typeof child === 'string' && isBlank(child))
@@ -100,9 +101,9 @@ function attributesIn(element: XmlElement, binding: Binding): JsonObject {
 
 /** Types of XSD and SOAP encoding are no news: text is a string here whatever a client guessed. */
 function saidType(element: XmlElement): string | undefined {
-  const said = attribute(element, 'type', XSI_NS)
+  const said = typeSaid(element)
   const name = said === undefined ? undefined : resolveQName(element, said)
-  return name === undefined || name.uri === XSD_NS || isSoapEncoding(name.uri) ? undefined : name.local
+  return name === undefined || isXsd(name.uri) || isSoapEncoding(name.uri) ? undefined : name.local
 }
 
 function mixedIn(element: XmlElement, binding: Binding, childIn: ChildIn): Json[] {

@@ -4,6 +4,8 @@ export const XML_NS = 'http://www.w3.org/XML/1998/namespace'
 export const XMLNS_NS = 'http://www.w3.org/2000/xmlns/'
 export const XSD_NS = 'http://www.w3.org/2001/XMLSchema'
 export const XSI_NS = 'http://www.w3.org/2001/XMLSchema-instance'
+/** What stands for them in documents of before 2001, by their URIs: candidates of 1999 and of October 2000. */
+export const OLD_XSD_NS = ['http://www.w3.org/1999/XMLSchema', 'http://www.w3.org/2000/10/XMLSchema'] as const
 export const WSDL_NS = 'http://schemas.xmlsoap.org/wsdl/'
 export const XMIME_NS = 'http://www.w3.org/2005/05/xmlmime'
 /** SOAP 1.1 section 5 encoding. */
@@ -35,6 +37,11 @@ const ncName = new RegExp(`^[${start}][${start}${more}]*$`, 'u')
 /** Whether a string is an NCName (Namespaces in XML 1.0 §3 [4]): what an element or attribute may be called without its prefix. */
 export function isNcName(name: string): boolean {
   return asciiNcName.test(name) || ncName.test(name)
+}
+
+/** Whether a namespace is that of XML Schema, in whatever edition. */
+export function isXsd(uri: string): boolean {
+  return uri === XSD_NS || uri === OLD_XSD_NS[0] || uri === OLD_XSD_NS[1]
 }
 
 /** `{uri}local`, or `local` without a namespace: one string for one expanded name. */

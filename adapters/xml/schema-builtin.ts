@@ -1,5 +1,5 @@
 // The types every schema has without saying so: those of XSD, and of the SOAP encodings on top of them.
-import { SOAPENC12_NS, SOAPENC_NS, XML_NS, XMIME_NS, XSD_NS, clark } from './names.ts'
+import { OLD_XSD_NS, SOAPENC12_NS, SOAPENC_NS, XML_NS, XMIME_NS, XSD_NS, clark } from './names.ts'
 import type { AttributeDecl, ComplexType, SimpleType, TypeDecl } from './schema.ts'
 
 // XSD 1.0 Part 2 §3: name, what it restricts; the time types of XSD 1.1 that are seen in WSDLs too.
@@ -53,6 +53,18 @@ const listTypes: readonly (readonly [string, string])[] = [
   ['ENTITIES', 'ENTITY'],
 ]
 
+// Names of before 2001, for types whose values are written as they were.
+const renamed: readonly (readonly [string, string])[] = [
+  ['ur-type', 'anyType'],
+  ['timeInstant', 'dateTime'],
+  ['timeDuration', 'duration'],
+  ['month', 'gYearMonth'],
+  ['year', 'gYear'],
+  ['recurringDate', 'gMonthDay'],
+  ['uriReference', 'anyURI'],
+  ['CDATA', 'normalizedString'],
+]
+
 function whiteSpaceOf(name: string): SimpleType['whiteSpace'] {
   if (name === 'string' || name === 'anySimpleType') return 'preserve'
   return name === 'normalizedString' ? 'replace' : 'collapse'
@@ -100,6 +112,11 @@ function builtinTypes(): Map<string, TypeDecl> {
   }
   for (const [local, type] of simples) types.set(clark(XSD_NS, local), type)
   types.set(clark(XSD_NS, 'anyType'), anyType)
+  for (const uri of OLD_XSD_NS) {
+    for (const [local, type] of simples) types.set(clark(uri, local), type)
+    for (const [old, now] of renamed) types.set(clark(uri, old), simples.get(now) ?? anyType)
+    types.set(clark(uri, 'anyType'), anyType)
+  }
   for (const uri of [SOAPENC_NS, SOAPENC12_NS]) {
     // SOAP 1.1 §5.2.3: soapenc:int is xsd:int that may have an id.
     for (const [local, type] of simples)

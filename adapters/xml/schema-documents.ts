@@ -1,8 +1,8 @@
 // The documents of a schema, followed through imports and includes to their global components.
 import { GatewayError } from 'dragoman'
-import { SOAPENC12_NS, SOAPENC_NS, XML_NS, XSD_NS, clark } from './names.ts'
+import { OLD_XSD_NS, SOAPENC12_NS, SOAPENC_NS, XML_NS, XSD_NS, clark, isXsd } from './names.ts'
 import type { ResolveSchema, SchemaDocument } from './schema.ts'
-import { attribute, childElements, resolveQName } from './tree.ts'
+import { attribute, childElements, resolveQName, withParts } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 
 /** One document under one target namespace: a chameleon (XSD 1 §4.2.1) is another one under each. */
@@ -43,7 +43,7 @@ const spaces = {
 type Space = (typeof spaces)[keyof typeof spaces]
 
 /** These are built in; a document that has them says nothing new. */
-const builtinNamespaces = new Set([XSD_NS, XML_NS, SOAPENC_NS, SOAPENC12_NS])
+const builtinNamespaces = new Set<string>([XSD_NS, ...OLD_XSD_NS, XML_NS, SOAPENC_NS, SOAPENC12_NS])
 
 export function schemaProblem(problem: string): GatewayError {
   return new GatewayError('DECODE_FAILED', `schema: ${problem}`)
@@ -108,7 +108,7 @@ class Collector {
   /** The documents this one names. */
   #take({ document, into, by }: Named): Named[] {
     const { schema, location } = document
-    if (schema.uri !== XSD_NS || schema.local !== 'schema')
+    if (!isXsd(schema.uri) || schema.local !== 'schema')
       throw schemaProblem(`"${schema.local}" in ${JSON.stringify(schema.uri)} is not an xs:schema`)
     const own = attribute(schema, 'targetNamespace')
     if (into !== undefined && own !== undefined && own !== into)
@@ -122,7 +122,7 @@ class Collector {
       attributeForm: formOf(attribute(schema, 'attributeFormDefault')),
       location,
     }
-    return childElements(schema).flatMap((node) => {
+    return childElements(schema.uri === XSD_NS ? schema : ofToday(schema)).flatMap((node) => {
       if (node.uri !== XSD_NS) return []
       if (node.local === 'include') return [this.#include(node, file)]
       if (node.local === 'import') return this.#import(node, file)
@@ -228,6 +228,28 @@ export function describe(node: XmlElement): string {
 /** Children that are part of the schema language, without annotations. */
 export function partsOf(node: XmlElement): XmlElement[] {
   return childElements(node).filter(({ uri, local }) => uri === XSD_NS && local !== 'annotation')
+}
+
+/**
+ * A schema of before 2001 in the namespace of today: that of October 2000 was written as it is now, that of 1999 often was.
+ * Throws `DECODE_FAILED` where it was not; the types both speak of are built in by their old names.
+ */
+function ofToday(node: XmlElement): XmlElement {
+  if (!isXsd(node.uri)) return node
+  if (/^(?:complex|simple)Type$/.test(node.local) && isOldForm(node))
+    throw schemaProblem(
+      `${describe(node)} is written as XML Schema had it in 1999, which is not supported: put it as that of 2001 has it`,
+    )
+  const children = node.children.map((child) => (typeof child === 'string' ? child : ofToday(child)))
+  return withParts(node, { uri: XSD_NS, children })
+}
+
+/** Derivation by attributes, and elements without a group around them. */
+function isOldForm(type: XmlElement): boolean {
+  return (
+    type.attributes.some(({ uri, local }) => uri === '' && /^(?:base|source|derivedBy)$/.test(local)) ||
+    childElements(type).some(({ uri, local }) => isXsd(uri) && (local === 'element' || local === 'any'))
+  )
 }
 
 function formOf(value: string | undefined): 'qualified' | 'unqualified' {

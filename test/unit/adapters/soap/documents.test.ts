@@ -84,6 +84,20 @@ describe('a WSDL in several files', () => {
     expect(publish(documents, 'https://desk.example/ask', '../secret')).toBeUndefined()
   })
 
+  test('may have its schemas in the language of October 2000, and shows them so', async () => {
+    const old = Object.entries(pieces).map(([name, text]) => [
+      name,
+      text.replaceAll('http://www.w3.org/2001/XMLSchema', 'http://www.w3.org/2000/10/XMLSchema'),
+    ])
+    const documents = await whole(Object.fromEntries(old) as typeof pieces) // the same names as in pieces
+    const type = readWsdl(documents).schemas.element({ uri: 'urn:m', local: 'Ask' })?.type
+    expect(type).toMatchObject({ name: { uri: 'urn:m', local: 'Text' }, builtin: 'string' })
+    const shown = publish(documents, 'https://desk.example/ask', 'abstract.wsdl')
+    expect(new TextDecoder().decode(shown)).toContain(
+      'schemaLocation="https://desk.example/ask?xsd=common.xsd"',
+    )
+  })
+
   test('is the same model when it is read from what is shown', async () => {
     const documents = await whole()
     const base = 'https://desk.example/ask'

@@ -38,6 +38,20 @@ describe('SOAP encoding as untyped stacks write it', () => {
     })
   })
 
+  test.each(['http://www.w3.org/1999/XMLSchema', 'http://www.w3.org/2000/10/XMLSchema'])(
+    'types and nil as the schema of %s has them are understood',
+    (old) => {
+      const spaces = `xmlns:o="${old}" xmlns:oi="${old}-instance"`
+      expect(decode('echoString', `<s ${spaces} oi:type="o:string">007</s>`)).toEqual({ s: '007' })
+      expect(decode('echoString', `<s ${spaces} oi:null="1"/>`)).toEqual({ s: null })
+      const items = '<i oi:type="o:string">a</i><i oi:type="p:Unknown">b</i>'
+      const tags = `<tags oi:type="e:Array" e:arrayType="o:ur-type[2]">${items}</tags>`
+      expect(decode('echoTicket', `<ticket ${spaces} oi:type="p:Ticket">${tags}</ticket>`)).toEqual({
+        ticket: { tags: ['a', 'b'] },
+      })
+    },
+  )
+
   test('accessors without a fitting name are taken by position (SOAP 1.1 §7.1)', () => {
     expect(
       decode('createTicket', '<c-gensym1 i:type="x:string">t</c-gensym1><c-gensym2>7</c-gensym2>'),
