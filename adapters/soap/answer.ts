@@ -40,7 +40,8 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
       envelope.version,
       wsdl.schemas,
     )
-    const data = called.output?.decode(checkedEntry(caller, envelope), envelope.version)
+    // DESIGN §16: a system may grow; what its description does not have yet is kept, as in plain XML
+    const data = called.output?.decode(checkedEntry(caller, envelope), envelope.version, { unknown: 'keep' })
     return {
       ...(data === undefined ? {} : { data }),
       ...(Object.keys(metadata).length === 0 ? {} : { metadata }),

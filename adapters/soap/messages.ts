@@ -19,8 +19,11 @@ import type { Part, WireMessage } from './wsdl-messages.ts'
 
 export interface MessageCodec {
   readonly encoded: boolean
-  /** The Body's child (absent: the Body is empty) as JSON. Throws `DECODE_FAILED` with the path. */
-  decode(entry: XmlElement | undefined, version: Version): Json
+  /**
+   * The Body's child (absent: the Body is empty) as JSON; what the description does not have is refused unless told
+   * otherwise. Throws `DECODE_FAILED` with the path.
+   */
+  decode(entry: XmlElement | undefined, version: Version, options?: Pick<BindOptions, 'unknown'>): Json
   /** The inverse; undefined: the Body stays empty. Throws `ENCODE_FAILED` with the path. */
   encode(
     value: Json,
@@ -63,10 +66,13 @@ function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: W
     )
   return {
     encoded,
-    decode: (entry, version) =>
+    decode: (entry, version, options) =>
       entry === undefined
         ? {}
-        : toJson(decl.nillable ? entry : withoutNil(entry), decl, encoding(encoded, version)),
+        : toJson(decl.nillable ? entry : withoutNil(entry), decl, {
+            ...options,
+            ...encoding(encoded, version),
+          }),
     encode: (value, version, options) =>
       fromJson(value, name, decl, { ...options, ...encoding(encoded, version) }),
     sample: () => sample(decl),
@@ -82,15 +88,24 @@ function rpcCodec(schemas: XmlSchemas, message: WireMessage): MessageCodec {
   const wrapper = message.body ?? { uri: '', local: '' }
   return {
     encoded,
-    decode: (entry, version) => {
+    decode: (entry, version, options) => {
+      const { found, strangers } = accessors(entry, parts, encoded)
+      if (strangers[0] !== undefined && options?.unknown !== 'keep')
+        throw new GatewayError(
+          'DECODE_FAILED',
+          `${entry?.local ?? ''}/${strangers[0].local} is not a part of this message`,
+        )
+      const binding = { ...options, ...encoding(encoded, version) }
+      const read = (accessor: XmlElement, decl: ElementDecl): Json =>
+        toJson(encoded ? forgiving(accessor, decl) : accessor, decl, binding)
       const members: [string, Json][] = []
-      for (const [index, accessor] of accessors(entry, parts, encoded).entries()) {
-        const decl = parts[index]?.decl
-        if (accessor !== undefined && decl !== undefined)
-          members.push([
-            parts[index]?.name ?? '',
-            toJson(encoded ? forgiving(accessor, decl) : accessor, decl, encoding(encoded, version)),
-          ])
+      for (const [index, { name, decl }] of parts.entries()) {
+        const accessor = found[index]
+        if (accessor !== undefined) members.push([name, read(accessor, decl)])
+      }
+      for (const [name, all] of Map.groupBy(strangers, ({ local }) => local)) {
+        const values = all.map((one) => read(one, schemas.declare(one, anyType, { nillable: true })))
+        members.push([name, values.length === 1 ? (values[0] ?? null) : values])
       }
       return Object.fromEntries(members)
     },
@@ -139,12 +154,15 @@ interface NamedPart {
   readonly decl: ElementDecl
 }
 
+interface Accessors {
+  /** By the place of its part. */
+  readonly found: readonly (XmlElement | undefined)[]
+  /** Those of no part: PHP's SoapServer without a WSDL answers `return` where nothing is declared. */
+  readonly strangers: readonly XmlElement[]
+}
+
 /** The accessor of each part, by name whatever its namespace; in encoded by position where no name fits (SOAP::Lite). */
-function accessors(
-  entry: XmlElement | undefined,
-  parts: readonly NamedPart[],
-  encoded: boolean,
-): (XmlElement | undefined)[] {
+function accessors(entry: XmlElement | undefined, parts: readonly NamedPart[], encoded: boolean): Accessors {
   const children = entry === undefined ? [] : childElements(entry).filter((child) => !isResultName(child))
   if (entry !== undefined && !isBlank(textOf(entry)))
     throw new GatewayError('DECODE_FAILED', `${entry.local} holds text besides its parts`)
@@ -157,20 +175,16 @@ function accessors(
     return named[0]
   })
   if (encoded && children.length <= parts.length && found.every((child) => child === undefined))
-    return [...children]
-  const stranger = children.find((child) => !found.includes(child))
-  if (stranger !== undefined)
-    throw new GatewayError(
-      'DECODE_FAILED',
-      `${entry?.local ?? ''}/${stranger.local} is not a part of this message`,
-    )
-  return found
+    return { found: children, strangers: [] }
+  return { found, strangers: children.filter((child) => !found.includes(child)) }
 }
 
 /** SOAP 1.2 Part 2 §4.2.1: an answer names the accessor that is its result. The WSDL has that already; PHP's SoapServer says it. */
 function isResultName({ uri, local }: XmlElement): boolean {
   return uri === ns.rpc12 && local === 'result'
 }
+
+const anyType = { uri: ns.xsd, local: 'anyType' }
 
 function encoding(encoded: boolean, version: Version): BindOptions {
   return encoded ? { encoded: version } : {}

@@ -255,7 +255,7 @@ describe('an answer that is none is BACKEND_FAILED', () => {
     ['20,000 levels', xml(envelope(deep))],
     [
       'a value its schema refuses',
-      xml(envelope(`<o:WhoAmIResponse xmlns:o="${orders}"><o:nope/></o:WhoAmIResponse>`)),
+      xml(envelope(`<o:WhoAmIResponse xmlns:o="${orders}"><o:user><o:nope/></o:user></o:WhoAmIResponse>`)),
     ],
     [
       'a header that must be understood',
