@@ -86,8 +86,10 @@ export function resolveBackends(
     const part = adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
     if (core === undefined || part === undefined) return undefined
     const { retry } = core.value
+    const { channel } = named
     return {
       ...part,
+      ...(channel !== undefined && { channel }),
       ...callsOf(core.value, files, path),
       retry: retryOf(retry),
       retryBudget: retry.budget,

@@ -194,6 +194,8 @@ export interface CallsConfig {
 }
 
 export interface BackendConfig extends ComponentConfig, CallsConfig {
+  /** The channel it names (`channel: NAME`), whose state it works with. */
+  readonly channel?: string
   readonly retry: RetryConfig
   /** Retries as per cent of the calls. */
   readonly retryBudget: number

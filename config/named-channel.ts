@@ -23,6 +23,8 @@ export interface Named {
   readonly theirs: Fields
   /** Everything below the backend's name, and below the channel's: the backend changes when its channel does. */
   readonly raw: Fields
+  /** Its name. */
+  readonly channel?: string
 }
 
 /** As they are where the adapter has no such key. Undefined after what is wrong was reported, here or at the channel. */
@@ -49,7 +51,7 @@ export function withNamedChannel(
   }
   const named: NamedChannel = { id: name, config: found.config }
   const channelRaw = valueAt(report.tree.root, ['channels', name])
-  return { theirs: { ...theirs, [KEY]: named }, raw: { ...raw, [KEY]: [name, channelRaw] } }
+  return { theirs: { ...theirs, [KEY]: named }, raw: { ...raw, [KEY]: [name, channelRaw] }, channel: name }
 }
 
 function takesChannel(schema: Schema<unknown>): boolean {

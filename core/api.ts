@@ -338,6 +338,7 @@ export interface Scope {
    * signal never got a connection counts as not executed.
    */
   readonly fetch: typeof fetch
+  /** The component's own; of a backend that names a channel (`channel: NAME` in the config) that channel's, which both use. */
   readonly state: State
 }
 
@@ -413,8 +414,13 @@ export type Credential =
   | { readonly scheme: 'none' }
 
 export interface AcceptOptions {
-  /** Wait this long for a reply, in milliseconds. The work goes on after it. A request is always waited for. */
+  /** Wait this long for a reply, in milliseconds. The work goes on after it. A request is waited for to its end, unless the channel `acknowledges`. */
   readonly waitMs?: number
+  /**
+   * The channel acknowledges after `waitMs`, answered or not, and its caller does not ask again. So a request is stored, whatever its route
+   * says of `record`; it resolves without a reply where there is none in time, and what comes later is pushed by `send`.
+   */
+  readonly acknowledges?: boolean
   /** The caller is gone: ends the waiting, never stored work. */
   readonly signal?: AbortSignal
   /** Whom the credential named. Absent: the channel itself answers for the sender (a signature it has checked). */
@@ -451,7 +457,7 @@ export interface ChannelOperation {
 export interface ChannelHost {
   /**
    * Resolves once the draft is durable: only then may the adapter acknowledge. With `waitMs` it also waits for a reply.
-   * A `request` resolves with its reply. Throws `GatewayError`.
+   * A `request` resolves with its reply, unless the channel `acknowledges` before it is there. Throws `GatewayError`.
    */
   accept(draft: Draft, options?: AcceptOptions): Promise<Accepted>
   /** The receiver of a push that is `absent` is there: it is sent now. `key` is that of `send`; unknown ones are ignored. */

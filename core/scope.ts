@@ -30,7 +30,7 @@ export function createScope(
   component: ComponentSettings & Partial<CallSettings>,
   { log, metrics, store, instance }: ScopeOptions,
 ): { readonly scope: Scope; dispose(): Promise<void> } {
-  const { id, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
+  const { id, channel, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
   const childLog = log.child(`${role} ${id}`, ADAPTER_LOG)
   const guarded = createFetch({
     allow: hostsOf(component.config),
@@ -39,8 +39,10 @@ export function createScope(
     log: childLog,
     ...(tls !== undefined && { tls: readTlsFiles(tls) }),
   })
+  // What a platform tells the channel (tickets, tokens) is what the backend of the same account calls with (DESIGN §16, WeChat).
+  const prefix = channel === undefined ? `${role}/${id}/` : `channel/${channel}/`
   // Of a component that is replaced two versions run for a while: what one holds the other does not.
-  const state = createState({ store, owner: `${instance}/${randomUUID()}`, prefix: `${role}/${id}/` })
+  const state = createState({ store, owner: `${instance}/${randomUUID()}`, prefix })
   const scope: Scope = {
     id,
     log: childLog,

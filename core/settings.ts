@@ -16,6 +16,8 @@ export interface ComponentSettings {
   readonly hash: string
   /** Equal: the adapter was told the same, so its answers of before are answers to the same questions. Absent: as `hash`. */
   readonly definition?: string
+  /** Of a backend: the channel it names, whose state it works with. */
+  readonly channel?: string
 }
 
 export type Access =

@@ -1,4 +1,6 @@
 // With what each product's API is called: tokens of the account, of a third-party platform, and of those that authorised it.
+import { createHash } from 'node:crypto'
+
 import { GatewayError } from 'dragoman'
 import type { Json, Scope } from 'dragoman'
 
@@ -6,6 +8,7 @@ import type { Account } from '../account.ts'
 import type { PlatformTicket } from '../platform.ts'
 import { isFields, numberIn, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
+import { createAuthorisations, GONE_MS } from './authorisations.ts'
 import { rulingOf } from './errors.ts'
 import { createTokens } from './tokens.ts'
 import type { FreshToken, Tokens } from './tokens.ts'
@@ -22,19 +25,19 @@ export interface Credentials {
 
 /** A component ticket is pushed every 10 minutes and is good for 12 hours (third-party platform, component_verify_ticket). */
 const TICKET_MS = 12 * 3_600_000
-/** A value is taken out by letting it expire. */
-const GONE_MS = 1000
 
 /** Creates the credentials of an account. Without I/O. */
 export function createCredentials(
   account: Account,
   { scope, wire }: { readonly scope: Scope; readonly wire: Wire },
 ): Credentials {
-  const { appId, secret, product } = account
+  const { appId, secret, product, apiBase } = account
   const all = new Map<string, Tokens>()
-  const closed = new AbortController()
+  const authorisations = createAuthorisations(appId, scope.state)
   const tokenKey = (name: string): string => `token/${product}/${appId}/${name}`
-  const authorizerKey = (authorizer: string): string => `authorizer/${appId}/${authorizer}`
+  // A backend with a secret of its own shares the state of its channel, not the token: of WeCom each application has its own.
+  const mine = (name: string): string => `${name}/${digestOf(`${secret}\n${apiBase}`)}`
+  const nameOf = (authorizer: string): string => `authorizer/${authorizer}`
 
   function kept(name: string, what: string, fetch: (signal: AbortSignal) => Promise<FreshToken>): Tokens {
     const found = all.get(name)
@@ -51,7 +54,7 @@ export function createCredentials(
         cause: new GatewayError('BACKEND_FAILED', 'it has no `secret` in the config'),
       })
     if (product === 'component')
-      return kept('component', `the token of third-party platform "${appId}"`, componentToken(secret))
+      return kept(mine('component'), `the token of third-party platform "${appId}"`, componentToken(secret))
     const call: WireCall =
       product === 'official' || product === 'miniprogram'
         ? {
@@ -60,7 +63,7 @@ export function createCredentials(
             body: { grant_type: 'client_credential', appid: appId, secret, force_refresh: false },
           }
         : { method: 'GET', path: '/cgi-bin/gettoken', query: { corpid: appId, corpsecret: secret } }
-    return kept('access', `the access token of "${appId}"`, async (signal) =>
+    return kept(mine('access'), `the access token of "${appId}"`, async (signal) =>
       freshToken(await asked(call, signal), 'access_token'),
     )
   }
@@ -101,48 +104,46 @@ export function createCredentials(
 
   function authorizerToken(authorizer: string) {
     return async (signal: AbortSignal): Promise<FreshToken> => {
-      const stored = await scope.state.get(authorizerKey(authorizer))
-      const { code, refreshToken } = isFields(stored?.value) ? stored.value : {}
-      if (typeof code === 'string') {
+      const { code, refreshToken } = await authorisations.of(authorizer)
+      if (code !== undefined) {
         const path = '/cgi-bin/component/api_query_auth'
         const body: Json = { component_appid: appId, authorization_code: code }
         const answer = await componentAnswer(path, body, signal)
         const info = answer.status === 'ok' ? answer.fields['authorization_info'] : undefined
-        if (isFields(info)) return noted(authorizer, info)
+        if (isFields(info)) return noted(authorizer, info, code)
         // An old code is refused for ever: an earlier authorisation may still be good.
-        if (typeof refreshToken !== 'string') return freshToken(fieldsOf(answer), 'authorizer_access_token')
+        if (refreshToken === undefined) return freshToken(fieldsOf(answer), 'authorizer_access_token')
       }
-      if (typeof refreshToken !== 'string')
-        throw new GatewayError(
-          'BACKEND_FAILED',
-          `account "${authorizer}" has not authorised third-party platform "${appId}"`,
-        )
+      if (refreshToken === undefined) throw notAuthorised(authorizer)
       const path = '/cgi-bin/component/api_authorizer_token'
       const body: Json = {
         component_appid: appId,
         authorizer_appid: authorizer,
         authorizer_refresh_token: refreshToken,
       }
-      return noted(authorizer, fieldsOf(await componentAnswer(path, body, signal)))
+      return noted(authorizer, fieldsOf(await componentAnswer(path, body, signal)), code)
     }
   }
 
   /** The refresh token is stored before the access token is used: lost, the account would have to authorise us again. */
-  async function noted(authorizer: string, fields: Fields): Promise<FreshToken> {
+  async function noted(authorizer: string, fields: Fields, code: string | undefined): Promise<FreshToken> {
     const refreshToken = textIn(fields, 'authorizer_refresh_token')
-    if (refreshToken !== undefined) await scope.state.put(authorizerKey(authorizer), { refreshToken })
+    if (refreshToken !== undefined && !(await authorisations.renewed(authorizer, refreshToken, code)))
+      throw notAuthorised(authorizer)
     return freshToken(fields, 'authorizer_access_token')
+  }
+
+  function notAuthorised(authorizer: string): GatewayError {
+    const message = `account "${authorizer}" has not authorised third-party platform "${appId}"`
+    return new GatewayError('BACKEND_FAILED', message)
   }
 
   /** The code is stored with the push and changed at once; if that fails, again when the token is first needed. */
   async function authorized(authorizer: string, code: string): Promise<void> {
-    const before = await scope.state.get(authorizerKey(authorizer))
-    const { refreshToken } = isFields(before?.value) ? before.value : {}
-    await scope.state.put(authorizerKey(authorizer), {
-      code,
-      ...(typeof refreshToken === 'string' && { refreshToken }),
-    })
-    authorizerToken(authorizer)(closed.signal).catch((error: unknown) =>
+    await authorisations.given(authorizer, code)
+    // What failed before this code says nothing about it.
+    all.delete(nameOf(authorizer))
+    changed(authorizer, code).catch((error: unknown) =>
       scope.log.warn('the authorisation code could not be changed yet', {
         authorizer,
         error: GatewayError.from(error).message,
@@ -150,9 +151,17 @@ export function createCredentials(
     )
   }
 
+  /** Like every token it is fetched under the lease: a code is good for one change. */
+  async function changed(authorizer: string, code: string): Promise<void> {
+    const tokens = credentials.of(authorizer)
+    const token = await tokens.get()
+    // It was that of the authorisation before: it may be good for longer than the code.
+    if ((await authorisations.of(authorizer)).code === code) await tokens.renew(token)
+  }
+
   async function unauthorized(authorizer: string): Promise<void> {
-    const name = `authorizer/${authorizer}`
-    await scope.state.put(authorizerKey(authorizer), null, { ttlMs: GONE_MS })
+    const name = nameOf(authorizer)
+    await authorisations.takenBack(authorizer)
     await scope.state.put(tokenKey(name), null, { ttlMs: GONE_MS })
     all.get(name)?.close()
     all.delete(name)
@@ -162,14 +171,10 @@ export function createCredentials(
     return fieldsOf(await wire(call, signal))
   }
 
-  return {
+  const credentials: Credentials = {
     of(authorizer) {
       if (authorizer === undefined || product !== 'component') return own()
-      return kept(
-        `authorizer/${authorizer}`,
-        `the token of account "${authorizer}"`,
-        authorizerToken(authorizer),
-      )
+      return kept(nameOf(authorizer), `the token of account "${authorizer}"`, authorizerToken(authorizer))
     },
     async note(ticket) {
       const { state } = scope
@@ -185,10 +190,10 @@ export function createCredentials(
       }
     },
     close() {
-      closed.abort()
       for (const tokens of all.values()) tokens.close()
     },
   }
+  return credentials
 }
 
 function fieldsOf(answer: WireAnswer): Fields {
@@ -203,4 +208,9 @@ function freshToken(fields: Fields, name: string): FreshToken {
   if (token === undefined || token === '' || seconds === undefined || seconds <= 0)
     throw new GatewayError('BACKEND_FAILED', `the answer has no "${name}" with a time to live`)
   return { token, lifeMs: seconds * 1000 }
+}
+
+/** Of a secret, for a key: enough to tell two apart, too little to find one. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 11)
 }

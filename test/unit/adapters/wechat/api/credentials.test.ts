@@ -53,7 +53,8 @@ test('the ticket makes the token of the platform, the code that of an account, t
   await credentials.note({ type: 'authorized', authorizer: 'wxA', code: 'code1' })
   // The code is changed at once: it lives an hour, the refresh token for ever.
   await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon).toEqual({ refreshToken: 'r1' })
-  expect(await credentials.of('wxA').get()).toBe('at2')
+  expect(await credentials.of('wxA').get()).toBe('at1')
+  expect(await credentials.of('wxA').renew('at1')).toBe('at2')
   expect(asked.at(-1)).toMatchObject({
     query: { component_access_token: 'ct' },
     body: { component_appid: 'wxC', authorizer_appid: 'wxA', authorizer_refresh_token: 'r1' },
@@ -96,4 +97,93 @@ test('a ticket is stored before it is acknowledged, and never logged', async () 
   const lost = credentials.note({ type: 'component_verify_ticket', appId: 'wxC', ticket: 'secret-ticket' })
   await expect(lost).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   expect(here.logged.join()).not.toContain('secret-ticket')
+})
+
+const code = (authorizer: string, said: string) => ({ type: 'authorized', authorizer, code: said }) as const
+const ticket = { type: 'component_verify_ticket', appId: 'wxC', ticket: 't' } as const
+
+test('a code is changed once by all who share the state, and the token it gives is everybody’s', async () => {
+  const here = world()
+  const { wire, asked } = wires({ api_component_token: componentToken, api_query_auth: authorization })
+  const channel = createCredentials(account, { scope: here.scope('channel'), wire })
+  const backend = createCredentials(account, { scope: here.scope('backend'), wire })
+  await channel.note(ticket)
+  await channel.note(code('wxA', 'c1'))
+  expect(await backend.of('wxA').get()).toBe('at1')
+  expect(await channel.of('wxA').get()).toBe('at1')
+  expect(asked.filter(({ path }) => path.endsWith('/api_query_auth'))).toHaveLength(1)
+})
+
+test('an account that authorises us again gets a token of the new code, also while the old one is still good', async () => {
+  const here = world()
+  const answers = { api_component_token: componentToken, api_query_auth: authorization as object }
+  const credentials = createCredentials(account, { scope: here.scope(), wire: wires(answers).wire })
+  await credentials.note(ticket)
+  await credentials.note(code('wxA', 'c1'))
+  expect(await credentials.of('wxA').get()).toBe('at1')
+  answers.api_query_auth = { authorization_info: { ...refreshed, authorizer_access_token: 'at9' } }
+  await credentials.note(code('wxA', 'c2'))
+  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon).toEqual({ refreshToken: 'r2' })
+  expect(await credentials.of('wxA').get()).toBe('at9')
+})
+
+test('a code that comes while the token is renewed is not lost with the renewal', async () => {
+  const here = world()
+  const gate = Promise.withResolvers<void>()
+  const { wire, asked } = wires({
+    api_component_token: componentToken,
+    api_query_auth: authorization,
+    api_authorizer_token: refreshed,
+  })
+  const slow: Wire = async (call, signal) => {
+    if (call.path.endsWith('/api_authorizer_token')) await gate.promise
+    return wire(call, signal)
+  }
+  const channel = createCredentials(account, { scope: here.scope('channel'), wire })
+  const backend = createCredentials(account, { scope: here.scope('backend'), wire: slow })
+  await channel.note(ticket)
+  await here.scope().state.put('authorizer/wxC/wxA', { refreshToken: 'r0' })
+  const renewed = backend.of('wxA').get()
+  await expect.poll(() => asked.length, soon).toBe(1)
+  await channel.note(code('wxA', 'c1'))
+  gate.resolve()
+  expect(await renewed).toBe('at2')
+  await expect.poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon).toEqual({ refreshToken: 'r1' })
+  expect(asked.at(-1)?.body).toMatchObject({ authorization_code: 'c1' })
+})
+
+test('an account that took its authorisation back while the token was renewed is not spoken for any more', async () => {
+  const here = world()
+  const gate = Promise.withResolvers<void>()
+  const { wire, asked } = wires({ api_component_token: componentToken, api_authorizer_token: refreshed })
+  const slow: Wire = async (call, signal) => {
+    if (call.path.endsWith('/api_authorizer_token')) await gate.promise
+    return wire(call, signal)
+  }
+  const channel = createCredentials(account, { scope: here.scope('channel'), wire })
+  const backend = createCredentials(account, { scope: here.scope('backend'), wire: slow })
+  await channel.note(ticket)
+  await here.scope().state.put('authorizer/wxC/wxA', { refreshToken: 'r0' })
+  const renewed = backend.of('wxA').get()
+  await expect.poll(() => asked.length, soon).toBe(1)
+  await channel.note({ type: 'unauthorized', authorizer: 'wxA' })
+  gate.resolve()
+  await expect(renewed).rejects.toThrow(/has not authorised/u)
+  expect(here.values.get('authorizer/wxC/wxA')?.value).toBeNull()
+})
+
+test('who has another secret of the same account has another token: of WeCom each application has its own', async () => {
+  const here = world()
+  const asked: WireCall[] = []
+  const wire: Wire = async (call) => {
+    asked.push(call)
+    return { status: 'ok', fields: { access_token: `of ${call.query?.['corpsecret']}`, expires_in: 7200 } }
+  }
+  const corp = { product: 'wecom', appId: 'ww1', apiBase: 'http://x' } as const
+  const of = (secret: string) => createCredentials({ ...corp, secret }, { scope: here.scope(secret), wire })
+  expect(await of('s1').of().get()).toBe('of s1')
+  expect(await of('s2').of().get()).toBe('of s2')
+  expect(await of('s1').of().get()).toBe('of s1')
+  expect(asked).toHaveLength(2)
+  expect([...here.values.keys()].join()).not.toMatch(/s1|s2/u)
 })
