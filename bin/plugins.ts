@@ -4,7 +4,7 @@ import { relative, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { readConfig } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
-import { findPlugins, pluginsRoot } from '../core/plugins/find.ts'
+import { findPlugins, oneOfEach, pluginsRoot } from '../core/plugins/find.ts'
 import type { PluginRow } from '../core/plugins/plugins.ts'
 import { takeSnapshot } from '../core/plugins/snapshot.ts'
 import { adminOf, byWorker, table } from './admin-client.ts'
@@ -90,7 +90,10 @@ async function hashesOf(directory: string): Promise<Readonly<Record<string, stri
   const root = await pluginsRoot(directory)
   if (root === undefined) throw new GatewayError('NOT_FOUND', `there is no folder ${directory}`)
   const taken = await Promise.all(
-    (await findPlugins(root)).map(async (found) => ({ found, taken: await takeSnapshot(found, root) })),
+    oneOfEach(await findPlugins(root)).map(async (found) => ({
+      found,
+      taken: await takeSnapshot(found, root),
+    })),
   )
   return Object.fromEntries(
     taken.map((each) => {

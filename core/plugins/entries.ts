@@ -91,8 +91,3 @@ export function rowOf({ found, hash, version, failure }: Entry): LoadedPlugin {
     ...(failure !== undefined && { failure }),
   }
 }
-
-export function fileOf({ found: { path, entry, name } }: Entry): string {
-  if (entry === undefined || entry === path) return path.slice(path.lastIndexOf('/') + 1)
-  return `${name}/${entry.slice(path.length + 1)}`
-}

@@ -1,6 +1,6 @@
 // What lies in the plugins folder: which of its files and folders are plugins, and whether the folder may be trusted at all.
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 export interface Found {
   /** Of the file or folder, without its ending. */
@@ -9,6 +9,8 @@ export interface Found {
   readonly path: string
   /** Absent: a folder without an entry. */
   readonly entry?: string
+  /** The file that is loaded under its name instead of it. */
+  readonly twin?: string
 }
 
 const ENTRIES = ['index.ts', 'index.js'] as const
@@ -26,7 +28,10 @@ export async function pluginsRoot(directory: string): Promise<string | undefined
 /** Code, but of a kind that plugins are not: found under its whole name, so that `takeSnapshot` says so instead of nobody. */
 export const MISNAMED = /\.(?:[jt]sx|[cm][jt]s)$/
 
-/** The plugins of a folder, by name. Names that begin with `.` or `_`, tests and other kinds of files are left alone. */
+/**
+ * The plugins of a folder, by name; `m.ts`, `m.js` and a folder `m` have one. Names that begin with `.` or `_`, tests and other kinds of
+ * files are left alone.
+ */
 export async function findPlugins(root: string): Promise<readonly Found[]> {
   const found: Found[] = []
   for (const { name } of await listed(root)) {
@@ -42,6 +47,32 @@ export async function findPlugins(root: string): Promise<readonly Found[]> {
     found.push({ name, path, ...(entry !== undefined && { entry: join(path, entry) }) })
   }
   return found
+}
+
+/**
+ * Of several with one name the one whose entry `runs`, else the first that has an entry. The others are there under their whole names, so
+ * that `takeSnapshot` says of each what its `twin` is.
+ */
+export function oneOfEach(
+  found: readonly Found[],
+  runs: (name: string) => string | undefined = () => undefined,
+): readonly Found[] {
+  const byName = Map.groupBy(found, ({ name }) => name)
+  return found.map((each) => {
+    const all = byName.get(each.name) ?? []
+    const chosen =
+      all.find((one) => one.entry !== undefined && one.entry === runs(each.name)) ??
+      all.find((one) => one.entry !== undefined) ??
+      all[0]
+    if (chosen === undefined || chosen === each) return each
+    return { ...each, name: fileOf(each), twin: fileOf(chosen) }
+  })
+}
+
+/** `m.ts`, `m/index.ts`; `m/` has no entry. */
+export function fileOf({ path, entry }: Found): string {
+  if (entry === path) return basename(path)
+  return `${basename(path)}/${entry === undefined ? '' : basename(entry)}`
 }
 
 /** The plugin that a file directly in the folder would be. Undefined: none. */

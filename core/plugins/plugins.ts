@@ -2,11 +2,11 @@
 import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log.ts'
 import type { RootLog } from '../log.ts'
-import { fileOf, isNamed, lockProblem, rowOf } from './entries.ts'
+import { isNamed, lockProblem, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { distrust, findPlugins, isCode, pluginsRoot } from './find.ts'
+import { distrust, fileOf, findPlugins, isCode, oneOfEach, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
@@ -56,8 +56,8 @@ export class Plugins implements AsyncDisposable {
 
   /**
    * Loads what has changed; what has not is the same adapter. Never rejects for a plugin's sake: what cannot be loaded has
-   * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two plugins with one name
-   * the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it. With `kept`, those
+   * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two plugins with one name,
+   * of a file or of an adapter, the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it. With `kept`, those
    * are loaded, as they were, in the place of what lies in the folder now.
    */
   async load(where: Where, kept?: readonly KeptPlugin[]): Promise<LoadedPlugins> {
@@ -106,8 +106,7 @@ export class Plugins implements AsyncDisposable {
   /** Whether what lies there now is something else than what was loaded last: a file that was only touched is not. */
   async hasChanged(where: Where): Promise<boolean> {
     const root = await pluginsRoot(where.directory)
-    const found = root === undefined ? [] : await findPlugins(root)
-    const allowed = found.filter(({ name }) => isNamed(name, where.allow))
+    const allowed = root === undefined ? [] : await this.#found(root, where)
     if (allowed.length !== this.#last.size) return true
     for (const each of allowed) {
       const last = this.#last.get(each.name)
@@ -224,7 +223,7 @@ export class Plugins implements AsyncDisposable {
   async #inFolder(where: Where): Promise<readonly (Entry | undefined)[]> {
     const root = await pluginsRoot(where.directory)
     if (root === undefined) return []
-    const found = (await findPlugins(root)).filter(({ name }) => isNamed(name, where.allow))
+    const found = await this.#found(root, where)
     const untrusted = await distrust(root, root)
     return Promise.all(
       found.map(async (each) => {
@@ -232,6 +231,11 @@ export class Plugins implements AsyncDisposable {
         return taken && this.#checked(each, taken, where)
       }),
     )
+  }
+
+  async #found(root: string, { allow }: Pick<Where, 'allow'>): Promise<readonly Found[]> {
+    const found = (await findPlugins(root)).filter(({ name }) => isNamed(name, allow))
+    return oneOfEach(found, (name) => this.#current.get(name)?.snapshot.file)
   }
 
   /** With what may run of it: it itself, or what runs already. */
@@ -286,7 +290,7 @@ export class Plugins implements AsyncDisposable {
       const named = version?.adapter.name
       const owner = named === undefined ? undefined : owners.get(named)
       if (version === undefined || named === undefined || owner === undefined) {
-        if (named !== undefined) owners.set(named, `the plugin ${fileOf(entry)}`)
+        if (named !== undefined) owners.set(named, `the plugin ${fileOf(found)}`)
         settled.set(entry, entry)
         continue
       }
@@ -294,7 +298,7 @@ export class Plugins implements AsyncDisposable {
       const problem = `the name "${named}" belongs to ${owner}: give this one another name`
       const older = this.#current.get(found.name)
       const isFree = older !== undefined && older !== version && !owners.has(older.adapter.name)
-      if (isFree) owners.set(older.adapter.name, `the plugin ${fileOf(entry)}`)
+      if (isFree) owners.set(older.adapter.name, `the plugin ${fileOf(found)}`)
       const failure = failureAt(root, { file }, problem)
       settled.set(entry, { ...entry, failure, version: isFree ? older : undefined })
       if (!this.#isCurrent(version)) void version.kill()

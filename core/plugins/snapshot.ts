@@ -32,10 +32,14 @@ const MAX_BYTES = 32 * 1024 * 1024
 const CODE = /\.(?:[cm]?[jt]s|json)$/
 
 /** Reads a plugin whole, once. A `failure` says why it may not be loaded. */
-export async function takeSnapshot({ name, path, entry }: Found, root: string): Promise<Taken> {
+export async function takeSnapshot({ name, path, entry, twin }: Found, root: string): Promise<Taken> {
   if (entry === undefined) {
     const problem = 'the folder has no index.ts: add one, or begin its name with _ if it is no plugin'
     return { hash: '', failure: failureAt(root, { file: path }, problem) }
+  }
+  if (twin !== undefined) {
+    const problem = `it and ${twin} are one plugin by name: remove one of them`
+    return { hash: '', failure: failureAt(root, { file: entry }, problem) }
   }
   const isFile = path === entry
   if (isFile && MISNAMED.test(path)) {

@@ -133,6 +133,23 @@ test('after five deaths in a minute it is quarantined, until an operator or its 
   expect((await ask('Fine', own)).status).toBe(200)
 })
 
+test('a worker that dies is replaced as well where a file of the same name with another ending was saved beside it', async () => {
+  await using own = await openHouse({
+    yaml,
+    limits,
+    plugins: { 'bad.ts': wrongdoer('bad'), 'good.ts': versioned('good', 1) },
+  })
+  await own.drop('bad.js', wrongdoer('bad').replace("data: 'fine'", "data: 'of the js'"))
+  await own.reload(yaml)
+  expect((await ask('Fine', own)).body).toBe('fine')
+  expect(own.log()).toContain('plugin bad.js was not loaded: bad.js: it and bad.ts are one plugin by name')
+  await own.drop('bad.js', undefined)
+  await own.reload(yaml)
+  expect((await ask('Exit', own)).status).toBe(502)
+  await until(async () => ((await ask('Fine', own)).body === 'fine' ? true : undefined))
+  expect(row(own)).toMatchObject({ state: 'running', restarts: 1 })
+})
+
 test('SEMANTICS 22: an unsafe call in flight at the death is OUTCOME_UNKNOWN, a safe one is made again', async () => {
   await using own = await openHouse({
     yaml: yaml

@@ -1,5 +1,5 @@
 // The plugins of one gateway over its reloads: who keeps a name, what a rename is, what a lock refuses.
-import { mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -47,6 +47,56 @@ test('a file that was renamed is the same plugin under another name; one that wa
   plugins.adopt(2)
   expect(found.map(({ name, failure }) => [name, failure])).toEqual([['new', undefined]])
   expect(adapters.map(({ name }) => name)).toEqual(['shop'])
+})
+
+test('m.ts and m.js are one plugin by name: the one that runs stays and can be changed, the other is told of and never begun', async () => {
+  const { root, plugins } = await opened({ 'm.ts': versioned('shop', 1) })
+  const where = { directory: root }
+  await plugins.load(where)
+  plugins.adopt(1)
+  for (const save of [1, 2]) {
+    await writeFile(join(root, 'm.js'), versioned('other', `js ${save}`))
+    const { adapters, isSame } = await plugins.load(where)
+    expect([adapters.some(({ name }) => name === 'shop'), isSame]).toEqual([true, true])
+    expect(await plugins.hasChanged(where)).toBe(false)
+  }
+  expect(plugins.list().map(({ name, state, failure }) => [name, state, failure?.message])).toEqual([
+    ['m.js', 'failed', 'm.js: it and m.ts are one plugin by name: remove one of them'],
+    ['m', 'running', undefined],
+  ])
+  await writeFile(join(root, 'm.ts'), versioned('shop', 2))
+  expect((await plugins.load(where)).isSame).toBe(false)
+  plugins.adopt(2)
+  await until(async () => ((await threads('plugin m')) === 1 ? true : undefined))
+  await rm(join(root, 'm.js'))
+  expect(await plugins.hasChanged(where)).toBe(true)
+  expect((await plugins.load(where)).isSame).toBe(true)
+  plugins.adopt(3)
+  expect(plugins.list().map(({ name, state, generation }) => [name, state, generation])).toEqual([
+    ['m', 'running', 2],
+  ])
+})
+
+test('a file becomes a folder: the folder waits until the file has gone; one without an entry never takes the place of a file', async () => {
+  const { root, plugins } = await opened({ 'm.ts': versioned('shop', 1), 'n.ts': versioned('stock', 1) })
+  const where = { directory: root }
+  await mkdir(join(root, 'n'))
+  await mkdir(join(root, 'm'))
+  await plugins.load(where)
+  plugins.adopt(1)
+  await writeFile(join(root, 'm/index.ts'), versioned('shop', 2))
+  const { plugins: both } = await plugins.load(where)
+  plugins.adopt(2)
+  expect(both.map(({ name, failure }) => [name, failure?.message])).toEqual([
+    ['m/index.ts', 'm/index.ts: it and m.ts are one plugin by name: remove one of them'],
+    ['m', undefined],
+    ['n/', expect.stringContaining('the folder has no index.ts')],
+    ['n', undefined],
+  ])
+  await rm(join(root, 'm.ts'))
+  const { plugins: left } = await plugins.load(where)
+  plugins.adopt(3)
+  expect(left[0]).toMatchObject({ name: 'm', file: join(root, 'm/index.ts'), adapter: { name: 'shop' } })
 })
 
 /** The threads of plugins' workers, as the system sees them: a name has 15 characters there. */
