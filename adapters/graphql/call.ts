@@ -31,7 +31,7 @@ export interface Call {
 
 /** What was learned while one operation was executed, for `extensions`. */
 export interface Marks {
-  readonly answers: Map<string, Mark>
+  readonly answers: Map<string, Mark | Queued>
   /** The log no longer reaches back to the subscriber's cursor: this is the oldest it has. */
   oldest?: number
 }
@@ -43,6 +43,13 @@ export interface Mark {
   readonly asOf?: string
   readonly fault?: Reply['fault']
   readonly metadata?: Reply['metadata']
+}
+
+/** A request that is not answered but stored: it is done when its business system is back, and whoever has `status` may ask what became of it. */
+export interface Queued {
+  readonly queued: true
+  readonly id: string
+  readonly status?: string
 }
 
 /** The context of an operation: what resolvers get as their third argument. */
@@ -68,7 +75,10 @@ export async function accept(
   const { host, identity, signal } = call
   const accepted = await host.accept(draft, { signal, identity, ...options })
   const { reply } = accepted
-  if (reply === undefined) return accepted
+  if (reply === undefined) {
+    if (draft.kind === 'request') marks.answers.set(key, queuedAs(accepted))
+    return accepted
+  }
   const { origin, stale, asOf, metadata, fault } = reply
   if (origin === 'cache' || stale === true || metadata !== undefined || fault !== undefined)
     marks.answers.set(key, {
@@ -81,11 +91,17 @@ export async function accept(
   return accepted
 }
 
+/** What can be said of a request that has no reply yet. */
+export function queuedAs({ id, status }: Accepted): Queued {
+  return { queued: true, id, ...(status !== undefined && { status }) }
+}
+
 /** What is stale among several operations' answers, and the oldest moment; undefined where nothing is. */
 export function stalenessOf(
   all: readonly Marks[],
 ): { readonly stale: true; readonly asOf?: string } | undefined {
-  const stale = all.flatMap(({ answers }) => [...answers.values()].filter((mark) => mark.stale === true))
+  const marks = all.flatMap(({ answers }) => [...answers.values()])
+  const stale = marks.filter((mark): mark is Mark => 'stale' in mark)
   if (stale.length === 0) return undefined
   const [asOf] = stale.flatMap((mark) => (mark.asOf === undefined ? [] : [mark.asOf])).toSorted()
   return { stale: true, ...(asOf !== undefined && { asOf }) }

@@ -5,9 +5,13 @@ import type { GraphQLErrorExtensions } from 'graphql'
 import { GatewayError, errorTable } from 'dragoman'
 import type { ErrorCode, Fault, Log } from 'dragoman'
 
-/** Codes that are not in the gateway's table: the ones clients of automatic persisted queries look for. */
+import type { Queued } from './call.ts'
+
+// Codes that are not in the gateway's table.
+/** The ones clients of automatic persisted queries look for. */
 export const PERSISTED_NOT_FOUND = 'PERSISTED_QUERY_NOT_FOUND'
 export const PERSISTED_NOT_SUPPORTED = 'PERSISTED_QUERY_NOT_SUPPORTED'
+const QUEUED = 'QUEUED'
 
 /** Any thrown value as a GraphQL error with `extensions.code`; a foreign one is logged and tells the caller nothing. */
 export function graphqlError(thrown: unknown, log: Log): GraphQLError {
@@ -42,6 +46,14 @@ export function refusal(message: string, status = 400): GraphQLError {
 /** A business fault: a valid answer, with its own code. */
 export function faultError(fault: Fault): GraphQLError {
   return new GraphQLError(fault.message, { extensions: { code: fault.code, fault } })
+}
+
+/** A request that was stored to be done later, where the field's type leaves no way to say so: sent again it would be done twice. */
+export function queuedError({ id, status }: Queued): GraphQLError {
+  return new GraphQLError(
+    'the business system is away: the request is stored and will be carried out when it is back',
+    { extensions: { code: QUEUED, retryable: false, id, ...(status !== undefined && { status }) } },
+  )
 }
 
 /** Gives an error of the libraries (parser, validator, executor, yoga) a code of the table; with `hidden`, no name of the schema is suggested. */
@@ -98,6 +110,7 @@ function isOurs({ extensions }: GraphQLError): boolean {
     fault !== undefined ||
     code === PERSISTED_NOT_FOUND ||
     code === PERSISTED_NOT_SUPPORTED ||
+    code === QUEUED ||
     Object.hasOwn(errorTable, String(code))
   )
 }

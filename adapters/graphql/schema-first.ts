@@ -3,15 +3,19 @@ import { readFile } from 'node:fs/promises'
 
 import {
   GraphQLError,
+  GraphQLString,
   Kind,
   OperationTypeNode,
   buildASTSchema,
   getNamedType,
+  getNullableType,
   isLeafType,
+  isNonNullType,
+  isObjectType,
   parse,
   validateSchema,
 } from 'graphql'
-import type { GraphQLResolveInfo, GraphQLSchema, SelectionSetNode } from 'graphql'
+import type { GraphQLOutputType, GraphQLResolveInfo, GraphQLSchema, SelectionSetNode } from 'graphql'
 
 import { GatewayError } from 'dragoman'
 import type { Accepted, ChannelHost } from 'dragoman'
@@ -19,8 +23,9 @@ import type { Accepted, ChannelHost } from 'dragoman'
 import { isAlone, keyOf, shaped } from './bind.ts'
 import type { Resolver, Roots } from './bind.ts'
 import { acceptedShown, followed } from './built-in.ts'
-import { accept, callerOf, carriedBy, externalIdOf } from './call.ts'
-import { faultError } from './errors.ts'
+import { accept, callerOf, carriedBy, externalIdOf, queuedAs } from './call.ts'
+import type { Queued } from './call.ts'
+import { faultError, queuedError } from './errors.ts'
 import { textOf } from './follow.ts'
 import { decodeUtf8 } from '../data/json.ts'
 import { plain } from './scalars.ts'
@@ -81,7 +86,7 @@ function operation(name: string): Resolver {
     const accepted = await accept(draft, context, { key, ...(waits > 0 && { waitMs: waits }) })
     if (draft.kind !== 'request') return receipt(accepted, info)
     const { reply } = accepted
-    if (reply === undefined) return receipt(accepted, info) // stored for later: the route queues it
+    if (reply === undefined) return unanswered(queuedAs(accepted), info.returnType)
     if (reply.fault !== undefined) throw faultError(reply.fault)
     return shaped(reply.data ?? textOf(reply.parts), info.returnType)
   }
@@ -94,6 +99,25 @@ function receipt(accepted: Accepted, { returnType }: GraphQLResolveInfo): unknow
   if (type.name === 'Boolean') return true
   if (type.name === 'Int' || type.name === 'Float') return accepted.sequence
   return type.name === 'ID' || type.name === 'String' ? accepted.id : acceptedShown(accepted)
+}
+
+// DESIGN §7: a write that waits for its business system has a status and no data; what a type has no place for is null, never made up.
+function unanswered(queued: Queued, type: GraphQLOutputType): unknown {
+  const { status } = queued
+  if (status !== undefined && isReceipt(getNullableType(type))) return { status }
+  if (isNonNullType(type)) throw queuedError(queued)
+  return null
+}
+
+/** It has a text `status`, and nothing else in it needs a value. */
+function isReceipt(type: GraphQLOutputType): boolean {
+  if (!isObjectType(type)) return false
+  const { status, ...others } = type.getFields()
+  return (
+    status !== undefined &&
+    getNullableType(status.type) === GraphQLString &&
+    Object.values(others).every((field) => !isNonNullType(field.type))
+  )
 }
 
 /** Whether the caller selects `reply`: only then is it waited for. */

@@ -47,6 +47,19 @@ const sdl = /* GraphQL */ `
   type TicketReply {
     text: String
   }
+  type Payment {
+    id: ID
+    amount: Float
+    duplicate: Boolean
+  }
+  type Refund {
+    id: ID
+    status: String
+  }
+  type Shipment {
+    no: ID!
+    status: String
+  }
   type Query {
     order(no: ID!): Order
     orders(no: [ID!]!, limit: Int): [Order!]!
@@ -57,6 +70,14 @@ const sdl = /* GraphQL */ `
     submitTicket(customer: ID!, text: String!): Ticket
     reportPaid(no: ID!): Boolean
     reportSent(no: ID!): ID
+    pay(amount: Float): Payment
+    payId: ID
+    payOk: Boolean
+    payCount: Int
+    payList: [Payment]
+    payNow: Payment!
+    refund: Refund
+    ship: Shipment
   }
   type Subscription {
     replies(conversation: ID!, after: Int): JSON
@@ -171,6 +192,53 @@ describe('requests', () => {
       stale: true,
       asOf: '2026-01-01T00:00:00Z',
       answers: { a: { stale: true }, b: { fault } },
+    })
+  })
+})
+
+describe('a write that is stored until its business system is back (DESIGN §7: 202 and a status) is never told as done', () => {
+  const status = 'http://127.0.0.1/v1/status/m1?token=t'
+  const queued: TrialOptions = { accept: async () => ({ id: 'm1', sequence: 7, status }) }
+  const said = { queued: true, id: 'm1', status }
+
+  test.each([
+    'payId',
+    'payOk',
+    'payCount',
+    'pay { id amount duplicate }',
+    'payList { id }',
+    'ship { no status }',
+  ])('%s is null, and extensions say that it is queued', async (field) => {
+    await using channel = await trial({ ...queued, config: { schema } })
+    const { data, errors, extensions } = await channel.ask(`mutation { a: ${field} }`)
+    expect({ data, errors, extensions }).toEqual({ data: { a: null }, extensions: { answers: { a: said } } })
+  })
+
+  test('a type that declares `status`, and whose other fields may be null, gives it, and nothing it would have to invent', async () => {
+    await using channel = await trial({ ...queued, config: { schema } })
+    const { data, extensions } = await channel.ask('mutation { refund { id status } }')
+    expect({ data, extensions }).toEqual({
+      data: { refund: { id: null, status } },
+      extensions: { answers: { refund: said } },
+    })
+  })
+
+  test('a type that may not be null is an error of its own code, with id and status, that is not to be sent again', async () => {
+    await using channel = await trial({ ...queued, config: { schema } })
+    const { data, errors, extensions } = await channel.ask('mutation { payNow { id } }')
+    expect(data).toBeNull()
+    expect(errors).toMatchObject([
+      { path: ['payNow'], extensions: { code: 'QUEUED', retryable: false, id: 'm1', status } },
+    ])
+    expect(extensions).toEqual({ answers: { payNow: said } })
+  })
+
+  test('one that is stored without an address to ask at is no answer either', async () => {
+    await using channel = await trial({ config: { schema } })
+    const { data, extensions } = await channel.ask('mutation { payOk refund { status } }')
+    expect(data).toEqual({ payOk: null, refund: null })
+    expect(extensions).toEqual({
+      answers: { payOk: { queued: true, id: 'm1' }, refund: { queued: true, id: 'm2' } },
     })
   })
 })
