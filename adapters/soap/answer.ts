@@ -32,7 +32,8 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
     const envelope = parse(caller, response, bytes)
     await caller.guard?.check(envelope)
     const entry = bodyEntry(envelope)
-    if (entry !== undefined && isFault(entry, envelope.version)) return faultAnswer(caller, entry, response)
+    if (entry !== undefined && isFault(entry, envelope.version))
+      return faultAnswer(caller, wholeFault(envelope, entry), response)
     if (!response.ok) throw httpFailure(caller, response)
     checkUnderstood(envelope, (block) => isAddressing(block) || isSecurity(block) || declares(caller, block))
     const metadata = headersToMetadata(
@@ -93,6 +94,17 @@ function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | unde
   if (!free && clark(entry) !== clark(wanted))
     throw new GatewayError('DECODE_FAILED', `its Body has ${clark(entry)}, not ${clark(wanted)}`)
   return entry
+}
+
+/** The fault with what its detail refers to (SOAP 1.1 §5.4.1), which Axis writes beside it. A circle leaves it as it is: it is told all the same. */
+function wholeFault(envelope: Envelope, fault: XmlElement): XmlElement {
+  try {
+    const body = resolveReferences(envelope.body, { missing: 'keep' })
+    return bodyEntry({ ...envelope, body }) ?? fault
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'DECODE_FAILED') return fault
+    throw error
+  }
 }
 
 function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Answer {
