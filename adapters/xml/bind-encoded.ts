@@ -6,6 +6,7 @@ import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS } from './names.ts'
 import { anyType } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
 import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
+import { derivesFrom } from './schema.ts'
 import { attribute, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
 import { takes } from './value.ts'
@@ -27,7 +28,8 @@ export function looksLikeArray(element: XmlElement): boolean {
 }
 
 /**
- * The items, whatever they are called; arrayType may be missing (SOAP 1.1 §5.4.2). Arrays with holes and of several
+ * The items, whatever they are called; arrayType may be missing (SOAP 1.1 §5.4.2). `item` gets each with the declaration
+ * it is to be read by: that of the array, or one of the type that only the message says. Arrays with holes and of several
  * dimensions are refused by name: a JSON array would say something else.
  */
 export function arrayIn(
@@ -37,12 +39,9 @@ export function arrayIn(
   item: (element: XmlElement, decl: ElementDecl, binding: Binding) => Json,
 ): Json {
   refuseHoles(element, binding)
-  const said = attribute(element, 'arrayType', SOAPENC_NS)
-  const type = array.item === anyType && said !== undefined ? saidItem(element, said, binding) : array.item
-  const decl = itemDeclaration(array, type, binding)
-  // what only the message says of its items need not be true: PHP says xsd:int of every integer
-  const isLax = type !== array.item && binding.options.unknown === 'keep'
-  const open = itemDeclaration(array, array.item, binding)
+  const declared = itemDeclaration(array, array.item, binding)
+  const said = saidItem(element, array, binding)
+  const narrower = said === undefined ? undefined : itemDeclaration(array, said, binding)
   const items: Json[] = []
   for (const child of element.children) {
     if (typeof child === 'string') {
@@ -52,7 +51,8 @@ export function arrayIn(
     items.push(
       binding.inside(child.local, items.length + 1, () => {
         refuseHoles(child, binding)
-        return item(child, isLax && !takes(type, textOf(child)) ? open : decl, binding)
+        const isSaid = narrower !== undefined && fits(child, narrower.type, array, binding)
+        return item(child, isSaid ? narrower : declared, binding)
       }),
     )
   }
@@ -95,11 +95,27 @@ export function refuseHoles(element: XmlElement, binding: Binding): void {
   }
 }
 
-/** `xsd:int[3]` on the wire, where the schema left it open. */
-function saidItem(element: XmlElement, said: string, binding: Binding): TypeDecl {
-  const [, qname = '', suffix = ''] = /^\s*([^[\]\s]+)((?:\[[\d,]*\])*)\[[\d,]*\]\s*$/.exec(said) ?? []
+/**
+ * The type that `arrayType="t:Dog[3]"` or `enc:itemType="t:Dog"` gives to the items, if it is another than the schema does:
+ * a derived one, or any where the schema leaves it open. What is said of declared simple types is a guess.
+ */
+function saidItem(element: XmlElement, { item }: ArrayType, binding: Binding): TypeDecl | undefined {
+  const said = attribute(element, 'arrayType', SOAPENC_NS)
+  const [, qname = '', suffix = ''] =
+    said === undefined
+      ? ['', attribute(element, 'itemType', SOAPENC12_NS)]
+      : (/^\s*([^[\]\s]+)((?:\[[\d,]*\])*)\[[\d,]*\]\s*$/.exec(said) ?? [])
   const name = resolveQName(element, qname)
-  if (name === undefined) throw binding.problem(`arrayType ${JSON.stringify(said.slice(0, 80))} says no type`)
-  const type = binding.schemas?.type(name)
-  return type === undefined ? anyType : arrayOf(type, name, suffix)
+  if (name === undefined && item === anyType && said !== undefined)
+    throw binding.problem(`arrayType ${JSON.stringify(said.slice(0, 80))} says no type`)
+  const named = name === undefined ? undefined : binding.schemas?.type(name)
+  if (name === undefined || named === undefined || item.kind === 'simple') return undefined
+  const type = arrayOf(named, name, suffix)
+  return type !== item && derivesFrom(type, item) ? type : undefined
+}
+
+/** Whether an item is of the type its array says: one that says its own need not be, and PHP says xsd:int of every integer. */
+function fits(child: XmlElement, said: TypeDecl, { item }: ArrayType, { options }: Binding): boolean {
+  if (item !== anyType && typeSaid(child) !== undefined) return false
+  return options.unknown !== 'keep' || takes(said, textOf(child))
 }

@@ -1,6 +1,6 @@
 // Types, text and attributes as a schema wants them read.
 import type { Json } from 'dragoman'
-import { quoted, setMember } from './bind-context.ts'
+import { isObject, quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute } from './bind-encoded.ts'
 import { shapeOf } from './bind-shape.ts'
@@ -50,6 +50,23 @@ export function typeKeyOf(actual: TypeDecl, declared: TypeDecl, { schemas }: Bin
   const others =
     schemas?.typesNamed(local).filter((type) => type !== actual && derivesFrom(type, declared)) ?? []
   return others.length > 0 || declared.name?.local === local ? fullKey(uri, local) : local
+}
+
+/** What JSON says of itself: a string, a boolean, a number without a fraction. */
+const plainTypes: ReadonlySet<string> = new Set(['string', 'boolean', 'int'])
+
+/** An item whose type only the array said says it itself: outside the array nothing else would. */
+export function withType(value: Json, type: TypeDecl, declared: TypeDecl, binding: Binding): Json {
+  if (type === declared || value === null || Array.isArray(value)) return value
+  const key = type.kind === 'complex' ? shapeOf(type).typeKey : '@type'
+  if (isObject(value))
+    return Object.hasOwn(value, key) ? value : { [key]: typeKeyOf(type, declared, binding), ...value }
+  if (type.kind === 'simple' && plainTypes.has(type.name?.local ?? '') && isBuiltin(type)) return value
+  return { [key]: typeKeyOf(type, declared, binding), '#text': value }
+}
+
+function isBuiltin({ name }: TypeDecl): boolean {
+  return name !== undefined && (isXsd(name.uri) || isSoapEncoding(name.uri))
 }
 
 export function simpleIn(

@@ -2,15 +2,23 @@
 import type { Json } from 'dragoman'
 import { quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
-import { arrayIn } from './bind-encoded.ts'
-import { actualType, attributesIn, attributesOfSimple, isNil, simpleIn, typeKeyOf } from './bind-in-values.ts'
+import { arrayIn, looksLikeArray } from './bind-encoded.ts'
+import {
+  actualType,
+  attributesIn,
+  attributesOfSimple,
+  isNil,
+  simpleIn,
+  typeKeyOf,
+  withType,
+} from './bind-in-values.ts'
 import { arrange } from './bind-order.ts'
 import { admits, looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn, withNamespace } from './bind-untyped.ts'
 import { typeSaid } from './instance.ts'
 import { clark, fullKey } from './names.ts'
-import { anyType } from './schema-builtin.ts'
+import { anyType, openArray } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
 import { textOf, isBlank } from './tree.ts'
@@ -34,7 +42,11 @@ export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding
     attributesOfSimple(element, extra, { binding, isOpen: declared.kind !== 'simple' })
     return Object.keys(extra).length === 0 ? value : { ...extra, '#text': value }
   }
-  if (actual.array !== undefined) return arrayIn(element, actual.array, binding, typedIn)
+  const array = actual.array ?? (actual === anyType && looksLikeArray(element) ? openArray : undefined)
+  if (array !== undefined)
+    return arrayIn(element, array, binding, (child, itemDecl) =>
+      withType(typedIn(child, itemDecl, binding), itemDecl.type, array.item, binding),
+    )
   if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
     return untypedIn(element, binding, childUnderSchema)
   return complexIn(element, actual, said, binding)
@@ -45,7 +57,7 @@ export function childUnderSchema(element: XmlElement, binding: Binding): Json {
   const { schemas } = binding
   const decl = schemas?.element(element)
   if (decl !== undefined) return typedIn(element, decl, binding)
-  if (schemas !== undefined && typeSaid(element) !== undefined)
+  if (schemas !== undefined && (typeSaid(element) !== undefined || looksLikeArray(element)))
     return typedIn(element, anyElement(element, schemas), binding)
   return untypedIn(element, binding, schemas === undefined ? undefined : childUnderSchema)
 }

@@ -17,8 +17,8 @@ import { arrange } from './bind-order.ts'
 import { looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
-import { XSD_NS, clark } from './names.ts'
-import { anyType, builtinType } from './schema-builtin.ts'
+import { SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark } from './names.ts'
+import { anyType, builtinType, openArray } from './schema-builtin.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
@@ -44,7 +44,10 @@ export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): 
       binding,
     })
   }
-  if (actual.array !== undefined) return arrayOut(value, actual.array, start, { binding, item: typedOut })
+  const isEncoded = binding.options.encoded !== undefined
+  const array =
+    actual.array ?? (isEncoded && actual === anyType && Array.isArray(value) ? openArray : undefined)
+  if (array !== undefined) return arrayOut(value, array, start, { binding, item: typedOut })
   if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
     return openOut(value, start, said.isSaid, binding)
   return complexOut(value, actual, start, { decl, binding })
@@ -86,7 +89,8 @@ function actualType(object: JsonMembers, declared: TypeDecl, binding: Binding): 
   const { uri, local } = nameOfKey(said, '')
   if (declared.name?.local === local && (uri === '' || declared.name.uri === uri)) return declared
   const { schemas } = binding
-  const candidates = [...(schemas?.typesNamed(local) ?? []), builtinType(clark(XSD_NS, local))]
+  const builtins = [XSD_NS, ...encodingOf(binding)].map((from) => builtinType(clark(from, local)))
+  const candidates = [...(schemas?.typesNamed(local) ?? []), ...builtins]
   const fitting = candidates.filter(
     (type) => type !== undefined && (uri === '' || type.name?.uri === uri) && derivesFrom(type, declared),
   )
@@ -97,6 +101,12 @@ function actualType(object: JsonMembers, declared: TypeDecl, binding: Binding): 
     `${quoted(said)} is not a type derived from ${quoted(declared.name?.local ?? 'the one here')}`,
     '@type',
   )
+}
+
+/** The namespace whose types a value may be said to have besides those of XSD. */
+function encodingOf({ options: { encoded } }: Binding): readonly string[] {
+  if (encoded === undefined) return []
+  return [encoded === '1.1' ? SOAPENC_NS : SOAPENC12_NS]
 }
 
 function nilOut(
@@ -136,7 +146,9 @@ function withoutType(object: JsonMembers, isSaid: boolean): JsonMembers {
 
 /** A child nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
 function childOut(value: Json, name: XmlName, binding: Binding): XmlElement {
-  return looseOut(value, looseName(name, binding.schemas), binding)
+  // SOAP 1.1 §5.1: an accessor is known by its own name, whatever elements the schema has somewhere else
+  const isAccessor = binding.options.encoded !== undefined
+  return looseOut(value, isAccessor ? name : looseName(name, binding.schemas), binding)
 }
 
 /** The very element, in the namespace its value says if it says one. */

@@ -211,7 +211,8 @@ function membersOut(
     if (key.startsWith('@') || key.startsWith('#')) continue
     const name = nameOfKey(key, uri)
     if (!isNcName(name.local)) throw binding.problem('is not a name an element can have', key)
-    if (!Array.isArray(value))
+    // SOAP 1.1 §5.4.2: one accessor holds the whole array
+    if (!Array.isArray(value) || binding.options.encoded !== undefined)
       children.push(binding.inside(name.local, 0, () => childOut(value, name, binding)))
     else
       for (const [i, item] of (value satisfies readonly Json[]).entries())

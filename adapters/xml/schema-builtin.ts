@@ -1,6 +1,6 @@
 // The types every schema has without saying so: those of XSD, and of the SOAP encodings on top of them.
 import { OLD_XSD_NS, SOAPENC12_NS, SOAPENC_NS, XML_NS, XMIME_NS, XSD_NS, clark } from './names.ts'
-import type { AttributeDecl, ComplexType, SimpleType, TypeDecl } from './schema.ts'
+import type { ArrayType, AttributeDecl, ComplexType, SimpleType, TypeDecl } from './schema.ts'
 
 // XSD 1.0 Part 2 §3: name, what it restricts; the time types of XSD 1.1 that are seen in WSDLs too.
 const derivations: readonly (readonly [string, string])[] = [
@@ -101,6 +101,9 @@ export const anyType: ComplexType = {
   particle: { kind: 'any', namespace: '##any', process: 'lax', min: 0, max: Infinity },
 }
 
+/** What `soapenc:Array` alone says: items of any type. */
+export const openArray: ArrayType = { item: anyType, itemName: { uri: '', local: 'item' }, suffix: '' }
+
 function builtinTypes(): Map<string, TypeDecl> {
   const types = new Map<string, TypeDecl>()
   const simples = new Map<string, SimpleType>([['anySimpleType', anySimpleType]])
@@ -128,7 +131,7 @@ function builtinTypes(): Map<string, TypeDecl> {
       ...anyType,
       name: { uri, local: 'Array' },
       base: anyType,
-      array: { item: anyType, itemName: { uri: '', local: 'item' }, suffix: '' },
+      array: openArray,
     })
   }
   return types
