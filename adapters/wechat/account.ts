@@ -32,3 +32,8 @@ export interface Account {
 export function defaultApiBase(product: Product): string {
   return product.startsWith('wecom') ? 'https://qyapi.weixin.qq.com' : 'https://api.weixin.qq.com'
 }
+
+/** A WeCom suite, not a third-party platform of WeChat (`wx…`): its interfaces are others, and none is called. */
+export function isSuite({ product, appId }: Pick<Account, 'product' | 'appId'>): boolean {
+  return product === 'component' && appId !== '' && !appId.startsWith('wx')
+}

@@ -23,10 +23,13 @@ export function isNotice({ fields }: Push): boolean {
   return textIn(fields, 'InfoType') !== undefined && !Object.hasOwn(fields, 'MsgType')
 }
 
-/** What of it the platform's API must know. Undefined also for an id that is none: nobody is ever spoken for by it. */
+/**
+ * What of it the platform's API must know. Undefined also for an id that is none: nobody is ever spoken for by it, and for
+ * what corporations say to a WeCom suite (create_auth, cancel_auth), whose interfaces nobody calls.
+ */
 export function ticketOf({ fields }: Push): PlatformTicket | undefined {
   const said = (name: string): string => textIn(fields, name) ?? ''
-  const ids = ['AppId', 'SuiteId', 'AuthorizerAppid', 'AuthCorpId'].map(said)
+  const ids = ['AppId', 'SuiteId', 'AuthorizerAppid'].map(said)
   if (ids.some((id) => id.length > MAX_ID)) return undefined
   switch (said('InfoType')) {
     case 'component_verify_ticket':
@@ -40,13 +43,8 @@ export function ticketOf({ fields }: Push): PlatformTicket | undefined {
     case 'authorized':
     case 'updateauthorized':
       return { type: 'authorized', authorizer: said('AuthorizerAppid'), code: said('AuthorizationCode') }
-    case 'create_auth':
-    case 'reset_permanent_code':
-      return { type: 'authorized', authorizer: said('SuiteId'), code: said('AuthCode') }
     case 'unauthorized':
       return { type: 'unauthorized', authorizer: said('AuthorizerAppid') }
-    case 'cancel_auth':
-      return { type: 'unauthorized', authorizer: said('AuthCorpId') }
     default:
       return undefined
   }

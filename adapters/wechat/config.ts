@@ -1,7 +1,7 @@
 // What a WeChat channel and a WeChat backend take from the config.
 import { z } from 'zod'
 
-import { defaultApiBase, products } from './account.ts'
+import { defaultApiBase, isSuite, products } from './account.ts'
 import type { Account } from './account.ts'
 
 /** 43 base64 characters: 32 bytes, whose last two bits nobody reads. */
@@ -99,6 +99,8 @@ export const channelConfig = z
     if (config.secret !== undefined && appId === '')
       issue('appId', 'is missing: the secret is of no use without it')
   })
+  // Nothing is called with the secret of a suite: what cannot be said in the response is never said.
+  .overwrite((config) => (isSuite(config) ? { ...config, secret: undefined } : config))
 export type ChannelConfig = z.output<typeof channelConfig>
 
 /** What the config loader puts in the place of a channel's name: its adapter part as that channel's schema left it. */
@@ -123,7 +125,7 @@ export const backendConfig = z
         if (config[key] !== undefined && config[key] !== '')
           issue(key, `comes from channel "${channel.id}": leave one of the two out`)
       }
-      if ((config.secret ?? channel.config.secret) === undefined)
+      if ((config.secret ?? channel.config.secret) === undefined && !isSuite(channel.config))
         issue('secret', `is missing here and in channel "${channel.id}": the platform’s API cannot be called`)
       return
     }

@@ -39,8 +39,10 @@ export function createContacts({ id, state, log }: Pick<Scope, 'id' | 'state' | 
     async find(conversation) {
       const found = replyContextOf((await state.get(keyOf(conversation)))?.value)
       if (found !== undefined) return found
-      if (!conversation.startsWith(own)) return undefined
-      return { adapter: 'wechat', version: 1, to: conversation.slice(own.length), account: '' }
+      const to = conversation.startsWith(own) ? conversation.slice(own.length) : ''
+      // What the platform says about itself is the channel's own, or WeCom's: it would be a customer of that name.
+      if (to === '' || to === id || to === 'sys') return undefined
+      return { adapter: 'wechat', version: 1, to, account: '' }
     },
   }
 }

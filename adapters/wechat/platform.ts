@@ -17,7 +17,7 @@ export interface Inbound {
 export type PlatformTicket =
   | { readonly type: 'component_verify_ticket'; readonly appId: string; readonly ticket: string }
   | { readonly type: 'suite_ticket'; readonly suiteId: string; readonly ticket: string }
-  /** A code that is changed for a permanent one: an account (component) or a corporation (suite) has authorised us. */
+  /** A code that is changed for a refresh token: an account has authorised us. */
   | { readonly type: 'authorized'; readonly authorizer: string; readonly code: string }
   | { readonly type: 'unauthorized'; readonly authorizer: string }
 

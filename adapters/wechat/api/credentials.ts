@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { GatewayError } from 'dragoman'
 import type { Json, Scope } from 'dragoman'
 
+import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
 import type { PlatformTicket } from '../platform.ts'
 import { isFields, numberIn, textIn } from './answer-text.ts'
@@ -53,6 +54,14 @@ export function createCredentials(
         notExecuted: true,
         cause: new GatewayError('BACKEND_FAILED', 'it has no `secret` in the config'),
       })
+    if (isSuite(account))
+      throw new GatewayError(
+        'BACKEND_FAILED',
+        `the interfaces of a WeCom suite ("${appId}") are not called`,
+        {
+          notExecuted: true,
+        },
+      )
     if (product === 'component')
       return kept(mine('component'), `the token of third-party platform "${appId}"`, componentToken(secret))
     const call: WireCall =

@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { Delivery, Json, Message, Scope } from 'dragoman'
 
+import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
 import { shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
@@ -45,6 +46,8 @@ export function createSend(parts: SendParts): Send {
 
   async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
     // It will not be there the next time either; once it is, the dead letter can be sent again.
+    if (isSuite(account))
+      return never('a WeCom suite answers in the response alone: this came too late for it')
     if (family !== 'bot' && account.secret === undefined)
       return never(
         'the channel has no `secret`: an answer that did not come in time for the response cannot be sent',

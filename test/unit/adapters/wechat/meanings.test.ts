@@ -325,6 +325,11 @@ test('tickets and codes go to the platform’s half and into no message', () => 
   const suite = notice('suite_ticket', '<SuiteId>ww1</SuiteId><SuiteTicket>s</SuiteTicket>')
   expect(ticketOf(suite)).toEqual({ type: 'suite_ticket', suiteId: 'ww1', ticket: 's' })
   expect(noticeDraft(suite, 'main')).toBeUndefined()
+  // A corporation authorises a suite by another exchange than an account a third-party platform: none is begun.
+  const created = notice('create_auth', '<SuiteId>ww1</SuiteId><AuthCode>SECRET</AuthCode>')
+  expect(ticketOf(created)).toBeUndefined()
+  expect(noticeDraft(created, 'main')).toMatchObject({ type: 'create_auth', data: { SuiteId: 'ww1' } })
+  expect(JSON.stringify(noticeDraft(created, 'main'))).not.toContain('SECRET')
   const authorized = notice(
     'authorized',
     '<AuthorizerAppid>wxa</AuthorizerAppid><AuthorizationCode>SECRET</AuthorizationCode><PreAuthCode>SECRET</PreAuthCode>',
