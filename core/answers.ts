@@ -21,7 +21,7 @@ export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: strin
   try {
     if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
       throw new TypeError('is no object')
-    const { text, parts, data, fault, metadata } = answer as Answer // an object; each member is checked below
+    const { text, parts, data, fault, metadata, partial } = answer as Answer // an object; each member is checked below
     if (text !== undefined && typeof text !== 'string') throw new TypeError('has a text that is no text')
     const said = [...(text === undefined ? [] : [{ kind: 'text', text } as const]), ...checkedParts(parts)]
     return freezePlain(
@@ -30,6 +30,7 @@ export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: strin
         ...(data !== undefined && { data }),
         ...(fault !== undefined && { fault: checkedFault(fault) }),
         ...(metadata !== undefined && { metadata: checkedMetadata(metadata) }),
+        ...(partial === true && { partial }),
         origin: origin satisfies Origin,
       },
       'the answer',

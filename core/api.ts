@@ -105,6 +105,8 @@ export interface Answer {
   readonly data?: Json
   readonly fault?: Fault
   readonly metadata?: Readonly<Record<string, string>>
+  /** A part of `data` is missing, by the business system's failure: it is given, but never cached, and an earlier whole answer stays (DESIGN §7). */
+  readonly partial?: boolean
 }
 
 /** What comes back to the caller. */
@@ -113,6 +115,8 @@ export interface Reply {
   readonly data?: Json
   readonly fault?: Fault
   readonly metadata?: Readonly<Record<string, string>>
+  /** A part of `data` is missing, by the business system's failure. */
+  readonly partial?: boolean
   readonly origin: 'agent' | 'backend' | 'cache'
   /** The business system is down, this is its last good answer… */
   readonly stale?: boolean

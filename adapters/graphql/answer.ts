@@ -76,7 +76,8 @@ export function compileAnswer({
         `answered an error: ${first.message}${failures.length > 1 ? `, and ${failures.length - 1} more` : ''}`,
       )
     if (status < 200 || status > 299) throw fail(`answered ${status}`)
-    if (content === undefined) throw fail('answered what is no GraphQL result: data and errors are missing')
+    if (content === undefined || content === null)
+      throw fail('answered what is no GraphQL result: data and errors are missing')
 
     const texts: Record<string, string> = {}
     if (failures.length > 0) texts['graphql:errors'] = JSON.stringify(failures)
@@ -91,6 +92,7 @@ export function compileAnswer({
       return {
         ...(value !== undefined && { data: value }),
         ...(Object.keys(texts).length > 0 && { metadata: texts }),
+        ...(failures.length > 0 && { partial: true }),
       }
     } catch (error) {
       throw fail('answered what cannot be read', error)

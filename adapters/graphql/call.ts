@@ -40,6 +40,7 @@ export interface Marks {
 export interface Mark {
   readonly origin: Reply['origin']
   readonly stale?: true
+  readonly partial?: true
   readonly asOf?: string
   readonly fault?: Reply['fault']
   readonly metadata?: Reply['metadata']
@@ -79,11 +80,18 @@ export async function accept(
     if (draft.kind === 'request') marks.answers.set(key, queuedAs(accepted))
     return accepted
   }
-  const { origin, stale, asOf, metadata, fault } = reply
-  if (origin === 'cache' || stale === true || metadata !== undefined || fault !== undefined)
+  const { origin, stale, asOf, metadata, fault, partial } = reply
+  if (
+    origin === 'cache' ||
+    stale === true ||
+    metadata !== undefined ||
+    fault !== undefined ||
+    partial === true
+  )
     marks.answers.set(key, {
       origin,
       ...(stale === true && { stale }),
+      ...(partial === true && { partial }),
       ...(asOf !== undefined && { asOf }),
       ...(fault !== undefined && { fault }),
       ...(metadata !== undefined && { metadata }),

@@ -62,7 +62,9 @@ export const endpoints: readonly Endpoint[] = [
     fields: ['Idempotency-Key'],
     bodies: { [JSON_TYPE]: schemas.requestBody },
     answers: {
-      200: { is: 'The result; `"stale": true`, Age and Cache-Status mark one from the cache' },
+      200: {
+        is: 'The result; `"stale": true`, Age and Cache-Status mark one from the cache, `"partial": true` one with a part missing',
+      },
       202: { is: 'Stored, to be carried out later', schema: schemas.acceptedAnswer },
       204: { is: 'Carried out; there is no result' },
     },

@@ -13,8 +13,8 @@ export function staleHeaders(reply: Reply, now: number): Readonly<Record<string,
   }
 }
 
-/** A stale object says so itself; a member `stale` of its own would contradict the mark and gives way. */
-export function markedData(reply: Reply): Json | undefined {
-  const { data, stale } = reply
-  return stale === true && isObject(data) ? { ...data, stale: true } : data
+/** A stale or partial object says so itself; a member `stale` or `partial` of its own would contradict the mark and gives way. */
+export function markedData({ data, stale = false, partial = false }: Reply): Json | undefined {
+  if ((!stale && !partial) || !isObject(data)) return data
+  return { ...data, ...(stale && { stale }), ...(partial && { partial }) }
 }

@@ -169,6 +169,10 @@ const reply = z
       .exactOptional()
       .meta({ description: 'The last good answer: the business system is down.' }),
     asOf: timestamp.exactOptional(),
+    partial: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: 'A part of `data` is missing: the business system could not give it.' }),
   })
   .register(published, { id: 'Reply' })
 

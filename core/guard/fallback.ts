@@ -95,7 +95,7 @@ export function createFallback(options: FallbackOptions): Fallback {
       if (reply.fault !== undefined) {
         cache.drop(key)
         shared?.drop(key)
-      } else if (ticket !== undefined && reply.metadata?.['incomplete'] === undefined) {
+      } else if (ticket !== undefined && isWhole(reply)) {
         cache.put(ticket, { key, params, reply })
         if (era !== undefined) shared?.put(place, { key, reply, era, ageMs: performance.now() - begun })
       }
@@ -162,6 +162,11 @@ export function createFallback(options: FallbackOptions): Fallback {
       }
     },
   }
+}
+
+/** Errors are never cached (DESIGN §7), nor what is only half an answer for one. */
+function isWhole({ partial, metadata }: Reply): boolean {
+  return partial !== true && metadata?.['incomplete'] === undefined
 }
 
 function fromCache({ reply, asOf }: Found, stale: boolean): Reply {

@@ -104,3 +104,26 @@ describe('GraphQL (October 2021) §7.1: errors without the entry `data` were rai
     })
   })
 })
+
+describe('§7.1.1: data', () => {
+  const data = { order: { no: '1', price: null } }
+
+  test('with errors, where the config takes that, it is partial: nobody keeps it for a whole answer', async () => {
+    const answer = await read(
+      { data, errors: [{ ...error('X'), path: ['order', 'price'] }] },
+      { errors: 'partial' },
+    )
+    expect(answer).toMatchObject({ data, partial: true, metadata: { 'graphql:errors': expect.any(String) } })
+  })
+
+  test('without errors it is whole', async () => {
+    expect(await read({ data }, { errors: 'partial' })).toEqual({ data })
+  })
+
+  test.each([null, undefined])('%s without errors is no GraphQL result', async (nothing) => {
+    expect(await failure({ data: nothing })).toMatchObject({
+      code: 'BACKEND_FAILED',
+      message: 'shop: Get answered what is no GraphQL result: data and errors are missing',
+    })
+  })
+})

@@ -63,6 +63,16 @@ test('a stale object says so itself, and any stale answer by Age and Cache-Statu
   }
 })
 
+test('a partial object says so itself, and a list is given as it is', async () => {
+  for (const [data, text] of [
+    [{ a: 1, b: null }, '{"a":1,"b":null,"partial":true}'],
+    [[1, null], '[1,null]'],
+  ] as const) {
+    await using trial = await Trial.start(answering({ data, partial: true, origin: 'backend' }))
+    expect((await trial.post('/v1/requests/X', {})).text).toBe(text)
+  }
+})
+
 test('a fresh answer from the cache is a hit, one from the business system is unmarked', async () => {
   await using cached = await Trial.start(
     answering({ data: {}, origin: 'cache', asOf: '2026-01-31T09:00:50Z' }),

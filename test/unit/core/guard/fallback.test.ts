@@ -157,6 +157,17 @@ test('an answer cut off in the middle is never cached', async () => {
   await expect(it.ask()).rejects.toBe(down)
 })
 
+test('DESIGN §7: a partial answer is given, never cached, and what is known stays', async () => {
+  const it = await world()
+  await it.ask()
+  vi.advanceTimersByTime(10_000)
+  const partial = { data: { a: '9', b: null }, partial: true, origin: 'backend' } as const
+  it.system = partial
+  expect(await it.ask()).toEqual(partial)
+  it.system = down
+  expect(await it.ask()).toMatchObject({ data: 'one', stale: true })
+})
+
 test('without a last answer the fixed one stands in, marked and without a moment; without it the error comes out', async () => {
   const it = await world({ fixed: { open: false } })
   it.system = down
