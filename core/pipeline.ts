@@ -12,8 +12,7 @@ import { grantedTo } from './guard/granted.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { HandOvers } from './hand-over.ts'
 import { moment } from './ids.ts'
-import { createJoining, lookFor } from './joining.ts'
-import type { Joining, Taken } from './joining.ts'
+import { createJoining, lookFor, type Joining, type Taken } from './joining.ts'
 import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
 import { callingOf, normalise } from './normalise.ts'
 import type { Normalised } from './normalise.ts'
@@ -183,13 +182,14 @@ export class Pipeline {
     })
     await limited(callingOf(normalised, origin, options.identity))
     if (draft.kind !== 'request') return this.#store(origin, normalised, options)
-    const answered = await this.#requests.answer(normalised, { pinned: pin(), signal, traced })
+    const answered = await this.#requests.answer(normalised, { ...options, pinned: pin() })
     if (answered.status === 'answered') return { home: normalised.home, accepted: answered.accepted }
-    // A recorded request goes the way of a message, and its caller waits for it.
+    // A recorded request goes the way of a message; its caller waits for it, or is acknowledged as of one.
     const { lane, waitMs, isWrite } = answered
     const given = isWrite
       ? { ...normalised, dedupe: normalised.dedupe ?? writeClaim(normalised, dedupeMs) }
       : normalised
+    if (options.acknowledges === true) return this.#store(origin, given, { ...options, lane })
     const stored = await this.#store(origin, given, { ...options, waitMs, lane, isWrite })
     return isWrite ? { ...stored, isWrite } : { ...stored, mustAnswer: true }
   }

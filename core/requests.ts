@@ -26,7 +26,7 @@ export interface RequestsOptions extends PipelineOptions {
 
 export type RequestResult =
   | { readonly status: 'answered'; readonly accepted: Accepted }
-  /** Its route says `record: true`: it is stored and does its work in a lane. */
+  /** Its route says `record: true`, or its channel acknowledges before the end: it is stored and does its work in a lane. */
   | {
       readonly status: 'record'
       readonly lane: string
@@ -41,8 +41,9 @@ export interface Requests {
     normalised: Normalised,
     held: {
       readonly pinned: Pinned
-      readonly signal: AbortSignal | undefined
-      readonly traced: Traced | undefined
+      readonly signal?: AbortSignal | undefined
+      readonly traced?: Traced | undefined
+      readonly acknowledges?: boolean
     },
   ): Promise<RequestResult>
   /** Where a recorded request stands in line. Throws `NO_ROUTE`. */
@@ -157,7 +158,7 @@ export function createRequests(options: RequestsOptions): Requests {
   }
 
   return {
-    async answer(normalised, { pinned, signal, traced }) {
+    async answer(normalised, { pinned, signal, traced, acknowledges }) {
       using held = pinned
       const message: Message = Object.freeze({ ...normalised.message, sequence: 0 })
       const { id, conversation } = message
@@ -168,7 +169,7 @@ export function createRequests(options: RequestsOptions): Requests {
       traced?.stage('deliver')
       const { call, route } = prepared
       const isWrite = prepared.lane !== undefined
-      if (route.record || isWrite) {
+      if (route.record || isWrite || acknowledges === true) {
         const lane = await laneOf(prepared, message, normalised.home)
         return { status: 'record', lane, waitMs: call.ms, isWrite }
       }

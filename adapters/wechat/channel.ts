@@ -27,7 +27,7 @@ import { openEcho, openPush } from './gate.ts'
 import type { GateOptions, Pushed } from './gate.ts'
 import { hintOf } from './hint.ts'
 import { kfDrafts } from './kf.ts'
-import type { KfReader } from './platform.ts'
+import type { KfReader, Platform } from './platform.ts'
 import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
 import { replyContextOf } from './reply-context.ts'
 import { createReplayCheck } from './replay.ts'
@@ -57,7 +57,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   }
   let kfReader: KfReader | undefined
 
-  const send: Answering['send'] = async (said, key, signal) => {
+  const send: Platform['send'] = async (said, key, signal) => {
     const message = withStaleText(said, config.staleText)
     // What another adapter or version wrote is not ours to read (SEMANTICS 21); what the core says by itself has none.
     const context =
@@ -98,7 +98,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     const meaning = understood(push, came.authorizer)
     if (meaning === undefined) return success
     const draft = await draftOf(meaning, host, fields)
-    const onTaken = (accepted: Accepted | undefined): void => noted(meaning, came.authorizer, accepted)
+    const onTaken = (accepted: Accepted): void => noted(meaning, came.authorizer, accepted)
     return answerOnce({ draft, push, pushed, gone: came.gone, onTaken }, meaning, answering)
   }
 
@@ -169,7 +169,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   return {
     async start(host: ChannelHost, signal: AbortSignal) {
       const closing = AbortSignal.any([signal, closed.signal])
-      const answering: Answering = { host, config, scope, send, closing }
+      const answering: Answering = { host, config, scope }
       if (product === 'wecom-kf') {
         if (config.secret === undefined)
           scope.log.warn('without a secret the messages of 微信客服 cannot be read', { channel: scope.id })

@@ -44,6 +44,9 @@ export function shownParts({ parts, data, fault }: Pick<Reply, 'parts' | 'data' 
   if (fault !== undefined) return [{ kind: 'text', text: fault.message }]
   if (data === undefined || data === null) return []
   if (isFields(data)) {
+    // A fault as the log has it, and so its push.
+    const said = textIn(memberOf(data, 'fault') ?? {}, 'message')
+    if (said !== undefined && Object.keys(data).length === 1) return [{ kind: 'text', text: said }]
     const text = textIn(data, 'text') ?? ''
     if (isFields(data) && textIn(data, 'msgtype') !== undefined) return [{ kind: 'card', text, data }]
     if (text !== '') return [{ kind: 'text', text }]

@@ -36,7 +36,7 @@ channels:
   wechat: { adapter: wechat, appId: "${id}", token: "${account.token}", encodingAESKey: "${account.key}", apiBase: "${api.base}", ${channel} }
   web: { adapter: rest }
 agents: { helper: { adapter: bot } }
-routes: [{ when: "kind = 'message'", agent: helper }, { when: "kind = 'event'", notify: helper }]
+routes: [{ when: "kind = 'event'", notify: helper }, { agent: helper }]
 `
   const house = all.use(await openHouse({ yaml, adapters: [bot.adapter] }))
   return {
@@ -146,6 +146,37 @@ routes: [{ agent: helper }]
   expect(again.body).toMatchObject({ cursor: 'cursor-3' })
   expect(on.bot.asked).toHaveLength(2)
   expect(await next.dead()).toEqual([])
+})
+
+test('wecom-kf: a menu item that is a request holds up nobody who is read after it, and its answer is sent', async () => {
+  const operations = `operations: { ORDERS: { kind: request, type: "'Orders'" } }`
+  await using on = await stage('ww4444444444444444', `product: wecom-kf, ${withSecret}, ${operations}`)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  on.bot.answer = async ({ kind }) => {
+    if (kind === 'request') await promise
+    return { text: `answer to a ${kind}` }
+  }
+  const item = (customer: string, said: object) => ({
+    msgid: `of ${customer}`,
+    open_kfid: 'wkA',
+    external_userid: customer,
+    send_time: now(),
+    origin: 3,
+    msgtype: 'text',
+    text: { content: 'hi', ...said },
+  })
+  on.api.contact('wmAnn')
+  on.api.contact('wmBob')
+  on.api.kfItems.push(item('wmAnn', { menu_id: 'ORDERS' }), item('wmBob', {}))
+  const event = `<xml><ToUserName><![CDATA[ww2]]></ToUserName><CreateTime>${now()}</CreateTime><MsgType><![CDATA[event]]></MsgType><Event><![CDATA[kf_msg_or_event]]></Event><Token><![CDATA[ENC]]></Token><OpenKfId><![CDATA[wkA]]></OpenKfId></xml>`
+  expect(await on.push(sealedPush(event, on.account))).toEqual(acknowledged)
+  await until(() => on.api.delivered[0])
+  resolve()
+  await until(() => on.api.delivered[1])
+  expect(on.api.delivered.map(({ to, text }) => [to, text])).toEqual([
+    ['wmBob', 'answer to a message'],
+    ['wmAnn', 'answer to a request'],
+  ])
 })
 
 test('wecom-bot: JSON in lower case, a stream in the response, later the address that came with the message', async () => {

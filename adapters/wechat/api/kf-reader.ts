@@ -148,7 +148,7 @@ export function createKfReader(options: KfReaderOptions): KfReader {
     let pauseMs = PAUSE_FIRST_MS
     for (let tries = 1; ; tries += 1) {
       try {
-        await host.accept(draft)
+        await host.accept(draft, { acknowledges: true })
         return
       } catch (thrown) {
         const error = GatewayError.from(thrown)

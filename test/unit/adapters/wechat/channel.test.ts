@@ -1,9 +1,8 @@
 // The WeChat channel as the gateway runs it: what is taken in and what is answered.
 import { describe, expect, test } from 'vitest'
 import wechat from '../../../../adapters/wechat/index.ts'
-import type { Message } from '../../../../core/api.ts'
+import type { AcceptOptions, Draft, Message } from '../../../../core/api.ts'
 import { testChannel, testMessage } from '../../../../core/testing.ts'
-import type { TestHost } from '../../../../core/testing.ts'
 import {
   APP_ID,
   KEY,
@@ -190,32 +189,21 @@ describe('a menu key that is a request', () => {
     expect(on.host.drafts[0]).toMatchObject({ kind: 'request', type: 'ORDERS', data: { EventKey: 'ORDERS' } })
   })
 
-  test('what comes too late is sent by the customer-service API, once', async () => {
-    const sent: string[] = []
-    const api = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-      const { pathname } = new URL(input instanceof Request ? input.url : input)
-      if (pathname.includes('token')) return Response.json({ access_token: 't', expires_in: 7200 })
-      sent.push(`${pathname} ${init?.body as string}`) // the wire sends texts
-      return Response.json({ errcode: 0, errmsg: 'ok' })
+  test('the core hears that the platform is acknowledged after waitMs, answered or not: what is late is stored, and the core’s to send', async () => {
+    for (const waitMs of [20, 0]) {
+      await using on = await stage({ ...plain, secret: 's', waitMs }, { operations })
+      const { host } = on
+      const accept = host.accept.bind(host)
+      const told: (AcceptOptions | undefined)[] = []
+      Object.assign(host, {
+        async accept(draft: Draft, options?: AcceptOptions) {
+          told.push(options)
+          return accept(draft)
+        },
+      })
+      expect((await on.push(plainPush(click))).body).toBe('success')
+      expect(told).toMatchObject([{ acknowledges: true, ...(waitMs > 0 && { waitMs }) }])
     }
-    await using on = await stage({ ...plain, secret: 's', waitMs: 20 }, { operations, fetch: api })
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const { host } = on
-    const accept = host.accept.bind(host)
-    let asked = 0
-    Object.assign(host, {
-      accept: async (...given: Parameters<TestHost['accept']>) => {
-        const duplicate = asked++ > 0
-        await late
-        return { ...(await accept(...given)), sequence: 0, duplicate }
-      },
-    })
-    on.host.answer({ data: 'shipped', origin: 'backend' })
-    const answers = await Promise.all([on.push(plainPush(click)), on.push(plainPush(click))])
-    expect(answers.map(({ body }) => body)).toEqual(['success', 'success'])
-    resolve()
-    await expect.poll(() => sent.length).toBe(1)
-    expect(sent[0]).toMatch(/^\/cgi-bin\/message\/custom\/send .*"touser":"ann".*shipped/u)
   })
 })
 
