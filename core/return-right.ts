@@ -6,7 +6,7 @@ import type { Reply } from './api.ts'
 import type { Ended } from './waiters.ts'
 
 export interface ReturnRight {
-  /** True: the caller may write his first byte. */
+  /** True: the caller may write his first byte. False: it is pushed (also where an earlier reply has not gone out), or somebody else has it. */
   take(home: string, id: string): Promise<boolean>
   /** What became of a reply that was taken. Unknown ids are ignored: not every reply has a push behind it. */
   handed(id: string, how: 'flushed' | 'back'): void

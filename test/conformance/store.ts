@@ -11,6 +11,7 @@ import { leasesSuite } from './store/leases.ts'
 import { linkSuite } from './store/links.ts'
 import { modelSuite } from './store/model.ts'
 import { readingSuite } from './store/reading.ts'
+import { returnOrderSuite } from './store/return-order.ts'
 import { returningSuite } from './store/returning.ts'
 import { settlingSuite } from './store/settling.ts'
 import { spaceSuite } from './store/space.ts'
@@ -50,6 +51,7 @@ const SUITES: readonly (readonly [name: string, suite: (factory: StoreFactory) =
   ['take and lanes', lanesSuite],
   ['settle', settlingSuite],
   ['the return right', returningSuite],
+  ['the return right: order of answers', returnOrderSuite],
   ['hello, ack and device numbers', linkSuite],
   ['read and watch', readingSuite],
   ['lease and value', leasesSuite],

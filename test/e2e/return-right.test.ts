@@ -155,6 +155,49 @@ test('SEMANTICS 8, 5: a duplicate over another channel takes the right too: what
   expect(chat.sent).toHaveLength(1)
 })
 
+test('DESIGN §1: an answer is not given before the one before it: it is pushed behind that, its caller gets the bare acknowledgement', async () => {
+  const gate = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async (message) => {
+    await gate.promise
+    return echo(message)
+  })
+  const chat = handChannel('chat')
+  chat.deliver = async () =>
+    chat.sent.length === 1 ? { status: 'refused', retry: true, afterMs: 700 } : { status: 'sent' }
+  await using house = await openHouse({ yaml: yaml(), adapters: [chat.adapter, bot.adapter] })
+  const first = await post(`${house.base}/chat`, { draft: said('one'), waitMs: 50 })
+  expect(first.body.reply).toBeUndefined()
+  const second = post(`${house.base}/chat`, { draft: said('two'), waitMs: 5000 })
+  await until(async () =>
+    (await metric(house.base, 'dragoman_intake_total{result="offered"}')) === 2 ? true : undefined,
+  )
+  gate.resolve()
+  expect((await second).body.reply).toBeUndefined()
+  await quiet(house)
+  expect(chat.sent.map(({ text }) => text)).toEqual(['echo one', 'echo one', 'echo two'])
+  const third = await post(`${house.base}/chat`, { draft: said('three'), waitMs: 5000 })
+  expect(third.body.reply?.parts?.[0]?.text).toBe('echo three')
+})
+
+test('DESIGN §1: a caller whose channel pushes nothing has his answer at once, whatever another channel still owes', async () => {
+  const chat = handChannel('chat')
+  chat.deliver = () => new Promise(() => undefined)
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [chat.adapter, handAgent('bot', echo).adapter],
+  })
+  const { conversation } = await chat.host.accept(said('one', { externalId: 'k1' }), {
+    identity: { role: 'customer', id: 'ann' },
+  })
+  await until(() => chat.sent[0])
+  const { body } = await say(house.base, 'two', {
+    key: 'k2',
+    waitSeconds: 5,
+    headers: { authorization: 'Bearer ann' },
+  })
+  expect(body).toMatchObject({ conversation, reply: { parts: [{ text: 'echo two' }] } })
+})
+
 test.each(['repeat', 'park'] as const)(
   'SEMANTICS 5, 6: killed between taken and flushed: in doubt after 10 s, inDoubt: %s',
   async (inDoubt) => {

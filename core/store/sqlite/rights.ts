@@ -83,15 +83,25 @@ export function handOverOperation(ground: Ground): (request: HandOver) => 'ok' |
     if (pushes.some(isBegun)) return 'pushed'
     // Not reported in time is in doubt, and no longer anybody's to take: the push's lane decides it (SEMANTICS 6).
     if (pushes.some((push) => push.state === HANDED && push.holder !== by)) return 'other'
-    const due = clock.now + HANDED_MS
     const waiting = pushes.filter((push) => push.state === WAITING)
-    for (const push of waiting) {
-      sql.hold.run(by, push.id)
-      rows.move(push.id, HANDED, due)
+    if (waiting.some((push) => isBehind(push, pushes))) {
+      moveAll(waiting, WAITING, clock.now)
+      return 'pushed'
     }
-    for (const push of waiting)
-      lanes.push.change(push.lane, push.id, { state: HANDED, due, fence: 0, now: clock.now })
+    for (const push of waiting) sql.hold.run(by, push.id)
+    moveAll(waiting, HANDED, clock.now + HANDED_MS)
     return 'ok'
+  }
+
+  /** An answer that was appended before it has not gone out yet. */
+  function isBehind({ lane }: Push, own: readonly Push[]): boolean {
+    const head = lanes.push.items(lane)[0]
+    return head !== undefined && own.every((push) => push.id !== head.id)
+  }
+
+  function moveAll(pushes: readonly Push[], state: State, due: number): void {
+    for (const push of pushes) rows.move(push.id, state, due)
+    for (const push of pushes) lanes.push.change(push.lane, push.id, { state, due, fence: 0, now: clock.now })
   }
 
   function flush(pushes: readonly Push[], by: string): 'ok' | 'pushed' | 'other' {
@@ -112,12 +122,8 @@ export function handOverOperation(ground: Ground): (request: HandOver) => 'ok' |
     if (pushes.some(isBegun)) return 'pushed'
     const held = pushes.filter((push) => push.state === HANDED)
     if (held.some((push) => push.holder !== by)) return 'other'
-    for (const push of held) {
-      sql.hold.run(null, push.id)
-      rows.move(push.id, WAITING, clock.now)
-    }
-    for (const push of held)
-      lanes.push.change(push.lane, push.id, { state: WAITING, due: clock.now, fence: 0, now: clock.now })
+    for (const push of held) sql.hold.run(null, push.id)
+    moveAll(held, WAITING, clock.now)
     return 'ok'
   }
 

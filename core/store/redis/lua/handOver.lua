@@ -13,10 +13,24 @@ for _, push in ipairs(pushes) do
   if push.state == HANDED and push.holder ~= by then return 'other' end
   if push.state == WAITING and to == 'flushed' then return 'other' end
 end
+-- An answer that was appended before it has not gone out yet.
+local function is_behind(push)
+  local head = R('ZRANGE', lane_key('push', R('HGET', row(push.ref), 'ln')), 0, 0)[1]
+  for _, own in ipairs(pushes) do
+    if own.ref == head then return false end
+  end
+  return true
+end
+local behind = false
+for _, push in ipairs(pushes) do
+  if to == 'taken' and push.state == WAITING then behind = behind or is_behind(push) end
+end
 draining()
 keep_time()
 for _, push in ipairs(pushes) do
-  if to == 'taken' and push.state == WAITING then
+  if behind and push.state == WAITING then
+    change_work(push.ref, WAITING, NOW, '0')
+  elseif to == 'taken' and push.state == WAITING then
     R('HSET', row(push.ref), 'holder', by)
     change_work(push.ref, HANDED, NOW + HANDED_MS, '0')
   elseif to == 'flushed' and push.state == HANDED then
@@ -27,4 +41,4 @@ for _, push in ipairs(pushes) do
     change_work(push.ref, WAITING, NOW, '0')
   end
 end
-return 'ok'
+return behind and 'pushed' or 'ok'
