@@ -245,15 +245,14 @@ export type SettleResult =
   | { readonly status: 'notOwner' }
 
 // 5 ─ handOver
-/** The return right of a reply. `replyId` is the id of the message it answers. */
+/** The return right of the reply to `replyId`. `taken` gets `pushed` once its push has begun, or is now due behind an earlier one not yet ended. */
 export interface HandOver {
   readonly home: string
   readonly replyId: string
   readonly by: string
-  /** taken: out of the push's reach for 10 s, unless another reply's push stands before it in their lane. flushed: it reached the caller's socket. back: it did not, push now. */
+  /** taken: out of the push's reach for 10 s. flushed: it reached the caller's socket. back: it did not, push now. */
   readonly to: 'taken' | 'flushed' | 'back'
 }
-/** pushed: its push has begun, or is due at once, behind an earlier one that has not ended (sent or dead). other: somebody else has it, or it is not there. */
 export type HandOverResult = { readonly status: 'ok' | 'pushed' | 'other' }
 
 // 6, 7 ─ hello, ack
