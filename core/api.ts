@@ -351,6 +351,22 @@ export interface Component<T> {
   readonly config: Schema<unknown>
   /** Synchronous, no I/O: that belongs to `start`. */
   create(config: unknown, scope: Scope): T
+  /** What the schema cannot say of what it made of the file. Called by each check of the file; synchronous, no I/O. */
+  review?(config: unknown): Review
+}
+
+export interface Review {
+  /** What can be used and does not do what it seems to: told by `check` and at the start, and keeps nobody from either. */
+  readonly notices?: readonly Notice[]
+  /** Of a backend, where the config alone says them: all its operations. Routes and settings that name another are problems. */
+  readonly operations?: readonly string[]
+}
+
+export interface Notice {
+  /** Below the component's name; a key that is not there stands for its place. */
+  readonly path: readonly string[]
+  /** For operators: lower case, no full stop, without a secret. */
+  readonly message: string
 }
 
 /** Translates one protocol. It may offer a channel, a backend, an agent, or several. */
@@ -507,6 +523,10 @@ export interface LinkPlace {
   readonly protocol: 'ws' | 'http' | 'mqtt'
   readonly up: string
   readonly down: string
+  /** MQTT: a TCP port of its own, and whether TLS is spoken there; and the path of MQTT over WebSocket. */
+  readonly port?: number
+  readonly tls?: boolean
+  readonly websocket?: string
 }
 
 /** What a protocol knows of a draft before the channel's `operations` are asked. */

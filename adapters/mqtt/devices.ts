@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 
 import { GatewayError } from 'dragoman'
-import type { Channel, ChannelHost, Delivery, Identity, Message, Scope } from 'dragoman'
+import type { Channel, ChannelHost, Delivery, Identity, LinkPlace, Message, Scope } from 'dragoman'
 
 import { Answers } from './answers.ts'
 import { isSame, openBroker } from './broker.ts'
@@ -109,6 +109,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       stack.defer(() => reaching.close())
       const opened = await open(host, reaching)
       broker = opened
+      let place: LinkPlace = { protocol: 'mqtt', up: UP, down: DOWN }
       if (config.port !== undefined) {
         const address = config.host ?? DEFAULT_HOST
         await refuseStrangers(address, host)
@@ -119,11 +120,13 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
           onConnection: (socket) => opened.handle(socket),
         })
         const { port } = listener
+        place = { ...place, port, tls: config.tls !== undefined }
         stack.use(listener)
         stack.defer(portOpened(scope.id, port))
         scope.log.info('MQTT is open', { host: address, port, tls: config.tls !== undefined })
       }
-      if (config.websocket !== undefined)
+      if (config.websocket !== undefined) {
+        place = { ...place, websocket: config.websocket }
         host.socket(
           config.websocket,
           (socket, request) => {
@@ -133,7 +136,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
           },
           { protocols: PROTOCOLS, messageBytes: MESSAGE_BYTES },
         )
-      host.linkedAt({ protocol: 'mqtt', up: UP, down: DOWN })
+      }
+      host.linkedAt(place)
       stack.defer(hub.attach(outlet))
     },
     ...(mapping.replies && {

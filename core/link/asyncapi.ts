@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { GatewayError } from '../api.ts'
 import type { HttpRequest, HttpResponse, LinkPlace } from '../api.ts'
 import type { Mount } from '../http/edge.ts'
+import { FRAMES_AT_ONCE } from './figures.ts'
 import { DOWN, UP, published } from './frames.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -44,72 +45,140 @@ const FRAME = '#/components/messages/'
 
 /** Plain data, ready for JSON.stringify. `origin`: our own base address as callers see it. */
 export function asyncApi(places: readonly PlaceInUse[], origin: string): Document {
-  const { host } = new URL(origin)
-  const secure = origin.startsWith('https:')
-  const protocols = new Map([
-    ['ws', secure ? 'wss' : 'ws'],
-    ['http', secure ? 'https' : 'http'],
-    ['mqtt', 'mqtt'],
-  ])
-  const inUse = [...new Set(places.map(({ protocol }) => protocol))]
   return {
     asyncapi: '3.0.0',
     info: {
       title: 'Dragoman',
       version: '1',
       description:
-        'One client protocol over three links: an app can lose one and go on over the next. Frames are JSON, at most 64 KiB each, one or an array; every frame has a member `t`, its name.',
+        'One client protocol over three links: an app can lose one and go on over the next. Frames are JSON, at most 64 KiB each; every frame has a member `t`, its name. Over WebSocket and MQTT one frame or an array of them is one message, of at most 256 kB; over HTTP they are in an envelope. What an app sends is in `…_receive`, what the gateway sends in `…_send`.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',
-    servers: Object.fromEntries(
-      inUse.map((protocol) => [
-        protocol,
-        {
-          // MQTT has a port of its own, which only its channel knows.
-          host: protocol === 'mqtt' ? new URL(origin).hostname : host,
-          protocol: protocols.get(protocol),
-          ...(protocol === 'ws' && { protocolVersion: '13' }),
-        },
-      ]),
-    ),
+    servers: Object.fromEntries(places.flatMap((place) => serversOf(place, new URL(origin)))),
     channels: Object.fromEntries(places.flatMap(channelsOf)),
     operations: Object.fromEntries(places.flatMap(operationsOf)),
-    components: { messages: messages(), schemas: schemas() },
+    components: {
+      messages: messages(),
+      schemas: schemas(),
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: "The customer's token" },
+        password: {
+          type: 'userPassword',
+          description: "The customer's token is the password; the user name is any",
+        },
+      },
+    },
   }
 }
 
+/** Where it is reached, by the server's name. */
+function serversOf(
+  place: PlaceInUse,
+  { host, hostname, protocol }: URL,
+): readonly (readonly [string, Document])[] {
+  const isSecure = protocol === 'https:'
+  if (place.protocol === 'http')
+    return [[nameOf(place), { host, protocol: isSecure ? 'https' : 'http', security: [TOKEN] }]]
+  const ws = { host, protocol: isSecure ? 'wss' : 'ws', protocolVersion: '13' }
+  if (place.protocol === 'ws')
+    return [
+      [
+        nameOf(place),
+        {
+          ...ws,
+          description:
+            'Subprotocol `dragoman.1`. The token goes as `Authorization: Bearer`, or where that cannot be set, as in browsers, as a second subprotocol `bearer.TOKEN`.',
+          security: [TOKEN],
+        },
+      ],
+    ]
+  const mqtt = {
+    security: [{ $ref: '#/components/securitySchemes/password' }],
+    bindings: { mqtt: { clientId: '{device}', cleanSession: true, bindingVersion: '0.2.0' } },
+  }
+  const { port, tls, websocket } = place
+  const servers: (readonly [string, Document])[] = []
+  if (port !== undefined)
+    servers.push([
+      nameOf(place),
+      {
+        host: `${hostname}:${port}`,
+        protocol: tls === true ? 'secure-mqtt' : 'mqtt',
+        protocolVersion: '3.1.1',
+        description: 'The client id is the device of the topics.',
+        ...mqtt,
+      },
+    ])
+  if (websocket !== undefined)
+    servers.push([
+      `${nameOf(place)}_websocket`,
+      {
+        ...ws,
+        pathname: websocket,
+        description:
+          'MQTT 3.1.1 over WebSocket, subprotocol `mqtt`. The client id is the device of the topics.',
+        ...mqtt,
+      },
+    ])
+  return servers
+}
+
+const TOKEN = { $ref: '#/components/securitySchemes/token' }
+
 function channelsOf(place: PlaceInUse): readonly (readonly [string, Document])[] {
-  const { protocol, up, down } = place
+  const { protocol, up, down, port, websocket } = place
+  const servers = [
+    ...(protocol !== 'mqtt' || port !== undefined ? [nameOf(place)] : []),
+    ...(websocket === undefined ? [] : [`${nameOf(place)}_websocket`]),
+  ].map((name) => ({ $ref: `#/servers/${name}` }))
   const channel = (address: string, names: readonly string[]): Document => ({
     address,
-    servers: [{ $ref: `#/servers/${protocol}` }],
+    servers,
     messages: Object.fromEntries(names.map((name) => [name, { $ref: `${FRAME}${name}` }])),
     ...(address.includes('{device}') && {
       parameters: { device: { description: 'The id the app keeps, as in its hello' } },
     }),
+    ...(protocol === 'ws' && { bindings: { ws: { method: 'GET', bindingVersion: '0.1.0' } } }),
   })
-  if (up === down) return [[nameOf(place), channel(up, [...UP, ...DOWN])]]
+  const sent = up === down ? [...saidIn(place, 'receive'), ...saidIn(place, 'send')] : []
+  if (up === down) return [[nameOf(place), channel(up, sent)]]
   return [
-    [`${nameOf(place)}_up`, channel(up, UP)],
-    [`${nameOf(place)}_down`, channel(down, DOWN)],
+    [`${nameOf(place)}_up`, channel(up, saidIn(place, 'receive'))],
+    [`${nameOf(place)}_down`, channel(down, saidIn(place, 'send'))],
   ]
+}
+
+type Action = 'receive' | 'send'
+
+/** The messages of one direction: frames, or their envelope. */
+function saidIn({ protocol }: PlaceInUse, action: Action): readonly string[] {
+  if (protocol === 'http') return [action === 'receive' ? 'requestBody' : 'responseBody']
+  return action === 'receive' ? UP : DOWN
 }
 
 /** AsyncAPI 3.0: the action is the gateway's; `receive` is what an app sends. */
 function operationsOf(place: PlaceInUse): readonly (readonly [string, Document])[] {
-  const one = place.up === place.down
-  const operation = (action: 'receive' | 'send', names: readonly string[]): Document => {
-    const channel = one ? nameOf(place) : `${nameOf(place)}_${action === 'receive' ? 'up' : 'down'}`
+  const { protocol, up, down } = place
+  const operation = (action: Action): Document => {
+    const channel = up === down ? nameOf(place) : `${nameOf(place)}_${action === 'receive' ? 'up' : 'down'}`
     return {
       action,
       channel: { $ref: `#/channels/${channel}` },
-      messages: names.map((name) => ({ $ref: `#/channels/${channel}/messages/${name}` })),
+      messages: saidIn(place, action).map((name) => ({ $ref: `#/channels/${channel}/messages/${name}` })),
+      ...(protocol === 'mqtt' && {
+        bindings: { mqtt: { qos: action === 'receive' ? 1 : 0, retain: false, bindingVersion: '0.2.0' } },
+      }),
+      ...(protocol === 'http' &&
+        action === 'receive' && {
+          description: 'Complete in itself: hello comes first. `Prefer: wait=25` waits for news.',
+          bindings: { http: { method: 'POST', bindingVersion: '0.3.0' } },
+        }),
     }
   }
   return [
-    [`${nameOf(place)}_receive`, operation('receive', UP)],
-    [`${nameOf(place)}_send`, operation('send', DOWN)],
+    [`${nameOf(place)}_receive`, operation('receive')],
+    [`${nameOf(place)}_send`, operation('send')],
   ]
 }
 
@@ -118,9 +187,24 @@ function nameOf({ channel, protocol }: PlaceInUse): string {
 }
 
 function messages(): Document {
-  return Object.fromEntries(
-    [...UP, ...DOWN].map((name) => [name, { name, payload: { $ref: `#/components/schemas/${name}` } }]),
+  const frames = [...UP, ...DOWN].map(
+    (name) => [name, { name, payload: { $ref: `#/components/schemas/${name}` } }] as const,
   )
+  return {
+    ...Object.fromEntries(frames),
+    requestBody: { name: 'requestBody', payload: envelope(UP) },
+    responseBody: { name: 'responseBody', payload: envelope(DOWN) },
+  }
+}
+
+/** What one HTTP request or answer holds. */
+function envelope(names: readonly string[]): Document {
+  const items = { oneOf: names.map((name) => ({ $ref: `#/components/schemas/${name}` })) }
+  return {
+    type: 'object',
+    required: ['frames'],
+    properties: { frames: { type: 'array', maxItems: FRAMES_AT_ONCE, items } },
+  }
 }
 
 function schemas(): Document {

@@ -14,6 +14,8 @@ interface Page {
   readonly messages: readonly MsgFrame['message'][]
   readonly next: number
   readonly truncated: boolean
+  /** The log ends before what was asked for. */
+  readonly isAnew?: boolean
 }
 
 const REQUEST_MS = 15_000
@@ -32,8 +34,12 @@ export async function catchUp({ ledger, base, token, signal }: CatchUpOptions): 
         signal,
       })
       if (page === undefined || page.truncated) isWhole = false
-      const isEnd = page === undefined || page.messages.length === 0
-      await ledger.keepPage(conversation, page?.messages ?? [], isEnd ? undefined : page.next)
+      const { messages, next, isAnew } = page ?? { messages: [], next: 0, isAnew: true }
+      await ledger.keepPage(conversation, {
+        messages,
+        next: messages.length === 0 ? undefined : next,
+        isAnew: isAnew === true,
+      })
       failures = 0
     } catch (error) {
       if (signal.aborted || ledger.failure !== undefined) break
@@ -56,7 +62,10 @@ async function read(
     cache: 'no-store',
   })
   if (response.status === 404 || response.status === 403) return undefined
-  if (response.status === 410 && after > 0) return read(address, { after: 0, token, signal })
+  if (response.status === 410 && after > 0) {
+    const page = await read(address, { after: 0, token, signal })
+    return page && { ...page, isAnew: true }
+  }
   if (!response.ok) throw new Error(`the log answered with ${response.status}`)
   return (await response.json()) as Page // DESIGN §16: what the log answers
 }

@@ -71,10 +71,9 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     const before = inbox
     inbox = (async (): Promise<void> => {
       await before
-      const hadAny = known.owed.length > 0
       const isWhole = await catchUp({ ledger: known, base, token, signal: ending.signal })
       isBehind = false
-      if (!ending.signal.aborted) tell({ what: 'missed', all: hadAny && isWhole, why })
+      if (!ending.signal.aborted) tell({ what: 'missed', all: known.foundAll() && isWhole, why })
     })()
   }
 
@@ -112,8 +111,9 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       token,
       onMessages: takeMessages,
       onReset: ({ epoch, top, why }) => {
-        known.moveTo(epoch, top)
+        const isAnother = known.moveTo(epoch, top)
         readOwed(known, why)
+        return isAnother
       },
       onState: tell,
     })

@@ -1,7 +1,7 @@
 // Which link is used: the best one that works, a better one tried beside it, never instead of it (DESIGN §12).
 import type { MsgFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
-import { Line } from './line.ts'
+import { ANOTHER_INBOX, Line } from './line.ts'
 import type { Gone } from './line.ts'
 import type { LinkKind, OpenTransport, StateEvent } from './types.ts'
 
@@ -11,7 +11,8 @@ export interface ConductorOptions {
   readonly transports: Readonly<Record<LinkKind, { readonly address: string; readonly open: OpenTransport }>>
   readonly token: () => Promise<string>
   readonly onMessages: (messages: readonly MsgFrame[]) => Promise<boolean>
-  readonly onReset: (at: { readonly epoch: string; readonly top: number; readonly why: string }) => void
+  /** True: the inbox is read from its beginning, for which hello is said anew. */
+  readonly onReset: (at: { readonly epoch: string; readonly top: number; readonly why: string }) => boolean
   readonly onState: (event: StateEvent) => void
 }
 
@@ -178,7 +179,10 @@ export class Conductor {
       return
     }
     if (welcome.recovered) ledger.begin(welcome.epoch)
-    else onReset({ ...welcome, why: 'the inbox no longer reaches back' })
+    else if (onReset({ ...welcome, why: 'the inbox no longer reaches back' })) {
+      this.#gone(line, { reason: ANOTHER_INBOX })
+      return
+    }
     if (this.#active === line) return
     if (this.#active !== undefined && this.#rank(line) >= this.#rank(this.#active)) {
       this.#drop(line)

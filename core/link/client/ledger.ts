@@ -1,9 +1,10 @@
 // What this device knows: its outbox by number, its place in the inbox, what was said. In memory, and in the box before it counts.
 import type { HelloFrame, MsgFrame, RefusedFrame, SendFrame } from '../../api.ts'
 import type { Box, Change } from './box.ts'
+import { History, keyOf, numberIn, textOf } from './history.ts'
+import type { Row } from './history.ts'
 import { newId } from './ids.ts'
-import { marksOf, rises } from './marks.ts'
-import type { Kept, Mark, Outgoing, Said, StateEvent } from './types.ts'
+import type { Kept, Outgoing, Said, StateEvent } from './types.ts'
 import { Writer } from './writer.ts'
 
 interface Place {
@@ -19,13 +20,19 @@ interface Place {
   readonly seen: readonly (readonly [conversation: string, sequence: number])[]
   /** After such a gap: the logs that are not read to their end yet. */
   readonly owed: readonly (readonly [conversation: string, after: number])[]
+  /** So many messages the inbox has skipped since it was whole, and the logs have not brought yet. */
+  readonly missing?: number
+}
+export interface OwedPage {
+  readonly messages: readonly MsgFrame['message'][]
+  readonly next: number | undefined
+  readonly isAnew?: boolean
 }
 interface Entry {
   readonly n: number
   readonly id: string
   readonly message: Outgoing
 }
-type Row = { readonly key: string; said: Said; readonly messageId?: string }
 
 export interface LedgerEvents {
   onSaid(said: Said): void
@@ -35,21 +42,17 @@ export interface LedgerEvents {
 }
 
 const PLACE = 'place'
-const DIGITS = 15
+/** DESIGN §16: one frame on every link. */
+const FRAME_BYTES = 64 * 1024
 
 export class Ledger {
   readonly #writer: Writer
   readonly #events: LedgerEvents
-  readonly #history: number
+  readonly #history: History
   #place: Place
-  readonly #seen: Map<string, number>
   readonly #outbox = new Map<number, Entry>()
-  readonly #rows: Row[] = []
-  readonly #byId = new Map<string, Row>()
-  /** Of the last row; and the highest number that may be sent, as it is durable. */
-  #last = 0
-  #published = 0
-  #durable = 0
+  /** The highest number that may be sent, as it is durable. */
+  #durable: number
 
   private constructor(
     values: ReadonlyMap<string, Kept>,
@@ -57,17 +60,20 @@ export class Ledger {
   ) {
     this.#writer = new Writer(box, (error) => events.onFailure(error))
     this.#events = events
-    this.#history = history
     this.#place = (values.get(PLACE) as unknown as Place | undefined) ?? fresh() // as `#keep` has put it
-    this.#seen = new Map(this.#place.seen)
-    const keys = [...values.keys()].toSorted()
-    for (const key of keys) {
+    const rows: Row[] = []
+    for (const key of [...values.keys()].toSorted()) {
       const value = values.get(key) as unknown // as this class has put it
       if (key.startsWith('out/')) this.#outbox.set(numberIn(key), value as Entry)
-      if (key.startsWith('said/')) this.#add(value as Row)
+      if (key.startsWith('said/')) rows.push(value as Row)
     }
-    this.#last = numberIn(this.#rows.at(-1)?.key ?? 'said/0')
-    this.#published = this.#last
+    this.#history = new History({
+      most: history,
+      seen: this.#place.seen,
+      rows,
+      onMark: (id, mark, code) =>
+        events.onState({ what: 'mark', id, mark, ...(code !== undefined && { code }) }),
+    })
     this.#durable = this.#place.next - 1
   }
 
@@ -85,7 +91,7 @@ export class Ledger {
 
   /** What is durable here, the oldest first. */
   get said(): readonly Said[] {
-    return this.#rows.filter(({ key }) => numberIn(key) <= this.#published).map(({ said }) => said)
+    return this.#history.said
   }
   get waiting(): number {
     return this.#outbox.size
@@ -130,10 +136,13 @@ export class Ledger {
     return n < this.#place.next && !this.#outbox.has(n)
   }
 
-  /** Rejects where it could not be made durable; then nothing more can be. */
+  /** Rejects with a `RangeError` what no link could carry; and where it could not be made durable: then nothing more can be. */
   async enqueue(message: Outgoing): Promise<Said> {
     const n = this.#place.next
     const entry: Entry = { n, id: newId(), message }
+    const bytes = new TextEncoder().encode(JSON.stringify({ t: 'send', ...entry })).length
+    if (bytes > FRAME_BYTES)
+      throw new RangeError(`the message is a frame of ${bytes} bytes, more than ${FRAME_BYTES}`)
     this.#place = { ...this.#place, next: n + 1 }
     this.#outbox.set(n, entry)
     const said: Said = {
@@ -145,18 +154,18 @@ export class Ledger {
       mark: 'queued',
       ...(message.conversation !== undefined && { conversation: message.conversation }),
     }
-    await this.#keep([keyOf('out', n), { ...entry } as unknown as Kept], ...this.#append(said)) // plain data
+    await this.#keep([keyOf('out', n), { ...entry } as unknown as Kept], ...this.#history.append(said)) // plain data
     // Unless it has another number by now.
     if (this.#outbox.get(n) === entry) this.#durable = Math.max(this.#durable, n)
     this.#tellWaiting()
-    return this.#byId.get(entry.id)?.said ?? said
+    return this.#history.saidAs(entry.id) ?? said
   }
 
   /** It is on its way; kept, so that after a restart the gateway's word on it is believed. */
   sent(n: number): void {
     const entry = this.#outbox.get(n)
     if (entry === undefined) return
-    const changes = this.#mark(entry.id, 'sent')
+    const changes = this.#history.mark(entry.id, 'sent')
     if (n <= this.#sent) return
     this.#place = { ...this.#place, sent: n }
     this.#keepBehind(...changes)
@@ -185,8 +194,8 @@ export class Ledger {
       if (code === undefined) {
         const { id, messageId, sequence } = stored ?? {}
         const is = id === entry.id && messageId !== undefined && sequence !== undefined
-        changes.push(...this.#mark(entry.id, 'stored', is ? { messageId, sequence } : {}))
-      } else changes.push(...this.#mark(entry.id, 'refused', { code }))
+        changes.push(...this.#history.mark(entry.id, 'stored', is ? { messageId, sequence } : {}))
+      } else changes.push(...this.#history.mark(entry.id, 'refused', { code }))
     }
     if (changes.length === 0) return
     this.#keepBehind(...changes)
@@ -198,7 +207,7 @@ export class Ledger {
     const entry = this.#outbox.get(n)
     if (entry === undefined) return
     this.#outbox.delete(n)
-    this.#keepBehind([keyOf('out', n), undefined], ...this.#mark(entry.id, 'refused', { code }))
+    this.#keepBehind([keyOf('out', n), undefined], ...this.#history.mark(entry.id, 'refused', { code }))
     this.#tellWaiting()
   }
 
@@ -207,50 +216,38 @@ export class Ledger {
     if (epoch !== this.#place.epoch || offset <= this.#place.offset) return true
     if (offset !== this.#place.offset + 1) return false
     this.#place = { ...this.#place, offset }
-    this.#keepBehind(...this.show(message))
+    // What a log gave comes once more where the inbox is read from its beginning.
+    this.#keepBehind(...(this.#history.hasPassed(message) ? [] : this.#history.take(message)))
     return true
   }
 
-  /** Once, in whatever way it came; and what it says of own messages. Returns what is to be kept. */
-  show(message: MsgFrame['message']): readonly Change[] {
-    const { conversation, sequence } = message
-    if (sequence > (this.#seen.get(conversation) ?? 0)) this.#seen.set(conversation, sequence)
-    const own = this.#byId.get(message.externalId ?? '')
-    if (own !== undefined && message.direction === 'inbound')
-      return this.#mark(own.said.id, 'stored', { messageId: message.id, sequence, conversation })
-    if (this.#byId.has(message.id)) return []
-    const changes = marksOf(message, this.#rows).flatMap(({ id, mark }) => this.#mark(id, mark))
-    if (message.metadata?.['mark'] !== undefined && (message.parts ?? []).length === 0) return changes
-    const said: Said = {
-      id: message.id,
-      from: message.direction === 'inbound' ? 'me' : 'them',
-      conversation,
-      sequence,
-      at: message.receivedAt,
-      text: textOf(message),
-      message,
-      ...(message.direction === 'inbound' && { mark: 'stored' as const }),
-    }
-    return [...changes, ...this.#append(said)]
-  }
-
-  /** From here on the inbox is read from there (SEMANTICS 12, 23); what is between is in the logs, which are owed from now on. */
-  moveTo(epoch: string, offset: number): void {
-    const { epoch: former, owed } = this.#place
-    // A store that came from a backup gives sequences out again: everything known here is looked at again, and dropped by its id.
+  /**
+   * The inbox cannot be read on from where it was (SEMANTICS 12, 23); what is between is in the logs, which are owed from now on. It goes on
+   * at `offset`, or, true, where it is another one, from its beginning: there are conversations in it that are not known here. That wants a
+   * new hello.
+   */
+  moveTo(epoch: string, offset: number): boolean {
+    const { epoch: former, offset: before, owed, missing = 0 } = this.#place
     const isAnother = former !== '' && former !== epoch
-    const due = [...this.#seen].map(([conversation, sequence]) => {
-      const known = isAnother ? this.#rows.filter(({ said }) => said.conversation === conversation) : []
-      return [conversation, Math.min(sequence, (known[0]?.said.sequence ?? sequence + 1) - 1)] as const
-    })
-    const before = new Map(owed)
+    if (isAnother) this.#history.lookAgain()
+    const earlier = new Map(owed)
     this.#place = {
       ...this.#place,
-      epoch,
-      offset,
-      owed: due.map(([name, after]) => [name, Math.min(after, before.get(name) ?? after)]),
+      epoch: isAnother ? '' : epoch,
+      offset: isAnother ? 0 : offset,
+      owed: this.#history.seen.map(([name, after]) => [name, Math.min(after, earlier.get(name) ?? after)]),
+      missing: isAnother ? 0 : missing + Math.max(0, offset - before),
     }
     this.#keepBehind()
+    return isAnother
+  }
+
+  /** Whether the logs had all that the inbox has skipped; asked once they are read. */
+  foundAll(): boolean {
+    const { missing = 0 } = this.#place
+    this.#place = { ...this.#place, missing: 0 }
+    this.#keepBehind()
+    return missing <= 0
   }
 
   /** The inbox is of this epoch, and goes on where it was. */
@@ -260,15 +257,20 @@ export class Ledger {
     this.#keepBehind()
   }
 
-  /** A page of a log that was owed; its end: `next` undefined. Durable when it resolves. */
-  async keepPage(
-    conversation: string,
-    messages: readonly MsgFrame['message'][],
-    next: number | undefined,
-  ): Promise<void> {
+  /**
+   * A page of a log that was owed; its end: `next` undefined. `isAnew`: the log is gone, or another one that ends before what was seen.
+   * Durable when it resolves.
+   */
+  async keepPage(conversation: string, { messages, next, isAnew = false }: OwedPage): Promise<void> {
+    if (isAnew) this.#history.beginAnew(conversation)
     const rest = this.#place.owed.filter(([name]) => name !== conversation)
-    const changes = messages.flatMap((message) => this.show(message))
-    this.#place = { ...this.#place, owed: next === undefined ? rest : [[conversation, next], ...rest] }
+    const found = this.#history.countNew(messages)
+    const changes = messages.flatMap((message) => this.#history.take(message))
+    this.#place = {
+      ...this.#place,
+      owed: next === undefined ? rest : [[conversation, next], ...rest],
+      missing: (this.#place.missing ?? 0) - found,
+    }
     await this.#keep(...changes)
   }
 
@@ -303,72 +305,16 @@ export class Ledger {
   }
 
   async #keep(...changes: readonly Change[]): Promise<void> {
-    const upTo = this.#last
-    const place: Change = [PLACE, { ...this.#place, seen: [...this.#seen] }]
-    const written = this.#writer.write([...changes, place])
+    const upTo = this.#history.last
+    const place: Change = [PLACE, { ...this.#place, seen: this.#history.seen }]
+    const written = this.#writer.write([...this.#history.forgotten(), ...changes, place])
     await written
-    this.#publish(upTo)
-  }
-
-  /** Durable up to this row: now it may be shown. */
-  #publish(upTo: number): void {
-    const from = this.#published
-    this.#published = Math.max(from, upTo)
-    for (const { key, said } of this.#rows) {
-      const number = numberIn(key)
-      if (number > from && number <= upTo) this.#events.onSaid(said)
-    }
+    for (const said of this.#history.show(upTo)) this.#events.onSaid(said)
   }
 
   /** Where nobody waits for it: a failure is told by `onFailure`. */
   #keepBehind(...changes: readonly Change[]): void {
     this.#keep(...changes).catch(() => undefined)
-  }
-
-  #add(row: Row): void {
-    this.#rows.push(row)
-    this.#byId.set(row.said.id, row)
-  }
-
-  #append(said: Said): readonly Change[] {
-    const row: Row = { key: keyOf('said', ++this.#last), said }
-    this.#add(row)
-    const gone: Row[] = []
-    while (this.#rows.length > this.#history) {
-      // An own one that has not come back in the inbox yet would be taken for another device's when it does.
-      const at = this.#rows.findIndex(({ said: old }) => old.from === 'them' || old.sequence !== undefined)
-      if (at < 0 || at === this.#rows.length - 1) break
-      gone.push(...this.#rows.splice(at, 1))
-    }
-    for (const { said: old } of gone) this.#byId.delete(old.id)
-    return [...gone.map(({ key }): Change => [key, undefined]), [row.key, { ...row } as unknown as Kept]] // plain data
-  }
-
-  #mark(
-    id: string,
-    mark: Mark,
-    more: {
-      readonly code?: string
-      readonly messageId?: string
-      readonly sequence?: number
-      readonly conversation?: string
-    } = {},
-  ): readonly Change[] {
-    const row = this.#byId.get(id)
-    if (row === undefined) return []
-    const { messageId, code, ...place } = more
-    const isRising = rises(row.said.mark, mark)
-    const said: Said = {
-      ...row.said,
-      ...place,
-      ...(isRising && { mark }),
-      ...(isRising && code !== undefined && { code }),
-    }
-    const next: Row = { ...row, said, ...(messageId !== undefined && { messageId }) }
-    this.#rows[this.#rows.indexOf(row)] = next
-    this.#byId.set(id, next)
-    if (isRising) this.#events.onState({ what: 'mark', id, mark, ...(code !== undefined && { code }) })
-    return [[next.key, { ...next } as unknown as Kept]] // plain data
   }
 
   #tellWaiting(): void {
@@ -378,16 +324,4 @@ export class Ledger {
 
 function fresh(): Place {
   return { device: newId(), boot: newId(), next: 1, epoch: '', offset: 0, seen: [], owed: [] }
-}
-
-function keyOf(kind: 'out' | 'said', number: number): string {
-  return `${kind}/${String(number).padStart(DIGITS, '0')}`
-}
-
-function numberIn(key: string): number {
-  return Number(key.slice(key.indexOf('/') + 1))
-}
-
-function textOf({ text, parts }: Pick<Outgoing, 'parts'> & { readonly text?: string }): string {
-  return text ?? (parts ?? []).map((part) => part.text).join('\n')
 }

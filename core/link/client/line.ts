@@ -13,8 +13,8 @@ export interface LineOptions {
   readonly onWelcome: (line: Line, welcome: WelcomeFrame) => void
   /** In order; resolves when they are durable. */
   readonly onMessages: (messages: readonly MsgFrame[]) => Promise<boolean>
-  /** The cursor cannot be used: the inbox goes on there. */
-  readonly onReset: (at: { readonly epoch: string; readonly top: number; readonly why: string }) => void
+  /** The cursor cannot be used: the inbox goes on there, or, true, from its beginning, for which hello is said anew. */
+  readonly onReset: (at: { readonly epoch: string; readonly top: number; readonly why: string }) => boolean
   /** Once, and not after `close`. */
   readonly onGone: (line: Line, gone: Gone) => void
 }
@@ -26,6 +26,7 @@ export interface Gone {
   readonly afterMs?: number
 }
 
+export const ANOTHER_INBOX = 'the inbox is another one'
 const WINDOW = 32
 /** Characters on their way at once; on a slow line each takes its time, and that is granted beside the patience. */
 const WINDOW_LENGTH = 128 * 1024
@@ -210,7 +211,7 @@ export class Line {
         this.#answers++
         return
       case 'reset':
-        onReset(frame)
+        if (onReset(frame)) this.#end({ reason: ANOTHER_INBOX })
         return
       case 'kick':
         this.#end({ reason: `kicked: ${frame.code}`, code: frame.code, afterMs: frame.after })

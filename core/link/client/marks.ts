@@ -12,7 +12,7 @@ export function rises(from: Mark | undefined, to: Mark): boolean {
 }
 
 /**
- * An answer was caused by one own message: that one is read, and those before it in the conversation have been delivered, as
+ * An answer was caused by one own message: that one is read, and those before it in its conversation have been delivered or given up, as
  * one is taken after the other. An agent that only wants to say so answers without parts, with `mark` in its metadata.
  */
 export function marksOf(
@@ -22,9 +22,11 @@ export function marksOf(
   if (direction !== 'outbound' || causationId === undefined) return []
   const asked = rows.findLast(({ messageId }) => messageId === causationId)
   if (asked === undefined) return []
+  const isThere = asked.said.conversation === conversation
   const mark: Mark = metadata?.['mark'] === 'delivered' ? 'delivered' : 'read'
   const before = rows.filter(
     ({ said }) =>
+      isThere &&
       said.from === 'me' &&
       said.conversation === conversation &&
       said.sequence !== undefined &&

@@ -10,7 +10,7 @@ export type Outgoing = SendFrame['message']
 
 /**
  * How far an own message has come; it only goes up, or ends in `refused`. `queued`: durable here. `sent`: on its way. `stored`:
- * durable at the gateway. `delivered`: an agent has it. `read`: an agent has answered it, or says that he has read it.
+ * durable at the gateway. `delivered`: an agent has it, or it was given up and a later one has been answered. `read`: an agent has answered it, or says that he has read it.
  */
 export type Mark = 'queued' | 'sent' | 'stored' | 'delivered' | 'read' | 'refused'
 
@@ -69,7 +69,8 @@ export interface ConnectOptions {
 
 /** The four calls: this is what `connect` gives. */
 export interface Client extends AsyncDisposable {
-  /** Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`), or the client is closed. */
+  /** Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`),
+   * it is more than a frame holds, 64 KiB (`RangeError`), or the client is closed. */
   send(message: Outgoing | string): Promise<Said>
   /**
    * Every message once and in order, own ones too (`from`), those kept from before first. It is durable on this device before

@@ -133,6 +133,41 @@ test('the gateway comes back from a backup: what it has lost is not shown twice,
   await Promise.all([directory, backup].map((each) => rm(each, { recursive: true })))
 })
 
+test('another inbox: what was said elsewhere in conversations that this device does not know is shown too (SEMANTICS 12)', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const before = start(house.base, box)
+  await before.client.send('hi')
+  expect(await before.theirs(1)).toEqual(['echo hi'])
+  await before.client.close()
+  const other = start(house.base, memoryBox())
+  await other.client.send({ text: 'about 77', conversation: 'order-77' })
+  await other.theirs(2)
+  await other.client.close()
+  // Numbers of a device were lost: the customer's inbox begins anew (SEMANTICS 13).
+  const hello = { t: 'hello', v: 1, device: 'third', boot: 'b', epoch: '', offset: 0 }
+  for (const first of [1, 50])
+    await post(
+      `${house.base}/v1/link`,
+      { frames: [{ ...hello, first }] },
+      { headers: { authorization: 'Bearer ann' } },
+    )
+  const after = start(house.base, box)
+  expect(await after.theirs(2)).toEqual(['echo hi', 'echo about 77'])
+  expect(after.said.filter(({ from }) => from === 'me').map(({ text }) => text)).toEqual(['hi', 'about 77'])
+  expect(after.states).toContainEqual({ what: 'missed', all: true, why: expect.any(String) })
+})
+
+test('what no frame can hold is refused by send, and what comes behind it arrives', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const app = start(house.base, memoryBox())
+  await expect(app.client.send('x'.repeat(300_000))).rejects.toThrow(RangeError)
+  await app.client.send('after')
+  expect(await app.theirs(1)).toEqual(['echo after'])
+})
+
 test('an old copy of the outbox, written to before it hears of the gateway: all of it is stored, once, and nothing else is said to be (SEMANTICS 13)', async () => {
   const bot = handAgent('bot', echo)
   const house = await openHouse({ yaml, adapters: [bot.adapter] })

@@ -171,9 +171,9 @@ test('after a gap in the inbox the logs are owed, over a kill too, until they ar
   await ledger.durable()
   const { ledger: next, said } = await openLedger(box)
   expect([next.owed, next.place]).toMatchObject([[['link:ann', 1]], { offset: 9 }])
-  await next.keepPage('link:ann', [msg(2, 'b').message, msg(3, 'c').message], 3)
+  await next.keepPage('link:ann', { messages: [msg(2, 'b').message, msg(3, 'c').message], next: 3 })
   expect((await openLedger(box)).ledger.owed).toEqual([['link:ann', 3]])
-  await next.keepPage('link:ann', [], undefined)
+  await next.keepPage('link:ann', { messages: [], next: undefined })
   next.take(msg(10, 'd', { sequence: 4 }))
   await next.durable()
   expect(texts(said)).toEqual(['b', 'c', 'd'])
@@ -184,12 +184,100 @@ test('over a restored store what is known here is looked at again, and dropped b
   const { ledger, said } = await openLedger()
   ledger.begin('e1')
   for (let offset = 1; offset <= 3; offset++) ledger.take(msg(offset, `m${offset}`))
-  ledger.moveTo('e2', 2)
+  expect(ledger.moveTo('e2', 2)).toBe(true)
   expect(ledger.owed).toEqual([['link:ann', 0]])
   // m3 was lost with the store, and its number was given to another.
   const log = [msg(1, 'm1'), msg(2, 'm2'), msg(3, 'other')].map(({ message }) => message)
-  await ledger.keepPage('link:ann', log, undefined)
+  await ledger.keepPage('link:ann', { messages: log, next: undefined })
   expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'other'])
+})
+
+test('another inbox is read from its beginning: what the logs gave is dropped by its place, conversations not known before are shown', async () => {
+  const { ledger, said } = await openLedger(memoryBox(), 2)
+  ledger.begin('e1')
+  for (let offset = 1; offset <= 4; offset++) ledger.take(msg(offset, `m${offset}`))
+  await ledger.durable()
+  ledger.moveTo('e2', 9)
+  expect(ledger.hello()).toMatchObject({ epoch: '', offset: 0 })
+  expect(ledger.owed).toEqual([['link:ann', 2]])
+  const log = [msg(3, 'm3'), msg(4, 'm4'), msg(5, 'm5')].map(({ message }) => message)
+  await ledger.keepPage('link:ann', { messages: log, next: undefined })
+  ledger.begin('e2')
+  for (let offset = 1; offset <= 5; offset++) ledger.take({ ...msg(offset, `m${offset}`), epoch: 'e2' })
+  ledger.take({ ...msg(6, 'shop', { conversation: 'shop:1', sequence: 1 }), epoch: 'e2' })
+  await ledger.durable()
+  expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'shop'])
+  expect(ledger.foundAll()).toBe(true)
+})
+
+test('a log that is gone, or shorter than it was, begins anew: what comes under its old numbers is shown', async () => {
+  const { ledger, said } = await openLedger()
+  ledger.begin('e1')
+  for (let offset = 1; offset <= 3; offset++) ledger.take(msg(offset, `m${offset}`))
+  ledger.moveTo('e2', 1)
+  await ledger.keepPage('link:ann', { messages: [], next: undefined, isAnew: true })
+  ledger.begin('e2')
+  ledger.take({ ...msg(1, 'new'), epoch: 'e2' })
+  await ledger.durable()
+  expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'new'])
+})
+
+test('of what the inbox has skipped as many are looked for in the logs: fewer, and not all was found', async () => {
+  const box = memoryBox()
+  const { ledger } = await openLedger(box)
+  ledger.begin('e1')
+  ledger.take(msg(1, 'a'))
+  ledger.moveTo('e1', 4)
+  await ledger.keepPage('link:ann', { messages: [msg(2, 'b').message, msg(3, 'c').message], next: 3 })
+  const { ledger: next } = await openLedger(box)
+  await next.keepPage('link:ann', { messages: [], next: undefined })
+  expect(next.foundAll()).toBe(false)
+  next.moveTo('e1', 5)
+  await next.keepPage('link:ann', { messages: [msg(4, 'd').message], next: undefined })
+  expect(next.foundAll()).toBe(true)
+})
+
+test('however few are kept, each message is shown once: in one batch, and again by the inbox after a log gave it', async () => {
+  const { ledger, said } = await openLedger(memoryBox(), 3)
+  ledger.begin('e1')
+  const offsets = Array.from({ length: 30 }, (_, at) => at + 1)
+  for (const offset of offsets.slice(0, 10)) ledger.take(msg(offset, `m${offset}`))
+  await ledger.keepPage('link:ann', {
+    messages: offsets.slice(10).map((offset) => msg(offset, `m${offset}`).message),
+    next: undefined,
+  })
+  for (const offset of offsets.slice(10)) ledger.take(msg(offset, `m${offset}`))
+  await ledger.durable()
+  expect(texts(said)).toEqual(offsets.map((offset) => `m${offset}`))
+  ledger.take(msg(31, 'm31'))
+  await ledger.durable()
+  expect(texts(ledger.said)).toEqual(['m29', 'm30', 'm31'])
+})
+
+test('what no frame can hold is refused before it has a number (DESIGN §16)', async () => {
+  const { ledger } = await openLedger()
+  await expect(ledger.enqueue({ text: '汉'.repeat(22_000) })).rejects.toThrow(
+    new RangeError('the message is a frame of 66084 bytes, more than 65536'),
+  )
+  await ledger.enqueue({ text: 'after' })
+  expect([ledger.next, ledger.waiting]).toEqual([2, 1])
+})
+
+test('an answer says nothing of messages in other conversations', async () => {
+  const { ledger } = await openLedger()
+  ledger.begin('e1')
+  const own = [
+    await ledger.enqueue({ text: 'here' }),
+    await ledger.enqueue({ text: 'there', conversation: 'b' }),
+  ]
+  for (const [at, { id }] of own.entries()) {
+    const place = { conversation: at === 0 ? 'a' : 'b', sequence: at === 0 ? 9 : 1 }
+    ledger.take(msg(at + 1, `own ${at}`, { ...place, id: `g${at}`, direction: 'inbound', externalId: id }))
+  }
+  // The text of an event goes to all conversations, and was caused in one.
+  ledger.take(msg(3, 'event', { conversation: 'b', sequence: 2, causationId: 'g0' }))
+  await ledger.durable()
+  expect(ledger.said.map(({ mark }) => mark)).toEqual(['read', 'stored', undefined])
 })
 
 test('names such as __proto__ are names (hostile input)', async () => {
