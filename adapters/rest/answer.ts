@@ -6,8 +6,8 @@ import type { OperationConfig } from './backend-config.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
-import { isJson, isUtf8, mediaType } from './fields.ts'
 import { isObject, parseJson } from '../data/json.ts'
+import { isJson, isUtf8, mediaType } from '../data/media-type.ts'
 
 export interface ReadOptions {
   /** The backend's name, for messages. */

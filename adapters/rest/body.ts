@@ -4,8 +4,8 @@ import type { ZodType } from 'zod'
 import { GatewayError } from 'dragoman'
 import type { Draft, HttpRequest, Json } from 'dragoman'
 
-import { isJson, isUtf8, mediaType } from './fields.ts'
 import { parseJson } from '../data/json.ts'
+import { isJson, isUtf8, mediaType } from '../data/media-type.ts'
 
 const MAX_ISSUES = 20
 const MAX_ISSUE_LENGTH = 200

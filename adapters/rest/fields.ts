@@ -1,4 +1,4 @@
-// The header fields this adapter reads: Prefer, Idempotency-Key, Content-Type, Accept.
+// The header fields this adapter reads: Prefer, Idempotency-Key, Accept.
 import { GatewayError } from 'dragoman'
 
 const MAX_KEY = 256
@@ -57,36 +57,6 @@ export function idempotencyKey(field: string | undefined, fromBody?: string): st
       `Idempotency-Key "${key}" and the body's id "${fromBody}" differ: send one of them`,
     )
   return key
-}
-
-/** The media type in lower case without parameters, and its charset in lower case. */
-export interface MediaType {
-  readonly essence: string
-  readonly charset?: string
-}
-
-const JSON_TYPE: MediaType = { essence: 'application/json' }
-
-/** RFC 9110 §8.3.1; undefined where there is none that can be read. */
-export function mediaType(field: string | null | undefined): MediaType | undefined {
-  if (field === JSON_TYPE.essence) return JSON_TYPE
-  const [essence = '', ...parameters] = (field ?? '').toLowerCase().split(';')
-  if (!/^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+$/.test(essence.trim())) return undefined
-  for (const parameter of parameters) {
-    const charset = /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/.exec(parameter)?.[1]
-    if (charset !== undefined) return { essence: essence.trim(), charset }
-  }
-  return { essence: essence.trim() }
-}
-
-/** application/json, text/json and every +json (RFC 6839 §3.1). */
-export function isJson({ essence }: MediaType): boolean {
-  return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
-}
-
-/** RFC 8259 §8.1: JSON is UTF-8; a charset parameter may only say so. */
-export function isUtf8({ charset }: MediaType): boolean {
-  return charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
 }
 
 /** Whether an Accept field names this media type itself (RFC 9110 §12.5.1): a range of all types does not ask for a stream. */

@@ -6,7 +6,7 @@ import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { isFieldValue } from '../data/field.ts'
-import { isJson, mediaType } from './fields.ts'
+import { isJson, mediaType } from '../data/media-type.ts'
 import { isObject } from '../data/json.ts'
 import { compilePath } from './path.ts'
 

@@ -2,13 +2,7 @@ import { GatewayError } from 'dragoman'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import {
-  asksFor,
-  idempotencyKey,
-  isUtf8,
-  mediaType,
-  preferredWaitMs,
-} from '../../../../adapters/rest/fields.ts'
+import { asksFor, idempotencyKey, preferredWaitMs } from '../../../../adapters/rest/fields.ts'
 import { stopwatch } from '../../../support/processor.ts'
 
 test.each([
@@ -79,17 +73,6 @@ test('every printable text survives as a structured string', () => {
       expect(idempotencyKey(quoted)).toBe(key)
     }),
   )
-})
-
-test('a media type is read with its charset, in any case (RFC 9110 §8.3.1)', () => {
-  expect(mediaType('Application/JSON; Charset="UTF-8"')).toStrictEqual({
-    essence: 'application/json',
-    charset: 'utf-8',
-  })
-  expect(mediaType('text/xml')).toStrictEqual({ essence: 'text/xml' })
-  expect(mediaType('json')).toBeUndefined()
-  expect(mediaType(null)).toBeUndefined()
-  expect(isUtf8({ essence: 'application/json', charset: 'gbk' })).toBe(false)
 })
 
 test('only who names the event stream gets one (RFC 9110 §12.5.1)', () => {
