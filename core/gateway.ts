@@ -171,7 +171,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           if (generation !== undefined) mount(generation)
         },
       }),
-    scope: (role, component) => createScope(role, component, { log, metrics, store, instance }),
+    scope: (role, component) =>
+      createScope(role, component, { log, metrics, store, instance, origin: () => origin }),
   }
 
   function mount(of: Generation): void {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Scope } from './api.ts'
+import { CALLBACK_PATH } from './callbacks.ts'
 import type { Role } from './components.ts'
 import { createFetch } from './guard/fetch.ts'
 import type { TlsOptions } from './guard/fetch.ts'
@@ -23,17 +24,21 @@ export interface ScopeOptions {
   readonly store: Store
   /** This process among the instances. */
   readonly instance: string
+  /** Our own base address as others see it. */
+  readonly origin: () => string
 }
 
 export function createScope(
   role: Role,
   component: ComponentSettings & Partial<CallSettings>,
-  { log, metrics, store, instance }: ScopeOptions,
+  { log, metrics, store, instance, origin }: ScopeOptions,
 ): { readonly scope: Scope; dispose(): Promise<void> } {
   const { id, channel, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
   const childLog = log.child(`${role} ${id}`, ADAPTER_LOG)
   const guarded = createFetch({
     allow: hostsOf(component.config),
+    // Where an agent brings an answer that it has promised (SEMANTICS 17).
+    ...(role === 'agent' && { own: () => `${origin()}${CALLBACK_PATH}/` }),
     connections,
     responseLimitBytes,
     log: childLog,

@@ -25,6 +25,8 @@ export interface TlsOptions {
 export interface FetchOptions {
   /** Hosts written in the config, each `host` or `host:port`. They may be anywhere; all others must be public. */
   readonly allow: readonly string[]
+  /** How addresses of our own begin that may be asked too, wherever they are. */
+  readonly own?: (() => string) | undefined
   /** For the hosts of `allow` alone: nobody else sees our certificate or is spared the check of his. */
   readonly tls?: TlsOptions | undefined
   /** Connections to one origin at a time; further requests wait their turn. */
@@ -119,7 +121,8 @@ export function createFetch(options: FetchOptions): GuardedFetch {
     }
   }
 
-  function isAllowed({ hostname, protocol, port }: URL): boolean {
+  function isAllowed({ href, hostname, protocol, port }: URL): boolean {
+    if (options.own !== undefined && href.startsWith(options.own())) return true
     const effectivePort = port === '' ? (protocol === 'https:' ? '443' : '80') : port
     return allowed.has(hostname) || allowed.has(`${hostname}:${effectivePort}`)
   }

@@ -89,9 +89,17 @@ test('the package has JavaScript, types, licence and READMEs; no tests, no sourc
 
 test('every block of plugins/README.md is one that these tests run', () => {
   expect([...new Set(readme.match(/^```.+$/gmu))]).toEqual(
-    ['sh walk', 'ts', 'yaml', 'sh terminal', 'yaml channel', 'ts test', 'sh install', 'json'].map(
-      (each) => `\`\`\`${each}`,
-    ),
+    [
+      'sh walk',
+      'ts',
+      'yaml',
+      'sh terminal',
+      'yaml channel',
+      'ts promise',
+      'ts test',
+      'sh install',
+      'json',
+    ].map((each) => `\`\`\`${each}`),
   )
 })
 

@@ -46,6 +46,15 @@ test('an answer of any status resolves, with its headers, body and address', asy
   }
 })
 
+test('of an address of our own only what begins as said is reached, whatever path leads away from it', async () => {
+  await using server = await serve((response) => response.end('ok'))
+  const get = guardedFetch({ allow: [], own: () => `${server.origin}/v1/callbacks/` })
+  expect(await (await get(`${server.origin}/v1/callbacks/abc`)).text()).toBe('ok')
+  for (const path of ['/admin/v1/status', '/v1/callbacks/../../admin/v1/status', '/v1/callbacks/%2e%2e/x'])
+    await expect(get(`${server.origin}${path}`)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  expect(server.seen.map(({ path }) => path)).toEqual(['/v1/callbacks/abc'])
+})
+
 test('HEAD, 204 and 304 have no body, whatever length they announce', async () => {
   await using server = await serve((response, { path }) => {
     response.writeHead(Number(path.slice(1)), path === '/200' ? { 'content-length': '99999' } : {}).end()
