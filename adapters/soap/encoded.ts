@@ -1,7 +1,9 @@
 // What untyped stacks write in SOAP encoding that a schema would not take: put right before it is bound.
 import { isXsi, typeSaid } from '../xml/instance.ts'
-import type { ElementDecl, Particle, TypeDecl, XmlSchemas } from '../xml/schema.ts'
-import { resolveQName, textOf, type XmlElement, withParts } from '../xml/tree.ts'
+import { APACHE_NS } from '../xml/names.ts'
+import type { ComplexType, ElementDecl, Particle, TypeDecl, XmlSchemas } from '../xml/schema.ts'
+import { derivesFrom } from '../xml/schema.ts'
+import { childElements, resolveQName, textOf, type XmlElement, withParts } from '../xml/tree.ts'
 import { ns } from './names.ts'
 
 const texts: ReadonlySet<string> = new Set(['string', 'normalizedString', 'token'])
@@ -14,7 +16,8 @@ const base64Types: ReadonlySet<string> = new Set([
 
 /**
  * SOAP::Lite sends any text beyond ASCII as base64 of its UTF-8, and names types of its own; Axis names types of Java. A
- * type nobody declared says nothing: the declared one holds. Base64 where a text is declared is that text.
+ * type nobody declared says nothing: the declared one holds. Base64 where a text is declared is that text; a Map (PHP's
+ * associative array, Java's HashMap) the struct or array that is declared.
  */
 export function forgiving(accessor: XmlElement, decl: ElementDecl): XmlElement {
   return forgive(accessor, decl.type, decl.schemas)
@@ -27,14 +30,31 @@ function forgive(at: XmlElement, declared: TypeDecl | undefined, schemas: XmlSch
     const text = decodedText(textOf(at))
     if (text !== undefined) return withParts(withoutType(at), { children: [text] })
   }
-  const known = said === undefined || (name !== undefined && schemas.type(name) !== undefined)
-  const actual = known && name !== undefined ? (schemas.type(name) ?? declared) : declared
+  const type = name === undefined ? undefined : schemas.type(name)
+  const isForeign =
+    name?.uri === APACHE_NS &&
+    declared?.kind === 'complex' &&
+    (type === undefined || !derivesFrom(type, declared))
+  if (isForeign && name.local === 'Map') return forgive(unmapped(at, declared), declared, schemas)
+  const known = said === undefined || (type !== undefined && !isForeign)
+  const actual = known ? (type ?? declared) : declared
   const children = at.children.map((child) =>
     typeof child === 'string' ? child : forgive(child, memberType(child, actual, declared), schemas),
   )
   const changed = children.some((child, index) => child !== at.children[index])
   const whole = changed ? withParts(at, { children }) : at
   return known ? whole : withoutType(whole)
+}
+
+/** A Map where the schema has a struct or an array: its members by their keys, or its values. */
+function unmapped(map: XmlElement, declared: ComplexType): XmlElement {
+  const children = childElements(map).flatMap((item) => {
+    const key = childElements(item).find(({ local }) => local === 'key')
+    const value = childElements(item).find(({ local }) => local === 'value')
+    if (key === undefined || value === undefined) return []
+    return [withParts(value, { uri: '', local: declared.array === undefined ? textOf(key) : 'item' })]
+  })
+  return withParts(withoutType(map), { children })
 }
 
 function isText(type: TypeDecl | undefined): boolean {

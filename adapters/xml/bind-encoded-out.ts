@@ -3,7 +3,7 @@ import type { Json } from 'dragoman'
 import { isObject } from './bind-context.ts'
 import type { Binding } from './bind-context.ts'
 import { itemDeclaration } from './bind-encoded.ts'
-import { SOAPENC12_NS, SOAPENC_NS, XSD_NS, XSI_NS, clark } from './names.ts'
+import { APACHE_NS, SOAPENC12_NS, SOAPENC_NS, XSD_NS, XSI_NS, clark } from './names.ts'
 import { anyType, builtinType } from './schema-builtin.ts'
 import type { ArrayType, ElementDecl, TypeDecl } from './schema.ts'
 import { attributeOf } from './tree.ts'
@@ -56,6 +56,7 @@ function prefixOf(uri: string, { schemas }: Binding): string {
   if (uri === XSD_NS) return 'xsd'
   if (uri === SOAPENC_NS) return 'soapenc'
   if (uri === SOAPENC12_NS) return 'enc'
+  if (uri === APACHE_NS) return 'apachesoap'
   const uris = schemas === undefined ? [] : namespacesOf(schemas)
   return `t${uris.indexOf(uri) + 1}`
 }

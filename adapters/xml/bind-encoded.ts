@@ -3,9 +3,9 @@ import type { Json } from 'dragoman'
 import type { Binding } from './bind-context.ts'
 import { isXsi, typeSaid } from './instance.ts'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS } from './names.ts'
-import { anyType } from './schema-builtin.ts'
+import { anyType, isOpen, noSchemas } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
-import type { ArrayType, ElementDecl, TypeDecl, XmlSchemas } from './schema.ts'
+import type { ArrayType, ElementDecl, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
 import { attribute, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
@@ -65,23 +65,6 @@ export function itemDeclaration(array: ArrayType, type: TypeDecl, binding: Bindi
   return { name: array.itemName, type, nillable: true, abstract: false, substitutes: [], schemas }
 }
 
-const noSchemas: XmlSchemas = {
-  elements: [],
-  types: [],
-  element: () => undefined,
-  type: () => undefined,
-  attribute: () => undefined,
-  typesNamed: () => [],
-  declare: (name) => ({
-    name,
-    type: anyType,
-    nillable: true,
-    abstract: false,
-    substitutes: [],
-    schemas: noSchemas,
-  }),
-}
-
 export function refuseHoles(element: XmlElement, binding: Binding): void {
   for (const { uri, local, value } of element.attributes) {
     if (uri !== SOAPENC_NS && uri !== SOAPENC12_NS) continue
@@ -111,7 +94,7 @@ function saidItem(element: XmlElement, { item }: ArrayType, binding: Binding): T
   const named = name === undefined ? undefined : binding.schemas?.type(name)
   if (name === undefined || named === undefined || item.kind === 'simple') return undefined
   const type = arrayOf(named, name, suffix)
-  return type !== item && derivesFrom(type, item) ? type : undefined
+  return type !== item && !isOpen(type) && derivesFrom(type, item) ? type : undefined
 }
 
 /** Whether an item is of the type its array says: one that says its own need not be, and PHP says xsd:int of every integer. */

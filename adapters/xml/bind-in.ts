@@ -1,6 +1,6 @@
 // XML to JSON where a schema says what things are.
 import type { Json } from 'dragoman'
-import { quoted, setMember } from './bind-context.ts'
+import { isObject, quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { arrayIn, looksLikeArray } from './bind-encoded.ts'
 import {
@@ -12,14 +12,14 @@ import {
   typeKeyOf,
   withType,
 } from './bind-in-values.ts'
+import { membersOfMap } from './bind-map.ts'
 import { arrange } from './bind-order.ts'
 import { admits, looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn, withNamespace } from './bind-untyped.ts'
 import { typeSaid } from './instance.ts'
 import { clark, fullKey } from './names.ts'
-import { anyType, openArray } from './schema-builtin.ts'
-import { isSoapEncoding } from './schema-complex.ts'
+import { anyType, isOpen, mapType, openArray } from './schema-builtin.ts'
 import type { ComplexType, ElementDecl, TypeDecl } from './schema.ts'
 import { textOf, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
@@ -47,9 +47,9 @@ export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding
     return arrayIn(element, array, binding, (child, itemDecl) =>
       withType(typedIn(child, itemDecl, binding), itemDecl.type, array.item, binding),
     )
-  if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
-    return untypedIn(element, binding, childUnderSchema)
-  return complexIn(element, actual, said, binding)
+  if (isOpen(actual)) return untypedIn(element, binding, childUnderSchema)
+  const value = complexIn(element, actual, said, binding)
+  return actual === mapType && isObject(value) ? membersOfMap(value) : value
 }
 
 /** A child nobody declared: by xsi:type or a global declaration if there is one (lax), else untyped. */

@@ -13,13 +13,13 @@ import {
   textOut,
 } from './bind-out-values.ts'
 import type { JsonMembers, Scope } from './bind-out-values.ts'
+import { pairsOfMap } from './bind-map.ts'
 import { arrange } from './bind-order.ts'
 import { looseName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
-import { SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark } from './names.ts'
-import { anyType, builtinType, openArray } from './schema-builtin.ts'
-import { isSoapEncoding } from './schema-complex.ts'
+import { APACHE_NS, SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark } from './names.ts'
+import { anyType, builtinType, isOpen, mapType, openArray } from './schema-builtin.ts'
 import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
@@ -48,9 +48,8 @@ export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): 
   const array =
     actual.array ?? (isEncoded && actual === anyType && Array.isArray(value) ? openArray : undefined)
   if (array !== undefined) return arrayOut(value, array, start, { binding, item: typedOut })
-  if (actual === anyType || (isSoapEncoding(actual.name?.uri ?? '') && actual.name?.local === 'Struct'))
-    return openOut(value, start, said.isSaid, binding)
-  return complexOut(value, actual, start, { decl, binding })
+  if (isOpen(actual)) return openOut(value, start, said.isSaid, binding)
+  return complexOut(actual === mapType ? pairsOfMap(value) : value, actual, start, { decl, binding })
 }
 
 /** The text of `{ "@type": …, "#text": … }`; an object with members of its own is no text. */
@@ -89,7 +88,7 @@ function actualType(object: JsonMembers, declared: TypeDecl, binding: Binding): 
   const { uri, local } = nameOfKey(said, '')
   if (declared.name?.local === local && (uri === '' || declared.name.uri === uri)) return declared
   const { schemas } = binding
-  const builtins = [XSD_NS, ...encodingOf(binding)].map((from) => builtinType(clark(from, local)))
+  const builtins = [XSD_NS, APACHE_NS, ...encodingOf(binding)].map((from) => builtinType(clark(from, local)))
   const candidates = [...(schemas?.typesNamed(local) ?? []), ...builtins]
   const fitting = candidates.filter(
     (type) => type !== undefined && (uri === '' || type.name?.uri === uri) && derivesFrom(type, declared),

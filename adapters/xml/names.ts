@@ -12,6 +12,8 @@ export const XMIME_NS = 'http://www.w3.org/2005/05/xmlmime'
 export const SOAPENC_NS = 'http://schemas.xmlsoap.org/soap/encoding/'
 /** SOAP 1.2 Part 2 section 3 encoding. */
 export const SOAPENC12_NS = 'http://www.w3.org/2003/05/soap-encoding'
+/** Types of Apache SOAP that outlived it. */
+export const APACHE_NS = 'http://xml.apache.org/xml-soap'
 export const SOAP11_NS = 'http://schemas.xmlsoap.org/soap/envelope/'
 export const SOAP12_NS = 'http://www.w3.org/2003/05/soap-envelope'
 

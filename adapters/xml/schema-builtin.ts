@@ -1,6 +1,14 @@
 // The types every schema has without saying so: those of XSD, and of the SOAP encodings on top of them.
-import { OLD_XSD_NS, SOAPENC12_NS, SOAPENC_NS, XML_NS, XMIME_NS, XSD_NS, clark } from './names.ts'
-import type { ArrayType, AttributeDecl, ComplexType, SimpleType, TypeDecl } from './schema.ts'
+import { APACHE_NS, OLD_XSD_NS, SOAPENC12_NS, SOAPENC_NS, XML_NS, XMIME_NS, XSD_NS, clark } from './names.ts'
+import type {
+  ArrayType,
+  AttributeDecl,
+  ComplexType,
+  ElementDecl,
+  SimpleType,
+  TypeDecl,
+  XmlSchemas,
+} from './schema.ts'
 
 // XSD 1.0 Part 2 §3: name, what it restricts; the time types of XSD 1.1 that are seen in WSDLs too.
 const derivations: readonly (readonly [string, string])[] = [
@@ -101,8 +109,64 @@ export const anyType: ComplexType = {
   particle: { kind: 'any', namespace: '##any', process: 'lax', min: 0, max: Infinity },
 }
 
+/** `xsd:anyType`, or `soapenc:Struct`, which says no more. */
+export function isOpen(type: TypeDecl): boolean {
+  const { uri, local } = type.name ?? { uri: '', local: '' }
+  return type === anyType || ((uri === SOAPENC_NS || uri === SOAPENC12_NS) && local === 'Struct')
+}
+
 /** What `soapenc:Array` alone says: items of any type. */
 export const openArray: ArrayType = { item: anyType, itemName: { uri: '', local: 'item' }, suffix: '' }
+
+/** Where there are no documents. */
+export const noSchemas: XmlSchemas = {
+  elements: [],
+  types: [],
+  element: () => undefined,
+  type: () => undefined,
+  attribute: () => undefined,
+  typesNamed: () => [],
+  declare: (name) => ({
+    name,
+    type: anyType,
+    nillable: true,
+    abstract: false,
+    substitutes: [],
+    schemas: noSchemas,
+  }),
+}
+
+function member(local: string, type: TypeDecl): ElementDecl {
+  const name = { uri: '', local }
+  return { name, type, nillable: true, abstract: false, substitutes: [], schemas: noSchemas }
+}
+
+const mapItem: ComplexType = {
+  kind: 'complex',
+  abstract: false,
+  mixed: false,
+  attributes: [],
+  anyAttribute: false,
+  particle: {
+    kind: 'sequence',
+    items: ['key', 'value'].map((local) => ({
+      kind: 'element',
+      decl: member(local, anyType),
+      min: 1,
+      max: 1,
+    })),
+    min: 1,
+    max: 1,
+  },
+}
+
+/** What PHP calls every associative array and Java every HashMap, mostly without a schema that has it. */
+export const mapType: ComplexType = {
+  ...mapItem,
+  name: { uri: APACHE_NS, local: 'Map' },
+  base: anyType,
+  particle: { kind: 'element', decl: member('item', mapItem), min: 0, max: Infinity },
+}
 
 function builtinTypes(): Map<string, TypeDecl> {
   const types = new Map<string, TypeDecl>()
@@ -115,6 +179,13 @@ function builtinTypes(): Map<string, TypeDecl> {
   }
   for (const [local, type] of simples) types.set(clark(XSD_NS, local), type)
   types.set(clark(XSD_NS, 'anyType'), anyType)
+  types.set(clark(APACHE_NS, 'Map'), mapType)
+  types.set(clark(APACHE_NS, 'Vector'), {
+    ...anyType,
+    name: { uri: APACHE_NS, local: 'Vector' },
+    base: anyType,
+    array: openArray,
+  })
   for (const uri of OLD_XSD_NS) {
     for (const [local, type] of simples) types.set(clark(uri, local), type)
     for (const [old, now] of renamed) types.set(clark(uri, old), simples.get(now) ?? anyType)

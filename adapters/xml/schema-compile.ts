@@ -164,10 +164,10 @@ class Compiler implements XmlSchemas, Surroundings {
 
   #typeNamed(name: XmlName, where: string): TypeDecl {
     const key = clark(name.uri, name.local)
-    const known = this.#types.get(key) ?? builtinType(key)
+    const component = this.#components.types.get(key) // that of apachesoap:Map goes before the built-in one
+    const known = this.#types.get(key) ?? (component === undefined ? builtinType(key) : undefined)
     if (this.#open.has(key)) throw schemaProblem(`type "${name.local}" derives from itself (${where})`)
     if (known !== undefined) return known
-    const component = this.#components.types.get(key)
     if (component === undefined) throw schemaProblem(`type ${key} is not defined (${where})`)
     this.#open.add(key)
     const type = this.#typeAt(component, name)

@@ -52,6 +52,37 @@ describe('SOAP encoding as untyped stacks write it', () => {
     },
   )
 
+  const map = (members: Readonly<Record<string, string>>): string =>
+    Object.entries(members)
+      .map(([key, value]) => `<item><key i:type="x:string">${key}</key><value ${value}</value></item>`)
+      .join('')
+  const isMap = 'xmlns:apache="http://xml.apache.org/xml-soap" i:type="apache:Map"'
+
+  test('an associative array of PHP or a HashMap of Java is the struct that is declared, or the array', () => {
+    const owner = map({ login: 'i:type="x:string">ann', phone: 'i:type="x:int">4420' })
+    const members = map({
+      id: 'i:type="x:int">7',
+      title: 'i:type="x:base64Binary">w7w=',
+      owner: `${isMap}>${owner}`,
+      tags: `${isMap}>${map({ 3: 'i:type="x:string">a', 5: 'i:nil="true">' })}`,
+      watcher: 'i:nil="true">',
+    })
+    expect(decode('echoTicket', `<ticket ${isMap}>${members}</ticket>`)).toEqual({
+      ticket: {
+        id: '7',
+        title: 'ü',
+        owner: { login: 'ann', phone: '4420' },
+        watcher: null,
+        tags: ['a', null],
+      },
+    })
+    const vector =
+      '<tags xmlns:apache="http://xml.apache.org/xml-soap" i:type="apache:Vector"><item>a</item></tags>'
+    expect(decode('echoTicket', `<ticket>${vector}</ticket>`)).toEqual({ ticket: { tags: ['a'] } })
+    const unknown = `<ticket ${isMap}>${map({ nope: '>1' })}</ticket>`
+    expect(() => decode('echoTicket', unknown)).toThrow('ticket/nope: is not an element the schema has here')
+  })
+
   test('accessors without a fitting name are taken by position (SOAP 1.1 §7.1)', () => {
     expect(
       decode('createTicket', '<c-gensym1 i:type="x:string">t</c-gensym1><c-gensym2>7</c-gensym2>'),

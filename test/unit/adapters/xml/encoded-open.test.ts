@@ -86,6 +86,8 @@ test('an item says better than the array, the schema better than a guess of eith
   expect(read(mixed, array('t:Party[]'), encoded)).toEqual([{ name: 'a' }])
   const guessed = '<e soapenc:arrayType="xs:int[1]"><i>1.10</i></e>'
   expect(read(guessed, array('xs:decimal[]'), encoded)).toEqual(['1.10'])
+  const struct = mixed.replace('t:Company[1]', 'soapenc:Struct[1]') // PHP says so of objects
+  expect(read(struct, array('xs:anyType[]'), encoded)).toEqual([{ '@type': 'Party', name: 'a' }])
   const other = '<e soapenc:arrayType="t:Base[1]"><i><name>a</name></i></e>'
   expect(read(other, array('t:Party[]'), encoded)).toEqual([{ name: 'a' }])
   const broken = '<e soapenc:arrayType="xs:int"><i>1</i></e>'
