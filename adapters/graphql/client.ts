@@ -4,7 +4,8 @@ import { ClientError, GraphQLClient } from 'graphql-request'
 import { GatewayError } from 'dragoman'
 
 import type { Answered } from './answer.ts'
-import { parseJsonText } from '../data/json.ts'
+import { decodeUtf8, parseJsonText } from '../data/json.ts'
+import { isJson, isUtf8, mediaType } from '../data/media-type.ts'
 
 export interface Asked {
   readonly document: string
@@ -20,7 +21,7 @@ export type Client = (asked: Asked) => Promise<Answered>
 export function createClient(url: string, transport: typeof fetch): Client {
   return async ({ document, variables, headers, signal }) => {
     const client = new GraphQLClient(url, {
-      fetch: transport,
+      fetch: async (input, init) => decoded(await transport(input, init)),
       errorPolicy: 'all',
       jsonSerializer: { parse: parseJsonText, stringify: (value: unknown) => JSON.stringify(value) },
       // A redirect would repeat the call somewhere the config does not name.
@@ -44,3 +45,34 @@ export function createClient(url: string, transport: typeof fetch): Client {
 }
 // GraphQL over HTTP §6.1: the newer media type says by the status whether anything was executed.
 const ACCEPT = 'application/graphql-response+json, application/json;q=0.9'
+
+/**
+ * The answer with its text decoded, which `Response.text()` would mend where it is broken. Of an error that has no JSON to read the status
+ * is left. Throws `BACKEND_FAILED` for any other answer that is not JSON in UTF-8 (RFC 8259 §8.1).
+ */
+async function decoded(response: Response): Promise<Response> {
+  const { status, statusText, ok } = response
+  const declared = response.headers.get('content-type')
+  const type = mediaType(declared ?? JSON_TYPE)
+  const bytes = await response.bytes()
+  let text = ''
+  try {
+    if (type === undefined || !isJson(type) || !isUtf8(type))
+      throw new SyntaxError(`the content type is ${JSON.stringify(declared?.slice(0, 80))}`)
+    text = decodeUtf8(bytes)
+  } catch (error) {
+    if (ok)
+      throw new GatewayError('BACKEND_FAILED', 'the answer is not JSON in UTF-8', {
+        detail: { status },
+        cause: error,
+      })
+  }
+  // graphql-request knows no other types, and takes one that is absent for text.
+  const headers = new Headers(response.headers)
+  if (declared === null || type === undefined || !KNOWN.has(type.essence))
+    headers.set('content-type', JSON_TYPE)
+  return new Response(text === '' ? null : text, { status, statusText, headers })
+}
+
+const JSON_TYPE = 'application/json'
+const KNOWN = new Set([JSON_TYPE, 'application/graphql-response+json'])
