@@ -66,6 +66,8 @@ export function adapterPart(
     },
   })
   if (checked === undefined) return undefined
+  for (const notice of component.review?.(checked.value).notices ?? [])
+    report.notice([...path, ...notice.path], notice.message)
   const own = Object.entries(raw).filter(([key]) => key === 'adapter' || !keysOf[role].includes(key))
   return {
     id,
@@ -74,6 +76,14 @@ export function adapterPart(
     hash: hashOf(files.stamped(raw)),
     definition: hashOf(files.stamped({ ...Object.fromEntries(own), operations: left })),
   }
+}
+
+/** All operations of a backend, where its adapter can tell them by the config alone. */
+export function offeredBy(
+  { adapter, config }: Pick<ComponentConfig, 'adapter' | 'config'>,
+  adapters: ReadonlyMap<string, Adapter>,
+): readonly string[] | undefined {
+  return adapters.get(adapter)?.backend?.review?.(config).operations
 }
 
 function findComponent(

@@ -1,9 +1,10 @@
 // Channels, backends and agents: the core's keys are taken out, the adapter's own schema sees the rest.
-import { adapterPart, isFields } from './adapter-part.ts'
+import { adapterPart, isFields, offeredBy } from './adapter-part.ts'
 import type { Context, Fields } from './adapter-part.ts'
 import { check } from './check.ts'
 import type {
   AgentConfig,
+  ComponentConfig,
   BackendConfig,
   BackendOperationConfig,
   BreakerConfig,
@@ -85,6 +86,7 @@ export function resolveBackends(
     const config = files.absolute({ ...named.theirs, ...(anyLeft && { operations: left }) })
     const part = adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
     if (core === undefined || part === undefined) return undefined
+    checkOffered(operations, { part, path }, context)
     const { retry } = core.value
     const { channel } = named
     return {
@@ -203,6 +205,21 @@ type CacheKeys = NonNullable<ReturnType<typeof backendOperation.parse>['cache']>
 
 function cacheOf({ fresh, revalidate = fresh, stale, staleAfterWrite }: CacheKeys): CacheConfig {
   return { freshMs: fresh, revalidateMs: revalidate, staleMs: stale, staleAfterWrite }
+}
+
+/** A setting for an operation that the backend does not have says nothing to anybody. */
+function checkOffered(
+  operations: Readonly<Record<string, BackendOperationConfig>>,
+  { part, path }: { readonly part: ComponentConfig; readonly path: Path },
+  { adapters, report }: Context,
+): void {
+  const offered = offeredBy(part, adapters)
+  if (offered === undefined) return
+  for (const name of Object.keys(operations)) {
+    if (name === '*' || offered.includes(name)) continue
+    const problem = `the backend has no operation ${JSON.stringify(name)}${didYouMean(name, offered)}`
+    report.add([...path, 'operations', name], problem, 'key')
+  }
 }
 
 /** What is read is not done later, and a queue that is none has no rules. */

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Adapter, Schema } from '../core/api.ts'
-import { isFields } from './adapter-part.ts'
+import { isFields, offeredBy } from './adapter-part.ts'
 import type { Fields } from './adapter-part.ts'
 import { check } from './check.ts'
 import { resolveAgents, resolveBackends, resolveChannels } from './components.ts'
 
-import type { Config, PluginsConfig } from './config.ts'
+import type { BackendConfig, Config, PluginsConfig } from './config.ts'
 import { reasonOf, relativeTo } from './files.ts'
 import { checkChannels, checkFiles } from './places.ts'
 import { jsonSchemaOf, keysAt } from './json-schema.ts'
@@ -228,14 +228,19 @@ function overridden(root: Fields, { data, port, mqttPort }: Overrides): Fields {
   return changed
 }
 
-/** The file knows all operations of a backend whose adapter takes them from the file. */
+/** The file knows all operations of a backend whose adapter takes them from the file, or tells them by it. */
 function knownOperations(
   root: Fields,
-  backends: Resolved<unknown>,
+  backends: Resolved<BackendConfig>,
   adapters: ReadonlyMap<string, Adapter>,
 ): Names['backends'] {
   const known = new Map<string, ReadonlySet<string> | undefined>()
   for (const [name, resolved] of backends) {
+    const offered = resolved && offeredBy(resolved, adapters)
+    if (offered !== undefined) {
+      known.set(name, new Set(offered))
+      continue
+    }
     const operations = valueAt(root, ['backends', name, 'operations'])
     const adapter = valueAt(root, ['backends', name, 'adapter'])
     const schema = typeof adapter === 'string' ? adapters.get(adapter)?.backend?.config : undefined

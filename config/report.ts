@@ -38,7 +38,7 @@ export class Report {
 
   /** Nothing is wrong, but people should know it. */
   notice(path: Path, message: string): void {
-    const position = positionOf(this.tree.place(path), 'key')
+    const position = positionOf(this.#nearest(path).place, 'key')
     const { file } = this.tree
     this.#notices.push(
       formatProblem({ file, ...position, message: prefixOf(path) + message, path: formatPath(path) }),

@@ -351,7 +351,10 @@ export interface Component<T> {
   readonly config: Schema<unknown>
   /** Synchronous, no I/O: that belongs to `start`. */
   create(config: unknown, scope: Scope): T
-  /** What the schema cannot say of what it made of the file. Called by each check of the file; synchronous, no I/O. */
+  /**
+   * What the schema cannot say of what it made of the file. Called by each check of the file; synchronous, no I/O. Only adapters
+   * that come with the gateway are asked: of a plugin's config its schema says all.
+   */
   review?(config: unknown): Review
 }
 

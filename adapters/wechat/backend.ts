@@ -4,10 +4,12 @@ import type { Backend, Component, Scope } from 'dragoman'
 import { createPlatform } from './api/index.ts'
 import { accountOf, backendConfig } from './config.ts'
 import type { BackendConfig } from './config.ts'
+import { reviewBackend } from './review.ts'
 
 export const backend: Component<Backend> = {
   config: backendConfig,
   create: (config, scope) => createBackend(config as BackendConfig, scope), // what backendConfig made of the file
+  review: (config) => reviewBackend(config as BackendConfig), // as for create
 }
 
 function createBackend(config: BackendConfig, scope: Scope): Backend {

@@ -1,0 +1,50 @@
+// What a config may say and still leave customers without an answer; and which operations an account has.
+import type { Notice, Review } from 'dragoman'
+
+import { isSuite } from './account.ts'
+import { operationsOf } from './api/operations.ts'
+import { accountOf } from './config.ts'
+import type { BackendConfig, ChannelConfig } from './config.ts'
+
+/** developers.weixin.qq.com "接入概述", developer.work.weixin.qq.com/document/path/90930. */
+const TOKEN = /^[A-Za-z0-9]{3,32}$/
+
+/** Of a channel's checked config. */
+export function reviewChannel(config: ChannelConfig): Review {
+  const unheard = unheardOf(config)
+  const notices: Notice[] = unheard === undefined ? [] : [unheard]
+  if (!TOKEN.test(config.token)) {
+    const message = 'the platform takes 3 to 32 letters and digits: this cannot be entered there'
+    notices.push({ path: ['token'], message })
+  }
+  return { notices }
+}
+
+/** Of a backend's checked config. */
+export function reviewBackend(config: BackendConfig): Review {
+  const account = accountOf(config)
+  if (isSuite(account)) return { operations: [], notices: [{ path: [], message: SUITE }] }
+  const operations = Object.keys(operationsOf(account.product))
+  if (account.product !== 'component' || config.channel !== undefined) return { operations }
+  const message = 'is missing: the ticket, without which nothing can be called, comes to the channel'
+  return { operations, notices: [{ path: ['channel'], message }] }
+}
+
+const SUITE =
+  'this is a WeCom suite, which answers in the response alone: nothing else is sent or called for it'
+
+/** Who hears nothing, as the channel is set up. */
+function unheardOf(config: ChannelConfig): Notice | undefined {
+  const { product, secret, waitMs } = config
+  if (isSuite(config)) return { path: ['appId'], message: SUITE }
+  if (secret !== undefined || product === 'wecom-bot') return undefined
+  const missing = (why: string): Notice => ({ path: ['secret'], message: `is missing${why}` })
+  if (product === 'wecom-kf')
+    return missing(': nothing that customers write comes in, for it is read with it')
+  if (product === 'miniprogram')
+    return missing(': a mini program shows no answer in the response, and none can be sent')
+  if (waitMs === 0) return missing(', and waitMs is 0: no answer ever goes out')
+  return missing(
+    ': only what is ready within waitMs is said, in the response; a late answer and one to an event (the welcome to subscribe) are dead letters; see the README of adapters/wechat',
+  )
+}
