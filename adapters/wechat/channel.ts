@@ -31,13 +31,11 @@ import type { KfReader, Platform } from './platform.ts'
 import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
 import { replyContextOf } from './reply-context.ts'
 import { createReplayCheck } from './replay.ts'
-import { reviewChannel } from './review.ts'
 import { withStaleText } from './stale.ts'
 
 export const channel: Component<Channel> = {
   config: channelConfig,
   create: (config, scope) => createChannel(config as ChannelConfig, scope), // what channelConfig made of the file
-  review: (config) => reviewChannel(config as ChannelConfig), // as for create
 }
 
 function createChannel(config: ChannelConfig, scope: Scope): Channel {
@@ -99,8 +97,12 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     }
     const meaning = understood(push, came.authorizer)
     if (meaning === undefined) return success
+    const context = replyContextOf(meaning.base.replyContext)
+    if (context !== undefined) noteInbound(meaning, context.to, came.authorizer)
     const draft = await draftOf(meaning, host, fields)
-    const onTaken = (accepted: Accepted): void => noted(meaning, came.authorizer, accepted)
+    const onTaken = ({ conversation }: Accepted): void => {
+      if (context !== undefined) contacts.note(conversation, context)
+    }
     return answerOnce({ draft, push, pushed, gone: came.gone, onTaken }, meaning, answering)
   }
 
@@ -126,18 +128,12 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     return product === 'wecom-bot' ? botMeaning(push, options) : meaningOf(push, options)
   }
 
-  function noted(
-    { base, contact }: Meaning,
-    authorizer: string | undefined,
-    accepted: Accepted | undefined,
-  ): void {
-    const context = replyContextOf(base.replyContext)
-    if (context === undefined) return
-    if (accepted !== undefined) contacts.note(accepted.conversation, context)
-    // The platform's repeat is nothing that the customer has done: his quota stays what it is.
-    if (contact === undefined || accepted?.duplicate === true) return
+  /** Before it is taken in: that may wait for an answer, and who answers may send something by the API meanwhile, or a next life may. */
+  function noteInbound({ base, contact }: Meaning, openId: string, authorizer: string | undefined): void {
+    const { externalId: id } = base
+    if (contact === undefined || id === undefined) return
     const from = product === 'component' && authorizer !== undefined ? { authorizer } : {}
-    platform.noteInbound({ openId: context.to, ...from, contact, at: scope.now() })
+    platform.noteInbound({ openId, ...from, contact, id, at: scope.now() })
   }
 
   async function handle(

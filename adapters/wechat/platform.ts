@@ -9,6 +9,8 @@ export interface Inbound {
   /** component: appid of the account the customer wrote to. */
   readonly authorizer?: string
   readonly contact: Contact
+  /** Its own, among what this customer does: the platform's repeat has the same. */
+  readonly id: string
   /** Milliseconds since the epoch. */
   readonly at: number
 }
@@ -41,7 +43,7 @@ export interface Platform extends AsyncDisposable {
   /** Carries out one of `operations`. A business fault is a value; a breakage is thrown. */
   call(operation: string, params: Json, key: string, signal: AbortSignal): Promise<Answer>
   readonly operations: Readonly<Record<string, Operation>>
-  /** The customer did something: the window is open again and its quota full. Returns at once; never throws. */
+  /** The customer did something: the window is open again and its quota full, unless it is a repeat. Returns at once; never throws. */
   noteInbound(inbound: Inbound): void
   /** Resolves once it is stored: only then is the push acknowledged. Throws `STORE_UNAVAILABLE`. */
   noteTicket(ticket: PlatformTicket): Promise<void>

@@ -289,6 +289,33 @@ test('after a crash between the work and its answer the customer gets one answer
   expect(platform.sent).toEqual([{ touser: 'ann', msgtype: 'text', text: { content: 'echo hi' } }])
 })
 
+test('who writes again and gets his answer only after a crash has his new quota: the window was noted before the bot was asked', async () => {
+  await using platform = await startPlatformStub()
+  const config = yaml(`${safe}, secret: s, apiBase: "${platform.apiBase}"`)
+  const parts = [1, 2, 3, 4, 5].map((number) => ({ kind: 'card', text: `c${number}`, data: [] }) as const)
+  const bot = handAgent('bot', async () => ({ parts }))
+  await using before = await openHouse({ yaml: config, adapters: [bot.adapter] })
+  await send(before, sealedPush(textXml('hi')))
+  await until(() => (platform.sent.length === 5 ? true : undefined))
+  bot.answer = async () => new Promise<never>(() => undefined)
+  const cut = send(before, sealedPush(textXml('more', { id: '2' }))).catch(() => undefined)
+  await until(() => bot.asked[1])
+  await before.crash()
+  await cut
+
+  const next = handAgent('bot', echo)
+  await using after = await openHouse({
+    yaml: config,
+    adapters: [next.adapter],
+    directory: before.directory,
+  })
+  await until(async () =>
+    (await after.store.find({ by: 'open', limit: 5 })).length === 0 ? true : undefined,
+  )
+  expect(platform.sent[5]?.text?.content).toBe('echo more')
+  expect(await after.dead()).toEqual([])
+})
+
 test('where every caller needs a credential the platform’s signature is one; what the channel’s access says holds all the same', async () => {
   await using gateway = await startGateway({
     yaml: `

@@ -45,7 +45,7 @@ export function createCall({ account, authorised, windows }: CallParts): Call {
     const openId = operation.receiver?.(rest)
     const customer: Customer | undefined =
       openId === undefined ? undefined : { openId, ...(authorizer !== undefined && { authorizer }) }
-    const leave: Leave | undefined = customer === undefined ? undefined : await windows?.take(customer)
+    const leave: Leave | undefined = customer === undefined ? undefined : await windows?.take(customer, key)
     if (leave?.status === 'closed') return { fault: { code: WINDOW_CLOSED, message: leave.why } }
     const giveBack = async (): Promise<void> => {
       if (leave?.status === 'open') await leave.giveBack()
@@ -61,7 +61,7 @@ export function createCall({ account, authorised, windows }: CallParts): Call {
     if (answer.status === 'ok') return { data: withoutCode(answer.fields) }
     return refused(answer, {
       giveBack,
-      shut: async () => (customer === undefined ? undefined : windows?.shut(customer)),
+      shut: async () => (leave?.status === 'open' ? leave.shut() : undefined),
     })
   }
 }

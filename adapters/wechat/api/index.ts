@@ -47,8 +47,8 @@ export function createPlatform(account: Account, scope: Scope): Platform {
     return wire(withToken(await tokens.renew(token)), signal)
   }
 
-  function noteKf(customer: string, openKfId: string, at: number): void {
-    own?.note({ openId: customer, contact: 'message', at })
+  function noteKf(customer: string, openKfId: string, { id, at }: Pick<Inbound, 'id' | 'at'>): void {
+    own?.note({ openId: customer, contact: 'message', id, at })
     if (via.get(customer) === openKfId) return
     via.delete(customer)
     via.set(customer, openKfId)
@@ -123,7 +123,6 @@ function shared(key: string, own: Windows): Windows {
   const now = (): Windows => keptByChannels.get(key) ?? own
   return {
     note: (inbound) => own.note(inbound),
-    take: (customer) => now().take(customer),
-    shut: (customer) => now().shut(customer),
+    take: (customer, push) => now().take(customer, push),
   }
 }

@@ -2,7 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ChannelHost, Draft, ErrorCode, Json, Scope } from 'dragoman'
 
-import type { KfDrafts, KfReader } from '../platform.ts'
+import type { Inbound, KfDrafts, KfReader } from '../platform.ts'
 import { isFields, numberIn, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import { rulingOf } from './errors.ts'
@@ -19,7 +19,7 @@ export interface KfReaderOptions {
   readonly host: Pick<ChannelHost, 'accept'>
   readonly drafts: KfDrafts
   /** A customer wrote: his window is open, and this is the account he wrote to. */
-  readonly noted: (customer: string, openKfId: string, at: number) => void
+  readonly noted: (customer: string, openKfId: string, wrote: Pick<Inbound, 'id' | 'at'>) => void
   readonly signal: AbortSignal
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>
 }
@@ -142,7 +142,8 @@ export function createKfReader(options: KfReaderOptions): KfReader {
       return
     }
     const customer = textIn(item, 'external_userid')
-    if (customer !== undefined && numberIn(item, 'origin') === 3) noted(customer, openKfId, at)
+    if (customer !== undefined && numberIn(item, 'origin') === 3)
+      noted(customer, openKfId, { id: textIn(item, 'msgid') ?? String(at), at })
     const draft = await drafted(item, openKfId)
     if (draft === undefined) return
     let pauseMs = PAUSE_FIRST_MS

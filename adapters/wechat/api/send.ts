@@ -90,7 +90,7 @@ export function createSend(parts: SendParts): Send {
   ): Promise<Delivery> {
     const { authorizer, to: openId } = address
     const customer = { openId, ...(authorizer !== undefined && { authorizer }) }
-    const leave = await parts.windows?.take(customer)
+    const leave = await parts.windows?.take(customer, key)
     if (leave?.status === 'closed') return never(leave.why)
     const giveBack = async (): Promise<void> => {
       if (leave?.status === 'open') await leave.giveBack()
@@ -112,7 +112,7 @@ export function createSend(parts: SendParts): Send {
         return { status: 'unknown', reason: says }
       case 'window':
       case 'quota':
-        await parts.windows?.shut(customer)
+        if (leave?.status === 'open') await leave.shut()
         return never(says)
       case 'later':
       case 'renew':

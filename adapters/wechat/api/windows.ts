@@ -5,10 +5,11 @@ import type { Contact, Inbound } from '../platform.ts'
 import { isFields } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 
-/** Whether a message may go out. `open`: one of the quota is taken; given back if it was not sent. */
+/** Whether a message may go out. */
 export type Leave =
-  | { readonly status: 'open'; giveBack(): Promise<void> }
-  /** Nothing is known of this customer (he wrote before we listened, or to another channel): the platform decides. */
+  /** One of the quota is taken. `giveBack`: it was not sent. `shut`: the platform says that the window is closed, or the quota used up. */
+  | { readonly status: 'open'; giveBack(): Promise<void>; shut(): Promise<void> }
+  /** Whether this customer has written before we listened, or to another channel, is not known: the platform decides. */
   | { readonly status: 'unknown' }
   | { readonly status: 'closed'; readonly why: string }
 
@@ -18,16 +19,19 @@ export interface Customer {
 }
 
 export interface Windows {
-  /** The customer did something. Returns at once; its write is on the way before it returns. */
+  /** The customer did something; noted again it is nothing new. Returns at once; its writing has begun before it returns. */
   note(inbound: Inbound): void
-  take(customer: Customer): Promise<Leave>
-  /** The platform said so itself: the window is closed, or the quota used up, until the customer writes. */
-  shut(customer: Customer): Promise<void>
+  /** `push`: its name, the same at each try; it takes one, however often it is tried. */
+  take(customer: Customer, push: string): Promise<Leave>
 }
 
 interface Allowance {
   readonly until: number
   readonly left: number
+  /** What the customer did. */
+  readonly by?: string
+  /** The pushes that have taken one. */
+  readonly taken: readonly string[]
 }
 type Kind = 'message' | 'event'
 type Allowances = Readonly<Partial<Record<Kind, Allowance>>>
@@ -49,9 +53,8 @@ const quotas: Readonly<Record<Contact, Quota>> = {
 }
 /** Kept longer than the window, so that a closed one is known to be closed. */
 const KEPT_MS = 7 * 24 * 3_600_000
-/** A full quota is not written again for this long: nobody misses a minute of two days. */
+/** A full quota of two days is not written again for this long: nobody misses a minute of it. */
 const COALESCE_MS = 60_000
-const MAX_RECENT = 10_000
 const TRIES = 20
 
 export interface WindowsOptions {
@@ -63,12 +66,10 @@ export interface WindowsOptions {
 /** Keeps the windows of an account's customers in the component's state, for all instances. Without I/O. */
 export function createWindows({ scope, account }: WindowsOptions): Windows {
   const { state, log } = scope
-  /** Whose full quota was written when, youngest last; the entry goes with the first message that is taken from it. */
-  const recent = new Map<string, number>()
   /** Writes on their way: an answer may be quicker than they are. */
   const pending = new Map<string, Promise<unknown>>()
 
-  /** Reads, changes, writes; again if another instance was faster. Undefined from `change`: as it is. */
+  /** Reads, changes, writes; again if another instance was faster. Undefined from `change`: as it is. Resolves with what was there. */
   async function update(
     key: string,
     change: (known: Allowances | undefined) => Allowances | undefined,
@@ -90,24 +91,16 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
     note(inbound) {
       const { kind, messages, ms } = quotas[inbound.contact]
       const key = keyOf(inbound)
-      const now = scope.now()
-      const noted = recent.get(key)
-      if (kind === 'message' && noted !== undefined && now - noted < COALESCE_MS && now >= noted) return
-      const allowance: Allowance = { until: Math.min(inbound.at, now) + ms, left: messages }
-      if (kind === 'message') {
-        recent.delete(key)
-        recent.set(key, now)
-        const [oldest] = recent.keys()
-        if (recent.size > MAX_RECENT && oldest !== undefined) recent.delete(oldest)
+      const allowance: Allowance = {
+        until: Math.min(inbound.at, scope.now()) + ms,
+        left: messages,
+        by: inbound.id,
+        taken: [],
       }
-      // A message opens everything: it is written without a look. An event adds to what is there.
-      const written =
-        kind === 'message'
-          ? state.put(key, toJson({ message: allowance }), { ttlMs: KEPT_MS })
-          : update(key, (known) => ({ ...known, event: allowance }))
-      const done = written
+      const done = update(key, (known) =>
+        isNoted(known?.[kind], allowance, kind) ? undefined : { ...known, [kind]: allowance },
+      )
         .catch((error: unknown) => {
-          recent.delete(key)
           log.warn('the customer-service window could not be noted', { error: String(error) })
         })
         .finally(() => {
@@ -116,46 +109,76 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
       pending.set(key, done)
     },
 
-    async take(customer) {
+    async take(customer, push) {
       const key = keyOf(customer)
-      recent.delete(key)
       await pending.get(key)
-      let taken: Kind | undefined
+      let from: Kind | undefined
       const known = await update(key, (before) => {
-        taken = before && usable(before, scope.now())
-        return taken && before && changed(before, taken, -1)
+        from = before && usable(before, push, scope.now())
+        return from && before && withTaken(before, from, push)
       })
       if (known === undefined) return { status: 'unknown' }
-      const from = taken
-      if (from === undefined) return { status: 'closed', why: whyClosed(known, scope.now()) }
+      const kind = from
+      if (kind === undefined) {
+        const { message, event } = known
+        const isStranger = message === undefined && (event === undefined || event.until <= scope.now())
+        return isStranger ? { status: 'unknown' } : { status: 'closed', why: whyClosed(known, scope.now()) }
+      }
       return {
         status: 'open',
         async giveBack() {
-          await update(key, (before) => before && changed(before, from, 1))
+          await update(key, (before) => before && withGivenBack(before, kind, push))
+        },
+        async shut() {
+          await update(key, (before) => before && withShut(before, known))
         },
       }
-    },
-
-    async shut(customer) {
-      const key = keyOf(customer)
-      recent.delete(key)
-      await pending.get(key)
-      await update(key, (before) => {
-        if (before === undefined) return undefined
-        return Object.fromEntries(Object.entries(before).map(([kind, one]) => [kind, { ...one, left: 0 }]))
-      })
     },
   }
 }
 
-/** The one that ends first is used first. */
-function usable(known: Allowances, now: number): Kind | undefined {
-  const isOpen = (kind: Kind): boolean => {
+/** The same again, or a message so soon after another that nothing would change. */
+function isNoted(known: Allowance | undefined, now: Allowance, kind: Kind): boolean {
+  if (known === undefined) return false
+  if (known.by === now.by) return true
+  return kind === 'message' && known.left === now.left && Math.abs(now.until - known.until) < COALESCE_MS
+}
+
+const KINDS = ['event', 'message'] as const
+
+/** The one that the push has taken from before, else the one that ends first. */
+function usable(known: Allowances, push: string, now: number): Kind | undefined {
+  // SEMANTICS 25: a stored moment is never further away than it could have been when it was written.
+  const open = KINDS.filter((kind) => {
+    const { until = 0 } = known[kind] ?? {}
+    return until > now && until <= now + HOURS_48
+  })
+  const before = open.find((kind) => known[kind]?.taken.includes(push))
+  return before ?? open.find((kind) => (known[kind]?.left ?? 0) > 0)
+}
+
+function withTaken(known: Allowances, kind: Kind, push: string): Allowances | undefined {
+  const one = known[kind]
+  if (one === undefined || one.taken.includes(push)) return undefined
+  return { ...known, [kind]: { ...one, left: one.left - 1, taken: [...one.taken, push] } }
+}
+
+/** Undefined where the customer has filled it meanwhile. */
+function withGivenBack(known: Allowances, kind: Kind, push: string): Allowances | undefined {
+  const one = known[kind]
+  if (one?.taken.includes(push) !== true) return undefined
+  const taken = one.taken.filter((each) => each !== push)
+  return { ...known, [kind]: { ...one, left: one.left + 1, taken } }
+}
+
+/** What the customer has done since `seen` has opened it anew, whatever the platform says of before. */
+function withShut(known: Allowances, seen: Allowances): Allowances {
+  const result: Partial<Record<Kind, Allowance>> = { ...known }
+  for (const kind of KINDS) {
     const one = known[kind]
-    // SEMANTICS 25: a stored moment is never further away than it could have been when it was written.
-    return one !== undefined && one.left > 0 && one.until > now && one.until <= now + HOURS_48
+    if (one !== undefined && one.by === seen[kind]?.by) result[kind] = { ...one, left: 0, taken: [] }
   }
-  return (['event', 'message'] as const).find(isOpen)
+  return result
 }
 
 function whyClosed(known: Allowances, now: number): string {
@@ -165,15 +188,10 @@ function whyClosed(known: Allowances, now: number): string {
     : 'the customer has not written for 48 hours (an event opens the window for a minute): the next message can be sent when he writes again'
 }
 
-function changed(known: Allowances, kind: Kind, by: number): Allowances {
-  const one = known[kind]
-  return one === undefined ? known : { ...known, [kind]: { ...one, left: one.left + by } }
-}
-
 function allowancesOf(value: Json | undefined): Allowances | undefined {
   if (!isFields(value)) return undefined
   const result: Partial<Record<Kind, Allowance>> = {}
-  for (const kind of ['message', 'event'] as const) {
+  for (const kind of KINDS) {
     const one = Object.hasOwn(value, kind) ? value[kind] : undefined
     const allowance = isFields(one) ? allowanceOf(one) : undefined
     if (allowance !== undefined) result[kind] = allowance
@@ -181,12 +199,17 @@ function allowancesOf(value: Json | undefined): Allowances | undefined {
   return result
 }
 
-function allowanceOf({ until, left }: Fields): Allowance | undefined {
-  return typeof until === 'number' && typeof left === 'number' ? { until, left } : undefined
+/** An earlier version kept neither `by` nor `taken`. */
+function allowanceOf({ until, left, by, taken }: Fields): Allowance | undefined {
+  if (typeof until !== 'number' || typeof left !== 'number') return undefined
+  return {
+    until,
+    left,
+    ...(typeof by === 'string' && { by }),
+    taken: Array.isArray(taken) ? taken.filter((push): push is string => typeof push === 'string') : [],
+  }
 }
 
 function toJson(allowances: Allowances): Json {
-  return Object.fromEntries(
-    Object.entries(allowances).map(([kind, { until, left }]) => [kind, { until, left }]),
-  )
+  return Object.fromEntries(Object.entries(allowances).map(([kind, one]) => [kind, { ...one }]))
 }

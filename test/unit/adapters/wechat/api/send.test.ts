@@ -79,7 +79,7 @@ test('a platform that cannot be reached proves that nothing was sent', async () 
 test('the sixth message after one of the customer is refused here, in words, and the platform is not asked', async () => {
   await using t = await trial()
   t.api.contact('oAnn')
-  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now })
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now, id: 'm1' })
   for (let count = 1; count <= 5; count++)
     expect(await t.platform.send(reply(`m${count}`), `k${count}`, never)).toEqual({ status: 'sent' })
   expect(await t.platform.send(reply('m6'), 'k6', never)).toMatchObject({
@@ -89,15 +89,27 @@ test('the sixth message after one of the customer is refused here, in words, and
   })
   expect(t.api.asked.filter(({ path }) => path === SEND)).toHaveLength(5)
   t.api.contact('oAnn')
-  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now })
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now, id: 'm2' })
   expect(await t.platform.send(reply('m6'), 'k6', never)).toEqual({ status: 'sent' })
+})
+
+test('a push of which nobody knows whether it arrived counts once, however often it is tried', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now, id: 'm' })
+  for (let tries = 0; tries < 6; tries++) {
+    t.api.fail(SEND, { errcode: -1 })
+    expect(await t.platform.send(reply('m1'), 'k1', never)).toMatchObject({ status: 'unknown' })
+  }
+  for (let count = 1; count <= 5; count++)
+    expect(await t.platform.send(reply(`m${count}`), `k${count}`, never)).toEqual({ status: 'sent' })
 })
 
 test('a backend of the same account shares the quota that the channel keeps', async () => {
   await using t = await trial()
   t.api.contact('oAnn', 99)
   const backend = t.another('backend')
-  t.platform.noteInbound({ openId: 'oAnn', contact: 'menu', at: t.here.now })
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'menu', at: t.here.now, id: 'm3' })
   const body = { touser: 'oAnn', msgtype: 'text', text: { content: 'hi' } }
   for (let count = 0; count < 3; count++) await backend.call('sendCustomMessage', body, `k${count}`, never)
   expect(await backend.call('sendCustomMessage', body, 'k4', never)).toMatchObject({

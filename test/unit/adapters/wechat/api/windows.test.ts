@@ -15,9 +15,13 @@ function windows(in_: World, instance?: string) {
   return createWindows({ scope: in_.scope(instance), account: 'wx1' })
 }
 
+let last = 0
+/** Of a push, or of what a customer did. */
+const newId = (): string => `id ${++last}`
+
 async function takeAll(in_: World, from = windows(in_)): Promise<number> {
   for (let taken = 0; ; taken++) {
-    const leave = await from.take(ann)
+    const leave = await from.take(ann, newId())
     if (leave.status !== 'open') return taken
   }
 }
@@ -31,95 +35,153 @@ test.each<[Contact, number]>([
 ])('after %s %i messages may be sent, and the next one is refused in words', async (contact, count) => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact, at: here.now })
+  these.note({ ...ann, contact, at: here.now, id: newId() })
   expect(await takeAll(here, these)).toBe(count)
-  const leave = await these.take(ann)
+  const leave = await these.take(ann, newId())
   expect(leave).toMatchObject({ status: 'closed', why: expect.stringContaining('used up') })
 })
 
-test('a message opens it for 48 hours, an event for a minute', async () => {
+test('a message opens it for 48 hours, an event for a minute, after which the platform decides on who has never written here', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact: 'menu', at: here.now })
+  these.note({ ...ann, contact: 'menu', at: here.now, id: newId() })
   here.now += 61_000
-  expect(await these.take(ann)).toMatchObject({ status: 'closed' })
-  these.note({ ...ann, contact: 'message', at: here.now })
+  expect(await these.take(ann, newId())).toEqual({ status: 'unknown' })
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
   here.now += 48 * HOUR - 1
-  expect((await these.take(ann)).status).toBe('open')
+  expect((await these.take(ann, newId())).status).toBe('open')
   here.now += 2
-  expect(await these.take(ann)).toMatchObject({ status: 'closed', why: expect.stringContaining('48 hours') })
+  expect(await these.take(ann, newId())).toMatchObject({
+    status: 'closed',
+    why: expect.stringContaining('48 hours'),
+  })
 })
 
 test('an event adds to what a message left, and is used first', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact: 'message', at: here.now })
-  await these.take(ann)
-  these.note({ ...ann, contact: 'menu', at: here.now })
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  await these.take(ann, newId())
+  these.note({ ...ann, contact: 'menu', at: here.now, id: newId() })
   expect(await takeAll(here, these)).toBe(7)
 })
 
 test('the next message fills the quota again', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact: 'message', at: here.now })
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
   expect(await takeAll(here, these)).toBe(5)
-  these.note({ ...ann, contact: 'message', at: here.now })
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
   expect(await takeAll(here, these)).toBe(5)
 })
 
 test('two instances take from one quota, also at the same moment', async () => {
   const shared = world()
   const [one, two] = [windows(shared, 'one'), windows(shared, 'two')]
-  one.note({ ...ann, contact: 'message', at: shared.now })
-  const taken = await Promise.all([1, 2, 3, 4, 5, 6].flatMap(() => [one.take(ann), two.take(ann)]))
+  one.note({ ...ann, contact: 'message', at: shared.now, id: newId() })
+  const taken = await Promise.all(
+    [1, 2, 3, 4, 5, 6].flatMap(() => [one.take(ann, newId()), two.take(ann, newId())]),
+  )
   expect(taken.filter(({ status }) => status === 'open')).toHaveLength(5)
 })
 
 test('what was not sent is given back', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact: 'message', at: here.now })
-  const leave = await these.take(ann)
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  const leave = await these.take(ann, newId())
   if (leave.status === 'open') await leave.giveBack()
   expect(await takeAll(here, these)).toBe(5)
 })
 
+test('what is given back when the customer has written since is not one more of the new ones', async () => {
+  const here = world()
+  const these = windows(here)
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  const leave = await these.take(ann, newId())
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  await these.take(ann, newId())
+  if (leave.status === 'open') await leave.giveBack()
+  expect(await takeAll(here, these)).toBe(4)
+})
+
+test('a push that is tried again takes none again', async () => {
+  const here = world()
+  const these = windows(here)
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  for (let tries = 0; tries < 6; tries++) expect((await these.take(ann, 'the same push')).status).toBe('open')
+  expect(await takeAll(here, these)).toBe(4)
+  expect((await these.take(ann, 'the same push')).status).toBe('open')
+})
+
+test('the platform’s repeat of what the customer did is nothing new', async () => {
+  const here = world()
+  const these = windows(here)
+  const message = { ...ann, contact: 'message', at: here.now, id: 'the same message' } as const
+  these.note(message)
+  expect(await takeAll(here, these)).toBe(5)
+  windows(here).note(message)
+  expect(await takeAll(here, these)).toBe(0)
+})
+
+test('what one instance sends of a quota, the next message fills again, whichever instance it comes to', async () => {
+  const shared = world()
+  const [takes, sends] = [windows(shared, 'one'), windows(shared, 'two')]
+  for (let count = 0; count < 7; count++) {
+    takes.note({ ...ann, contact: 'message', at: shared.now, id: newId() })
+    await expect.poll(async () => (await sends.take(ann, newId())).status, soon).toBe('open')
+    shared.now += 1000
+  }
+})
+
 test('of a customer nobody knows the platform decides', async () => {
-  expect(await windows(world()).take(ann)).toEqual({ status: 'unknown' })
+  expect(await windows(world()).take(ann, newId())).toEqual({ status: 'unknown' })
 })
 
 test('what the platform says holds until the customer writes again', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, contact: 'message', at: here.now })
-  await these.shut(ann)
-  expect(await these.take(ann)).toMatchObject({ status: 'closed' })
-  these.note({ ...ann, contact: 'message', at: here.now })
-  expect((await these.take(ann)).status).toBe('open')
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  const leave = await these.take(ann, newId())
+  if (leave.status === 'open') await leave.shut()
+  expect(await these.take(ann, newId())).toMatchObject({ status: 'closed' })
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  expect((await these.take(ann, newId())).status).toBe('open')
+})
+
+test('a refusal that comes late closes what it was about, not what the customer has opened meanwhile', async () => {
+  const here = world()
+  const these = windows(here)
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  const late = await these.take(ann, newId())
+  these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
+  await these.take(ann, newId())
+  if (late.status === 'open') await late.shut()
+  expect(await takeAll(here, these)).toBe(4)
 })
 
 test('customers, and accounts of a third-party platform, do not share a quota', async () => {
   const here = world()
   const these = windows(here)
-  these.note({ ...ann, authorizer: 'wxA', contact: 'message', at: here.now })
-  expect((await these.take({ ...ann, authorizer: 'wxA' })).status).toBe('open')
-  expect((await these.take({ ...ann, authorizer: 'wxB' })).status).toBe('unknown')
-  expect((await these.take({ openId: '__proto__' })).status).toBe('unknown')
+  these.note({ ...ann, authorizer: 'wxA', contact: 'message', at: here.now, id: newId() })
+  expect((await these.take({ ...ann, authorizer: 'wxA' }, newId())).status).toBe('open')
+  expect((await these.take({ ...ann, authorizer: 'wxB' }, newId())).status).toBe('unknown')
+  expect((await these.take({ openId: '__proto__' }, newId())).status).toBe('unknown')
 })
 
 test('messages in quick succession are written once; a clock that has gone back opens nothing for ever (SEMANTICS 25)', async () => {
   const here = world()
   const these = windows(here)
-  for (let count = 0; count < 10; count++) these.note({ ...ann, contact: 'message', at: here.now })
+  for (let count = 0; count < 10; count++)
+    these.note({ ...ann, contact: 'message', at: here.now, id: newId() })
   await expect.poll(() => [...here.values.values()].map(({ version }) => version), soon).toEqual([1])
   here.now -= 400 * 24 * HOUR
-  expect(await these.take(ann)).toMatchObject({ status: 'closed' })
+  expect(await these.take(ann, newId())).toMatchObject({ status: 'closed' })
 })
 
 test('a store that is down is logged and stops nobody from noting', async () => {
   const here = world()
   here.isDown = true
-  windows(here).note({ ...ann, contact: 'message', at: here.now })
+  windows(here).note({ ...ann, contact: 'message', at: here.now, id: newId() })
   await expect.poll(() => here.logged.length, soon).toBe(1)
 })
