@@ -4,7 +4,7 @@ import type { Answer } from 'dragoman'
 import { retryAfterMs } from '../data/retry-after.ts'
 import { resolveReferences } from '../xml/bind.ts'
 import { readXml } from '../xml/read.ts'
-import type { XmlElement } from '../xml/tree.ts'
+import { isNamed, type XmlElement } from '../xml/tree.ts'
 import { isAddressing } from './addressing.ts'
 import { includeParts, readPackage } from './attachments.ts'
 import type { Caller } from './backend.ts'
@@ -39,7 +39,7 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
     const metadata = headersToMetadata(
       envelope.headers.filter((block) => !isAddressing(block) && !isSecurity(block)),
       envelope.version,
-      wsdl.schemas,
+      { declared: called.headersIn, schemas: wsdl.schemas },
     )
     // DESIGN §16: a system may grow; what its description does not have yet is kept, as in plain XML
     const data = called.output?.decode(checkedEntry(caller, envelope), envelope.version, { unknown: 'keep' })
@@ -108,11 +108,8 @@ function wholeFault(envelope: Envelope, fault: XmlElement): XmlElement {
 }
 
 function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Answer {
-  const { called, wsdl } = caller
-  const { soapCode, ...fault } = readFault(entry, called.version, {
-    schemas: wsdl.schemas,
-    declared: called.operation.faults,
-  })
+  const { version, faults } = caller.called
+  const { soapCode, ...fault } = readFault(entry, version, faults)
   // about how we spoke, not about business
   if (soapCode === 'VersionMismatch' || soapCode === 'MustUnderstand' || soapCode === 'DataEncodingUnknown')
     throw new GatewayError(
@@ -124,7 +121,7 @@ function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Ans
 }
 
 function declares({ called }: Caller, block: XmlElement): boolean {
-  return called.operation.output?.headers.some(({ element }) => clark(element) === clark(block)) ?? false
+  return called.headersIn.some((codec) => isNamed(block, codec.name))
 }
 
 function httpFailure(caller: Caller, response: Response): GatewayError {

@@ -3,9 +3,11 @@ import { GatewayError } from 'dragoman'
 import type { Answer, Backend, BackendCall, Scope } from 'dragoman'
 import { Description } from '../data/description.ts'
 import { requestAddressing } from './addressing.ts'
+import { blockCodec, type BlockCodec } from './blocks.ts'
 import type { BackendConfig } from './config.ts'
 import { loadDocuments } from './documents.ts'
 import { makeEnvelope, packEnvelope } from './envelope.ts'
+import { faultContext, type FaultContext } from './details.ts'
 import { metadataToHeaders, withTrace } from './headers.ts'
 import { messageCodec, type MessageCodec } from './messages.ts'
 import { versions, type Version } from './names.ts'
@@ -19,6 +21,10 @@ export interface CalledOperation {
   readonly version: Version
   readonly input: MessageCodec
   readonly output: MessageCodec | undefined
+  /** Blocks the binding declares, inwards (of the answer) and outwards. */
+  readonly headersIn: readonly BlockCodec[]
+  readonly headersOut: readonly BlockCodec[]
+  readonly faults: FaultContext
 }
 
 /** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
@@ -90,15 +96,22 @@ function calledOperations(wsdl: Wsdl, wanted: Version | undefined): Map<string, 
     const known = calls.get(operation.name)
     if (known !== undefined && (known.operation.port.version === wanted || operation.port.version !== wanted))
       continue
-    const { input, output } = operation
-    calls.set(operation.name, {
-      operation,
-      version: wanted ?? operation.port.version,
-      input: messageCodec(wsdl.schemas, operation, input),
-      output: output === undefined ? undefined : messageCodec(wsdl.schemas, operation, output),
-    })
+    calls.set(operation.name, calledOperation(wsdl, operation, wanted ?? operation.port.version))
   }
   return calls
+}
+
+function calledOperation({ schemas }: Wsdl, operation: WsdlOperation, version: Version): CalledOperation {
+  const { input, output } = operation
+  return {
+    operation,
+    version,
+    input: messageCodec(schemas, operation, input),
+    output: output === undefined ? undefined : messageCodec(schemas, operation, output),
+    headersIn: output?.headers.map((part) => blockCodec(schemas, part, version)) ?? [],
+    headersOut: input.headers.map((part) => blockCodec(schemas, part, version)),
+    faults: faultContext(schemas, operation, version),
+  }
 }
 
 /** What a call is made with. */
@@ -127,20 +140,19 @@ function request(caller: Caller, call: BackendCall) {
 
 function packed(caller: Caller, call: BackendCall) {
   const { config, scope, wsdl, called, guard } = caller
-  const { operation, version, input } = called
+  const { operation, version, input, headersOut } = called
   const body = input.encode(call.params ?? {}, version, {
     dropped: (path) =>
       scope.log.warn(`${path} is not in the schema of backend "${scope.id}" and is left out`),
   })
-  const declared = operation.input.headers.map(({ element }) => element)
   const { metadata, traceparent } = call.message
   const headers = [
     ...(config.addressing
       ? requestAddressing(operation.input.action, addressOf(caller), `urn:uuid:${call.key}`)
       : []),
-    ...metadataToHeaders(withTrace(metadata, traceparent, declared), {
+    ...metadataToHeaders(withTrace(metadata, traceparent, headersOut), {
       // headers of other systems may hold secrets: only what this binding declares goes out
-      declared,
+      declared: headersOut,
       schemas: wsdl.schemas,
       dropped: (name) =>
         scope.log.debug(`header "${name}" is not one of "${call.operation}" and is not sent`),

@@ -4,9 +4,10 @@ import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
 import { sample, type XmlSchemas } from '../xml/schema.ts'
 import { childElements, type XmlElement } from '../xml/tree.ts'
 import { acknowledgement, plainAcknowledgement } from './acknowledge.ts'
-import type { FaultContext } from './faults.ts'
+import { blockCodec, type BlockCodec } from './blocks.ts'
+import { faultContext, type FaultContext } from './details.ts'
 import { messageCodec } from './messages.ts'
-import { clark, type QName, type Version } from './names.ts'
+import { clark, type Version } from './names.ts'
 import type { Wsdl, WsdlOperation } from './wsdl.ts'
 
 /** One operation as this request means it. */
@@ -26,8 +27,8 @@ export interface ServedOperation {
   /** The answer's value for a message or event that was only stored. */
   acknowledge(accepted: Accepted): Json
   /** Blocks the binding declares, inwards and outwards. */
-  readonly headersIn: readonly QName[]
-  readonly headersOut: readonly QName[]
+  readonly headersIn: readonly BlockCodec[]
+  readonly headersOut: readonly BlockCodec[]
   readonly faults: FaultContext
   /** wsa:Action of the answer. */
   readonly answerAction: string
@@ -138,9 +139,9 @@ function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
     }),
     attachable: (body) => output?.attachable(body) ?? new Set(),
     acknowledge: (accepted) => acknowledgement(accepted, output?.declarations ?? []),
-    headersIn: operation.input.headers.map(({ element }) => element),
-    headersOut: operation.output?.headers.map(({ element }) => element) ?? [],
-    faults: { schemas, declared: operation.faults },
+    headersIn: operation.input.headers.map((part) => blockCodec(schemas, part, version)),
+    headersOut: operation.output?.headers.map((part) => blockCodec(schemas, part, version)) ?? [],
+    faults: faultContext(schemas, operation, version),
     answerAction: operation.output?.action ?? '',
   })
   const served = { '1.1': make('1.1'), '1.2': make('1.2') }

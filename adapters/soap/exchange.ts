@@ -70,7 +70,10 @@ async function answer(service: Service, { request, signal, type, state }: Call):
     kind: operation.oneWay ? 'event' : 'request',
     sender: senderOf(identity, scope.id),
     metadata: {
-      ...headersToMetadata(businessHeaders(envelope), version, contract.schemas),
+      ...headersToMetadata(businessHeaders(envelope), version, {
+        declared: operation.headersIn,
+        ...(contract.schemas === undefined ? {} : { schemas: contract.schemas }),
+      }),
       ...traceOf(envelope.headers, request.headers['traceparent']),
     },
     ...(addressing?.messageId === undefined ? {} : { externalId: addressing.messageId }),
@@ -142,7 +145,7 @@ function actionsOf(request: HttpRequest, type: MediaType, addressing: Addressing
 function isUnderstood(block: XmlElement, { config, guard }: Service, operation: ServedOperation): boolean {
   const { understand } = config
   if (isAddressing(block) || (guard !== undefined && isSecurity(block))) return true
-  if (operation.headersIn.some((name) => isNamed(block, name))) return true
+  if (operation.headersIn.some(({ name }) => isNamed(block, name))) return true
   return understand.includes(clark(block)) || understand.includes(clark({ uri: block.uri, local: '*' }))
 }
 

@@ -1,17 +1,8 @@
 // Faults in both versions and both directions: every error of the gateway, every business fault, the protocol's own.
-import { GatewayError, type ErrorCode, type Fault, type Json } from 'dragoman'
-import { fromJson, toJson } from '../xml/bind.ts'
+import { GatewayError, type ErrorCode, type Fault } from 'dragoman'
 import { isNcName } from '../xml/names.ts'
-import type { XmlSchemas } from '../xml/schema.ts'
-import {
-  attributeOf,
-  childElement,
-  childElements,
-  element,
-  textOf,
-  type XmlElement,
-  withParts,
-} from '../xml/tree.ts'
+import { attributeOf, childElement, element, textOf, type XmlElement, withParts } from '../xml/tree.ts'
+import { detailElements, detailJson, type FaultContext } from './details.ts'
 import { ns, prefixes, versions, type QName, type Version } from './names.ts'
 
 /** `caller` is Client or Sender, `server` is Server or Receiver; the rest have one name in both versions. */
@@ -100,13 +91,6 @@ export function faultOfError(thrown: unknown): SoapFault {
     headers: [],
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }
-}
-
-/** What a caller may be told about faults of an operation. */
-export interface FaultContext {
-  readonly schemas?: XmlSchemas
-  /** Declared faults by their element's local name. */
-  readonly declared?: ReadonlyMap<string, QName>
 }
 
 /** A business fault: its code where it is one of SOAP's, else the server's with a subcode; its detail by its schema. */
@@ -217,44 +201,6 @@ function qnameElement(uri: string, local: string, value: QName): XmlElement {
   return withParts(element(uri, local, [], [`${prefix}:${value.local}`]), {
     namespaces: new Map([[prefix, value.uri]]),
   })
-}
-
-function detailElements(detail: Json, context: FaultContext): XmlElement[] {
-  if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return [plainDetail(detail)]
-  try {
-    return Object.entries(detail).flatMap(([name, value]) => {
-      const many: readonly Json[] = Array.isArray(value) ? value : [value]
-      return many.map((one) => detailEntry(name, one, context))
-    })
-  } catch (error) {
-    // the fault matters more than the form of its detail
-    if (error instanceof GatewayError && error.code === 'ENCODE_FAILED') return [plainDetail(detail)]
-    throw error
-  }
-}
-
-function detailEntry(name: string, value: Json, { schemas, declared }: FaultContext): XmlElement {
-  const qname = declared?.get(name) ?? schemas?.elements.find((decl) => decl.name.local === name)?.name
-  const decl = qname === undefined ? undefined : schemas?.element(qname)
-  return fromJson(value, qname ?? { uri: '', local: name }, decl, { missing: 'keep' })
-}
-
-/** Detail that cannot be elements: its JSON text. */
-function plainDetail(detail: Json): XmlElement {
-  return element(ns.gateway, 'detail', [], [typeof detail === 'string' ? detail : JSON.stringify(detail)])
-}
-
-function detailJson(detail: XmlElement, { schemas }: FaultContext): Json | undefined {
-  const entries = childElements(detail)
-  if (entries.length === 0) return textOf(detail).trim() || undefined
-  const members = new Map<string, Json[]>()
-  for (const entry of entries) {
-    const value = toJson(entry, schemas?.element(entry), { unknown: 'keep' })
-    members.set(entry.local, [...(members.get(entry.local) ?? []), value])
-  }
-  return Object.fromEntries(
-    [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
-  )
 }
 
 function localPart(qname: string): string {

@@ -3,7 +3,8 @@ import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
-import { attribute, attributeOf, element, textOf, type XmlElement, withParts } from '../xml/tree.ts'
+import { attribute, attributeOf, element, isNamed, textOf, type XmlElement, withParts } from '../xml/tree.ts'
+import type { BlockCodec } from './blocks.ts'
 import type { Envelope } from './envelope.ts'
 import { notUnderstoodHeader, SoapProblem } from './faults.ts'
 import { clark, ns, versions, type QName, type Version } from './names.ts'
@@ -32,9 +33,9 @@ export function traceOf(
 export function withTrace(
   metadata: Readonly<Record<string, string>> | undefined,
   traceparent: string,
-  declared: readonly QName[],
+  declared: readonly BlockCodec[],
 ): Readonly<Record<string, string>> | undefined {
-  if (!declared.some(({ local }) => local === 'traceparent')) return metadata
+  if (!declared.some(({ name }) => name.local === 'traceparent')) return metadata
   return { ...metadata, [`${metadataPrefix}traceparent`]: JSON.stringify(traceparent) }
 }
 
@@ -73,11 +74,18 @@ export function checkUnderstood(
     )
 }
 
-/** Blocks as metadata: JSON text by the schema where it knows them; several of one name are a list. */
+/** What is known of the blocks that come in. */
+export interface InwardHeaders {
+  /** What the binding declares for this message. */
+  readonly declared?: readonly BlockCodec[]
+  readonly schemas?: XmlSchemas
+}
+
+/** Blocks as metadata: JSON text by binding or schema where they know them; several of one name are a list. */
 export function headersToMetadata(
   blocks: readonly XmlElement[],
   version: Version,
-  schemas?: XmlSchemas,
+  { declared, schemas }: InwardHeaders = {},
 ): Record<string, string> {
   if (blocks.length === 0) return {}
   const found = new Map<string, Json[]>()
@@ -85,7 +93,10 @@ export function headersToMetadata(
     const { envelope } = versions[version]
     const bare = withParts(block, { attributes: block.attributes.filter(({ uri }) => uri !== envelope) })
     const values = found.get(block.local) ?? []
-    values.push(toJson(bare, schemas?.element(block), { unknown: 'keep' }))
+    const codec = declared?.find(({ name }) => isNamed(block, name))
+    values.push(
+      codec === undefined ? toJson(bare, schemas?.element(block), { unknown: 'keep' }) : codec.decode(bare),
+    )
     found.set(block.local, values)
   }
   return Object.fromEntries(
@@ -98,7 +109,7 @@ export function headersToMetadata(
 
 export interface OutwardHeaders {
   /** What the binding declares for this message. */
-  readonly declared: readonly QName[]
+  readonly declared: readonly BlockCodec[]
   readonly schemas?: XmlSchemas
   /** Also blocks the binding does not declare, if a global element has their name or this namespace is not `''`. */
   readonly undeclared?: { readonly namespace: string }
@@ -115,25 +126,30 @@ export function metadataToHeaders(
   for (const [key, text] of Object.entries(metadata)) {
     if (!key.startsWith(metadataPrefix)) continue
     const local = key.slice(metadataPrefix.length)
-    const name = outwardName(local, options)
-    if (name === undefined) {
+    const encode = encoderOf(local, options)
+    if (encode === undefined) {
       options.dropped(local)
       continue
     }
     const value = jsonOrText(text)
     const many = Array.isArray(value) ? value : [value]
-    for (const one of many) blocks.push(fromJson(one, name, options.schemas?.element(name)))
+    for (const one of many) blocks.push(encode(one))
   }
   return blocks
 }
 
-function outwardName(local: string, { declared, schemas, undeclared }: OutwardHeaders): QName | undefined {
-  const bound = declared.find((name) => name.local === local)
-  if (bound !== undefined) return bound
+function encoderOf(
+  local: string,
+  { declared, schemas, undeclared }: OutwardHeaders,
+): ((value: Json) => XmlElement) | undefined {
+  const bound = declared.find(({ name }) => name.local === local)
+  if (bound !== undefined) return (value) => bound.encode(value)
   if (undeclared === undefined || !isNcName(local)) return undefined
-  const global = schemas?.elements.find(({ name }) => name.local === local)?.name
+  const global = schemas?.elements.find(({ name }) => name.local === local)
+  if (global !== undefined) return (value) => fromJson(value, global.name, global)
   // a block without a namespace is none (SOAP 1.2 Part 1 §5.2.1)
-  return global ?? (undeclared.namespace === '' ? undefined : { uri: undeclared.namespace, local })
+  const { namespace: uri } = undeclared
+  return uri === '' ? undefined : (value) => fromJson(value, { uri, local }, undefined)
 }
 
 function jsonOrText(text: string): Json {

@@ -11,8 +11,13 @@ export interface Part {
   readonly type?: QName
 }
 
-export interface HeaderPart {
-  readonly element: QName
+/** A part that stands for itself: a header block, or the detail of a fault. */
+export interface BlockPart {
+  /** The element it is: one of the schema, or (WSDL 1.1 §3.6, §3.7) named by the part in the binding's namespace. */
+  readonly name: QName
+  /** The type of one that is named by the part. */
+  readonly type?: QName
+  readonly use: 'literal' | 'encoded'
 }
 
 /** One direction of an operation as its binding puts it on the wire. */
@@ -22,7 +27,7 @@ export interface WireMessage {
   readonly body?: QName
   /** rpc: the parts inside the wrapper, in order. document: the one in the Body, or none. */
   readonly parts: readonly Part[]
-  readonly headers: readonly HeaderPart[]
+  readonly headers: readonly BlockPart[]
   /** wsa:Action (WS-Addressing 1.0 Metadata §4.4). */
   readonly action: string
 }
@@ -87,10 +92,12 @@ export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
   return { use, body: part.element, parts: own, headers, action }
 }
 
-function isHeader(part: Part, headers: readonly HeaderPart[]): boolean {
-  return (
-    part.element !== undefined &&
-    headers.some(({ element }) => part.element !== undefined && clark(element) === clark(part.element))
+function isHeader(part: Part, headers: readonly BlockPart[]): boolean {
+  const { element, type } = part
+  return headers.some((header) =>
+    header.type === undefined
+      ? element !== undefined && clark(header.name) === clark(element)
+      : type !== undefined && header.name.local === part.name && clark(header.type) === clark(type),
   )
 }
 
@@ -108,14 +115,21 @@ function parts(message: XmlElement): Part[] {
     })
 }
 
-function boundHeaders(index: WsdlIndex, bound: XmlElement): HeaderPart[] {
-  const headers: HeaderPart[] = []
-  for (const header of allDeep(bound, 'header')) {
+function boundHeaders(index: WsdlIndex, bound: XmlElement): BlockPart[] {
+  return allDeep(bound, 'header').flatMap((header) => {
     const message = index.find('message', reference(header, 'message'))
     const part = parts(message).find(({ name }) => name === attribute(header, 'part'))
-    if (part?.element !== undefined) headers.push({ element: part.element })
-  }
-  return headers
+    return part === undefined ? [] : (blockPart(part, header) ?? [])
+  })
+}
+
+/** `bound`: its soap:header or soap:fault, where the binding has one. */
+function blockPart({ name, element, type }: Part, bound: XmlElement | undefined): BlockPart | undefined {
+  const said = (attributeName: string): string | undefined =>
+    bound === undefined ? undefined : attribute(bound, attributeName)
+  const use = said('use') === 'encoded' ? 'encoded' : 'literal'
+  if (element !== undefined) return { name: element, use }
+  return type === undefined ? undefined : { name: { uri: said('namespace') ?? '', local: name }, type, use }
 }
 
 /** Parts that travel as MIME attachments (WSDL 1.1 §5.11), not in the Body. */
@@ -125,15 +139,24 @@ function mimeParts(bound: XmlElement): string[] {
   )
 }
 
-/** Declared faults by the local name of their element. */
-export function declaredFaults(index: WsdlIndex, signature: XmlElement): Map<string, QName> {
-  const faults = new Map<string, QName>()
-  for (const fault of childElements(signature)) {
-    if (fault.local !== 'fault' || fault.uri !== ns.wsdl) continue
+/** Declared faults by the local name of their element. `bound` is the operation in the binding. */
+export function declaredFaults(
+  index: WsdlIndex,
+  signature: XmlElement,
+  bound: XmlElement,
+): Map<string, BlockPart> {
+  const faults = new Map<string, BlockPart>()
+  for (const fault of faultsIn(signature)) {
     const [part] = parts(index.find('message', reference(fault, 'message')))
-    if (part?.element !== undefined) faults.set(part.element.local, part.element)
+    const same = faultsIn(bound).find((one) => attribute(one, 'name') === attribute(fault, 'name'))
+    const block = part && blockPart(part, same && deep(same, 'fault'))
+    if (block !== undefined) faults.set(block.name.local, block)
   }
   return faults
+}
+
+function faultsIn(operation: XmlElement): XmlElement[] {
+  return childElements(operation).filter(({ local, uri }) => local === 'fault' && uri === ns.wsdl)
 }
 
 /** WS-Addressing 1.0 Metadata §4.4.1 (explicit), §4.4.4 (default pattern); a soapAction goes before the pattern (SOAP binding §5.1). */

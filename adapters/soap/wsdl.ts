@@ -3,9 +3,9 @@ import { GatewayError } from 'dragoman'
 import { compileSchemas, type XmlSchemas } from '../xml/schema.ts'
 import { attribute, childElements, type XmlElement } from '../xml/tree.ts'
 import type { Documents } from './documents.ts'
-import { ns, type QName, type Version } from './names.ts'
+import { ns, type Version } from './names.ts'
 import { reference, soapVersion, wsdlChild, WsdlIndex } from './wsdl-index.ts'
-import { declaredFaults, wireMessage, type WireMessage } from './wsdl-messages.ts'
+import { declaredFaults, wireMessage, type BlockPart, type WireMessage } from './wsdl-messages.ts'
 
 export interface WsdlOperation {
   readonly name: string
@@ -15,7 +15,7 @@ export interface WsdlOperation {
   /** Absent: one-way (WSDL 1.1 §2.4.1). */
   readonly output?: WireMessage
   /** Declared faults by their element's local name. */
-  readonly faults: ReadonlyMap<string, QName>
+  readonly faults: ReadonlyMap<string, BlockPart>
   /** SOAPAction or `action` as the binding says it; `""` where it says none. */
   readonly soapAction: string
   readonly port: Port
@@ -127,7 +127,7 @@ function boundOperations(index: WsdlIndex, binding: XmlElement, context: Binding
         style,
         input: make('input', input),
         ...(output === undefined ? {} : { output: make('output', output) }),
-        faults: declaredFaults(index, signature),
+        faults: declaredFaults(index, signature, bound),
         soapAction: operation?.action ?? '',
         port: context.port,
       })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import { loadDocuments } from '../../../../adapters/soap/documents.ts'
 import { askedDocument, publish } from '../../../../adapters/soap/publish.ts'
+import { ns } from '../../../../adapters/soap/names.ts'
 import { readWsdl } from '../../../../adapters/soap/wsdl.ts'
 import { messageCodec } from '../../../../adapters/soap/messages.ts'
 import { readXml, readXmlText } from '../../../../adapters/xml/read.ts'
@@ -220,10 +221,23 @@ describe('the model of a WSDL', () => {
     expect(find('NotifyShipment')?.output).toBeUndefined()
     expect([...(find('GetTicket')?.faults.keys() ?? [])]).toEqual(['TicketNotFound'])
     expect(find('WhoAmI')?.input.headers).toEqual([
-      { element: { uri: 'urn:example:orders:v1', local: 'AuthHeader' } },
+      { name: { uri: 'urn:example:orders:v1', local: 'AuthHeader' }, use: 'literal' },
     ])
     // WS-Addressing 1.0 Metadata §4.4.4: a URN is joined by colons
     expect(find('GetTicket')?.output?.action).toBe('urn:example:orders:v1:OrderPortType:GetTicketResponse')
+  })
+
+  test('names headers and faults by their parts where these have types (WSDL 1.1 §3.6, §3.7)', async () => {
+    const model = readWsdl(await loadDocuments(wsdl('errands-rpcenc'), { fetch: noFetch, imports: [] }))
+    const run = model.operations.find(({ name }) => name === 'run')
+    const uri = 'urn:example:errands'
+    expect(run?.input.headers).toEqual([
+      { name: { uri, local: 'Session' }, type: { uri: ns.xsd, local: 'string' }, use: 'encoded' },
+    ])
+    const type = { uri: `${uri}:types`, local: 'Problem' }
+    expect(run?.faults).toEqual(
+      new Map([['problem', { name: { uri, local: 'problem' }, type, use: 'encoded' }]]),
+    )
   })
 
   test('can be one port only, and says so when there is none', async () => {

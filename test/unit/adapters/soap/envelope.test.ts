@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { blockCodec } from '../../../../adapters/soap/blocks.ts'
 import {
   contentType,
   makeEnvelope,
@@ -14,9 +15,13 @@ import {
   withTrace,
 } from '../../../../adapters/soap/headers.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
+import { compileSchemas } from '../../../../adapters/xml/schema.ts'
 import { element } from '../../../../adapters/xml/tree.ts'
 import { envelope, soap11, soap12 } from './service.ts'
 
+/** A block that is declared, without a schema. */
+const untyped = (uri: string, local: string) =>
+  blockCodec(compileSchemas([]), { name: { uri, local }, use: 'literal' }, '1.1')
 const read = (text: string) => readEnvelope(readXmlText(text))
 
 function thrown(action: () => unknown): unknown {
@@ -138,7 +143,7 @@ describe('header blocks and metadata', () => {
     const dropped: string[] = []
     const blocks = metadataToHeaders(
       { 'soap:Session': '{"id":"7"}', 'soap:Token': '"secret"', other: 'x' },
-      { declared: [{ uri: 'urn:s', local: 'Session' }], dropped: (name) => dropped.push(name) },
+      { declared: [untyped('urn:s', 'Session')], dropped: (name) => dropped.push(name) },
     )
     expect(blocks.map(({ uri, local }) => [uri, local])).toEqual([['urn:s', 'Session']])
     expect(dropped).toEqual(['Token'])
@@ -147,7 +152,7 @@ describe('header blocks and metadata', () => {
 
 test('a trace goes out as a block where the binding declares one, and its own counts', () => {
   const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-  const declared = [{ uri: 'urn:trace', local: 'traceparent' }]
+  const declared = [untyped('urn:trace', 'traceparent')]
   const metadata = { 'soap:traceparent': '"of another call"' }
   const dropped = (): void => undefined
   const [block, ...others] = metadataToHeaders(withTrace(metadata, traceparent, declared), {
