@@ -45,12 +45,17 @@ export function isInDoubt(error: unknown): boolean {
   return code === 'STORE_UNAVAILABLE' && !notExecuted
 }
 
-/** Waits until the store can be written, then ends every flight that is nobody's, so that the lanes take the work again. */
+/**
+ * Ends every flight that is nobody's, so that the lanes take the work again; what the store cannot do yet is tried until it can. It does
+ * not ask whether the store can be written: one that takes nothing new still takes what drains it (SEMANTICS 42).
+ */
 export function createReconcile(options: ReconcileOptions): Reconcile {
   const { store, log, stopped, isRunning, poke } = options
   const doubtful = new Map<string, Doubt>()
   let isScanDue = false
   let isAtWork = false
+  /** Said once of each time the store cannot do it. */
+  let isToldOf = false
 
   function begin(): void {
     if (isAtWork || stopped.aborted) return
@@ -63,15 +68,18 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
 
   async function work(): Promise<void> {
     await pause(PAUSE_MS, stopped)
-    if (stopped.aborted || !store.health().writable || !options.isKnown()) return
+    if (stopped.aborted || !options.isKnown()) return
     try {
       const all = [...doubtful]
       // Side by side, so that they share commits.
       for (let at = 0; at < all.length; at += AT_ONCE)
         await Promise.all(all.slice(at, at + AT_ONCE).map(([id, doubt]) => resolve(id, doubt)))
       if (isScanDue) await scanned()
+      isToldOf = false
     } catch (error) {
-      log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
+      if (!isToldOf)
+        log.warn('work in doubt waits for the store', { error: GatewayError.from(error).message })
+      isToldOf = true
     }
   }
 
@@ -100,8 +108,8 @@ export function createReconcile(options: ReconcileOptions): Reconcile {
       if (before.get(key)?.attempt !== row.attempt) continue
       // A claimed call's owner may be another instance than the partition's, and has told of it himself.
       if (row.kind === 'claim' || !isOwn(row.home)) continue
-      log.warn('a step was begun and lost; it is taken again', { id: row.id, attempt: row.attempt })
       await putBack(row)
+      log.warn('a step was begun and lost; it is taken again', { id: row.id, attempt: row.attempt })
       poke(row.home)
     }
   }

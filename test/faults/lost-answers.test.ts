@@ -1,10 +1,13 @@
 // SEMANTICS 15, 39: the store did it and its answer was lost: nothing is stored twice, nothing is asked twice, no lane stands still.
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
+import { openRedisStore } from '../../core/store/redis.ts'
+import type { Memory } from '../../core/store/redis/health.ts'
 import type { Store } from '../../core/store/store.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
 
 const yaml = `
@@ -68,6 +71,47 @@ test('take: what was begun and is nobody’s is put back and taken again', async
   expect(house.log()).toContain('a step was begun and lost')
   expect(await house.ledger()).toMatchObject({ accepted: 2, settled: 2, waiting: 0 })
 })
+
+test.each(['the embedded store', 'Redis'])(
+  'take from %s in its reserve: what was begun is put back there as well, and who waits behind it goes on (SEMANTICS 42)',
+  async (which) => {
+    await using stack = new AsyncDisposableStack()
+    const room = { isLeft: true }
+    const hooks = { faults: () => (room.isLeft ? {} : { freeBytes: 0 }) }
+    const memory = (): Memory => ({
+      usedMemory: 950,
+      maxMemory: room.isLeft ? 0 : 1000,
+      evictionPolicy: 'noeviction',
+    })
+    let other: Store | undefined
+    if (which === 'Redis') {
+      const server = stack.use(await RedisServer.start())
+      other = stack.use(await openRedisStore({ url: server.url, partitions: 1, hooks: { memory } }))
+    }
+    const wire = forgetful()
+    const gate = Promise.withResolvers<void>()
+    const bot = handAgent('bot', async (message) => {
+      await gate.promise
+      return echo(message)
+    })
+    const adapters = [bot.adapter, handChannel('chat').adapter]
+    const around = (embedded: Store): Store => wire.around(other ?? embedded)
+    await using house = await openHouse({ yaml, adapters, around, hooks })
+    for (const text of ['first', 'second', 'third']) await say(house.base, text)
+    await until(() => bot.asked[0])
+    room.isLeft = false
+    expect((await say(house.base, 'fourth')).body.code).toBe('OVERLOADED')
+    wire.lose = 'take'
+    gate.resolve()
+    await until(async () => {
+      const [row] = await (other ?? house.store).find({ by: 'ledger' })
+      return row?.row === 'ledger' && row.settled === 3 ? true : undefined
+    }, 20_000)
+    expect(wire.lose).toBeUndefined()
+    expect(house.log()).toContain('a step was begun and lost')
+    expect((await say(house.base, 'fifth')).body.code).toBe('OVERLOADED')
+  },
+)
 
 test('take of what a crash cut off: the unsafe call it had begun is unknown all the same, not made again', async () => {
   const backend = handBackend('erp', { Pay: { safe: false } }, () => new Promise(() => undefined))

@@ -1,5 +1,6 @@
 // SEMANTICS 15: a flight that nobody runs is found and put back, whenever the take that began it failed.
 import { afterEach, expect, test, vi } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
 import { noLog } from '../../../core/map/stand-ins.ts'
 import type { Hold } from '../../../core/lease.ts'
 import { createReconcile } from '../../../core/reconcile.ts'
@@ -17,10 +18,13 @@ function flight(id: string): WorkRow {
 /** Messages in flight that nobody runs; `settled` are those that were put back. */
 function world(open: readonly WorkRow[]) {
   const settled: Settle[] = []
+  const trouble = { isPressed: false, isAway: false }
+  const warned: string[] = []
   const store = {
-    health: () => ({ writable: true }),
+    health: () => ({ writable: !trouble.isPressed }),
     find: async () => open.filter(({ id }) => !settled.some((settle) => settle.id === id)),
     settle: async (settle: Settle) => {
+      if (trouble.isAway) throw new GatewayError('STORE_UNAVAILABLE', 'it is away', { notExecuted: true })
       settled.push(settle)
       return { status: 'settled' }
     },
@@ -29,7 +33,7 @@ function world(open: readonly WorkRow[]) {
   const hold: Hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
   const reconcile = createReconcile({
     store,
-    log: noLog,
+    log: { ...noLog, warn: (message) => warned.push(message) },
     stopped: new AbortController().signal,
     dedupeMs: 1000,
     isRunning: () => false,
@@ -38,7 +42,7 @@ function world(open: readonly WorkRow[]) {
     poke: () => undefined,
   })
   const putBack = (): unknown => settled.map(({ id, outcome }) => [id, outcome])
-  return { reconcile, lease, putBack }
+  return { reconcile, lease, putBack, trouble, warned }
 }
 
 test('a take that fails while an earlier failure is looked into is looked into as well', async () => {
@@ -93,4 +97,34 @@ test('what is in doubt in a partition of another instance is for that one to end
   lease.isHeld = true
   await vi.advanceTimersByTimeAsync(5000)
   expect(putBack()).toEqual([])
+})
+
+test('a store that takes nothing new, in its reserve or full: what was lost is put back all the same, because that drains it (SEMANTICS 42)', async () => {
+  vi.useFakeTimers()
+  const { reconcile, putBack, trouble } = world([flight('taken')])
+  trouble.isPressed = true
+  reconcile.doubt('message', 'accepted', 'web/ann')
+  reconcile.doubtTake()
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([
+    ['accepted', 'retry'],
+    ['taken', 'retry'],
+  ])
+})
+
+test('a store that is away: it is tried again until it is back, and said once', async () => {
+  vi.useFakeTimers()
+  const { reconcile, putBack, trouble, warned } = world([flight('taken')])
+  trouble.isAway = true
+  reconcile.doubt('message', 'accepted', 'web/ann')
+  reconcile.doubtTake()
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(putBack()).toEqual([])
+  expect(warned).toEqual(['work in doubt waits for the store'])
+  trouble.isAway = false
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(putBack()).toEqual([
+    ['accepted', 'retry'],
+    ['taken', 'retry'],
+  ])
 })
