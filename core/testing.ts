@@ -16,8 +16,7 @@ import type {
   Conversation,
   Draft,
   ErrorCode,
-  HttpHandler,
-  HttpRequest,
+  HttpResponse,
   Json,
   Log,
   Message,
@@ -30,11 +29,14 @@ import { testLink } from './testing-link.ts'
 import type { TestLink } from './testing-link.ts'
 import { testOthers } from './testing-others.ts'
 import type { TestOthers } from './testing-others.ts'
+import { testServed, wholeRequest } from './testing-served.ts'
+import type { TestRequest } from './testing-served.ts'
 import { testSocket } from './testing-socket.ts'
 import type { TestSocket } from './testing-socket.ts'
 
 export type { TestLink } from './testing-link.ts'
 export type { TestOthers } from './testing-others.ts'
+export type { TestRequest } from './testing-served.ts'
 export type { TestSocket } from './testing-socket.ts'
 export { testPlugin } from './testing-plugin.ts'
 export type { PluginSuite } from './testing-plugin.ts'
@@ -91,17 +93,16 @@ export interface TestHost extends ChannelHost, TestOthers {
   readonly links: readonly TestLink[]
   /** What `accept` does from now on: reply with this, or throw this. */
   answer(with_: Reply | GatewayError | undefined): void
-  handle(request: TestRequest): ReturnType<HttpHandler>
+  handle(request: TestRequest): Promise<HttpResponse>
   /** Opens a WebSocket at this very path. */
   connect(request: TestRequest): TestSocket
 }
-export type TestRequest = Partial<HttpRequest> & { readonly path: string }
 
 /** A host that remembers drafts and answers as told. */
 export function testHost(operations: Readonly<Record<string, ChannelOperation>> = {}): TestHost {
   const drafts: Draft[] = []
   const links: TestLink[] = []
-  const handlers = new Map<string, HttpHandler>()
+  const served = testServed()
   const socketHandlers = new Map<string, SocketHandler>()
   let next: Reply | GatewayError | undefined
   return {
@@ -123,9 +124,7 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
       return { ...accepted, duplicate: false, ...(next !== undefined && { reply: next }) }
     },
     handed() {},
-    serve(path, handler) {
-      handlers.set(path, handler)
-    },
+    serve: served.serve,
     socket(path, handler) {
       socketHandlers.set(path, handler)
     },
@@ -143,34 +142,14 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     },
     log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
     identify: async () => ({ role: 'program', id: 'test' }),
-    handle(request) {
-      const path = [...handlers.keys()].find((prefix) =>
-        `${request.path}/`.startsWith(prefix.replace(/\/?$/u, '/')),
-      )
-      const handler = path === undefined ? undefined : handlers.get(path)
-      if (handler === undefined) throw new Error(`nothing serves ${request.path}`)
-      return handler(whole(request, 'POST'), new AbortController().signal)
-    },
+    handle: served.handle,
     connect(request) {
       const handler = socketHandlers.get(request.path)
       if (handler === undefined) throw new Error(`nothing takes WebSockets at ${request.path}`)
       const made = testSocket()
-      handler(made.socket, whole(request, 'GET'))
+      handler(made.socket, wholeRequest(request, 'GET'))
       return made.peer
     },
-  }
-}
-
-function whole(request: TestRequest, method: string): HttpRequest {
-  return {
-    method,
-    query: '',
-    headers: {},
-    body: new Uint8Array(),
-    remote: '127.0.0.1',
-    origin: 'http://127.0.0.1:8080',
-    identity: { role: 'program', id: 'test' },
-    ...request,
   }
 }
 
@@ -355,7 +334,7 @@ async function twice(component: AsyncDisposable): Promise<void> {
   await component[Symbol.asyncDispose]()
 }
 
-async function text(body: Awaited<ReturnType<HttpHandler>>['body']): Promise<string> {
+async function text(body: HttpResponse['body']): Promise<string> {
   if (body === undefined) return ''
   if (typeof body === 'string') return body
   if (body instanceof Uint8Array) return new TextDecoder().decode(body)

@@ -1,0 +1,71 @@
+// What adapters are tested with: a host that answers as a gateway would.
+import { GatewayError, defineAdapter } from 'dragoman'
+import { testChannel, testHost } from 'dragoman/testing'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+
+/** Its handler throws, and leaves it to the edge to say so. */
+const signed = defineAdapter({
+  name: 'signed',
+  apiVersion: 1,
+  channel: {
+    config: z.strictObject({}),
+    create: () => ({
+      async start(host) {
+        host.serve(
+          '/signed',
+          async ({ headers, body }) => {
+            if (headers['x-signature'] !== 'right') throw new GatewayError('AUTH_FAILED', 'bad signature')
+            const text = new TextDecoder().decode(body)
+            if (!text.startsWith('say '))
+              throw new GatewayError('DECODE_FAILED', 'it does not begin with "say "')
+            const sender = { id: 'ann', role: 'customer' as const }
+            await host.accept({ kind: 'message', type: 'text', sender, parts: [{ kind: 'text', text }] })
+            return { status: 200, body: 'ok' }
+          },
+          { signed: true },
+        )
+      },
+      async [Symbol.asyncDispose]() {
+        // nothing is held
+      },
+    }),
+  },
+})
+
+testChannel('a channel whose handler throws', {
+  adapter: signed,
+  config: {},
+  request: {
+    path: '/signed',
+    headers: { 'x-signature': 'right' },
+    body: new TextEncoder().encode('say hello'),
+  },
+  draft: { kind: 'message', parts: [{ kind: 'text', text: 'say hello' }] },
+  reply: { origin: 'agent', parts: [{ kind: 'text', text: 'hi' }] },
+})
+
+test('what a handler throws is answered as at the edge: as a problem, or in the words of the channel', async () => {
+  const host = testHost()
+  const thrown = new GatewayError('AUTH_FAILED', 'bad signature')
+  host.serve('/plain', () => Promise.reject(thrown))
+  host.serve('/own', () => Promise.reject(thrown), {
+    refused: ({ code }) => ({ contentType: 'text/plain', body: `no: ${code}` }),
+  })
+  const plain = await host.handle({ path: '/plain' })
+  expect([plain.status, JSON.parse(String(plain.body))]).toMatchObject([401, { code: 'AUTH_FAILED' }])
+  expect(await host.handle({ path: '/own' })).toMatchObject({
+    status: 401,
+    headers: { 'content-type': 'text/plain' },
+    body: 'no: AUTH_FAILED',
+  })
+})
+
+test("a handler's own mistake is the test's failure, with the handler's line", async () => {
+  const host = testHost()
+  host.serve('/broken', async () => {
+    throw new RangeError('mine')
+  })
+  await expect(host.handle({ path: '/broken' })).rejects.toThrow('mine')
+  expect(() => host.handle({ path: '/nowhere' })).toThrow('nothing serves /nowhere')
+})
