@@ -1,6 +1,7 @@
 // A third-party platform: its ticket, its token, and those of the accounts that authorise it.
 import { expect, test } from 'vitest'
 import { createCredentials } from '../../../../../adapters/wechat/api/credentials.ts'
+import type { Credentials } from '../../../../../adapters/wechat/api/credentials.ts'
 import type { Wire, WireCall } from '../../../../../adapters/wechat/api/wire.ts'
 import { world } from './scopes.ts'
 
@@ -186,4 +187,26 @@ test('who has another secret of the same account has another token: of WeCom eac
   expect(await of('s1').of().get()).toBe('of s1')
   expect(asked).toHaveLength(2)
   expect([...here.values.keys()].join()).not.toMatch(/s1|s2/u)
+})
+
+test('a push of a code that the platform repeats, to two instances at once, loses nothing although the code is good once', async () => {
+  const here = world()
+  const { wire } = wires({ api_component_token: componentToken, api_authorizer_token: refreshed })
+  let isUsed = false
+  const once: Wire = async (call, signal) => {
+    if (!call.path.endsWith('/api_query_auth') || isUsed) return wire(call, signal)
+    isUsed = true
+    return { status: 'ok', fields: authorization }
+  }
+  const [one, two] = [here.scope('one'), here.scope('two')].map((scope) =>
+    createCredentials(account, { scope, wire: once }),
+  ) as [Credentials, Credentials] // of two scopes
+  await one.note(ticket)
+  await Promise.all([one, two, one].map((each) => each.note(code('wxA', 'c1'))))
+  await two.note(code('wxA', 'c1'))
+  await expect
+    .poll(() => here.values.get('authorizer/wxC/wxA')?.value, soon)
+    .toEqual({ refreshToken: expect.stringMatching(/^r[12]$/u) })
+  expect(await one.of('wxA').get()).toMatch(/^at[12]$/u)
+  expect(await two.of('wxA').get()).toMatch(/^at[12]$/u)
 })
