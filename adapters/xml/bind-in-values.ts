@@ -171,5 +171,6 @@ function looseAttribute(
     return
   }
   const isTaken = taken.has(plain) || Object.hasOwn(object, plain)
-  setMember(object, isTaken ? `@${fullKey(uri, local)}` : plain, value)
+  const isFull = isTaken || (allowed && uri !== '') // what may stand there goes out by this name again
+  setMember(object, isFull ? `@${fullKey(uri, local)}` : plain, value)
 }

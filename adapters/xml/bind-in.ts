@@ -14,9 +14,10 @@ import {
 } from './bind-in-values.ts'
 import { membersOfMap } from './bind-map.ts'
 import { arrange } from './bind-order.ts'
-import { admits, looseName, shapeOf, wildcardName } from './bind-shape.ts'
+import { admits, childName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { untypedIn, withNamespace } from './bind-untyped.ts'
+import type { ChildIn } from './bind-untyped.ts'
 import { typeSaid } from './instance.ts'
 import { clark, fullKey } from './names.ts'
 import { anyType, isOpen, mapType, openArray } from './schema-builtin.ts'
@@ -47,7 +48,12 @@ export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding
     return arrayIn(element, array, binding, (child, itemDecl) =>
       withType(typedIn(child, itemDecl, binding), itemDecl.type, array.item, binding),
     )
-  if (isOpen(actual)) return untypedIn(element, binding, childUnderSchema)
+  if (isOpen(actual))
+    return untypedIn(
+      element,
+      binding,
+      binding.options.encoded === undefined ? namedChild(element) : childUnderSchema,
+    )
   const value = complexIn(element, actual, said, binding)
   return actual === mapType && isObject(value) ? membersOfMap(value) : value
 }
@@ -199,19 +205,24 @@ function isAdmitted({ uri }: XmlElement, { wildcards }: Shape): boolean {
 
 /** What stands under a wildcard: it says its namespace where the schema could not restore it. */
 function looseIn(child: XmlElement, shape: Shape, binding: Binding): Json {
-  if (!isAdmitted(child, shape) || shape.byKey.has(child.local)) return childUnderSchema(child, binding)
-  return namedIn(child, wildcardName(child.local, shape, binding), binding)
+  if (!isAdmitted(child, shape)) return childUnderSchema(child, binding)
+  const expected = shape.byKey.has(child.local) ? child : wildcardName(child.local, shape, binding)
+  return namedIn(child, expected, binding)
 }
 
 function namedIn(element: XmlElement, expected: XmlName, binding: Binding): Json {
   const { schemas } = binding
-  const isKnown = schemas?.element(element) !== undefined || typeSaid(element) !== undefined
+  const isKnown =
+    schemas?.element(element) !== undefined || typeSaid(element) !== undefined || looksLikeArray(element)
   const value = isKnown
     ? childUnderSchema(element, binding)
-    : untypedIn(element, binding, (child, at) =>
-        namedIn(child, looseName({ uri: element.uri, local: child.local }, schemas), at),
-      )
+    : untypedIn(element, binding, namedChild(element))
   return expected.uri === element.uri ? value : withNamespace(value, element.uri)
+}
+
+/** How a child of an element nobody declared is read: expected in the namespace around it, or where the schema has its name. */
+function namedChild({ uri }: XmlElement): ChildIn {
+  return (child, at) => namedIn(child, childName({ uri, local: child.local }, at), at)
 }
 
 /** Mixed content in its order: strings, and objects with one member each. */

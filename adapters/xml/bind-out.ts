@@ -15,7 +15,7 @@ import {
 import type { JsonMembers, Scope } from './bind-out-values.ts'
 import { pairsOfMap } from './bind-map.ts'
 import { arrange } from './bind-order.ts'
-import { looseName, shapeOf, wildcardName } from './bind-shape.ts'
+import { childName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
 import { APACHE_NS, SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark } from './names.ts'
@@ -145,9 +145,7 @@ function withoutType(object: JsonMembers, isSaid: boolean): JsonMembers {
 
 /** A child nobody declared: by a global element of its name if there is one, by its `@type`, else untyped. */
 function childOut(value: Json, name: XmlName, binding: Binding): XmlElement {
-  // SOAP 1.1 §5.1: an accessor is known by its own name, whatever elements the schema has somewhere else
-  const isAccessor = binding.options.encoded !== undefined
-  return looseOut(value, isAccessor ? name : looseName(name, binding.schemas), binding)
+  return looseOut(value, childName(name, binding), binding)
 }
 
 /** The very element, in the namespace its value says if it says one. */

@@ -197,10 +197,18 @@ export function wildcardName(local: string, { wildcards }: Shape, { schemas }: B
 }
 
 /** A name nobody declared where it stands: a global element's of that local name if there is one, else as it is. */
-export function looseName(name: XmlName, schemas: XmlSchemas | undefined): XmlName {
+function looseName(name: XmlName, schemas: XmlSchemas | undefined): XmlName {
   if (schemas === undefined || schemas.element(name) !== undefined) return name
   const known = globals.get(schemas) ?? globalsOf(schemas)
   return known.get(name.local) ?? name
+}
+
+/**
+ * What an element inside one that nobody declared is called if it does not say. SOAP 1.1 §5.1: an accessor is known by its
+ * own name, whatever elements the schema has somewhere else.
+ */
+export function childName(name: XmlName, { options, schemas }: Binding): XmlName {
+  return options.encoded === undefined ? looseName(name, schemas) : name
 }
 
 const globals = new WeakMap<XmlSchemas, ReadonlyMap<string, XmlName>>()

@@ -91,7 +91,9 @@ function attributesIn(element: XmlElement, binding: Binding): JsonObject {
   for (const { uri, local, value } of element.attributes) {
     if (isEncodingAttribute({ uri, local }, binding)) continue
     const plain = `@${local}`
-    const key = Object.hasOwn(object, plain) ? `@${fullKey(uri, local)}` : plain
+    // without a schema namespaces are dropped; beside one nothing is lost
+    const isFull = Object.hasOwn(object, plain) || (uri !== '' && binding.schemas !== undefined)
+    const key = isFull ? `@${fullKey(uri, local)}` : plain
     setMember(object, key, valueIn(value, binding.typeHere(plain), binding, plain))
   }
   const said = saidType(element)
