@@ -2,25 +2,42 @@
 import { GatewayError } from './api.ts'
 import type { Answer, Fault, Handoff, Message, Part, Reply } from './api.ts'
 import { moment, newId } from './ids.ts'
-import { freezePlain } from './json.ts'
+import { freezePlain, isPlainObject } from './json.ts'
 import type { Unnumbered } from './store/store.ts'
 import { traceOn } from './tracing.ts'
 
 type Origin = Reply['origin']
+/** Of an answer; whatever else it has is ignored (DESIGN §16). */
+const MEMBERS = Object.keys({
+  text: true,
+  parts: true,
+  data: true,
+  fault: true,
+  metadata: true,
+  partial: true,
+} satisfies Record<keyof Answer, true>)
+const MOST_SHOWN = 5
 const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
 
 export function isHandoff(answer: Answer | Handoff): answer is Handoff {
   return 'handoff' in answer && typeof answer.handoff === 'string'
 }
 
+/** What an agent answers: a Reply, a hand-off, or undefined where it has taken the message. Throws as `replyOf` does. */
+export function agentAnswerOf(answer: unknown, who: string): Reply | Handoff | undefined {
+  if (answer === undefined) return undefined
+  if (typeof answer === 'object' && answer !== null && isHandoff(answer)) return { handoff: answer.handoff }
+  return replyOf(answer, 'agent', who)
+}
+
 /**
  * An answer as a Reply: `text` becomes a part, unknown members are dropped, the core sets the origin. Throws `AGENT_FAILED` or
- * `BACKEND_FAILED` where it has not the shape of an answer; `who` names the culprit.
+ * `BACKEND_FAILED` where it has not the shape of an answer, or has members and none that is known; `who` names the culprit. `{}` says nothing.
  */
 export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: string): Reply {
   try {
-    if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
-      throw new TypeError('is no object')
+    if (!isPlainObject(answer)) throw new TypeError('is no object')
+    checkMembers(answer, origin)
     const { text, parts, data, fault, metadata, partial } = answer as Answer // an object; each member is checked below
     if (text !== undefined && typeof text !== 'string') throw new TypeError('has a text that is no text')
     const said = [...(text === undefined ? [] : [{ kind: 'text', text } as const]), ...checkedParts(parts)]
@@ -33,7 +50,7 @@ export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: strin
         ...(partial === true && { partial }),
         origin: origin satisfies Origin,
       },
-      'the answer',
+      'it',
     )
   } catch (error) {
     const code = origin === 'agent' ? 'AGENT_FAILED' : 'BACKEND_FAILED'
@@ -70,6 +87,17 @@ export function outbound(
     causationId: question.id,
     traceparent: traceOn(question.traceparent),
   }
+}
+
+function checkMembers(answer: object, origin: 'agent' | 'backend'): void {
+  const members = Object.keys(answer)
+  const isAgent = origin === 'agent'
+  if (isAgent && 'handoff' in answer && answer.handoff !== undefined)
+    throw new TypeError('has a handoff that is no text')
+  if (members.length === 0 || members.some((name) => MEMBERS.includes(name))) return
+  const known = [...(isAgent ? ['handoff'] : []), ...MEMBERS].join(', ')
+  const has = members.slice(0, MOST_SHOWN).map((name) => `\`${name}\``)
+  throw new TypeError(`has none of ${known}; it has ${has.join(', ')}`)
 }
 
 function checkedParts(parts: unknown): readonly Part[] {

@@ -2,7 +2,6 @@
 import { GatewayError } from './api.ts'
 import type {
   Agent,
-  Answer,
   Backend,
   Channel,
   Conversation,
@@ -13,7 +12,7 @@ import type {
   Priority,
   Reply,
 } from './api.ts'
-import { isHandoff, replyOf } from './answers.ts'
+import { agentAnswerOf, replyOf } from './answers.ts'
 import type { Asked, Fallback } from './guard/fallback.ts'
 import { withRetry } from './guard/retry.ts'
 import type { RetryOptions } from './guard/retry.ts'
@@ -107,9 +106,7 @@ export async function callAgent(
       throw failure(error, 'AGENT_FAILED', `agent "${id}"`)
     }
   })
-  if (answer === undefined) return undefined
-  if (isAnObject(answer) && isHandoff(answer)) return { handoff: answer.handoff }
-  return replyOf(answer, 'agent', `agent "${id}"`)
+  return agentAnswerOf(answer, `agent "${id}"`)
 }
 
 export interface BackendInvocation {
@@ -190,8 +187,4 @@ async function callOnce(
 function failure(thrown: unknown, code: 'AGENT_FAILED' | 'BACKEND_FAILED', who: string): GatewayError {
   if (thrown instanceof GatewayError) return thrown
   return new GatewayError(code, `${who} failed`, { cause: thrown })
-}
-
-function isAnObject(answer: unknown): answer is Answer | Handoff {
-  return typeof answer === 'object' && answer !== null
 }

@@ -29,8 +29,9 @@ export function canonical(value: unknown): string {
 }
 
 /**
- * Freezes plain data all the way down and returns it. Throws `DECODE_FAILED` for what is not plain data or is nested
- * deeper than 64 levels; `what` names it in the message.
+ * Freezes plain data all the way down and returns it; a `Date` in it becomes its text (RFC 3339), which is what JSON makes of it. Throws
+ * `DECODE_FAILED` for what is not plain data (a Map, an Error, bytes, an object of a class) or is nested deeper than 64 levels; `what`
+ * names it in the message.
  */
 export function freezePlain<T>(value: T, what: string, depth = 0): T {
   switch (typeof value) {
@@ -49,10 +50,36 @@ export function freezePlain<T>(value: T, what: string, depth = 0): T {
     default:
       throw new GatewayError('DECODE_FAILED', `${what} holds a ${typeof value}, which is not plain data`)
   }
-  if (value === null || (depth > 0 && Object.isFrozen(value))) return value
+  if (value === null) return value
+  if (!Array.isArray(value) && !isPlainObject(value)) throw notPlain(value, what)
+  if (depth > 0 && Object.isFrozen(value)) return value
   if (depth > MAX_DEPTH)
     throw new GatewayError('DECODE_FAILED', `${what} is nested deeper than ${MAX_DEPTH} levels`)
-  if (ArrayBuffer.isView(value)) return value // bytes cannot be frozen; they are never changed either
-  for (const member of Object.values(value)) freezePlain(member, what, depth + 1)
+  const members = value as Record<string, unknown> // an object or an array
+  for (const name of Object.keys(members)) {
+    const member = members[name]
+    if (member instanceof Date) members[name] = dateText(member, what)
+    else freezePlain(member, what, depth + 1)
+  }
   return Object.freeze(value)
+}
+
+/** Neither an array nor of any class; also of another realm, whose `Object` is not ours. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+function dateText(date: Date, what: string): string {
+  if (!Number.isNaN(date.getTime())) return date.toISOString()
+  throw new GatewayError('DECODE_FAILED', `${what} holds an invalid Date`)
+}
+
+function notPlain(value: object, what: string): GatewayError {
+  const { name } = value.constructor
+  return new GatewayError(
+    'DECODE_FAILED',
+    `${what} holds an object of the class ${name}, which is not plain data`,
+  )
 }

@@ -13,7 +13,7 @@ const MAX_ITEMS = 100
 const MAX_CHARS = 4096
 const MAX_CAUSES = 8
 
-type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
+export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
 /** `clean` takes the secrets out of every text; `taken` are names that stand in the line already. Never throws, whatever it is given: getters that throw, cycles, proxies. */
 export function fieldsFor(
@@ -24,13 +24,23 @@ export function fieldsFor(
   if (fields === undefined) return {}
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
   for (const [name, value] of entriesOf(fields))
-    safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(name, value, { depth: 1, clean })
+    safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(name, value, {
+      depth: 1,
+      clean,
+      maxChars: MAX_CHARS,
+    })
   return safe
+}
+
+/** A field in two levels, for one that cannot be handed over as it is. `fieldsFor` takes it on its way, and has nothing left to cut. */
+export function outlineOf(name: string, value: unknown): Plain {
+  return plain(name, value, { depth: MAX_DEPTH - 1, clean: (text) => text, maxChars: MAX_CHARS / 2 })
 }
 
 interface At {
   readonly depth: number
   readonly clean: (text: string) => string
+  readonly maxChars: number
 }
 
 function plain(name: string, value: unknown, at: At): Plain {
@@ -108,7 +118,7 @@ function entriesOf(value: object): readonly (readonly [string, unknown])[] {
   }
 }
 
-function cut(text: string, { clean }: At): string {
+function cut(text: string, { clean, maxChars }: At): string {
   const shown = clean(text)
-  return shown.length > MAX_CHARS ? `${shown.slice(0, MAX_CHARS)}… (${shown.length} characters)` : shown
+  return shown.length > maxChars ? `${shown.slice(0, maxChars)}… (${shown.length} characters)` : shown
 }

@@ -4,6 +4,7 @@ import type { Delivery, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
 import { isExpired, retryDelay } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
+import { deliveryOf } from './delivery-shape.ts'
 import { withDeadline } from './guard/deadline.ts'
 import type { Settle, Store, Unnumbered, Work } from './store/store.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -110,7 +111,7 @@ async function send(work: Work, { id, channel }: ChannelInUse): Promise<Sent | '
     const pushed = withDeadline({ ms: SEND_MS, what: `push by channel "${id}"` }, async (signal) =>
       channel.send?.(onePart(work.message, work.part), work.id, signal),
     )
-    return (await pushed) ?? { status: 'unknown' }
+    return deliveryOf(await pushed, id)
   } catch (error) {
     const { code, notExecuted } = GatewayError.from(error)
     if (code === 'CHANNEL_GONE' && notExecuted) return 'gone'

@@ -1,6 +1,7 @@
 // `scope.state`: a component's own prefix of the store's small values and leases.
 import { GatewayError } from './api.ts'
 import type { State } from './api.ts'
+import { freezePlain } from './json.ts'
 import type { Lease, Store } from './store/store.ts'
 
 const MAX_BYTES = 65_536
@@ -27,6 +28,7 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
     return `${prefix}${key}`
   }
   const checked = <T>(value: T): T => {
+    checkPlain(value)
     const bytes = Buffer.byteLength(JSON.stringify(value))
     if (bytes > MAX_BYTES)
       throw new GatewayError('INTERNAL', `a state value of ${bytes} bytes is larger than ${MAX_BYTES}`)
@@ -68,5 +70,14 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
       held.clear()
       await letGo(leases)
     },
+  }
+}
+
+/** JSON would make something else of it without a word: `{}` of a Map. Throws `TypeError`. */
+function checkPlain(value: unknown): void {
+  try {
+    freezePlain(structuredClone(value), 'a state value')
+  } catch (error) {
+    throw new TypeError(error instanceof Error ? error.message : String(error), { cause: error })
   }
 }

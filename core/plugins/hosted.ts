@@ -44,6 +44,8 @@ export interface CallOptions {
   readonly refusal: Refusal
   /** A piece of a stream, for which nobody waits when the component ends. */
   readonly isEndless?: boolean
+  /** Throws what is wrong with what it handed back: noted as a failure of the plugin. Whoever asked judges it himself. */
+  readonly judge?: (value: unknown) => void
 }
 
 const START_MS = 10_000
@@ -117,7 +119,7 @@ export class Hosted {
   async call(
     method: string,
     args: readonly unknown[],
-    { signal, refusal, isEndless = false }: CallOptions,
+    { signal, refusal, isEndless = false, judge }: CallOptions,
   ): Promise<unknown> {
     const { thread, why } = this.#home
     if (thread === undefined || !this.#isUp) throw refusal(why, false)
@@ -125,7 +127,9 @@ export class Hosted {
     if (!isEndless) this.#inFlight++
     this.#home.called()
     try {
-      return await thread.rpc.call(method, [this.#number, ...args], signal)
+      const value = await thread.rpc.call(method, [this.#number, ...args], signal)
+      if (judge !== undefined) this.#judge(() => judge(value))
+      return value
     } catch (error) {
       if (signal?.aborted === true) {
         if (isBegun) thread.suspect()
@@ -172,6 +176,14 @@ export class Hosted {
       this.#isUp = false
       this.#parts.onLost?.(false)
       this.#home.leave(this)
+    }
+  }
+
+  #judge(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      this.#home.failed(error, `${this.#what()} failed`)
     }
   }
 

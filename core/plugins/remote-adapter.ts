@@ -1,6 +1,8 @@
 // A plugin's adapter as the gateway uses it: the public interface here, the plugin in its worker.
 import { GatewayError } from '../api.ts'
 import type { Adapter, Agent, Answer, Backend, Channel, Component, Delivery, Handoff, Scope } from '../api.ts'
+import { agentAnswerOf, replyOf } from '../answers.ts'
+import { deliveryOf } from '../delivery-shape.ts'
 import { channelService } from './channel-service.ts'
 import { HINT_HOST, HINT_ORIGIN } from './contract.ts'
 import type { ComponentRole, DescribedAdapter, Validated } from './contract.ts'
@@ -59,8 +61,9 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
       notExecuted: !isBegun,
     })
   // A throw after it was begun counts as unknown, as for any channel; before it, the push waits for the channel.
+  const judge = (delivery: unknown): void => void deliveryOf(delivery, scope.id)
   const send: NonNullable<Channel['send']> = async (message, key, signal) =>
-    (await running(hosted).call('send', [withOwnBytes(message), key], { signal, refusal })) as Delivery // the plugin's word
+    (await running(hosted).call('send', [withOwnBytes(message), key], { signal, refusal, judge })) as Delivery // push.ts reads it as anybody's
   return {
     async start(host) {
       const service = channelService(host, () => running(hosted), refusal)
@@ -100,7 +103,9 @@ function remoteBackend(home: Home, config: string, scope: Scope): Backend {
     },
     async call(call, signal) {
       const args = [{ ...call, message: withOwnBytes(call.message) }]
-      return (await running(hosted).call('call', args, { signal, refusal })) as Answer // answers.ts reads it as anybody's
+      const judge = (answer: unknown): void =>
+        void replyOf(answer, 'backend', `operation ${JSON.stringify(call.operation)}`)
+      return (await running(hosted).call('call', args, { signal, refusal, judge })) as Answer // answers.ts reads it as anybody's
     },
     async probe(signal) {
       if (hosted?.begun?.probes === true) await hosted.call('probe', [], { signal, refusal })
@@ -114,6 +119,7 @@ function remoteBackend(home: Home, config: string, scope: Scope): Backend {
 function remoteAgent(home: Home, config: string, scope: Scope): Agent {
   let hosted: Hosted | undefined
   const refusal = calledRefusal(home, 'AGENT_FAILED')
+  const judge = (answer: unknown): void => void agentAnswerOf(answer, `agent "${scope.id}"`)
   return {
     async start() {
       hosted = begun(home, 'agent', { config, scope })
@@ -122,7 +128,10 @@ function remoteAgent(home: Home, config: string, scope: Scope): Agent {
     async answer(message, conversation, signal) {
       const { id, customer, callback } = conversation // read here: the clone that crosses takes longer over an accessor
       const args = [withOwnBytes(message), { id, customer, callback }]
-      return (await running(hosted).call('answer', args, { signal, refusal })) as Answer | Handoff | undefined // as above
+      return (await running(hosted).call('answer', args, { signal, refusal, judge })) as
+        | Answer
+        | Handoff
+        | undefined // as above
     },
     async [Symbol.asyncDispose]() {
       await hosted?.end()

@@ -1,6 +1,7 @@
 // What crosses between the gateway and a plugin's worker: errors as plain data, bytes without their surroundings, nothing too large.
 import { errorTable, GatewayError } from '../api.ts'
 import type { ErrorCode, GatewayErrorOptions, Json } from '../api.ts'
+import { freezePlain } from '../json.ts'
 
 /** A thrown value as plain data. `stack` is for the log of this process; it never leaves it. */
 export interface PackedError {
@@ -37,14 +38,31 @@ export function packError(thrown: unknown, depth = 0): PackedError {
 }
 
 function packGatewayError(error: GatewayError, depth: number): PackedError {
-  const { code, message, status, detail, retryAfterMs, notExecuted } = error
+  const { code, message, status, retryAfterMs, notExecuted } = error
+  const { detail, flaw } = detailOf(error)
   const options = {
     status,
     notExecuted,
-    ...(detail !== undefined && { detail: structuredClone(detail) }),
+    ...(detail !== undefined && { detail }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   }
-  return { code, message: cut(message), options, ...causeOf(error, depth) }
+  const cause = causeOf(error, depth)
+  return {
+    code,
+    message: cut(message),
+    options,
+    ...(flaw === undefined ? cause : { cause: { message: flaw, ...cause } }),
+  }
+}
+
+/** What is no plain data could be sent to no caller: it is left out, which the log tells as a cause. */
+function detailOf({ detail }: GatewayError): { readonly detail?: Json; readonly flaw?: string } {
+  if (detail === undefined) return {}
+  try {
+    return { detail: freezePlain(structuredClone(detail), 'its detail') }
+  } catch (error) {
+    return { flaw: `${error instanceof Error ? cut(error.message) : String(error)}: the detail is left out` }
+  }
 }
 
 function causeOf({ cause }: Error, depth: number): { readonly cause?: PackedError } {
@@ -84,6 +102,16 @@ const MAX_DEPTH = 200
 export function refuseHuge(value: unknown, limitBytes: number): void {
   if (weigh(value, limitBytes, 0) < 0)
     throw new Error(`what it hands over is larger than ${limitBytes / 1_048_576} MB`)
+}
+
+/** What a value takes, counted as `refuseHuge` counts; Infinity: more than the limit, or it cannot cross at all. */
+export function weightOf(value: unknown, limitBytes: number): number {
+  try {
+    const left = weigh(value, limitBytes, 0)
+    return left < 0 || !isPlain(value) ? Infinity : limitBytes - left
+  } catch {
+    return Infinity
+  }
 }
 
 /** What is left of the budget. */

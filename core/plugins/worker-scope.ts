@@ -1,10 +1,10 @@
 // In a plugin's worker: the scope of one component. Everything it does is done by the gateway, which guards it.
-import { inspect } from 'node:util'
 import type { Log, Scope } from '../api.ts'
 import { readOutbound } from '../guard/outbound.ts'
+import { outlineOf } from '../log-fields.ts'
 import type { PackedFetchResponse, PackedRequest } from './contract.ts'
 import type { Rpc } from './rpc.ts'
-import { isPlain, ownBytes, packError } from './wire.ts'
+import { ownBytes, packError, weightOf } from './wire.ts'
 
 /** `instance` names the component to the gateway. */
 export function workerScope(rpc: Rpc, instance: number, id: string): Scope {
@@ -55,16 +55,35 @@ function workerLog(write: Write): Log {
   const at =
     (level: keyof Log): Log[keyof Log] =>
     (message, fields = {}) =>
-      write(level, message, crossing(fields))
+      write(level, lineOf(message), crossing(fields))
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-/** Errors cross as errors; what does not cross at all is told as text. */
+/** Of one line: the log itself cuts texts, lists and depths far below it. */
+const LINE_BYTES = 256 * 1024
+
+/** A plugin without types may say anything. */
+function lineOf(message: unknown): string {
+  try {
+    return String(message).slice(0, LINE_BYTES)
+  } catch {
+    return `<${typeof message}>`
+  }
+}
+
+/** Errors cross as errors; what is too much for a line, or does not cross at all, is told in outline, so that the line itself always goes out. */
 function crossing(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  let left = LINE_BYTES
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => {
-      if (value instanceof Error) return [name, { packed: packError(value) }]
-      return [name, isPlain(value) ? value : inspect(value, { depth: 1 })]
+    Object.entries(fields).flatMap(([name, value]) => {
+      const full = value instanceof Error ? { packed: packError(value) } : value
+      for (const shown of [full, outlineOf(name, value)]) {
+        const bytes = weightOf(shown, left)
+        if (bytes > left) continue
+        left -= bytes
+        return [[name, shown]]
+      }
+      return [[name, '<too much for a line>']]
     }),
   )
 }

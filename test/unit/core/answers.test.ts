@@ -1,7 +1,60 @@
-// What a backend or an agent hands back, as the Reply the core goes on with.
+// What an agent or a backend hands back: which of it is an answer, and what is said of the rest.
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
+import { agentAnswerOf, replyOf } from '../../../core/answers.ts'
 
-import { replyOf } from '../../../core/answers.ts'
+test.each<[string, unknown, string]>([
+  [
+    'a backend that forgot `data`',
+    { orderNo: 1 },
+    'has none of text, parts, data, fault, metadata, partial; it has `orderNo`',
+  ],
+  ['a hand-off by a backend', { handoff: 'why' }, 'it has `handoff`'],
+  ['a text', 'hi', 'is no object'],
+  ['a Map', new Map([['data', 1]]), 'is no object'],
+  ['an Error', new Error('x'), 'is no object'],
+  [
+    'a Map in it',
+    { data: { rows: new Map([[1, 2]]) } },
+    'it holds an object of the class Map, which is not plain data',
+  ],
+  ['an Error in it', { data: new Error('x') }, 'of the class Error'],
+  ['bytes in it', { data: Buffer.from('x') }, 'of the class Buffer'],
+  ['a bigint in it', { data: [10n] }, 'holds a bigint'],
+  ['a day that is none', { data: { at: new Date('x') } }, 'holds an invalid Date'],
+])('%s is no answer of a backend, and is told what it is', (_name, answer, problem) => {
+  expect(() => replyOf(answer, 'backend', 'backend "m"')).toThrow(
+    expect.objectContaining({ code: 'BACKEND_FAILED', message: expect.stringContaining(problem) }),
+  )
+})
+
+test.each<[unknown, string]>([
+  [{ answer: 'hi' }, 'has none of handoff, text, parts, data, fault, metadata, partial; it has `answer`'],
+  [{ handoff: true }, 'has a handoff that is no text'],
+  [{ handoff: null, text: 'hi' }, 'has a handoff that is no text'],
+])('%j is no answer of an agent', (answer, problem) => {
+  expect(() => agentAnswerOf(answer, 'agent "mb"')).toThrow(
+    expect.objectContaining({ code: 'AGENT_FAILED', message: expect.stringContaining(problem) }),
+  )
+})
+
+test('an empty answer says nothing, an unknown member beside a known one is ignored, a hand-off goes through', () => {
+  expect(agentAnswerOf(undefined, 'agent "mb"')).toBeUndefined()
+  expect(agentAnswerOf({}, 'agent "mb"')).toEqual({ origin: 'agent' })
+  expect(agentAnswerOf({ handoff: undefined, text: 'hi', mood: 1 }, 'agent "mb"')).toEqual({
+    parts: [{ kind: 'text', text: 'hi' }],
+    origin: 'agent',
+  })
+  expect(agentAnswerOf({ handoff: 'why', mood: 1 }, 'agent "mb"')).toEqual({ handoff: 'why' })
+})
+
+test('DESIGN §3: a Date crosses as its text in every protocol; objects without a class, of any realm, are plain', () => {
+  const made = Object.assign(Object.create(null) as object, { at: new Date(0) })
+  const foreign: unknown = runInNewContext('({ list: [{ a: 1 }] })')
+  const { data } = replyOf({ data: { made, foreign } }, 'backend', 'backend "m"')
+  expect(JSON.stringify(data)).toBe('{"made":{"at":"1970-01-01T00:00:00.000Z"},"foreign":{"list":[{"a":1}]}}')
+  expect(made).toHaveProperty('at', '1970-01-01T00:00:00.000Z')
+})
 
 test('an answer that is partial says so in its reply; any other word for it is none', () => {
   expect(replyOf({ data: 1, partial: true }, 'backend', 'x')).toEqual({

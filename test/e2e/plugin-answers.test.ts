@@ -1,0 +1,168 @@
+// What a plugin hands over that is not what the interface asks for: the caller is told, the plugin is to blame, nothing is emptied.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { PluginRow } from '../../core/plugins/plugins.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { post, say } from '../support/rest.ts'
+
+const source = `
+import { defineAdapter, GatewayError } from 'dragoman'
+import { z } from 'zod'
+const schema = z.strictObject({})
+const answers = {
+  text: () => 'text',
+  unwrapped: () => ({ orderNo: 1 }),
+  map: () => ({ data: new Map([[1, 2]]) }),
+  error: () => ({ data: new Error('x') }),
+  bytes: () => ({ data: Buffer.from('x') }),
+  kept: async ({ state }) => { await state.put('k', new Map()); return { data: await state.get('k') } },
+  detail: () => { throw new GatewayError('BACKEND_FAILED', 'the ERP says no', { detail: { total: 10n } }) },
+  code: () => { throw new GatewayError('BACKEND_FAILED', 'the ERP says no', { detail: { f() {} } }) },
+  circle: ({ log }) => {
+    const o = { response: { token: 'not for anybody' } }
+    o.response.request = o
+    log.error('the ERP failed', o)
+    log.error('the ERP failed again', { many: 'x'.repeat(40e6), list: [1], deed: () => 1 })
+    return { data: 'said' }
+  },
+}
+const deliveries = { ok: { status: 'ok' }, true: true, absent: { status: 'absent' }, fine: { status: 'sent' } }
+export default defineAdapter({
+  name: 'm',
+  apiVersion: 1,
+  channel: {
+    config: schema,
+    create: () => ({
+      async start(host) {
+        host.serve('/said', async ({ body }) => {
+          const text = Buffer.from(body).toString()
+          await host.accept({ kind: 'message', type: 'text', sender: { id: text, role: 'customer' }, parts: [{ kind: 'text', text }] })
+          return { status: 202 }
+        })
+      },
+      send: async ({ parts }) => deliveries[parts[0].text],
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+  backend: {
+    config: schema,
+    create: (_config, scope) => ({
+      operations: { M: { safe: true } },
+      call: async ({ params }) => answers[params.how](scope),
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+  agent: {
+    config: schema,
+    create: () => ({
+      answer: async ({ parts, channel }) => channel === 'said' ? { text: parts[0].text } : JSON.parse(parts[0].text),
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+})
+`
+const yaml = `
+channels: { web: { adapter: rest }, said: { adapter: m, inDoubt: park } }
+backends: { m: { adapter: m, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } } }
+agents: { mb: { adapter: m, breaker: { minimumCalls: 1000 } } }
+routes:
+  - { when: "type = 'M'", backend: m }
+  - { when: "kind = 'message'", agent: mb }
+`
+let house: House
+
+beforeAll(async () => {
+  house = await openHouse({ yaml, plugins: { 'm.ts': source } })
+})
+afterAll(async () => house[Symbol.asyncDispose]())
+
+function row(): PluginRow {
+  const [found] = house.plugins.list()
+  if (found === undefined) throw new Error('there is no plugin')
+  return found
+}
+
+const ask = (how: string): ReturnType<typeof post> => post(`${house.base}/v1/requests/M`, { how })
+
+test.each([
+  ['text', /is no object/],
+  ['unwrapped', /has none of .*; it has `orderNo`/],
+  ['map', /class Map, which is not plain data/],
+  ['error', /class Error, which is not plain data/],
+  ['bytes', /class Uint8Array, which is not plain data/],
+])('a backend that answers %s is 502, and its plugin is told why', async (how, problem) => {
+  const { errors } = row()
+  expect(await ask(how)).toMatchObject({
+    status: 502,
+    body: { code: 'BACKEND_FAILED', detail: expect.stringMatching(problem) },
+  })
+  expect(row().errors).toBe(errors + 1)
+  expect(row().failure?.message).toMatch(/^m\.ts: backend "m" failed: the answer of operation "M": /u)
+  expect(row().failure?.message).toMatch(problem)
+})
+
+test('a state value that JSON would empty is refused', async () => {
+  expect(await ask('kept')).toMatchObject({ status: 502, body: { code: 'BACKEND_FAILED' } })
+  expect(row().failure?.message).toContain('a state value holds an object of the class Map')
+})
+
+test.each(['detail', 'code'])(
+  'an error keeps its code and message where its detail is no plain data (%s)',
+  async (how) => {
+    expect(await ask(how)).toMatchObject({
+      status: 502,
+      body: { code: 'BACKEND_FAILED', detail: 'the ERP says no' },
+    })
+    expect(house.log()).toMatch(/the ERP says no.*: the detail is left out/)
+  },
+)
+
+test.each([
+  ['{"answer":"hi"}', /has none of .*; it has `answer`/],
+  ['{"handoff":true}', /has a handoff that is no text/],
+])('an agent that answers %s has failed, and its plugin is told why', async (answer, problem) => {
+  const { errors } = row()
+  const said = await say(house.base, answer, { waitSeconds: 5, customer: `ann ${answer.length}` })
+  expect(said).toMatchObject({ status: 502, body: { code: 'AGENT_FAILED' } })
+  expect(row().errors).toBeGreaterThan(errors) // it is asked again, as after any breakage
+  expect(row().failure?.message).toMatch(problem)
+})
+
+test('a log line with a circle, or with more than crosses, goes out in outline, without what is secret by its name', async () => {
+  expect((await ask('circle')).body).toBe('said')
+  const line = (said: string): unknown => {
+    const found = house
+      .log()
+      .split('\n')
+      .find((each) => each.includes(`"${said}"`))
+    return found === undefined ? undefined : JSON.parse(found)
+  }
+  expect(await until(() => line('the ERP failed'))).toMatchObject({
+    level: 'error',
+    component: 'backend m',
+    response: { token: '***', request: { response: '<deeper>' } },
+  })
+  expect(await until(() => line('the ERP failed again'))).toMatchObject({
+    many: expect.stringContaining('(40000000 characters)'),
+    list: [1],
+    deed: '() => 1',
+  })
+})
+
+test.each([
+  ['ok', 'channel "said" returned { status: \'ok\' } from send: write { status: "sent" }'],
+  ['true', 'channel "said" returned true from send'],
+  ['absent', 'write { status: "absent", keepMs: 60000 }'],
+])(
+  'SEMANTICS 6: a channel that returns %s from send: the push is in doubt, and parked if its config says so',
+  async (text, reason) => {
+    await fetch(`${house.base}/said`, { method: 'POST', body: text })
+    const dead = await until(async () =>
+      (await house.dead()).find(({ message }) => message.parts?.[0]?.text === text),
+    )
+    expect(dead.failure).toMatchObject({ code: 'CHANNEL_GONE', message: expect.stringContaining(reason) })
+    expect(row().failure?.message).toContain(`channel "said" failed: channel "said" returned`)
+    expect(house.log()).not.toContain('Cannot read properties')
+  },
+)
