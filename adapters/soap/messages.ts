@@ -1,16 +1,9 @@
 // One direction of a bound operation as JSON, both ways: document or rpc, literal or encoded.
 import { GatewayError, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
+import { isXsi, nilSaid } from '../xml/instance.ts'
 import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
-import {
-  attribute,
-  childElements,
-  element,
-  textOf,
-  type XmlElement,
-  isBlank,
-  withParts,
-} from '../xml/tree.ts'
+import { childElements, element, textOf, type XmlElement, isBlank, withParts } from '../xml/tree.ts'
 import { attachable } from './attachments.ts'
 import { forgiving } from './encoded.ts'
 import { ns, type Version } from './names.ts'
@@ -192,8 +185,8 @@ function encoding(encoded: boolean, version: Version): BindOptions {
 
 /** SOAP::Lite calls an operation without arguments as `<op xsi:nil="true"/>`. */
 function withoutNil(entry: XmlElement): XmlElement {
-  if (entry.children.length > 0 || attribute(entry, 'nil', ns.xsi) === undefined) return entry
+  if (entry.children.length > 0 || nilSaid(entry) === undefined) return entry
   return withParts(entry, {
-    attributes: entry.attributes.filter(({ local, uri }) => !(local === 'nil' && uri === ns.xsi)),
+    attributes: entry.attributes.filter(({ local, uri }) => !(/^(?:nil|null)$/.test(local) && isXsi(uri))),
   })
 }

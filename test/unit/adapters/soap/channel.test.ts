@@ -79,8 +79,15 @@ describe('dispatch', () => {
 
   test('takes a wrapper with xsi:nil for one without arguments, as SOAP::Lite sends it', async () => {
     await using running = await serve()
-    const nil = `<m:WhoAmI xmlns:m="${orders}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>`
+    const space = 'http://www.w3.org/2001/XMLSchema-instance'
+    const nil = `<m:WhoAmI xmlns:m="${orders}" xmlns:i="${space}" i:nil="true"/>`
+    const old = nil
+      .replace(space, 'http://www.w3.org/1999/XMLSchema-instance')
+      .replace('nil="true"', 'null="1"')
     expect(await ask(running, envelope(nil))).toMatchObject({ status: 200, drafts: ['WhoAmI'] })
+    const both = { status: 200, drafts: ['WhoAmI', 'WhoAmI'] }
+    expect(await ask(running, envelope(old))).toMatchObject(both)
+    expect(running.host.drafts.map(({ data }) => data)).toEqual([{}, {}])
   })
 })
 
