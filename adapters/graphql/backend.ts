@@ -17,7 +17,7 @@ import { documentProblem, operationOf, variablesOf } from './document.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { isFieldValue } from '../data/field.ts'
-import { askSchema } from './introspect.ts'
+import { createServerSchema } from './introspect.ts'
 import { decodeUtf8 } from '../data/json.ts'
 
 export const backend: Component<Backend> = {
@@ -38,7 +38,16 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   const client = createClient(config.url, scope.fetch)
   const compiled = new Map<string, Compiled>()
   const operations: Record<string, Operation> = Object.create(null) // null prototype: names come from the config
-  let schema: GraphQLSchema | undefined
+  const server = createServerSchema({
+    client,
+    scope,
+    headers: compiledHeaders(config.headers),
+    onLater(schema) {
+      const problems = problemsOf(compiled, schema)
+      if (problems.length === 0) scope.log.info('the server has told its schema')
+      else scope.log.warn("the server's schema does not fit", { problems })
+    },
+  })
 
   const add = (name: string, said: OperationConfig, text: string): void => {
     const made = compile(config, said, text)
@@ -60,8 +69,9 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
         }
       }
       if (!config.introspection) return
-      schema = await askSchema(client, { log: scope.log, signal })
-      if (schema !== undefined) checkAll(compiled, schema)
+      await server.begin(signal)
+      const problems = server.schema === undefined ? [] : problemsOf(compiled, server.schema)
+      if (problems.length > 0) throw new Error(`the server's schema does not fit: ${problems.join('; ')}`)
     },
     async call(call, signal) {
       const found = compiled.get(call.operation)
@@ -71,10 +81,11 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
           `backend "${scope.id}" has no operation "${call.operation}": it has ${[...compiled.keys()].join(', ')}`,
           { notExecuted: true },
         )
+      if (config.introspection) server.renew()
       const given = await parametersOf(found, call)
       const answered = await client({
         document: found.text,
-        variables: variablesOf(found.operation, given, schema),
+        variables: variablesOf(found.operation, given, server.schema),
         headers: await headersOf(found, call),
         signal,
       })
@@ -84,6 +95,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       await client({ document: '{ __typename }', variables: {}, headers: {}, signal })
     },
     async [Symbol.asyncDispose]() {
+      server[Symbol.dispose]()
       compiled.clear()
     },
   }
@@ -95,22 +107,24 @@ function compile(config: BackendConfig, said: OperationConfig, text: string): Co
   const problem = documentProblem(document)
   if (problem !== undefined || operation === undefined)
     throw new Error(problem ?? 'the document has no operation')
-  const headers = { ...config.headers, ...said.headers }
   return {
     text,
     document,
     operation,
     variables: said.variables === undefined ? undefined : compileExpression(said.variables),
-    headers: Object.entries(headers).map(([name, source]) => [name, compileExpression(source)] as const),
+    headers: compiledHeaders({ ...config.headers, ...said.headers }),
     read: compileAnswer(said),
   }
 }
 
-function checkAll(compiled: ReadonlyMap<string, Compiled>, schema: GraphQLSchema): void {
-  const problems = [...compiled].flatMap(([name, { document }]) =>
+function compiledHeaders(headers: BackendConfig['headers'] = {}): Compiled['headers'] {
+  return Object.entries(headers).map(([name, source]) => [name, compileExpression(source)] as const)
+}
+
+function problemsOf(compiled: ReadonlyMap<string, Compiled>, schema: GraphQLSchema): readonly string[] {
+  return [...compiled].flatMap(([name, { document }]) =>
     validate(schema, document).map(({ message }) => `operation "${name}": ${message}`),
   )
-  if (problems.length > 0) throw new Error(`the server's schema does not fit: ${problems.join('; ')}`)
 }
 
 async function parametersOf({ variables }: Compiled, call: BackendCall): Promise<Json> {

@@ -39,11 +39,18 @@ interface Arrived {
 let arrived: Arrived[] = []
 let next: { status?: number; headers?: Record<string, string>; text: string } = { text: '{"data":{}}' }
 let tellsSchema = true
+let isUp = true
+let introspected: IncomingHttpHeaders[] = []
 let hangs = false
 const server = createServer((request, response) => {
   void (async () => {
     const text = (await request.setEncoding('utf8').toArray()).join('')
     if (text.includes('IntrospectionQuery')) {
+      introspected.push(request.headers)
+      if (!isUp) {
+        response.writeHead(503).end()
+        return
+      }
       const { query } = JSON.parse(text) as { query: string }
       response.writeHead(200, { 'content-type': 'application/json' })
       const told = tellsSchema
@@ -74,12 +81,14 @@ beforeEach(() => {
   arrived = []
   next = { text: '{"data":{}}' }
   tellsSchema = true
+  isUp = true
+  introspected = []
   hangs = false
 })
 
 const GetOrder = { document: 'query Get($no: ID!) { order(no: $no) { no } }' }
 
-async function start(operations: object, more: object = {}): Promise<Backend> {
+async function start(operations: object, more: object = {}, now = Date.now): Promise<Backend> {
   const component = graphql.backend
   const checked = component?.config['~standard'].validate({ url, operations, ...more })
   if (
@@ -89,7 +98,7 @@ async function start(operations: object, more: object = {}): Promise<Backend> {
     checked.issues !== undefined
   )
     throw new Error(JSON.stringify(checked))
-  const backend = component.create(checked.value, testScope({ id: 'shop' }))
+  const backend = component.create(checked.value, testScope({ id: 'shop', now }))
   await backend.start?.(new AbortController().signal)
   return backend
 }
@@ -153,6 +162,26 @@ describe('what is sent', () => {
     })
     await call(backend, 'Create', { lines: [{ sku: 7, count: '2', price: '1.10', gift: 'false' }] })
     expect(arrived[0]?.text).toContain('[{"sku":"7","count":2,"price":1.10,"gift":false}]')
+  })
+
+  test('a server that was down at the start is asked for its schema behind a later call, with the headers of the config', async () => {
+    isUp = false
+    let now = 0
+    await using backend = await start(
+      { Create: { document: 'mutation($lines: [LineInput!]!) { create(lines: $lines) { no } }' } },
+      { headers: { authorization: "'Bearer x'" } },
+      () => now,
+    )
+    isUp = true
+    now += 30_000
+    const lines = [{ sku: '7', count: '2' }]
+    await expect
+      .poll(async () => {
+        await call(backend, 'Create', { lines })
+        return arrived.at(-1)?.text
+      })
+      .toContain('[{"sku":"7","count":2}]')
+    expect(introspected.map(({ authorization }) => authorization)).toEqual(['Bearer x', 'Bearer x'])
   })
 
   test('variables and headers by JSONata; a line end in a header is refused before a byte goes out', async () => {
