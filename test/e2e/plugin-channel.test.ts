@@ -85,6 +85,19 @@ test('what is not answered in time is pushed, with the stable key', async () => 
   expect(mine()).toHaveLength(1)
 })
 
+test('a request that its channel acknowledges before the end is stored, answered in time or by push', async () => {
+  expect(await answer('ask', 'hello')).toMatchObject({ reply: { parts: [{ text: 'echo hello' }] } })
+  slow = Promise.withResolvers()
+  const before = pushed.length
+  const accepted = await answer('ask?50', 'slow')
+  expect(accepted).not.toHaveProperty('reply')
+  expect(accepted).toMatchObject({ sequence: expect.toSatisfy((sequence: number) => sequence > 0) })
+  slow.resolve()
+  const mine = (): readonly string[] => pushed.slice(before).filter((each) => each.includes('echo slow'))
+  await until(() => mine()[0])
+  expect(mine()).toHaveLength(1)
+})
+
 test('drafts by the operations of the config, the log, and whom a credential names', async () => {
   expect(await answer('drafted', '{"state":"shipped","customer":"ann"}')).toMatchObject([
     { kind: 'event', type: 'order.shipped', sender: { id: 'ann' } },

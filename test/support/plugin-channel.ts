@@ -30,6 +30,11 @@ export default defineAdapter({
           scope.metrics.count('seen_total', { kind: 'text' })
           return { ...json(accepted), carries: accepted.id }
         },
+        async ask(request, signal) {
+          const asked = { kind: 'request', type: 'Order', sender: { id: 'ann', role: 'customer' }, parts: [{ kind: 'text', text: text(request.body) }] }
+          const accepted = await host.accept(asked, { waitMs: Number(request.query || 5000), signal, acknowledges: true })
+          return { ...json(accepted), carries: accepted.id }
+        },
         async drafted(request) {
           const draft = await host.draft('Order', JSON.parse(text(request.body)), { kind: 'event' })
           return json([draft, host.operations])
