@@ -19,7 +19,7 @@ export async function reclaimStore({ dataDirectory, store: { url, tls, sentinel 
 
 /** Opens it for a gateway; `confirmClockJump` is `dragoman start --confirm-clock-jump`. Rejects with `STORE_UNAVAILABLE`. */
 export async function openStore(
-  { dataDirectory, store: { url, tls, sentinel, durability, replicas } }: Config,
+  { dataDirectory, store: { url, tls, sentinel, durability, replicas, retention } }: Config,
   log: RootLog,
   { confirmClockJump }: { readonly confirmClockJump?: boolean | undefined } = {},
 ): Promise<Store & { readonly shared?: Shared }> {
@@ -27,7 +27,8 @@ export async function openStore(
   if (url === undefined) return openSqliteStore({ directory: dataDirectory, ...common })
   // Who keeps everything in a file does not load the client.
   const { openRedisStore } = await import('../core/store/redis.ts')
-  return openRedisStore({ url, tls, sentinel, durability, replicas, ...common })
+  const retentionBytes = retention.maxBytes
+  return openRedisStore({ url, tls, sentinel, durability, replicas, retentionBytes, ...common })
 }
 
 /** `DRAGOMAN_TEST_CRASH=settle:written#2`, in tests alone: the process ends there as by kill -9 (see `core/store/crash.ts`). */

@@ -118,7 +118,7 @@ const store = z.strictObject({
       age: duration(LONGEST_KEPT_MS, 60_000).prefault('30d').describe('Settled messages are kept this long'),
       size: size(2 ** 50, 1024 ** 2)
         .prefault('10gb')
-        .describe('Above it the oldest settled messages go'),
+        .describe('Above it the oldest settled messages go; on Redis at most a fifth of its `maxmemory`'),
     })
     .prefault({})
     .describe('What is kept; unsettled work is never removed'),

@@ -94,6 +94,8 @@ export interface RedisOptions {
   readonly durability?: 'strict' | 'any'
   /** How many replicas must have a write before it is acknowledged; by default none, under `strict` all there were. */
   readonly replicas?: number | undefined
+  /** What retention keeps: more than there is memory for is warned of. */
+  readonly retentionBytes?: number | undefined
   /** As in the embedded store, in all partitions. */
   readonly confirmClockJump?: boolean | undefined
   readonly log?: Log
@@ -140,9 +142,9 @@ class RedisStore implements Store {
 
   constructor(options: RedisOptions) {
     const { url, tls, sentinel, prefix = 'dragoman:', partitions = PARTITIONS, log, hooks } = options
-    const { durability = 'any', replicas = durability === 'strict' ? undefined : 0 } = options
+    const { durability = 'any', replicas = durability === 'strict' ? undefined : 0, retentionBytes } = options
     this.#partitions = partitions
-    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability })
+    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability, retentionBytes })
     const weigh = async (connection: Connection, facts: ServerFacts): Promise<void> => {
       await this.#pulse.weigh(connection, facts)
     }

@@ -123,6 +123,11 @@ export class Connection {
     return this.#isReady
   }
 
+  /** How many servers share the data. */
+  get masters(): number {
+    return this.#clients.kind === 'cluster' ? this.#clients.lines().length : 1
+  }
+
   /** For a line that is open and silent: the system would find out minutes later. */
   reconnect(): void {
     this.#clients.reconnect()

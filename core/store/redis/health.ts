@@ -7,6 +7,12 @@ export type Memory = Pick<ServerFacts, 'usedMemory' | 'maxMemory' | 'evictionPol
 /** SEMANTICS 42: the last tenth of `maxmemory` is for what drains the store. */
 const RESERVE_PARTS = 10
 
+/**
+ * Of `maxmemory`, what contents may be counted as: in memory they are two to two and a half times that (measured with messages of 1 kB and
+ * of 100 bytes), and what is remembered of a message for its duplicates outlives them.
+ */
+const CONTENT_PARTS = 5
+
 export class StoreHealth {
   #lost: string | undefined
   #unsafe: string | undefined
@@ -92,10 +98,15 @@ export function evicts({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): stri
   return `its maxmemory-policy is "${evictionPolicy}", which throws stored messages away: set it to "noeviction"`
 }
 
+/** Bytes that retention may keep in a Redis of this `maxmemory`, in bytes. */
+export function contentRoomOf(maxMemory: number): number {
+  return Math.floor(maxMemory / CONTENT_PARTS)
+}
+
 function reserveFrom({ maxMemory }: Memory): number {
   return maxMemory - Math.floor(maxMemory / RESERVE_PARTS)
 }
 
-function megabytes(bytes: number): string {
+export function megabytes(bytes: number): string {
   return `${Math.floor(bytes / 1_048_576)} MB`
 }

@@ -5,7 +5,7 @@ import type { Log } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
 import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
-import { StoreHealth, evicts, isEvicting } from './health.ts'
+import { StoreHealth, contentRoomOf, evicts, isEvicting, megabytes } from './health.ts'
 import type { Memory } from './health.ts'
 import { reasonOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
@@ -19,6 +19,8 @@ export interface PulseOptions {
   readonly memory: (() => Memory | undefined) | undefined
   /** `strict`: a power loss and a failover cost nothing that was acknowledged, or nothing is. */
   readonly durability: 'strict' | 'any'
+  /** What retention keeps, of all partitions together; undefined: nobody trims here. */
+  readonly retentionBytes: number | undefined
 }
 
 /** Then the line is given up: the system would find out minutes later that nobody is at its end. */
@@ -37,6 +39,8 @@ export class Pulse {
   #unanswered = 0
   /** What the settings of the server that is there now cost, where that is more than is wanted. */
   #weak: string | undefined
+  /** What was last said of the memory. */
+  #isToldPressed = false
 
   constructor(options: PulseOptions) {
     this.#options = options
@@ -88,7 +92,10 @@ export class Pulse {
   saw(error: unknown): void {
     const { cause } = GatewayError.from(error)
     if (!(cause instanceof Error)) return
-    if (reasonOf(cause).startsWith('OOM')) this.#health.sawFull()
+    if (reasonOf(cause).startsWith('OOM')) {
+      this.#health.sawFull()
+      this.#tell()
+    }
     if (cause.message !== 'Command timed out') return
     this.#unanswered++
     if (this.#unanswered >= SILENT_COMMANDS) this.#health.lost(SILENT)
@@ -102,7 +109,8 @@ export class Pulse {
     const { needed } = connection.replicas
     this.#options.log?.info(`${facts.version}: ${says}`, { replicas: facts.replicas, acknowledged: needed })
     if (this.#weak !== undefined) throw new GatewayError('STORE_UNAVAILABLE', this.#weak)
-    this.#health.saw(facts)
+    this.#weighRetention(facts.maxMemory * connection.masters)
+    this.#saw(facts)
   }
 
   /** A failover may be to a server with other settings: what is too little under `strict` is remembered. Says what they cost. */
@@ -134,7 +142,7 @@ export class Pulse {
       const facts = await connection.facts()
       this.#silent = 0
       this.#unanswered = 0
-      this.#health.saw(this.#options.memory?.() ?? facts)
+      this.#saw(this.#options.memory?.() ?? facts)
       if (this.#options.durability === 'strict' && connection.isReady) await this.weigh(connection, facts)
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.#health.found()
@@ -148,7 +156,32 @@ export class Pulse {
 
   #lookHere(): void {
     const memory = this.#options.memory?.()
-    if (memory !== undefined) this.#health.saw(memory)
+    if (memory !== undefined) this.#saw(memory)
+  }
+
+  #saw(memory: Memory): void {
+    this.#health.saw(memory)
+    this.#tell()
+  }
+
+  /** Once each time the reserve is reached, and once when there is room again. */
+  #tell(): void {
+    const { isPressed, reason } = this.#health
+    if (isPressed === this.#isToldPressed) return
+    this.#isToldPressed = isPressed
+    if (isPressed) this.#options.log?.warn('the store takes nothing new, only what drains it', { reason })
+    else this.#options.log?.info('the store takes new messages again', {})
+  }
+
+  /** More than fits is kept until the reserve is reached, and then nothing new is taken for as long as `store.retention.age`. */
+  #weighRetention(maxMemory: number): void {
+    const { retentionBytes = 0, log } = this.#options
+    const fits = contentRoomOf(maxMemory)
+    if (maxMemory === 0 || retentionBytes <= fits) return
+    log?.warn(
+      'store.retention.size is more than Redis has memory for: it will be full, and refuse what is new, before the oldest goes',
+      { retention: megabytes(retentionBytes), maxmemory: megabytes(maxMemory), fits: megabytes(fits) },
+    )
   }
 
   #unavailable(message: string, why?: string): GatewayError {

@@ -11,6 +11,8 @@ import { join, matchesGlob, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadWithoutPlugins } from '../../../bin/config-file.ts'
+import { parseSize } from '../../../config/units.ts'
+import { contentRoomOf } from '../../../core/store/redis/health.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -113,16 +115,27 @@ test('compose.yaml: Redis loses nothing it acknowledged and evicts nothing, data
   expect(existsSync(join(DEPLOY, context, dockerfile))).toBe(true)
 })
 
-test('the config beside it is one a gateway takes', async () => {
+async function configBeside(): ReturnType<typeof loadWithoutPlugins> {
   process.env['SHOP_KEY'] = 'sixteen-characters-of-it'
   try {
-    const { http, store, identity } = await loadWithoutPlugins(join(DEPLOY, 'gateway.yaml'), {})
-    expect(http).toMatchObject({ host: '0.0.0.0', port: 8080 })
-    expect(store).toMatchObject({ url: 'redis://redis:6379', durability: 'strict' })
-    expect(identity).toBeDefined()
+    return await loadWithoutPlugins(join(DEPLOY, 'gateway.yaml'), {})
   } finally {
     delete process.env['SHOP_KEY']
   }
+}
+
+test('the config beside it is one a gateway takes', async () => {
+  const { http, store, identity } = await configBeside()
+  expect(http).toMatchObject({ host: '0.0.0.0', port: 8080 })
+  expect(store).toMatchObject({ url: 'redis://redis:6379', durability: 'strict' })
+  expect(identity).toBeDefined()
+})
+
+test('what its retention keeps fits into the memory that compose.yaml gives Redis', async () => {
+  const memory = /--maxmemory\s+- (\d+[a-z]+)/u.exec(read('compose.yaml'))?.[1] ?? ''
+  const { store } = await configBeside()
+  expect(parseSize(memory)).toBeGreaterThan(0)
+  expect(store.retention.maxBytes).toBeLessThanOrEqual(contentRoomOf(parseSize(memory) ?? 0))
 })
 
 test('dragoman.service starts the gateway itself, has it load its config again, and gives it the time to end', async () => {
