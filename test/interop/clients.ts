@@ -105,6 +105,8 @@ export interface Run {
   /** The address, without `?wsdl`. */
   readonly address: string
   readonly version?: '11' | '12'
+  /** The namespace of XML Schema that SOAP::Lite is told to speak. */
+  readonly schema?: string
 }
 
 /** Runs one client of the kit through all its cases. Resolves with each case's verdict: `ok`, or what was wrong. */
@@ -125,7 +127,7 @@ export async function runClient(run: Run, jaxws: Build): Promise<Record<string, 
 }
 
 async function commandOf(run: Run, jaxws: Build): Promise<[string, string[]]> {
-  const { stack, service, address, version = '11' } = run
+  const { stack, service, address, version = '11', schema = '' } = run
   const wsdl = `${address}?wsdl`
   const port = `OrderPort${version}`
   switch (stack) {
@@ -137,7 +139,7 @@ async function commandOf(run: Run, jaxws: Build): Promise<[string, string[]]> {
     case 'php':
       return ['php', [join(fixtures, 'clients/php_client.php'), service, wsdl, version]]
     case 'soaplite':
-      return ['perl', [join(fixtures, 'clients/soaplite_client.pl'), service, address, version]]
+      return ['perl', [join(fixtures, 'clients/soaplite_client.pl'), service, address, version, schema]]
     case 'jaxws':
       return ['java', ['-cp', await classPathOf(jaxws), 'JaxwsClient', service, wsdl, port]]
   }
