@@ -31,11 +31,13 @@ import type { KfReader, Platform } from './platform.ts'
 import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
 import { replyContextOf } from './reply-context.ts'
 import { createReplayCheck } from './replay.ts'
+import { reviewChannel } from './review.ts'
 import { withStaleText } from './stale.ts'
 
 export const channel: Component<Channel> = {
   config: channelConfig,
   create: (config, scope) => createChannel(config as ChannelConfig, scope), // what channelConfig made of the file
+  review: (config) => reviewChannel(config as ChannelConfig), // as for create
 }
 
 function createChannel(config: ChannelConfig, scope: Scope): Channel {
