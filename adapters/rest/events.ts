@@ -120,10 +120,14 @@ function binary(request: HttpRequest): Arrived {
   return { attributes, data: parsed(request.body) }
 }
 
-// §3.1.3.2: percent-encoded UTF-8.
+// RFC 9110 §5.6.4
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/
+
+// §3.1.3.2: a quoted string is unquoted first, as older senders wrote it; then percent-encoded UTF-8, decoded once.
 function decoded(name: string, value: string): string {
+  const quoted = QUOTED.exec(value)?.[1]
   try {
-    return decodeURIComponent(value)
+    return decodeURIComponent(quoted === undefined ? value : quoted.replaceAll(/\\(.)/g, '$1'))
   } catch (error) {
     throw new GatewayError('DECODE_FAILED', `header ${name} is not percent-encoded UTF-8`, { cause: error })
   }

@@ -57,6 +57,24 @@ test('a binary CloudEvent is the same, its headers percent-decoded (CloudEvents 
   })
 })
 
+test.each([
+  ['"Euro%20%E2%82%AC"', 'Euro €'],
+  ['"a \\"b\\" c"', 'a "b" c'],
+  ['"back\\\\slash%5C"', 'back\\slash\\'],
+  ['%22as%20it%20is%22', '"as it is"'],
+  ['%2541', '%41'],
+  ['say "hi"', 'say "hi"'],
+  ['"open', '"open'],
+  ['"one" "two"', '"one" "two"'],
+])(
+  'the header %s is %s: unquoted first, then percent-decoded once (CloudEvents HTTP binding §3.1.3.2)',
+  async (value, subject) => {
+    await using trial = await Trial.start()
+    await trial.post('/v1/events', '{"a":1}', { ...binary, 'ce-subject': value })
+    expect(trial.draft.sender.id).toBe(subject)
+  },
+)
+
 test('a bare object is the data of the type in the path', async () => {
   await using trial = await Trial.start()
   await trial.post('/v1/events/order.shipped', { orderNo: '000777' }, { 'idempotency-key': 'k' })
