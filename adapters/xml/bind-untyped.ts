@@ -5,10 +5,11 @@ import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
 import { illegalProblem } from './escape.ts'
 import { nilSaid, typeSaid } from './instance.ts'
-import { XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
+import { XSD_NS, XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
+import { checkNamespace } from './prefixes.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
-import { attributeOf, element as makeElement, resolveQName, textOf, isBlank } from './tree.ts'
+import { attributeOf, element as makeElement, resolveQName, textOf, isBlank, withParts } from './tree.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText, jsonOf, normalise, problemOf, textOfJson } from './value.ts'
 
@@ -87,7 +88,7 @@ function valueIn(raw: string, type: SimpleType | undefined, binding: Binding, be
 }
 
 function attributesIn(element: XmlElement, binding: Binding): JsonObject {
-  const object: JsonObject = {}
+  const object: JsonObject = binding.schemas === undefined ? {} : prefixesIn(element)
   for (const { uri, local, value } of element.attributes) {
     if (isEncodingAttribute({ uri, local }, binding)) continue
     const plain = `@${local}`
@@ -99,6 +100,35 @@ function attributesIn(element: XmlElement, binding: Binding): JsonObject {
   const said = saidType(element)
   if (said !== undefined) setMember(object, Object.hasOwn(object, '@type') ? '@xsi:type' : '@type', said)
   return object
+}
+
+/** A schema inside a document (a DataSet brings its own) means names by their prefixes: those that it uses, as `@xmlns:prefix`. */
+function prefixesIn(element: XmlElement): JsonObject {
+  const object: JsonObject = {}
+  if (element.local !== 'schema' || element.uri !== XSD_NS) return object
+  const used = new Set<string>()
+  const waiting = [element]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    for (const { value } of at.attributes)
+      for (const [, prefix = ''] of value.matchAll(/([\w.-]+):/g)) used.add(prefix)
+    waiting.push(...elementsOf(at))
+  }
+  for (const [prefix, uri] of element.namespaces)
+    if (used.has(prefix)) setMember(object, `${NAMESPACE}:${prefix}`, uri)
+  return object
+}
+
+function prefixesOut(object: { readonly [member: string]: Json }, binding: Binding): Map<string, string> {
+  const prefixes = new Map<string, string>()
+  for (const [key, uri] of Object.entries(object)) {
+    if (!key.startsWith(`${NAMESPACE}:`)) continue
+    const prefix = key.slice(NAMESPACE.length + 1)
+    if (typeof uri !== 'string' || !isNcName(prefix) || /^xml(?:ns)?$/.test(prefix))
+      throw binding.problem('is not a prefix with its namespace', key)
+    checkNamespace(uri)
+    prefixes.set(prefix, uri)
+  }
+  return prefixes
 }
 
 /** Types of XSD and SOAP encoding are no news: text is a string here whatever a client guessed. */
@@ -170,7 +200,9 @@ export function untypedOut(
   const children =
     mixed === undefined ? membersOut(value, uri, binding, childOut) : mixedOut(mixed, uri, binding, childOut)
   const said = text === undefined ? '' : scalarOut(text, binding)
-  return makeElement(name.uri, name.local, attributes, said === '' ? children : [said, ...children])
+  const made = makeElement(name.uri, name.local, attributes, said === '' ? children : [said, ...children])
+  const namespaces = prefixesOut(value, binding)
+  return namespaces.size === 0 ? made : withParts(made, { namespaces })
 }
 
 export const nil: XmlAttribute = attributeOf('nil', 'true', XSI_NS)
@@ -196,7 +228,7 @@ function scalarOut(value: Json, binding: Binding, below?: string): string {
 
 function attributesOut(object: { readonly [member: string]: Json }, binding: Binding): XmlAttribute[] {
   return Object.entries(object).flatMap(([key, value]) => {
-    if (!key.startsWith('@') || key === NAMESPACE || value === null) return []
+    if (!key.startsWith('@') || /^@xmlns(?::|$)/.test(key) || value === null) return []
     const { uri, local } = nameOfKey(key.slice(1), '')
     return [attributeOf(local, scalarOut(value, binding, key), uri)]
   })

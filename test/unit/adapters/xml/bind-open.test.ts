@@ -1,12 +1,13 @@
 // What stands where a schema says xs:any, xs:anyType or xs:anyAttribute keeps its names, there and back.
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fromJson, toJson } from '../../../../adapters/xml/bind.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import type { ElementDecl } from '../../../../adapters/xml/schema.ts'
-import { attribute, childElements } from '../../../../adapters/xml/tree.ts'
-import type { XmlElement } from '../../../../adapters/xml/tree.ts'
+import { attribute, childElements, element as made, resolveQName } from '../../../../adapters/xml/tree.ts'
+import type { XmlElement, XmlNode } from '../../../../adapters/xml/tree.ts'
 import { writeXmlText } from '../../../../adapters/xml/write.ts'
-import { declared, read, required, roundTrip, sequence, xml } from './support.ts'
+import { declared, read, refusal, required, roundTrip, sequence, xml } from './support.ts'
 
 const open = declared(
   sequence('<xs:element name="v" type="xs:anyType"/>'),
@@ -83,6 +84,27 @@ test('a DataSet of ASMX comes back whole', () => {
   expect(attribute(required(row), 'rowOrder', 'urn:schemas-microsoft-com:xml-msdata')).toBe('1')
 })
 
+test('names in a schema that a DataSet brings mean what they meant', () => {
+  const brought = `<s:schema id="D" xmlns:s="http://www.w3.org/2001/XMLSchema" xmlns:m="urn:m" xmlns:unused="urn:u">
+    <s:element name="D"><s:complexType><s:sequence><s:element name="i" type="s:int" m:ReadOnly="true"/></s:sequence></s:complexType>
+    <s:unique name="u"><s:selector xpath=".//m:Row"/></s:unique></s:element></s:schema>`
+  expect(read(brought, wild)).toMatchObject({
+    schema: {
+      '@xmlns': 'http://www.w3.org/2001/XMLSchema',
+      '@xmlns:s': 'http://www.w3.org/2001/XMLSchema',
+      '@xmlns:m': 'urn:m',
+      '@id': 'D',
+    },
+  })
+  expect(JSON.stringify(read(brought, wild))).not.toContain('unused')
+  expect(refusal(() => roundTrip({ schema: { '@xmlns:xmlns': 'urn:x' } }, wild))).toMatch(
+    /^ENCODE_FAILED e\/schema\/@xmlns:xmlns: is not a prefix with its namespace/,
+  )
+  const [schema] = childElements(returned(brought, wild))
+  expect(resolveQName(required(schema), 's:int')?.uri).toBe('http://www.w3.org/2001/XMLSchema')
+  expect(required(schema).namespaces.get('m')).toBe('urn:m')
+})
+
 test('an element under a wildcard whose name the schema has too keeps the namespaces inside of it', () => {
   const decl = declared(
     sequence('<xs:element name="a" type="xs:int"/><xs:any namespace="##other" processContents="lax"/>'),
@@ -94,4 +116,43 @@ test('an element under a wildcard whose name the schema has too keeps the namesp
 
 test('in SOAP encoding accessors at an open place have local names alone (SOAP 1.1 §5.1)', () => {
   expect(read('<v><x xmlns="">1</x></v>', open, { encoded: '1.1' })).toEqual({ v: { x: '1' } })
+})
+
+const attributes = fc.uniqueArray(
+  fc.record({
+    uri: fc.constantFrom('', 'urn:l', 'urn:q'),
+    local: fc.constantFrom('x', 'y'),
+    value: fc.constantFrom('', '1'),
+  }),
+  { selector: ({ uri, local }) => `${uri} ${local}`, maxLength: 3 },
+)
+const names = { uri: fc.constantFrom('', 'urn:t', 'urn:q'), local: fc.constantFrom('a', 'b', 'item') }
+const { tree } = fc.letrec<{ tree: XmlElement; inside: readonly XmlNode[] }>((tie) => ({
+  tree: fc
+    .record({ ...names, attributes, children: tie('inside') })
+    .map(({ uri, local, attributes: said, children }) => made(uri, local, said, children)),
+  inside: fc.oneof({ maxDepth: 3 }, fc.constantFrom([], ['text']), fc.array(tie('tree'), { maxLength: 3 })),
+}))
+
+/** Which of several names comes first an open place does not keep. */
+function unordered(node: XmlNode): unknown {
+  if (typeof node === 'string') return node
+  const said = node.attributes.map(({ uri, local, value }) => `{${uri}}${local}=${value}`).toSorted()
+  const children = node.children.map((child) => JSON.stringify(unordered(child))).toSorted()
+  return [`{${node.uri}}${node.local}`, said, children]
+}
+
+test.each([
+  ['xs:anyType', declared('type="xs:anyType"', '<xs:element name="b" type="xs:anyType"/>')],
+  ['xs:any', wild],
+])('whatever stands under %s comes back with the same names', (_where, decl) => {
+  fc.assert(
+    fc.property(fc.array(tree, { maxLength: 3 }), (children) => {
+      const given = made('urn:t', 'e', [], children)
+      const value = toJson(readXmlText(writeXmlText(given)), decl)
+      const back = readXmlText(writeXmlText(fromJson(value, decl.name, decl)))
+      expect(unordered(back)).toEqual(unordered(given))
+    }),
+    { numRuns: 300 },
+  )
 })
