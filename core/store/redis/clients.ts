@@ -7,7 +7,7 @@ import type { RedisOptions as ClientOptions } from 'ioredis'
 import { addressOf } from './address.ts'
 import type { Address } from './address.ts'
 import { ServerConnector, WatchedConnector, anyNodeConnector } from './connectors.ts'
-import { reasonOf } from './refusals.ts'
+import { reasonOf, toldOf } from './refusals.ts'
 
 /** Files in PEM form. Without `caFile` the system's authorities count. */
 export interface TlsFiles {
@@ -53,6 +53,8 @@ export interface Clients {
 /** Longer no command is waited for, nor a connection. */
 export const COMMAND_MS = 1000
 export const RECONNECT_MS = 500
+/** A line's end, which says nothing of its why. */
+export const CLOSED = 'the connection was closed'
 
 /** `lines`: how many go to one server; a cluster has one to each master. */
 export function clientsFor(options: ClientsOptions, events: Events, lines: number): Clients {
@@ -160,9 +162,9 @@ function oneServer(kind: Address['kind'], options: ClientOptions, events: Events
     }
   }
   for (const line of lines) {
-    line.on('error', (error: Error) => events.lost(error.message))
+    line.on('error', (error: Error) => events.lost(toldOf(error)))
     line.on('close', () => {
-      events.lost('the connection was closed')
+      events.lost(CLOSED)
       reconnect()
     })
     line.on('ready', () => {
@@ -206,8 +208,8 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
   })
   const kept = keepUp(client)
   client.on('error', () => undefined) // only hints go by it, which may be lost
-  all.on('error', (error: Error) => events.lost(error.message))
-  all.on('node error', (error: Error) => events.lost(error.message))
+  all.on('error', (error: Error) => events.lost(toldOf(error)))
+  all.on('node error', (error: Error) => events.lost(toldOf(error)))
   all.on('-node', () => events.lost('a node of the cluster is gone'))
   all.on('+node', () => events.ready())
   all.on('ready', () => events.ready())

@@ -6,11 +6,11 @@ import type { Log } from '../../api.ts'
 import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
-import { RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
+import { CLOSED, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
-import { reasonOf } from './refusals.ts'
+import { lineFailure, reasonOf, toldOf } from './refusals.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
 import { Cells } from './reply.ts'
@@ -45,6 +45,8 @@ const PREFIX = 'the store cannot be used: '
 /** Redis refused it, and nothing of it was done. */
 const REFUSED =
   /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|Stream isn't writeable)/u
+/** That a line broke, and not why. */
+const BROKEN = /^(?:the line |(?:read|write) E)/u
 /** Somebody else holds the partition, or nobody. */
 const ELSEWHERE = /^(?:MOVED|ASK|CLUSTERDOWN)/u
 /** The script did what it may not: the scripts and this side are one program. */
@@ -72,8 +74,10 @@ export class Connection {
   #reason = 'it was not reached yet'
   #isReady = false
   #isClosed = false
-  /** Why the last try to connect failed. */
+  /** Why the lines cannot be made; empty when all are there. */
   #cause = ''
+  /** What was said in the log since it was lost. */
+  readonly #said = new Set<string>()
   /** How often a line was gone. */
   #losses = 0
   #checking: NodeJS.Timeout | undefined
@@ -87,11 +91,16 @@ export class Connection {
     this.#changed = changed
     this.replicas = new Replicas(options.replicas)
     const events = {
-      ready: () => void this.#check(),
+      ready: () => {
+        this.#cause = ''
+        void this.#check()
+      },
       lost: (reason: string) => {
         this.#losses++
-        if (reason !== 'the connection was closed') this.#cause = reason
-        this.#lose(reason)
+        const isNews = reason !== CLOSED && !(BROKEN.test(reason) && this.#cause !== '')
+        if (isNews) this.#cause = reason
+        if (this.#isReady) this.#lose(reason)
+        else if (isNews) this.#stillAway(reason)
       },
     }
     this.#clients = clientsFor(options, events, LINES)
@@ -115,12 +124,17 @@ export class Connection {
 
   /** What went wrong with a line while it was made. */
   unavailable(error: unknown): GatewayError {
-    return this.#unavailable(this.#cause || messageOf(error), error)
+    return this.#unavailable(this.#cause || toldOf(error), error)
   }
 
   /** What runs in it is known: connected, and its data looked at. */
   get isReady(): boolean {
     return this.#isReady
+  }
+
+  /** Why it is not ready. */
+  get reason(): string {
+    return this.#reason
   }
 
   /** How many servers share the data. */
@@ -238,7 +252,7 @@ export class Connection {
     const mark = message.startsWith(HELD) ? markOf(message.slice(HELD.length)) : undefined
     if (mark !== undefined) return refusalOf(mark, 'the store on this Redis')
     // MOVED and ASK name a node's address.
-    const told = isElsewhere ? 'another node has it now' : message.slice(0, 200)
+    const told = isElsewhere ? 'another node has it now' : (lineFailure(error) ?? message.slice(0, 200))
     return this.#unavailable(told, error, isRefused)
   }
 
@@ -254,7 +268,18 @@ export class Connection {
     if (!this.#isReady) return
     this.#isReady = false
     this.#reason = reason
+    this.#said.clear()
+    this.#said.add(reason)
     this.#options.log?.error('the store lost its Redis', { reason })
+    this.#changed(undefined, reason)
+  }
+
+  /** Why, as far as it is known by now; each reason is logged once, because lines and nodes fail in turn. */
+  #stillAway(reason: string): void {
+    if (this.#dataset === undefined || this.#isClosed || reason === this.#reason) return
+    this.#reason = reason
+    if (!this.#said.has(reason)) this.#options.log?.warn('the store has no Redis yet', { reason })
+    this.#said.add(reason)
     this.#changed(undefined, reason)
   }
 
@@ -267,8 +292,9 @@ export class Connection {
     try {
       await this.#look()
     } catch (error) {
-      this.#reason = messageOf(error).replace(PREFIX, '')
-      if (!this.#isClosed) this.#changed(undefined, this.#reason)
+      // A line that is not there has told why, or will.
+      const isTold = this.#cause !== '' || lineFailure(error) !== undefined
+      this.#stillAway(isTold ? this.#cause || this.#reason : toldOf(error).replace(PREFIX, ''))
       this.#checking = setTimeout(() => void this.#check(), RECONNECT_MS)
     }
     this.#isChecking = false

@@ -7,7 +7,7 @@ import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { StoreHealth, contentRoomOf, evicts, isEvicting, megabytes } from './health.ts'
 import type { Memory } from './health.ts'
-import { reasonOf } from './refusals.ts'
+import { isSilence, reasonOf, toldOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
 import { durabilityOf } from './server.ts'
@@ -96,7 +96,7 @@ export class Pulse {
       this.#health.sawFull()
       this.#tell()
     }
-    if (cause.message !== 'Command timed out') return
+    if (!isSilence(cause)) return
     this.#unanswered++
     if (this.#unanswered >= SILENT_COMMANDS) this.#health.lost(SILENT)
   }
@@ -146,9 +146,10 @@ export class Pulse {
       if (this.#options.durability === 'strict' && connection.isReady) await this.weigh(connection, facts)
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.#health.found()
-    } catch {
+    } catch (error) {
       // What is asked for meanwhile is refused at once and does not wait for the next silence.
-      this.#health.lost(SILENT)
+      const told = isSilence(error) ? SILENT : toldOf(error)
+      this.#health.lost(connection.isReady ? told : connection.reason)
       this.#silent++
       if (this.#silent % SILENT_LOOKS === 0) connection.reconnect()
     }

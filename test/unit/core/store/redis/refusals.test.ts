@@ -1,6 +1,7 @@
 // Refusals as real servers sent them: the same reason in the words of each version.
+import { ReplyError } from 'ioredis'
 import { expect, test } from 'vitest'
-import { reasonOf } from '../../../../../core/store/redis/refusals.ts'
+import { reasonOf, toldOf } from '../../../../../core/store/redis/refusals.ts'
 
 const SHA = 'b4e53c3b051d41abe2c5cee0ac7e161e54b4983d'
 
@@ -25,4 +26,21 @@ test.each([
   ['HELD {"by":"-OOM"}'],
 ])('what is no refusal of a command stays as it is: %s', (message) => {
   expect(reasonOf(new Error(message))).toBe(message)
+})
+
+test('the client’s words for a line that has failed are told in fixed ones; Redis’ and the network’s as they are', () => {
+  const told = [
+    ["Stream isn't writeable and enableOfflineQueue options is false", 'the line is gone'],
+    [
+      'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+      'the line broke before its answer',
+    ],
+    ['Connection is closed.', 'the line broke before its answer'],
+    ['Command timed out', 'no answer within a second'],
+    ['connect ECONNREFUSED 127.0.0.1:6379', 'connect ECONNREFUSED 127.0.0.1:6379'],
+  ]
+  for (const [words = '', expected] of told) expect(toldOf(new Error(words))).toBe(expected)
+  expect(toldOf(new ReplyError(`NOREPLICAS Not enough. script: ${SHA}, on @user_script:91.`))).toBe(
+    'NOREPLICAS Not enough.',
+  )
 })

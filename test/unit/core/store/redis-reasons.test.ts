@@ -1,0 +1,104 @@
+// Why Redis cannot be reached: health, log and callers are told what Redis and the network say, never what the client says of itself.
+import { Redis } from 'ioredis'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Log } from '../../../../core/api.ts'
+import { openRedisStore } from '../../../../core/store/redis.ts'
+import type { Store } from '../../../../core/store/store.ts'
+import { accept } from '../../../conformance/store/world.ts'
+import { faultProxy } from '../../../support/fault-proxy.ts'
+import { RedisServer } from '../../../support/redis-server.ts'
+
+const ONE = { home: 'web/u1', conversation: 'web:u1' }
+const CLIENTS_WORDS = /max retries|enableOfflineQueue|Command timed out|Connection is closed/u
+
+let server: RedisServer
+let said: string[] = []
+const at = (): Log['info'] => (message, fields) => void said.push(`${message}: ${String(fields?.['reason'])}`)
+const log: Log = { debug: at(), info: at(), warn: at(), error: at() }
+
+beforeEach(async () => {
+  said = []
+  server = await RedisServer.start()
+})
+afterEach(() => server[Symbol.asyncDispose]())
+
+const open = (url = server.url): Promise<Store> => openRedisStore({ url, log })
+
+/** Undefined while it can be written. */
+function reasonOf(store: Store): string | undefined {
+  const health = store.health()
+  return health.writable ? undefined : health.reason
+}
+
+/** Also that it stays so over several looks, and is told once. */
+async function expectReason(store: Store, words: string): Promise<void> {
+  await expect.poll(() => reasonOf(store), { timeout: 20_000 }).toContain(words)
+  const until = performance.now() + 2500
+  while (performance.now() < until) {
+    expect(reasonOf(store)).toContain(words)
+    await new Promise((again) => setTimeout(again, 50))
+  }
+  expect(said.filter((line) => line.includes(words))).toHaveLength(1)
+  expect(said.filter((line) => CLIENTS_WORDS.test(line))).toEqual([])
+}
+
+async function expectBack(store: Store): Promise<void> {
+  await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
+}
+
+test('a password that was changed, clients that are too many, nobody who listens: each is told by its name, once', async () => {
+  const user = (): unknown => server.cli('ACL', 'SETUSER', 'one', 'on', '>secret', '~*', '&*', '+@all')
+  user()
+  const admin = new Redis(server.url)
+  await using store = await open(`redis://one:secret@127.0.0.1:${server.port}`)
+  const cut = (): Promise<unknown> => admin.call('CLIENT', 'KILL', 'USER', 'one')
+
+  await admin.call('ACL', 'SETUSER', 'one', 'resetpass', '>other')
+  await cut()
+  await expectReason(store, 'WRONGPASS')
+  await admin.call('ACL', 'SETUSER', 'one', 'resetpass', '>secret')
+  await expectBack(store)
+
+  await admin.config('SET', 'maxclients', '2')
+  await cut()
+  await expectReason(store, 'max number of clients reached')
+  await admin.config('SET', 'maxclients', '1000')
+  await expectBack(store)
+
+  admin.disconnect()
+  await server.end('SIGKILL')
+  await expectReason(store, 'ECONNREFUSED')
+  await server.begin()
+  user()
+  await expectBack(store)
+}, 60_000)
+
+test('an answer that is lost, and one that does not come: the caller is told that, and the client’s words are the cause', async () => {
+  await using proxy = await faultProxy({ target: server.port, seed: 7 })
+  await using store = await open(`redis://127.0.0.1:${proxy.port}`)
+  await expect
+    .poll(
+      async () => {
+        proxy.set({ ackLoss: 1 }) // a line is some time old before its answers get lost
+        const failure: unknown = await store.accept(accept('a', ONE)).catch((error: unknown) => error)
+        proxy.set({})
+        return failure
+      },
+      { timeout: 20_000 },
+    )
+    .toMatchObject({
+      notExecuted: false,
+      message: 'the store cannot be used: the line broke before its answer',
+      cause: { message: expect.stringContaining('max retries') },
+    })
+  await expectBack(store)
+  process.kill(server.pid, 'SIGSTOP')
+  await expect(store.accept(accept('b', ONE))).rejects.toMatchObject({
+    notExecuted: false,
+    message: 'the store cannot be used: no answer within a second',
+    cause: { message: 'Command timed out' },
+  })
+  await expect.poll(() => reasonOf(store), { timeout: 20_000 }).toBe('it does not answer')
+  process.kill(server.pid, 'SIGCONT')
+  await expectBack(store)
+})
