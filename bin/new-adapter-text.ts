@@ -68,7 +68,7 @@ function createBackend({ url }: z.output<typeof config>, scope: Scope): Backend 
 export default defineAdapter({
   name: '${name}',
   apiVersion: 1,
-  backend: { config, create: (given, scope) => createBackend(config.parse(given), scope) },
+  backend: { config, create: createBackend },
 })
 `,
     test: `import { createServer } from 'node:http'
@@ -186,7 +186,7 @@ function answer(status: number, value: object): HttpResponse {
 export default defineAdapter({
   name: '${name}',
   apiVersion: 1,
-  channel: { config, create: (given) => createChannel(config.parse(given)) },
+  channel: { config, create: createChannel },
 })
 `,
     test: `import { testPlugin } from 'dragoman/testing'
@@ -255,7 +255,7 @@ function textOf({ parts = [] }: Message): string {
 export default defineAdapter({
   name: '${name}',
   apiVersion: 1,
-  agent: { config, create: (given) => createAgent(config.parse(given)) },
+  agent: { config, create: createAgent },
 })
 `,
     test: `import { testPlugin } from 'dragoman/testing'

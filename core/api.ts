@@ -346,16 +346,16 @@ export interface Scope {
   readonly state: State
 }
 
-export interface Component<T> {
+export interface Component<T, Config = unknown> {
   /** Unknown keys are errors. */
-  readonly config: Schema<unknown>
-  /** Synchronous, no I/O: that belongs to `start`. */
-  create(config: unknown, scope: Scope): T
+  readonly config: Schema<Config>
+  /** With what the schema has made of the file, defaults and transforms included. Synchronous, no I/O: that belongs to `start`. */
+  create(config: Config, scope: Scope): T
   /**
    * What the schema cannot say of what it made of the file. Called by each check of the file; synchronous, no I/O. Only adapters
    * that come with the gateway are asked: of a plugin's config its schema says all.
    */
-  review?(config: unknown): Review
+  review?(config: Config): Review
 }
 
 export interface Review {
@@ -382,8 +382,15 @@ export interface Adapter {
   readonly agent?: Component<Agent>
 }
 
+/** An adapter whose components know what their schemas give them. */
+export interface AdapterOf<A, B, C> extends Adapter {
+  readonly channel?: Component<Channel, A>
+  readonly backend?: Component<Backend, B>
+  readonly agent?: Component<Agent, C>
+}
+
 /** Checks the shape at once, so that a mistake is named where it was made, and freezes it. Throws `TypeError`. */
-export function defineAdapter(adapter: Adapter): Adapter {
+export function defineAdapter<A, B, C>(adapter: AdapterOf<A, B, C>): Adapter {
   const problem = adapterProblem(adapter)
   if (problem !== undefined) throw new TypeError(`adapter ${problem}`)
   return Object.freeze(adapter)

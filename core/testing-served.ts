@@ -8,7 +8,7 @@ export type TestRequest = Partial<HttpRequest> & { readonly path: string }
 export interface TestServed {
   readonly serve: ChannelHost['serve']
   /** Throws for a path that nothing serves; rejects with what a handler threw that is no `GatewayError`. */
-  handle(request: TestRequest): Promise<HttpResponse>
+  readonly handle: (request: TestRequest) => Promise<HttpResponse>
 }
 
 type Served = { readonly handler: HttpHandler } & Pick<ServeOptions, 'refused'>

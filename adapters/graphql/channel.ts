@@ -13,9 +13,9 @@ import { readSchema, schemaFirstRoots } from './schema-first.ts'
 import { createEngine } from './server.ts'
 import { serveSockets } from './socket.ts'
 
-export const channel: Component<Channel> = {
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+  create: (config, scope) => createChannel(config, scope),
 }
 
 function createChannel(config: ChannelConfig, scope: Scope): Channel {

@@ -11,9 +11,9 @@ import { hubOf } from './hub.ts'
 import { compileRequest } from './request.ts'
 import type { CompiledRequest } from './request.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+  create: (config, scope) => createBackend(config, scope),
 }
 
 const DEFAULT_KEEP_ALIVE_SECONDS = 30

@@ -3,12 +3,12 @@ import type { Channel, Component } from 'dragoman'
 
 import { createBridge } from './bridge.ts'
 import { channelConfig } from './config.ts'
+import type { ChannelConfig } from './config.ts'
 import { createDevices } from './devices.ts'
 
-export const channel: Component<Channel> = {
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create(given, scope) {
-    const config = channelConfig.parse(given)
+  create(config, scope) {
     const { url } = config
     return url === undefined ? createDevices(config, scope) : createBridge({ ...config, url }, scope)
   },

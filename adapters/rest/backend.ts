@@ -9,9 +9,9 @@ import type { BackendConfig } from './backend-config.ts'
 import { compileRequest } from './outbound.ts'
 import type { BuildRequest } from './outbound.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+  create: (config, scope) => createBackend(config, scope),
 }
 
 interface Compiled {

@@ -31,12 +31,14 @@ export const channelConfig = z.strictObject({
   }),
 })
 
-export const channel: Component<Channel> = {
+type ChannelConfig = z.output<typeof channelConfig>
+
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+  create: (config, scope) => createChannel(config, scope),
 }
 
-function createChannel(config: z.output<typeof channelConfig>, scope: Scope): Channel {
+function createChannel(config: ChannelConfig, scope: Scope): Channel {
   const { path, waitMs: maxWaitMs, heartbeatMs } = config
   const { log } = scope
   const closed = new AbortController()

@@ -37,7 +37,7 @@ type Config = z.output<typeof config>
 export default defineAdapter({
   name: 'webhook',
   apiVersion: 1,
-  agent: { config, create: (given, scope) => createWebhook(config.parse(given), scope) },
+  agent: { config, create: createWebhook },
 })
 
 /** Asks a bot over HTTP (DESIGN §8 Bots). Its README says what the bot sees and may answer. */

@@ -8,9 +8,9 @@ import { Lines } from './lines.ts'
 import type { Exchange } from './lines.ts'
 import type { RecordCodec } from './record.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+  create: (config, scope) => createBackend(config, scope),
 }
 
 interface Compiled {

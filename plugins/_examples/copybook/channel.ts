@@ -7,9 +7,9 @@ import { intakeOf } from './intake.ts'
 import type { Intake } from './intake.ts'
 import { openListener } from './listener.ts'
 
-export const channel: Component<Channel> = {
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+  create: (config, scope) => createChannel(config, scope),
 }
 
 function createChannel(config: ChannelConfig, scope: Scope): Channel {

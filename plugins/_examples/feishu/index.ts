@@ -9,6 +9,6 @@ export default defineAdapter({
   apiVersion: 1,
   channel: {
     config: channelConfig,
-    create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+    create: createChannel,
   },
 })

@@ -10,10 +10,10 @@ export default defineAdapter({
   apiVersion: 1,
   channel: {
     config: channelConfig,
-    create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+    create: createChannel,
   },
   backend: {
     config: backendConfig,
-    create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+    create: createBackend,
   },
 })

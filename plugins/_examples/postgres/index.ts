@@ -9,6 +9,6 @@ export default defineAdapter({
   apiVersion: 1,
   backend: {
     config: backendConfig,
-    create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+    create: createBackend,
   },
 })

@@ -9,9 +9,9 @@ import type { Content } from './rfc.ts'
 import type { Members, Shape } from './values.ts'
 import { readXml } from './xml.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+  create: (config, scope) => createBackend(config, scope),
 }
 
 interface Remote {

@@ -20,9 +20,9 @@ import type { Members, Shape } from './values.ts'
 import { readXml } from './xml.ts'
 import type { Element } from './xml.ts'
 
-export const channel: Component<Channel> = {
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create: (config, scope) => createChannel(channelConfig.parse(config), scope),
+  create: (config, scope) => createChannel(config, scope),
 }
 
 interface Serving {

@@ -13,6 +13,7 @@ import { decrypt } from '../../../plugins/_examples/feishu/callback.ts'
 import adapter from '../../../plugins/_examples/feishu/index.ts'
 import { account, said, seal, sign } from '../../support/feishu-platform.ts'
 import type { Sealed } from '../../support/feishu-platform.ts'
+import { createFrom } from '../../support/create-from.ts'
 
 const never = new AbortController().signal
 const silent = { error() {}, warn() {}, info() {}, debug() {}, trace() {} }
@@ -44,8 +45,7 @@ async function open(
   made: Channel
   post: (sealed: Sealed) => Promise<{ status: number; body: unknown }>
 }> {
-  const made = adapter.channel?.create({ ...config, ...more }, scope)
-  if (made === undefined) throw new TypeError('feishu has no channel')
+  const made = createFrom(adapter.channel, { ...config, ...more }, scope)
   onTestFinished(() => made[Symbol.asyncDispose]())
   const host = testHost()
   await made.start(host, never)

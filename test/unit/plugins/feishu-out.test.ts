@@ -7,6 +7,7 @@ import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import adapter from '../../../plugins/_examples/feishu/index.ts'
 import { account, startFeishu } from '../../support/feishu-platform.ts'
 import type { Answering } from '../../support/feishu-platform.ts'
+import { createFrom } from '../../support/create-from.ts'
 
 const platform = await startFeishu()
 afterAll(() => platform[Symbol.asyncDispose]())
@@ -14,8 +15,7 @@ const never = new AbortController().signal
 const silent = { error() {}, warn() {}, info() {}, debug() {}, trace() {} }
 
 async function open(more: object = {}, scope = testScope({ id: 'feishu' })): Promise<Channel> {
-  const made = adapter.channel?.create({ ...account, apiBase: platform.base, ...more }, scope)
-  if (made === undefined) throw new TypeError('feishu has no channel')
+  const made = createFrom(adapter.channel, { ...account, apiBase: platform.base, ...more }, scope)
   onTestFinished(() => made[Symbol.asyncDispose]())
   await made.start(testHost(), never)
   return made

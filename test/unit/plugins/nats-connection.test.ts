@@ -11,21 +11,20 @@ import adapter from '../../../plugins/_examples/nats/index.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { until } from '../../support/gateway.ts'
 import { NatsServer } from '../../support/nats-server.ts'
+import { createFrom } from '../../support/create-from.ts'
 
 const never = new AbortController().signal
 const operations = { GetOrder: { subject: 'shop.get' } }
 
 async function backend(config: object): Promise<Backend> {
-  const made = adapter.backend?.create({ operations, ...config }, testScope({ id: 'bus' }))
-  if (made === undefined) throw new TypeError('nats has no backend')
+  const made = createFrom(adapter.backend, { operations, ...config }, testScope({ id: 'bus' }))
   onTestFinished(() => made[Symbol.asyncDispose]())
   await made.start?.(never)
   return made
 }
 
 async function channel(config: object, host: TestHost = testHost()): Promise<Channel> {
-  const made = adapter.channel?.create({ subjects: { 'shop.get': 'GetOrder' }, ...config }, testScope())
-  if (made === undefined) throw new TypeError('nats has no channel')
+  const made = createFrom(adapter.channel, { subjects: { 'shop.get': 'GetOrder' }, ...config }, testScope())
   onTestFinished(() => made[Symbol.asyncDispose]())
   await made.start(host, never)
   return made

@@ -11,6 +11,7 @@ import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import adapter from '../../../plugins/_examples/nats/index.ts'
 import { until } from '../../support/gateway.ts'
 import { NatsServer } from '../../support/nats-server.ts'
+import { createFrom } from '../../support/create-from.ts'
 
 const server = await NatsServer.start()
 afterAll(() => server[Symbol.asyncDispose]())
@@ -69,11 +70,11 @@ await testPlugin('nats', {
 })
 
 async function backend(config: object = {}): Promise<Backend> {
-  const made = adapter.backend?.create(
+  const made = createFrom(
+    adapter.backend,
     { servers: server.url, operations, ...config },
     testScope({ id: 'bus' }),
   )
-  if (made === undefined) throw new TypeError('nats has no backend')
   onTestFinished(() => made[Symbol.asyncDispose]())
   await made.start?.(never)
   return made
@@ -94,11 +95,7 @@ async function channel(
   config: object,
   kinds: Parameters<typeof testHost>[0] = {},
 ): Promise<{ host: TestHost; made: Channel }> {
-  const made = adapter.channel?.create(
-    adapter.channel.config === undefined ? config : { servers: server.url, ...config },
-    testScope({ id: 'desk' }),
-  )
-  if (made === undefined) throw new TypeError('nats has no channel')
+  const made = createFrom(adapter.channel, { servers: server.url, ...config }, testScope({ id: 'desk' }))
   onTestFinished(() => made[Symbol.asyncDispose]())
   const host = testHost(kinds)
   await made.start(host, never)

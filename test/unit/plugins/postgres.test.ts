@@ -10,6 +10,7 @@ import adapter from '../../../plugins/_examples/postgres/index.ts'
 import { makeCertificate } from '../../support/certificate.ts'
 import { until } from '../../support/gateway.ts'
 import { PostgresServer } from '../../support/postgres-server.ts'
+import { createFrom } from '../../support/create-from.ts'
 
 const certificate = makeCertificate()
 afterAll(() => certificate[Symbol.dispose]())
@@ -70,8 +71,7 @@ await testPlugin('postgres', {
 })
 
 async function open(operations: object, config: object = {}): Promise<Backend> {
-  const made = adapter.backend?.create({ ...account, ...config, operations }, testScope({ id: 'orders' }))
-  if (made === undefined) throw new TypeError('postgres has no backend')
+  const made = createFrom(adapter.backend, { ...account, ...config, operations }, testScope({ id: 'orders' }))
   onTestFinished(() => made[Symbol.asyncDispose]())
   await made.start?.(never)
   return made

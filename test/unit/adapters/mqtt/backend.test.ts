@@ -7,6 +7,7 @@ import adapter from '../../../../adapters/mqtt/index.ts'
 import { until } from '../../../support/gateway.ts'
 import { startMosquitto } from './mosquitto.ts'
 import { openWorld } from './world.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const mosquitto = await startMosquitto()
 const service = await connectAsync(mosquitto.url)
@@ -64,8 +65,7 @@ testBackend('mqtt', {
 })
 
 function create(config: Readonly<Record<string, unknown>>): Backend {
-  const backend = adapter.backend?.create(config, testScope({ id: 'orders' }))
-  if (backend === undefined) throw new Error('no backend')
+  const backend = createFrom(adapter.backend, config, testScope({ id: 'orders' }))
   return backend
 }
 

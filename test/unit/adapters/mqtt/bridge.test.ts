@@ -14,6 +14,7 @@ import adapter from '../../../../adapters/mqtt/index.ts'
 import { until } from '../../../support/gateway.ts'
 import { startMosquitto } from './mosquitto.ts'
 import { TOPICS } from './world.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const mosquitto = await startMosquitto()
 afterAll(() => mosquitto[Symbol.asyncDispose]())
@@ -27,8 +28,7 @@ async function openBridge(
 ): Promise<Channel & { readonly scope: Scope }> {
   bridges += 1
   const used = scope ?? testScope({ id: `bridge-${bridges}` })
-  const channel = adapter.channel?.create({ url, topics: TOPICS }, used)
-  if (channel === undefined) throw new Error('no channel')
+  const channel = createFrom(adapter.channel, { url, topics: TOPICS }, used)
   await channel.start(Object.assign(testHost(), host), new AbortController().signal)
   return Object.assign(channel, { scope: used })
 }

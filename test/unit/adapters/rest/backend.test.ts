@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import rest from '../../../../adapters/rest/index.ts'
 import { scope } from './host.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 interface Seen {
   readonly method: string
@@ -71,8 +72,7 @@ function open(
   more: Readonly<Record<string, unknown>> = {},
 ): Backend {
   const { backend } = rest
-  if (backend === undefined) throw new TypeError('the REST adapter has no backend')
-  return backend.create({ url, operations: { GetOrder: operation }, ...more }, scope({ id: 'orders' }))
+  return createFrom(backend, { url, operations: { GetOrder: operation }, ...more }, scope({ id: 'orders' }))
 }
 
 async function call(backend: Backend, params: Json = {}, more: Partial<BackendCall> = {}): Promise<Answer> {
@@ -343,7 +343,7 @@ test('GET and HEAD are safe unless the config says otherwise; * stands for any o
 
 test('without operations every one is a POST to its name', async () => {
   const { backend } = rest
-  const opened = backend?.create({ url }, scope({ id: 'orders' }))
+  const opened = createFrom(backend, { url }, scope({ id: 'orders' }))
   if (opened === undefined) throw new TypeError('the REST adapter has no backend')
   await call(opened, { a: 1 }, { operation: '__proto__' })
   expect([seen[0]?.method, seen[0]?.url]).toStrictEqual(['POST', '/api/__proto__'])

@@ -18,6 +18,7 @@ import type {
 import { testLink } from '../../../../core/testing-link.ts'
 import type { TestLink } from '../../../../core/testing-link.ts'
 import rest from '../../../../adapters/rest/index.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 export interface Handed {
   readonly draft: Draft
@@ -44,7 +45,7 @@ export class Trial implements AsyncDisposable {
 
   private constructor(options: TrialOptions) {
     if (rest.channel === undefined) throw new TypeError('the REST adapter has no channel')
-    this.channel = rest.channel.create(options.config ?? {}, scope({ logged: this.logged }))
+    this.channel = createFrom(rest.channel, options.config ?? {}, scope({ logged: this.logged }))
   }
 
   static async start(options: TrialOptions = {}): Promise<Trial> {

@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { endpoints } from '../../../../adapters/rest/endpoints.ts'
 import rest from '../../../../adapters/rest/index.ts'
 import { scope } from './host.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const readme = readFileSync(new URL('../../../../adapters/rest/README.md', import.meta.url), 'utf8')
 const [channelBlock, backendBlock] = [...readme.matchAll(/```yaml\n(.*?)```/gs)].map(
@@ -16,9 +17,8 @@ const [channelBlock, backendBlock] = [...readme.matchAll(/```yaml\n(.*?)```/gs)]
 
 function create<T>(component: Component<T> | undefined, block: typeof channelBlock): T {
   const [id = '', { adapter, ...config } = {}] = block ?? []
-  if (component === undefined) throw new TypeError('the REST adapter lacks a component')
   expect(adapter).toBe('rest')
-  return component.create(config, scope({ id }))
+  return createFrom(component, config, scope({ id }))
 }
 
 test('the channel of the README can be created, and shows the defaults', async () => {

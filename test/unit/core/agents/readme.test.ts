@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import type { Message, Scope } from 'dragoman'
 import webhook from '../../../../core/agents/webhook.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const root = new URL('../../../../', import.meta.url)
 const readme = readFileSync(new URL('core/agents/README.md', root), 'utf8')
@@ -77,7 +78,7 @@ async function say(url: string, text: string): Promise<unknown> {
     fetch,
     state: { get: unused, put: unused, compareAndSet: unused, lease: unused },
   }
-  const agent = webhook.agent?.create({ url, secret }, scope)
+  const agent = createFrom(webhook.agent, { url, secret }, scope)
   const callback = { url: 'http://127.0.0.1/v1/callbacks/1', token: 't' }
   return agent?.answer(
     message,

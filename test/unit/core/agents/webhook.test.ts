@@ -7,6 +7,7 @@ import webhook from '../../../../core/agents/webhook.ts'
 import { createFetch } from '../../../../core/guard/fetch.ts'
 import { recorded, serve } from '../guard/servers.ts'
 import type { TestServer } from '../guard/servers.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 const message: Message = {
@@ -51,8 +52,7 @@ function made(config: Readonly<Record<string, unknown>>, limit = 10_000): Made {
     fetch: guarded.fetch,
     state: { get: unused, put: unused, compareAndSet: unused, lease: unused },
   }
-  const agent = webhook.agent?.create(config, scope)
-  if (agent === undefined) throw new Error('the webhook offers no agent')
+  const agent = createFrom(webhook.agent, config, scope)
   return {
     agent,
     lines,

@@ -9,6 +9,7 @@ import { charsetOf } from '../../../../plugins/_examples/copybook/charset.ts'
 import adapter from '../../../../plugins/_examples/copybook/index.ts'
 import { counterpart, prefixed } from './counterpart.ts'
 import type { Counterpart } from './counterpart.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const cp037 = charsetOf('cp037')
 const config = {
@@ -41,8 +42,7 @@ const answering = (record: Buffer, socket: Socket): void => {
 }
 
 function open(port: number, more: Readonly<Record<string, unknown>> = {}): Backend {
-  const backend = adapter.backend?.create({ ...config, port, ...more }, testScope({ id: 'policies' }))
-  if (backend === undefined) throw new TypeError('copybook has no backend')
+  const backend = createFrom(adapter.backend, { ...config, port, ...more }, testScope({ id: 'policies' }))
   return backend
 }
 

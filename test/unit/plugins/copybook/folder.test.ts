@@ -18,6 +18,7 @@ import { GatewayError } from 'dragoman'
 import { afterAll, expect, test } from 'vitest'
 
 import adapter from '../../../../plugins/_examples/copybook/index.ts'
+import { createFrom } from '../../../support/create-from.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'copybook-'))
 afterAll(() => rm(root, { recursive: true }))
@@ -42,7 +43,7 @@ async function open(
     folder: { path, everyMs: 50, ending: '.dat' },
     ...more,
   }
-  const channel = adapter.channel?.create(config, scope)
+  const channel = createFrom(adapter.channel, config, scope)
   const host = testHost()
   await channel?.start(host, new AbortController().signal)
   const files = async (place = '.'): Promise<readonly string[]> =>
