@@ -1,6 +1,6 @@
 // From the components of schema documents to declarations that know their types.
 import { interned } from './interned.ts'
-import { clark } from './names.ts'
+import { clark, isXsd } from './names.ts'
 import { anySimpleType, anyType, builtinAttribute, builtinType } from './schema-builtin.ts'
 import { fillComplex, isTrue } from './schema-complex.ts'
 import type { Draft, Surroundings } from './schema-complex.ts'
@@ -31,6 +31,8 @@ import type { XmlElement, XmlName } from './tree.ts'
 export function compile(documents: readonly SchemaDocument[], resolve: ResolveSchema): XmlSchemas {
   return new Compiler(collectComponents(documents, resolve))
 }
+
+const open = { type: anyType, nillable: false, abstract: false, substitutes: [] }
 
 /** Particles and attributes after groups are expanded; the largest schemas in use have some ten thousand. */
 const maxParts = 500_000
@@ -98,6 +100,9 @@ class Compiler implements XmlSchemas, Surroundings {
     const known = this.#elements.get(key)
     if (known !== undefined || from === undefined) return known
     const component = this.#components.elements.get(key)
+    // what ASMX says a DataSet is: a schema, and what is of it
+    if (component === undefined && isXsd(name.uri) && name.local === 'schema')
+      return { ...open, name, schemas: this }
     if (component === undefined) throw schemaProblem(`element ${key} is not defined (${describe(from)})`)
     const decl = this.#declaration(component, name)
     this.#elements.set(key, decl)

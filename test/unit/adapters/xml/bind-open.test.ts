@@ -84,6 +84,21 @@ test('a DataSet of ASMX comes back whole', () => {
   expect(attribute(required(row), 'rowOrder', 'urn:schemas-microsoft-com:xml-msdata')).toBe('1')
 })
 
+test('a result that is described as ASMX describes a DataSet: a schema, and anything', () => {
+  const decl = declared(sequence('<xs:element ref="xs:schema"/><xs:any/>'))
+  const inner = `<xs:schema id="D"><xs:element name="D" type="xs:string"/></xs:schema><q:diffgram xmlns:q="urn:q"/>`
+  expect(read(inner, decl)).toEqual({
+    schema: {
+      '@xmlns:xs': 'http://www.w3.org/2001/XMLSchema',
+      '@id': 'D',
+      element: { '@name': 'D', '@type': 'xs:string' },
+    },
+    diffgram: { '@xmlns': 'urn:q', '#text': '' },
+  })
+  const [schema] = childElements(returned(inner, decl))
+  expect(resolveQName(required(schema), 'xs:string')?.uri).toBe(required(schema).uri)
+})
+
 test('names in a schema that a DataSet brings mean what they meant', () => {
   const brought = `<s:schema id="D" xmlns:s="http://www.w3.org/2001/XMLSchema" xmlns:m="urn:m" xmlns:unused="urn:u">
     <s:element name="D"><s:complexType><s:sequence><s:element name="i" type="s:int" m:ReadOnly="true"/></s:sequence></s:complexType>
