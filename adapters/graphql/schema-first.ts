@@ -3,15 +3,12 @@ import { readFile } from 'node:fs/promises'
 
 import {
   GraphQLError,
-  GraphQLString,
   Kind,
   OperationTypeNode,
   buildASTSchema,
   getNamedType,
-  getNullableType,
   isLeafType,
   isNonNullType,
-  isObjectType,
   parse,
   validateSchema,
 } from 'graphql'
@@ -102,22 +99,9 @@ function receipt(accepted: Accepted, { returnType }: GraphQLResolveInfo): unknow
 }
 
 // DESIGN §7: a write that waits for its business system has a status and no data; what a type has no place for is null, never made up.
-function unanswered(queued: Queued, type: GraphQLOutputType): unknown {
-  const { status } = queued
-  if (status !== undefined && isReceipt(getNullableType(type))) return { status }
+function unanswered(queued: Queued, type: GraphQLOutputType): null {
   if (isNonNullType(type)) throw queuedError(queued)
   return null
-}
-
-/** It has a text `status`, and nothing else in it needs a value. */
-function isReceipt(type: GraphQLOutputType): boolean {
-  if (!isObjectType(type)) return false
-  const { status, ...others } = type.getFields()
-  return (
-    status !== undefined &&
-    getNullableType(status.type) === GraphQLString &&
-    Object.values(others).every((field) => !isNonNullType(field.type))
-  )
 }
 
 /** Whether the caller selects `reply`: only then is it waited for. */

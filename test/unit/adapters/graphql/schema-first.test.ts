@@ -208,19 +208,11 @@ describe('a write that is stored until its business system is back (DESIGN §7: 
     'pay { id amount duplicate }',
     'payList { id }',
     'ship { no status }',
+    'refund { id status }',
   ])('%s is null, and extensions say that it is queued', async (field) => {
     await using channel = await trial({ ...queued, config: { schema } })
     const { data, errors, extensions } = await channel.ask(`mutation { a: ${field} }`)
     expect({ data, errors, extensions }).toEqual({ data: { a: null }, extensions: { answers: { a: said } } })
-  })
-
-  test('a type that declares `status`, and whose other fields may be null, gives it, and nothing it would have to invent', async () => {
-    await using channel = await trial({ ...queued, config: { schema } })
-    const { data, extensions } = await channel.ask('mutation { refund { id status } }')
-    expect({ data, extensions }).toEqual({
-      data: { refund: { id: null, status } },
-      extensions: { answers: { refund: said } },
-    })
   })
 
   test('a type that may not be null is an error of its own code, with id and status, that is not to be sent again', async () => {
