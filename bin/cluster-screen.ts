@@ -16,7 +16,8 @@ export interface Moment {
 const COLUMNS =
   'INSTANCE STATE SINCE GENERATION CONFIG RELOAD HTTP WEBSOCKETS APPS PARTITIONS IN-FLIGHT LAG'.split(' ')
 
-export function clusterScreen(rows: readonly InstanceRow[], { ledger, now }: Moment): readonly string[] {
+export function clusterScreen(found: readonly InstanceRow[], { ledger, now }: Moment): readonly string[] {
+  const rows = named(found)
   const head = `${new Date(now).toISOString().slice(0, 19)}Z   instances ${rows.length}   waiting ${ledger.waiting}   dead letters ${ledger.deadLetters}`
   const lines = rows.map((row) => [
     row.name,
@@ -34,6 +35,17 @@ export function clusterScreen(rows: readonly InstanceRow[], { ledger, now }: Mom
   ])
   const notes = notesOn(rows)
   return [head, '', ...table([COLUMNS, ...lines]).split('\n'), ...(notes.length > 0 ? ['', ...notes] : [])]
+}
+
+/** Several gateways of one machine have its name: their ports tell them apart, or else a part of their ids. */
+function named(rows: readonly InstanceRow[]): readonly InstanceRow[] {
+  const byName = Map.groupBy(rows, ({ name }) => name)
+  return rows.map((row) => {
+    const same = byName.get(row.name) ?? []
+    if (same.length < 2) return row
+    const isPortHis = same.filter(({ port }) => port === row.port).length === 1
+    return { ...row, name: isPortHis ? `${row.name}:${row.port}` : `${row.name}#${row.id.slice(0, 8)}` }
+  })
 }
 
 function notesOn(rows: readonly InstanceRow[]): readonly string[] {

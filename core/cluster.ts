@@ -8,6 +8,8 @@ export interface InstanceState {
   readonly name: string
   /** Of several processes that share the ports. */
   readonly worker: number | null
+  /** Of HTTP; 0 before it listens. */
+  readonly port: number
   readonly pid: number
   readonly version: string
   /** RFC 3339. */

@@ -57,6 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let fingerprint = ''
   let generation: Generation | undefined
   let origin = ''
+  let port = 0
   const stopping = new AbortController()
   let lastReload: LastReload | undefined
   let edge: Edge
@@ -318,6 +319,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       lanes: pipeline.lanes,
       store,
       isLeaving: () => stopping.signal.aborted,
+      port: () => port,
       inForce: () => ({ generation: generation?.number ?? 0, config: fingerprint, lastReload }),
       plugins: options.plugins,
     }),
@@ -344,6 +346,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     // Last: a call that must be claimed by the owner of its lane would be refused before.
     mount(current())
     listening ??= await edge.start()
+    port = listening.port
     void cluster.tell()
   } catch (error) {
     await edge.drain(0)

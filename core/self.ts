@@ -17,6 +17,7 @@ export interface SelfParts {
   readonly store: Pick<Store, 'partitions'>
   readonly plugins: Pick<PluginAdmin, 'list'> | undefined
   readonly isLeaving: () => boolean
+  readonly port: () => number
   readonly inForce: () => {
     readonly generation: number
     readonly config: string
@@ -25,7 +26,7 @@ export interface SelfParts {
 }
 
 export function createSelf(parts: SelfParts): () => InstanceState {
-  const { name, version, worker, edge, links, lanes, store, plugins, isLeaving, inForce } = parts
+  const { name, version, worker, edge, links, lanes, store, plugins, isLeaving, port, inForce } = parts
   const startedAt = new Date().toISOString()
   const lag = createLoopLag()
   return () => {
@@ -33,6 +34,7 @@ export function createSelf(parts: SelfParts): () => InstanceState {
     return {
       name,
       worker: worker ?? null,
+      port: port(),
       pid: process.pid,
       version,
       startedAt,

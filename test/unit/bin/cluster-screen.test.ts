@@ -8,6 +8,7 @@ const row = (name: string, more: Partial<InstanceRow> = {}): InstanceRow => ({
   id: name,
   name,
   worker: null,
+  port: 8080,
   pid: 1,
   version: '1.0.0',
   startedAt: '2030-01-01T00:00:00.000Z',
@@ -58,5 +59,19 @@ test('below stands who runs other files, who refused a change and why, and who i
     'b refused the change of 2030-01-01T01:00:00.000Z: gateway.yaml:3:1: unknown key "lane" [2Jgateway.yaml:4:1: too',
     'c: plugin crm: it does not compile',
     'd has said nothing for 10 s: its partitions go to the others.',
+  ])
+})
+
+test('instances of one name are told apart by their ports, and where these are the same by their ids', () => {
+  const at = (id: string, port: number, more: Partial<InstanceRow> = {}): InstanceRow =>
+    row('desk', { id, port, ...more })
+  const first = (lines: readonly string[]): unknown => lines.slice(3, 5).map((line) => line.split(' ')[0])
+  expect(first(screen(at('a', 8080), at('b', 8081)))).toEqual(['desk:8080', 'desk:8081'])
+  const [one, other] = ['0f7c1d2e-aaaa', '5b3a9c4f-aaaa']
+  const lines = screen(at(one, 8080), at(other, 8080, { state: 'lost', problems: ['plugin crm: broken'] }))
+  expect(first(lines)).toEqual(['desk#0f7c1d2e', 'desk#5b3a9c4f'])
+  expect(lines.slice(6)).toEqual([
+    'desk#5b3a9c4f: plugin crm: broken',
+    'desk#5b3a9c4f has said nothing for 10 s: its partitions go to the others.',
   ])
 })

@@ -40,6 +40,7 @@ function instance(store: Values, id: string, said: () => Partial<InstanceState> 
   const self = (): InstanceState => ({
     name: id,
     worker: null,
+    port: 8080,
     pid: 1,
     version: '1.0.0',
     startedAt: '2030-01-01T00:00:00.000Z',
