@@ -20,9 +20,9 @@ import { isFieldValue } from '../data/field.ts'
 import { createServerSchema } from './introspect.ts'
 import { decodeUtf8 } from '../data/json.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(backendConfig.parse(config), scope),
+  create: (config, scope) => createBackend(config, scope),
 }
 
 interface Compiled {

@@ -2,18 +2,17 @@
 import { defineAdapter } from 'dragoman'
 import { createBackend } from './backend.ts'
 import { createChannel } from './channel.ts'
-import { backendConfig, channelConfig, type BackendConfig, type ChannelConfig } from './config.ts'
+import { backendConfig, channelConfig } from './config.ts'
 
 export default defineAdapter({
   name: 'soap',
   apiVersion: 1,
   channel: {
     config: channelConfig,
-    // the core hands over what the schema made of the config
-    create: (config, scope) => createChannel(config as ChannelConfig, scope),
+    create: createChannel,
   },
   backend: {
     config: backendConfig,
-    create: (config, scope) => createBackend(config as BackendConfig, scope), // likewise
+    create: createBackend,
   },
 })

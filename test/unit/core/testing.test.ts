@@ -53,7 +53,7 @@ test('what a handler throws is answered as at the edge: as a problem, or in the 
     refused: ({ code }) => ({ contentType: 'text/plain', body: `no: ${code}` }),
   })
   const plain = await host.handle({ path: '/plain' })
-  expect([plain.status, JSON.parse(String(plain.body))]).toMatchObject([401, { code: 'AUTH_FAILED' }])
+  expect(plain).toMatchObject({ status: 401, body: expect.stringContaining('"code":"AUTH_FAILED"') })
   expect(await host.handle({ path: '/own' })).toMatchObject({
     status: 401,
     headers: { 'content-type': 'text/plain' },
