@@ -37,12 +37,15 @@ export function clusterScreen(found: readonly InstanceRow[], { ledger, now }: Mo
   return [head, '', ...table([COLUMNS, ...lines]).split('\n'), ...(notes.length > 0 ? ['', ...notes] : [])]
 }
 
-/** Several gateways of one machine have its name: their ports tell them apart, or else a part of their ids. */
+/**
+ * Several gateways of one machine have its name: their ports tell them apart, or else a part of their ids. One that came in the place of a
+ * lost one keeps its name.
+ */
 function named(rows: readonly InstanceRow[]): readonly InstanceRow[] {
   const byName = Map.groupBy(rows, ({ name }) => name)
   return rows.map((row) => {
     const same = byName.get(row.name) ?? []
-    if (same.length < 2) return row
+    if (same.filter(({ state }) => state !== 'lost').length < 2) return row
     const isPortHis = same.filter(({ port }) => port === row.port).length === 1
     return { ...row, name: isPortHis ? `${row.name}:${row.port}` : `${row.name}#${row.id.slice(0, 8)}` }
   })

@@ -78,6 +78,12 @@ export class StoreHealth {
     if (this.#lost !== undefined) return this.#lost
     if (this.#unsafe !== undefined) return this.#unsafe
     if (memory !== undefined && isEvicting(memory)) return evicts(memory)
+    return this.pressure
+  }
+
+  /** How full the memory is, where nothing new is taken for it; else empty. */
+  get pressure(): string {
+    const memory = this.#memory
     if (memory === undefined || !this.isPressed) return ''
     if (this.isFull) return 'its memory is full up to `maxmemory`'
     return `${megabytes(memory.usedMemory)} of ${megabytes(memory.maxMemory)} of its memory are used, and the last tenth is the reserve`

@@ -167,7 +167,7 @@ export class Pulse {
 
   /** Once each time the reserve is reached, and once when there is room again. */
   #tell(): void {
-    const { isPressed, reason } = this.#health
+    const { isPressed, pressure: reason } = this.#health
     if (isPressed === this.#isToldPressed) return
     this.#isToldPressed = isPressed
     if (isPressed) this.#options.log?.warn('the store takes nothing new, only what drains it', { reason })
