@@ -436,6 +436,8 @@ export interface Identity {
   readonly role: 'customer' | 'agent' | 'program'
   readonly id: string
   readonly roles?: readonly string[]
+  /** When the credential is good no longer, in milliseconds since the epoch. Absent: it has no end. What was opened with it ends then. */
+  readonly until?: number
 }
 
 export type Credential =
@@ -605,6 +607,14 @@ export interface SocketOptions {
   readonly protocols?: readonly string[]
   /** Bytes of one message; a longer one closes the socket with 1009. Default 64 KiB. */
   readonly messageBytes?: number
+  /**
+   * Its clients may show their credential in a message, as browsers must: a handshake without any is answered where it would be 401.
+   * The request's identity is then nobody's, a customer with the empty name. The handler asks `ChannelHost.identify` and says
+   * `Socket.identified`; a socket of which that is not said within 10 s is closed with 1008, and earlier where too many wait.
+   */
+  readonly identifiesLater?: boolean
+  /** Closes a socket when its credential ends. Default 1008; a moment later than `Identity.until`, so that the handler may say more. */
+  readonly expiredCode?: number
   /** Called before the handshake is answered; what it throws refuses it, in plain HTTP. */
   readonly admit?: (request: HttpRequest) => void | Promise<void>
 }
@@ -621,6 +631,8 @@ export interface Socket {
   onMessage(handler: (data: string | Uint8Array) => void | Promise<void>): void
   /** Called once, also at once if it is closed already. */
   onClose(handler: (code: number, reason: string) => void): void
+  /** Who speaks here, from a credential that came in a message: takes the place of the handshake's, `until` too. */
+  identified(who: Identity): void
   close(code?: number, reason?: string): void
 }
 

@@ -138,6 +138,7 @@ function fingerprint(message: Unnumbered, priority: Priority | undefined): strin
 
 function senderOf(sender: Party, identity: Identity | undefined): Party {
   if (identity === undefined || identity.role === 'program') return sender
+  if (identity.id === '') throw new GatewayError('AUTH_FAILED', 'who speaks has not been identified yet')
   // Nor do a tier and attributes: whoever says `vip` of himself is none.
   return { id: identity.id, role: identity.role, ...(sender.name !== undefined && { name: sender.name }) }
 }

@@ -1,5 +1,5 @@
 // A WebSocket without a network: what a channel's handler is given in a test, and the other end of it.
-import type { Socket } from './api.ts'
+import type { Identity, Socket } from './api.ts'
 
 /** The client's end. */
 export interface TestSocket {
@@ -9,6 +9,8 @@ export interface TestSocket {
   readonly closed: { readonly code: number; readonly reason: string } | undefined
   /** Hands a message in; resolves when the channel is done with it, and every one before it. A throw closes with 1011. */
   say(data: string | Uint8Array): Promise<void>
+  /** The last of whom the channel said that he speaks here. */
+  readonly who: Identity | undefined
   close(code?: number, reason?: string): void
 }
 
@@ -18,6 +20,7 @@ export function testSocket(protocol = ''): { readonly socket: Socket; readonly p
   const onClose: Parameters<Socket['onClose']>[0][] = []
   let onMessage: Parameters<Socket['onMessage']>[0] | undefined
   let closed: TestSocket['closed']
+  let who: Identity | undefined
   let before: Promise<void> = Promise.resolve()
   const close = (code = 1000, reason = ''): void => {
     if (closed !== undefined) return
@@ -38,12 +41,18 @@ export function testSocket(protocol = ''): { readonly socket: Socket; readonly p
       if (closed === undefined) onClose.push(handler)
       else handler(closed.code, closed.reason)
     },
+    identified: (named) => {
+      who = named
+    },
     close,
   }
   const peer: TestSocket = {
     sent,
     get closed() {
       return closed
+    },
+    get who() {
+      return who
     },
     say(data) {
       before = before

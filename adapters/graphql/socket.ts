@@ -31,6 +31,7 @@ export interface SocketsOptions {
 
 /** One connection: who speaks, and the message that was read last. */
 interface Connection {
+  readonly socket: Socket
   readonly request: HttpRequest
   readonly gone: AbortController
   identity: Identity
@@ -50,6 +51,7 @@ export function serveSockets(options: SocketsOptions): void {
     path,
     (socket, request) => {
       const connection: Connection = {
+        socket,
         request,
         gone: new AbortController(),
         identity: request.identity,
@@ -69,7 +71,12 @@ export function serveSockets(options: SocketsOptions): void {
         closed(code, reason).catch((error: unknown) => log.error('a socket did not end properly', { error }))
       })
     },
-    { protocols: [GRAPHQL_TRANSPORT_WS_PROTOCOL] },
+    {
+      protocols: [GRAPHQL_TRANSPORT_WS_PROTOCOL],
+      identifiesLater: true,
+      // graphql-ws subscribes anew after it, with new connectionParams; 4401 would be the end for it.
+      expiredCode: CloseCode.Forbidden,
+    },
   )
 }
 
@@ -135,12 +142,13 @@ function createServer({ host, engine, persisted, concurrent, log, closing, callO
   return makeServer<Record<string, unknown>, Connection>({
     async onConnect({ connectionParams, extra }) {
       const token = bearerOf(connectionParams)
-      if (token === undefined) return true
+      if (token === undefined) return extra.identity.id !== '' // nobody: false is 4403 Forbidden
       try {
         extra.identity = await host.identify({ scheme: 'bearer', token })
+        extra.socket.identified(extra.identity)
         return true
       } catch (error) {
-        if (error instanceof GatewayError && error.side === 'caller') return false // 4403 Forbidden
+        if (error instanceof GatewayError && error.side === 'caller') return false
         throw error
       }
     },

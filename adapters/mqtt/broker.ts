@@ -60,6 +60,10 @@ const MAX_WAITING_BYTES = 256 * 1024
 const PUBLISH_BYTES = 512
 /** SEMANTICS 43: a client is cut at most once in this time, or it would do nothing but come back. */
 const CUT_MS = 1000
+/** A connection ends this long after its credential: the link says why before (`kick auth`). */
+const EXPIRED_GRACE_MS = 2000
+/** Beyond it a timer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 const NOTHING = Buffer.alloc(0)
 
 /** CONNACK return codes (MQTT 3.1.1 §3.2.2.3). */
@@ -82,6 +86,8 @@ interface Open {
   isBehind: boolean
   /** Until the connection may be cut, once for all that was not taken. */
   cut: Promise<void> | undefined
+  /** Only where the credential has an end. */
+  readonly expiry: NodeJS.Timeout | undefined
 }
 
 /** Opens the front end. Nothing listens yet: connections are handed to `handle`. */
@@ -140,7 +146,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
           handler.onClosed()
           return refuse(NOT_AUTHORIZED, 'will')
         }
-        open.set(client.conn, { session, handler, isBehind: false, cut: undefined })
+        const expiry = endWith(who, session)
+        open.set(client.conn, { session, handler, isBehind: false, cut: undefined, expiry })
         if (holder !== undefined) forgetFilters(holder)
         byId.set(client.id, session)
         if (packet !== undefined) forget(packet)
@@ -185,8 +192,9 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 
   /** It stays known: aedes may still ask about it. */
   function leave(stream: Duplex): void {
-    const { session, handler } = open.get(stream) ?? {}
+    const { session, handler, expiry } = open.get(stream) ?? {}
     if (session === undefined) return
+    clearTimeout(expiry)
     session.end()
     forgetFilters(session)
     if (byId.get(session.id) === session) byId.delete(session.id)
@@ -298,6 +306,12 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       await new Promise<void>((resolve) => aedes.close(() => resolve()))
     },
   }
+}
+
+function endWith({ until }: Identity, session: Session): NodeJS.Timeout | undefined {
+  if (until === undefined) return undefined
+  const ms = Math.min(MAX_TIMER_MS, until + EXPIRED_GRACE_MS - Date.now())
+  return setTimeout(() => session.finish(), ms).unref()
 }
 
 function publishedOf(packet: {

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 
 import { GatewayError } from 'dragoman'
-import type { Channel, ChannelHost, Delivery, Identity, LinkPlace, Message, Scope } from 'dragoman'
+import type { Channel, ChannelHost, Delivery, HttpRequest, LinkPlace, Message, Scope, Socket } from 'dragoman'
 
 import { Answers } from './answers.ts'
 import { isSame, openBroker } from './broker.ts'
@@ -40,7 +40,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   // What begins with the channel's name belongs to customers without a credential, and so without frames (SEMANTICS 9).
   const replyTopics = createReplyTopics(scope, (conversation) => !conversation.startsWith(`${scope.id}:`))
   const stack = new AsyncDisposableStack()
-  const identities = new WeakMap<Duplex, Identity>()
+  /** Those over WebSocket that have not said CONNECT. */
+  const handshakes = new WeakMap<Duplex, { readonly socket: Socket; readonly request: HttpRequest }>()
   let listener: Listener | undefined
 
   async function open(host: ChannelHost, reach: Reach): Promise<Broker> {
@@ -51,9 +52,13 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       maxKeepAliveSeconds: config.maxKeepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
       async identify(credential, stream) {
-        const known = identities.get(stream)
-        if (credential.scheme === 'none' && known !== undefined) return known
-        return host.identify(credential)
+        const { socket, request } = handshakes.get(stream) ?? {}
+        handshakes.delete(stream)
+        const isKnown = request !== undefined && request.identity.id !== ''
+        if (credential.scheme === 'none' && isKnown) return request.identity
+        const who = await host.identify(credential)
+        socket?.identified(who)
+        return who
       },
       onRefused: (reason) => scope.metrics.count('mqtt_refused', { reason }),
       onSession: (session) => new Device(session, serving),
@@ -131,10 +136,10 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
           config.websocket,
           (socket, request) => {
             const stream = streamOf(socket)
-            identities.set(stream, request.identity)
+            handshakes.set(stream, { socket, request })
             opened.handle(stream)
           },
-          { protocols: PROTOCOLS, messageBytes: MESSAGE_BYTES },
+          { protocols: PROTOCOLS, messageBytes: MESSAGE_BYTES, identifiesLater: true },
         )
       }
       host.linkedAt(place)

@@ -30,8 +30,11 @@ export async function getLog(request: HttpRequest, options: LogRequestOptions): 
     const from = lastEventId(request.headers['last-event-id']) ?? after
     // The first page is read before the status goes out: a refusal is then a proper one.
     const first = await host.log(conversation, from, { ...reading, signal })
-    const read = async (next: number, ending: AbortSignal): Promise<LogPage> =>
-      host.log(conversation, next, { ...reading, waitMs: heartbeatMs, signal: ending })
+    const { until } = request.identity
+    const read = async (next: number, ending: AbortSignal): Promise<LogPage> => {
+      const waitMs = Math.min(heartbeatMs, Math.max(0, (until ?? Infinity) - Date.now()))
+      return host.log(conversation, next, { ...reading, waitMs, signal: ending })
+    }
     return {
       status: 200,
       headers: {
@@ -40,7 +43,7 @@ export async function getLog(request: HttpRequest, options: LogRequestOptions): 
         'x-accel-buffering': 'no', // nginx would hold the stream back
         vary: 'Accept',
       },
-      body: eventStream({ first, read, log, signal: AbortSignal.any([signal, closing]) }),
+      body: eventStream({ first, read, until, log, signal: AbortSignal.any([signal, closing]) }),
     }
   }
   const waitMs = preferredWaitMs(request.headers['prefer'], maxWaitMs)

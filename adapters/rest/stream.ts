@@ -11,6 +11,8 @@ export interface StreamOptions {
   readonly first: LogPage
   /** Reads on after a cursor; resolves with no messages when it is time for a sign of life. */
   readonly read: (after: number, signal: AbortSignal) => Promise<LogPage>
+  /** The reader's credential ends, in milliseconds since the epoch. */
+  readonly until: number | undefined
   readonly log: Log
   readonly signal: AbortSignal
 }
@@ -24,12 +26,12 @@ export function shown({ raw: _raw, ...message }: Message): Omit<Message, 'raw'> 
  * The stream's text: every message with its sequence as `id:`, a heartbeat whenever a read came back empty, `truncated` where
  * the log no longer reaches back, `problem` before it ends for a reason. It ends when the signal does or the reader leaves.
  */
-export function eventStream({ first, read, log, signal }: StreamOptions): AsyncIterable<string> {
+export function eventStream({ first, read, until, log, signal }: StreamOptions): AsyncIterable<string> {
   const left = new AbortController()
   const ending = AbortSignal.any([signal, left.signal])
   return {
     [Symbol.asyncIterator]: () => {
-      const texts = pieces({ first, read, log, signal: ending })
+      const texts = pieces({ first, read, until, log, signal: ending })
       return {
         next: async () => texts.next(),
         // A generator that waits cannot be returned from: the wait is ended first.
@@ -45,6 +47,7 @@ export function eventStream({ first, read, log, signal }: StreamOptions): AsyncI
 async function* pieces({
   first,
   read,
+  until = Infinity,
   log,
   signal: ending,
 }: StreamOptions): AsyncGenerator<string, undefined> {
@@ -54,6 +57,7 @@ async function* pieces({
   let shownUpTo = -1
   try {
     while (!ending.aborted) {
+      if (Date.now() >= until) throw new GatewayError('AUTH_FAILED', 'the credential has expired')
       for (const message of page.messages) {
         yield `id: ${message.sequence}\ndata: ${JSON.stringify(shown(message))}\n\n`
         shownUpTo = message.sequence

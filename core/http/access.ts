@@ -5,6 +5,7 @@ import type { Identity } from '../api.ts'
  * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
  * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token on a listener that
  * only this machine reaches, else the admin token. `handler`: the handler looks at the credential itself.
+ * `later`: as where none is given, but who shows no credential is `NOBODY` until he does.
  */
 export type Access =
   | { readonly open: true }
@@ -15,6 +16,14 @@ export type Access =
   | 'admin'
   | 'operator'
   | 'handler'
+  | 'later'
+
+/** He may nothing: no conversation and no link is his. */
+export const NOBODY: Identity = { role: 'customer', id: '' }
+
+export function isNobody({ role, id }: Identity): boolean {
+  return role === 'customer' && id === ''
+}
 
 export interface Caller {
   readonly headers: Readonly<Record<string, string>>

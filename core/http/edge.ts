@@ -5,6 +5,7 @@ import { Server as NetServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Log } from '../api.ts'
 import { GatewayError } from '../api.ts'
+import { Expiries } from '../expiries.ts'
 import type { Admission } from '../guard/admission.ts'
 import type { Identifier } from './access.ts'
 import { addressSet } from './addresses.ts'
@@ -116,6 +117,7 @@ export function createEdge(options: EdgeOptions): Edge {
     linger: options.linger ?? LINGER,
     stallMs: options.stallMs ?? STALL_MS,
     streams,
+    expiring: new Expiries((end) => end()),
     leaving: () => leaving !== undefined || draining !== undefined,
     draining: () => draining !== undefined,
   }

@@ -8,6 +8,7 @@ import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
 import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
 import type { Connection, LingerLimits, Turn } from './connection.ts'
 import { type Head, isHost, readHead } from './head.ts'
+import type { Expiries } from '../expiries.ts'
 import { traceArrival } from '../tracing.ts'
 import type { Identifier } from './access.ts'
 import { type Door, letIn } from './door.ts'
@@ -48,6 +49,8 @@ export interface Gate {
   readonly linger: LingerLimits
   readonly stallMs: number
   readonly streams: Set<() => void>
+  /** Those among them whose caller's credential has an end. */
+  readonly expiring: Expiries<() => void>
   /** Each answer is the last of its connection. */
   readonly leaving: () => boolean
   /** Nothing new is begun. */
@@ -63,6 +66,8 @@ export interface Exchange {
   readonly expectsContinue: boolean
 }
 
+/** What a credential opened is cut this long after its end: who can say why does so before. */
+export const EXPIRED_GRACE_MS = 1000
 const EMPTY = new Uint8Array(0)
 
 /** A request's turn on its connection. */
@@ -114,7 +119,10 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
       identity,
     }
     traceArrival(gone.signal, begun)
-    const streamed = answer(exchange, mount, await mount.handler(request, gone.signal), gone)
+    const streamed = answer(exchange, mount, await mount.handler(request, gone.signal), {
+      gone,
+      until: identity.until,
+    })
     if (streamed !== undefined) await streamed
   } catch (thrown) {
     await refuse(exchange, mount, thrown).catch((failure: unknown) => {
@@ -161,7 +169,7 @@ function answer(
   exchange: Exchange,
   mount: Mount,
   response: HttpResponse,
-  gone: AbortController,
+  { gone, until }: { readonly gone: AbortController; readonly until: number | undefined },
 ): Promise<void> | undefined {
   const { gate, connection, outgoing } = exchange
   const { carries } = response
@@ -171,7 +179,14 @@ function answer(
     close: connection.closing,
     stallMs: gate.stallMs,
     abort: () => gone.abort(),
-    streams: gate.streams,
+    onStream: (end) => {
+      gate.streams.add(end)
+      if (until !== undefined) gate.expiring.set(end, until + EXPIRED_GRACE_MS)
+      return () => {
+        gate.streams.delete(end)
+        gate.expiring.delete(end)
+      }
+    },
     onStreamError: (error) =>
       gate.log.error('a stream of an answer failed', { channel: mount.channel, error }),
   })

@@ -1,6 +1,6 @@
 // Who is calling: tokens of customers and agents, keys of programs, addresses, names and passwords, the admin token.
 import { type Credential, GatewayError, type Identity, type Log } from '../api.ts'
-import type { Access, Caller, Identifier } from './access.ts'
+import { type Access, type Caller, type Identifier, NOBODY } from './access.ts'
 import { type AddressSet, addressSet, isLoopback } from './addresses.ts'
 import { type Digest, digest, sameDigest } from './secrets.ts'
 import { createTokenCheck, type TokensConfig } from './tokens.ts'
@@ -62,6 +62,8 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
 
   function identify(claim: Claim): Identity | Promise<Identity> {
     const { access, channel, credential } = claim
+    if (access === 'later')
+      return credential.scheme === 'none' && !trying ? NOBODY : identify({ ...claim, access: undefined })
     if (access === 'admin' || access === 'operator') return operator(access, credential)
     if (access === 'handler') return { role: 'program', id: channel }
     const opened = access === undefined || 'open' in access ? undefined : compile(access)

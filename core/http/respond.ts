@@ -12,8 +12,8 @@ export interface RespondOptions {
   readonly stallMs: number
   /** The peer is gone or the gateway stops: tells the source of a stream, beside calling its `return`. */
   readonly abort: () => void
-  /** Streams that run; each can be ended early, as one whole answer. */
-  readonly streams: Set<() => void>
+  /** A stream runs, and can be ended early, as one whole answer. Returns what is called when it has ended. */
+  readonly onStream: (end: () => void) => () => void
   /** A stream's source failed after the answer had begun: logged, the connection is cut so that the caller sees it. */
   readonly onStreamError: (error: unknown) => void
 }
@@ -151,7 +151,7 @@ async function writeStream(
     const settle = (action: () => void): void => {
       if (over) return
       over = true
-      options.streams.delete(stop)
+      ended()
       outgoing.off('close', stop)
       action()
       resolve()
@@ -162,7 +162,7 @@ async function writeStream(
         release(iterator, options)
         outgoing.end()
       })
-    options.streams.add(stop)
+    const ended = options.onStream(stop)
     outgoing.on('close', stop)
     pump(outgoing, iterator, { stallMs: options.stallMs, over: () => over }).then(finish, (error: unknown) =>
       settle(() => {

@@ -69,16 +69,19 @@ export function createTokenCheck(
     max: REMEMBERED,
   })
 
+  function remember(token: string, identity: Identity | undefined): Identity | undefined {
+    if (identity !== undefined)
+      known.set(token, { identity, until: Math.min(now() + REMEMBER_MS, identity.until ?? Infinity) })
+    return identity
+  }
+
   async function check(token: string): Promise<Identity | undefined> {
     const asAgent = await verifyAgent?.(token)
     const agent = asAgent && agentOf(asAgent)
     const payload = agent === undefined ? await verifyCustomer?.(token) : asAgent
-    const identity = agent ?? (payload && customerOf(payload))
-    if (identity !== undefined) {
-      const expiry = payload?.exp === undefined ? Infinity : payload.exp * 1000
-      known.set(token, { identity, until: Math.min(now() + REMEMBER_MS, expiry) })
-    }
-    return identity
+    const who = agent ?? (payload && customerOf(payload))
+    if (who === undefined || payload?.exp === undefined) return remember(token, who)
+    return remember(token, { ...who, until: (payload.exp + CLOCK_SKEW_S) * 1000 })
   }
 
   return (token) => {

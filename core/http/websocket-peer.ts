@@ -1,12 +1,16 @@
 // One WebSocket: messages one at a time with back pressure, a bound on what waits for a slow peer, a sign of life.
 import { WebSocket } from 'ws'
 import type { RawData } from 'ws'
-import type { Log, Socket } from '../api.ts'
+import type { Identity, Log, Socket } from '../api.ts'
 
 export interface PeerOptions {
   readonly log: Log
   /** What may wait for a peer that does not read. */
   readonly bufferedBytes: number
+  /** What it is closed with when its credential ends. */
+  readonly expiredCode: number | undefined
+  /** Called while it is open. */
+  readonly onIdentified: (who: Identity) => void
   /** Called once, when it is closed. */
   readonly onGone: () => void
 }
@@ -17,6 +21,7 @@ type CloseHandler = Parameters<Socket['onClose']>[0]
 /** RFC 6455 §7.4.1, and the IANA registry for 1012 and 1013. */
 export const CLOSE = {
   goingAway: 1001,
+  policy: 1008,
   internal: 1011,
   restart: 1012,
   tryLater: 1013,
@@ -75,6 +80,17 @@ export class Peer implements Socket {
   onClose(handler: CloseHandler): void {
     if (this.#closed === undefined) this.#onClose.push(handler)
     else handler(this.#closed.code, this.#closed.reason)
+  }
+
+  identified(who: Identity): void {
+    if (this.#closed === undefined) this.#options.onIdentified(who)
+  }
+
+  expire(): void {
+    this.close(
+      this.#options.expiredCode ?? CLOSE.policy,
+      'the credential has expired; connect with a new one',
+    )
   }
 
   close(code = 1000, reason = ''): void {

@@ -4,10 +4,12 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { GatewayError } from '../api.ts'
-import type { HttpRequest, SocketHandler, SocketOptions } from '../api.ts'
+import type { HttpRequest, Identity, SocketHandler, SocketOptions } from '../api.ts'
+import { Expiries } from '../expiries.ts'
+import { isNobody } from './access.ts'
 import type { Connection } from './connection.ts'
 import { type Door, letIn } from './door.ts'
-import { type Gate, originOf, remoteOf } from './exchange.ts'
+import { EXPIRED_GRACE_MS, type Gate, originOf, remoteOf } from './exchange.ts'
 import { readHead } from './head.ts'
 import { readTarget } from './paths.ts'
 import { rawProblem } from './problem.ts'
@@ -62,6 +64,9 @@ const HEARTBEAT_MS = 25_000
 /** Ten thousand pings at once would be a wave; they go out in so many parts. */
 const BEATS = 25
 const HANDSHAKE_MS = 10_000
+/** Who showed no credential yet (`identifiesLater`) has this long; of more than so many the one who has waited longest goes. */
+const STRANGER_MS = 10_000
+const MAX_STRANGERS = 1024
 const LINGER_MS = 2000
 const NOTHING = new Uint8Array(0)
 
@@ -74,6 +79,11 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   const addresses = new Map<string, number>()
   const servers = new Map<number, WebSocketServer>()
   const agreed = new WeakMap<IncomingMessage, string>()
+  const expiring = new Expiries<Peer>((peer) => peer.expire())
+  const strangers = new Expiries<Peer>((peer) => {
+    gate.onRefused('credential')
+    peer.close(CLOSE.policy, 'no credential came')
+  })
   let opened = 0
   let beat = 0
   const heart = setInterval(() => {
@@ -115,7 +125,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       const protocol = agreeOn(offer.protocols, mount.options.protocols)
       const remote = remoteOf({ gate, ...handshake }, head)
       agreed.set(incoming, protocol)
-      const identity = await letIn(gate, mount, { caller: { headers: offer.headers, remote } })
+      const identity = await letIn(gate, doorOf(mount), { caller: { headers: offer.headers, remote } })
       const { method, path, query } = head
       const request: HttpRequest = {
         method,
@@ -162,7 +172,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   }): void {
     const { incoming, socket, first, mount, request } = to
     serverFor(mount.options.messageBytes ?? MESSAGE_BYTES).handleUpgrade(incoming, socket, first, (ws) => {
-      const peer = enter(ws, mount, networkOf(request.remote))
+      const peer = enter(ws, mount, request)
       try {
         mount.handler(peer, request)
       } catch (error) {
@@ -191,13 +201,18 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   }
 
   /** Apart from its handshake, so that nothing of that lives as long as the socket. */
-  function enter(ws: WebSocket, mount: SocketMount, network: string): Peer {
+  function enter(ws: WebSocket, mount: SocketMount, { remote, identity }: HttpRequest): Peer {
+    const network = networkOf(remote)
     const beating = beats[opened++ % BEATS]
     const peer = new Peer(ws, {
       log: gate.log,
       bufferedBytes,
+      expiredCode: mount.options.expiredCode,
+      onIdentified: (who) => identify(peer, who),
       onGone: () => {
         peers.delete(peer)
+        expiring.delete(peer)
+        strangers.delete(peer)
         beating?.delete(peer)
         mount.open.delete(peer)
         const left = (addresses.get(network) ?? 1) - 1
@@ -209,7 +224,22 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
     beating?.add(peer)
     mount.open.add(peer)
     addresses.set(network, (addresses.get(network) ?? 0) + 1)
+    identify(peer, identity)
     return peer
+  }
+
+  function identify(peer: Peer, who: Identity): void {
+    if (!isNobody(who)) {
+      strangers.delete(peer)
+      expiring.set(peer, who.until === undefined ? undefined : who.until + EXPIRED_GRACE_MS)
+      return
+    }
+    strangers.set(peer, Date.now() + STRANGER_MS)
+    const { oldest } = strangers
+    if (strangers.size <= MAX_STRANGERS || oldest === undefined) return
+    strangers.delete(oldest) // its close takes a while
+    gate.onRefused('sockets')
+    oldest.close(CLOSE.tryLater, 'too many have shown no credential')
   }
 
   /** Plain HTTP, then the end of the connection; a client that still sends is read for a moment, or a reset would take the answer away. */
@@ -243,6 +273,12 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       return peers.size
     },
   }
+}
+
+function doorOf(mount: SocketMount): Door {
+  return mount.options.identifiesLater === true && mount.access === undefined
+    ? { ...mount, access: 'later' }
+    : mount
 }
 
 function busy(message: string): GatewayError {

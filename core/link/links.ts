@@ -1,6 +1,7 @@
 // All links of this process: overlapping ones of a device, who is present, and the end of all of them.
 import { GatewayError } from '../api.ts'
 import type { Identity, Link, LinkOptions, LinkSend, Log } from '../api.ts'
+import { Expiries } from '../expiries.ts'
 import type { Store } from '../store/store.ts'
 import { Chains } from './chains.ts'
 import { JUST_COME_MS, MOVED_WITHIN_MS } from './figures.ts'
@@ -40,6 +41,8 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   const byDevice = new Map<string, readonly Session[]>()
   const looks = createLooks()
   const whereabouts = createWhereabouts({ store, log, instance, onMoved: endOlder })
+  // His token ran out: a new one is welcome at once.
+  const expiring = new Expiries<Session>((session) => session.kick('auth', 0))
   let isStopping = false
 
   function enter(session: Session, device: string): void {
@@ -87,7 +90,10 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     onEntered: enter,
     onLeft: leave,
     onConfirmed: replaceOlder,
-    onClosed: (session) => all.delete(session),
+    onClosed(session) {
+      all.delete(session)
+      expiring.delete(session)
+    },
   }
 
   return {
@@ -96,14 +102,15 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
       return all.size
     },
     open(channel, who, { send, ...options }) {
-      if (who.role !== 'customer')
+      if (who.role !== 'customer' || who.id === '')
         throw new GatewayError(
-          who.role === 'program' ? 'AUTH_FAILED' : 'FORBIDDEN',
+          who.role === 'agent' ? 'FORBIDDEN' : 'AUTH_FAILED',
           "a link is one customer's own: send his bearer token",
         )
       const home = customerHome(who.id)
       const session = new Session({ ...options, channel, identity: who, home, send, shared })
       all.add(session)
+      expiring.set(session, who.until)
       // Not before the transport has its link.
       if (isStopping) queueMicrotask(() => session.kick('moved', spread()))
       return session

@@ -186,6 +186,7 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
       const isSent = (await socket?.send(data as string | Uint8Array)) ?? false
       return [isSent, socket?.buffered ?? 0]
     },
+    'socket.identified': ([number, who]) => sockets.get(number as number)?.identified(who as Identity),
     'socket.close': ([number, code, reason]) =>
       sockets.get(number as number)?.close(code as number, reason as string),
     'link.open': ([number, who, options]) => {

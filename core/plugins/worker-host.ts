@@ -56,9 +56,9 @@ export function workerHost(
   const tell = (method: string, ...args: readonly unknown[]): void => rpc.tell(method, [instance, ...args])
 
   function link(who: Identity, send: LinkSend, options: Parameters<ChannelHost['link']>[2] = {}): Link {
-    if (who.role !== 'customer')
+    if (who.role !== 'customer' || who.id === '')
       throw new GatewayError(
-        who.role === 'program' ? 'AUTH_FAILED' : 'FORBIDDEN',
+        who.role === 'agent' ? 'FORBIDDEN' : 'AUTH_FAILED',
         "a link is one customer's own: send his bearer token",
       )
     const number = ++last
@@ -97,10 +97,12 @@ export function workerHost(
     },
     socket(path, handler, options = {}) {
       checkPath(path)
-      const { protocols, messageBytes, admit } = options
+      const { protocols, messageBytes, identifiesLater, expiredCode, admit } = options
       const plain = {
         ...(protocols !== undefined && { protocols: [...protocols] }),
         ...(messageBytes !== undefined && { messageBytes }),
+        ...(identifiesLater !== undefined && { identifiesLater }),
+        ...(expiredCode !== undefined && { expiredCode }),
       }
       tell('socket', path, socketHandlers.push({ handler, options }) - 1, plain, admit !== undefined)
     },
@@ -163,6 +165,7 @@ export function workerHost(
         log,
         send: async (data) => (await ask('socket.send', [id, data])) as readonly [boolean, number],
         listen: () => tell('socket.listen', id),
+        identified: (who) => tell('socket.identified', id, who),
         close: (code, reason) => tell('socket.close', id, code, reason),
       })
       sockets.set(id, made)

@@ -1,5 +1,5 @@
 // In a plugin's worker: one WebSocket. The connection is the gateway's.
-import type { Log, Socket } from '../api.ts'
+import type { Identity, Log, Socket } from '../api.ts'
 import { ownBytes } from './wire.ts'
 
 export interface SocketCalls {
@@ -8,6 +8,7 @@ export interface SocketCalls {
   send(data: string | Uint8Array): Promise<readonly [boolean, number]>
   /** From now on messages are wanted. */
   listen(): void
+  identified(who: Identity): void
   close(code: number, reason: string): void
 }
 
@@ -52,6 +53,7 @@ export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket
       if (ended === undefined) onClose.push(handler)
       else handler(ended.code, ended.reason)
     },
+    identified: (who) => calls.identified(who),
     close: (code = 1000, reason = '') => calls.close(code, reason),
   }
   return {

@@ -1,6 +1,7 @@
 // Clients nobody here wrote (graphql-request, urql, graphql-ws, curl) before the gateway, a graphql-yoga server nobody here set up behind it.
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { get } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -14,6 +15,7 @@ import { startBot } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { IDENTITY_YAML, tokenOf } from '../support/token.ts'
 
 const schema = /* GraphQL */ `
   scalar Long
@@ -254,6 +256,99 @@ describe('urql', () => {
       .toPromise()
     expect(log.data).toMatchObject({ conversation: { next: 4, messages: [{ text: 'two' }, {}] } })
     await sockets.dispose()
+  })
+})
+
+describe('graphql-ws, where callers are identified', () => {
+  let guarded: GatewayProcess
+  beforeAll(async () => {
+    guarded = await startGateway({
+      yaml: `
+${IDENTITY_YAML}
+channels: { app: { adapter: graphql }, desk: { adapter: graphql, path: /desk, access: { basic: { user: u, password: p } } } }
+agents: { bot: { adapter: webhook, url: ${bot.url} } }
+routes: [ { agent: bot } ]
+`,
+    })
+    const headers = { authorization: `Bearer ${await tokenOf('ann')}` }
+    await new GraphQLClient(`${guarded.base}/graphql`, { headers }).request(
+      'mutation { sendMessage(text: "hello") { conversation } }',
+    )
+  })
+  afterAll(() => guarded[Symbol.asyncDispose]())
+
+  /** Gives the first event's text, or the code that the socket is closed with. */
+  async function follow(connectionParams?: Record<string, unknown>): Promise<string | number> {
+    const client = createClient({
+      url: `${guarded.base.replace('http', 'ws')}/graphql`,
+      retryAttempts: 0,
+      ...(connectionParams !== undefined && { connectionParams }),
+    })
+    try {
+      const events = client.iterate<Event>({ query: FOLLOW, variables: { c: 'link:ann' } })
+      for await (const { data, errors } of events)
+        return data?.messages.text ?? String(errors?.[0]?.extensions?.['code'])
+      return 'nothing'
+    } catch (error) {
+      return (error as CloseEvent).code // what graphql-ws throws
+    } finally {
+      await client.dispose()
+    }
+  }
+
+  test('a token in connectionParams is all it takes, as browsers need it', async () => {
+    expect(await follow({ authorization: `Bearer ${await tokenOf('ann')}` })).toBe('hello')
+  })
+
+  test("another's token does not read her conversation", async () => {
+    expect(await follow({ authorization: `Bearer ${await tokenOf('bob')}` })).toBe('FORBIDDEN')
+  })
+
+  test.each([
+    ['a wrong token', { authorization: 'Bearer wrong' }],
+    ['another word', { authorization: 'Basic dTpw' }],
+    ['no token', {}],
+    ['no connectionParams', undefined],
+  ])('%s is closed with 4403 Forbidden (graphql-transport-ws, ConnectionInit)', async (_what, params) => {
+    expect(await follow(params)).toBe(4403)
+  })
+
+  test('who says nothing is closed with 4408 soon, and who subscribes before he is known with 4401', async () => {
+    const address = `${guarded.base.replace('http', 'ws')}/graphql`
+    const closed = async (first?: string): Promise<unknown> => {
+      const socket = new WebSocket(address, 'graphql-transport-ws')
+      socket.addEventListener('open', () => first !== undefined && socket.send(first))
+      const { promise, resolve } = Promise.withResolvers<number>()
+      socket.addEventListener('close', ({ code }) => resolve(code))
+      return promise
+    }
+    const subscribe = JSON.stringify({ id: '1', type: 'subscribe', payload: { query: '{ __typename }' } })
+    expect(await Promise.all([closed(), closed(subscribe)])).toEqual([4408, 4401])
+  })
+
+  test.each([
+    ['a wrong credential in the handshake', '/graphql', { authorization: 'Bearer wrong' }],
+    ['none, where access wants a name and a password', '/desk', {}],
+  ])('%s is 401 before the upgrade', async (_what, path, headers) => {
+    const response = await fetch(`${guarded.base}${path}`, { headers })
+    expect(response.status).toBe(401)
+    const status = await new Promise((resolve) => {
+      const asked = get(`${guarded.base}${path}`, {
+        headers: {
+          ...headers,
+          connection: 'Upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+          'sec-websocket-version': '13',
+        },
+      })
+      asked.on('response', ({ statusCode }) => resolve(statusCode))
+      asked.on('upgrade', (_response, socket) => {
+        socket.destroy()
+        resolve(101)
+      })
+    })
+    expect(status).toBe(401)
   })
 })
 

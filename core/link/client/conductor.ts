@@ -227,16 +227,17 @@ export class Conductor {
     if (gone.code === 'replaced' && this.#formerAt < line.openedAt) {
       this.#isElsewhere = true
       this.#tell('elsewhere', undefined, gone.reason)
-    } else this.#seek(gone.code !== 'auth')
+    } else this.#seek(!isRefused(gone))
   }
 
   /** Full jitter: all apps lose their links at the same moment, and come back at different ones. */
-  #failed(way: Way, { reason, code, afterMs = 0 }: Gone): void {
+  #failed(way: Way, gone: Gone): void {
+    const { reason, afterMs = 0 } = gone
     way.failures++
     const most = Math.min(BACKOFF_MOST_MS, BACKOFF_MS * 2 ** (way.failures - 1))
-    const wait = code === 'auth' ? Math.max(afterMs, REFUSED_MS) : afterMs + Math.random() * most
+    const wait = isRefused(gone) ? Math.max(afterMs, REFUSED_MS) : afterMs + Math.random() * most
     way.notBefore = performance.now() + wait
-    if (code === 'auth' && this.#active === undefined) this.#tell('refused', undefined, reason)
+    if (isRefused(gone) && this.#active === undefined) this.#tell('refused', undefined, reason)
   }
 
   #drop(line: Line): void {
@@ -270,4 +271,9 @@ export class Conductor {
     this.#told = text
     this.#options.onState(event)
   }
+}
+
+/** The credential is none. One that has only run out is kicked with `after: 0`: the next link asks for a new one. */
+function isRefused({ code, afterMs }: Gone): boolean {
+  return code === 'auth' && afterMs !== 0
 }

@@ -72,10 +72,15 @@ export class Line {
       device: ledger.device,
       hello: () => ledger.hello(),
       onFrames: (frames) => this.#take(frames),
-      onGone: ({ reason, isRefused }) => this.#end({ reason, ...(isRefused === true && { code: 'auth' }) }),
+      onGone: ({ reason, isRefused }) => this.#end({ reason, ...(isRefused === true && this.#refusal) }),
       patienceMs: () => this.#patience.ms,
     })
     this.#looking = setInterval(() => this.#look(), LOOK_MS)
+  }
+
+  /** A token that was good has run out: no waiting, as the gateway says where it can (`kick auth`, `after: 0`). */
+  get #refusal(): Pick<Gone, 'code' | 'afterMs'> {
+    return { code: 'auth', ...(this.isWelcome && { afterMs: 0 }) }
   }
 
   get isWelcome(): boolean {

@@ -31,6 +31,12 @@ test('a name never comes from a body when a credential gave one (DESIGN §11)', 
   expect(home).toBe('link/bob')
 })
 
+test('who has not been identified yet says nothing, under whatever name', () => {
+  expect(() => of({}, { identity: { role: 'customer', id: '' } })).toThrow(
+    expect.objectContaining({ code: 'AUTH_FAILED' }),
+  )
+})
+
 test('the dedupe key is namespace, principal, sender and externalId (SEMANTICS 8)', () => {
   const key = (change: object, more: object = {}) => of({ externalId: 'x', ...change }, more).dedupe?.key
   const customer = { identity: { role: 'customer', id: 'ann' } }

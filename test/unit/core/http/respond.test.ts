@@ -10,7 +10,7 @@ const OPTIONS: RespondOptions = {
   close: false,
   stallMs: 1000,
   abort: () => undefined,
-  streams: new Set(),
+  onStream: () => () => undefined,
   onStreamError: (error) => {
     throw error
   },

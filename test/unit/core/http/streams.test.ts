@@ -191,3 +191,38 @@ test.each([
   expect((await fetch(edge.origin)).status).toBe(500)
   expect(edge.lines).toHaveLength(1)
 })
+
+test("a stream ends as a whole answer, and its source is told, soon after its caller's credential", async () => {
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] }) // the network goes on
+  try {
+    const told: string[] = []
+    const until = Date.now() + 60_000
+    const identity = {
+      forHttp: () => ({ role: 'customer' as const, id: 'ann', until }),
+      challenge: () => 'Bearer',
+    }
+    await using edge = await running({
+      edge: { identity },
+      handler: (_request, signal) => {
+        async function* source() {
+          try {
+            yield 'data: 1\n\n'
+            await parked(signal)
+          } finally {
+            told.push('returned')
+          }
+        }
+        return Promise.resolve({ status: 200, headers: events, body: source() })
+      },
+    })
+    const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    await client.until(/data: 1/u)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(told).toEqual([])
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(await client.closed()).toMatch(/data: 1[^]*\r\n0\r\n\r\n$/u)
+    await vi.waitFor(() => expect(told).toEqual(['returned']))
+  } finally {
+    vi.useRealTimers()
+  }
+})

@@ -1,8 +1,13 @@
 // In a worker: what is told to a channel reaches all who listen, whatever one of them does.
 import { expect, test } from 'vitest'
-import type { Socket } from '../../../../core/api.ts'
+import { GatewayError } from '../../../../core/api.ts'
+import type { ChannelHost, HttpRequest, Identity, Socket, SocketOptions } from '../../../../core/api.ts'
+import { channelService } from '../../../../core/plugins/channel-service.ts'
+import type { Hosted } from '../../../../core/plugins/hosted.ts'
 import type { Rpc } from '../../../../core/plugins/rpc.ts'
 import { workerHost } from '../../../../core/plugins/worker-host.ts'
+import { testHost } from '../../../../core/testing.ts'
+import { testSocket } from '../../../../core/testing-socket.ts'
 import { recordingLog } from '../http/recording-log.ts'
 
 const silent: Rpc = { call: async () => undefined, tell() {}, flush() {}, close() {} }
@@ -42,4 +47,31 @@ test('a listener to the end of a WebSocket that throws is logged, and keeps it f
   expect(lines).toMatchObject([{ level: 'error', fields: { error: { message: 'deaf' } } }])
   opened?.onClose((...end) => void ends.push(end))
   expect(ends).toHaveLength(2)
+})
+
+test('that callers of a WebSocket identify later, and who they are then, passes from the worker to the gateway', () => {
+  const ann: Identity = { role: 'customer', id: 'ann', until: 7 }
+  const { socket, peer } = testSocket()
+  const given: SocketOptions[] = []
+  const outer: ChannelHost = {
+    ...testHost(),
+    socket(_path, handler, options = {}) {
+      given.push(options)
+      handler(socket, {} as HttpRequest) // nothing of it is looked at here
+    },
+  }
+  const hosted = {
+    call: async (method: string, args: readonly unknown[]) => worker.services[method]?.(args, never),
+    tell: (method: string, ...args: readonly unknown[]) => void worker.services[method]?.(args, never),
+  } as unknown as Hosted // all that the service asks of it
+  const service = channelService(
+    outer,
+    () => hosted,
+    (why) => new GatewayError('CHANNEL_GONE', why),
+  )
+  const rpc: Rpc = { ...silent, tell: (method, [, ...args]) => void service.services[method]?.(args, never) }
+  const worker = workerHost(rpc, 1, { id: 'demo', operations: {}, log: recordingLog().log })
+  worker.host.socket('/ws', (opened) => opened.identified(ann), { identifiesLater: true, expiredCode: 4403 })
+  expect(given).toMatchObject([{ identifiesLater: true, expiredCode: 4403 }])
+  expect(peer.who).toEqual(ann)
 })

@@ -224,6 +224,30 @@ test('a token that is no good is told, and asked for again after a while', async
   expect(app.links).toHaveLength(2)
 })
 
+test('a token that has run out is renewed at once, and nobody is told that it was refused', async () => {
+  app = await openApp(['websocket'])
+  await pass(100)
+  await app.links[0]?.welcome()
+  await app.links[0]?.say({ t: 'kick', code: 'auth', after: 0 })
+  expect(app.status()).toBe('connecting')
+  await pass(1000)
+  expect(app.links).toHaveLength(2)
+})
+
+test('so is one that a request over HTTP no longer gets in with; the next one that is no good is told', async () => {
+  app = await openApp(['http'])
+  await pass(100)
+  await app.links[0]?.welcome()
+  app.links[0]?.refuse()
+  expect(app.status()).toBe('connecting')
+  await pass(1000)
+  expect(app.links).toHaveLength(2)
+  app.links[1]?.refuse()
+  expect(app.status()).toBe('refused')
+  await pass(25_000)
+  expect(app.links).toHaveLength(2)
+})
+
 test('a token that never comes keeps no kind of link from being tried again', async () => {
   app = await openApp(['websocket'], { token: () => new Promise(() => undefined) })
   await pass(14_000)
