@@ -97,18 +97,21 @@ test.concurrent('a customer who writes twice within a second gets both answers, 
   expect(bot.asked.map(textOf).filter((text) => texts.includes(text))).toEqual(texts)
 })
 
-test.concurrent('the quick answer to a second question comes behind the late one to the first, by the customer-service API', async () => {
-  const customer = own('oTwoInARow')
+test.concurrent('the quick answer to a second question comes behind the late one to the first, which is still on its way', async () => {
+  await using other = await startWechat()
+  await using alone = await startGateway({ yaml: yamlFor(other) })
+  other.url = `${alone.base}/wechat`
+  other.api.fail('/cgi-bin/message/custom/send', { delayMs: 800 })
   const texts = [own('slow 5500'), own('quick 0')] as const
-  const first = platform.say(customer, texts[0])
+  const first = other.say('oTwoInARow', texts[0])
   await later(3000)
-  const both = await Promise.all([first, platform.say(customer, texts[1])])
+  const both = await Promise.all([first, other.say('oTwoInARow', texts[1])])
   expect(both.map(({ tries, reply }) => [tries.map(({ status }) => status), reply])).toEqual([
     [[200], undefined],
     [[200], undefined],
   ])
-  await until(() => shown(customer, both)[1])
-  expect(shown(customer, both)).toEqual(texts.map((text) => `answer to ${text}`))
+  await until(() => shown('oTwoInARow', both, other)[1])
+  expect(shown('oTwoInARow', both, other)).toEqual(texts.map((text) => `answer to ${text}`))
 })
 
 test.concurrent('the platform’s repeats join the running work; the last one carries its answer', async () => {
