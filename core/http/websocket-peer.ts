@@ -10,7 +10,7 @@ export interface PeerOptions {
   /** What it is closed with when its credential ends. */
   readonly expiredCode: number | undefined
   /** Called while it is open. */
-  readonly onIdentified: (who: Identity) => void
+  readonly onIdentified: (peer: Peer, who: Identity) => void
   /** Called once, when it is closed. */
   readonly onGone: () => void
 }
@@ -83,7 +83,7 @@ export class Peer implements Socket {
   }
 
   identified(who: Identity): void {
-    if (this.#closed === undefined) this.#options.onIdentified(who)
+    if (this.#closed === undefined) this.#options.onIdentified(this, who)
   }
 
   expire(): void {

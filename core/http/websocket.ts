@@ -208,7 +208,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       log: gate.log,
       bufferedBytes,
       expiredCode: mount.options.expiredCode,
-      onIdentified: (who) => identify(peer, who),
+      onIdentified: identify,
       onGone: () => {
         peers.delete(peer)
         expiring.delete(peer)
