@@ -30,6 +30,7 @@ import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { channelMounts } from './mounts.ts'
 import { ownMounts, refuseOwnPaths, startingMount } from './own-pages.ts'
+import { ownCallbacks } from './own-callbacks.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
 import { startRetention } from './retention.ts'
@@ -78,6 +79,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
     poke: (home) => pipeline.lanes.poke(home),
   })
+  const own = ownCallbacks(
+    () => origin,
+    (request) => callbacks.handle(request),
+  )
   const writes = createWrites({ store, secret, origin: () => origin })
   const pipeline = new Pipeline({
     store,
@@ -173,7 +178,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         },
       }),
     scope: (role, component) =>
-      createScope(role, component, { log, metrics, store, instance, origin: () => origin }),
+      createScope(role, component, { log, metrics, store, instance, callbacks: own }),
   }
 
   function mount(of: Generation): void {

@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Scope } from './api.ts'
-import { CALLBACK_PATH } from './callbacks.ts'
 import type { Role } from './components.ts'
 import { createFetch } from './guard/fetch.ts'
-import type { TlsOptions } from './guard/fetch.ts'
+import type { OwnAddresses, TlsOptions } from './guard/fetch.ts'
 import { hostsOf } from './hosts.ts'
 import type { GatewayMetrics } from './http/metrics.ts'
 import { ADAPTER_LOG } from './log.ts'
@@ -24,21 +23,20 @@ export interface ScopeOptions {
   readonly store: Store
   /** This process among the instances. */
   readonly instance: string
-  /** Our own base address as others see it. */
-  readonly origin: () => string
+  /** Where an agent brings an answer that it has promised (SEMANTICS 17). */
+  readonly callbacks: OwnAddresses
 }
 
 export function createScope(
   role: Role,
   component: ComponentSettings & Partial<CallSettings>,
-  { log, metrics, store, instance, origin }: ScopeOptions,
+  { log, metrics, store, instance, callbacks }: ScopeOptions,
 ): { readonly scope: Scope; dispose(): Promise<void> } {
   const { id, channel, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
   const childLog = log.child(`${role} ${id}`, ADAPTER_LOG)
   const guarded = createFetch({
     allow: hostsOf(component.config),
-    // Where an agent brings an answer that it has promised (SEMANTICS 17).
-    ...(role === 'agent' && { own: () => `${origin()}${CALLBACK_PATH}/` }),
+    ...(role === 'agent' && { own: callbacks }),
     connections,
     responseLimitBytes,
     log: childLog,

@@ -25,8 +25,8 @@ export interface TlsOptions {
 export interface FetchOptions {
   /** Hosts written in the config, each `host` or `host:port`. They may be anywhere; all others must be public. */
   readonly allow: readonly string[]
-  /** How addresses of our own begin that may be asked too, wherever they are. */
-  readonly own?: (() => string) | undefined
+  /** What is asked in this process instead. */
+  readonly own?: OwnAddresses | undefined
   /** For the hosts of `allow` alone: nobody else sees our certificate or is spared the check of his. */
   readonly tls?: TlsOptions | undefined
   /** Connections to one origin at a time; further requests wait their turn. */
@@ -34,6 +34,13 @@ export interface FetchOptions {
   /** Of the answer's body, encoded as well as decoded. */
   readonly responseLimitBytes: number
   readonly log: Log
+}
+
+/** Addresses of the gateway itself. */
+export interface OwnAddresses {
+  /** How they begin: normalised, with a slash at the end. */
+  base(): string
+  ask(request: Outbound): Promise<RawAnswer>
 }
 
 export interface GuardedFetch {
@@ -70,7 +77,7 @@ const harmlessHeaders = new Set([
 
 /** Makes the fetch of one component, with its own connections (DESIGN §4 Scope, §16 Requests). */
 export function createFetch(options: FetchOptions): GuardedFetch {
-  const { allow, tls = {}, connections, responseLimitBytes, log } = options
+  const { allow, own, tls = {}, connections, responseLimitBytes, log } = options
   const allowed = new Set(allow.map((host) => host.toLowerCase()))
   const { ca, cert, key, serverName, verify = true } = tls
   const trusted = new Agent({
@@ -110,6 +117,7 @@ export function createFetch(options: FetchOptions): GuardedFetch {
   }
 
   async function send(request: Outbound, hop: number): Promise<RawAnswer> {
+    if (own !== undefined && request.url.href.startsWith(own.base())) return own.ask(request)
     try {
       return await exchange(isAllowed(request.url) ? trusted : others, request, responseLimitBytes)
     } catch (error) {
@@ -121,8 +129,7 @@ export function createFetch(options: FetchOptions): GuardedFetch {
     }
   }
 
-  function isAllowed({ href, hostname, protocol, port }: URL): boolean {
-    if (options.own !== undefined && href.startsWith(options.own())) return true
+  function isAllowed({ hostname, protocol, port }: URL): boolean {
     const effectivePort = port === '' ? (protocol === 'https:' ? '443' : '80') : port
     return allowed.has(hostname) || allowed.has(`${hostname}:${effectivePort}`)
   }

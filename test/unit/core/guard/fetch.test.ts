@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
 import { createFetch } from '../../../../core/guard/fetch.ts'
-import type { FetchOptions, GuardedFetch } from '../../../../core/guard/fetch.ts'
+import type { FetchOptions, GuardedFetch, OwnAddresses } from '../../../../core/guard/fetch.ts'
 import { recorded, serve, serveRaw } from './servers.ts'
 
 const made: GuardedFetch[] = []
@@ -46,13 +46,22 @@ test('an answer of any status resolves, with its headers, body and address', asy
   }
 })
 
-test('of an address of our own only what begins as said is reached, whatever path leads away from it', async () => {
-  await using server = await serve((response) => response.end('ok'))
-  const get = guardedFetch({ allow: [], own: () => `${server.origin}/v1/callbacks/` })
-  expect(await (await get(`${server.origin}/v1/callbacks/abc`)).text()).toBe('ok')
+test('an address of our own is asked in this process, and no other, whatever path leads there', async () => {
+  await using server = await serve((response) => response.end('over the network'))
+  const asked: string[] = []
+  const own: OwnAddresses = {
+    base: () => `${server.origin}/v1/callbacks/`,
+    ask: async ({ url, method }) => {
+      asked.push(`${method} ${url.pathname}`)
+      return { status: 200, statusText: 'OK', headers: { 'x-own': '1' }, body: Buffer.from('here') }
+    },
+  }
+  const get = guardedFetch({ allow: [], own })
+  const response = await get(`${server.origin}/v1/callbacks/abc`, { method: 'POST' })
+  expect([await response.text(), response.headers.get('x-own')]).toEqual(['here', '1'])
   for (const path of ['/admin/v1/status', '/v1/callbacks/../../admin/v1/status', '/v1/callbacks/%2e%2e/x'])
     await expect(get(`${server.origin}${path}`)).rejects.toMatchObject({ code: 'FORBIDDEN' })
-  expect(server.seen.map(({ path }) => path)).toEqual(['/v1/callbacks/abc'])
+  expect([asked, server.seen]).toEqual([['POST /v1/callbacks/abc'], []])
 })
 
 test('HEAD, 204 and 304 have no body, whatever length they announce', async () => {
