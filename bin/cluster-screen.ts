@@ -46,7 +46,8 @@ function named(rows: readonly InstanceRow[]): readonly InstanceRow[] {
   return rows.map((row) => {
     const same = byName.get(row.name) ?? []
     if (same.filter(({ state }) => state !== 'lost').length < 2) return row
-    const isPortHis = same.filter(({ port }) => port === row.port).length === 1
+    // One of an older version, or that does not listen yet, has none.
+    const isPortHis = row.port > 0 && same.filter(({ port }) => port === row.port).length === 1
     return { ...row, name: isPortHis ? `${row.name}:${row.port}` : `${row.name}#${row.id.slice(0, 8)}` }
   })
 }

@@ -65,7 +65,7 @@ export function outbound(
   reply: Reply,
   by: { id: string; now: number },
 ): Unnumbered | undefined {
-  const { parts, fault, metadata, stale, asOf } = reply
+  const { parts, fault, metadata, stale, asOf, partial } = reply
   const data = reply.data ?? (fault === undefined ? undefined : { fault: { ...fault } })
   if (parts === undefined && data === undefined) return undefined
   return {
@@ -82,6 +82,7 @@ export function outbound(
     ...(question.replyContext !== undefined && { replyContext: question.replyContext }),
     ...(metadata !== undefined && { metadata }),
     ...(stale === true && { stale, ...(asOf !== undefined && { asOf }) }),
+    ...(partial === true && { partial }),
     receivedAt: moment(by.now),
     correlationId: question.correlationId,
     causationId: question.id,

@@ -87,6 +87,8 @@ export interface Message extends Draft {
   readonly stale?: boolean
   /** …from this moment (RFC 3339). */
   readonly asOf?: string
+  /** Of an answer: the business system gave a part of it, and errors in place of the rest. */
+  readonly partial?: boolean
   /** A tombstone: the number stays, the content is gone. */
   readonly gone?: 'expired' | 'erased'
 }
@@ -337,7 +339,8 @@ export interface Scope {
   readonly metrics: Metrics
   /**
    * Guarded fetch: hosts written in the config are allowed, computed and redirected ones only if they are public; the
-   * answer is read whole, up to the limit; TLS and connection limits come from the config. Failures are `GatewayError`s,
+   * answer is read whole, up to the limit; TLS and connection limits come from the config. An agent reaches its callback wherever the
+   * gateway is. Failures are `GatewayError`s,
    * with `notExecuted` where no byte went out. Hand the call's own signal to each fetch of a call, or to none: a call whose
    * signal never got a connection counts as not executed.
    */

@@ -31,7 +31,7 @@ export function canonical(value: unknown): string {
 /**
  * Freezes plain data all the way down and returns it; a `Date` in it becomes its text (RFC 3339), which is what JSON makes of it. Throws
  * `DECODE_FAILED` for what is not plain data (a Map, an Error, bytes, an object of a class) or is nested deeper than 64 levels; `what`
- * names it in the message.
+ * names it in the message. What is frozen already is taken as looked at.
  */
 export function freezePlain<T>(value: T, what: string, depth = 0): T {
   switch (typeof value) {
@@ -88,7 +88,7 @@ export function isPlainObject(value: unknown): value is object {
 /** What is no plain data but a Date. */
 function textOf(value: object, what: string): string {
   if (!(value instanceof Date)) {
-    const { name } = value.constructor
+    const { name } = (value as { constructor?: { name: string } }).constructor ?? { name: 'unknown' } // any object may lack it
     const problem = `${what} holds an object of the class ${name}, which is not plain data`
     throw new GatewayError('DECODE_FAILED', problem)
   }

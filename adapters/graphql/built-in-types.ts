@@ -205,6 +205,8 @@ export const builtInTypes = /* GraphQL */ `
     "Of an answer: the business system is down, this is its last good one, of asOf."
     stale: Boolean
     asOf: String
+    "Of an answer: the business system gave a part of it, and errors in place of the rest."
+    partial: Boolean
     "The number stays, the content is gone: expired or erased."
     gone: String
   }

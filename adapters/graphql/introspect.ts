@@ -95,7 +95,7 @@ export function createServerSchema(options: ServerSchemaOptions): ServerSchema {
       signal.throwIfAborted()
     },
     renew() {
-      if (mayTell && !ending.signal.aborted && scope.now() - askedAt >= PAUSE_MS) void askAgain()
+      if (mayTell && !ending.signal.aborted && Math.abs(scope.now() - askedAt) >= PAUSE_MS) void askAgain()
     },
     [Symbol.dispose]: () => ending.abort(),
   }

@@ -34,6 +34,7 @@ class SessionFrames implements Frames {
   /** When what is held has gone out, or never will. */
   #hearing: PromiseWithResolvers<boolean> | undefined
   #link: Link | undefined
+  #isSentAway = false
 
   constructor(session: Session, options: FramesOptions) {
     this.#session = session
@@ -111,6 +112,8 @@ class SessionFrames implements Frames {
 
   /** Said where it can be heard, and in the log: else it would come again and again and nobody knew why. */
   async #sendAway(): Promise<void> {
+    if (this.#isSentAway) return
+    this.#isSentAway = true
     const { scope } = this.#options
     scope.metrics.count('mqtt_refused', { reason: 'no customer' })
     scope.log.warn("a client sends frames without a customer's token for password: its connection ends", {

@@ -214,6 +214,9 @@ const message = z
       description: 'Of an answer: the business system is down, this is its last good one, of `asOf`.',
     }),
     asOf: timestamp.exactOptional(),
+    partial: z.boolean().exactOptional().meta({
+      description: 'Of an answer: the business system gave a part of it, and errors in place of the rest.',
+    }),
   })
   .register(published, { id: 'Message' })
 

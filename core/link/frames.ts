@@ -156,6 +156,9 @@ z.object({
       description: 'Of an answer: the business system is down, this is its last good one, of asOf',
     }),
     asOf: z.string().exactOptional(),
+    partial: z.boolean().exactOptional().meta({
+      description: 'Of an answer: the business system gave a part of it, and errors in place of the rest',
+    }),
   }),
 }).register(published, { id: 'msg', title: 'The next message of the inbox' })
 z.object({ t: z.literal('reset'), epoch, top: count, why: z.string() }).register(published, {

@@ -77,7 +77,8 @@ function crossing(fields: Readonly<Record<string, unknown>>): Readonly<Record<st
   return Object.fromEntries(
     Object.entries(fields).flatMap(([name, value]) => {
       const full = value instanceof Error ? { packed: packError(value) } : value
-      for (const shown of [full, outlineOf(name, value)]) {
+      for (const show of [() => full, () => outlineOf(name, value)]) {
+        const shown = show()
         const bytes = weightOf(shown, left)
         if (bytes > left) continue
         left -= bytes

@@ -69,8 +69,10 @@ export interface ConnectOptions {
 
 /** The four calls: this is what `connect` gives. */
 export interface Client extends AsyncDisposable {
-  /** Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`),
-   * it is more than a frame holds, 64 KiB (`RangeError`), or the client is closed. */
+  /**
+   * Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`),
+   * it is more than a frame holds, 64 KiB (`RangeError`), or the client is closed.
+   */
   send(message: Outgoing | string): Promise<Said>
   /**
    * Every message once and in order, own ones too (`from`), those kept from before first. It is durable on this device before

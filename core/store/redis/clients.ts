@@ -63,11 +63,11 @@ export function clientsFor(options: ClientsOptions, events: Events, lines: numbe
   switch (address.kind) {
     case 'server': {
       const server = { ...common, ...address.nodes[0], Connector: ServerConnector }
-      return oneServer(address.kind, server, events, lines)
+      return oneServer(address.kind, server, { events, count: lines })
     }
     case 'sentinel': {
       const master = { ...common, ...sentinelOptions(address, options) }
-      return oneServer(address.kind, master, events, lines)
+      return oneServer(address.kind, master, { events, count: lines })
     }
     case 'cluster':
       return cluster(address, common, events)
@@ -151,7 +151,11 @@ export async function requireDatabase(line: Redis): Promise<void> {
 }
 
 /** Its lines go together: what is known of the server, and of what was on its way, is known of all of them or of none. */
-function oneServer(kind: Address['kind'], options: ClientOptions, events: Events, count: number): Clients {
+function oneServer(
+  kind: Address['kind'],
+  options: ClientOptions,
+  { events, count }: { readonly events: Events; readonly count: number },
+): Clients {
   const client = new Redis(options)
   const lines = [client, ...Array.from({ length: count - 1 }, () => new Redis(options))]
   const kept = lines.map(keepUp)

@@ -339,6 +339,7 @@ export class Connection {
     const isBack = this.#dataset !== undefined
     this.#dataset = dataset
     this.#isReady = !this.#isClosed
+    this.#cause = ''
     if (isBack) this.#options.log?.info('the store has its Redis again', {})
     this.#changed(dataset, '')
     return dataset

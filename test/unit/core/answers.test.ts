@@ -1,7 +1,8 @@
 // What an agent or a backend hands back: which of it is an answer, and what is said of the rest.
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { agentAnswerOf, replyOf } from '../../../core/answers.ts'
+import { agentAnswerOf, outbound, replyOf } from '../../../core/answers.ts'
+import { testMessage } from '../../../core/testing.ts'
 
 test.each<[string, unknown, string]>([
   [
@@ -64,4 +65,9 @@ test('an answer that is partial says so in its reply; any other word for it is n
   })
   for (const partial of [false, 'true', 1, null, undefined])
     expect(replyOf({ data: 1, partial }, 'backend', 'x')).toEqual({ data: 1, origin: 'backend' })
+})
+
+test('a partial answer is marked in the log as well', () => {
+  const reply = replyOf({ data: 1, partial: true }, 'backend', 'x')
+  expect(outbound(testMessage(), reply, { id: 'x', now: 0 })).toMatchObject({ data: 1, partial: true })
 })
