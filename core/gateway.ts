@@ -79,7 +79,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
     poke: (home) => pipeline.lanes.poke(home),
   })
-  const own = ownCallbacks(
+  const ownAddresses = ownCallbacks(
     () => origin,
     (request) => callbacks.handle(request),
   )
@@ -178,7 +178,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         },
       }),
     scope: (role, component) =>
-      createScope(role, component, { log, metrics, store, instance, callbacks: own }),
+      createScope(role, component, { log, metrics, store, instance, callbacks: ownAddresses }),
   }
 
   function mount(of: Generation): void {
