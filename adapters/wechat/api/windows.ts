@@ -19,7 +19,10 @@ export interface Customer {
 }
 
 export interface Windows {
-  /** The customer did something; noted again it is nothing new. Returns at once; its writing has begun before it returns. */
+  /**
+   * The customer did something; noted again it is nothing new. Returns at once; its writing has begun before it returns, or begins when
+   * what the same customer did just before is written.
+   */
   note(inbound: Inbound): void
   /** `push`: its name, the same at each try; it takes one, however often it is tried. */
   take(customer: Customer, push: string): Promise<Leave>
@@ -28,8 +31,8 @@ export interface Windows {
 interface Allowance {
   readonly until: number
   readonly left: number
-  /** What the customer did. */
-  readonly by?: string
+  /** What the customer did, newest first: only the first has filled it, the others are known again. */
+  readonly by: readonly string[]
   /** The pushes that have taken one. */
   readonly taken: readonly string[]
 }
@@ -53,8 +56,8 @@ const quotas: Readonly<Record<Contact, Quota>> = {
 }
 /** Kept longer than the window, so that a closed one is known to be closed. */
 const KEPT_MS = 7 * 24 * 3_600_000
-/** A full quota of two days is not written again for this long: nobody misses a minute of it. */
-const COALESCE_MS = 60_000
+/** The platform repeats a push twice, five seconds apart: few customers do more in that time. */
+const MOST_BY = 8
 const TRIES = 20
 
 export interface WindowsOptions {
@@ -91,15 +94,17 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
     note(inbound) {
       const { kind, messages, ms } = quotas[inbound.contact]
       const key = keyOf(inbound)
-      const allowance: Allowance = {
-        until: Math.min(inbound.at, scope.now()) + ms,
-        left: messages,
-        by: inbound.id,
-        taken: [],
-      }
-      const done = update(key, (known) =>
-        isNoted(known?.[kind], allowance, kind) ? undefined : { ...known, [kind]: allowance },
-      )
+      const until = Math.min(inbound.at, scope.now()) + ms
+      const write = () =>
+        update(key, (known) => {
+          const before = known?.[kind]?.by ?? []
+          if (before.includes(inbound.id)) return undefined
+          const by = [inbound.id, ...before].slice(0, MOST_BY)
+          return { ...known, [kind]: { until, left: messages, by, taken: [] } }
+        })
+      // One after the other: of many at once each would have to try again for every other one.
+      const earlier = pending.get(key)
+      const done = (earlier === undefined ? write() : earlier.then(write))
         .catch((error: unknown) => {
           log.warn('the customer-service window could not be noted', { error: String(error) })
         })
@@ -137,13 +142,6 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
   }
 }
 
-/** The same again, or a message so soon after another that nothing would change. */
-function isNoted(known: Allowance | undefined, now: Allowance, kind: Kind): boolean {
-  if (known === undefined) return false
-  if (known.by === now.by) return true
-  return kind === 'message' && known.left === now.left && Math.abs(now.until - known.until) < COALESCE_MS
-}
-
 const KINDS = ['event', 'message'] as const
 
 /** The one that the push has taken from before, else the one that ends first. */
@@ -176,7 +174,7 @@ function withShut(known: Allowances, seen: Allowances): Allowances {
   const result: Partial<Record<Kind, Allowance>> = { ...known }
   for (const kind of KINDS) {
     const one = known[kind]
-    if (one !== undefined && one.by === seen[kind]?.by) result[kind] = { ...one, left: 0, taken: [] }
+    if (one !== undefined && one.by[0] === seen[kind]?.by[0]) result[kind] = { ...one, left: 0, taken: [] }
   }
   return result
 }
@@ -199,15 +197,19 @@ function allowancesOf(value: Json | undefined): Allowances | undefined {
   return result
 }
 
-/** An earlier version kept neither `by` nor `taken`. */
+/** Earlier versions kept neither `by` nor `taken`, or the last of `by` alone. */
 function allowanceOf({ until, left, by, taken }: Fields): Allowance | undefined {
   if (typeof until !== 'number' || typeof left !== 'number') return undefined
   return {
     until,
     left,
-    ...(typeof by === 'string' && { by }),
-    taken: Array.isArray(taken) ? taken.filter((push): push is string => typeof push === 'string') : [],
+    by: typeof by === 'string' ? [by] : textsOf(by),
+    taken: textsOf(taken),
   }
+}
+
+function textsOf(value: Json | undefined): string[] {
+  return Array.isArray(value) ? value.filter((each): each is string => typeof each === 'string') : []
 }
 
 function toJson(allowances: Allowances): Json {
