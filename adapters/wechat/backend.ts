@@ -6,10 +6,10 @@ import { accountOf, backendConfig } from './config.ts'
 import type { BackendConfig } from './config.ts'
 import { reviewBackend } from './review.ts'
 
-export const backend: Component<Backend> = {
+export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
-  create: (config, scope) => createBackend(config as BackendConfig, scope), // what backendConfig made of the file
-  review: (config) => reviewBackend(config as BackendConfig), // as for create
+  create: createBackend,
+  review: reviewBackend,
 }
 
 function createBackend(config: BackendConfig, scope: Scope): Backend {

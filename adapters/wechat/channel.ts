@@ -34,10 +34,10 @@ import { createReplayCheck } from './replay.ts'
 import { reviewChannel } from './review.ts'
 import { withStaleText } from './stale.ts'
 
-export const channel: Component<Channel> = {
+export const channel: Component<Channel, ChannelConfig> = {
   config: channelConfig,
-  create: (config, scope) => createChannel(config as ChannelConfig, scope), // what channelConfig made of the file
-  review: (config) => reviewChannel(config as ChannelConfig), // as for create
+  create: createChannel,
+  review: reviewChannel,
 }
 
 function createChannel(config: ChannelConfig, scope: Scope): Channel {
