@@ -11,14 +11,16 @@ export interface Files {
   exists(text: string): boolean
   /** An absolute path to a file that can be read; another one is reported. */
   readable(text: string, path: Path): string
+  /** What a file holds; undefined where it cannot be read. */
+  content(text: string): Uint8Array | undefined
   /** A copy with every text that begins with `./` or `../` made absolute: which keys hold files only the adapter knows. */
   absolute(value: unknown): unknown
   /** The same, with a digest of the content in the place of each file: a component changes when its files do. */
   stamped(value: unknown): unknown
   /** The files that `stamped` has read, with what they held. */
   readonly read: ReadonlyMap<string, Uint8Array>
-  /** The files that were wanted and could not be read: with one of them there, another answer is possible. */
-  readonly missing: ReadonlySet<string>
+  /** Others that were looked for or into: with a change of one of them, another answer is possible. */
+  readonly wanted: ReadonlySet<string>
 }
 
 /** `base` is the folder of the config file, absolute; `places` says of which files another is read instead. */
@@ -29,7 +31,7 @@ export function relativeTo(
 ): Files {
   const at = (file: string): string => places.get(file) ?? file
   const read = new Map<string, Uint8Array>()
-  const missing = new Set<string>()
+  const wanted = new Set<string>()
   const mapped = (value: unknown, each: (file: string) => string): unknown => {
     if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
     if (Array.isArray(value)) return value.map((member) => mapped(member, each))
@@ -40,7 +42,7 @@ export function relativeTo(
   }
   const stamp = (file: string): string => {
     if (unreadable(at(file)) !== undefined) {
-      missing.add(file)
+      wanted.add(file)
       return file
     }
     const bytes = readFileSync(at(file))
@@ -56,14 +58,19 @@ export function relativeTo(
       const file = at(named)
       const reason = unreadable(file)
       if (reason === undefined) return file
-      missing.add(named)
+      wanted.add(named)
       report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
       return file
+    },
+    content(text) {
+      const named = resolve(base, text)
+      wanted.add(named)
+      return unreadable(at(named)) === undefined ? readFileSync(at(named)) : undefined
     },
     absolute: (value) => mapped(value, at),
     stamped: (value) => mapped(value, stamp),
     read,
-    missing,
+    wanted,
   }
 }
 

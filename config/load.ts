@@ -147,12 +147,12 @@ export function resolveConfig(
   const routes = resolveRoutes(root['routes'], names, report)
   const identified = identity === undefined ? undefined : identityOf(identity, { names, report, files })
   const limited = limits === undefined ? undefined : limitsOf(limits, { names, report })
-  const listener = http === undefined ? undefined : httpOf(http, files)
+  const listener = http === undefined ? undefined : httpOf(http, files, report)
   checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
 
   const remembered = store === undefined ? undefined : storeOf(store, files)
 
-  report.end([...files.read.keys(), ...files.missing])
+  report.end([...files.read.keys(), ...files.wanted])
   return {
     file: document.file,
     files: [...files.read.keys()],

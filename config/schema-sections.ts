@@ -1,9 +1,20 @@
 // The sections of the file that are the gateway's own: one zod schema each, which also yields the editors' JSON Schema and the README's tables.
 import { z } from 'zod'
-import { LONGEST_KEPT_MS, NAME, count, duration, range, size, text, webAddress, webOrigin } from './values.ts'
+import {
+  LONGEST_KEPT_MS,
+  NAME,
+  count,
+  duration,
+  listenHost,
+  range,
+  size,
+  text,
+  webAddress,
+  webOrigin,
+} from './values.ts'
 
 const http = z.strictObject({
-  host: text.default('127.0.0.1').describe('Where to listen. Beyond loopback `identity` is needed'),
+  host: listenHost.prefault('127.0.0.1').describe('Where to listen. Beyond loopback `identity` is needed'),
   port: count(65_535, 0).default(8080).describe('0: any free one'),
   bodyLimit: size(1024 ** 3)
     .prefault('1mb')

@@ -2,6 +2,7 @@
 import { isFields } from './adapter-part.ts'
 import type { Config, HttpConfig, IdentityConfig, JwtConfig, StoreConfig } from './config.ts'
 import type { Files } from './files.ts'
+import { pemFaults } from './pem.ts'
 import { didYouMean } from './problems.ts'
 import type { Report } from './report.ts'
 import type { Names } from './routes.ts'
@@ -53,11 +54,16 @@ export function checkReach(host: unknown, identity: unknown, report: Report): vo
   )
 }
 
-/** The listener; its files must be readable. */
-export function httpOf(http: ReturnType<typeof sections.http.parse>, files: Files): HttpConfig {
+/** The listener; what its files hold must be of use to a start. */
+export function httpOf(
+  http: ReturnType<typeof sections.http.parse>,
+  files: Files,
+  report: Report,
+): HttpConfig {
   const { bodyLimit, headerTimeout, requestTimeout, keepAliveTimeout, headerLimit, tls, ...rest } = http
   const pem = (name: 'cert' | 'key' | 'ca', text: string): string =>
     files.readable(text, ['http', 'tls', name])
+  if (tls !== undefined) checkPem(tls, files, report)
   return {
     ...rest,
     bodyLimitBytes: bodyLimit,
@@ -72,6 +78,23 @@ export function httpOf(http: ReturnType<typeof sections.http.parse>, files: File
         ...(tls.ca !== undefined && { caFile: pem('ca', tls.ca) }),
       },
     }),
+  }
+}
+
+function checkPem(
+  tls: NonNullable<ReturnType<typeof sections.http.parse>['tls']>,
+  files: Files,
+  report: Report,
+): void {
+  const { cert, key, ca } = tls
+  const contents = {
+    cert: files.content(cert),
+    key: files.content(key),
+    ca: ca === undefined ? undefined : files.content(ca),
+  }
+  for (const { of, message } of pemFaults(contents)) {
+    const path = ['http', 'tls', of]
+    report.add(path, `${report.show(path, tls[of]) ?? 'the file'} ${message}`)
   }
 }
 

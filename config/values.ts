@@ -66,10 +66,32 @@ function isAddressRange(source: string): boolean {
   return bits === undefined || (/^\d{1,3}$/u.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
 }
 
-/** Yields it without a trailing slash. */
+/** An address to bind, or a name that has one. Yields an IPv6 address without its brackets. */
+export const listenHost = text
+  .refine(isHost, {
+    error:
+      'it must be an address or a name, such as 127.0.0.1, ::1 or desk.example.com (a port stands in http.port)',
+  })
+  .transform(withoutBrackets)
+
+function isHost(source: string): boolean {
+  if (source === '' || isIP(withoutBrackets(source)) !== 0) return true // an empty one has been reported
+  return /^[\p{L}\p{N}_.-]+$/u.test(source)
+}
+
+function withoutBrackets(source: string): string {
+  const inner = /^\[(.*)\]$/u.exec(source)?.[1]
+  return inner !== undefined && isIP(inner) === 6 ? inner : source
+}
+
+/** What others append paths to. Yields it without a trailing slash. */
 export const webAddress = text
   .refine((source) => /^https?:$/u.test(URL.parse(source)?.protocol ?? ''), {
     error: 'it must be an address that begins with http:// or https://',
+    abort: true,
+  })
+  .refine((source) => /^https?:\/\/[^/?#@\\\s]+(?:\/[^?#\\\s]*)?$/iu.test(source), {
+    error: 'it must be host, port and path alone: no user or password, no "?", no "#", no blanks',
   })
   .transform((source) => source.replace(/\/+$/u, ''))
 

@@ -1,6 +1,7 @@
 // The listener's certificate, read from its files each time it is asked for.
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type TlsOptions } from 'node:tls'
+import { GatewayError } from '../api.ts'
 
 export interface TlsFiles {
   readonly certFile: string
@@ -10,8 +11,8 @@ export interface TlsFiles {
 }
 
 /**
- * Reads and checks: a key that does not belong to the certificate is found here, not at the first handshake. Throws with
- * the file's name.
+ * Reads and checks: a key that does not belong to the certificate is found here, not at the first handshake. Throws
+ * `INTERNAL` with the file's name.
  */
 export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   const [cert, key, ca] = await Promise.all([
@@ -28,10 +29,11 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   try {
     createSecureContext(options)
   } catch (error) {
-    throw new Error(`tls: ${files.certFile} and ${files.keyFile} cannot be used: ${textOf(error)}`, {
-      cause: error,
-    })
+    throw unusable(`${files.certFile} and ${files.keyFile} cannot be used`, error)
   }
+  // OpenSSL takes a text without a certificate as a list of none, and every caller would be turned away.
+  if (files.caFile !== undefined && !ca?.includes('CERTIFICATE-----'))
+    throw new GatewayError('INTERNAL', `tls: ${files.caFile} holds no certificate`)
   return options
 }
 
@@ -39,10 +41,11 @@ async function read(file: string): Promise<Buffer> {
   try {
     return await readFile(file)
   } catch (error) {
-    throw new Error(`tls: ${file} cannot be read: ${textOf(error)}`, { cause: error })
+    throw unusable(`${file} cannot be read`, error)
   }
 }
 
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function unusable(what: string, error: unknown): GatewayError {
+  const why = error instanceof Error ? error.message : String(error)
+  return new GatewayError('INTERNAL', `tls: ${what}: ${why}`, { cause: error })
 }

@@ -1,15 +1,20 @@
 // The parts of a whole file: who may call, files, components, overrides, plugins.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ConfigError, readConfig, resolveConfig } from '../../../config/load.ts'
+import { makeCertificate } from '../../support/certificate.ts'
 import { known, load, problemsOf } from './fakes.ts'
 
 let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dragoman-files-'))
-  for (const name of ['cert.pem', 'key.pem', 'ca.pem', 'keys.json']) await writeFile(join(folder, name), 'x')
+  using own = makeCertificate()
+  await copyFile(own.cert, join(folder, 'cert.pem'))
+  await copyFile(own.key, join(folder, 'key.pem'))
+  await copyFile(own.cert, join(folder, 'ca.pem'))
+  await writeFile(join(folder, 'keys.json'), 'x')
 })
 afterAll(async () => {
   await rm(folder, { recursive: true })

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { GatewayError } from '../../../../core/api.ts'
 import { running } from './raw-client.ts'
 
 let directory = ''
@@ -93,6 +94,15 @@ test('a certificate file that is missing or no certificate is named, and nothing
   await expect(running({ http: { tls: { ...tls(), certFile: file('bad.crt') } } })).rejects.toThrow(
     'bad.crt and',
   )
+})
+
+test('a ca that holds no certificate is named, and what cannot be used is an error for operators', async () => {
+  await writeFile(file('empty.crt'), 'nobody')
+  const refused = running({ http: { tls: { ...tls(), caFile: file('empty.crt') } } })
+  await expect(refused).rejects.toThrow(/empty\.crt holds no certificate/u)
+  await expect(refused).rejects.toBeInstanceOf(GatewayError)
+  const strange = running({ http: { tls: { ...tls(), keyFile: file('authority.key') } } })
+  await expect(strange).rejects.toBeInstanceOf(GatewayError)
 })
 
 test('with a ca every caller needs a certificate it signed', async () => {

@@ -1,0 +1,66 @@
+// Whether a start could use the listener's certificate, its key and the authorities.
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+
+/** What the files hold; absent where one is not wanted, or could not be read. */
+export interface PemContents {
+  readonly cert?: Uint8Array | undefined
+  readonly key?: Uint8Array | undefined
+  readonly ca?: Uint8Array | undefined
+}
+
+export interface PemFault {
+  readonly of: keyof PemContents
+  /** Follows the name of the file. */
+  readonly message: string
+}
+
+/** At most one fault of each file. */
+export function pemFaults({ cert, key, ca }: PemContents): readonly PemFault[] {
+  const alone = [
+    ...(cert === undefined ? [] : faultOf('cert', certificateFault(cert))),
+    ...(key === undefined ? [] : faultOf('key', keyFault(key))),
+    ...(ca === undefined ? [] : faultOf('ca', certificateFault(ca))),
+  ]
+  if (cert === undefined || key === undefined || alone.some((fault) => fault.of !== 'ca')) return alone
+  return [...alone, ...pairFaults(Buffer.from(cert), Buffer.from(key))]
+}
+
+function faultOf(of: PemFault['of'], message: string | undefined): readonly PemFault[] {
+  return message === undefined ? [] : [{ of, message }]
+}
+
+/** RFC 7468 §5; OpenSSL knows the two older labels as well. Of authorities it would leave out what it cannot read without a word. */
+function certificateFault(bytes: Uint8Array): string | undefined {
+  const [, ...blocks] = Buffer.from(bytes)
+    .toString('latin1')
+    .split(/-----BEGIN (?=(?:X509 |TRUSTED )?CERTIFICATE-----)/u)
+  if (blocks.length === 0)
+    return 'holds no certificate: a PEM file with "-----BEGIN CERTIFICATE-----" is needed'
+  const broken = blocks.findIndex((block) => failure(() => new X509Certificate(`-----BEGIN ${block}`)))
+  return broken === -1 ? undefined : `cannot be used: certificate ${broken + 1} in it is damaged`
+}
+
+function keyFault(bytes: Uint8Array): string | undefined {
+  const text = Buffer.from(bytes)
+  if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/u.test(text.toString('latin1')))
+    return 'holds no private key: a PEM file with "-----BEGIN PRIVATE KEY-----", without a passphrase, is needed'
+  const why = failure(() => createPrivateKey(text))
+  return why && `cannot be used: the private key in it is damaged, or has a passphrase (${why})`
+}
+
+function pairFaults(cert: Buffer, key: Buffer): readonly PemFault[] {
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+    return faultOf('key', 'is the key of another certificate than that in "cert"')
+  const why = failure(() => createSecureContext({ cert, key, minVersion: 'TLSv1.2' }))
+  return faultOf('cert', why && `cannot be used: ${why}`)
+}
+
+function failure(attempt: () => unknown): string | undefined {
+  try {
+    attempt()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
