@@ -2,6 +2,7 @@
 import { pino } from 'pino'
 import type { Log } from './api.ts'
 import { fieldsFor } from './log-fields.ts'
+import { ErrorOutput } from './log-output.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -37,23 +38,20 @@ export const ADAPTER_LOG: ChildOptions = { linesPerSecond: 100 }
 const REDACTED = '***'
 /** Shorter ones would blank out half of every line. */
 const SHORTEST_SECRET = 4
-/** Lines wait here at most: a full buffer, or the next beat. */
-const BUFFER_BYTES = 4096
-const BEAT_MS = 100
-const LONGEST_FLUSH_MS = 1000
-/** While nobody reads stderr lines wait up to this; then they are dropped rather than the memory filled. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
 
 /**
  * Makes the log. Lines are buffered for at most 100 ms or 4 kB, and written before the process exits, also by an
- * uncaught error; only a `kill -9` may take the last of them. Measured, into a pipe: pino takes 5 µs a line so, 52 µs when
- * each is written at once; cleaning the fields adds 2 to 5 µs.
+ * uncaught error; only a `kill -9`, or an error output that cannot be written, may take the last of them. Measured, into a pipe:
+ * pino takes 5 µs a line so, 52 µs when each is written at once; cleaning the fields adds 2 to 5 µs.
  */
 export function createLog(options: LogOptions): RootLog {
   let forbidden = forms(options.secrets ?? [])
   const taken = new Set(Object.keys(options.fields ?? {}))
   const clean = (text: string): string => redacted(text, forbidden)
-  const destination = options.write === undefined ? buffered() : undefined
+  const output =
+    options.write === undefined
+      ? new ErrorOutput((lost) => logger.warn({ component: 'log', lost }, linesLost(lost)))
+      : undefined
   const logger = pino(
     {
       level: options.level,
@@ -61,7 +59,7 @@ export function createLog(options: LogOptions): RootLog {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
-    destination ?? { write: options.write ?? (() => undefined) },
+    output ?? { write: options.write ?? (() => undefined) },
   )
 
   return {
@@ -82,32 +80,13 @@ export function createLog(options: LogOptions): RootLog {
     setSecrets: (secrets) => {
       forbidden = forms(secrets)
     },
-    flushed: async () => destination && flushed(destination),
+    flushed: async () => output?.flushed(),
   }
 }
 
-/**
- * Writes what a destination of pino's has buffered. Its own `flushSync`, which it also calls at the end of the process, tries again
- * for ever where the reader is gone and it has not noticed yet; after this it has.
- */
-export async function flushed(stream: Buffered): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, LONGEST_FLUSH_MS)
-  stream.flush(() => resolve())
-  await promise
-  clearTimeout(timer)
-}
-
-type Buffered = ReturnType<typeof pino.destination>
-
-function buffered(): Buffered {
-  return pino.destination({
-    fd: 2,
-    sync: false,
-    minLength: BUFFER_BYTES,
-    maxLength: MAX_WAITING_BYTES,
-    periodicFlush: BEAT_MS,
-  })
+/** What stands in the log when its output could not be written, and can be again. */
+export function linesLost(lines: number): string {
+  return `${lines} lines were lost: the error output could not be written`
 }
 
 /** A token bucket: undefined while it is empty, else how many lines were left out since the last one. */

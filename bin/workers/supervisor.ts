@@ -1,10 +1,10 @@
 // `dragoman start --workers N`: the process that holds the ports and hands each connection to a worker in turn.
 import cluster from 'node:cluster'
-import { pino } from 'pino'
 import type { Config } from '../../config/load.ts'
 import { GatewayError } from '../../core/api.ts'
 import { loadAdminToken } from '../../core/http/identity.ts'
-import { createLog, flushed } from '../../core/log.ts'
+import { createLog, linesLost } from '../../core/log.ts'
+import { ErrorOutput } from '../../core/log-output.ts'
 import { announce } from '../announce.ts'
 import { configFile, loadWithoutPlugins } from '../config-file.ts'
 import { fail } from '../fail.ts'
@@ -18,8 +18,6 @@ import type { StartOptions } from '../start-options.ts'
 import { Crew } from './crew.ts'
 import { forgetCache } from './own-folder.ts'
 
-/** While nobody reads the error output, so much waits; then lines are dropped. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
 /** What the supervisor does itself, and no worker again. */
 const ONCE: ReadonlySet<string> = new Set(['--use-moved-store', '--confirm-clock-jump'])
 /** What the last one has said may come after its end. */
@@ -61,8 +59,8 @@ export async function supervise(options: StartOptions & { readonly workers: numb
 }
 
 function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: number): void {
-  const out = pino.destination({ fd: 2, sync: false, maxLength: MAX_WAITING_BYTES })
-  const write = (lines: string): void => void out.write(lines)
+  const out = new ErrorOutput((lost) => log.warn(linesLost(lost), { lost }))
+  const write = (lines: string): void => out.write(lines)
   const log = createLog({ level, secrets, write, fields: { instance: instanceName() } }).child('supervisor')
   const crew = new Crew({
     workers,
@@ -84,7 +82,7 @@ function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: 
     await takeAddress(dataDirectory)
     await new Promise((heard) => setTimeout(heard, LAST_LINES_MS))
     log.info('stopped')
-    await flushed(out)
+    await out.flushed()
     process.exit(status)
   }
 

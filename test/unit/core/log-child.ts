@@ -4,7 +4,7 @@ import { createLog } from '../../../core/log.ts'
 const [, , how] = process.argv
 const root = createLog({ level: 'info' })
 const log = root.child('child')
-if (how !== 'broken-end') for (let n = 0; n < 500; n += 1) log.info('line', { n })
+if (how !== 'broken-end' && how !== 'overflow') for (let n = 0; n < 500; n += 1) log.info('line', { n })
 if (how === 'exit') process.exit(3)
 if (how === 'throw') throw new Error('thrown')
 if (how === 'reject') void Promise.reject(new Error('rejected'))
@@ -19,3 +19,10 @@ if (how === 'broken-end')
     log.info('nobody reads this')
     void root.flushed().then(() => process.exit(4))
   }, 200)
+// More than may wait, then a sign of life; it ends by SIGTERM, in order.
+if (how === 'overflow') {
+  for (let n = 0; n < 5; n += 1) log.info(`${n}`.repeat(4 * 1024 * 1024))
+  setTimeout(() => process.stdout.write('still here\n'), 300)
+  setInterval(() => undefined, 1000)
+  process.once('SIGTERM', () => void root.flushed().then(() => process.exit(4)))
+}

@@ -1,8 +1,15 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import { type ChildOptions, createLog, type LogLevel } from '../../../core/log.ts'
+import { until } from '../../support/gateway.ts'
 
 function logging(level: LogLevel = 'info', secrets: readonly string[] = []) {
   let text = ''
@@ -251,3 +258,55 @@ test('an orderly end does not hang on lines that nobody reads any more', async (
   child.stderr.destroy()
   expect(await new Promise((resolve) => child.once('close', resolve))).toBe(4)
 })
+
+test.each([
+  ['exit', 3],
+  ['throw', 1],
+  ['end', 0],
+  ['broken-end', 4],
+])('a full disk under the log does not hold up the end of a process by %s', async (how, code) => {
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [program, how], { stdio: ['ignore', 'ignore', full] })
+  closeSync(full)
+  expect(await ended(child)).toBe(code)
+})
+
+test('a full disk under the log does not stop the process, and what was lost is counted and said when there is room', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'log-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', folder], { stdio: 'ignore' })
+  } catch {
+    await rm(folder, { recursive: true })
+    return context.skip('no file system of its own can be mounted here')
+  }
+  let child: ChildProcess | undefined
+  try {
+    const filler = join(folder, 'filler')
+    await writeFile(filler, Buffer.alloc(32 * 1024 * 1024)).catch(() => undefined)
+    const file = openSync(join(folder, 'log'), 'a')
+    child = spawn(process.execPath, [program, 'overflow'], { stdio: ['ignore', 'pipe', file] })
+    closeSync(file)
+    let said = ''
+    child.stdout?.on('data', (chunk) => (said += String(chunk)))
+    await until(() => said === 'still here\n' || undefined)
+    await rm(filler)
+    await until(async () => (await readFile(join(folder, 'log'), 'utf8')).includes('lost') || undefined)
+    child.kill('SIGTERM')
+    expect(await ended(child)).toBe(4)
+    const lines = (await readFile(join(folder, 'log'), 'utf8')).trimEnd().split('\n')
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(told.filter(({ component }) => component === 'child')).toHaveLength(3)
+    expect(told.at(-1)).toMatchObject({ level: 'warn', component: 'log', lost: 2 })
+  } finally {
+    child?.kill('SIGKILL')
+    execFileSync('umount', ['-l', folder])
+    await rm(folder, { recursive: true })
+  }
+})
+
+async function ended(child: ChildProcess): Promise<number | null> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(timer)
+  return code
+}
