@@ -9,7 +9,8 @@ import { postEvent } from './events.ts'
 import { postLink } from './link.ts'
 import { getLog } from './log.ts'
 import { postMessage } from './messages.ts'
-import { openApi } from './openapi.ts'
+import { openApi, servedAt } from './openapi.ts'
+import type { Document } from './openapi.ts'
 import { problemOf } from './problem.ts'
 import { postRequest } from './requests.ts'
 import { socketOptions, takeSocket } from './socket.ts'
@@ -94,7 +95,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       host.socket(place.ws, (socket, request) => takeSocket(host, socket, request), socketOptions)
       host.linkedAt({ protocol: 'ws', up: place.ws, down: place.ws })
       host.linkedAt({ protocol: 'http', up: place.http, down: place.http })
-      const description = JSON.stringify(openApi(path, host.operations))
+      const description = openApi(path, host.operations)
       const at = config.openapi ?? (path === DEFAULT_PATH ? '/openapi.json' : `${path}/openapi.json`)
       host.serve(at, async (request) => describe(request, at, description, log))
     },
@@ -110,7 +111,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   }
 }
 
-function describe(request: HttpRequest, at: string, description: string, log: Scope['log']): HttpResponse {
+function describe(request: HttpRequest, at: string, description: Document, log: Scope['log']): HttpResponse {
   if (request.path !== at) return problemOf(new GatewayError('NOT_FOUND', `the document is at ${at}`), log)
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return problemOf(
@@ -123,6 +124,6 @@ function describe(request: HttpRequest, at: string, description: string, log: Sc
     status: 200,
     // Anybody may read it from a page on another site: it describes, it does not tell.
     headers: { 'content-type': 'application/json', 'access-control-allow-origin': '*' },
-    body: description,
+    body: JSON.stringify(servedAt(request.origin, description)),
   }
 }

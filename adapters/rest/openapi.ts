@@ -9,11 +9,11 @@ import { endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
 import { problemAnswer, published } from './schemas.ts'
 
-type Document = Readonly<Record<string, unknown>>
+export type Document = Readonly<Record<string, unknown>>
 
 const COMPONENT = '#/components/schemas/'
 
-/** Describes the channel at `path` with its configured operations. Plain data, ready for JSON.stringify. */
+/** Describes the channel at `path` with its configured operations. Plain data; where it is served says `servedAt`. */
 export function openApi(path: string, operations: Readonly<Record<string, ChannelOperation>>): Document {
   const named = Object.entries(operations).filter(([, { kind }]) => kind !== 'event')
   const own = endpoints.find(({ name }) => name === 'request')
@@ -25,7 +25,6 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
       description: 'Messages, events and requests in; answers and the conversation log out.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '/' }],
     security: [{}, { bearer: [] }],
     paths: Object.fromEntries([
       ...endpoints.map((endpoint) => [
@@ -52,6 +51,11 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
     },
   }
+}
+
+/** As a caller may read it who sees us at `origin`, which may have a path: `paths` are appended to it (OpenAPI 3.1 §4.8.5). */
+export function servedAt(origin: string, document: Document): Document {
+  return { ...document, servers: [{ url: origin }] }
 }
 
 /** The published form of the schemas, by name. */

@@ -53,6 +53,14 @@ test('the document is OpenAPI 3.1 with every endpoint, operation by operation', 
   expect(ids.size).toBe(endpoints.length)
 })
 
+test('the server is ours as the caller sees us, with the path a proxy puts before it (OpenAPI 3.1 §4.8.5)', async () => {
+  await using trial = await Trial.start()
+  for (const origin of ['https://desk.example.com/gw', 'http://127.0.0.1:8080']) {
+    const { body } = read(await trial.send({ method: 'GET', path: '/openapi.json', origin }))
+    expect(body['servers']).toStrictEqual([{ url: origin }])
+  }
+})
+
 test('every reference leads somewhere', async () => {
   const doc = await published({ GetOrder: { kind: 'request', example: { orderNo: '000777' } } })
   const references = everyNode(doc).flatMap(({ $ref }) => (typeof $ref === 'string' ? [$ref] : []))
