@@ -5,7 +5,7 @@ import type { BindOptions } from './bind.ts'
 import { XSD_NS, clark, limits } from './names.ts'
 import { builtinType } from './schema-builtin.ts'
 import type { SimpleType, XmlSchemas } from './schema.ts'
-import type { XmlName } from './tree.ts'
+import type { XmlElement, XmlName } from './tree.ts'
 
 /** A JSON object in the making. */
 export type JsonObject = { [member: string]: Json }
@@ -14,6 +14,8 @@ export type JsonObject = { [member: string]: Json }
 export class Binding {
   readonly options: BindOptions
   readonly schemas: XmlSchemas | undefined
+  /** By element of a schema inside the document: prefix → namespace, what its values need. */
+  readonly schemaPrefixes = new Map<XmlElement, ReadonlyMap<string, string>>()
   readonly #code: 'DECODE_FAILED' | 'ENCODE_FAILED'
   readonly #names: string[] = []
   /** Which of several, from 1; 0 where only one may come. */

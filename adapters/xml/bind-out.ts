@@ -18,9 +18,9 @@ import { arrange } from './bind-order.ts'
 import { childName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
-import { APACHE_NS, SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark } from './names.ts'
+import { APACHE_NS, SOAPENC12_NS, SOAPENC_NS, XSD_NS, clark, isXsd } from './names.ts'
 import { anyType, builtinType, isOpen, mapType, openArray } from './schema-builtin.ts'
-import type { ComplexType, SimpleType, TypeDecl } from './schema.ts'
+import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
 import type { XmlAttribute, XmlElement, XmlName, XmlNode } from './tree.ts'
 import { anyText } from './value.ts'
@@ -29,7 +29,7 @@ import { anyText } from './value.ts'
 export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): XmlElement {
   const declared = decl.type
   const object = isObject(value) ? value : undefined
-  const actual = object === undefined ? declared : actualType(object, declared, binding)
+  const actual = object === undefined ? declared : actualType(object, decl, binding)
   if (decl.abstract)
     throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
   if (actual.kind === 'complex' && actual.abstract)
@@ -79,9 +79,11 @@ function finish(
 }
 
 /** What `@type` (`@xsi:type`, where a type has an attribute of that name) says, if anything. */
-function actualType(object: JsonMembers, declared: TypeDecl, binding: Binding): TypeDecl {
+function actualType(object: JsonMembers, { name, type: declared }: ElementDecl, binding: Binding): TypeDecl {
   const explicit = getMember(object, '@xsi:type')
-  const isAttribute = declared.kind === 'complex' && shapeOf(declared).typeKey !== '@type'
+  // a schema inside a document: its elements have an attribute called type
+  const isOfSchema = declared === anyType && isXsd(name.uri)
+  const isAttribute = isOfSchema || (declared.kind === 'complex' && shapeOf(declared).typeKey !== '@type')
   const said = explicit ?? (isAttribute ? undefined : getMember(object, '@type'))
   if (said === undefined) return declared
   if (typeof said !== 'string') throw binding.problem('has to be the name of a type', '@type')

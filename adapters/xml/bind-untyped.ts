@@ -3,10 +3,10 @@ import type { Json } from 'dragoman'
 import { getMember, isObject, nameOfKey, quoted, setMember } from './bind-context.ts'
 import type { Binding, JsonObject } from './bind-context.ts'
 import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded.ts'
+import { NAMESPACE, prefixesIn, prefixesOut } from './bind-prefixes.ts'
 import { illegalProblem } from './escape.ts'
 import { nilSaid, typeSaid } from './instance.ts'
-import { XSD_NS, XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
-import { checkNamespace } from './prefixes.ts'
+import { XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
 import { attributeOf, element as makeElement, resolveQName, textOf, isBlank, withParts } from './tree.ts'
@@ -88,7 +88,7 @@ function valueIn(raw: string, type: SimpleType | undefined, binding: Binding, be
 }
 
 function attributesIn(element: XmlElement, binding: Binding): JsonObject {
-  const object: JsonObject = binding.schemas === undefined ? {} : prefixesIn(element)
+  const object: JsonObject = binding.schemas === undefined ? {} : prefixesIn(element, binding)
   for (const { uri, local, value } of element.attributes) {
     if (isEncodingAttribute({ uri, local }, binding)) continue
     const plain = `@${local}`
@@ -100,35 +100,6 @@ function attributesIn(element: XmlElement, binding: Binding): JsonObject {
   const said = saidType(element)
   if (said !== undefined) setMember(object, Object.hasOwn(object, '@type') ? '@xsi:type' : '@type', said)
   return object
-}
-
-/** A schema inside a document (a DataSet brings its own) means names by their prefixes: those that it uses, as `@xmlns:prefix`. */
-function prefixesIn(element: XmlElement): JsonObject {
-  const object: JsonObject = {}
-  if (element.local !== 'schema' || element.uri !== XSD_NS) return object
-  const used = new Set<string>()
-  const waiting = [element]
-  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-    for (const { value } of at.attributes)
-      for (const [, prefix = ''] of value.matchAll(/([\w.-]+):/g)) used.add(prefix)
-    waiting.push(...elementsOf(at))
-  }
-  for (const [prefix, uri] of element.namespaces)
-    if (used.has(prefix)) setMember(object, `${NAMESPACE}:${prefix}`, uri)
-  return object
-}
-
-function prefixesOut(object: { readonly [member: string]: Json }, binding: Binding): Map<string, string> {
-  const prefixes = new Map<string, string>()
-  for (const [key, uri] of Object.entries(object)) {
-    if (!key.startsWith(`${NAMESPACE}:`)) continue
-    const prefix = key.slice(NAMESPACE.length + 1)
-    if (typeof uri !== 'string' || !isNcName(prefix) || /^xml(?:ns)?$/.test(prefix))
-      throw binding.problem('is not a prefix with its namespace', key)
-    checkNamespace(uri)
-    prefixes.set(prefix, uri)
-  }
-  return prefixes
 }
 
 /** Types of XSD and SOAP encoding are no news: text is a string here whatever a client guessed. */
@@ -150,9 +121,6 @@ function mixedIn(element: XmlElement, binding: Binding, childIn: ChildIn): Json[
     return object
   })
 }
-
-/** The member by which a value says the namespace of its element, where nothing else does; what is a list cannot. */
-const NAMESPACE = '@xmlns'
 
 export function withNamespace(value: Json, uri: string): Json {
   if (Array.isArray(value)) return value
