@@ -4,6 +4,7 @@ import {
   LONGEST_KEPT_MS,
   NAME,
   count,
+  credential,
   duration,
   listenHost,
   range,
@@ -74,7 +75,7 @@ const identity = z.strictObject({
     .record(
       z.string().regex(NAME, { error: 'a name has letters, digits, _ and -, at most 63' }),
       z.strictObject({
-        key: text.describe('What the program sends'),
+        key: credential.describe('What the program sends: visible ASCII, no blanks'),
         channels: z.array(text).describe('The channels it may use; without it, all').exactOptional(),
       }),
     )
@@ -205,7 +206,9 @@ export const sections = {
   identity: identity.describe('Who may call').exactOptional(),
   admin: z
     .strictObject({
-      token: text.describe('Token of `/admin/v1`; without it, made at the first start').exactOptional(),
+      token: credential
+        .describe('Token of `/admin/v1`: visible ASCII, no blanks; without it, made at the first start')
+        .exactOptional(),
     })
     .prefault({})
     .describe('The operators’ interface'),

@@ -1,6 +1,17 @@
 // What may stand below a channel, a backend, an agent and a route: zod schemas, which also yield the editors' JSON Schema and the README's tables.
 import { z } from 'zod'
-import { LONGEST_KEPT_MS, count, duration, expression, range, size, template, text } from './values.ts'
+import {
+  LONGEST_KEPT_MS,
+  basicPassword,
+  basicUser,
+  count,
+  duration,
+  expression,
+  range,
+  size,
+  template,
+  text,
+} from './values.ts'
 
 // ─── Components: the core's own keys; the rest is the adapter's ──────────────────────────────────────────────────────
 
@@ -28,7 +39,10 @@ export const channelKeys = z.strictObject({
           .strictObject({
             from: z.array(range).min(1).describe('Addresses and CIDR ranges').exactOptional(),
             basic: z
-              .strictObject({ user: text.describe('Its user'), password: text.describe('Its password') })
+              .strictObject({
+                user: basicUser.describe('Its user: no `:`'),
+                password: basicPassword.describe('Its password'),
+              })
               .describe('HTTP Basic (RFC 7617)')
               .exactOptional(),
           })

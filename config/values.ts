@@ -40,6 +40,19 @@ export function size(max: number, min = 1024) {
 
 export const text = z.string().min(1, { error: 'it must not be empty' })
 
+const filled = z.string().min(1, { error: 'it must not be empty', abort: true })
+
+/** What callers show as a bearer's token or an API key. */
+export const credential = filled.regex(/^[\x21-\x7e]+$/u, {
+  error: 'it must be visible ASCII characters without blanks: callers can send no other (RFC 6750 §2.1)',
+})
+export const basicUser = filled.refine((source) => !/[:\p{Cc}]/u.test(source), {
+  error: 'it must have no ":" and no control characters: callers cannot send them (RFC 7617 §2)',
+})
+export const basicPassword = filled.refine((source) => !/\p{Cc}/u.test(source), {
+  error: 'it must have no control characters: callers cannot send them (RFC 7617 §2)',
+})
+
 /** `params.offset` tells where in the text the fault is. */
 function checked(fault: (source: string) => ExpressionFault | undefined) {
   return text.superRefine((source, context) => {

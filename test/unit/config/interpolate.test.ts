@@ -105,7 +105,7 @@ test('a variable in a comment is none', async () => {
 test('what only looks like a variable is reported, not passed on', async () => {
   const message =
     'a variable is written ${NAME} or ${NAME:-default}, and the default holds no second one; $${ stands for a plain ${'
-  expect(await problemsOf('admin:\n  token: "x ${A-B}"\n')).toEqual([`2:13: admin.token: ${message}`])
+  expect(await problemsOf('admin:\n  token: "x-${A-B}"\n')).toEqual([`2:13: admin.token: ${message}`])
   expect(await problemsOf('admin:\n  token: "${A:-${B}}"\n', { env: { B: 'b' } })).toEqual([
     `2:11: admin.token: ${message}`,
   ])
