@@ -106,7 +106,7 @@ function isBelow(ancestor: XmlElement, target: XmlElement): boolean {
   const waiting = childElements(ancestor)
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (at === target) return true
-    waiting.push(...childElements(at))
+    for (const child of childElements(at)) waiting.push(child)
   }
   return false
 }

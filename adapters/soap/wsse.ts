@@ -86,7 +86,7 @@ export function elementById(root: XmlElement, id: string): XmlElement {
   const waiting = [root]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (idOf(at) === id) found.push(at)
-    waiting.push(...childElements(at))
+    for (const child of childElements(at)) waiting.push(child)
   }
   const [only] = found
   if (only === undefined || found.length > 1)
