@@ -1,6 +1,6 @@
 // What the YAML parser finds wrong, and what it would read differently from how it is written.
 import { LineCounter } from 'yaml'
-import type { Document } from 'yaml'
+import type { Document, YAMLError } from 'yaml'
 import { unmask } from './interpolate.ts'
 import type { Masked } from './interpolate.ts'
 import type { Position, Problem } from './problems.ts'
@@ -26,7 +26,7 @@ export function syntaxProblems(
   file: string,
   document: Document.Parsed,
   lines: LineCounter,
-  { variables }: Masked,
+  { variables, text }: Masked,
 ): Problem[] {
   const faults = [...document.errors, ...document.warnings]
   const exhausted = faults.find((fault) => fault.code === 'RESOURCE_EXHAUSTION')
@@ -35,13 +35,21 @@ export function syntaxProblems(
     return [{ file, ...positionAt(lines, exhausted.pos[0]), message, path: '' }]
   }
   return faults.slice(0, MAX_SYNTAX_ERRORS).map((fault) => {
-    // The parser quotes what it did not expect, and that may be a secret.
-    const words = fault.code === 'UNEXPECTED_TOKEN' ? fault.message.replace(/: ".*$/su, '') : fault.message
-    const said = unmask(words.slice(0, 1).toLowerCase() + words.slice(1), variables)
-    const cure = CURES.find(([pattern]) => pattern.test(fault.message))?.[1]
-    const message = `not valid YAML: ${said}${cure === undefined ? '' : ` (${cure})`}`
-    return { file, ...positionAt(lines, fault.pos[0]), message, path: '' }
+    const position = positionAt(lines, fault.pos[0])
+    if (fault.code !== 'MULTIPLE_DOCS')
+      return { file, ...position, message: wordsOf(fault, variables), path: '' }
+    const what = text.startsWith('---', fault.pos[0]) ? 'stands behind "---"' : 'begins'
+    const message = `one document only: remove what ${what} at line ${position.line}`
+    return { file, ...position, message, path: '' }
   })
+}
+
+function wordsOf({ code, message }: YAMLError, variables: Masked['variables']): string {
+  // The parser quotes what it did not expect, and that may be a secret.
+  const words = code === 'UNEXPECTED_TOKEN' ? message.replace(/: ".*$/su, '') : message
+  const said = unmask(words.slice(0, 1).toLowerCase() + words.slice(1), variables)
+  const cure = CURES.find(([pattern]) => pattern.test(message))?.[1]
+  return `not valid YAML: ${said}${cure === undefined ? '' : ` (${cure})`}`
 }
 
 /** Where lines begin. Not left to the parser: after some errors it forgets to count one. */

@@ -19,7 +19,7 @@ const name = z.string().min(1).max(400)
 const offBody = z.strictObject({
   name,
   reason: z.string().trim().min(1, 'say why: whoever comes next reads it').max(200),
-  forMs: z.int().min(1000).max(WEEK_MS).default(HOUR_MS),
+  forMs: z.int().min(1000, 'at least 1s (1000)').max(WEEK_MS, `at most 7d (${WEEK_MS})`).default(HOUR_MS),
 })
 const onBody = z.strictObject({ name })
 

@@ -144,7 +144,8 @@ test('OFF by hand: refused with its reason, for operations nobody has called too
 test.each([
   ['off', { name: 'erp.Look' }, /reason/u],
   ['off', { name: 'erp.Look', reason: ' ' }, /say why/u],
-  ['off', { name: 'erp.Look', reason: 'x', forMs: 1e12 }, /forMs/u],
+  ['off', { name: 'erp.Look', reason: 'x', forMs: 8 * 86_400_000 }, /^forMs: at most 7d/u],
+  ['off', { name: 'erp.Look', reason: 'x', forMs: 999 }, /^forMs: at least 1s/u],
   ['off', { name: 'nobody', reason: 'x' }, /no backend or agent is named/u],
   ['on', { name: 'erp.Nothing' }, /has no operation "Nothing"/u],
   ['on', [], /the body/u],

@@ -23,9 +23,12 @@ test('a syntax error that people make often comes with what to do about it', asy
 })
 
 test('one document without tags and directives of its own', async () => {
-  expect((await problemsOf('a: 1\n---\nb: 2\n'))[0]).toMatch(
-    /^2:1: not valid YAML: source contains multiple documents/,
-  )
+  expect(await problemsOf('a: 1\n---\nb: 2\n---\nc: 3\n')).toEqual([
+    '2:1: one document only: remove what stands behind "---" at line 2',
+  ])
+  expect(await problemsOf('a: 1\n...\nb: 2\n')).toEqual([
+    '3:1: one document only: remove what begins at line 3',
+  ])
   expect(await problemsOf('log: !secret x\n')).toEqual(['1:6: not valid YAML: unresolved tag: !secret'])
   expect((await problemsOf('%FOO\n---\nlog: {}\n'))[0]).toMatch(/^1:1: not valid YAML: unknown directive/)
 })
