@@ -1,9 +1,9 @@
 // The running gateway as the commands reach it: it leaves its address and the admin token in its data folder.
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
+import { isAlive } from './alive.ts'
 import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './config-file.ts'
 import { callLocally, localGateway } from './local-gateway.ts'
 import type { LocalAnswer } from './local-gateway.ts'
@@ -17,9 +17,17 @@ export interface AdminOptions {
 export interface Ask {
   readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly body?: unknown
+  /** Milliseconds; where an answer may take longer than 10 s. */
+  readonly limitMs?: number
 }
 
-/** Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place, and what the gateway answered where it refuses. */
+/** For what starts components, or goes through many messages. */
+export const LONG_MS = 120_000
+
+/**
+ * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place, `NOT_FOUND` and
+ * `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
+ */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
 export async function adminOf(options: AdminOptions): Promise<Admin> {
@@ -28,7 +36,8 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
   const [gateway, token] = await left(dataDirectory, () =>
     Promise.all([localGateway(dataDirectory), configured ?? tokenIn(dataDirectory)]),
   )
-  return async (path, { method = 'GET', body } = {}) => {
+  return async (path, { method = 'GET', body, limitMs } = {}) => {
+    if (!isAlive(dataDirectory)) throw notRunning(dataDirectory)
     let response: LocalAnswer
     try {
       response = await callLocally(gateway, `/admin/v1/${path}`, {
@@ -38,14 +47,28 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        limitMs,
       })
     } catch (error) {
       throw error instanceof GatewayError ? error : notRunning(dataDirectory, error)
     }
-    const answer: unknown = JSON.parse(response.body)
+    const answer = jsonOf(response, gateway.origin)
     if (response.status < 300) return answer
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
-    throw new GatewayError('INTERNAL', `the gateway answered ${response.status}: ${String(detail)}`)
+    const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
+    throw new GatewayError(code, `the gateway answered ${response.status}: ${String(detail)}`)
+  }
+}
+
+function jsonOf({ status, body }: LocalAnswer, origin: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (error) {
+    throw new GatewayError(
+      'AUTH_FAILED',
+      `something else listens at ${origin}: its answer (${status}) is not one of the gateway's`,
+      { cause: error },
+    )
   }
 }
 
@@ -63,7 +86,7 @@ async function whereabouts(file: string, overrides: Overrides): Promise<Whereabo
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const dataDirectory = await dataFolder(file, overrides)
-    if (dataDirectory === undefined || !existsSync(join(dataDirectory, 'gateway.url'))) throw error
+    if (dataDirectory === undefined || !isAlive(dataDirectory)) throw error
     return { dataDirectory }
   }
 }
@@ -79,11 +102,11 @@ async function left<T>(directory: string, read: () => Promise<T>): Promise<T> {
 }
 
 /** As the gateway made it at its first start, where the config says none. */
-export async function tokenIn(dataDirectory: string): Promise<string> {
+async function tokenIn(dataDirectory: string): Promise<string> {
   return (await readFile(join(dataDirectory, 'admin.token'), 'utf8')).trim()
 }
 
-function notRunning(directory: string, cause: unknown): GatewayError {
+function notRunning(directory: string, cause?: unknown): GatewayError {
   return new GatewayError(
     'CHANNEL_GONE',
     `no gateway runs on the data in ${directory}; start one with "dragoman start", or name the folder of the one that runs with --data`,

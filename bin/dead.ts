@@ -10,7 +10,7 @@ import { listDead, showDead } from '../core/dead-letters.ts'
 import type { DeadFilter, DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import type { DeadRow, Store } from '../core/store/store.ts'
-import { adminOf, table } from './admin-client.ts'
+import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -144,7 +144,7 @@ async function replay(
     const wanted = { ...filter, ...(options.all === true && { all: true }) }
     for (let from = {}; ;) {
       const body = post({ ...wanted, ...from })
-      const done = (await admin('dead-letters/replay-all', body)) as ReplayedAll // our own admin API
+      const done = (await admin('dead-letters/replay-all', { ...body, limitMs: LONG_MS })) as ReplayedAll // our own admin API
       replayed += done.replayed
       for (const { id, error } of done.failed) fail(new GatewayError('INTERNAL', `${id}: ${error}`))
       if (done.next === undefined) break

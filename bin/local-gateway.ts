@@ -8,6 +8,7 @@ import type { RequestOptions } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { GatewayError } from '../core/api.ts'
+import { hold, release } from './alive.ts'
 
 export interface LocalGateway {
   readonly origin: string
@@ -21,6 +22,8 @@ export interface LocalCall {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | undefined
+  /** Milliseconds until the whole answer has to be there; default 10,000. */
+  readonly limitMs?: number | undefined
 }
 
 export interface LocalAnswer {
@@ -28,16 +31,21 @@ export interface LocalAnswer {
   readonly body: string
 }
 
+const LIMIT_MS = 10_000
+
+/** Shows as well that this process lives (`isAlive`). */
 export async function leaveAddress(
   dataDirectory: string,
   { origin, certFile, keyFile }: LocalGateway,
 ): Promise<void> {
   const lines = [origin, certFile, keyFile].filter((line) => line !== undefined)
   await writeFile(fileIn(dataDirectory), `${lines.join('\n')}\n`, { mode: 0o600 })
+  hold(dataDirectory) // last: what a dead gateway had left must not pass for ours
 }
 
 export async function takeAddress(dataDirectory: string): Promise<void> {
   await rm(fileIn(dataDirectory), { force: true })
+  release(dataDirectory)
 }
 
 /** Rejects with `ENOENT` where none runs. */
@@ -49,16 +57,19 @@ export async function localGateway(dataDirectory: string): Promise<LocalGateway>
 /**
  * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
  * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
- * for a caller. Rejects with the system's error where nobody listens, or there is no such file.
+ * for a caller. Throws `INTERNAL` where the answer takes too long. Rejects with the system's error where nobody listens, or there is no such
+ * file.
  */
 export async function callLocally(
   { origin, certFile, keyFile }: LocalGateway,
   path: string,
-  { method = 'GET', headers = {}, body }: LocalCall = {},
+  { method = 'GET', headers = {}, body, limitMs = LIMIT_MS }: LocalCall = {},
 ): Promise<LocalAnswer> {
+  const signal = AbortSignal.timeout(limitMs)
   const options = {
     method,
     headers,
+    signal,
     ...(certFile !== undefined && (await pinned(certFile))),
     ...(certFile !== undefined && keyFile !== undefined && (await shown(certFile, keyFile))),
   }
@@ -69,6 +80,12 @@ export async function callLocally(
     const answer = await promise
     return { status: answer.statusCode ?? 0, body: await text(answer) }
   } catch (error) {
+    if (signal.aborted)
+      throw new GatewayError(
+        'INTERNAL',
+        `the gateway at ${origin} has not answered for ${limitMs / 1000} s`,
+        { cause: error },
+      )
     if (certFile === undefined) throw error
     if (keyFile !== undefined && isTurnedAway(error)) throw turnedAway(origin, certFile, error)
     if (isOfNetwork(error)) throw error

@@ -7,7 +7,7 @@ import { GatewayError } from '../core/api.ts'
 import { findPlugins, oneOfEach, pluginsRoot } from '../core/plugins/find.ts'
 import type { PluginRow } from '../core/plugins/plugins.ts'
 import { takeSnapshot } from '../core/plugins/snapshot.ts'
-import { adminOf, byWorker, table } from './admin-client.ts'
+import { adminOf, byWorker, LONG_MS, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { configFile, isOwnConfig, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -49,7 +49,11 @@ function readable(rows: readonly Row[]): string {
 export async function restartPlugin(name: string, options: AdminOptions): Promise<void> {
   try {
     const admin = await adminOf(options)
-    const row = (await admin('plugins/restart', { method: 'POST', body: { name } })) as PluginRow // our own admin API
+    const row = (await admin('plugins/restart', {
+      method: 'POST',
+      body: { name },
+      limitMs: LONG_MS,
+    })) as PluginRow // our own admin API
     console.log(readable([row]))
   } catch (error) {
     fail(error)

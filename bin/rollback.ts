@@ -1,6 +1,6 @@
 // `dragoman rollback`: a generation that ran before runs again; the list of those that can.
 import type { GenerationList } from '../core/generations/history.ts'
-import { adminOf, table } from './admin-client.ts'
+import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
 
@@ -19,7 +19,9 @@ export async function rollback(generation: number | undefined, options: Rollback
       return
     }
     if (options.release === true) {
-      const taken = (await admin('reload', { method: 'POST' })) as { readonly generation: number } // as above
+      const taken = (await admin('reload', { method: 'POST', limitMs: LONG_MS })) as {
+        readonly generation: number
+      } // as above
       console.log(
         options.json === true
           ? JSON.stringify(taken)
@@ -28,7 +30,11 @@ export async function rollback(generation: number | undefined, options: Rollback
       return
     }
     const body = generation === undefined ? {} : { generation }
-    const taken = (await admin('generations/rollback', { method: 'POST', body })) as {
+    const taken = (await admin('generations/rollback', {
+      method: 'POST',
+      body,
+      limitMs: LONG_MS,
+    })) as {
       readonly generation: number
       readonly rolledBackTo: number
     } // as above

@@ -4,11 +4,9 @@ import type { RedisOptions } from '../core/store/redis.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
-import { tokenIn } from './admin-client.ts'
+import { adminOf } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
-import { callLocally, localGateway } from './local-gateway.ts'
-import type { LocalAnswer, LocalGateway } from './local-gateway.ts'
 
 export interface TraceOptions {
   readonly config?: string
@@ -18,51 +16,36 @@ export interface TraceOptions {
 
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
-    const overrides = options.data === undefined ? {} : { data: options.data }
-    const { dataDirectory, store, admin } = await loadWithoutPlugins(configFile(options.config), overrides)
-    const { url, tls, sentinel } = store
-    const found =
-      (await fromGateway(dataDirectory, admin.token, id)) ??
-      (url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id))
-    if (found === undefined) {
-      const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
-      const what = 'wanted is the id of a message, as the gateway answered it; --data names another store'
-      fail(new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}: ${what}`))
-      return
-    }
+    const found = (await fromGateway(options, id)) ?? (await fromStore(options, id))
     console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))
   } catch (error) {
     fail(error)
   }
 }
 
-/** Where the running gateway can be asked: it leaves its address in its data folder, and the admin token where the config names none. */
-async function fromGateway(
-  directory: string,
-  configured: string | undefined,
-  id: string,
-): Promise<Trace | undefined> {
-  let gateway: LocalGateway
-  let token: string
+/** Undefined where none runs, or it does not know the message. */
+async function fromGateway(options: TraceOptions, id: string): Promise<Trace | undefined> {
   try {
-    gateway = await localGateway(directory)
-    token = configured ?? (await tokenIn(directory))
+    const admin = await adminOf(options)
+    return (await admin(`trace/${encodeURIComponent(id)}`)) as Trace // our own admin API
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (error instanceof GatewayError && (error.code === 'CHANNEL_GONE' || error.code === 'NOT_FOUND'))
+      return undefined
     throw error
   }
-  let response: LocalAnswer
-  try {
-    const headers = { authorization: `Bearer ${token}` }
-    response = await callLocally(gateway, `/admin/v1/trace/${encodeURIComponent(id)}`, { headers })
-  } catch (error) {
-    if (error instanceof GatewayError) throw error
-    return undefined // it left its address behind and is gone; the file is free then
-  }
-  if (response.status === 404) return undefined
-  if (response.status !== 200)
-    throw new GatewayError('INTERNAL', `the gateway at ${gateway.origin} answered ${response.status}`)
-  return JSON.parse(response.body) as Trace // our own admin API
+}
+
+/** Throws `NOT_FOUND` where it does not know the message either. */
+async function fromStore(options: TraceOptions, id: string): Promise<Trace> {
+  const overrides = options.data === undefined ? {} : { data: options.data }
+  const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
+  const { url, tls, sentinel } = store
+  const found =
+    url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id)
+  if (found !== undefined) return found
+  const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
+  const what = 'wanted is the id of a message, as the gateway answered it; --data names another store'
+  throw new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}: ${what}`)
 }
 
 async function fromFile(directory: string, id: string): Promise<Trace | undefined> {

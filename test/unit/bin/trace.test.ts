@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { leaveAddress, takeAddress } from '../../../bin/local-gateway.ts'
 import { trace } from '../../../bin/trace.ts'
 
 test('the admin token that the config names is the one that counts, whatever an earlier start has left in the data folder', async () => {
@@ -19,6 +20,7 @@ test('the admin token that the config names is the one that counts, whatever an 
   onTestFinished(async () => {
     said.mockRestore()
     server.close()
+    await takeAddress(folder)
     await rm(folder, { recursive: true })
   })
   await once(server, 'listening')
@@ -28,7 +30,7 @@ test('the admin token that the config names is the one that counts, whatever an 
     config,
     'data: .\nadmin: { token: named-in-the-config }\nchannels: { web: { adapter: rest } }\n',
   )
-  await writeFile(join(folder, 'gateway.url'), `http://127.0.0.1:${port}\n`)
+  await leaveAddress(folder, { origin: `http://127.0.0.1:${port}` })
   for (const token of [undefined, 'of-an-earlier-start']) {
     if (token !== undefined) await writeFile(join(folder, 'admin.token'), token)
     await trace('m1', { config })
