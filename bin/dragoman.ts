@@ -3,9 +3,12 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import { watchOutput } from './output.ts'
 import { keepSignals, signalsOf } from './signals.ts'
 
-keepSignals(signalsOf(process.argv.slice(2)))
+const words = process.argv.slice(2)
+keepSignals(signalsOf(words))
+watchOutput(words)
 
 // Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
 setFlagsFromString('--no-wasm-code-gc')
