@@ -3,8 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
+import { noToken } from '../core/http/secrets.ts'
 import { isAlive } from './alive.ts'
 import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './config-file.ts'
+import { checkFolder, foreign, isForeign } from './data-folder.ts'
 import { callLocally, localGateway } from './local-gateway.ts'
 import type { LocalAnswer } from './local-gateway.ts'
 
@@ -33,6 +35,7 @@ export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
   const { dataDirectory, configured } = await whereabouts(configFile(options.config), overrides)
+  checkFolder(dataDirectory)
   const [gateway, token] = await left(dataDirectory, () =>
     Promise.all([localGateway(dataDirectory), configured ?? tokenIn(dataDirectory)]),
   )
@@ -97,13 +100,16 @@ async function left<T>(directory: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw notRunning(directory, error)
-    throw error
+    throw isForeign(error) ? foreign(directory, error) : error
   }
 }
 
 /** As the gateway made it at its first start, where the config says none. */
 async function tokenIn(dataDirectory: string): Promise<string> {
-  return (await readFile(join(dataDirectory, 'admin.token'), 'utf8')).trim()
+  const file = join(dataDirectory, 'admin.token')
+  const token = (await readFile(file, 'utf8')).trim()
+  if (token === '') throw new GatewayError('AUTH_FAILED', noToken(file))
+  return token
 }
 
 function notRunning(directory: string, cause?: unknown): GatewayError {

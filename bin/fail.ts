@@ -2,11 +2,12 @@
 import { GatewayError } from '../core/api.ts'
 import { ConfigError, formatProblem } from '../config/load.ts'
 
-/** Prints the reason without a stack and sets the exit status. */
+/** Prints the reason and sets the exit status. A stack is shown of what is neither ours nor the system's: it is a mistake of the program. */
 export function fail(error: unknown, status = 1): void {
   if (error instanceof ConfigError)
     for (const problem of error.problems) console.error(formatProblem(problem))
   else if (error instanceof GatewayError) console.error(`dragoman: ${error.message}`)
+  else if (error instanceof Error && 'code' in error) console.error(`dragoman: ${error.message}`)
   else console.error(error)
   process.exitCode = status
 }

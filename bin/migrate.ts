@@ -5,6 +5,7 @@ import { migrate as move } from '../core/store/migrate/migrate.ts'
 import type { Progress } from '../core/store/migrate/migrate.ts'
 import { openSqliteEnd } from '../core/store/migrate/sqlite-end.ts'
 import { table } from './admin-client.ts'
+import { checkFolder } from './data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface MigrateOptions {
@@ -43,7 +44,10 @@ export async function migrate({ from, to }: MigrateOptions): Promise<void> {
 }
 
 async function open(place: string, create: boolean): Promise<Target> {
-  if (!isRedis(place)) return openSqliteEnd({ directory: place, create })
+  if (!isRedis(place)) {
+    checkFolder(place)
+    return openSqliteEnd({ directory: place, create })
+  }
   const { openRedisEnd } = await import('../core/store/migrate/redis-end.ts')
   return openRedisEnd({ url: place })
 }

@@ -16,6 +16,7 @@ import { watchPlugins } from '../core/plugins/watch.ts'
 import { builtInNames } from './adapters.ts'
 import { announce } from './announce.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { checkFolder } from './data-folder.ts'
 import { fail } from './fail.ts'
 import { instanceName } from './instance-name.ts'
 import { leaveAddress, takeAddress } from './local-gateway.ts'
@@ -135,7 +136,8 @@ async function logOptions(
   worker: number | undefined,
 ): Promise<LogOptions> {
   try {
-    const { log, secrets, store } = await loadWithoutPlugins(file, overrides)
+    const { log, secrets, store, dataDirectory } = await loadWithoutPlugins(file, overrides)
+    checkFolder(dataDirectory)
     const fields = { instance: instanceName(worker), ...(worker !== undefined && { worker }) }
     return { level: log.level, secrets, ...(store.url !== undefined && { fields }) }
   } catch (error) {

@@ -7,6 +7,7 @@ import { createLog, linesLost } from '../../core/log.ts'
 import { ErrorOutput } from '../../core/log-output.ts'
 import { announce } from '../announce.ts'
 import { configFile, loadWithoutPlugins } from '../config-file.ts'
+import { checkFolder } from '../data-folder.ts'
 import { fail } from '../fail.ts'
 import { freePort } from '../free-port.ts'
 import { instanceName } from '../instance-name.ts'
@@ -36,6 +37,7 @@ export async function supervise(options: StartOptions & { readonly workers: numb
         'INTERNAL',
         `--workers needs Redis, by which they are one gateway: set store.url in ${file}, as in "store: { url: redis://127.0.0.1:6379 }"`,
       )
+    checkFolder(config.dataDirectory)
     await loadAdminToken(config.dataDirectory, config.admin.token)
     // Once, and by no worker that is started later.
     if (options.useMovedStore === true) await (await import('../store.ts')).reclaimStore(config)

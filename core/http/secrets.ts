@@ -3,6 +3,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { GatewayError } from '../api.ts'
 
 /** A secret as it is kept: its hash, which has one length whatever the secret's. */
 export type Digest = Uint8Array
@@ -30,9 +31,13 @@ export async function loadAdminToken(directory: string, configured?: string): Pr
   const made = existsSync(file) ? undefined : await createOnce(file)
   if (made !== undefined) return made
   const token = (await readFile(file, 'utf8')).trim()
-  if (token.length < 16)
-    throw new Error(`${file} holds no usable admin token: delete it, and the next start makes one`)
+  if (token.length < 16) throw new GatewayError('INTERNAL', noToken(file))
   return token
+}
+
+/** What is said of a file that should hold the admin token. */
+export function noToken(file: string): string {
+  return `${file} holds no usable admin token: delete it, and the next start makes one`
 }
 
 /** Undefined: it was there already. The file appears whole or not at all. */

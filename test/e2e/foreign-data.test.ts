@@ -1,0 +1,90 @@
+// A data folder that cannot be used: another user's, or none at all. One line, and no stack.
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { temporaryDirectory } from '../support/gateway.ts'
+
+const SLOWLY_MS = 60_000
+const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
+const NOBODY = 65_534
+
+const COMMANDS = [
+  ['start', '--port', '0'],
+  ['breaker'],
+  ['trace', '01900000-0000-7000-8000-000000000000'],
+  ['dead', 'list'],
+  ['plan'],
+] as const
+
+async function folder(): Promise<{ readonly config: string; readonly data: string }> {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true }))
+  await chmod(directory, 0o755)
+  const config = join(directory, 'gateway.yaml')
+  await writeFile(config, 'channels: { web: { adapter: rest } }\n')
+  return { config, data: join(directory, 'data') }
+}
+
+function run(
+  words: readonly string[],
+  uid?: number,
+): { readonly status: number | null; readonly errors: string } {
+  const { status, stderr } = spawnSync(process.execPath, [BIN, ...words], {
+    encoding: 'utf8',
+    timeout: 20_000,
+    ...(uid !== undefined && { uid, gid: uid, cwd: '/' }),
+  })
+  return { status, errors: stderr }
+}
+
+test(
+  'the data of another user are said to be that, by every command',
+  { timeout: SLOWLY_MS, skip: process.getuid?.() !== 0 },
+  async () => {
+    const { config, data } = await folder()
+    await mkdir(data, { mode: 0o700 })
+    const told = {
+      status: 1,
+      errors: `dragoman: the data in ${data} belong to another user: ask as the gateway's user\n`,
+    }
+    for (const words of COMMANDS)
+      expect(run([...words, '--config', config, '--data', data], NOBODY), words[0]).toEqual(told)
+    expect(run(['migrate', '--from', data, '--to', 'redis://127.0.0.1:1'], NOBODY)).toEqual(told)
+    // A folder that anybody may enter, with an address that the gateway left for its user alone.
+    await chmod(data, 0o777)
+    await writeFile(join(data, 'gateway.url'), 'http://127.0.0.1:1\n', { mode: 0o600 })
+    expect(run(['breaker', '--config', config, '--data', data], NOBODY)).toEqual(told)
+  },
+)
+
+test(
+  'a file in place of the folder is said to be one, by every command',
+  { timeout: SLOWLY_MS },
+  async () => {
+    const { config, data } = await folder()
+    await writeFile(data, '')
+    const told = { status: 1, errors: `dragoman: ${data} is a file: wanted is the folder of the data\n` }
+    for (const words of COMMANDS)
+      expect(run([...words, '--config', config, '--data', data]), words[0]).toEqual(told)
+    expect(run(['migrate', '--from', data, '--to', 'redis://127.0.0.1:1'])).toEqual(told)
+  },
+)
+
+test('an empty admin token is told with what to do', { timeout: SLOWLY_MS }, async () => {
+  const { config, data } = await folder()
+  await mkdir(data)
+  await writeFile(join(data, 'admin.token'), '')
+  await writeFile(join(data, 'gateway.url'), 'http://127.0.0.1:1\n')
+  const told = {
+    status: 1,
+    errors: expect.stringMatching(
+      /(?:^|\n)dragoman: \/.*\/admin\.token holds no usable admin token: delete it, .*\n$/u,
+    ),
+  }
+  for (const words of [['start', '--port', '0'], ['breaker']]) {
+    const ended = run([...words, '--config', config, '--data', data])
+    expect(ended).toEqual(told)
+    expect(ended.errors).not.toContain('    at ')
+  }
+})
