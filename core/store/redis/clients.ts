@@ -41,6 +41,8 @@ export interface Clients {
   connect(): Promise<void>
   /** All lines to all that hold partitions. Empty: nobody is known. */
   lines(): readonly Redis[]
+  /** One line to each of them, for what is asked of a server and not of a line. */
+  servers(): readonly Redis[]
   /** The line to who holds this key: the same one for a partition, or what is sent for it would overtake itself. */
   holder(key: string): Redis | undefined
   /** A key's holder is another one now: who is asked anew. */
@@ -182,6 +184,7 @@ function oneServer(
       await Promise.all(lines.map((line) => line.connect()))
     },
     lines: () => lines,
+    servers: () => [client],
     holder: (key) => lines[slotOf(key) % count],
     refresh: () => undefined,
     reconnect,
@@ -226,6 +229,7 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
       await client.connect()
     },
     lines: () => all.nodes('master'),
+    servers: () => all.nodes('master'),
     holder(key) {
       const name = all.slots[slotOf(key)]?.[0]
       return all.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === name)

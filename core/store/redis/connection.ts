@@ -139,7 +139,7 @@ export class Connection {
 
   /** How many servers share the data. */
   get masters(): number {
-    return this.#clients.kind === 'cluster' ? this.#clients.lines().length : 1
+    return this.#clients.servers().length
   }
 
   /** For a line that is open and silent: the system would find out minutes later. */
@@ -166,7 +166,7 @@ export class Connection {
   }
 
   fsync(): Promise<Fsync> {
-    return readFsync(this.#clients.lines())
+    return readFsync(this.#clients.servers())
   }
 
   close(): void {
@@ -322,7 +322,7 @@ export class Connection {
     if (held.length !== lines.length || held.some((line) => !lines.includes(line)))
       throw this.#unavailable('its nodes change')
     await this.#formers.end(lines)
-    await Promise.all(lines.map(teach))
+    await Promise.all(this.#clients.servers().map(teach))
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const cells = new Cells(reply)

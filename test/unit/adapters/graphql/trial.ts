@@ -14,6 +14,7 @@ import { testHost, testMessage, testScope } from 'dragoman/testing'
 import type { TestHost } from 'dragoman/testing'
 
 import graphql from '../../../../adapters/graphql/index.ts'
+import { wholeRequest } from '../../../../core/testing-served.ts'
 import { testSocket } from '../../../../core/testing-socket.ts'
 import type { TestSocket } from '../../../../core/testing-socket.ts'
 
@@ -124,16 +125,7 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
           return socket.send(data)
         },
       }
-      handler(taken === undefined ? socket : held, {
-        method: 'GET',
-        path,
-        query: '',
-        headers: {},
-        body: new Uint8Array(),
-        remote: '127.0.0.1',
-        origin: 'http://127.0.0.1:8080',
-        identity: { role: 'program', id: 'test' },
-      })
+      handler(taken === undefined ? socket : held, wholeRequest({ path }, 'GET'))
       return peer
     },
     hint: (origin) => channel.hint?.(origin),

@@ -128,6 +128,14 @@ test('an account that authorises us again gets a token of the new code, also whi
   expect(await credentials.of('wxA').get()).toBe('at9')
 })
 
+/** Nothing is renewed before `gate`. */
+function renewingAfter(gate: Promise<void>, wire: Wire): Wire {
+  return async (call, signal) => {
+    if (call.path.endsWith('/api_authorizer_token')) await gate
+    return wire(call, signal)
+  }
+}
+
 test('a code that comes while the token is renewed is not lost with the renewal', async () => {
   const here = world()
   const gate = Promise.withResolvers<void>()
@@ -136,10 +144,7 @@ test('a code that comes while the token is renewed is not lost with the renewal'
     api_query_auth: authorization,
     api_authorizer_token: refreshed,
   })
-  const slow: Wire = async (call, signal) => {
-    if (call.path.endsWith('/api_authorizer_token')) await gate.promise
-    return wire(call, signal)
-  }
+  const slow = renewingAfter(gate.promise, wire)
   const channel = createCredentials(account, { scope: here.scope('channel'), wire })
   const backend = createCredentials(account, { scope: here.scope('backend'), wire: slow })
   await channel.note(ticket)
@@ -157,10 +162,7 @@ test('an account that took its authorisation back while the token was renewed is
   const here = world()
   const gate = Promise.withResolvers<void>()
   const { wire, asked } = wires({ api_component_token: componentToken, api_authorizer_token: refreshed })
-  const slow: Wire = async (call, signal) => {
-    if (call.path.endsWith('/api_authorizer_token')) await gate.promise
-    return wire(call, signal)
-  }
+  const slow = renewingAfter(gate.promise, wire)
   const channel = createCredentials(account, { scope: here.scope('channel'), wire })
   const backend = createCredentials(account, { scope: here.scope('backend'), wire: slow })
   await channel.note(ticket)
