@@ -9,6 +9,7 @@ import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './confi
 import { checkFolder, foreign, isForeign } from './data-folder.ts'
 import { callLocally, localGateway } from './local-gateway.ts'
 import type { LocalAnswer } from './local-gateway.ts'
+import { inLine } from './printable.ts'
 
 export interface AdminOptions {
   readonly config?: string
@@ -129,9 +130,9 @@ export function byWorker(
   return [['WORKER', ...heads], ...lines.map((line, at) => [String(rows[at]?.worker ?? ''), ...line])]
 }
 
-/** Columns as wide as their widest cell. What a terminal would obey (C0, C1: another's words may stand in a reason) is a space. */
+/** Columns as wide as their widest cell; another's words may stand in one. */
 export function table(raw: readonly (readonly string[])[]): string {
-  const rows = raw.map((row) => row.map((cell) => cell.replaceAll(/[\u0000-\u001f\u007f-\u009f]/gu, ' ')))
+  const rows = raw.map((row) => row.map(inLine))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
     .map((row) =>

@@ -4,6 +4,7 @@ import { parseDuration } from '../config/units.ts'
 import { adminOf, byWorker, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
+import { asJson } from './printable.ts'
 
 interface Standing {
   readonly worker?: number
@@ -18,7 +19,7 @@ export async function listBreakers(options: AdminOptions): Promise<void> {
   try {
     const admin = await adminOf(options)
     const all = (await admin('breakers')) as readonly Standing[] // our own admin API
-    if (options.json === true) console.log(JSON.stringify(all, null, 2))
+    if (options.json === true) console.log(asJson(all))
     else if (all.length === 0) console.log('Nothing has been called yet: there is no breaker.')
     else
       console.log(

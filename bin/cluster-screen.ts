@@ -1,6 +1,7 @@
 // What `dragoman cluster` shows: a line for each instance, and below why something is not as it should be.
 import type { InstanceRow } from '../core/cluster.ts'
 import { table } from './admin-client.ts'
+import { inLine } from './printable.ts'
 
 export interface Ledger {
   readonly waiting: number
@@ -63,18 +64,13 @@ function notesOn(rows: readonly InstanceRow[]): readonly string[] {
     ...rows.flatMap(({ name, lastReload }) =>
       lastReload === null || lastReload.error === null
         ? []
-        : oneLine(`${name} refused the change of ${lastReload.at}: ${lastReload.error}`),
+        : inLine(`${name} refused the change of ${lastReload.at}: ${lastReload.error}`),
     ),
-    ...rows.flatMap(({ name, problems }) => problems.map((problem) => oneLine(`${name}: ${problem}`))),
+    ...rows.flatMap(({ name, problems }) => problems.map((problem) => inLine(`${name}: ${problem}`))),
     ...rows
       .filter(({ state }) => state === 'lost')
       .map(({ name }) => `${name} has said nothing for 10 s: its partitions go to the others.`),
   ]
-}
-
-/** An adapter's or a file's words: nothing a terminal would obey. */
-function oneLine(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/gu, ' ')
 }
 
 function ageOf(ms: number): string {

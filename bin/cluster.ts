@@ -6,6 +6,7 @@ import { clusterScreen } from './cluster-screen.ts'
 import type { Ledger } from './cluster-screen.ts'
 import { fail } from './fail.ts'
 import { clear, everyMsOf, roomForRows, show, showGone } from './live.ts'
+import { asJson } from './printable.ts'
 
 export interface ClusterOptions extends AdminOptions {
   readonly every: string
@@ -18,7 +19,7 @@ export async function cluster(options: ClusterOptions): Promise<void> {
   try {
     const everyMs = everyMsOf(options.every)
     let admin = await adminOf(options)
-    if (options.json === true) return console.log(JSON.stringify(await read(admin), null, 2))
+    if (options.json === true) return console.log(asJson(await read(admin)))
     if (options.once !== true) clear()
     for (;;) {
       try {

@@ -7,6 +7,7 @@ import { ConfigError, configFile, loadOnce } from './config-file.ts'
 import { fail } from './fail.ts'
 import { partsOf } from './plan-parts.ts'
 import type { ComponentPart, Parts, Role, RunningParts } from './plan-parts.ts'
+import { asJson } from './printable.ts'
 
 export interface PlanOptions extends AdminOptions {
   /** 2 where something would change. */
@@ -54,7 +55,7 @@ export async function plan(options: PlanOptions): Promise<void> {
       hash: adapter === undefined ? null : hash,
     }))
     const made = planOf(running, partsOf(loaded.config, plugins))
-    console.log(options.json === true ? JSON.stringify(made, null, 2) : readable(made))
+    console.log(options.json === true ? asJson(made) : readable(made))
     if (options.exitCode === true && changes(made)) process.exitCode = 2
   } catch (error) {
     fail(error)

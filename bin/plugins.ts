@@ -11,12 +11,13 @@ import { adminOf, byWorker, LONG_MS, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { configFile, isOwnConfig, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { asJson } from './printable.ts'
 
 export async function listPlugins(options: AdminOptions): Promise<void> {
   try {
     const admin = await adminOf(options)
     const rows = (await admin('plugins')) as readonly PluginRow[] // our own admin API
-    if (options.json === true) console.log(JSON.stringify(rows, null, 2))
+    if (options.json === true) console.log(asJson(rows))
     else console.log(rows.length === 0 ? 'There are no plugins.' : readable(rows))
   } catch (error) {
     fail(error)
@@ -72,7 +73,7 @@ export async function lockPlugins(options: LockOptions): Promise<void> {
     const { plugins } = await readConfig(file, { env: process.env })
     const allow = await hashesOf(plugins.directory)
     if (options.print === true) {
-      console.log(JSON.stringify(allow, null, 2))
+      console.log(asJson(allow))
       return
     }
     if (isOwnConfig(file))

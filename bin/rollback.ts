@@ -3,6 +3,7 @@ import type { GenerationList } from '../core/generations/history.ts'
 import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
+import { asJson } from './printable.ts'
 
 export interface RollbackOptions extends AdminOptions {
   readonly list?: boolean
@@ -15,7 +16,7 @@ export async function rollback(generation: number | undefined, options: Rollback
     const admin = await adminOf(options)
     if (options.list === true) {
       const list = (await admin('generations')) as GenerationList // our own admin API
-      console.log(options.json === true ? JSON.stringify(list, null, 2) : readable(list))
+      console.log(options.json === true ? asJson(list) : readable(list))
       return
     }
     if (options.release === true) {

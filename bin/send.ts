@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../core/api.ts'
 import { fail } from './fail.ts'
+import { asJson } from './printable.ts'
 
 export interface SendOptions {
   readonly sender: string
@@ -25,7 +26,7 @@ export async function send(text: string, { sender, wait, url, token }: SendOptio
       body: JSON.stringify({ sender: { id: sender }, text }),
       signal: AbortSignal.timeout((wait + 5) * 1000),
     })
-    console.log(JSON.stringify(await response.json(), null, 2))
+    console.log(asJson(await response.json()))
     if (!response.ok) process.exitCode = 1
   } catch (error) {
     if (error instanceof GatewayError) {

@@ -5,6 +5,7 @@ import { fail } from './fail.ts'
 import { clear, everyMsOf, roomForRows, show, showGone } from './live.ts'
 import { screenOf } from './top-screen.ts'
 import type { Reading } from './top-screen.ts'
+import { asJson } from './printable.ts'
 
 export interface TopOptions extends AdminOptions {
   readonly every: string
@@ -18,7 +19,7 @@ export async function top(options: TopOptions): Promise<void> {
     const everyMs = everyMsOf(options.every)
     let admin = await adminOf(options)
     let before = await read(admin)
-    if (options.json === true) return console.log(JSON.stringify(before, null, 2))
+    if (options.json === true) return console.log(asJson(before))
     clear()
     for (;;) {
       await new Promise((again) => setTimeout(again, everyMs))

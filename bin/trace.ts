@@ -7,6 +7,7 @@ import type { Trace } from '../core/trace.ts'
 import { adminOf } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { asJson, inLine } from './printable.ts'
 
 export interface TraceOptions {
   readonly config?: string
@@ -17,7 +18,7 @@ export interface TraceOptions {
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
     const found = (await fromGateway(options, id)) ?? (await fromStore(options, id))
-    console.log(options.json === true ? JSON.stringify(found, null, 2) : readable(found))
+    console.log(options.json === true ? asJson(found) : readable(found))
   } catch (error) {
     fail(error)
   }
@@ -60,6 +61,8 @@ async function fromRedis(where: RedisOptions, id: string): Promise<Trace | undef
 }
 
 function readable({ id, steps }: Trace): string {
-  const lines = steps.map(({ at, step, detail }) => `${(at ?? '').padEnd(24)}  ${step.padEnd(12)}  ${detail}`)
-  return [id, ...lines].join('\n')
+  const lines = steps.map(
+    ({ at, step, detail }) => `${(at ?? '').padEnd(24)}  ${step.padEnd(12)}  ${inLine(detail)}`,
+  )
+  return [inLine(id), ...lines].join('\n')
 }
