@@ -1,7 +1,7 @@
 // `dragoman map FILE`: one captured request through decode, route, outbound request, sample answer and encode; nobody is called.
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { isSecretName, redact } from '../config/secrets.ts'
+import { isSecretName, redact, withoutSecretQuery } from '../config/secrets.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Identity, Json } from '../core/api.ts'
 import { createIdentity } from '../core/http/identity.ts'
@@ -17,6 +17,7 @@ import { fail } from './fail.ts'
 import { printReport } from './map-print.ts'
 import { answerOf, sampleAnswer } from './map-samples.ts'
 import { xmlPlaces } from './map-xml.ts'
+import { asJson } from './printable.ts'
 
 export interface MapCommand {
   readonly config?: string
@@ -42,7 +43,7 @@ export async function map(file: string, options: MapCommand): Promise<void> {
     const shown = redacted(report, loaded.config.secrets)
     const tried = attempts.map((what) => ({ component: 'network', level: 'error' as const, message: what }))
     const whole: MapReport = { ...shown, log: [...shown.log, ...tried] }
-    console.log(options.json === true ? JSON.stringify(whole, null, 2) : printReport(whole, file))
+    console.log(options.json === true ? asJson(whole) : printReport(whole, file))
     if (whole.failure !== undefined) process.exitCode = 1
   } catch (error) {
     fail(error)
@@ -131,13 +132,4 @@ function redacted(report: MapReport, secrets: readonly string[]): MapReport {
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, clean(member, key)]))
   }
   return clean(report) as MapReport // every text is a text again
-}
-
-function withoutSecretQuery(address: string): string {
-  const url = URL.parse(address)
-  if (url === null) return address
-  const names = [...url.searchParams.keys()].filter(isSecretName)
-  if (names.length === 0) return address
-  for (const name of names) url.searchParams.set(name, '***')
-  return url.href
 }

@@ -86,12 +86,38 @@ const identity = z.strictObject({
 const REDIS =
   /^rediss?:\/\/[^\s/?#,]+(?:\/\d{1,5})?$|^rediss?\+sentinel:\/\/[^\s/?#]+\/[^\s/?#]+(?:\/\d{1,5})?$|^rediss?\+cluster:\/\/[^\s/?#]+\/?$/u
 
+/** `core/store/redis/address.ts` reads it so. */
+function redisParts(url: string): { readonly login: string; readonly nodes: readonly string[] } {
+  const [, login = '', nodes = ''] = /:\/\/(?:([^@]*)@)?([^/]*)/u.exec(url) ?? []
+  return { login, nodes: nodes.split(',') }
+}
+
+function hasPorts(url: string): boolean {
+  return redisParts(url).nodes.every((node) => {
+    const [, port = '1'] = /^(?:\[[\da-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/iu.exec(node) ?? [node, '0']
+    return Number(port) >= 1 && Number(port) <= 65_535
+  })
+}
+
+function isEncoded(url: string): boolean {
+  try {
+    return decodeURIComponent(redisParts(url).login) !== undefined
+  } catch {
+    return false // a % that encodes nothing
+  }
+}
+
 const store = z.strictObject({
   url: text
-    .regex(
-      REDIS,
-      'it must be redis://HOST:PORT/DATABASE, redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS',
-    )
+    .regex(REDIS, {
+      error:
+        'it must be redis://HOST:PORT/DATABASE, redis+sentinel://HOST:PORT,HOST:PORT/MASTER/DATABASE or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS; a / # ? or blank in a password is percent-encoded',
+      abort: true,
+    })
+    .refine(hasPorts, { error: 'every host is HOST or HOST:PORT, with a port from 1 to 65535' })
+    .refine(isEncoded, {
+      error: 'a % in it is followed by no two hexadecimal digits: write it as %25',
+    })
     .describe(
       'Redis 6.2 or later, or Valkey, as `redis://USER:PASSWORD@HOST:PORT/DATABASE` or another form below; without it, the embedded store',
     )

@@ -26,13 +26,46 @@ export function isSecretPlace(path: Path): boolean {
   return isSecretName(name)
 }
 
-/** The password, and the user name with it, of a URL such as `mqtt://user:password@host`. */
+/** Whether a URL's query holds a secret under this name: `?token=…`, `?key=…`. */
+function isSecretParameter(name: string): boolean {
+  return isSecretName(name) || /^(?:key|sig|signature)$/iu.test(name)
+}
+
+/**
+ * The password of a URL such as `mqtt://user:password@host`, or the user name that stands alone, and the values of query
+ * parameters with a secret's name: as they stand, and decoded.
+ */
 export function urlSecrets(text: string): readonly string[] {
-  const [, userinfo] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#\s]*)@/iu.exec(text) ?? []
-  if (userinfo === undefined) return []
-  const colon = userinfo.indexOf(':')
-  const password = colon === -1 ? userinfo : userinfo.slice(colon + 1)
-  return [password, decoded(password)]
+  const [, rest] = /^[a-z][a-z0-9+.-]*:\/\/(.*)$/isu.exec(text) ?? []
+  return rest === undefined
+    ? []
+    : [...passwordsOf(rest), ...parametersOf(text).map(({ value }) => value)].flatMap((secret) => [
+        secret,
+        decoded(secret),
+      ])
+}
+
+/** The address with `***` for every secret in its query. */
+export function withoutSecretQuery(address: string): string {
+  return parametersOf(address).reduceRight(
+    (text, { value, at }) => text.slice(0, at) + REDACTED + text.slice(at + value.length),
+    address,
+  )
+}
+
+/** A `/`, `#`, `?` or blank in a password must be encoded (RFC 3986 §3.2); where it is not, the last `@` of all ends it. */
+function passwordsOf(rest: string): readonly string[] {
+  const meant = [/^([^/?#\s]*)@/u.exec(rest)?.[1], /^([^@/?#\s]*:.*)@/su.exec(rest)?.[1]]
+  const known = new Set(meant.filter((userinfo) => userinfo !== undefined))
+  return [...known].map((userinfo) => userinfo.slice(userinfo.indexOf(':') + 1))
+}
+
+/** The secret ones of a query, with the place of their values. */
+function parametersOf(address: string): readonly { readonly value: string; readonly at: number }[] {
+  return [...address.matchAll(/(?<=[?&])([^=&#\s]+)=([^&#\s]+)/gu)].flatMap(
+    ({ 1: name = '', 2: value = '', index }) =>
+      isSecretParameter(decoded(name)) ? [{ value, at: index + name.length + 1 }] : [],
+  )
 }
 
 /** What a logger needs to look for: without the short and doubled ones, longest first, so that none hides in another. */

@@ -1,7 +1,14 @@
 // Secrets are known by their place, their variable or a URL, and shown nowhere.
 import { z } from 'zod'
 import { expect, test } from 'vitest'
-import { isSecretName, isSecretPlace, redact, redactable, urlSecrets } from '../../../config/secrets.ts'
+import {
+  isSecretName,
+  isSecretPlace,
+  redact,
+  redactable,
+  urlSecrets,
+  withoutSecretQuery,
+} from '../../../config/secrets.ts'
 import { adapter, known, load, problemsOf } from './fakes.ts'
 
 test('a secret is known by the name of its key or variable', () => {
@@ -23,10 +30,46 @@ test('a secret is known by the name of its key or variable', () => {
 })
 
 test('the user information of a URL is secret, as it stands and decoded (RFC 3986 §3.2.1)', () => {
-  expect(urlSecrets('mqtt://me:p%40ss@host/x@y')).toEqual(['p%40ss', 'p@ss'])
+  expect(urlSecrets('mqtt://me:p%40ss@host')).toEqual(['p%40ss', 'p@ss'])
   expect(urlSecrets('https://api-token@host')).toEqual(['api-token', 'api-token'])
   expect(urlSecrets('mqtt://me:100%@host')).toEqual(['100%', '100%'])
   expect(urlSecrets('https://host/path?mail=a@b')).toEqual([])
+})
+
+test.each([
+  ['redis://:Pa#ssw0rd@h:6379', 'Pa#ssw0rd'],
+  ['mqtt://u:se?cret99@h:1883', 'se?cret99'],
+  ['https://user:hunter2/x@h/api', 'hunter2/x'],
+  ['redis://u:pa ss@h', 'pa ss'],
+  ['https://u:p@ss/word@h', 'p@ss/word'],
+  ['mqtt://me:p%40ss@host/x@y', 'p%40ss'],
+])('a password is secret up to the last @, also where it should have been encoded: %s', (url, password) => {
+  expect(urlSecrets(url)).toContain(password)
+})
+
+test('what a query holds under a secret name is secret, as it stands and decoded', () => {
+  expect(urlSecrets('https://h/bot?a=1&access_token=x%2Fy12&key=k-1234#part')).toEqual([
+    'x%2Fy12',
+    'x/y12',
+    'k-1234',
+    'k-1234',
+  ])
+  expect(urlSecrets('https://h/bot?monkey=banana&page=2')).toEqual([])
+  expect(urlSecrets('see ?token=1234')).toEqual([])
+})
+
+test('an address is shown without the secrets of its query', () => {
+  expect(withoutSecretQuery('/hook?a=1&token=x%2Fy&b=2&sig=zz#top')).toBe(
+    '/hook?a=1&token=***&b=2&sig=***#top',
+  )
+  expect(withoutSecretQuery('https://h/a?b=1')).toBe('https://h/a?b=1')
+})
+
+test('a URL that is refused is told without its password', async () => {
+  const problems = await problemsOf('store: { url: "redis://:Pa#ssw0rd@h:6379" }\n')
+  expect(problems).toHaveLength(1)
+  expect(problems[0]).toContain('a / # ? or blank in a password is percent-encoded')
+  expect(problems[0]).not.toMatch(/Pa#|ssw0rd/u)
 })
 
 test('the longest secret is replaced first, also inside JSON text; short and common ones would hide everything', () => {

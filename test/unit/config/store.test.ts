@@ -36,6 +36,18 @@ test.each([
   expect(problem).not.toContain('hunter22')
 })
 
+test.each([
+  ['redis://h:99999', 'port from 1 to 65535'],
+  ['redis://127.0.0.1:0', 'port from 1 to 65535'],
+  ['redis+cluster://one:7000,two:70000', 'port from 1 to 65535'],
+  ['redis://::1', 'every host is HOST or HOST:PORT'],
+  ['redis://u:100%@h', 'write it as %25'],
+])('%s is refused as a start would: %s', async (url, message) => {
+  const problems = await problemsOf(`store: { url: "${url}" }`)
+  expect(problems).toHaveLength(1)
+  expect(problems[0]).toContain(message)
+})
+
 test('TLS names files that can be read, a certificate only with its key; Sentinels may have a password of their own', async () => {
   const place = import.meta.filename
   const { store } = await load(
