@@ -45,8 +45,11 @@ export class Bus implements Broadcast {
   constructor(redis: Redis, prefix: string, log?: Log) {
     this.#redis = redis
     this.#log = log
-    this.#channel = `${prefix}hints`
-    this.#tellings = `${prefix}told`
+    // Unlike keys, channels belong to all databases of a server: SELECT does not part them.
+    const { db = 0 } = redis.options
+    const place = db === 0 ? prefix : `${prefix}${db}:`
+    this.#channel = `${place}hints`
+    this.#tellings = `${place}told`
     this.#subscriber = redis.duplicate({ retryStrategy: () => RECONNECT_MS, autoResubscribe: false })
     this.#kept = keepUp(this.#subscriber)
     this.#subscriber.on('error', () => undefined) // the main connection tells; hints may be lost

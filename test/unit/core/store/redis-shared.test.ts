@@ -3,8 +3,11 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Log } from '../../../../core/api.ts'
 import { createState } from '../../../../core/state.ts'
+import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import { Bus } from '../../../../core/store/redis/bus.ts'
+import type { Store } from '../../../../core/store/store.ts'
+import { answering, expectStatus, working } from '../../../conformance/store/world.ts'
 import { until } from '../../../support/gateway.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
@@ -97,6 +100,40 @@ test('what one tells all others hear, in the order it was told, and it does not 
   expect(() => a.shared.broadcast.tell('devices', 'x'.repeat(1_100_000))).toThrow('1048576')
   client.disconnect()
 })
+
+test('two data sets on one server, each in a database of its own, do not hear each other', async () => {
+  const databases = [server.url, `${server.url}/1`, `${server.url}/1`]
+  await using opened = new AsyncDisposableStack()
+  const stores = await Promise.all(databases.map((url) => openRedisStore({ url })))
+  for (const store of stores) opened.use(store)
+  const heard: unknown[] = []
+  const hinted = new Set<string>()
+  for (const [at, store] of stores.entries()) {
+    store.shared.broadcast.hear((_name, said) => void heard.push([at, said]))
+    const names = store.watch(['reply:m0', 'reply:m1'])
+    opened.defer(() => names.close())
+    void (async () => {
+      for await (const name of names) hinted.add(`${at} ${name}`)
+    })()
+  }
+  for (const [at, store] of stores.slice(0, 2).entries()) {
+    store.shared.broadcast.tell('devices', `of ${at}`)
+    await store.settle(answering(`m${at}`, await begun(store, `m${at}`)))
+  }
+  await until(() => heard.some((one) => JSON.stringify(one) === '[2,"of 1"]') || undefined)
+  await until(() => hinted.has('2 reply:m1') || undefined)
+  expect(heard).toEqual([[2, 'of 1']])
+  expect(hinted).toEqual(new Set(['0 reply:m0', '1 reply:m1', '2 reply:m1']))
+})
+
+/** A message whose answer is owed, under a fence that may give it. */
+async function begun(store: Store, id: string) {
+  const one = { home: 'web/u1', conversation: 'web:u1' }
+  const name = partitionLease(store.partitionOf(one.home))
+  const { fence } = expectStatus(await store.lease({ name, owner: 'one', ttlMs: 60_000 }), 'held')
+  await store.accept(working(id, { ...one, fence }))
+  return { ...one, fence }
+}
 
 function logged(): { readonly log: Log; readonly lines: unknown[] } {
   const lines: unknown[] = []
