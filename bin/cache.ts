@@ -1,8 +1,10 @@
 // `dragoman cache`: what the fallback cache holds; `dragoman cache drop`: making it forget.
 import { GatewayError } from '../core/api.ts'
+import { parseExact } from '../core/json.ts'
 import { adminOf, byWorker, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { fail } from './fail.ts'
+import { asJson } from './printable.ts'
 
 interface Kept {
   readonly worker?: number
@@ -17,7 +19,7 @@ export async function listCache(options: AdminOptions): Promise<void> {
   try {
     const admin = await adminOf(options)
     const kept = (await admin('cache')) as readonly Kept[] // our own admin API
-    if (options.json === true) console.log(JSON.stringify(kept, null, 2))
+    if (options.json === true) console.log(asJson(kept))
     else if (kept.length === 0) console.log('The cache is empty.')
     else
       console.log(
@@ -61,7 +63,7 @@ export async function dropCache(
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch (error) {
     throw new GatewayError('DECODE_FAILED', `--params is not JSON: ${text}`, { cause: error })
   }

@@ -8,12 +8,14 @@ import { GatewayError } from '../core/api.ts'
 import type { Message } from '../core/api.ts'
 import { listDead, showDead } from '../core/dead-letters.ts'
 import type { DeadFilter, DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
+import { parseExact } from '../core/json.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import type { DeadRow, Store } from '../core/store/store.ts'
 import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
+import { asJson, inLine, inLines } from './printable.ts'
 
 interface Filter {
   readonly code?: string
@@ -25,6 +27,8 @@ interface Filter {
 type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'attempts' | 'halts'> & {
   readonly raw?: { readonly mediaType: string; readonly base64: string }
 }
+
+type Members = Readonly<Record<string, unknown>>
 
 const SHOWN_CHARS = 60
 const PAGE = 500
@@ -57,7 +61,10 @@ export function addDead(program: Command, { config, data }: { config: Option; da
   below('edit', 'change one in your editor and send it again, as a new message')
     .argument('<id>', 'as the list shows it')
     .option('--file <file>', 'take the changed members from a JSON file instead')
-    .addHelpText('after', '\nThe members: type, text or parts, data, metadata, priority, expiresAt.')
+    .addHelpText(
+      'after',
+      '\nThe members: type, text or parts, data, metadata, priority, expiresAt.\nWhat you delete in the editor is taken away, as is null in a file.',
+    )
     .action(edit)
   filtered(below('replay', 'send again, each as a new message at the end of its conversation'))
     .argument('[id...]', 'as the list shows them')
@@ -83,7 +90,7 @@ async function list(options: AdminOptions & Filter): Promise<void> {
       if (next === undefined) break
       after = next
     }
-    if (options.json === true) console.log(JSON.stringify(letters, null, 2))
+    if (options.json === true) console.log(asJson(letters))
     else if (letters.length === 0) console.log('Nothing is dead.')
     else
       console.log(
@@ -105,7 +112,7 @@ async function list(options: AdminOptions & Filter): Promise<void> {
 async function show(id: string, options: AdminOptions): Promise<void> {
   await told(async () => {
     const letter = await (await readerOf(options)).letter(id)
-    console.log(options.json === true ? JSON.stringify(letter, null, 2) : readable(letter))
+    console.log(options.json === true ? asJson(letter) : readable(letter))
   })
 }
 
@@ -113,13 +120,10 @@ async function edit(id: string, options: AdminOptions & { readonly file?: string
   await withGateway(options, async (admin) => {
     const { message } = await fetchLetter(admin, id)
     const before = contentOf(message)
-    const after =
-      options.file === undefined ? inEditor(before) : jsonOf(readFileSync(options.file, 'utf8'), options.file)
-    const changes = Object.fromEntries(
-      Object.entries(after).filter(
-        ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as keyof typeof before]),
-      ),
-    )
+    const changes =
+      options.file === undefined
+        ? changesOf(before, withoutOmitted(before, inEditor(before)))
+        : changesOf(before, jsonOf(readFileSync(options.file, 'utf8'), options.file))
     if (Object.keys(changes).length === 0)
       throw new GatewayError('DECODE_FAILED', 'nothing was changed: "dragoman dead replay" sends it as it is')
     console.log(replayedLine(await admin('dead-letters/replay', post({ id, edit: changes }))))
@@ -236,8 +240,24 @@ function replayedLine(answer: unknown): string {
   return `${id} goes again as ${as} (${conversation} #${sequence}).`
 }
 
+function changesOf(before: Members, after: Members): Members {
+  return Object.fromEntries(
+    Object.entries(after).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])),
+  )
+}
+
+/** What was deleted in the editor is to be taken away, unless `text` stands for the parts. Throws `DECODE_FAILED`. */
+function withoutOmitted(before: Members, after: Members): Members {
+  const omitted = Object.keys(before).filter(
+    (name) => !(name in after) && !(name === 'parts' && 'text' in after),
+  )
+  if (omitted.includes('type'))
+    throw new GatewayError('DECODE_FAILED', 'type cannot be taken away: every message has one')
+  return { ...after, ...Object.fromEntries(omitted.map((name) => [name, null])) }
+}
+
 /** What may be written anew. */
-function contentOf(message: Message) {
+function contentOf(message: Message): Members {
   const { type, parts, data, metadata, priority, expiresAt } = message
   return {
     type,
@@ -249,7 +269,7 @@ function contentOf(message: Message) {
   }
 }
 
-function inEditor(content: object): object {
+function inEditor(content: Members): Members {
   const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi'
   const folder = mkdtempSync(join(tmpdir(), 'dragoman-')) // mode 0700
   const file = join(folder, 'message.json')
@@ -265,10 +285,10 @@ function inEditor(content: object): object {
   }
 }
 
-function jsonOf(text: string, what: string): object {
+function jsonOf(text: string, what: string): Members {
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+    const value = parseExact(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Members // an object
     throw new SyntaxError('it is no object')
   } catch (error) {
     throw new GatewayError('DECODE_FAILED', `${what} is not a JSON object`, { cause: error })
@@ -285,15 +305,17 @@ function readable({ id, at, kind, message, failure, attempts, raw, halts }: Lett
   ])
   return [
     `${id}  (${kind}), dead since ${at}`,
-    `${failure.code}: ${failure.message}`,
+    inLine(`${failure.code}: ${failure.message}`),
     ...(halts === true ? ['It stops the writes behind it until it is replayed, edited or dropped.'] : []),
     '',
-    `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}, ${message.conversation} #${message.sequence}`,
-    JSON.stringify(contentOf(message), null, 2),
+    inLine(
+      `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}, ${message.conversation} #${message.sequence}`,
+    ),
+    asJson(contentOf(message)),
     '',
     'Attempts:',
     table(tries),
-    ...(raw === undefined ? [] : ['', `As it came (${raw.mediaType}):`, bytesOf(raw.base64)]),
+    ...(raw === undefined ? [] : ['', inLine(`As it came (${raw.mediaType}):`), bytesOf(raw.base64)]),
   ].join('\n')
 }
 
@@ -302,7 +324,7 @@ function bytesOf(base64: string): string {
   const bytes = Buffer.from(base64, 'base64')
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    if (!CONTROL.test(text)) return text
+    if (!CONTROL.test(text)) return inLines(text)
   } catch {
     return bytes.toString('hex') // not UTF-8
   }

@@ -36,15 +36,15 @@ export interface DeadSummary {
   readonly conversation: string
 }
 
-/** What an operator writes anew. `null` takes a member away. */
+/** What an operator writes anew. `null` takes a member away, `data` too. */
 export interface DeadEdit {
   readonly type?: string | undefined
   /** Short for one text part. */
   readonly text?: string | undefined
-  readonly parts?: readonly Part[] | undefined
+  readonly parts?: readonly Part[] | null | undefined
   readonly data?: Json | undefined
   readonly metadata?: Readonly<Record<string, string>> | null | undefined
-  readonly priority?: Priority | undefined
+  readonly priority?: Priority | null | undefined
   readonly expiresAt?: string | null | undefined
 }
 
@@ -335,18 +335,25 @@ function anew({ kind, part, message, id }: DeadRow, edit: DeadEdit | undefined, 
 }
 
 function edited(message: Unnumbered, edit: DeadEdit = {}): Unnumbered {
-  const { type, text, data, priority } = edit
-  const parts = edit.parts ?? (text === undefined ? undefined : [{ kind: 'text' as const, text }])
-  const metadata = edit.metadata === undefined ? message.metadata : edit.metadata
-  const expiresAt = edit.expiresAt === undefined ? message.expiresAt : edit.expiresAt
-  const { metadata: _, expiresAt: _expiresAt, ...rest } = message
+  const { type: _, parts: _parts, data: _data, metadata: _metadata, ...others } = message
+  const { priority: _priority, expiresAt: _expiresAt, ...rest } = others
+  const said = edit.text === undefined ? edit.parts : [{ kind: 'text' as const, text: edit.text }]
+  const parts = chosen(message.parts, said)
+  const data = chosen(message.data, edit.data)
+  const metadata = chosen(message.metadata, edit.metadata)
+  const priority = chosen(message.priority, edit.priority)
+  const expiresAt = chosen(message.expiresAt, edit.expiresAt)
   return {
     ...rest,
-    ...(type !== undefined && { type }),
+    type: edit.type ?? message.type,
     ...(parts !== undefined && { parts }),
     ...(data !== undefined && { data }),
+    ...(metadata !== undefined && { metadata }),
     ...(priority !== undefined && { priority }),
-    ...(metadata !== undefined && metadata !== null && { metadata }),
-    ...(expiresAt !== undefined && expiresAt !== null && { expiresAt }),
+    ...(expiresAt !== undefined && { expiresAt }),
   }
+}
+
+function chosen<T>(old: T, given: T | null | undefined): T | undefined {
+  return given === undefined ? old : (given ?? undefined)
 }

@@ -35,10 +35,10 @@ const edit = z
   .strictObject({
     type: text.exactOptional(),
     text: z.string().exactOptional(),
-    parts: z.array(framePart).min(1).max(64).exactOptional(),
+    parts: z.array(framePart).min(1).max(64).nullable().exactOptional(),
     data: z.json().exactOptional(),
     metadata: z.record(z.string(), z.string()).nullable().exactOptional(),
-    priority: z.enum(['low', 'normal', 'high', 'urgent']).exactOptional(),
+    priority: z.enum(['low', 'normal', 'high', 'urgent']).nullable().exactOptional(),
     expiresAt: z.string().nullable().exactOptional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, 'name what is to be changed')
