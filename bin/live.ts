@@ -10,11 +10,16 @@ const CLEAR = '\u001b[2J\u001b[H'
 const CLEAR_LINE = '\u001b[K'
 const CLEAR_BELOW = '\u001b[J'
 
-/** Of `--every`. Throws `DECODE_FAILED`. */
+/** A longer one is a mistake, and one beyond 2^31 ms a timer that fires at once. */
+const LONGEST_MS = 3_600_000
+
+/** Of `--every`: 100 ms to an hour. Throws `DECODE_FAILED`. */
 export function everyMsOf(every: string): number {
   const everyMs = parseDuration(every)
   if (everyMs === undefined || everyMs < 100)
     throw new GatewayError('DECODE_FAILED', `--every ${every} is no duration: write it as 1s or 500ms`)
+  if (everyMs > LONGEST_MS)
+    throw new GatewayError('DECODE_FAILED', `--every ${every} is too long: 1h at most`)
   return everyMs
 }
 
