@@ -203,10 +203,12 @@ test('an answer over HTTP holds a bounded part of the inbox, and the next reques
   }
   await line.next('msg', 60)
   line.socket.close()
+  let epoch = ''
   let offset = 0
   let requests = 0
   while (offset < 40) {
-    const { frames } = await exchange('large-1', [hello({ offset })])
+    const { frames } = await exchange('large-1', [hello({ epoch, offset })])
+    epoch = String(frames.find(({ t }) => t === 'welcome')?.['epoch'])
     const messages = frames.filter(({ t }) => t === 'msg')
     expect(JSON.stringify(messages).length).toBeLessThan(1_300_000)
     expect(messages.map((frame) => frame['offset'])).toEqual(messages.map((_, at) => offset + at + 1))

@@ -22,7 +22,8 @@ export function helloOperation(ground: Ground): (request: Hello) => HelloResult 
     devices.passed(home, request, first)
     const epoch = epochName(counters.incarnation, home)
     const top = home.top
-    const isFresh = asked === ''
+    // Without an epoch only 0 is a place in the inbox: its beginning.
+    const isFresh = asked === '' && offset === 0
     const why = isFresh ? undefined : whyReset(asked === epochBefore, offset, top)
     const cursor =
       why === undefined && !hasLost

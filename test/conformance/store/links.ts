@@ -210,6 +210,19 @@ export function linkSuite(factory: StoreFactory): void {
     })
   })
 
+  test('an offset without an epoch is a cursor of none: only 0 is a beginning (SEMANTICS 12)', async () => {
+    await using world = await World.make(factory)
+    const { epoch } = await welcome(world)
+    await world.accept(accept('a'))
+    for (const offset of [1, 99])
+      expect(await world.store.hello(hello({ epoch: '', offset }))).toMatchObject({
+        status: 'reset',
+        epoch,
+        top: 1,
+      })
+    expect(await welcome(world, { epoch: '', offset: 0 })).toMatchObject({ recovered: true, top: 1 })
+  })
+
   test('an inbox that no longer reaches back to the cursor is not recovered, and one that just does is (SEMANTICS 23)', async () => {
     await using world = await World.make(factory)
     const { epoch } = await welcome(world)

@@ -27,7 +27,8 @@ for _, name in ipairs(R('HKEYS', refused_key)) do
   end
 end
 local why = ''
-if asked ~= '' then
+-- Without an epoch only 0 is a place in the inbox: its beginning.
+if asked ~= '' or offset > 0 then
   if asked ~= incarnation .. '.' .. before then
     why = 'the cursor is of another epoch'
   elseif offset > top then
