@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { ownDatabase } from '../own-file.ts'
 import type { CacheBatch, CacheRow, CacheWorkerData, FromCacheWorker, ToCacheWorker } from './cache-rows.ts'
 
 if (parentPort === null) throw new Error('the cache worker is started by the cache')
@@ -32,6 +33,7 @@ function open(): DatabaseSync {
 }
 
 function load(): DatabaseSync {
+  ownDatabase(file)
   const db = new DatabaseSync(file, { timeout: 5000 })
   try {
     // NORMAL: a power failure may lose the last answers, never more; nobody was promised them.

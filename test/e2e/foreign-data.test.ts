@@ -1,9 +1,9 @@
 // A data folder that cannot be used: another user's, or none at all. One line, and no stack.
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { temporaryDirectory } from '../support/gateway.ts'
+import { startGateway, temporaryDirectory } from '../support/gateway.ts'
 
 const SLOWLY_MS = 60_000
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
@@ -88,3 +88,38 @@ test('an empty admin token is told with what to do', { timeout: SLOWLY_MS }, asy
     expect(ended.errors).not.toContain('    at ')
   }
 })
+
+test(
+  'what it stores is for its own user alone, also in a folder that everybody may enter, and where an earlier version left it open',
+  { timeout: SLOWLY_MS, skip: process.platform === 'win32' },
+  async () => {
+    const directory = await temporaryDirectory()
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const data = join(directory, 'data')
+    await mkdir(data, { mode: 0o755 })
+    const yaml = `
+channels: { web: { adapter: rest } }
+backends: { orders: { adapter: rest, url: "http://127.0.0.1:9", operations: { Look: { method: GET, path: /, safe: true, cache: { fresh: 1s, stale: 1h } } } } }
+routes: [{ backend: orders }]
+`
+    const files = async (): Promise<readonly string[]> =>
+      (await readdir(data, { withFileTypes: true }))
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => join(data, name))
+    for (const life of ['first', 'second']) {
+      await using gateway = await startGateway({ yaml, directory })
+      await fetch(`${gateway.base}/v1/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/cloudevents+json' },
+        body: JSON.stringify({ specversion: '1.0', id: life, source: 'till', type: 'sold' }),
+      })
+      const left = await files()
+      expect(left.map((file) => basename(file))).toEqual(
+        expect.arrayContaining(['dragoman.db', 'dragoman.db-wal', 'dragoman.lock', 'cache.db']),
+      )
+      for (const file of left) expect((await stat(file)).mode & 0o077, file).toBe(0)
+      await gateway.kill()
+      for (const file of left) if (/(?:\.db|\.db-wal|dragoman\.lock)$/u.test(file)) await chmod(file, 0o644)
+    }
+  },
+)

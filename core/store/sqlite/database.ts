@@ -15,6 +15,7 @@ import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
+import { ownDatabase, ownFile } from '../../own-file.ts'
 import { checkFile, migrate } from './schema.ts'
 
 export const FILE = 'dragoman.db'
@@ -69,6 +70,7 @@ const BUSY = 5
  */
 export function lockDirectory(directory: string): Disposable {
   makeDirectory(directory)
+  ownFile(join(directory, LOCK))
   const lock = new DatabaseSync(join(directory, LOCK), { timeout: 0 })
   try {
     lock.exec('BEGIN EXCLUSIVE')
@@ -89,6 +91,7 @@ export function lockDirectory(directory: string): Disposable {
  * anything is believed, because after a failed fsync the system may call pages clean that never reached the disk.
  */
 export function openFile(directory: string, options: { readonly mustSync?: boolean } = {}): DatabaseSync {
+  ownDatabase(join(directory, FILE))
   const db = new DatabaseSync(join(directory, FILE), { timeout: 5000, enableForeignKeyConstraints: false })
   try {
     checkFile(db)

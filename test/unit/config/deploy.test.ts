@@ -145,6 +145,13 @@ test('dragoman.service starts the gateway itself, has it load its config again, 
   expect(said('ExecStart')).toContain(`--data /var/lib/${said('StateDirectory')}`)
   expect([said('ExecReload'), said('KillMode')]).toEqual(['/bin/kill -HUP $MAINPID', 'mixed'])
   expect(Number(said('TimeoutStopSec'))).toBeGreaterThan(12)
+  // What it stores is for its user alone, and a Redis that comes up late does not keep it down.
+  expect([said('StateDirectoryMode'), said('UMask')]).toEqual(['0700', '0077'])
+  expect([said('Restart'), said('RestartSec'), said('StartLimitIntervalSec')]).toEqual([
+    'on-failure',
+    '2s',
+    '0',
+  ])
 
   const folder = await mkdtemp(join(tmpdir(), 'service-'))
   onTestFinished(() => rm(folder, { recursive: true }))
