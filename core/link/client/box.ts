@@ -8,6 +8,7 @@ export interface Box {
   open(): Promise<ReadonlyMap<string, Kept>>
   /** All or nothing; durable when it resolves; undefined removes. Called again only when it has resolved. */
   write(changes: readonly Change[]): Promise<void>
+  /** Also where `open` or `write` has failed: another client can open it then. */
   close(): Promise<void>
 }
 

@@ -30,7 +30,7 @@ export async function catchUp({ ledger, base, token, signal }: CatchUpOptions): 
     try {
       const page = await read(`${base}/v1/conversations/${encodeURIComponent(conversation)}/messages`, {
         after,
-        token: await token(),
+        token: await unless(signal, token()),
         signal,
       })
       if (page === undefined || page.truncated) isWhole = false
@@ -68,6 +68,18 @@ async function read(
   }
   if (!response.ok) throw new Error(`the log answered with ${response.status}`)
   return (await response.json()) as Page // DESIGN §16: what the log answers
+}
+
+/** An app's token may never come. */
+async function unless<T>(signal: AbortSignal, waited: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(new Error('ended'))
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([waited, promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -29,21 +29,36 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
   const saidHandlers = new Set<(said: Said) => void>()
   const stateHandlers = new Set<(event: StateEvent) => void>()
   const ending = new AbortController()
-  let link: StateEvent = { what: 'link', status: 'connecting' }
+  let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
   let ledger: Ledger | undefined
   let conductor: Conductor | undefined
   let inbox: Promise<unknown> = Promise.resolve()
   let isBehind = false
+  let ended: Promise<void> | undefined
 
   function tell(event: StateEvent): void {
     if (event.what === 'link') link = event
     for (const handler of stateHandlers) call(handler, event)
   }
 
+  /** The first reason is what later calls are told. Everything is let go, so that another client can have the box. */
+  function end(why: unknown): void {
+    ending.abort(why)
+    ended ??= release()
+    ended.catch(() => undefined) // told to whoever calls close
+  }
+
+  async function release(): Promise<void> {
+    endHurry()
+    conductor?.close()
+    await inbox
+    const known = await opened.catch(() => undefined)
+    await known?.close()
+  }
+
   function fail(error: unknown): void {
     if (ending.signal.aborted) return
-    ending.abort()
-    conductor?.close()
+    end(error)
     tell({ what: 'link', status: 'failed', reason: error instanceof Error ? error.message : String(error) })
   }
 
@@ -91,7 +106,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     })
     if (ending.signal.aborted) {
       await known.close()
-      throw new Error('the client is closed')
+      throw ending.signal.reason
     }
     ledger = known
     for (const said of known.said) for (const handler of saidHandlers) call(handler, said)
@@ -124,25 +139,20 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     return options.addresses?.[kind] ?? usual.replace(/^http/u, 'ws')
   }
 
+  const endHurry = platform.onHurry(() => conductor?.hurry())
   const opened = open()
   opened.catch(fail)
-  const endHurry = platform.onHurry(() => conductor?.hurry())
 
   async function close(): Promise<void> {
-    if (ending.signal.aborted) return
-    ending.abort()
-    endHurry()
-    conductor?.close()
-    tell({ what: 'link', status: 'closed' })
-    await inbox
-    const known = await opened.catch(() => undefined)
-    await known?.close()
+    end(new Error('the client is closed'))
+    if (link.status !== 'closed') tell({ what: 'link', status: 'closed' })
+    await ended
   }
 
   return {
     async send(message) {
       const known = await opened
-      if (ending.signal.aborted) throw new Error('the client is closed')
+      ending.signal.throwIfAborted()
       // What is no JSON is refused here, by a TypeError; it could neither be kept nor sent.
       const plain = JSON.stringify(typeof message === 'string' ? { text: message } : message)
       const said = await known.enqueue(JSON.parse(plain))

@@ -77,16 +77,21 @@ export class Ledger {
     this.#durable = this.#place.next - 1
   }
 
-  /** Reads the box; a new one is given a device and a boot. Rejects where it cannot be read or written. */
+  /** Reads the box; a new one is given a device and a boot. Rejects where it cannot be read or written; then it is closed. */
   static async open(options: {
     readonly box: Box
     readonly history: number
     readonly events: LedgerEvents
   }): Promise<Ledger> {
-    const values = await options.box.open()
-    const ledger = new Ledger(values, options)
-    if (!values.has(PLACE)) await ledger.#keep()
-    return ledger
+    try {
+      const values = await options.box.open()
+      const ledger = new Ledger(values, options)
+      if (!values.has(PLACE)) await ledger.#keep()
+      return ledger
+    } catch (error) {
+      await options.box.close()
+      throw error
+    }
   }
 
   /** What is durable here, the oldest first. */

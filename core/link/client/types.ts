@@ -71,7 +71,7 @@ export interface ConnectOptions {
 export interface Client extends AsyncDisposable {
   /**
    * Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`),
-   * it is more than a frame holds, 64 KiB (`RangeError`), or the client is closed.
+   * it is more than a frame holds, 64 KiB (`RangeError`), the client is closed, or has failed: then with that failure.
    */
   send(message: Outgoing | string): Promise<Said>
   /**
@@ -81,7 +81,7 @@ export interface Client extends AsyncDisposable {
   onMessage(handler: (said: Said) => void): () => void
   /** Begins with how things stand. Returns what ends it. */
   onState(handler: (event: StateEvent) => void): () => void
-  /** Closes the links; what waits in the outbox stays there. */
+  /** Closes the links and the box, also of a client that has failed; what waits in the outbox stays there. Every call resolves when that is done. */
   close(): Promise<void>
 }
 
