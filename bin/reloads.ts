@@ -51,6 +51,10 @@ export class Reloads {
   /** Named by what was refused last, where it was: one of them may be all that is wrong with it. */
   #refused: readonly string[] = []
   #running: RunningParts | undefined
+  /** Of the generations that have not ended, by number. */
+  readonly #secrets = new Map<number, readonly string[]>()
+  /** Of what was loaded last and may not have come to run: what is said of it afterwards shows none either. */
+  #loading: readonly string[] = []
 
   private constructor(options: ReloadsOptions, history: History, first: Source) {
     const { config } = first.loaded
@@ -122,16 +126,22 @@ export class Reloads {
     const { plugins } = this.#options
     const to = cause.rollbackTo ?? (cause.isRetry === true ? this.#history.pin?.generation : undefined)
     if (to !== undefined) plugins.forgive()
+    this.#loading = []
     let source: Source | undefined
     const load = async (): Promise<Loaded> => {
       source = await this.#load(cause, to)
+      this.#loading = [...this.#loading, ...source.loaded.config.secrets]
+      this.#mask()
       warnOfFixed(this.#started, source.loaded.config, this.#log)
       for (const notice of source.loaded.config.notices) this.#log.warn(notice)
       return source.loaded
     }
     try {
       const taken = await takeOver(plugins, load, take)
-      if (source !== undefined) await this.#took(taken.number, source)
+      if (source !== undefined) {
+        this.#secrets.set(taken.number, source.loaded.config.secrets)
+        await this.#took(taken.number, source)
+      }
       return taken
     } catch (error) {
       if (to !== undefined) await this.#look()
@@ -139,8 +149,22 @@ export class Reloads {
     }
   }
 
+  /** A generation has ended with all its work: what was secret in it alone is one no more. */
+  retired(generation: number): void {
+    this.#secrets.delete(generation)
+    this.#mask()
+  }
+
+  /** The start's are used as long as the process lives: its store, its identity and the operators' token do not change. */
+  #mask(): void {
+    this.#options.log.setSecrets([
+      ...this.#started.secrets,
+      ...[...this.#secrets.values()].flat(),
+      ...this.#loading,
+    ])
+  }
+
   async #load({ isDropIn }: ReloadCause, to: number | undefined): Promise<Source> {
-    const { log } = this.#options
     const first = this.#first
     this.#first = undefined
     if (first !== undefined) return first
@@ -150,7 +174,6 @@ export class Reloads {
     const { config } = loaded
     this.#where = config.plugins
     this.#files = config.files
-    log.setSecrets(config.secrets)
     return fromFiles(loaded)
   }
 
@@ -262,7 +285,6 @@ async function loadKept(history: History, generation: number, options: ReloadsOp
           .warn(
             `${file} is not what it was: of a plugin only code is kept, other files are read where they lie`,
           )
-  log.setSecrets(loaded.config.secrets)
   return { loaded, files: content.files, kept: generation }
 }
 

@@ -68,6 +68,7 @@ export async function start(options: StartOptions): Promise<void> {
       name: instanceName(crew?.number),
       peers: crew && { worker: crew.number, ...crew.peers },
       history: reloads.admin,
+      onRetired: (generation) => reloads.retired(generation),
       reload: async (take, cause) => {
         const from = Date.now()
         try {

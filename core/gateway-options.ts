@@ -48,6 +48,8 @@ export interface GatewayOptions {
   readonly broadcast?: Broadcast | undefined
   /** Reads config and plugins and hands them over, at the start and at each reload, until `take` has made something of them run. Rejects with the reason why nothing changes. */
   readonly reload: (take: (fresh: Fresh) => Promise<Generation>, cause: ReloadCause) => Promise<Generation>
+  /** A generation has ended, and with it what the next one does not use. */
+  readonly onRetired?: (generation: number) => void
   readonly plugins?: PluginAdmin
   /** The generations that can run again; their numbers go on from an earlier life's. */
   readonly history?: HistoryAdmin

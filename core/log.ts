@@ -26,7 +26,7 @@ export interface ChildOptions {
 export interface RootLog {
   /** The log of one component; its lines carry `component`. */
   child(id: string, options?: ChildOptions): Log
-  /** From now on these are the secrets: after a reload. */
+  /** From now on these are the secrets, in the place of those before. */
   setSecrets(secrets: readonly string[]): void
   /** Resolves when what is buffered is written, or nobody reads it any more: before an orderly end. */
   flushed(): Promise<void>
