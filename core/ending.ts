@@ -22,6 +22,9 @@ export interface Ending {
   stop(deadlineMs: number): Promise<number>
 }
 
+/** What the end itself takes, after the last answer: callers who wait have all the time before it. */
+const LAST_MS = 1000
+
 /** `Gateway.leave` and `Gateway.stop`. */
 export function createEnding(parts: EndingParts): Ending {
   const { edge, links, pipeline, stopping, running, retention, protection, cluster } = parts
@@ -37,7 +40,7 @@ export function createEnding(parts: EndingParts): Ending {
       const left = (): number => Math.max(0, end - performance.now())
       stopping.abort()
       links.stop()
-      const drained = edge.drain(left() * 0.6)
+      const drained = edge.drain(Math.max(left() / 2, left() - LAST_MS))
       // Who waits for an answer is let go when the lanes stand still; what the last callers began still gets its time.
       await pipeline.stop(left() * 0.5)
       await drained

@@ -1,5 +1,8 @@
 // The process around the gateway: what it says when its file changes, and of folders it cannot use.
+import { once } from 'node:events'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
@@ -46,3 +49,32 @@ test('SIGHUP while it starts does not end it: the config is loaded again when it
   await using gateway = await startGateway({ directory, yaml: 'channels: { web: { adapter: rest } }\n' })
   await until(() => (gateway.log().includes('a new generation runs') ? true : undefined))
 })
+
+test(
+  'who waits for a slow business system when the gateway is told to stop gets his answer, as long as there is time',
+  { timeout: 60_000 },
+  async () => {
+    const slow = createServer((_request, response) =>
+      setTimeout(() => response.setHeader('content-type', 'application/json').end('{"ok":true}'), 6500),
+    ).listen(0, '127.0.0.1')
+    onTestFinished(() => void slow.close())
+    await once(slow, 'listening')
+    await using gateway = await startGateway({
+      yaml: `
+channels: { web: { adapter: rest } }
+backends: { slow: { adapter: rest, url: "http://127.0.0.1:${(slow.address() as AddressInfo).port}", timeout: 20s, operations: { Pay: { method: POST, path: / } } } }
+routes: [{ backend: slow }]
+`,
+    })
+    const paid = fetch(`${gateway.base}/v1/requests/Pay`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    })
+    await once(slow, 'request')
+    const ended = gateway.stop()
+    const answer = await paid
+    expect([answer.status, await answer.json(), await ended]).toEqual([200, { ok: true }, 0])
+    expect(gateway.log()).toContain('"unfinished":0')
+  },
+)
