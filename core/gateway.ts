@@ -34,6 +34,7 @@ import { ownCallbacks } from './own-callbacks.ts'
 import { Pipeline } from './pipeline.ts'
 import { createProtection } from './protection.ts'
 import { startRetention } from './retention.ts'
+import { createRetiring } from './retiring.ts'
 import { createScope } from './scope.ts'
 import { createSelf } from './self.ts'
 import { ledgerOf, statusOf } from './status.ts'
@@ -45,7 +46,6 @@ import { createWrites } from './writes.ts'
 export type * from './gateway-options.ts'
 
 const MAX_IN_FLIGHT = 512
-const DRAIN_MS = 30_000
 
 /** Starts everything; what was left behind by an earlier life is taken up at once. Throws what prevented it. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -186,7 +186,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const pages = ownMounts({
       asyncApi: asyncApiMount(of.channels.values()),
       chatPage,
-      host: settings.http.host,
+      host: options.settings.http.host, // the listener keeps the one it began with
       callbacks: (request) => callbacks.handle(request),
       writes: (request) => writes.handle(request),
       admin: {
@@ -235,40 +235,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ]
   }
 
-  /** Their work is not over yet. */
-  const retirees = new Set<Generation>()
+  const { retirees, retire } = createRetiring({
+    log: log.child('gateway'),
+    current,
+    onRetired: options.onRetired,
+  })
   options.broadcast?.hear((name, said) => {
     const running = generation === undefined ? [] : [generation]
     tellEars([...retirees, ...running], { name, said, log: log.child('gateway') })
   })
 
-  let retiring: Promise<void> = Promise.resolve()
   /** From here on everything goes to the next generation. Throws, with nothing changed, what keeps it from being served. */
   function enter(next: Generation): void {
     const before = generation
-    if (before !== undefined) mount(next)
+    if (before !== undefined) mount(next) // the start does it itself
     generation = next
     metrics.generation.set(next.number)
     metrics.lastReloadSuccess.set(Date.now() / 1000)
-    if (before === undefined) return // the start mounts it
-    retirees.add(before)
-    // One after the other: what an older generation still uses must not end with the one that followed it.
-    retiring = retiring
-      .then(() => retire(before, next))
-      .catch((error: unknown) => log.child('gateway').error('the old generation did not end', { error }))
-  }
-
-  async function retire(before: Generation, next: Generation): Promise<void> {
-    const stragglers = await before.drained(DRAIN_MS)
-    if (stragglers > 0)
-      log
-        .child('gateway')
-        .warn('attempts outlived their generation', { generation: before.number, stragglers })
-    retirees.delete(before)
-    const kept = new Set(next.running())
-    await Promise.all(
-      [...before.running()].filter((running) => !kept.has(running)).map((running) => running.dispose()),
-    )
+    if (before !== undefined) retire(before)
   }
 
   let reloading: Promise<unknown> = Promise.resolve()

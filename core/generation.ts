@@ -24,6 +24,7 @@ export class Generation implements Components {
   readonly channels: ReadonlyMap<string, RunningChannel>
   readonly backends: ReadonlyMap<string, RunningBackend>
   readonly agents: ReadonlyMap<string, RunningAgent>
+  readonly #longestMs: number
   #pins = 0
   #idle: (() => void) | undefined
 
@@ -33,6 +34,7 @@ export class Generation implements Components {
     this.channels = parts.channels
     this.backends = parts.backends
     this.agents = parts.agents
+    this.#longestMs = parts.longestMs
   }
 
   agent(id: string) {
@@ -59,12 +61,12 @@ export class Generation implements Components {
     })
   }
 
-  /** Resolves when no attempt holds it, or after `deadlineMs`; with how many still do. */
-  async drained(deadlineMs: number): Promise<number> {
+  /** Resolves when no attempt holds it, or when each has had its time; with how many still do. */
+  async drained(): Promise<number> {
     if (this.#pins === 0) return 0
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#idle = resolve
-    const timer = setTimeout(resolve, deadlineMs)
+    const timer = setTimeout(resolve, this.#longestMs + DRAIN_MARGIN_MS).unref()
     await promise
     clearTimeout(timer)
     return this.#pins
@@ -99,7 +101,12 @@ interface Parts {
   readonly channels: ReadonlyMap<string, RunningChannel>
   readonly backends: ReadonlyMap<string, RunningBackend>
   readonly agents: ReadonlyMap<string, RunningAgent>
+  /** An attempt's calls may take so long together. */
+  readonly longestMs: number
 }
+
+/** For a push, and for what surrounds the calls of an attempt. */
+const DRAIN_MARGIN_MS = 30_000
 
 /** Why the gateway loads again; absent: the files are to be read, whatever ran before. */
 export interface ReloadCause {
@@ -168,6 +175,7 @@ export async function buildGeneration({
       backends: make('backend', settings.backends, createBackend),
       agents: make('agent', settings.agents, createAgent),
       channels: make('channel', settings.channels, createChannel),
+      longestMs: longestAttempt(settings),
     }
     if (refused.length > 0) throw new GatewayError('INTERNAL', refused.join('; '))
     // What answers is started before what asks.
@@ -181,6 +189,14 @@ export async function buildGeneration({
     await Promise.all(born.map((running) => running.dispose()))
     throw error
   }
+}
+
+/** At most two are asked in one attempt: an agent and its fallback. */
+function longestAttempt({ backends, agents, routes }: GenerationSettings): number {
+  const calls = [...Object.values(backends), ...Object.values(agents)].map(({ timeoutMs }) => timeoutMs)
+  const operations = Object.values(backends).flatMap((backend) => Object.values(backend.operations))
+  const said = [...operations, ...routes].map(({ timeoutMs = 0 }) => timeoutMs)
+  return 2 * [...calls, ...said].reduce((longest, each) => Math.max(longest, each), 0)
 }
 
 function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {

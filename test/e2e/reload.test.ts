@@ -1,5 +1,5 @@
 // SEMANTICS 21: an attempt ends in the generation it began in; a change under load fails nobody.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { defineAdapter } from '../../core/api.ts'
 import type { Agent } from '../../core/api.ts'
@@ -80,6 +80,57 @@ test('a call begun two generations ago keeps what it uses, though the one betwee
   expect(bot.outlived).toBe(0)
 })
 
+test('SEMANTICS 21: a call may take its whole timeout, however long, and two changes later', async () => {
+  const gate = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async () => {
+    await gate.promise
+    return { text: 'at last' }
+  })
+  const text = (tag: string): string => `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: bot, tag: "${tag}", timeout: 90s } }
+routes: [{ agent: helper }]
+`
+  await using house = await openHouse({ yaml: text('0'), adapters: [bot.adapter] })
+  const asked = post<{ data: unknown }>(`${house.base}/v1/requests/Look`, {})
+  await until(() => bot.asked[0])
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    for (const tag of ['1', '2']) await house.reload(text(tag))
+    await vi.advanceTimersByTimeAsync(45_000)
+  } finally {
+    vi.useRealTimers()
+  }
+  expect([bot.made, bot.ended]).toEqual([3, 1]) // the one between had nothing to do
+  gate.resolve()
+  expect((await asked).status).toBe(200)
+  await until(() => (bot.ended === 2 ? true : undefined))
+  expect(bot.outlived).toBe(0)
+})
+
+test('what outlives every timeout ends with its generation, and the log says so', async () => {
+  const bot = handAgent('bot', () => new Promise(() => undefined))
+  await using house = await openHouse({
+    yaml: yaml('0').replace('adapter: bot', 'timeout: 50s, adapter: bot'),
+    adapters: [bot.adapter, handBackend('erp', {}, async () => ({})).adapter],
+  })
+  const gone = say(house.base, 'hello', { waitSeconds: 60 }).catch(() => 'cut off')
+  await until(() => bot.asked[0])
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    await house.reload(yaml('1'))
+    await vi.advanceTimersByTimeAsync(129_000)
+    expect(bot.ended).toBe(0)
+    await vi.advanceTimersByTimeAsync(2000)
+  } finally {
+    vi.useRealTimers()
+  }
+  await until(() => (bot.ended === 1 ? true : undefined))
+  expect(house.log()).toContain('attempts outlived their generation')
+  await house.crash()
+  expect(await gone).toBe('cut off')
+})
+
 test('a retry is routed by the generation of its own moment', async () => {
   const bot = handAgent('bot', async () => {
     throw new Error('a bug')
@@ -137,6 +188,16 @@ routes: [{ agent: helper }]
   await house.reload(on('/erp'))
   expect((await fetch(`${house.base}/erp?op=Look`)).status).not.toBe(404)
   expect((await fetch(`${house.base}/crm?op=Look`)).status).toBe(404)
+})
+
+test('another `http.host` changes nothing before the next start: the chat page goes with the listener', async () => {
+  const text = 'channels: { web: { adapter: rest } }\n'
+  await using house = await openHouse({ yaml: text })
+  const page = async (): Promise<number> => (await fetch(`${house.base}/demo/chat`)).status
+  expect(await page()).toBe(200)
+  const open = 'http: { host: 0.0.0.0 }\nidentity: { keys: { shop: { key: a-key-of-16-chars } } }\n'
+  for (const more of ['', '# once more\n']) await house.reload(text + open + more)
+  expect(await page()).toBe(200)
 })
 
 test('what another instance tells a channel is heard in the generation that retires too, until its work is over', async () => {
