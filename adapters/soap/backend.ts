@@ -53,6 +53,13 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
     },
     async call(call, signal) {
       const { wsdl, calls } = description.value ?? (await description.forCall(signal))
+      const ambiguous = wsdl.ambiguous.get(call.operation)
+      if (ambiguous !== undefined)
+        throw new GatewayError(
+          'NO_ROUTE',
+          `backend "${scope.id}" has several operations "${call.operation}" in its WSDL`,
+          { cause: new GatewayError('NO_ROUTE', ambiguous) },
+        )
       const called = calls.get(call.operation)
       if (called === undefined)
         throw new GatewayError(

@@ -54,7 +54,8 @@ export interface Contract {
   readonly schemas?: XmlSchemas
   /**
    * Dispatches by the Body's child alone (WS-I BP 1.1 R2710); an action is a hint that may only choose between operations
-   * of the same body. Throws `DECODE_FAILED`: no such operation, or the action names another one (R1127).
+   * of the same body. Throws `DECODE_FAILED`: no such operation, the action names another one (R1127), or its name is not
+   * its own.
    */
   find(asked: Asked): ServedOperation
   /** A request of this operation to paste; undefined if it has none. */
@@ -68,6 +69,14 @@ export function wsdlContract(wsdl: Wsdl): Contract {
   for (const operation of wsdl.operations) {
     const key = operation.input.body === undefined ? '' : clark(operation.input.body)
     byBody.set(key, [...(byBody.get(key) ?? []), bind(schemas, operation)])
+  }
+  const serve = (found: BoundOperation, version: Version): ServedOperation => {
+    const { name } = found.operation
+    if (!wsdl.ambiguous.has(name)) return found.serve(version)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `operation "${name}" is not offered here: several operations have this name`,
+    )
   }
   const named = ({ operation }: BoundOperation, action: string): boolean =>
     operation.soapAction === action || operation.input.action === action
@@ -85,7 +94,7 @@ export function wsdlContract(wsdl: Wsdl): Contract {
       // As nearly always: the body says it, and nothing contradicts.
       const isSure = actions.every((action) => named(ofVersion, action))
       if (isSure && candidates.every(({ operation }) => operation.name === ofVersion.operation.name))
-        return ofVersion.serve(version)
+        return serve(ofVersion, version)
       const meant = candidates.filter((one) => actions.some((action) => named(one, action)))
       if (meant.length === 0)
         for (const action of actions)
@@ -105,11 +114,11 @@ export function wsdlContract(wsdl: Wsdl): Contract {
           `several operations have this body (${left.map(({ operation }) => operation.name).join(', ')}): an action must tell which`,
         )
       const found = left.find(({ operation }) => operation.port.version === version) ?? left[0] ?? first
-      return found.serve(version)
+      return serve(found, version)
     },
     example(name, value) {
       const operation = wsdl.operations.find((one) =>
-        name === undefined ? one.output !== undefined : one.name === name,
+        name === undefined ? one.output !== undefined && !wsdl.ambiguous.has(one.name) : one.name === name,
       )
       if (operation === undefined) return undefined
       const codec = messageCodec(schemas, operation, operation.input)

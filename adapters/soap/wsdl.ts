@@ -34,7 +34,9 @@ export interface Wsdl {
   readonly targetNamespace: string
   /** Every operation of every SOAP port, in order; one name may be bound several times. */
   readonly operations: readonly WsdlOperation[]
-  /** Why an operation of the WSDL is not among them. */
+  /** Names that several operations have, each with where they stand: nothing may be run by such a name. */
+  readonly ambiguous: ReadonlyMap<string, string>
+  /** Why an operation of the WSDL cannot be had. */
   readonly left: readonly string[]
 }
 
@@ -49,7 +51,8 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
   const index = new WsdlIndex(documents.definitions)
   const left: string[] = []
   const operations: WsdlOperation[] = []
-  for (const { definitions, service, port } of index.ports()) {
+  const meanings = new Map<string, Meanings>()
+  for (const { service, port } of index.ports()) {
     const serviceName = attribute(service, 'name') ?? ''
     const name = attribute(port, 'name') ?? ''
     if (options.service !== undefined && options.service !== serviceName) continue
@@ -65,26 +68,50 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
       version,
       location: address === undefined ? '' : (attribute(address, 'location') ?? ''),
     }
-    operations.push(...boundOperations(index, binding, { port: where, left, fallback: definitions }))
+    operations.push(...boundOperations(index, binding, { port: where, left, meanings }))
   }
   if (operations.length === 0)
     throw new GatewayError(
       'DECODE_FAILED',
       `"${documents.main.location}" has no SOAP port${options.port === undefined ? '' : ` named "${options.port}"`} with an operation${left.map((why) => `; ${why}`).join('')}`,
     )
+  const ambiguous = ambiguities(meanings)
   return {
     documents,
     schemas: compileSchemas(documents.schemas, { resolve: documents.resolve }),
     targetNamespace: attribute(documents.main.root, 'targetNamespace') ?? '',
     operations,
-    left,
+    ambiguous,
+    left: [...left, ...ambiguous.values()],
   }
+}
+
+/** What a name stands for: operations of port types, each with the first port that has it. */
+type Meanings = Map<XmlElement, Port>
+
+/** However often it is bound, one operation of one port type is one operation. */
+function ambiguities(meanings: ReadonlyMap<string, Meanings>): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const [name, meant] of meanings) {
+    if (meant.size === 1) continue
+    const ports = [...meant.values()]
+    const services = new Set(ports.map(({ service }) => service))
+    const names = new Set(ports.map((port) => port.name))
+    const where =
+      services.size > 1
+        ? `in the services ${[...services].join(' and ')}: name one as \`service\``
+        : names.size > 1
+          ? `in the ports ${[...names].join(' and ')}: name one as \`port\``
+          : `several times in port "${[...names].join()}", and its overloads cannot be told apart`
+    found.set(name, `operation "${name}" stands ${where}`)
+  }
+  return found
 }
 
 interface BindingContext {
   readonly port: Port
   readonly left: string[]
-  readonly fallback: XmlElement
+  readonly meanings: Map<string, Meanings>
 }
 
 function boundOperations(index: WsdlIndex, binding: XmlElement, context: BindingContext): WsdlOperation[] {
@@ -98,7 +125,8 @@ function boundOperations(index: WsdlIndex, binding: XmlElement, context: Binding
   for (const bound of childElements(binding)) {
     if (bound.local !== 'operation' || bound.uri !== ns.wsdl) continue
     const name = attribute(bound, 'name') ?? ''
-    const signature = abstract.find((one) => attribute(one, 'name') === name && sameMessages(one, bound))
+    const signatures = abstract.filter((one) => attribute(one, 'name') === name && sameMessages(one, bound))
+    const [signature] = signatures
     const input = signature === undefined ? undefined : wsdlChild(signature, 'input')
     if (signature === undefined || input === undefined) {
       context.left.push(`operation "${name}" has no input in its port type`)
@@ -131,6 +159,9 @@ function boundOperations(index: WsdlIndex, binding: XmlElement, context: Binding
         soapAction: operation?.action ?? '',
         port: context.port,
       })
+      const meant = context.meanings.get(name) ?? new Map<XmlElement, Port>()
+      for (const one of signatures) if (!meant.has(one)) meant.set(one, context.port)
+      context.meanings.set(name, meant)
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       context.left.push(`operation "${name}": ${error.message}`)
