@@ -44,11 +44,12 @@ export class Caller {
     try {
       const reply = await connection.run(name, partition, [clock?.wall() ?? '', most, ...words])
       pulse.answered()
+      if (writes(name, reply)) pulse.wrote(() => connection.serverOf(partition))
       if (stamps(name, reply))
         this.#stamped.set(partition, Math.max(monotonic, this.#stamped.get(partition) ?? 0))
       return reply
     } catch (error) {
-      pulse.saw(error)
+      pulse.saw(error, () => connection.serverOf(partition))
       throw error
     }
   }
@@ -65,6 +66,11 @@ function stamps(name: ScriptName, reply: Cell): boolean {
   if (name === 'hello' || name === 'trim') return true
   if (name === 'lease') return statusOf(reply) === 'held'
   return name === 'take' && statusOf(reply) === 'taken'
+}
+
+/** Whether something was written for certain. */
+function writes(name: ScriptName, reply: Cell): boolean {
+  return stamps(name, reply) || (name === 'accept' && statusOf(reply) === 'accepted')
 }
 
 /** The first word of a reply that is a list. */

@@ -142,6 +142,13 @@ export class Connection {
     return this.#clients.servers().length
   }
 
+  /** Who holds a partition, as a name that others do not have. */
+  serverOf(partition: number): string {
+    const { host = '', port = '' } =
+      this.#clients.holder(metaKey(this.#options.prefix, partition))?.options ?? {}
+    return `${host}:${port}`
+  }
+
   /** For a line that is open and silent: the system would find out minutes later. */
   reconnect(): void {
     this.#clients.reconnect()

@@ -16,6 +16,8 @@ const CONTENT_PARTS = 5
 export class StoreHealth {
   #lost: string | undefined
   #unsafe: string | undefined
+  /** By server: why it takes no writes. */
+  readonly #refused = new Map<string, string>()
   #memory: Memory | undefined
   #trouble: { readonly reason: string; readonly since: number } | undefined
 
@@ -47,6 +49,7 @@ export class StoreHealth {
 
   lost(reason: string): void {
     this.#lost = reason
+    this.#refused.clear()
     this.#settle()
   }
 
@@ -59,6 +62,21 @@ export class StoreHealth {
   unsafe(reason: string | undefined): void {
     this.#unsafe = reason
     this.#settle()
+  }
+
+  /** Why a server takes no writes; undefined: none is known to refuse them. */
+  get refusal(): string | undefined {
+    const [reason] = this.#refused.values()
+    return reason
+  }
+
+  refused(server: string, reason: string): void {
+    this.#refused.set(server, reason)
+    this.#settle()
+  }
+
+  wrote(server: string): void {
+    if (this.#refused.delete(server)) this.#settle()
   }
 
   saw(memory: Memory): void {
@@ -77,6 +95,7 @@ export class StoreHealth {
     const memory = this.#memory
     if (this.#lost !== undefined) return this.#lost
     if (this.#unsafe !== undefined) return this.#unsafe
+    if (this.refusal !== undefined) return this.refusal
     if (memory !== undefined && isEvicting(memory)) return evicts(memory)
     return this.pressure
   }

@@ -7,7 +7,7 @@ import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { StoreHealth, contentRoomOf, evicts, isEvicting, megabytes } from './health.ts'
 import type { Memory } from './health.ts'
-import { isSilence, reasonOf, toldOf } from './refusals.ts'
+import { isSilence, isWriteRefusal, reasonOf, toldOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
 import { durabilityOf } from './server.ts'
@@ -28,6 +28,8 @@ const SILENT_LOOKS = 3
 /** Operations without an answer, one after the other: then nobody else is to wait for his, too. */
 const SILENT_COMMANDS = 3
 const SILENT = 'it does not answer'
+/** A refusal that comes and goes is said no more often. */
+const SAY_MS = 60_000
 
 export class Pulse {
   readonly #options: PulseOptions
@@ -41,6 +43,9 @@ export class Pulse {
   #weak: string | undefined
   /** What was last said of the memory. */
   #isToldPressed = false
+  /** The refusal of writes that was said and is not over, and when a reason was said last. */
+  #toldRefusal: string | undefined
+  readonly #toldAt = new Map<string, number>()
 
   constructor(options: PulseOptions) {
     this.#options = options
@@ -88,13 +93,25 @@ export class Pulse {
     this.#unanswered = 0
   }
 
-  /** What an operation failed with, before anybody looked. */
-  saw(error: unknown): void {
+  /** A server has taken a write: so it takes them. */
+  wrote(server: () => string): void {
+    if (this.#health.refusal === undefined) return
+    this.#health.wrote(server())
+    this.#tellRefusal()
+  }
+
+  /** What an operation failed with, before anybody looked, and at which server. */
+  saw(error: unknown, server: () => string): void {
     const { cause } = GatewayError.from(error)
     if (!(cause instanceof Error)) return
-    if (reasonOf(cause).startsWith('OOM')) {
+    const reason = reasonOf(cause)
+    if (reason.startsWith('OOM')) {
       this.#health.sawFull()
       this.#tell()
+    }
+    if (isWriteRefusal(reason)) {
+      this.#health.refused(server(), reason)
+      this.#tellRefusal()
     }
     if (!isSilence(cause)) return
     this.#unanswered++
@@ -172,6 +189,22 @@ export class Pulse {
     this.#isToldPressed = isPressed
     if (isPressed) this.#options.log?.warn('the store takes nothing new, only what drains it', { reason })
     else this.#options.log?.info('the store takes new messages again', {})
+  }
+
+  /** Once when writes are refused, and once when that is over. */
+  #tellRefusal(): void {
+    const { refusal: reason } = this.#health
+    const told = this.#toldRefusal
+    if (reason === undefined) {
+      this.#toldRefusal = undefined
+      if (told !== undefined) this.#options.log?.info('Redis takes writes again', {})
+      return
+    }
+    const now = performance.now()
+    if (now - (this.#toldAt.get(reason) ?? -Infinity) < SAY_MS) return
+    this.#toldAt.set(reason, now)
+    this.#toldRefusal = reason
+    this.#options.log?.error('Redis refuses what is written', { reason })
   }
 
   /** More than fits is kept until the reserve is reached, and then nothing new is taken for as long as `store.retention.age`. */

@@ -6,6 +6,9 @@ const BEFORE = /^ERR Error running script \(call to \w+\): @user_script: ?\d+: @
 /** Redis 7 and later, and Valkey: the place comes last. */
 const BEHIND = / script: [0-9a-f]{40}, on @user_script:\d+\.$/u
 
+/** An ACL's refusal of what a script does: each version has another code for it, or none. */
+const FORBIDDEN = /(?:The user executing the script can't|ACL failure in script).*/u
+
 /** How what the client says of a line begins, and what is said in its place. */
 const CLIENTS: readonly (readonly [begins: string, told: string])[] = [
   ["Stream isn't writeable", 'the line is gone'],
@@ -18,7 +21,11 @@ const CLIENTS: readonly (readonly [begins: string, told: string])[] = [
 /** The reason alone, which begins with its word: `OOM …`, `READONLY …`. What is no refusal of a command stays as it is. */
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return message.replace(BEFORE, '').replace(BEHIND, '').trimEnd()
+  const reason = message.replace(BEFORE, '').replace(BEHIND, '').trimEnd()
+  const forbidden = error instanceof ReplyError ? FORBIDDEN.exec(reason)?.[0] : undefined
+  return forbidden === undefined
+    ? reason
+    : `NOPERM its ACL user may not do what the store's scripts do (${forbidden}): config/README.md names the rights`
 }
 
 /** For a failure that the client speaks of in its own words: the words in their place. Undefined: it is Redis', the network's or ours. */
@@ -30,6 +37,11 @@ export function lineFailure(error: unknown): string | undefined {
 /** What people are told of a failure. */
 export function toldOf(error: unknown): string {
   return lineFailure(error) ?? reasonOf(error)
+}
+
+/** Redis answers and takes no writes at all, or none of this user. */
+export function isWriteRefusal(reason: string): boolean {
+  return /^(?:MISCONF|NOREPLICAS|NOPERM)/u.test(reason)
 }
 
 /** Nothing was answered in time. */

@@ -8,7 +8,8 @@ if not incarnation then
   R('HSET', key, 'incarnation', fresh, 'replid', replid, 'partitions', wanted)
   return { fresh, wanted, 'new', held }
 end
-if made_under == replid then return { incarnation, partitions, 'same', held } end
+-- Written whatever was found: a server that takes no writes is not begun with.
 draining()
+if made_under == replid then return { incarnation, partitions, 'same', held } end
 R('HSET', key, 'incarnation', fresh, 'replid', replid)
 return { fresh, partitions, 'other', held }

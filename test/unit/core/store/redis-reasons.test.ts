@@ -1,4 +1,6 @@
 // Why Redis cannot be reached: health, log and callers are told what Redis and the network say, never what the client says of itself.
+import { mkdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Log } from '../../../../core/api.ts'
@@ -6,6 +8,7 @@ import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept } from '../../../conformance/store/world.ts'
 import { faultProxy } from '../../../support/fault-proxy.ts'
+import { until } from '../../../support/gateway.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
 
 const ONE = { home: 'web/u1', conversation: 'web:u1' }
@@ -33,8 +36,8 @@ function reasonOf(store: Store): string | undefined {
 /** Also that it stays so over several looks, and is told once. */
 async function expectReason(store: Store, words: string): Promise<void> {
   await expect.poll(() => reasonOf(store), { timeout: 20_000 }).toContain(words)
-  const until = performance.now() + 2500
-  while (performance.now() < until) {
+  const end = performance.now() + 2500
+  while (performance.now() < end) {
     expect(reasonOf(store)).toContain(words)
     await new Promise((again) => setTimeout(again, 50))
   }
@@ -71,6 +74,61 @@ test('a password that was changed, clients that are too many, nobody who listens
   await server.begin()
   user()
   await expectBack(store)
+}, 60_000)
+
+test('a Redis that refuses every write: not ready in its words, told once, until a write succeeds, and no start meanwhile', async () => {
+  await using own = await RedisServer.start(['--appendonly', 'no', '--save', '3600 1'])
+  const rights = (...words: readonly string[]): unknown => own.cli('ACL', 'SETUSER', 'one', ...words)
+  rights('on', '>secret', '~*', '&*', '+@all')
+  const [, directory = ''] = own.cli('CONFIG', 'GET', 'dir').split('\n')
+  const dump = join(directory, 'dump.rdb')
+  const save = async (status: string): Promise<void> => {
+    own.cli('BGSAVE')
+    await until(
+      () => own.cli('INFO', 'persistence').includes(`rdb_last_bgsave_status:${status}`) || undefined,
+    )
+  }
+  const troubles: readonly (readonly [words: string, begin: () => unknown, end: () => unknown])[] = [
+    [
+      'MISCONF',
+      async () => {
+        await mkdir(dump) // the snapshot cannot take its name
+        await save('err')
+      },
+      async () => {
+        await rmdir(dump)
+        await save('ok')
+      },
+    ],
+    [
+      'NOREPLICAS',
+      () => own.set({ 'min-replicas-to-write': '1' }),
+      () => own.set({ 'min-replicas-to-write': '0' }),
+    ],
+    ['NOPERM its ACL user may not', () => rights('-@write'), () => rights('+@all')],
+    ['NOPERM', () => rights('-evalsha', '-eval'), () => rights('+@all')],
+  ]
+  const url = `redis://one:secret@127.0.0.1:${own.port}`
+  await using store = await open(url)
+  // As a gateway does: what finds out that writes are taken again.
+  const renew = (): Promise<unknown> =>
+    store.lease({ name: 'partition/1', owner: 'a', ttlMs: 5000 }).catch(() => undefined)
+  const renewing = setInterval(() => void renew(), 100)
+  await using _ending = { [Symbol.asyncDispose]: async () => clearInterval(renewing) }
+  for (const [words, begin, end] of troubles) {
+    said = []
+    await begin()
+    await expect(store.accept(accept(words, ONE))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      notExecuted: true,
+      message: expect.stringContaining(words),
+    })
+    await expectReason(store, words)
+    await expect(open(url)).rejects.toMatchObject({ message: expect.stringContaining(words) })
+    await end()
+    await expectBack(store)
+    expect(await store.accept(accept(words, ONE))).toMatchObject({ status: 'accepted' })
+  }
 }, 60_000)
 
 test('an answer that is lost, and one that does not come: the caller is told that, and the client’s words are the cause', async () => {

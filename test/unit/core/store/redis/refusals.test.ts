@@ -18,6 +18,23 @@ test.each([
 
 test.each([
   [
+    `ERR Error running script (call to f_${SHA}): @user_script:1: @user_script: 1: The user executing the script can't run this command or subcommand`,
+  ],
+  [
+    `ERR The user executing the script can't run this command or subcommand script: ${SHA}, on @user_script:1.`,
+  ],
+  [
+    `ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: ${SHA}, on @user_script:1.`,
+  ],
+  [
+    `ERR ACL failure in script: User gate has no permissions to run the 'xadd' command script: ${SHA}, on @user_script:1.`,
+  ],
+])('what an ACL user may not do in a script is NOPERM in every version: %s', (message) => {
+  expect(reasonOf(new ReplyError(message))).toMatch(/^NOPERM its ACL user .*config\/README\.md/u)
+})
+
+test.each([
+  [
     `ERR Error running script (call to f_${SHA}): @user_script:1: user_script:1: Script attempted to access nonexistent global variable 'zzz'`,
   ],
   [
