@@ -92,13 +92,27 @@ export class Report {
     const place = this.tree.place(path)
     if (place?.secret !== true && place?.shown === undefined) return message
     const value = valueAt(this.tree.root, path)
-    if (typeof value !== 'string' || value === '' || !message.includes(value)) return message
-    if (place.secret) return 'it is not valid'
+    if (typeof value !== 'string' || value === '') return message
+    if (place.secret) return withoutParts(message, value)
+    if (!message.includes(value)) return message
     return place.shown === undefined || value.length < 4 ? message : message.replaceAll(value, place.shown)
   }
 }
 
 const LONGEST_SHOWN = 60
+/** Texts shorter than this stand in any message: one that holds such a secret is not shown at all. */
+const SHORTEST_FOUND = 4
+
+/** A message about a secret without it, and without what it quotes of it: a parser tells the word at which it stopped. */
+function withoutParts(message: string, secret: string): string {
+  if (secret.length < SHORTEST_FOUND) return message.includes(secret) ? 'it is not valid' : message
+  const words = secret.split(/[^\p{L}\p{N}]+/u).filter((word) => word.length >= SHORTEST_FOUND)
+  return redact(message, [secret, ...words.toSorted((a, b) => b.length - a.length)]).replaceAll(
+    /(["'`])((?:(?!\1)[^\\]|\\.)+)\1/gu,
+    (quoted, quote: string, inner: string) =>
+      secret.includes(inner.replaceAll(/\\(.)/gu, '$1')) ? `${quote}***${quote}` : quoted,
+  )
+}
 
 /** What stands at a path below a value; undefined if nothing does. */
 export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

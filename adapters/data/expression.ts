@@ -17,9 +17,14 @@ export function expressionProblem(source: string): string | undefined {
     jsonata(source)
     return undefined
   } catch (error) {
-    return messageOf(error)
+    const { code, token } = error as { readonly code?: unknown; readonly token?: unknown } // jsonata throws plain objects
+    const isWord = code === 'S0201' && /^\w/u.test(String(token))
+    return messageOf(error) + (isWord ? `; ${CONSTANT}` : '')
   }
 }
+
+/** `authorization: Bearer abc` is what people write first. */
+const CONSTANT = `a constant text stands in quotes of its own: "'text'"`
 
 /** Compiles JSONata. Throws what the parser throws: the config was checked before. */
 export function compileExpression(source: string): Expression {

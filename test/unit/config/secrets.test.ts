@@ -9,6 +9,7 @@ import {
   urlSecrets,
   withoutSecretQuery,
 } from '../../../config/secrets.ts'
+import rest from '../../../adapters/rest/index.ts'
 import { adapter, known, load, problemsOf } from './fakes.ts'
 
 test('a secret is known by the name of its key or variable', () => {
@@ -123,13 +124,33 @@ routes:
   const problems = await problemsOf(text, { adapters, env })
   expect(problems.join('\n')).not.toContain('hunter2')
   expect(problems.join('\n')).not.toContain('a1')
-  expect(problems).toContain('5:12: channels.c.token: it is not valid')
+  expect(problems).toContain('5:12: channels.c.token: "***" is too weak')
   expect(problems).toContain('9:34: channels.d.token: it is not valid')
   expect(problems).toContain('9:45: channels.d.url: "${U}": bad url ${U}')
   expect(problems).toContain(
     '10:31: channels.e.path: "wechat-${MY_SECRET}": invalid string: must start with "/"',
   )
   expect(problems).toContain('13:14: route 2: agent "${MY_SECRET}" is not defined')
+})
+
+test('a constant that is no expression is explained without anything of a secret', async () => {
+  const text = `
+backends:
+  erp:
+    adapter: rest
+    url: http://erp.test
+    headers: { authorization: "Bearer hunter2pw", x-tenant: north sea, x-token: "a b" }
+routes: []
+`
+  const problems = await problemsOf(text, { adapters: new Map([...known, ['rest', rest]]) })
+  expect(problems.join('\n')).not.toMatch(/Bearer|hunter2/u)
+  expect(problems).toContain(
+    `6:31: backends.erp.headers.authorization: "***" is not JSONata: Syntax error: "***"; a constant text stands in quotes of its own: "'text'"`,
+  )
+  expect(problems).toContain(
+    `6:61: backends.erp.headers.x-tenant: "north sea" is not JSONata: Syntax error: "sea"; a constant text stands in quotes of its own: "'text'"`,
+  )
+  expect(problems).toContain('6:81: backends.erp.headers.x-token: it is not valid')
 })
 
 test('a syntax error quotes nothing of the file', async () => {
