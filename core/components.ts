@@ -246,12 +246,14 @@ export function createBackend(
     breakers.set(name, breaker)
     return made
   }
-  // What is open or off since an earlier life is shown before anybody calls it.
-  for (const name of Object.keys(instance.operations))
-    if (around.savedBreaker?.(settings.id, name) !== undefined) operation(name)
   return {
     ...life.running,
-    start: () => life.start(async (signal) => instance.start?.(signal)),
+    async start() {
+      await life.start(async (signal) => instance.start?.(signal))
+      // What is open or off since an earlier life is shown before anybody calls it; a plugin's operations are known only now.
+      for (const name of Object.keys(instance.operations))
+        if (around.savedBreaker?.(settings.id, name) !== undefined) operation(name)
+    },
     dispose: async () => {
       for (const breaker of breakers.values()) breaker.dispose()
       await life.running.dispose()

@@ -141,6 +141,37 @@ test('OFF by hand: refused with its reason, for operations nobody has called too
   expect((await ask(house, 'Look')).status).toBe(200)
 })
 
+test('OFF by hand is shown after a restart before anybody calls, also of a system that a plugin calls', async () => {
+  const plugins = {
+    'crm.ts': `import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+export default defineAdapter({
+  name: 'crm',
+  apiVersion: 1,
+  backend: {
+    config: z.strictObject({}),
+    create: () => ({
+      operations: { Find: { safe: true } },
+      call: async () => ({ data: 'ok' }),
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+})
+`,
+  }
+  const text =
+    'channels: { web: { adapter: rest } }\nbackends: { crm: { adapter: crm } }\nroutes: [{ backend: crm }]\n'
+  const first = await openHouse({ yaml: text, plugins })
+  await admin(first, 'breakers/off', { name: 'crm', reason: 'maintenance', forMs: 7_200_000 })
+  await first.stop()
+  await using house = await openHouse({ yaml: text, plugins, directory: first.directory })
+  expect(await admin(house, 'breakers')).toMatchObject([
+    { name: 'crm.Find', state: 'OFF', reason: 'maintenance' },
+  ])
+  const off = 'dragoman_breaker_state{backend="crm",operation="Find",state="off"}'
+  expect(await metric(house.base, off)).toBe(1)
+})
+
 test.each([
   ['off', { name: 'erp.Look' }, /reason/u],
   ['off', { name: 'erp.Look', reason: ' ' }, /say why/u],
