@@ -81,16 +81,25 @@ export async function dataFolder(file: string, overrides: Overrides): Promise<st
 
 /**
  * Throws `ConfigError` with every problem of the file. A plugin that cannot be loaded is no problem: what stands in for it
- * refuses its calls. With `kept`, all is read from there.
+ * refuses its calls. With `kept`, all is read from there. With `isReload` an empty file is refused.
  */
 export async function loadAll(
   file: string,
   overrides: Overrides,
-  { plugins, kept }: { readonly plugins: Plugins; readonly kept?: KeptFiles | undefined },
+  {
+    plugins,
+    kept,
+    isReload = false,
+  }: {
+    readonly plugins: Plugins
+    readonly kept?: KeptFiles | undefined
+    readonly isReload?: boolean
+  },
 ): Promise<Loaded> {
   const document = await readConfig(file, {
     env: process.env,
     overrides: overridesOf(file, overrides),
+    isReload,
     ...(kept !== undefined && { kept }),
   })
   const loaded = await plugins.load(document.plugins, kept?.plugins)

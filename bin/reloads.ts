@@ -181,7 +181,7 @@ export class Reloads {
     const { file, overrides, plugins } = this.#options
     this.#refused = []
     try {
-      return await loadAll(file, overrides, { plugins })
+      return await loadAll(file, overrides, { plugins, isReload: true })
     } catch (error) {
       if (error instanceof ConfigError) this.#refused = error.files
       throw error

@@ -50,6 +50,8 @@ export interface ReadOptions {
   readonly overrides?: Overrides
   /** What the file said at another moment, and where what it names is kept: both are taken in the place of what lies there now. */
   readonly kept?: { readonly text: string; readonly places: ReadonlyMap<string, string> }
+  /** Something runs by the file: an empty one is about to be written, and is refused. At a start it stands for the defaults. */
+  readonly isReload?: boolean
 }
 
 /** A file that could be read; whether it can be used shows `resolveConfig`. */
@@ -75,11 +77,15 @@ export async function readConfig(file: string, options: ReadOptions): Promise<Co
   const absolute = resolve(file)
   const text = options.kept?.text ?? (await readText(file))
   const parsed = parseTree(file, text, options.env)
+  const refused = (message: string): ConfigError =>
+    new ConfigError([{ file, line: 1, column: 1, message, path: '' }])
+  if (parsed.root === null && options.isReload === true)
+    throw refused(
+      'the file is empty; the running generation goes on ({} stands for a gateway without channels)',
+    )
   const root = parsed.root ?? {}
-  if (!isFields(root)) {
-    const message = 'the file must hold a map of keys: http, channels, backends, agents, routes …'
-    throw new ConfigError([{ file, line: 1, column: 1, message, path: '' }])
-  }
+  if (!isFields(root))
+    throw refused('the file must hold a map of keys: http, channels, backends, agents, routes …')
   const tree: Tree = { ...parsed, root: overridden(root, options.overrides ?? {}) }
   return {
     file: absolute,
