@@ -1,5 +1,6 @@
 // Operation 9 over all instances: hints travel by publish and subscribe, and what channels tell. They may be lost and repeated (SEMANTICS 33).
 import { randomUUID } from 'node:crypto'
+import { ReplyError } from 'ioredis'
 import type { Redis } from 'ioredis'
 import type { Json, Log } from '../../api.ts'
 import { encodeTold } from '../../broadcast.ts'
@@ -7,6 +8,7 @@ import type { Broadcast, Ear } from '../../broadcast.ts'
 import { Hints } from '../hints.ts'
 import type { Watch } from '../store.ts'
 import { keepUp } from './clients.ts'
+import { reasonOf } from './refusals.ts'
 
 const MOST = 10_000
 /** Of tellings in one message: far below what a subscriber takes before it cuts its line. */
@@ -33,6 +35,7 @@ export class Bus implements Broadcast {
   #flyingBytes = 0
   #dropped = 0
   #sayAt = 0
+  readonly #toldRefusals = new Set<string>()
   readonly #log: Log | undefined
   readonly #self = randomUUID()
   /** How this process' own messages begin, which come back to it. */
@@ -60,9 +63,11 @@ export class Bus implements Broadcast {
     this.#subscriber.on('ready', () => void (this.#isOpen && this.#again()))
   }
 
+  /** Rejects also where Redis refuses what is published: what is lost for that would be lost each time. */
   async open(): Promise<void> {
     await this.#subscriber.connect()
     await this.#subscriber.subscribe(this.#channel, this.#tellings)
+    await this.#redis.publish(this.#channel, `${this.#own}]`)
     this.#isOpen = true
     this.#ping = setInterval(() => void this.#listen(), PING_MS).unref()
   }
@@ -108,7 +113,8 @@ export class Bus implements Broadcast {
     const names = [...this.#pending]
     this.#pending = new Set()
     if (this.#isClosed || names.length === 0) return
-    this.#redis.publish(this.#channel, JSON.stringify([this.#self, ...names])).catch(() => undefined) // as above
+    const text = JSON.stringify([this.#self, ...names])
+    this.#redis.publish(this.#channel, text).catch((error: unknown) => this.#lost(error))
   }
 
   #sendTold(): void {
@@ -121,8 +127,17 @@ export class Bus implements Broadcast {
     this.#flyingBytes += bytes
     this.#redis
       .publish(this.#tellings, text)
-      .catch(() => undefined) // as above
+      .catch((error: unknown) => this.#lost(error))
       .finally(() => (this.#flyingBytes -= bytes))
+  }
+
+  /** A line that broke is told of by the main connection; what Redis refuses stays so until somebody changes it. */
+  #lost(error: unknown): void {
+    if (!(error instanceof ReplyError)) return
+    const reason = reasonOf(error)
+    if (this.#toldRefusals.has(reason)) return
+    this.#toldRefusals.add(reason)
+    this.#log?.error('the instances cannot tell each other what is new: answers may come late', { reason })
   }
 
   #drop(): void {
@@ -155,7 +170,8 @@ export class Bus implements Broadcast {
     try {
       await this.#subscriber.subscribe(this.#channel, this.#tellings)
       await this.#hints.hintAll()
-    } catch {
+    } catch (error) {
+      this.#lost(error)
       if (!this.#isClosed) this.#subscriber.disconnect(true) // and once more
     }
   }

@@ -101,6 +101,37 @@ test('what one tells all others hear, in the order it was told, and it does not 
   client.disconnect()
 })
 
+test('who may not publish does not start; one who may no more is told so once, and one who may not listen', async () => {
+  const rights = (...words: readonly string[]): unknown => server.cli('ACL', 'SETUSER', 'mute', ...words)
+  rights('on', '>secret', '~*', '&*', '+@all', '-publish')
+  const url = `redis://mute:secret@127.0.0.1:${server.port}`
+  await expect(openRedisStore({ url })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringMatching(/NOPERM.*publish/u),
+  })
+  rights('+publish', 'resetchannels', '&elsewhere:*')
+  await expect(openRedisStore({ url })).rejects.toMatchObject({
+    message: expect.stringMatching(/NOPERM.*channels/u),
+  })
+  rights('allchannels')
+  const { log, lines } = logged()
+  await using store = await openRedisStore({ url, log })
+  const told = (): readonly unknown[] => lines.filter((line) => JSON.stringify(line).includes('NOPERM'))
+  rights('-publish')
+  for (let n = 1; n <= 3; n++) {
+    store.shared.broadcast.tell('devices', n)
+    await store.lease({ name: 'partition/1', owner: `o${n}`, ttlMs: 1, release: true })
+  }
+  await until(() => told().length > 0 || undefined)
+  rights('+publish', '-subscribe')
+  server.cli('CLIENT', 'KILL', 'USER', 'mute', 'TYPE', 'pubsub')
+  await until(() => told().length > 1 || undefined)
+  expect(told()).toEqual([
+    [expect.stringContaining('cannot tell'), { reason: expect.stringMatching(/NOPERM.*publish/u) }],
+    [expect.stringContaining('cannot tell'), { reason: expect.stringMatching(/NOPERM.*subscribe/u) }],
+  ])
+})
+
 test('two data sets on one server, each in a database of its own, do not hear each other', async () => {
   const databases = [server.url, `${server.url}/1`, `${server.url}/1`]
   await using opened = new AsyncDisposableStack()
@@ -138,7 +169,7 @@ async function begun(store: Store, id: string) {
 function logged(): { readonly log: Log; readonly lines: unknown[] } {
   const lines: unknown[] = []
   const warn = (message: string, fields: unknown): void => void lines.push([message, fields])
-  return { lines, log: { debug() {}, info() {}, warn, error() {} } }
+  return { lines, log: { debug() {}, info() {}, warn, error: warn } }
 }
 
 const DROPPED = expect.stringContaining('is dropped')
