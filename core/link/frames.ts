@@ -58,7 +58,9 @@ const said = z
     text: z.string().exactOptional().meta({ description: 'Short for one text part' }),
     parts: z.array(framePart).min(1).max(MAX_PARTS).exactOptional(),
     data: json.exactOptional(),
-    conversation: name(MAX_ID).exactOptional().meta({ description: 'Default: the one of this customer' }),
+    conversation: name(MAX_ID)
+      .exactOptional()
+      .meta({ description: 'Default: the one of this customer. Neither . nor ..: no address can hold them' }),
     inReplyTo: name(512).exactOptional(),
     clientSequence: z.int().exactOptional(),
     occurredAt: z.string().exactOptional(),

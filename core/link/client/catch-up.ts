@@ -7,7 +7,16 @@ export interface CatchUpOptions {
   /** Of the gateway, without a slash at its end. */
   readonly base: string
   readonly token: () => Promise<string>
+  /** Whether there is a link: a log that cannot be fetched then is not waited for without end. */
+  readonly isOnline: () => boolean
   readonly signal: AbortSignal
+}
+
+export interface CaughtUp {
+  /** Nothing was missing. */
+  readonly isWhole: boolean
+  /** Of a log that was given up. */
+  readonly why?: string
 }
 
 interface Page {
@@ -21,16 +30,21 @@ interface Page {
 const REQUEST_MS = 15_000
 const PAUSE_MS = 1000
 const PAUSE_MOST_MS = 15_000
+/** Some 50 s: the WebSocket works and the log does not, as for a page of another origin. */
+const FAILURES_MOST = 10
+/** The token is being renewed, there is too much to do, the store is away: it passes. */
+const PASSING = new Set([401, 408, 429, 503])
 
-/** Reads what is owed to its end, however often that takes. Resolves with whether nothing was missing; ends early with the signal. */
-export async function catchUp({ ledger, base, token, signal }: CatchUpOptions): Promise<boolean> {
+/** Reads what is owed to its end. A log that does not come while there is a link is given up: the inbox must go on. Ends early with the signal. */
+export async function catchUp({ ledger, base, token, isOnline, signal }: CatchUpOptions): Promise<CaughtUp> {
   let isWhole = true
-  for (let failures = 0; ledger.owed.length > 0 && !signal.aborted;) {
+  let why: string | undefined
+  for (let failures = 0, lasting = 0; ledger.owed.length > 0 && !signal.aborted;) {
     const [conversation, after] = ledger.owed[0] ?? ['', 0]
     try {
       const page = await read(`${base}/v1/conversations/${encodeURIComponent(conversation)}/messages`, {
         after,
-        token: await unless(signal, token()),
+        token: await tokenOf(token, signal),
         signal,
       })
       if (page === undefined || page.truncated) isWhole = false
@@ -41,14 +55,24 @@ export async function catchUp({ ledger, base, token, signal }: CatchUpOptions): 
         isAnew: isAnew === true,
       })
       failures = 0
+      lasting = 0
     } catch (error) {
       if (signal.aborted || ledger.failure !== undefined) break
       if (!(error instanceof Error)) throw error
       failures++
+      if (isOnline() && !(error instanceof Passing)) lasting++
+      if (lasting >= FAILURES_MOST) {
+        isWhole = false
+        why = `the log of ${JSON.stringify(conversation)} could not be read: ${error.message}`
+        await ledger.keepPage(conversation, { messages: [], next: undefined, isAnew: true })
+        failures = 0
+        lasting = 0
+        continue
+      }
       await pause(Math.min(PAUSE_MOST_MS, PAUSE_MS * 2 ** failures) * Math.random(), signal)
     }
   }
-  return isWhole
+  return { isWhole, ...(why !== undefined && { why }) }
 }
 
 /** Undefined: there is no such log any more. Of a log that ends before `after`, as it was restored, what it has from its oldest on. */
@@ -61,22 +85,30 @@ async function read(
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
     cache: 'no-store',
   })
-  if (response.status === 404 || response.status === 403) return undefined
   if (response.status === 410 && after > 0) {
     const page = await read(address, { after: 0, token, signal })
     return page && { ...page, isAnew: true }
   }
-  if (!response.ok) throw new Error(`the log answered with ${response.status}`)
+  const { status } = response
+  const problem = `the log answered with ${status}`
+  if (PASSING.has(status)) throw new Passing(problem)
+  // Also a name that no path can hold, such as "..", of before it was refused (RFC 3986 §5.2.4).
+  if (status >= 400 && status < 500) return undefined
+  if (!response.ok) throw new Error(problem)
   return (await response.json()) as Page // DESIGN §16: what the log answers
 }
 
-/** An app's token may never come. */
-async function unless<T>(signal: AbortSignal, waited: Promise<T>): Promise<T> {
+class Passing extends Error {}
+
+/** An app's token may never come, or fail for reasons of its own. */
+async function tokenOf(token: () => Promise<string>, signal: AbortSignal): Promise<string> {
   const { promise, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(new Error('ended'))
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    return await Promise.race([waited, promise])
+    return await Promise.race([token(), promise])
+  } catch (error) {
+    throw new Passing(`no token: ${String(error)}`)
   } finally {
     signal.removeEventListener('abort', onAbort)
   }

@@ -86,9 +86,16 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     const before = inbox
     inbox = (async (): Promise<void> => {
       await before
-      const isWhole = await catchUp({ ledger: known, base, token, signal: ending.signal })
+      const found = await catchUp({
+        ledger: known,
+        base,
+        token,
+        isOnline: () => link.status === 'online',
+        signal: ending.signal,
+      })
       isBehind = false
-      if (!ending.signal.aborted) tell({ what: 'missed', all: known.foundAll() && isWhole, why })
+      if (ending.signal.aborted) return
+      tell({ what: 'missed', all: known.foundAll() && found.isWhole, why: found.why ?? why })
     })()
   }
 

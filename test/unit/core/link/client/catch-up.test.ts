@@ -1,0 +1,95 @@
+// Logs that cannot be read: what heals is waited for, what does not holds up the inbox no longer than it must.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { catchUp } from '../../../../../core/link/client/catch-up.ts'
+import type { Ledger } from '../../../../../core/link/client/ledger.ts'
+import { msg, openLedger } from './fake-links.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+/** One that has seen a message of each of these, and then a gap. */
+async function behind(...conversations: readonly string[]): Promise<Ledger> {
+  const { ledger } = await openLedger()
+  ledger.begin('e1')
+  for (const [index, conversation] of conversations.entries())
+    ledger.take(msg(index + 1, `of ${conversation}`, { conversation, sequence: 7 }))
+  await ledger.durable()
+  ledger.moveTo('e1', 9)
+  return ledger
+}
+
+const page = (): Response => Response.json({ messages: [], next: 7, truncated: false })
+
+function start(ledger: Ledger, answer: (url: string) => Response, isOnline = (): boolean => true) {
+  const asked: string[] = []
+  vi.stubGlobal('fetch', async (url: string) => {
+    asked.push(url)
+    return answer(url)
+  })
+  const ending = new AbortController()
+  const done = catchUp({
+    ledger,
+    base: 'http://gateway',
+    token: async () => 'ann',
+    isOnline,
+    signal: ending.signal,
+  })
+  return { asked, done, end: () => ending.abort() }
+}
+
+const no = (): never => {
+  throw new TypeError('Failed to fetch')
+}
+
+test.each([400, 404, 405, 414])(
+  'a log that is answered with %i is gone, and the next one is read',
+  async (status) => {
+    const ledger = await behind('..', 'link:ann')
+    const { done } = start(ledger, (url) => (url.includes('/../') ? new Response('', { status }) : page()))
+    await vi.advanceTimersByTimeAsync(1000)
+    expect(await done).toMatchObject({ isWhole: false })
+    expect(ledger.owed).toEqual([])
+  },
+)
+
+test.each([401, 408, 429, 503])(
+  'a log that is answered with %i is asked for again without end',
+  async (status) => {
+    const ledger = await behind('link:ann')
+    let isWell = false
+    const { asked, done } = start(ledger, () => (isWell ? page() : new Response('', { status })))
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(asked.length).toBeGreaterThan(20)
+    expect(ledger.owed).toHaveLength(1)
+    isWell = true
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(await done).toEqual({ isWhole: true })
+  },
+)
+
+test.each([
+  ['no CORS headers', no],
+  ['an error', () => new Response('', { status: 500 })],
+])('online, a log that cannot be fetched is given up after a while, with why: %s', async (_name, answer) => {
+  const ledger = await behind('link:ann')
+  const { asked, done } = start(ledger, answer)
+  await vi.advanceTimersByTimeAsync(200_000)
+  const { isWhole, why } = await done
+  expect([isWhole, asked.length]).toEqual([false, 10])
+  expect(why).toMatch(/^the log of "link:ann" could not be read: /u)
+  expect(ledger.owed).toEqual([])
+})
+
+test('without any link a log is never given up: the network is away', async () => {
+  const ledger = await behind('link:ann')
+  const { asked, done, end } = start(ledger, no, () => false)
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(asked.length).toBeGreaterThan(20)
+  expect(ledger.owed).toHaveLength(1)
+  end()
+  await vi.advanceTimersByTimeAsync(0)
+  await done
+})
