@@ -149,7 +149,7 @@ function check(draft: Draft): void {
   if (!ROLES.has(draft.sender.role))
     refuse(`sender.role ${JSON.stringify(draft.sender.role)} is none of ${[...ROLES].join(', ')}`)
   if (draft.externalId !== undefined) checkIdentifier('externalId', draft.externalId, MAX_TEXT)
-  if (draft.conversation !== undefined) checkIdentifier('conversation', draft.conversation, MAX_ID)
+  if (draft.conversation !== undefined) checkConversation(draft.conversation)
   if (draft.inReplyTo !== undefined) checkIdentifier('inReplyTo', draft.inReplyTo, MAX_TEXT)
   if (draft.clientSequence !== undefined && !Number.isSafeInteger(draft.clientSequence))
     refuse(`clientSequence ${draft.clientSequence} is not an integer`)
@@ -189,6 +189,12 @@ function checkParts(list: readonly Part[]): void {
 function checkMetadata(values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values))
     if (typeof value !== 'string') refuse(`metadata ${JSON.stringify(name)} is not a text`)
+}
+
+/** RFC 3986 §5.2.4: in the address of its log these two are taken away, also percent-encoded. */
+function checkConversation(name: unknown): void {
+  checkIdentifier('conversation', name, MAX_ID)
+  if (name === '.' || name === '..') refuse(`conversation "${name}" cannot stand in an address: choose another name`)
 }
 
 function checkIdentifier(name: string, value: unknown, max: number): void {

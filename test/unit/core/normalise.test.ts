@@ -66,6 +66,8 @@ test.each([
   [{ sender: { id: 'a', role: 'king' } }, /sender.role "king"/u],
   [{ externalId: 'x'.repeat(513) }, /externalId has 513 characters/u],
   [{ conversation: '\uD800' }, /not well-formed Unicode/u],
+  [{ conversation: '.' }, /conversation "\." cannot stand in an address/u],
+  [{ conversation: '..' }, /conversation "\.\." cannot stand in an address/u],
   [{ parts: [] }, /needs parts or data/u],
   [{ parts: [{ kind: 'song', text: 'la' }] }, /parts\[0\].kind/u],
   [{ parts: [{ kind: 'image' }] }, /parts\[0\].text is missing/u],
