@@ -61,6 +61,7 @@ export interface Draft {
   readonly priority?: Priority
   /** Opaque; handed back to the adapter that wrote it. */
   readonly replyContext?: Json
+  /** `soap:…` and `xmlrpc:…` are for programs: `FORBIDDEN` to whom a token names, but for the latter where he speaks XML-RPC. */
   readonly metadata?: Readonly<Record<string, string>>
   /** The bytes as they arrived, kept while the message waits and in its dead letter. */
   readonly raw?: { readonly mediaType: string; readonly bytes: Uint8Array }

@@ -30,6 +30,7 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
   const { pipeline, admission, store, links, open, stopping } = options
   const origin = {
     id: settings.id,
+    adapter: settings.adapter,
     // What is usual is not said of each message.
     priority: settings.priority === 'normal' ? undefined : settings.priority,
     get pushes() {

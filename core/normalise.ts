@@ -18,8 +18,14 @@ export interface Normalised {
   readonly dedupe?: Dedupe
 }
 
+/** A channel: its name, and that of its adapter. */
+export interface ChannelNames {
+  readonly id: string
+  readonly adapter: string
+}
+
 export interface NormaliseOptions {
-  readonly channel: string
+  readonly channel: ChannelNames
   readonly identity: Identity | undefined
   readonly now: number
   readonly dedupeMs: number
@@ -43,12 +49,14 @@ const LINK = 'link'
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a
- * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `FORBIDDEN` for another customer's usual conversation.
+ * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `FORBIDDEN` for another customer's usual conversation and for
+ * metadata that only programs may send.
  */
 export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   check(draft)
   const { identity, channel, now } = options
-  const namespace = identity?.role === 'customer' ? LINK : channel
+  checkMayName(draft.metadata, options)
+  const namespace = identity?.role === 'customer' ? LINK : channel.id
   const sender = senderOf(draft.sender, identity)
   const usual = `${namespace}:${sender.id}`
   const conversation = draft.conversation ?? usual
@@ -61,7 +69,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     type: draft.type,
     ...(draft.externalId !== undefined && { externalId: draft.externalId }),
     sender,
-    channel,
+    channel: channel.id,
     conversation,
     direction: 'inbound',
     ...(draft.parts !== undefined && { parts: draft.parts }),
@@ -136,6 +144,22 @@ function fingerprint(message: Unnumbered, priority: Priority | undefined): strin
   )
 }
 
+/**
+ * What backends send on as words of their own protocol, only programs may say: a SOAP backend makes header blocks of it, and a header
+ * block may name for whom the call is made; an XML-RPC backend the types of values, which a caller of XML-RPC declares himself.
+ */
+function checkMayName(metadata: Draft['metadata'], { identity, channel }: NormaliseOptions): void {
+  if (metadata === undefined || identity === undefined || identity.role === 'program') return
+  for (const name of Object.keys(metadata)) {
+    if (!name.startsWith('soap:') && (!name.startsWith('xmlrpc:') || channel.adapter === 'webservice'))
+      continue
+    throw new GatewayError(
+      'FORBIDDEN',
+      `metadata ${JSON.stringify(name.slice(0, MAX_ID))} is for programs, because a business system may believe it: leave it out, or call with an API key`,
+    )
+  }
+}
+
 function senderOf(sender: Party, identity: Identity | undefined): Party {
   if (identity === undefined || identity.role === 'program') return sender
   if (identity.id === '') throw new GatewayError('AUTH_FAILED', 'who speaks has not been identified yet')
@@ -194,7 +218,8 @@ function checkMetadata(values: Readonly<Record<string, unknown>>): void {
 /** RFC 3986 §5.2.4: in the address of its log these two are taken away, also percent-encoded. */
 function checkConversation(name: unknown): void {
   checkIdentifier('conversation', name, MAX_ID)
-  if (name === '.' || name === '..') refuse(`conversation "${name}" cannot stand in an address: choose another name`)
+  if (name === '.' || name === '..')
+    refuse(`conversation "${name}" cannot stand in an address: choose another name`)
 }
 
 function checkIdentifier(name: string, value: unknown, max: number): void {

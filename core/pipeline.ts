@@ -15,7 +15,7 @@ import { moment } from './ids.ts'
 import { createJoining, lookFor, type Joining, type Taken } from './joining.ts'
 import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
 import { callingOf, normalise } from './normalise.ts'
-import type { Normalised } from './normalise.ts'
+import type { ChannelNames, Normalised } from './normalise.ts'
 import { createPushing, type Pushing } from './push-turns.ts'
 import { createRequests, type Requests } from './requests.ts'
 import { createReturnRight, type ReturnRight } from './return-right.ts'
@@ -67,8 +67,7 @@ export interface PipelineOptions {
 }
 
 /** The channel a draft comes in by. */
-export interface Origin {
-  readonly id: string
+export interface Origin extends ChannelNames {
   readonly pushes: boolean
   /** Of what comes in by it and says none. */
   readonly priority?: Message['priority'] | undefined
@@ -172,7 +171,7 @@ export class Pipeline {
     traced?.stage('normalise')
     // 3 normalise
     const normalised = normalise(draft, {
-      channel: origin.id,
+      channel: origin,
       identity: options.identity,
       now: now(),
       dedupeMs,

@@ -26,7 +26,7 @@ export interface UplinkOptions {
 }
 
 /** The channel that a link belongs to, and the priority of what comes in by it. */
-export type LinkChannel = Pick<Origin, 'id' | 'priority'>
+export type LinkChannel = Pick<Origin, 'id' | 'adapter' | 'priority'>
 
 /** Whose outbox it is. */
 export interface Outbox {
@@ -70,10 +70,10 @@ export function createUplink(options: UplinkOptions): Uplink {
     const { channel, identity, device, boot } = outbox
     const { n, id } = frame
     // A link tells everyone to come again, also where the channel could push.
-    const origin: Origin = { id: channel.id, priority: channel.priority, pushes: false }
+    const origin: Origin = { ...channel, pushes: false }
     await admission.enter({ priority: origin.priority ?? 'normal', sheds: true })
     const normalised = normalise(draftOf(frame, identity), {
-      channel: origin.id,
+      channel: origin,
       identity,
       now: now(),
       dedupeMs,
@@ -138,7 +138,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
       const draft: Draft = { kind: 'message', type: 'refused', sender, data: null }
-      const { message } = normalise(draft, { channel: channel.id, identity, now: now(), dedupeMs, isChannel })
+      const { message } = normalise(draft, { channel, identity, now: now(), dedupeMs, isChannel })
       const { conversation } = message
       const result = await store.accept({
         home,

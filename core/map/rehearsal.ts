@@ -142,7 +142,7 @@ export class Rehearsal implements AsyncDisposable {
       const { now, dedupeMs, settings } = this.#options
       const { identity } = options
       const normalised = normalise(draft, {
-        channel: this.#channel().settings.id,
+        channel: this.#channel().settings,
         identity,
         now,
         dedupeMs,

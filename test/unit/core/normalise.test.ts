@@ -11,7 +11,8 @@ const draft: Draft = {
   parts: [{ kind: 'text', text: 'hello' }],
 }
 const isChannel = (name: string): boolean => name === 'web' || name === 'crm'
-const options = { channel: 'web', identity: undefined, now: 0, dedupeMs: 1000, isChannel }
+const web = { id: 'web', adapter: 'rest' }
+const options = { channel: web, identity: undefined, now: 0, dedupeMs: 1000, isChannel }
 const of = (change: object, more: object = {}) => normalise({ ...draft, ...change }, { ...options, ...more })
 
 test('a message is stamped by the core and frozen all the way down', () => {
@@ -31,6 +32,29 @@ test('a name never comes from a body when a credential gave one (DESIGN §11)', 
   expect(home).toBe('link/bob')
 })
 
+test('what backends take for words of their protocol only programs may send, and XML-RPC types whoever speaks XML-RPC', () => {
+  const code = (name: string, identity: object | undefined, adapter = 'rest'): string | undefined => {
+    try {
+      of({ metadata: { note: 'x', [name]: '{}' } }, { identity, channel: { ...web, adapter } })
+      return undefined
+    } catch (error) {
+      return GatewayError.from(error).code
+    }
+  }
+  const customer = { role: 'customer', id: 'bob' }
+  expect(code('soap:Principal', customer)).toBe('FORBIDDEN')
+  expect(code('soap:Principal', customer, 'soap')).toBe('FORBIDDEN')
+  expect(code('soap:Principal', { role: 'agent', id: 'eve' })).toBe('FORBIDDEN')
+  expect(code('xmlrpc:types', customer)).toBe('FORBIDDEN')
+  expect(code('xmlrpc:types', customer, 'webservice')).toBeUndefined()
+  expect(code('traceparent', customer)).toBeUndefined()
+  expect(code('mqtt:topic', customer, 'mqtt')).toBeUndefined()
+  for (const program of [undefined, { role: 'program', id: 'erp' }]) {
+    expect(code('soap:Principal', program)).toBeUndefined()
+    expect(code('xmlrpc:types', program)).toBeUndefined()
+  }
+})
+
 test('who has not been identified yet says nothing, under whatever name', () => {
   expect(() => of({}, { identity: { role: 'customer', id: '' } })).toThrow(
     expect.objectContaining({ code: 'AUTH_FAILED' }),
@@ -43,9 +67,9 @@ test('the dedupe key is namespace, principal, sender and externalId (SEMANTICS 8
   const same = key({})
   expect(key({})).toBe(same)
   expect(key({ sender: { id: 'bob', role: 'customer' } })).not.toBe(same)
-  expect(key({}, { channel: 'crm' })).not.toBe(same)
+  expect(key({}, { channel: { ...web, id: 'crm' } })).not.toBe(same)
   expect(key({ externalId: 'y' })).not.toBe(same)
-  expect(key({}, customer)).toBe(key({}, { ...customer, channel: 'other' }))
+  expect(key({}, customer)).toBe(key({}, { ...customer, channel: { ...web, id: 'other' } }))
   expect(of({}).dedupe).toBeUndefined()
 })
 

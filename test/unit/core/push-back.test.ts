@@ -82,7 +82,7 @@ test('a frame for which there is no time is to be sent again: its number is not 
     isChannel: () => false,
   } as unknown as UplinkOptions // it comes no further than the door
   const outbox = {
-    channel: { id: 'web' },
+    channel: { id: 'web', adapter: 'rest' },
     identity: { role: 'customer', id: 'ann' } as const,
     home: 'link/ann',
     device: 'd',
