@@ -1,6 +1,6 @@
 // DESIGN §12, SEMANTICS 39, 42: a full or failing disk: nothing is acknowledged, everybody is told, and it heals without a restart.
 import { execFileSync } from 'node:child_process'
-import { rm, statfs, writeFile } from 'node:fs/promises'
+import { rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { StoreHooks } from '../../core/store/sqlite.ts'
@@ -265,3 +265,33 @@ routes: [{ agent: helper }]
     await rm(first.directory, { recursive: true, force: true })
   },
 )
+
+test('a data folder that is moved away is told as that, nothing is taken meanwhile, and all is well when it is back', async () => {
+  const directory = await temporaryDirectory()
+  await using _gone = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, maxRetries: 3 }) }
+  await using bot = await startBot(async (asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  await using gateway = await startGateway({
+    directory,
+    yaml: `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot.url}" } }
+routes: [{ agent: helper }]
+`,
+  })
+  const { base } = gateway
+  const data = join(directory, 'data')
+  await say(base, 'before', { key: 'k1', waitSeconds: 10 })
+  await rename(data, `${data}.moved`)
+  const red = await until(async () => {
+    const now = await ready(base)
+    return now.status === 503 ? now : undefined
+  })
+  expect(red.text).toContain('cannot be found any more')
+  const refused = await say(base, 'meanwhile', { key: 'k2' })
+  expect([refused.status, refused.body]).toMatchObject([503, { code: 'STORE_UNAVAILABLE' }])
+  await rename(`${data}.moved`, data)
+  await isReady(base)
+  await say(base, 'before', { key: 'k1', waitSeconds: 10 })
+  await say(base, 'meanwhile', { key: 'k2', waitSeconds: 10 })
+  expect(bot.asked.map((asked) => textOf(asked))).toEqual(['before', 'meanwhile'])
+})

@@ -1,9 +1,10 @@
 // The worker's heart: runs groups on the file, knows whether it can be written, and tries by itself until it can again.
 import { statfsSync } from 'node:fs'
+import { join } from 'node:path'
 import { GatewayError } from '../../api.ts'
 import { PROBE_MS, SPACE_CHECK_MS } from '../figures.ts'
 import type { Stamp } from './clock.ts'
-import { query } from './database.ts'
+import { FILE, query } from './database.ts'
 import { StoreFile } from './file.ts'
 import type { Note } from './file.ts'
 import { GroupFailed, isFull, refusal, runGroup, runRead } from './group.ts'
@@ -195,6 +196,7 @@ export class Engine implements Disposable {
   /** Writes as much as a busy moment would, to the disk, and takes it back. */
   #probe(): void {
     this.#probedAt = performance.now()
+    if (this.#room() === undefined) return
     try {
       const { open } = this.#file
       open.db.exec('BEGIN IMMEDIATE')
@@ -214,14 +216,28 @@ export class Engine implements Disposable {
   }
 
   #lookAtSpace(): void {
-    const { directory, reserveBytes } = this.#options.data
-    const free = this.#faults?.freeBytes ?? freeBytes(directory)
+    const free = this.#room()
+    if (free === undefined) return
+    const { reserveBytes } = this.#options.data
     this.#file.isPressed = free < reserveBytes
     if (this.#isBroken) return
     if (!this.#file.isPressed) return this.#setTrouble(undefined)
     if (this.#trouble !== undefined) return
     const reason = `${inMegabytes(free)} of disk are free and ${inMegabytes(reserveBytes)} are the reserve`
     this.#setTrouble({ reason, since: Date.now(), isReserve: true })
+  }
+
+  /** Free bytes where the file is. Undefined: it was moved, deleted or unmounted; it stays open for who puts it back. */
+  #room(): number | undefined {
+    const { directory } = this.#options.data
+    try {
+      return this.#faults?.freeBytes ?? freeBytes(join(directory, FILE))
+    } catch (error) {
+      const hint = 'put it back, or start the gateway with the right --data'
+      const reason = `its file in "${directory}" cannot be found any more (${messageOf(error)}): ${hint}`
+      this.#setTrouble({ reason, since: Date.now(), isReserve: false })
+      return undefined
+    }
   }
 
   #setTrouble(trouble: Trouble | undefined): void {
@@ -247,14 +263,9 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** 0 where the directory cannot even be asked. */
-function freeBytes(directory: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(directory)
-    return bavail * bsize
-  } catch {
-    return 0 // gone or unmounted: whatever is written now is not there later
-  }
+function freeBytes(file: string): number {
+  const { bavail, bsize } = statfsSync(file)
+  return bavail * bsize
 }
 
 function inMegabytes(bytes: number): string {
