@@ -103,6 +103,7 @@ test('an answer as large as the limit is read, one byte more is BACKEND_FAILED',
       code: 'BACKEND_FAILED',
       notExecuted: false,
       message: expect.stringContaining('larger than 500 bytes'),
+      detail: { status: 200 },
     })
   }
 })
@@ -155,6 +156,7 @@ test.each([
   await expect(guardedFetch()(server.origin)).rejects.toMatchObject({
     code: 'BACKEND_FAILED',
     message: expect.stringContaining(why),
+    detail: { status: 200 }, // it was answered: no broken line, which would be tried again
   })
 })
 
