@@ -17,8 +17,9 @@ export interface RawAnswer {
  * Sends a request and reads its answer to the end. Resolves only with a complete answer: a cut one is a failure, whatever
  * has arrived (RFC 9112 §8).
  *
- * Throws `BACKEND_FAILED` for a broken line and an answer beyond the limit, `DEADLINE_EXCEEDED` where the line itself gave
- * up waiting; `notExecuted` as long as no byte of the request was written. A caller's abort rejects with his reason.
+ * Throws `BACKEND_FAILED` for a broken line and, with `detail.status`, for an answer beyond the limit, `DEADLINE_EXCEEDED`
+ * where the line itself gave up waiting; `notExecuted` as long as no byte of the request was written. A caller's abort
+ * rejects with his reason.
  */
 export function exchange(dispatcher: Dispatcher, request: Outbound, maxBytes: number): Promise<RawAnswer> {
   const { url, method, headers, body = null } = request
@@ -107,6 +108,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     const error = new GatewayError(
       'BACKEND_FAILED',
       `${describe(this.#request)}: the answer is larger than ${this.#maxBytes} bytes`,
+      { detail: { status: this.#status } },
     )
     this.#stop(error, error)
   }

@@ -46,9 +46,9 @@ export interface OwnAddresses {
 export interface GuardedFetch {
   /**
    * `fetch` as one knows it, but the answer is there whole when it resolves, and failures are `GatewayError`s:
-   * `BACKEND_FAILED` (with `notExecuted` where no byte went out), `DEADLINE_EXCEEDED`, `FORBIDDEN` for an address that is
-   * not public, `ENCODE_FAILED` for a request that cannot be sent. An abort rejects with the signal's reason. An answer of
-   * any status resolves.
+   * `BACKEND_FAILED` (with `notExecuted` where no byte went out, with `detail.status` where an answer came that cannot be used),
+   * `DEADLINE_EXCEEDED`, `FORBIDDEN` for an address that is not public, `ENCODE_FAILED` for a request that cannot be sent. An
+   * abort rejects with the signal's reason. An answer of any status resolves.
    */
   readonly fetch: typeof fetch
   /** Closes all connections; what is still under way fails. */
@@ -106,6 +106,7 @@ export function createFetch(options: FetchOptions): GuardedFetch {
         throw new GatewayError(
           'BACKEND_FAILED',
           `${describe(first)}: redirects${hop === 0 ? '' : ` more than ${hop} times`}, which is not followed`,
+          { detail: { status: answer.status } },
         )
       request = redirected(request, answer.status, location)
       log.debug('following a redirect', {
@@ -152,17 +153,21 @@ export function createFetch(options: FetchOptions): GuardedFetch {
   ): Promise<Response> {
     // They told of the encoded bytes; nobody shall decode twice.
     const { 'content-encoding': _coding, 'content-length': _length, ...headers } = answer.headers
-    const body = await decoded(answer.body, encoding, request)
+    const body = await decoded(answer, encoding, request)
     return standardResponse({ ...answer, headers, body }, { request, wasRedirected })
   }
 
-  async function decoded(body: Uint8Array, encoding: string, request: Outbound): Promise<Uint8Array> {
+  async function decoded(
+    { body, status }: RawAnswer,
+    encoding: string,
+    request: Outbound,
+  ): Promise<Uint8Array> {
     try {
       return await decodeContent(body, encoding, responseLimitBytes)
     } catch (error) {
       if (!(error instanceof CodingError)) throw error
       const message = `${describe(request)}: the answer ${error.message}`
-      throw new GatewayError('BACKEND_FAILED', message, { cause: error })
+      throw new GatewayError('BACKEND_FAILED', message, { cause: error, detail: { status } })
     }
   }
 
@@ -183,7 +188,10 @@ function redirectOf(answer: RawAnswer, request: Outbound): URL | undefined {
   try {
     return checkedUrl(location, request.url)
   } catch (error) {
-    throw new GatewayError('BACKEND_FAILED', `${describe(request)}: redirects to nowhere`, { cause: error })
+    throw new GatewayError('BACKEND_FAILED', `${describe(request)}: redirects to nowhere`, {
+      cause: error,
+      detail: { status: answer.status },
+    })
   }
 }
 
@@ -221,7 +229,7 @@ function standardResponse(
   } catch (error) {
     // Statuses from 600 on, and header values fetch does not know.
     const message = `${describe(request)}: answers with status ${status} in a way HTTP does not allow`
-    throw new GatewayError('BACKEND_FAILED', message, { cause: error })
+    throw new GatewayError('BACKEND_FAILED', message, { cause: error, detail: { status } })
   }
 }
 
