@@ -108,7 +108,7 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   })
 
   return {
-    /** The cache is opened for the first operation that needs it, with the bounds of that moment. */
+    /** The cache is opened for the first operation that needs it. */
     async prepare({ backends, cache: bounds }) {
       const isNeeded = Object.values(backends).some(({ operations }) =>
         Object.values(operations).some((said) => said.cache !== undefined || said.static !== undefined),
@@ -140,6 +140,8 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
         metrics.breakerState.remove(owner)
         ailing.delete(owner)
       }
+      cache?.resize(settings.cache)
+      shared?.resize(settings.cache)
       overload = settings.overload
       const countOf = (name: string): LimitCount => metrics.limit('rate', name)
       limits = createRateLimits(settings.limits, { countOf, shared: options.counter }, limits)

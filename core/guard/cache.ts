@@ -50,14 +50,19 @@ export interface FallbackCache extends AsyncDisposable {
     options?: { readonly params?: string; readonly keepStale?: boolean },
   ): Promise<number>
   figures(): readonly CacheFigures[]
+  /** From now on these bounds; what is too much goes, used longest ago first. */
+  resize(bounds: CacheBounds): void
 }
 
-export interface CacheOptions {
-  /** Absent: in memory alone. */
-  readonly file?: string
+export interface CacheBounds {
   readonly maxEntries: number
   /** Of keys and answers as JSON text. */
   readonly maxBytes: number
+}
+
+export interface CacheOptions extends CacheBounds {
+  /** Absent: in memory alone. */
+  readonly file?: string
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -93,16 +98,23 @@ export async function openFallbackCache(options: CacheOptions): Promise<Fallback
   let disk: CacheDisk | undefined
   let loading = true
 
-  const entries = new LRUCache<string, Entry>({
-    max: options.maxEntries,
-    maxSize: options.maxBytes,
-    sizeCalculation: ({ bytes }) => bytes,
-    dispose: ({ place }, key, reason) => {
-      if (reason === 'set') return
-      places.get(place)?.keys.delete(key)
-      toDisk(key, undefined)
-    },
-  })
+  let entries = emptyOf(options)
+
+  function emptyOf({ maxEntries, maxBytes }: CacheBounds): LRUCache<string, Entry> {
+    return new LRUCache<string, Entry>({
+      max: maxEntries,
+      maxSize: maxBytes,
+      sizeCalculation: ({ bytes }) => bytes,
+      dispose: (entry, key, reason) => {
+        if (reason !== 'set') gone(key, entry)
+      },
+    })
+  }
+
+  function gone(key: string, { place }: Entry): void {
+    places.get(place)?.keys.delete(key)
+    toDisk(key, undefined)
+  }
 
   function stateOf(place: string): PlaceState {
     const known = places.get(place)
@@ -174,7 +186,7 @@ export async function openFallbackCache(options: CacheOptions): Promise<Fallback
       if (state.era !== era) return // SEMANTICS 32
       const value = JSON.stringify(reply)
       const bytes = sizeOf(key, place, value)
-      if (bytes > options.maxBytes) return void entries.delete(key)
+      if (bytes > entries.maxSize) return void entries.delete(key)
       const entry: Entry = { place, params, asOf, since, era, value, bytes }
       state.keys.add(key)
       entries.set(key, entry)
@@ -217,6 +229,18 @@ export async function openFallbackCache(options: CacheOptions): Promise<Fallback
         const oldest = found.reduce((least, { since }) => Math.min(least, since), Infinity)
         return [{ backend, operation, entries: found.length, bytes, oldestAgeMs: performance.now() - oldest }]
       })
+    },
+
+    resize({ maxEntries, maxBytes }) {
+      if (entries.max === maxEntries && entries.maxSize === maxBytes) return
+      const before = entries
+      entries = emptyOf({ maxEntries, maxBytes })
+      for (const key of before.rkeys()) {
+        const entry = before.peek(key)
+        if (entry === undefined) continue
+        if (entry.bytes > maxBytes) gone(key, entry)
+        else entries.set(key, entry)
+      }
     },
 
     async [Symbol.asyncDispose]() {

@@ -31,6 +31,8 @@ export interface SharedAnswers extends Disposable {
   drop(key: string): void
   /** For all instances; said again until they have heard. */
   invalidate(place: Place, options: { readonly keepStale?: boolean }): Promise<void>
+  /** Of all instances' answers together, from now on. */
+  resize(bounds: AnswerBounds): void
 }
 
 export interface SharedAnswersOptions extends AnswerBounds {
@@ -57,7 +59,8 @@ const BEGINNING = ''
 const NOTHING = JSON.stringify({ era: -1 })
 
 export async function openSharedAnswers(options: SharedAnswersOptions): Promise<SharedAnswers> {
-  const { answers, store, cache, log, ...bounds } = options
+  const { answers, store, cache, log } = options
+  let bounds: AnswerBounds = options
   // Before the first look: nothing falls in between.
   const watch = store.watch([`value:${KEY}`])
   const first = await store.value({ key: KEY })
@@ -182,18 +185,24 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
       const place = nameOf(backend, operation)
       if (eraOf(place) !== era) return
       const value = JSON.stringify({ era, reply })
-      if (Buffer.byteLength(value) > Math.min(MOST_BYTES, bounds.maxBytes)) return
-      answers.put(key, { value, ageMs, ...bounds }).catch(() => undefined) // as above
+      const { maxEntries, maxBytes } = bounds
+      if (Buffer.byteLength(value) > Math.min(MOST_BYTES, maxBytes)) return
+      answers.put(key, { value, ageMs, maxEntries, maxBytes }).catch(() => undefined) // as above
     },
 
     drop(key) {
-      answers.put(key, { value: NOTHING, ageMs: 0, ...bounds }).catch(() => undefined) // as above
+      const { maxEntries, maxBytes } = bounds
+      answers.put(key, { value: NOTHING, ageMs: 0, maxEntries, maxBytes }).catch(() => undefined) // as above
     },
 
     async invalidate({ backend, operation }, { keepStale = false }) {
       const place = nameOf(backend, operation)
       unsaid.set(place, { keepStale: keepStale && unsaid.get(place)?.keepStale !== false })
       await within(WITHIN_MS, sayAll()).catch(() => undefined) // it goes on behind
+    },
+
+    resize(next) {
+      bounds = next
     },
 
     [Symbol.dispose]() {

@@ -117,3 +117,15 @@ test('a cache file that is broken under the running gateway fails no call, nor t
   expect((await ask(after, 'GetOrder', { no: 1 })).status).toBe(200)
   expect((await fetch(`${after.base}/readyz`)).status).toBe(200)
 })
+
+test('a reload takes over how much is kept', async () => {
+  const backend = orders()
+  const text = yaml('{ fresh: 1h, stale: 2h }')
+  await using house = await openHouse({ yaml: text, adapters: [backend.adapter] })
+  for (const no of ['7', '8', '9']) await ask(house, 'GetOrder', { no })
+  expect(await metric(house.base, 'dragoman_cache_entries')).toBe(3)
+  await house.reload(`${text}cache: { entries: 2 }\n`)
+  expect(await metric(house.base, 'dragoman_cache_entries')).toBe(2)
+  expect((await ask(house, 'GetOrder', { no: '9' })).body.call).toBe(3)
+  expect((await ask(house, 'GetOrder', { no: '7' })).body.call).toBe(4)
+})

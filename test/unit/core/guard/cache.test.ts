@@ -35,6 +35,28 @@ test('each reader gets an answer of his own: what one does to it no other sees',
   expect(cache.get('a')?.reply).not.toBe(cache.get('a')?.reply)
 })
 
+test('with narrower bounds those go that were used longest ago, from the file too; with wider ones there is room', async () => {
+  const file = join(await temporaryDirectory(), 'cache.db')
+  const left = (cache: FallbackCache): string[] => ['a', 'b', 'c', 'd'].filter((key) => cache.get(key))
+  {
+    await using cache = await open({ file, maxEntries: 3 })
+    for (const key of ['a', 'b', 'c']) keep(cache, key)
+    cache.get('a')
+    cache.resize({ maxEntries: 2, maxBytes: 1e6 })
+    expect(left(cache)).toEqual(['a', 'c'])
+    expect(cache.figures()).toMatchObject([{ entries: 2 }])
+    cache.resize({ maxEntries: 3, maxBytes: 1e6 })
+    keep(cache, 'd', 'x'.repeat(5000))
+    expect(left(cache)).toEqual(['a', 'c', 'd'])
+    cache.resize({ maxEntries: 3, maxBytes: 4000 })
+    expect(left(cache)).toEqual(['a', 'c'])
+    keep(cache, 'd', 'x'.repeat(5000))
+    expect(left(cache)).toEqual(['a', 'c'])
+  }
+  await using again = await open({ file })
+  expect(left(again)).toEqual(['a', 'c'])
+})
+
 test('SEMANTICS 32: a put is refused if its operation was invalidated since its call began', async () => {
   await using cache = await open()
   const ticket = cache.begin(place)
