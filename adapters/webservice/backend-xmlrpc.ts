@@ -37,8 +37,9 @@ export function xmlRpcDialect({ charset, types }: BackendConfig): Dialect {
       const answer = readResponse(root)
       if ('fault' in answer) {
         const { faultCode, faultString } = answer.fault
-        return { fault: { code: String(faultCode), message: faultString } }
+        return { fault: { code: String(faultCode).trim() || '0', message: faultString } }
       }
+      if (answer.value === undefined) return {}
       const noted = new Map<string, ScalarType>()
       const data = readValue(answer.value, noted)
       const metadata = typesMetadata(noted)

@@ -83,20 +83,25 @@ export function readMulticalled(item: XmlElement): MethodCall {
   return { method: method.trim(), values }
 }
 
-export type MethodResponse = { readonly value: XmlElement } | { readonly fault: XmlRpcFault }
+export type MethodResponse =
+  | { readonly value: XmlElement | undefined }
+  | { readonly fault: { readonly faultCode: number | string; readonly faultString: string } }
 
-/** Reads a `methodResponse`. Throws `DECODE_FAILED`. */
+/**
+ * Reads a `methodResponse`. Beside the specification servers answer without a value (Perl's XMLRPC::Lite), and with fault codes
+ * that are text. Throws `DECODE_FAILED`.
+ */
 export function readResponse(root: XmlElement): MethodResponse {
   const [only, ...more] = childElements(root)
   if (!isPlain(root, 'methodResponse') || only === undefined || more.length > 0)
     throw invalid('a methodResponse holds params or a fault')
-  if (only.local === 'fault') return { fault: readFault(only) }
+  if (only.local === 'fault') return readFault(only)
   const [value, ...others] = paramsOf(only)
-  if (value === undefined || others.length > 0) throw invalid('a methodResponse holds one param')
+  if (others.length > 0) throw invalid('a methodResponse holds one param')
   return { value }
 }
 
-function readFault(fault: XmlElement): XmlRpcFault {
+function readFault(fault: XmlElement): MethodResponse {
   const [holder, ...more] = childElements(fault)
   if (holder === undefined || more.length > 0) throw invalid('a fault holds one value')
   const value = readValue(holder, new Map())
@@ -104,7 +109,7 @@ function readFault(fault: XmlElement): XmlRpcFault {
   const faultString = isObject(value) ? value['faultString'] : undefined
   if (typeof faultCode !== 'number' && typeof faultCode !== 'string')
     throw invalid('a fault has no faultCode')
-  return { faultCode: Number(faultCode), faultString: typeof faultString === 'string' ? faultString : '' }
+  return { fault: { faultCode, faultString: typeof faultString === 'string' ? faultString : '' } }
 }
 
 export interface Parameters {

@@ -5,15 +5,15 @@ import { isLexical } from '../xml/lexical.ts'
 import { childElements, textOf, isBlank } from '../xml/tree.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { invalid, isPlain, membersIn, valuesIn } from './xmlrpc-elements.ts'
-import { isDateTime, isNumeral, pointerOf } from './xmlrpc-types.ts'
+import { isDateTime, isDouble, pointerOf } from './xmlrpc-types.ts'
 import type { ScalarType } from './xmlrpc-types.ts'
 
 /** Apache's extensions stand in a namespace of their own: `ex:nil`, `ex:i8`. */
 const apache = 'http://ws.apache.org/xmlrpc/namespaces/extensions'
 
 /**
- * Reads a `value` element. 32-bit integers and doubles that are exact become numbers, everything else that JSON has no type
- * for its text; `types` is told, by pointer below `path`, what its JSON alone would be written as another type. Throws
+ * Reads a `value` element. Integers to 32 bits and doubles that are exact become numbers, everything else that JSON has no
+ * type for its text; `types` is told, by pointer below `path`, what its JSON alone would be written as another type. Throws
  * `DECODE_FAILED`.
  */
 export function readValue(
@@ -61,7 +61,7 @@ class ValueReader {
       case 'i4':
       case 'i2':
       case 'i1':
-        return Number(checked(type, trimmed, isLexical('int', trimmed)))
+        return this.#int(type, trimmed, path)
       case 'i8':
         return this.#note(checked(type, trimmed, isLexical('long', trimmed)), 'i8', path)
       case 'biginteger':
@@ -72,7 +72,7 @@ class ValueReader {
         return checked(type, trimmed, trimmed === '1' || trimmed === '0') === '1'
       case 'double':
       case 'float':
-        return this.#double(checked(type, trimmed, isNumeral(trimmed)), path)
+        return this.#double(checked(type, trimmed, isDouble(trimmed)), path)
       case 'dateTime.iso8601':
       case 'dateTime':
         return this.#note(checked(type, trimmed, isDateTime(trimmed)), 'dateTime.iso8601', path)
@@ -85,6 +85,12 @@ class ValueReader {
       default:
         throw invalid(`there is no type ${JSON.stringify(type.slice(0, 40))}`)
     }
+  }
+
+  /** Perl and others write integers of any size so. */
+  #int(type: string, lexical: string, path: readonly string[]): Json {
+    if (isLexical('int', lexical)) return Number(lexical)
+    return this.#note(checked(type, lexical, isLexical('long', lexical)), 'i8', path)
   }
 
   #double(lexical: string, path: readonly string[]): Json {

@@ -25,9 +25,9 @@ export function isDateTime(lexical: string): boolean {
   return dateTime.test(lexical)
 }
 
-/** Numbers of XSD's double, without its words for what is none. */
-export function isNumeral(lexical: string): boolean {
-  return /\d/.test(lexical) && isLexical('double', lexical)
+/** Numbers of XSD's double, and the words for what is none that Python, Perl, Java and XSD write (the specification has none). */
+export function isDouble(lexical: string): boolean {
+  return isLexical('double', lexical) || /^(?:nan|[+-]?inf(?:inity)?)$/i.test(lexical)
 }
 
 /** The pointer of a path. */

@@ -6,7 +6,7 @@ import { isLexical } from '../xml/lexical.ts'
 import { element } from '../xml/tree.ts'
 import type { XmlElement } from '../xml/tree.ts'
 import { around, arrayAround, leaf } from './xmlrpc-elements.ts'
-import { isDateTime, isNumeral } from './xmlrpc-types.ts'
+import { isDateTime, isDouble } from './xmlrpc-types.ts'
 import type { TypeOf, WrittenType } from './xmlrpc-types.ts'
 
 /**
@@ -51,7 +51,7 @@ function scalar(value: string, type: WrittenType, path: readonly string[]): XmlE
     case 'i8':
       return leaf('i8', fit(isLexical('long', value)))
     case 'double':
-      return leaf('double', pointed(fit(isNumeral(value))))
+      return leaf('double', pointed(fit(isDouble(value))))
     case 'boolean':
       return leaf('boolean', /^(?:true|1)$/.test(fit(isLexical('boolean', value))) ? '1' : '0')
     case 'base64':

@@ -13,9 +13,10 @@ export function call(method: string, ...values: readonly string[]): string {
 }
 
 /** The one value of an answer, or its fault; always with HTTP 200. */
-export function result(response: HttpResponse): Json | { fault: readonly [number, string] } {
+export function result(response: HttpResponse): Json | { fault: readonly [number | string, string] } {
   expect([response.status, response.headers?.['content-type']]).toEqual([200, 'text/xml; charset=utf-8'])
   const read = readResponse(readXml(bytesOf(response)).root)
   if ('fault' in read) return { fault: [read.fault.faultCode, read.fault.faultString] }
+  if (read.value === undefined) throw new Error('an answer of ours has a value')
   return readValue(read.value, new Map())
 }

@@ -24,6 +24,8 @@ describe('a value', () => {
     ['int', '<int>-5</int>', -5],
     ['i4 with a sign and zeros', '<i4> +007 </i4>', 7],
     ['i8', '<i8>9007199254740993</i8>', '9007199254740993'],
+    ['int beyond 32 bits', '<int>2147483648</int>', '2147483648'],
+    ['double that is infinite', '<double>INF</double>', 'INF'],
     ['ex:i8 of Apache', '<e:i8 xmlns:e="http://ws.apache.org/xmlrpc/namespaces/extensions">5</e:i8>', '5'],
     ['boolean', '<boolean>1</boolean>', true],
     ['boolean 0', '<boolean>0</boolean>', false],
@@ -50,11 +52,11 @@ describe('a value', () => {
   })
 
   test.each([
-    ['an integer beyond 32 bits', '<int>2147483648</int>'],
+    ['an int beyond 64 bits', '<int>9223372036854775808</int>'],
     ['an i8 beyond 64 bits', '<i8>9223372036854775808</i8>'],
     ['text as int', '<int>12abc</int>'],
     ['nothing as int', '<int/>'],
-    ['infinity', '<double>INF</double>'],
+    ['words as a double', '<double>infinite</double>'],
     ['a boolean in words', '<boolean>true</boolean>'],
     ['a date that is none', '<dateTime.iso8601>yesterday</dateTime.iso8601>'],
     ['base64 that is none', '<base64>?</base64>'],

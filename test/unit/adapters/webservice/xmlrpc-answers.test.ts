@@ -1,0 +1,76 @@
+// What real XML-RPC servers answer: from the business system, and on to a caller of XML-RPC.
+import { describe, expect, test } from 'vitest'
+import type { Answer } from 'dragoman'
+import { ask, makeBackend } from './loop.ts'
+import { serve, textOf } from './service.ts'
+import { call } from './xmlrpc-calls.ts'
+
+/** The answer of a business system that says this inside `methodResponse`. */
+async function answered(inside: string): Promise<Answer> {
+  const body = `<?xml version="1.0"?><methodResponse>${inside}</methodResponse>`
+  await using backend = await makeBackend(
+    { dialect: 'xmlrpc', url: 'http://erp.example.com/RPC2' },
+    async () => new Response(body, { headers: { 'content-type': 'text/xml' } }),
+  )
+  return ask(backend, 'write', {})
+}
+
+/** What a caller of XML-RPC gets for it. */
+async function told(answer: Answer): Promise<string> {
+  await using running = await serve({ reply: () => answer })
+  return textOf(await running.post(call('write')))
+}
+
+const value = (inside: string): string => `<params><param><value>${inside}</value></param></params>`
+
+describe('an answer', () => {
+  test.each([
+    ['an int beyond 32 bits (Perl)', '<int>5000000000</int>', '5000000000', 'i8'],
+    ['an i4 below -32 bits', '<i4>-5000000000</i4>', '-5000000000', 'i8'],
+    ['no number (Python)', '<double>nan</double>', 'nan', 'double'],
+    ['infinity (Python)', '<double>-inf</double>', '-inf', 'double'],
+    ['infinity (Java)', '<double>Infinity</double>', 'Infinity', 'double'],
+    ['infinity (XSD)', '<double>INF</double>', 'INF', 'double'],
+  ])('of %s is its text, and goes on as its type', async (_what, inside, data, type) => {
+    const answer = await answered(value(inside))
+    expect(answer).toEqual({ data, metadata: { 'xmlrpc:types': `{"":"${type}"}` } })
+    expect(await told(answer)).toContain(`<${type}>${data}</${type}>`)
+  })
+
+  test('without a value, as XMLRPC::Lite writes it, has no data', async () => {
+    expect(await answered('<params/>')).toEqual({})
+    expect(await answered('<params>\n</params>')).toEqual({})
+    expect(await told({})).toContain(value('<string></string>'))
+  })
+
+  test.each(['<int>99999999999999999999</int>', '<double>many</double>', '<double>infinite</double>'])(
+    'of %s is none',
+    async (inside) => {
+      await expect(answered(value(inside))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+    },
+  )
+})
+
+describe('a fault', () => {
+  const fault = (code: string): string =>
+    `<fault><value><struct><member><name>faultCode</name><value>${code}</value></member><member><name>faultString</name><value>nope</value></member></struct></value></fault>`
+
+  test.each([
+    ['a word', '<string>STOCK.EMPTY</string>', 'STOCK.EMPTY'],
+    ['a word without a type', 'Server', 'Server'],
+  ])('whose code is %s keeps it; a caller has it before the text', async (_what, code, kept) => {
+    const answer = await answered(fault(code))
+    expect(answer).toEqual({ fault: { code: kept, message: 'nope' } })
+    expect(await told(answer)).toMatch(new RegExp(`<int>-32500</int>.*<string>${kept}: nope</string>`, 'u'))
+  })
+
+  test.each([
+    ['text', '<string>4711</string>', '4711'],
+    ['a double', '<double>4711.0</double>', '4711'],
+    ['nothing', '<string/>', '0'],
+  ])('whose code is a number as %s goes on as that number', async (_what, code, kept) => {
+    const answer = await answered(fault(code))
+    expect(answer).toEqual({ fault: { code: kept, message: 'nope' } })
+    expect(await told(answer)).toContain(`<int>${kept}</int>`)
+  })
+})
