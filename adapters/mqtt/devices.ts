@@ -10,7 +10,7 @@ import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
 import { createFrames } from './frames.ts'
 import type { Frames } from './frames.ts'
-import { DOWN, UP, downOf, errorTopicOf, mayPublish, maySubscribe, upOf } from './grants.ts'
+import { DOWN, UP, downOf, errorTopicOf, mayBeAnswered, mayPublish, maySubscribe, upOf } from './grants.ts'
 import type { GrantOptions } from './grants.ts'
 import { bestOf, hubOf } from './hub.ts'
 import type { Outcome, Outlet } from './hub.ts'
@@ -221,6 +221,7 @@ class Device implements SessionHandler {
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,
+      mayBeAnswered: (topic) => mayBeAnswered(session, topic, this.#serving),
       answer: (...answer) => this.#answering().give(...answer),
       tell: (payload) => this.#tell(payload),
     })

@@ -2,7 +2,7 @@
 import type { Hub } from './hub.ts'
 import type { Mapping } from './mapping.ts'
 import type { Session } from './session.ts'
-import { covers, filterProblem, topicProblem } from './topics.ts'
+import { covers, filterOf, filterProblem, topicProblem } from './topics.ts'
 
 /** What the grants of all clients of a channel are made of. */
 export interface GrantOptions {
@@ -62,6 +62,14 @@ export function maySubscribe(client: Client, filter: string, { hub, subscribe }:
     }) ||
     (who.role === 'program' && hub.goesOut(filter))
   )
+}
+
+/** Whether answers to this client may go to a topic: a customer's never to one that `subscribe` of the config gives to another client or customer. */
+export function mayBeAnswered(client: Client, topic: string, options: GrantOptions): boolean {
+  const isSomebodys = options.subscribe.some(
+    (pattern) => pattern.includes('{') && covers(filterOf(pattern), topic),
+  )
+  return client.who.role !== 'customer' || !isSomebodys || maySubscribe(client, topic, options)
 }
 
 /** What `subscribe` of the config grants to this client, if anything. */

@@ -14,6 +14,8 @@ export interface IntakeOptions {
   readonly scope: Scope
   readonly replyTopics: Pick<ReplyTopics, 'note'>
   readonly identity?: Identity
+  /** Absent: answers may go to any topic. */
+  readonly mayBeAnswered?: (topic: string) => boolean
   /** The answer to a request, or why there is none, to the topic that the config says. Resolves when the request may be acknowledged. */
   readonly answer: (reply: ReplyTopic, payload: string, asked: Asked) => Promise<void>
   /** Why something was refused for good. */
@@ -29,12 +31,15 @@ export async function takeIn(packet: Published, options: IntakeOptions): Promise
   let mapped: Mapped | undefined
   let asked: Asked = { topic: packet.topic }
   try {
-    mapped = await mapping.draft(packet.topic, packet.payload, {
+    const found = await mapping.draft(packet.topic, packet.payload, {
       channel: scope.id,
       ...(identity !== undefined && { identity }),
     })
-    const { draft, reply: at } = mapped
+    const { draft, reply: at } = found
     if (draft.externalId !== undefined) asked = { ...asked, id: draft.externalId }
+    if (at !== undefined && options.mayBeAnswered?.(at.topic) === false)
+      throw new GatewayError('FORBIDDEN', `${at.topic} is another's: no answer goes there`)
+    mapped = found
     const accepted = await host.accept(draft, { ...(identity !== undefined && { identity }) })
     // Behind `accept`: only who may speak in the conversation may say where it is heard.
     if (draft.kind !== 'request' && at !== undefined) await replyTopics.note(accepted.conversation, at)

@@ -220,3 +220,34 @@ test.each([
     world.channel.send?.(message, 'k', AbortSignal.timeout(1000))
   expect(await send({ ...testMessage(), replyContext })).toMatchObject({ status: 'refused', retry: false })
 })
+
+test('no customer has the answers to his own words shown where another listens: that is refused before it is stored', async () => {
+  const topics = {
+    'shop/+/say': { kind: 'message', reply: "'shop/' & topic[1] & '/display'" },
+    'shop/+/ask': { kind: 'request', type: "'GetOrder'", reply: "'shop/' & topic[1] & '/display'" },
+    'desk/say': { kind: 'message', reply: "'desk/screen'" },
+  }
+  const subscribe = ['shop/{client}/display', 'desk/screen']
+  await using world = await openWorld({ config: { topics, subscribe } })
+  const victim = await world.client({ clientId: '7', username: 'u', password: 'ann' })
+  const shown: string[] = []
+  victim.on('message', (_topic, payload) => shown.push(payload.toString()))
+  await victim.subscribeAsync('shop/7/display', { qos: 1 })
+  const eve = await world.client({ clientId: '8', username: 'u', password: 'eve' })
+  const told: unknown[] = []
+  eve.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString())))
+  await eve.subscribeAsync('dragoman/v1/8/error')
+  for (const topic of ['shop/7/say', 'shop/7/ask', 'shop/8/say', 'desk/say'])
+    await eve.publishAsync(topic, `{"id":"${topic}"}`, { qos: 1 })
+  await until(() => told.length === 2 || undefined)
+  expect(told).toMatchObject([
+    { error: { code: 'FORBIDDEN' }, topic: 'shop/7/say', id: 'shop/7/say' },
+    { error: { code: 'FORBIDDEN' }, topic: 'shop/7/ask' },
+  ])
+  // What is nobody's own is for programs, and a program speaks for whom it likes.
+  expect(world.drafts.map(({ externalId }) => externalId)).toEqual(['shop/8/say', 'desk/say'])
+  const program = await world.client({ clientId: 'till' })
+  await program.publishAsync('shop/7/say', '{"id":"till"}', { qos: 1 })
+  expect(world.drafts.at(-1)).toMatchObject({ externalId: 'till' })
+  expect(shown).toEqual([])
+})
