@@ -1,6 +1,7 @@
 // The SOAP channel: one path for both versions, its WSDL, and everything HTTP has to say before an envelope is read.
 import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import { isCrossSite } from '../data/cross-site.ts'
 import { Description } from '../data/description.ts'
 import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
@@ -139,6 +140,7 @@ async function handle(
   if (request.method === 'GET' || request.method === 'HEAD') return show(request, published)
   // WS-I BP 1.1 R1132, R1114
   if (request.method !== 'POST') return notAllowed(published)
+  if (isCrossSite(request)) return line(403, 'a page of another site may not ask for operations here')
   const { type } = mediaType(request.headers['content-type'])
   // WS-I BP 1.1 R1115, SOAP 1.2 Part 2 §7.5.2; no type at all is borne
   if (!mediaTypes.has(type) && (type !== 'multipart/related' || config.mtom === 'off'))

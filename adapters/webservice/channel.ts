@@ -4,6 +4,7 @@ import type { Channel, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { SOAP11_NS, SOAP12_NS } from '../xml/names.ts'
 import { readXml } from '../xml/read.ts'
 import type { XmlDocument } from '../xml/read.ts'
+import { isCrossSite } from '../data/cross-site.ts'
 import { Description } from '../data/description.ts'
 import { asmxError, AsmxProblem } from './asmx-errors.ts'
 import { answerAsmx } from './asmx.ts'
@@ -94,8 +95,7 @@ async function handle(service: Service, incoming: Incoming): Promise<HttpRespons
   if (below.includes('/')) return line(404, 'nothing is served here')
   const segment = below === '' ? undefined : below
   const carriesOut = segment !== undefined || request.method === 'POST'
-  // Forms and GET need no leave of a browser (Fetch §4.8): what another site's page sends there, its reader has not asked for.
-  if (carriesOut && !service.config.crossSite && request.headers['sec-fetch-site'] === 'cross-site')
+  if (carriesOut && !service.config.crossSite && isCrossSite(request))
     return line(403, 'a page of another site may not ask for operations here (crossSite)')
   switch (request.method) {
     case 'GET':

@@ -59,7 +59,7 @@ export const channelConfig = z.strictObject({
   crossSite: z
     .boolean()
     .default(false)
-    .describe("take what a browser sends for another site's page (Sec-Fetch-Site: cross-site)"),
+    .describe("take what a browser sends for another site's page (Sec-Fetch-Site, Origin)"),
   requestValidation: z
     .boolean()
     .default(false)

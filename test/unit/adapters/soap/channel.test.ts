@@ -103,6 +103,19 @@ describe('HTTP before the envelope (DESIGN §16)', () => {
     },
   )
 
+  test('of a page of another site is 403, also without a media type, which no browser asks leave for', async () => {
+    await using running = await serve()
+    const body = new TextEncoder().encode(envelope(getTicket()))
+    const asked = (headers: Record<string, string>) => running.handle({ method: 'POST', headers, body })
+    for (const origin of ['http://evil.example', 'null']) expect((await asked({ origin })).status).toBe(403)
+    const refused = await asked({ 'sec-fetch-site': 'cross-site', 'content-type': 'text/xml' })
+    expect(refused.status).toBe(403)
+    expect(bodyText(refused)).toBe('a page of another site may not ask for operations here\n')
+    expect(running.host.drafts).toEqual([])
+    expect((await asked({})).status).toBe(200)
+    expect((await asked({ origin: 'http://127.0.0.1:8080' })).status).toBe(200)
+  })
+
   test('another media type is 415 (R1115), case does not matter', async () => {
     await using running = await serve()
     expect((await running.post(envelope(getTicket()), { 'content-type': 'application/json' })).status).toBe(

@@ -67,6 +67,18 @@ describe('one path', () => {
     for (const request of asked) expect((await open.handle(request)).status).toBe(200)
   })
 
+  test('carries nothing out for a page of another site over plain http either, where only Origin tells', async () => {
+    await using running = await serve()
+    const posted = (origin: string) => ({
+      headers: { origin, 'content-type': 'application/x-www-form-urlencoded' },
+      path: `${path}/Get`,
+    })
+    for (const origin of ['http://evil.example', 'null'])
+      expect((await running.handle(posted(origin))).status).toBe(403)
+    expect(running.host.drafts).toHaveLength(0)
+    expect((await running.handle(posted('http://127.0.0.1:8080'))).status).toBe(200)
+  })
+
   test('of a customer speaks for the customer, of a program for the channel', async () => {
     await using running = await serve()
     await running.handle({
