@@ -2,6 +2,7 @@
 import { isFields } from './adapter-part.ts'
 import type { Config, HttpConfig, IdentityConfig, JwtConfig, StoreConfig } from './config.ts'
 import type { Files } from './files.ts'
+import { keySetAddressFault, keySetFault } from './key-set.ts'
 import { pemFaults } from './pem.ts'
 import { didYouMean } from './problems.ts'
 import type { Report } from './report.ts'
@@ -34,19 +35,34 @@ export function identityOf(
   const keySet = (who: 'customers' | 'agents'): { readonly [name in typeof who]?: JwtConfig } => {
     const jwt = identity[who]
     if (jwt?.jwks === undefined) return {}
-    const remote = /^https?:\/\//u.test(jwt.jwks)
-    const jwks = remote ? jwt.jwks : files.readable(jwt.jwks, ['identity', who, 'jwks'])
+    const path = ['identity', who, 'jwks']
+    const isRemote = /^https?:\/\//u.test(jwt.jwks)
+    const content = isRemote ? undefined : files.content(jwt.jwks)
+    const fault = isRemote ? keySetAddressFault(jwt.jwks) : content && keySetFault(content)
+    if (fault !== undefined)
+      report.add(path, `${report.show(path, jwt.jwks) ?? 'the file'}${isRemote ? ':' : ''} ${fault}`)
+    const jwks = isRemote ? jwt.jwks : files.readable(jwt.jwks, path)
     return { [who]: { ...jwt, jwks } }
   }
+  const { jwks, audience } = identity.agents ?? {}
+  if (jwks !== undefined && audience === undefined)
+    report.notice(
+      ['identity', 'agents'],
+      'every token of theirs that has `roles` belongs to the desk and reads every customer; `audience` says which ones are meant',
+    )
   return { ...identity, ...keySet('customers'), ...keySet('agents') }
+}
+
+/** Nobody on another machine reaches it. */
+export function isLocal(host: string): boolean {
+  return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
 }
 
 /** DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. */
 export function checkReach(host: unknown, identity: unknown, report: Report): void {
   if (typeof host !== 'string' || host === '') return
-  const local = host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
   const someone = isFields(identity) && Object.keys(identity).length > 0
-  if (local || someone) return
+  if (isLocal(host) || someone) return
   const shown = report.show(['http', 'host'], host) ?? 'it'
   report.add(
     ['http', 'host'],

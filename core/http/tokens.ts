@@ -1,12 +1,9 @@
 // JSON Web Tokens of customers and agents, checked once and remembered for a short while.
-import { readFile } from 'node:fs/promises'
 import {
-  createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
   errors,
   type FetchImplementation,
-  type JSONWebKeySet,
   type JWTPayload,
   jwtVerify,
   type JWTVerifyGetKey,
@@ -15,6 +12,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import { GatewayError, type Identity, type Log } from '../api.ts'
 import { createFetch } from '../guard/fetch.ts'
+import { keysOfFile } from './key-file.ts'
 
 /** Exactly one of `secret` (HMAC) and `jwks` (a URL, or a file's absolute path). */
 export interface TokenConfig {
@@ -47,8 +45,11 @@ const ASYMMETRIC = [
   'EdDSA',
   'Ed25519',
 ]
-/** How long a revoked key may still let somebody in, and how long a verified token costs nothing. */
-const REMEMBER_MS = 60_000
+/** A key taken out of a file lets nobody in after it. Keys at a URL are asked for again after ten minutes more, by jose. */
+const REVOKED_MS = 60_000
+const LOOK_EVERY_MS = 5000
+/** How long a verified token costs nothing. */
+const REMEMBER_MS = REVOKED_MS - LOOK_EVERY_MS
 const REMEMBERED = 10_000
 const CLOCK_SKEW_S = 5
 const MAX_TOKEN_CHARS = 8192
@@ -153,7 +154,7 @@ function isUnreachable(error: unknown): boolean {
 
 function keySource(
   config: TokenConfig,
-  { where, log }: { readonly where: string; readonly log: Log },
+  { where, log, now }: { readonly where: string; readonly log: Log; readonly now: () => number },
 ): JWTVerifyGetKey {
   const { secret, jwks } = config
   if (secret !== undefined) {
@@ -178,17 +179,13 @@ function keySource(
     }
     return createRemoteJWKSet(url, { timeoutDuration: 5000, [customFetch]: fetched })
   }
-  let local: Promise<JWTVerifyGetKey> | undefined
+  const keys = keysOfFile({ file: jwks, where, lookEveryMs: LOOK_EVERY_MS, log, now })
   return async (header, token) => {
-    local ??= readKeys(jwks, where)
-    return (await local)(header, token)
-  }
-}
-
-async function readKeys(file: string, where: string): Promise<JWTVerifyGetKey> {
-  try {
-    return createLocalJWKSet(JSON.parse(await readFile(file, 'utf8')) as JSONWebKeySet) // jose checks the shape
-  } catch (error) {
-    throw unchecked(`${where}: the key set in the file cannot be used`, error)
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid)) throw error // no key for this token
+      throw unchecked(`${where}: the key set in the file cannot be used`, error)
+    }
   }
 }

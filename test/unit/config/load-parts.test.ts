@@ -1,4 +1,5 @@
 // The parts of a whole file: who may call, files, components, overrides, plugins.
+import { generateKeyPairSync } from 'node:crypto'
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -14,7 +15,11 @@ beforeAll(async () => {
   await copyFile(own.cert, join(folder, 'cert.pem'))
   await copyFile(own.key, join(folder, 'key.pem'))
   await copyFile(own.cert, join(folder, 'ca.pem'))
-  await writeFile(join(folder, 'keys.json'), 'x')
+  const { publicKey } = generateKeyPairSync('ed25519')
+  await writeFile(
+    join(folder, 'keys.json'),
+    JSON.stringify({ keys: [publicKey.export({ format: 'jwk' }), { kty: 'of-tomorrow' }] }),
+  )
 })
 afterAll(async () => {
   await rm(folder, { recursive: true })
@@ -31,7 +36,7 @@ test('without identity only loopback is served, whatever the channels’ access 
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'desk.example.com', '127.0.0.1.example.com'])
     expect(await reach(host), host).toEqual(told(host))
   expect(await reach('0.0.0.0', 'identity: {}')).toEqual(told('0.0.0.0'))
-  expect(await reach('0.0.0.0', 'identity: { keys: { erp: { key: k1 } } }')).toEqual([])
+  expect(await reach('0.0.0.0', 'identity: { keys: { erp: { key: a-key-of-sixteen-or-more } } }')).toEqual([])
 })
 
 test('identity: a secret or a key set, keys of their own, channels that exist', async () => {
@@ -63,6 +68,31 @@ identity:
   const [missing] = await problemsOf('identity: { customers: { jwks: ./none.json } }')
   expect(missing).toBe('1:32: identity.customers.jwks: "./none.json" cannot be read: there is no such file')
 })
+
+test.each([
+  ['{"keys":[', 'is no key set'],
+  ['[]', 'is no key set'],
+  ['-----BEGIN PUBLIC KEY-----', 'is no key set'],
+  ['{"keys":[]}', 'is a key set without keys'],
+  ['{"keys":[{"kty":"oct","k":"YQ"},{"kty":"RSA","n":"AQAB"}]}', 'is a key set whose key 2 is no public key'],
+])('a file with %s %s (RFC 7517)', async (content, message) => {
+  const file = join(folder, 'wrong.json')
+  await writeFile(file, content)
+  expect(await problemsOf(`identity: { agents: { jwks: ${file} } }`)).toEqual([
+    expect.stringMatching(`^1:29: identity\\.agents\\.jwks: ".*wrong\\.json" ${message}`),
+  ])
+})
+
+test.each(['http://', 'https://u:pass@id.example.com/keys'])(
+  '%s is no address of a key set',
+  async (jwks) => {
+    expect(await problemsOf(`identity: { customers: { jwks: "${jwks}" } }`)).toEqual([
+      expect.stringMatching(
+        /^1:32: identity\.customers\.jwks: ".*": it (?:is no address|must be without user)/u,
+      ),
+    ])
+  },
+)
 
 test('two programs cannot share a key, and a channel named for one must exist', async () => {
   expect(

@@ -131,6 +131,48 @@ test('keys from a file (JWKS, RFC 7517), asymmetric ones only: the public key is
   }
 })
 
+test('a key file is read again when it is another; while it is bad the keys of before stay, and the log says so once', async () => {
+  await using disposer = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'dragoman-jwks-'))
+  disposer.defer(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'jwks.json')
+  const signer = async (kid: string) => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+    const set = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid, alg: 'ES256' }] })
+    const token = (sub: string) =>
+      new SignJWT({ sub }).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey)
+    return { set, token }
+  }
+  const [old, fresh] = [await signer('old'), await signer('fresh')]
+  const { log: heard, lines } = recordingLog()
+  let time = Date.now()
+  const check = createTokenCheck({ customers: { jwks: file } }, { log: heard, now: () => time })
+
+  await expect(check(await old.token('a'))).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  await writeFile(file, old.set)
+  const remembered = await old.token('alice')
+  expect(await check(remembered)).toEqual({ role: 'customer', id: 'alice' })
+
+  for (const bad of [old.set.slice(0, 40), '{"keys":7}']) {
+    await writeFile(file, bad)
+    time += 5000
+    expect(await check(await old.token(`b${time}`))).toMatchObject({ role: 'customer' })
+  }
+  expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+    'error identity.customers: the key set in the file cannot be used; the one before it stays',
+  ])
+
+  await writeFile(file, fresh.set)
+  time += 5000
+  expect(await check(await fresh.token('c'))).toEqual({ role: 'customer', id: 'c' })
+  expect(await check(await old.token('d'))).toBeUndefined()
+  expect(lines.at(-1)).toMatchObject({
+    message: 'identity.customers: the key set in the file can be used again',
+  })
+  time += 45_000
+  expect(await check(remembered)).toBeUndefined()
+})
+
 test('keys from a URL; while they cannot be fetched nobody is turned away as if his token were wrong', async () => {
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA' }
