@@ -3,6 +3,7 @@ import type { MsgFrame } from '../../api.ts'
 import { catchUp } from './catch-up.ts'
 import { Conductor } from './conductor.ts'
 import { Ledger } from './ledger.ts'
+import { outgoingOf } from './outgoing.ts'
 import { openHttp } from './transport-http.ts'
 import { openMqtt } from './transport-mqtt.ts'
 import { openWebSocket } from './transport-websocket.ts'
@@ -22,11 +23,17 @@ const HISTORY = 1000
 // RFC 9110 §5.6.2: what a subprotocol's name may hold, and so a token in a browser's WebSocket.
 const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
 
+interface Listener {
+  readonly handler: (said: Said) => void
+  /** The number of the last message it was given. */
+  upTo: number
+}
+
 /** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address that is none. */
 export function createClient(options: ConnectOptions, platform: Platform): Client {
   const base = new URL(options.url).href.replace(/\/$/u, '')
   const box = typeof options.box === 'object' ? options.box : platform.box(options.box)
-  const saidHandlers = new Set<(said: Said) => void>()
+  const listeners = new Set<Listener>()
   const stateHandlers = new Set<(event: StateEvent) => void>()
   const ending = new AbortController()
   let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
@@ -104,8 +111,12 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       box,
       history: options.history ?? HISTORY,
       events: {
-        onSaid: (said) => {
-          for (const handler of saidHandlers) call(handler, said)
+        onSaid(said, number) {
+          for (const listener of listeners) {
+            if (number <= listener.upTo) continue // it was registered while this was being shown
+            listener.upTo = number
+            call(listener.handler, said)
+          }
         },
         onState: tell,
         onFailure: fail,
@@ -116,7 +127,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       throw ending.signal.reason
     }
     ledger = known
-    for (const said of known.said) for (const handler of saidHandlers) call(handler, said)
+    for (const listener of listeners) giveKept(listener, known)
     tell({ what: 'outbox', waiting: known.waiting })
     if (known.owed.length > 0) readOwed(known, 'the logs were not read to their end before')
     conductor = new Conductor({
@@ -142,6 +153,12 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     return known
   }
 
+  function giveKept(listener: Listener, { said: kept, shown }: Ledger): void {
+    if (listener.upTo >= shown) return // by a handler that registers another
+    listener.upTo = shown
+    for (const said of kept) if (listeners.has(listener)) call(listener.handler, said)
+  }
+
   function addressOf(kind: LinkKind, usual: string): string {
     return options.addresses?.[kind] ?? usual.replace(/^http/u, 'ws')
   }
@@ -158,18 +175,18 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
 
   return {
     async send(message) {
+      const outgoing = outgoingOf(message)
       const known = await opened
       ending.signal.throwIfAborted()
-      // What is no JSON is refused here, by a TypeError; it could neither be kept nor sent.
-      const plain = JSON.stringify(typeof message === 'string' ? { text: message } : message)
-      const said = await known.enqueue(JSON.parse(plain))
+      const said = await known.enqueue(outgoing)
       conductor?.pump()
       return said
     },
     onMessage(handler) {
-      saidHandlers.add(handler)
-      for (const said of ledger?.said ?? []) call(handler, said)
-      return () => saidHandlers.delete(handler)
+      const listener: Listener = { handler, upTo: 0 }
+      listeners.add(listener)
+      if (ledger !== undefined) giveKept(listener, ledger)
+      return () => listeners.delete(listener)
     },
     onState(handler) {
       stateHandlers.add(handler)

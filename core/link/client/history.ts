@@ -44,6 +44,10 @@ export class History {
   get last(): number {
     return this.#last
   }
+  /** And of the last one that may be shown. */
+  get shown(): number {
+    return this.#shown
+  }
   get seen(): readonly (readonly [conversation: string, sequence: number])[] {
     return [...this.#seen]
   }
@@ -57,12 +61,12 @@ export class History {
   }
 
   /** Durable up to this row: what may be shown from now on. */
-  show(upTo: number): readonly Said[] {
+  show(upTo: number): readonly { readonly number: number; readonly said: Said }[] {
     const from = this.#shown
     this.#shown = Math.max(from, upTo)
     const shown = this.#rows
-      .filter(({ key }) => numberIn(key) > from && numberIn(key) <= upTo)
-      .map(({ said }) => said)
+      .map(({ key, said }) => ({ number: numberIn(key), said }))
+      .filter(({ number }) => number > from && number <= upTo)
     this.#forget()
     return shown
   }

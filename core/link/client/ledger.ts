@@ -35,7 +35,8 @@ interface Entry {
 }
 
 export interface LedgerEvents {
-  onSaid(said: Said): void
+  /** `number` only goes up. */
+  onSaid(said: Said, number: number): void
   onState(event: StateEvent): void
   /** The box cannot be written: nothing is kept any more. */
   onFailure(error: unknown): void
@@ -98,6 +99,10 @@ export class Ledger {
   get said(): readonly Said[] {
     return this.#history.said
   }
+  /** The number of the last of them. */
+  get shown(): number {
+    return this.#history.shown
+  }
   get waiting(): number {
     return this.#outbox.size
   }
@@ -148,8 +153,6 @@ export class Ledger {
     const bytes = new TextEncoder().encode(JSON.stringify({ t: 'send', ...entry })).length
     if (bytes > FRAME_BYTES)
       throw new RangeError(`the message is a frame of ${bytes} bytes, more than ${FRAME_BYTES}`)
-    this.#place = { ...this.#place, next: n + 1 }
-    this.#outbox.set(n, entry)
     const said: Said = {
       id: entry.id,
       from: 'me',
@@ -159,6 +162,9 @@ export class Ledger {
       mark: 'queued',
       ...(message.conversation !== undefined && { conversation: message.conversation }),
     }
+    // From here on the number is used: a hole would be a lost message to the gateway (SEMANTICS 13).
+    this.#place = { ...this.#place, next: n + 1 }
+    this.#outbox.set(n, entry)
     await this.#keep([keyOf('out', n), { ...entry } as unknown as Kept], ...this.#history.append(said)) // plain data
     // Unless it has another number by now.
     if (this.#outbox.get(n) === entry) this.#durable = Math.max(this.#durable, n)
@@ -314,7 +320,7 @@ export class Ledger {
     const place: Change = [PLACE, { ...this.#place, seen: this.#history.seen }]
     const written = this.#writer.write([...this.#history.forgotten(), ...changes, place])
     await written
-    for (const said of this.#history.show(upTo)) this.#events.onSaid(said)
+    for (const { said, number } of this.#history.show(upTo)) this.#events.onSaid(said, number)
   }
 
   /** Where nobody waits for it: a failure is told by `onFailure`. */

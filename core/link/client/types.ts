@@ -70,7 +70,7 @@ export interface ConnectOptions {
 /** The four calls: this is what `connect` gives. */
 export interface Client extends AsyncDisposable {
   /**
-   * Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no JSON (`TypeError`),
+   * Resolves when it is durable on this device, before anything is on its way. Rejects where that fails, it is no message or no JSON (`TypeError`),
    * it is more than a frame holds, 64 KiB (`RangeError`), the client is closed, or has failed: then with that failure.
    */
   send(message: Outgoing | string): Promise<Said>

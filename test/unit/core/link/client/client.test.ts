@@ -237,6 +237,50 @@ test('what is no JSON is refused by send, and harms nothing else', async () => {
   expect(await app.theirs(1)).toEqual(['echo good'])
 })
 
+test.each([
+  [undefined, 'a message is a text or an object, not undefined'],
+  [null, 'a message is a text or an object, not null'],
+  [5, 'a message is a text or an object, not number'],
+  [['x'], 'a message is a text or an object, not array'],
+  [() => 1, 'a message is a text or an object, not function'],
+  [{ text: 5 }, 'text is no text'],
+  [{ parts: 'x' }, 'parts is no list of parts'],
+  [{ parts: [{ kind: 'text', text: 'x' }, null] }, 'parts[1].text is missing'],
+  [{ parts: [{ kind: 'text' }] }, 'parts[0].text is missing'],
+  [{ text: 'x', conversation: 5 }, 'conversation is no text'],
+])('%o is no message: send says what is wrong with it, and uses no number up', async (given, message) => {
+  const box = memoryBox()
+  const client = connect({ url: 'http://127.0.0.1:1', token: 'ann', box, links: [] })
+  apps.push(client)
+  await expect(client.send(given as never)).rejects.toThrow(new TypeError(message))
+  await client.send('good')
+  const values = await box.open()
+  expect([...values.keys()].filter((key) => key.startsWith('out/'))).toEqual(['out/000000000000001'])
+  expect(values.get('place')).toMatchObject({ next: 2 })
+})
+
+test('a handler that is registered by a handler gets each message once', async () => {
+  const box = memoryBox()
+  const links = { links: [] }
+  const live = start('http://127.0.0.1:1', box, links)
+  const whileLive: string[] = []
+  live.client.onMessage(({ text }) => {
+    if (text === 'one') live.client.onMessage((said) => whileLive.push(said.text))
+  })
+  await Promise.all([live.client.send('one'), live.client.send('two')])
+  await live.client.send('three')
+  expect(whileLive).toEqual(['one', 'two', 'three'])
+  await live.client.close()
+  const next = start('http://127.0.0.1:1', box, links)
+  const kept: string[] = []
+  next.client.onMessage(({ text }) => {
+    if (text === 'one') next.client.onMessage((said) => kept.push(said.text))
+  })
+  await next.client.send('four')
+  expect(kept).toEqual(['one', 'two', 'three', 'four'])
+  expect(next.said.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'four'])
+})
+
 test('a handler that throws takes nothing from the others', async () => {
   const bot = handAgent('bot', echo)
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })
