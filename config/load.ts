@@ -22,6 +22,7 @@ import { backendOperation } from './schema.ts'
 import {
   cacheOf,
   checkReach,
+  isLocal,
   httpOf,
   identityOf,
   lanesOf,
@@ -29,6 +30,7 @@ import {
   overloadOf,
   storeOf,
 } from './sections.ts'
+import { checkStrength } from './strength.ts'
 import { parseTree } from './tree.ts'
 import type { Tree } from './tree.ts'
 
@@ -155,13 +157,14 @@ export function resolveConfig(
   const limited = limits === undefined ? undefined : limitsOf(limits, { names, report })
   const listener = http === undefined ? undefined : httpOf(http, files, report)
   checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
+  checkStrength({ admin, identity: identified }, listener !== undefined && !isLocal(listener.host), report)
 
   const remembered = store === undefined ? undefined : storeOf(store, files)
 
-  report.end([...files.read.keys(), ...files.wanted])
+  report.end([...files.read.keys(), ...files.elsewhere, ...files.wanted])
   return {
     file: document.file,
-    files: [...files.read.keys()],
+    files: [...files.read.keys(), ...files.elsewhere],
     contents: files.read,
     http: taken(listener),
     dataDirectory: files.path(taken(data)),

@@ -70,7 +70,11 @@ const jwt = z
 
 const identity = z.strictObject({
   customers: jwt.describe('JWT of customers; `sub` is the name').exactOptional(),
-  agents: jwt.describe('JWT of people at the desk; `roles` says what they may').exactOptional(),
+  agents: jwt
+    .describe(
+      'JWT of people at the desk: one with any `roles` reads every conversation and may call every operation',
+    )
+    .exactOptional(),
   keys: z
     .record(
       z.string().regex(NAME, { error: 'a name has letters, digits, _ and -, at most 63' }),
