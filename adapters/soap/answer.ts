@@ -58,7 +58,7 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
   }
 }
 
-function parse({ called }: Caller, response: Response, bytes: Uint8Array): Envelope {
+function parse(caller: Caller, response: Response, bytes: Uint8Array): Envelope {
   const outer = mediaType(response.headers.get('content-type') ?? undefined)
   const packaged = outer.type === 'multipart/related' ? readPackage(bytes, outer) : undefined
   const { type, parameters } = packaged?.type ?? outer
@@ -69,13 +69,16 @@ function parse({ called }: Caller, response: Response, bytes: Uint8Array): Envel
     joinSurrogateReferences: true,
     processingInstructions: 'ignore',
   })
-  const root = packaged === undefined ? read.root : includeParts(read.root, packaged.parts)
-  const envelope = readEnvelope(root)
-  if (envelope.version !== called.version)
-    throw new GatewayError(
-      'DECODE_FAILED',
-      `it is SOAP ${envelope.version}, the request was SOAP ${called.version}`,
+  // SOAP Messages with Attachments §3: none has to be referred to; the work is done, so what the Body says is kept
+  const stray = (id: string): void =>
+    caller.scope.log.warn(
+      `${name(caller)} answered with attachment "${id}", which is referred to nowhere: it is left out`,
     )
+  const root = packaged === undefined ? read.root : includeParts(read.root, packaged.parts, stray)
+  const envelope = readEnvelope(root)
+  const { version } = caller.called
+  if (envelope.version !== version)
+    throw new GatewayError('DECODE_FAILED', `it is SOAP ${envelope.version}, the request was SOAP ${version}`)
   return envelope
 }
 

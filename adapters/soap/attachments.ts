@@ -48,12 +48,13 @@ export function readPackage(body: Uint8Array, type: MediaType): Packaged {
   const own = mediaType(root.type)
   const inner = own.parameters.get('type')
   const parts = new Map<string, Uint8Array>()
-  for (const part of all) {
+  for (const [index, part] of all.entries()) {
     if (part === root) continue
+    const id = part.id === '' ? `part ${index + 1}` : part.id // no reference can name it, a message can
     // RFC 2045 §7: an id is one part's
-    if (parts.has(part.id))
-      throw new GatewayError('DECODE_FAILED', `two attachments have the id "${part.id.slice(0, 200)}"`)
-    parts.set(part.id, part.bytes)
+    if (parts.has(id))
+      throw new GatewayError('DECODE_FAILED', `two attachments have the id "${id.slice(0, 200)}"`)
+    parts.set(id, part.bytes)
   }
   return {
     root: root.bytes,
@@ -118,8 +119,19 @@ function mimePart(bytes: Buffer): MimePart {
 function decoded(content: Buffer, encoding = 'binary'): Uint8Array {
   const name = encoding.toLowerCase()
   if (name === 'base64') return Buffer.from(content.toString('latin1'), 'base64')
+  if (name === 'quoted-printable') return unquoted(content)
   if (name === 'binary' || name === '8bit' || name === '7bit') return content
   throw new GatewayError('DECODE_FAILED', `content transfer encoding "${name}" of a part is not supported`)
+}
+
+/** RFC 2045 §6.7; an equals sign before anything else stands for itself. */
+function unquoted(content: Buffer): Uint8Array {
+  const text = content
+    .toString('latin1')
+    .replaceAll(/=(?:[\t ]*\r?\n|([\dA-Fa-f]{2}))/g, (_match, octet: string | undefined) =>
+      octet === undefined ? '' : String.fromCharCode(Number.parseInt(octet, 16)),
+    )
+  return Buffer.from(text, 'latin1')
 }
 
 function bareId(id: string): string {
@@ -128,10 +140,14 @@ function bareId(id: string): string {
 
 /**
  * Puts attachments where they are referred to, as base64 text: `xop:Include` (XOP §3.2), and `href="cid:…"` on an empty
- * element (SOAP Messages with Attachments). Throws `DECODE_FAILED`: a reference without a part, two to one part, or a part
- * nobody refers to, which would be lost.
+ * element (SOAP Messages with Attachments). `stray` is told what nobody refers to, and refuses it unless it is given: it is lost.
+ * Throws `DECODE_FAILED`: a reference without a part, or two to one part.
  */
-export function includeParts(root: XmlElement, parts: ReadonlyMap<string, Uint8Array>): XmlElement {
+export function includeParts(
+  root: XmlElement,
+  parts: ReadonlyMap<string, Uint8Array>,
+  stray: (id: string) => void = refuseStray,
+): XmlElement {
   const left = new Map(parts)
   const take = (href: string): string => {
     const id = contentId(href)
@@ -163,10 +179,12 @@ export function includeParts(root: XmlElement, parts: ReadonlyMap<string, Uint8A
     })
   }
   const whole = include(root)
-  const [stray] = left.keys()
-  if (stray !== undefined)
-    throw new GatewayError('DECODE_FAILED', `attachment "${stray.slice(0, 200)}" is referred to nowhere`)
+  for (const id of left.keys()) stray(id.slice(0, 200))
   return whole
+}
+
+function refuseStray(id: string): void {
+  throw new GatewayError('DECODE_FAILED', `attachment "${id}" is referred to nowhere`)
 }
 
 /** RFC 2392: percent-encoded in the URL, as it is in the header. */

@@ -8,7 +8,9 @@ import {
 import { mediaType } from '../../../../adapters/soap/content.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { childElements, element, textOf } from '../../../../adapters/xml/tree.ts'
+import { call, open, ticketAnswer, wire, xml } from './caller.ts'
 import { captures } from './corpus.ts'
+import { wsdl } from './service.ts'
 
 const xop = 'xmlns:x="http://www.w3.org/2004/08/xop/include"'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -79,7 +81,7 @@ describe('a package', () => {
     [
       'in an encoding nobody uses',
       'multipart/related; boundary=b',
-      '--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<a/>\r\n--b--',
+      '--b\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n<a/>\r\n--b--',
     ],
     ['of too many parts', 'multipart/related; boundary=b', `${'--b\r\n\r\nx\r\n'.repeat(200)}--b--`],
     ['that is empty', 'multipart/related; boundary=b', ''],
@@ -87,6 +89,45 @@ describe('a package', () => {
     expect(() => readPackage(bytes(body), mediaType(type))).toThrow(
       expect.objectContaining({ code: 'DECODE_FAILED' }),
     )
+  })
+})
+
+test('parts in quoted-printable are decoded, the envelope too (RFC 2045 §6.7)', () => {
+  const head = 'Content-Transfer-Encoding: Quoted-Printable'
+  const { root, parts } = readPackage(
+    bytes(
+      `--b\r\n${head}\r\n\r\n<a b=3D"=C3=BC"> =\r\nx</a>\r\n--b\r\n${head}\r\nContent-ID: <1>\r\n\r\na=3db= \t\r\nc=\nd\r\ne=FF=zz\r\n--b--`,
+    ),
+    mediaType('multipart/related; boundary=b'),
+  )
+  expect(new TextDecoder().decode(root)).toBe('<a b="ü"> x</a>')
+  expect(Buffer.from(parts.get('1') ?? []).toString('latin1')).toBe('a=bcd\r\ne\u00ff=zz')
+})
+
+describe('an answer of a business system', () => {
+  const answer = (...attachments: readonly string[]): Response => {
+    const root = `Content-Type: text/xml\r\nContent-ID: <root>\r\n\r\n${ticketAnswer()}`
+    return xml(
+      `${[root, ...attachments].map((part) => `--b\r\n${part}\r\n`).join('')}--b--`,
+      200,
+      'multipart/related; type="text/xml"; start="<root>"; boundary=b',
+    )
+  }
+
+  test.each([
+    ['one', ['Content-ID: <logo@x>\r\n\r\nPNG']],
+    ['several without ids', ['Content-Type: image/png\r\n\r\nPNG', 'Content-Type: image/png\r\n\r\nPNG']],
+    ['one in quoted-printable', ['Content-Transfer-Encoding: quoted-printable\r\n\r\na=3Db']],
+  ])('is taken with attachments it does not refer to, as SwA allows: %s', async (_what, attachments) => {
+    const { fetch } = wire(() => answer(...attachments))
+    await using backend = await open({ wsdl: wsdl('orders'), endpoint: 'http://x.example/' }, { fetch })
+    await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
+  })
+
+  test('is none where two attachments have one id', async () => {
+    const { fetch } = wire(() => answer('Content-ID: <a>\r\n\r\nx', 'Content-ID: <a>\r\n\r\ny'))
+    await using backend = await open({ wsdl: wsdl('orders'), endpoint: 'http://x.example/' }, { fetch })
+    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   })
 })
 
@@ -114,6 +155,18 @@ describe('attachments', () => {
     expect(() => includeParts(readXmlText(text), one)).toThrow(
       expect.objectContaining({ code: 'DECODE_FAILED' }),
     )
+  })
+
+  test('without a name, which nobody can refer to, are refused as well', () => {
+    const { parts } = readPackage(
+      bytes('--b\r\n\r\n<a/>\r\n--b\r\n\r\nx\r\n--b\r\n\r\ny\r\n--b--'),
+      mediaType('multipart/related; boundary=b'),
+    )
+    expect(parts.size).toBe(2)
+    for (const text of ['<a/>', '<a href="cid:"/>'])
+      expect(() => includeParts(readXmlText(text), parts)).toThrow(
+        expect.objectContaining({ code: 'DECODE_FAILED' }),
+      )
   })
 
   test('taken out and put back are the same tree', () => {
