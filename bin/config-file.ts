@@ -119,7 +119,7 @@ export async function loadAll(
   const { text } = document
   const fingerprint = await fingerprintOf(
     text,
-    config.files.map((read) => kept?.places.get(read) ?? read),
+    [...config.contents.keys()].map((read) => kept?.places.get(read) ?? read),
     loaded,
   )
   return { config, adapters, plugins: loaded, text, fingerprint }

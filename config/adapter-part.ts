@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import type { Adapter, Component } from '../core/api.ts'
 import { check } from './check.ts'
 import type { ComponentConfig } from './config.ts'
-import type { Files } from './files.ts'
+import type { Files, FormatsAt } from './files.ts'
+import { formatsAt, jsonSchemaOf } from './json-schema.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -24,7 +25,7 @@ export interface Part {
   /** Everything below the name, for the hash. */
   readonly raw: Fields
   readonly path: Path
-  /** What the adapter's schema sees. */
+  /** What the adapter's schema sees, with files as they are written. */
   readonly config: unknown
   /** What the operations hold for the adapter, by operation. */
   readonly left?: Readonly<Record<string, Fields>>
@@ -43,11 +44,14 @@ export function adapterPart(
   context: Context,
 ): ComponentConfig | undefined {
   const { report, files } = context
-  const { id, raw, path, config, left = {} } = part
+  const { id, raw, path, left = {} } = part
   const { adapter } = raw
   if (typeof adapter !== 'string' || adapter === '') return undefined // reported by the core's part
   const component = findComponent(role, { adapter, path }, context)
   if (component === undefined) return undefined
+  const json = jsonSchemaOf(component.config)
+  const theirs: FormatsAt = (at) => (json === undefined ? [] : formatsAt(json, at))
+  const config = files.absolute(part.config, path, theirs)
   const operationKeys = Object.keys(backendOperation.shape)
   const checked = check(component.config, { value: config, path }, report, {
     foreign: true,
@@ -73,9 +77,14 @@ export function adapterPart(
     id,
     adapter,
     config: checked.value,
-    hash: hashOf(files.stamped(raw)),
-    definition: hashOf(files.stamped({ ...Object.fromEntries(own), operations: left })),
+    hash: hashOf(files.stamped(raw, (at) => [...theirs(at), ...(role === 'channel' ? [] : tlsFormats(at))])),
+    definition: hashOf(files.stamped({ ...Object.fromEntries(own), operations: left }, theirs)),
   }
+}
+
+/** Of the core's own keys (`tls` says itself what is wrong with its files). */
+function tlsFormats(at: Path): readonly string[] {
+  return /^tls\.(?:ca|cert|key)$/u.test(at.join('.')) ? ['file'] : []
 }
 
 /** All operations of a backend, where its adapter can tell them by the config alone. */

@@ -24,7 +24,7 @@ export type Resolved<T> = ReadonlyMap<string, T | undefined>
 
 /** Resolves the section `channels`. */
 export function resolveChannels(context: Context): Resolved<ChannelConfig> {
-  const { report, files } = context
+  const { report } = context
   return resolveEach('channels', report, (id, raw, path) => {
     const { operations: rawOperations, ...rest } = raw
     const [mine, theirs] = split(rest, channelKeys.shape)
@@ -37,7 +37,7 @@ export function resolveChannels(context: Context): Resolved<ChannelConfig> {
       const operation = check(channelOperation, { value, path: at }, report)
       if (operation !== undefined) operations[name] = operation.value
     }
-    const part = adapterPart('channel', { id, raw, path, config: files.absolute(theirs) }, context)
+    const part = adapterPart('channel', { id, raw, path, config: theirs }, context)
     if (core === undefined || part === undefined) return undefined
     const { access, bodyLimit, inDoubt, priority } = core.value
     return {
@@ -83,7 +83,7 @@ export function resolveBackends(
     const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
     const named = withNamedChannel({ theirs, raw, path }, channels, context)
     if (named === undefined) return undefined
-    const config = files.absolute({ ...named.theirs, ...(anyLeft && { operations: left }) })
+    const config = { ...named.theirs, ...(anyLeft && { operations: left }) }
     const part = adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
     if (core === undefined || part === undefined) return undefined
     checkOffered(operations, { part, path }, context)
@@ -106,7 +106,7 @@ export function resolveAgents(context: Context): Resolved<AgentConfig> {
   return resolveEach('agents', report, (id, raw, path) => {
     const [mine, theirs] = split(raw, agentKeys.shape)
     const core = check(agentKeys, { value: mine, path }, report)
-    const part = adapterPart('agent', { id, raw, path, config: files.absolute(theirs) }, context)
+    const part = adapterPart('agent', { id, raw, path, config: theirs }, context)
     if (core === undefined || part === undefined) return undefined
     const { callbackWithin } = core.value
     return {

@@ -1,9 +1,16 @@
 // Paths in the file: relative to it, and those that the gateway itself opens must be readable.
 import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
+
+/**
+ * What schemas say of the text at a place, as JSON Schema's `format`: `file` (it names one, unless it is a URL), `file-or-text` (it names
+ * one where it is an absolute path).
+ */
+export type FormatsAt = (path: Path) => readonly string[]
 
 export interface Files {
   /** An absolute path. */
@@ -13,12 +20,17 @@ export interface Files {
   readable(text: string, path: Path): string
   /** What a file holds; undefined where it cannot be read. */
   content(text: string): Uint8Array | undefined
-  /** A copy with every text that begins with `./` or `../` made absolute: which keys hold files only the adapter knows. */
-  absolute(value: unknown): unknown
+  /**
+   * A copy with every file as an absolute path: texts that begin with `./` or `../`, and what a schema calls a file. One of the
+   * latter that cannot be read is reported (the others: `checkFiles`). `path` is where the value stands.
+   */
+  absolute(value: unknown, path: Path, formats: FormatsAt): unknown
   /** The same, with a digest of the content in the place of each file: a component changes when its files do. */
-  stamped(value: unknown): unknown
-  /** The files that `stamped` has read, with what they held. */
+  stamped(value: unknown, formats: FormatsAt): unknown
+  /** The files that `stamped` has read, named by a path relative to the config, with what they held. */
   readonly read: ReadonlyMap<string, Uint8Array>
+  /** Those it has read that are named by an absolute path: they are this machine's, and nobody's copy. */
+  readonly elsewhere: ReadonlySet<string>
   /** Others that were looked for or into: with a change of one of them, another answer is possible. */
   readonly wanted: ReadonlySet<string>
 }
@@ -32,46 +44,82 @@ export function relativeTo(
   const at = (file: string): string => places.get(file) ?? file
   const read = new Map<string, Uint8Array>()
   const wanted = new Set<string>()
-  const mapped = (value: unknown, each: (file: string) => string): unknown => {
-    if (typeof value === 'string') return /^\.\.?\//u.test(value) ? each(resolve(base, value)) : value
-    if (Array.isArray(value)) return value.map((member) => mapped(member, each))
-    if (typeof value !== 'object' || value === null) return value
-    const copy: Record<string, unknown> = Object.create(null) // null prototype: names come from the file
-    for (const [name, member] of Object.entries(value)) copy[name] = mapped(member, each)
-    return copy
-  }
-  const stamp = (file: string): string => {
+  const elsewhere = new Set<string>()
+  const stamp = (file: string, text: string): string => {
     if (unreadable(at(file)) !== undefined) {
       wanted.add(file)
       return file
     }
     const bytes = readFileSync(at(file))
-    read.set(file, bytes)
+    if (isAbsolute(text) || isUrl(text)) elsewhere.add(file)
+    else read.set(file, bytes)
     // By its own name wherever it is read: the same content makes the same component.
     return `${file} ${createHash('sha256').update(bytes).digest('hex')}`
+  }
+  const readable = (file: string, text: string, path: Path): string => {
+    const reason = unreadable(at(file))
+    if (reason !== undefined) {
+      wanted.add(file)
+      report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
+    }
+    return at(file)
   }
   return {
     path: (text) => resolve(base, text),
     exists: (text) => existsSync(at(resolve(base, text))),
-    readable(text, path) {
-      const named = resolve(base, text)
-      const file = at(named)
-      const reason = unreadable(file)
-      if (reason === undefined) return file
-      wanted.add(named)
-      report.add(path, `${report.show(path, text) ?? 'the file'} ${reason}`)
-      return file
-    },
+    readable: (text, path) => readable(resolve(base, text), text, path),
     content(text) {
       const named = resolve(base, text)
       wanted.add(named)
       return unreadable(at(named)) === undefined ? readFileSync(at(named)) : undefined
     },
-    absolute: (value) => mapped(value, at),
-    stamped: (value) => mapped(value, stamp),
+    absolute: (value, path, formats) =>
+      mapped(value, [], (text, below) => {
+        const file = fileIn(text, base, formats(below))
+        if (file === undefined) return text
+        return isMarked(text) ? at(file) : readable(file, text, [...path, ...below])
+      }),
+    stamped: (value, formats) =>
+      mapped(value, [], (text, below) => {
+        const file = fileIn(text, base, formats(below))
+        return file === undefined ? text : stamp(file, text)
+      }),
     read,
+    elsewhere,
     wanted,
   }
+}
+
+function mapped(value: unknown, path: Path, each: (text: string, path: Path) => string): unknown {
+  if (typeof value === 'string') return each(value, path)
+  if (Array.isArray(value)) return value.map((member, index) => mapped(member, [...path, index], each))
+  if (typeof value !== 'object' || value === null) return value
+  const copy: Record<string, unknown> = Object.create(null) // null prototype: names come from the file
+  for (const [name, member] of Object.entries(value)) copy[name] = mapped(member, [...path, name], each)
+  return copy
+}
+
+/** The file that a text names, absolute; undefined: it names none. */
+function fileIn(text: string, base: string, formats: readonly string[]): string | undefined {
+  if (isMarked(text)) return resolve(base, text)
+  if (formats.includes('file-or-text')) return isAbsolute(text) ? text : undefined
+  if (!formats.includes('file') || text === '') return undefined
+  if (!isUrl(text)) return resolve(base, text)
+  try {
+    return fileURLToPath(text)
+  } catch {
+    return undefined // another kind of URL, or one that the adapter refuses
+  }
+}
+
+/** It is a file, whatever its key. */
+function isMarked(text: string): boolean {
+  return /^\.\.?\//u.test(text)
+}
+
+/** One letter is a drive. */
+function isUrl(text: string): boolean {
+  return /^[a-z][a-z\d+.-]+:/iu.test(text)
 }
 
 function unreadable(file: string): string | undefined {

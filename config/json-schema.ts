@@ -46,10 +46,19 @@ export function jsonSchemaOf(schema: Schema<unknown>): JsonSchema | undefined {
 
 /** The keys a schema names at a place below it, for "did you mean". */
 export function keysAt(schema: JsonSchema, path: readonly PropertyKey[]): readonly string[] {
+  return [...new Set(schemasAt(schema, path).flatMap((each) => Object.keys(propertiesOf(each))))]
+}
+
+/** Every `format` a schema says of a place below it. */
+export function formatsAt(schema: JsonSchema, path: readonly PropertyKey[]): readonly string[] {
+  return schemasAt(schema, path).flatMap(({ format }) => (typeof format === 'string' ? [format] : []))
+}
+
+function schemasAt(schema: JsonSchema, path: readonly PropertyKey[]): readonly JsonSchema[] {
   let here = alternatives(schema, schema)
   for (const step of path)
     here = here.flatMap((each) => childrenOf(each, step)).flatMap((child) => alternatives(child, schema))
-  return [...new Set(here.flatMap((each) => Object.keys(propertiesOf(each))))]
+  return here
 }
 
 // ─── Composition ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ import type { ChannelConfig } from './config.ts'
 import { jsonSchemaOf } from './json-schema.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
-import { valueAt } from './report.ts'
 
 const KEY = 'channel'
 
@@ -21,7 +20,7 @@ export interface NamedChannel {
 export interface Named {
   /** The adapter's keys with the channel in its place. */
   readonly theirs: Fields
-  /** Everything below the backend's name, and below the channel's: the backend changes when its channel does. */
+  /** Everything below the backend's name, and the channel's hash: the backend changes when its channel does. */
   readonly raw: Fields
   /** Its name. */
   readonly channel?: string
@@ -50,8 +49,7 @@ export function withNamedChannel(
     return undefined
   }
   const named: NamedChannel = { id: name, config: found.config }
-  const channelRaw = valueAt(report.tree.root, ['channels', name])
-  return { theirs: { ...theirs, [KEY]: named }, raw: { ...raw, [KEY]: [name, channelRaw] }, channel: name }
+  return { theirs: { ...theirs, [KEY]: named }, raw: { ...raw, [KEY]: [name, found.hash] }, channel: name }
 }
 
 function takesChannel(schema: Schema<unknown>): boolean {

@@ -6,6 +6,7 @@ export const location = z
   .string()
   .min(1)
   .refine(isLocation, 'expected a file, or an address that begins with http:// or https://')
+  .meta({ format: 'file' })
 
 function isLocation(text: string): boolean {
   // One letter is a drive.

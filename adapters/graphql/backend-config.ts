@@ -36,7 +36,10 @@ const operation = z.strictObject({
       const problem = problemOf(text)
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
     })
-    .meta({ description: 'One query or mutation, or a file (./get-order.graphql) that holds it.' }),
+    .meta({
+      format: 'file-or-text',
+      description: 'One query or mutation, or a file (./get-order.graphql) that holds it.',
+    }),
   variables: expression
     .optional()
     .meta({ description: 'Default: the parameters. Only the variables of the document are sent.' }),

@@ -25,7 +25,7 @@ export const channelConfig = z.strictObject({
     .string()
     .regex(/^(\/[\w.~:@!$&'()*+,;=-]+)+$/, 'expected a path such as /graphql')
     .default('/graphql'),
-  schema: z.string().min(1).optional().meta({
+  schema: z.string().min(1).meta({ format: 'file' }).optional().meta({
     description:
       'A file in the schema language whose root fields are the operations; without it, the built-in schema.',
   }),
@@ -41,7 +41,12 @@ export const channelConfig = z.strictObject({
     .meta({ description: 'The longest a mutation waits for the reply to a message, in milliseconds.' }),
   persisted: z
     .strictObject({
-      file: z.string().min(1).optional().meta({ description: 'A JSON object: documents by their ids.' }),
+      file: z
+        .string()
+        .min(1)
+        .meta({ format: 'file' })
+        .optional()
+        .meta({ description: 'A JSON object: documents by their ids.' }),
       only: z
         .boolean()
         .default(false)

@@ -43,10 +43,11 @@ const mapped = z
   })
   .meta({ description: 'Values see the members of the payload, `topic` (its levels) and `$payload`.' })
 
+const file = z.string().min(1).meta({ format: 'file' })
 const files = z.strictObject({
-  cert: z.string().min(1),
-  key: z.string().min(1),
-  ca: z.string().min(1).optional().meta({ description: 'Clients must then show a certificate of it.' }),
+  cert: file,
+  key: file,
+  ca: file.optional().meta({ description: 'Clients must then show a certificate of it.' }),
 })
 
 const brokerUrl = z

@@ -17,13 +17,14 @@ const duration = z
     return Number(digits) * (units[unit] ?? 1)
   })
 
+const file = z.string().min(1).meta({ format: 'file' })
 const sign = z.strictObject({
-  keyFile: z.string().describe('PEM file of the private key'),
-  certFile: z.string().describe('PEM file of its X.509 certificate'),
+  keyFile: file.describe('PEM file of the private key'),
+  certFile: file.describe('PEM file of its X.509 certificate'),
   passphrase: z.string().optional(),
 })
 const trust = z
-  .array(z.string())
+  .array(file)
   .min(1)
   .describe('PEM files: signers whose certificate is one of these, or issued by one of these, are believed')
 
@@ -72,7 +73,7 @@ const wsdlPart = {
 export const channelConfig = z
   .strictObject({
     path: z.string().startsWith('/'),
-    wsdl: location.optional().describe('a file (relative: to the working directory) or URL'),
+    wsdl: location.optional().describe('a file or URL'),
     ...wsdlPart,
     schema: location
       .optional()
@@ -103,7 +104,7 @@ export const channelConfig = z
   )
 
 export const backendConfig = z.strictObject({
-  wsdl: location.describe('a file (relative: to the working directory) or URL'),
+  wsdl: location.describe('a file or URL'),
   ...wsdlPart,
   endpoint: z
     .url({ protocol: /^https?$/, error: 'expected an address such as http://erp.example.com/orders' })
