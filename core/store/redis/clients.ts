@@ -7,7 +7,7 @@ import type { RedisOptions as ClientOptions } from 'ioredis'
 import { addressOf } from './address.ts'
 import type { Address } from './address.ts'
 import { ServerConnector, WatchedConnector, anyNodeConnector } from './connectors.ts'
-import { reasonOf, toldOf } from './refusals.ts'
+import { handshakeFailure, reasonOf, toldOf } from './refusals.ts'
 
 /** Files in PEM form. Without `caFile` the system's authorities count. */
 export interface TlsFiles {
@@ -55,8 +55,11 @@ export interface Clients {
 /** Longer no command is waited for, nor a connection. */
 export const COMMAND_MS = 1000
 export const RECONNECT_MS = 500
+/** Whose password one without a name is. Named, he takes any where he needs none; else the client prints a warning. */
+const DEFAULT_USER = 'default'
 /** A line's end, which says nothing of its why. */
 export const CLOSED = 'the connection was closed'
+export const NODE_GONE = 'a node of the cluster is gone'
 
 /** `lines`: how many go to one server; a cluster has one to each master. */
 export function clientsFor(options: ClientsOptions, events: Events, lines: number): Clients {
@@ -95,7 +98,7 @@ function commonOptions(
     disableClientInfo: true, // Redis 7.2 and later alone knows it
     db: database,
     ...(user !== undefined && { username: user }),
-    ...(password !== undefined && { password }),
+    ...(password !== undefined && { username: user ?? DEFAULT_USER, password }),
     ...(isTls && { tls: tlsOptions(tls) }),
   }
 }
@@ -115,8 +118,10 @@ function sentinelOptions(
   return {
     sentinels: [...nodes],
     ...(master !== undefined && { name: master }),
-    ...(sentinel?.user !== undefined && { sentinelUsername: sentinel.user }),
-    ...(sentinel?.password !== undefined && { sentinelPassword: sentinel.password }),
+    ...(sentinel?.password !== undefined && {
+      sentinelUsername: sentinel.user ?? DEFAULT_USER,
+      sentinelPassword: sentinel.password,
+    }),
     ...(isTls && { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(tls) }),
     sentinelCommandTimeout: COMMAND_MS,
     // Who is not there is asked again by the line's own retries; without this the first connect would never end.
@@ -168,13 +173,17 @@ function oneServer(
     }
   }
   for (const line of lines) {
-    line.on('error', (error: Error) => events.lost(toldOf(error)))
+    line.on('error', (error: Error) => {
+      const isBeginning = options.tls !== undefined && line.status !== 'ready'
+      events.lost(isBeginning ? handshakeFailure(error) : toldOf(error))
+    })
     line.on('close', () => {
       events.lost(CLOSED)
       reconnect()
     })
     line.on('ready', () => {
-      if (lines.every(({ status }) => status === 'ready')) events.ready()
+      // A refused login ends a line, and the answer behind it still makes it ready.
+      if (lines.every(({ status, stream }) => status === 'ready' && stream.writable)) events.ready()
     })
   }
   return {
@@ -215,9 +224,12 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
   })
   const kept = keepUp(client)
   client.on('error', () => undefined) // only hints go by it, which may be lost
-  all.on('error', (error: Error) => events.lost(toldOf(error)))
+  all.on('error', (error: Error) => {
+    const { lastNodeError: cause } = error as { readonly lastNodeError?: Error } // where none of them could be asked
+    events.lost(toldOf(cause ?? error))
+  })
   all.on('node error', (error: Error) => events.lost(toldOf(error)))
-  all.on('-node', () => events.lost('a node of the cluster is gone'))
+  all.on('-node', () => events.lost(NODE_GONE))
   all.on('+node', () => events.ready())
   all.on('ready', () => events.ready())
   const refresh = (): void => all.refreshSlotsCache(() => undefined) // who cannot be asked is told of as a lost node

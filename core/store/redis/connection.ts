@@ -6,7 +6,7 @@ import type { Log } from '../../api.ts'
 import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
-import { CLOSED, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
+import { CLOSED, NODE_GONE, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
@@ -97,7 +97,8 @@ export class Connection {
       },
       lost: (reason: string) => {
         this.#losses++
-        const isNews = reason !== CLOSED && !(BROKEN.test(reason) && this.#cause !== '')
+        const isWhyless = BROKEN.test(reason) || reason === NODE_GONE
+        const isNews = reason !== CLOSED && !(isWhyless && this.#cause !== '')
         if (isNews) this.#cause = reason
         if (this.#isReady) this.#lose(reason)
         else if (isNews) this.#stillAway(reason)

@@ -3,8 +3,9 @@ import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ConnectionOptions } from 'node:tls'
 import { AbstractConnector, SentinelConnector } from 'ioredis'
-import type { RedisOptions, SentinelConnectionOptions } from 'ioredis'
+import type { Redis, RedisOptions, SentinelConnectionOptions } from 'ioredis'
 import type { Node } from './address.ts'
+import { toldOf } from './refusals.ts'
 import { limited } from './replies.ts'
 
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>
@@ -52,16 +53,51 @@ export function anyNodeConnector(nodes: () => readonly Node[]): new (options: un
   }
 }
 
+/** How ioredis tells of one Sentinel: where it is, and what came of it. */
+const ASKED = /^(?:failed to connect|connected) to sentinel (?<at>\S+) (?:because )?(?<what>.*)$/su
+
+/** What ioredis has and its types hide: it makes the clients that ask Sentinels, and those that hear of a failover. */
+interface Asking {
+  connectToSentinel: (at: Node, options?: RedisOptions) => Redis
+}
+
 /** To the master the Sentinels name. */
 export class WatchedConnector extends SentinelConnector {
+  /** Why each was of no use, by its address. */
+  readonly #failures = new Map<string, string>()
+
   constructor(options: unknown) {
     super(options as SentinelConnectionOptions) // ioredis hands over its own
+    const asking = this as unknown as Asking
+    const make = asking.connectToSentinel.bind(this)
+    asking.connectToSentinel = (at, more) => {
+      const client = make(at, more)
+      // Without an ear ioredis prints the stack; and what it says itself of one that is gone is only that it is.
+      client.on('error', (error: Error) => this.#failures.set(`${at.host}:${at.port}`, toldOf(error)))
+      return client
+    }
   }
 
   override async connect(tell: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
-    const stream = limited(await super.connect(tell))
-    stream.on('error', () => undefined) // heard by the client, or after it let go of the stream
-    return stream
+    this.#failures.clear()
+    const hear = (event: string, error: Error): void => {
+      const { at = '', what = '' } = ASKED.exec(error.message)?.groups ?? {}
+      if (!this.#failures.has(at)) this.#failures.set(at, toldOf(new Error(what)))
+      tell(event, error)
+    }
+    try {
+      const stream = limited(await super.connect(hear))
+      stream.on('error', () => undefined) // heard by the client, or after it let go of the stream
+      return stream
+    } catch (error) {
+      if (this.#failures.size === 0) throw error
+      // In one order: they are asked in turn.
+      const all = [...this.#failures].map(([at, what]) => `${at}: ${what}`).toSorted()
+      const master = this.options.name ?? ''
+      throw new Error(`no Sentinel says where the master "${master}" is (${all.join(', ')})`, {
+        cause: error,
+      })
+    }
   }
 }
 

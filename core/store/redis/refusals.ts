@@ -9,6 +9,11 @@ const BEHIND = / script: [0-9a-f]{40}, on @user_script:\d+\.$/u
 /** An ACL's refusal of what a script does: each version has another code for it, or none. */
 const FORBIDDEN = /(?:The user executing the script can't|ACL failure in script).*/u
 
+/** OpenSSL: `…:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:…`. */
+const OPENSSL = /:SSL routines:\w*:(?<reason>[^:]+):/u
+/** What TLS ends with where the other side does not go on with it, or speaks none. */
+const CUT_SHORT = /ECONNRESET|EPIPE|disconnected before secure TLS/u
+
 /** How what the client says of a line begins, and what is said in its place. */
 const CLIENTS: readonly (readonly [begins: string, told: string])[] = [
   ["Stream isn't writeable", 'the line is gone'],
@@ -32,6 +37,20 @@ export function reasonOf(error: unknown): string {
 export function lineFailure(error: unknown): string | undefined {
   if (!(error instanceof Error) || error instanceof ReplyError) return undefined
   return CLIENTS.find(([begins]) => error.message.startsWith(begins))?.[1]
+}
+
+/** Of a line by TLS that was not ready yet: most that fail then say little of why. */
+export function handshakeFailure(error: Error): string {
+  const reason = OPENSSL.exec(error.message)?.groups?.['reason']
+  if (reason !== undefined)
+    return /certificate required|handshake failure/u.test(reason)
+      ? `TLS: ${reason}: it wants a client certificate (store.tls.cert and key)`
+      : `TLS: ${reason}`
+  if (CUT_SHORT.test(error.message))
+    return `TLS was broken off (${error.message}): does it want a client certificate (store.tls.cert and key), does this port speak TLS?`
+  return error.message === 'connect ETIMEDOUT'
+    ? 'no TLS within a second (connect ETIMEDOUT): does this port speak TLS?'
+    : toldOf(error)
 }
 
 /** What people are told of a failure. */

@@ -90,7 +90,14 @@ describe('TLS, an ACL user and a database', () => {
     expect(server.cli('-n', '0', 'DBSIZE')).toBe('0')
     await expect(open({ url })).rejects.toMatchObject({ message: expect.stringContaining('certificate') })
     const { caFile } = tls
-    await expect(open({ url, tls: { caFile } })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await expect(open({ url, tls: { caFile } })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('client certificate'),
+    })
+    const plain = `rediss://gate:hunter22@127.0.0.1:${server.port}`
+    await expect(open({ url: plain, tls })).rejects.toMatchObject({
+      message: expect.stringContaining('does this port speak TLS?'),
+    })
     const wrong = url.replace('hunter22', 'hunter23')
     await expect(open({ url: wrong, tls })).rejects.toMatchObject({
       message: expect.stringContaining('WRONGPASS'),

@@ -1,7 +1,7 @@
 // Refusals as real servers sent them: the same reason in the words of each version.
 import { ReplyError } from 'ioredis'
 import { expect, test } from 'vitest'
-import { reasonOf, toldOf } from '../../../../../core/store/redis/refusals.ts'
+import { handshakeFailure, reasonOf, toldOf } from '../../../../../core/store/redis/refusals.ts'
 
 const SHA = 'b4e53c3b051d41abe2c5cee0ac7e161e54b4983d'
 
@@ -60,4 +60,23 @@ test('the client’s words for a line that has failed are told in fixed ones; Re
   expect(toldOf(new ReplyError(`NOREPLICAS Not enough. script: ${SHA}, on @user_script:91.`))).toBe(
     'NOREPLICAS Not enough.',
   )
+})
+
+test.each([
+  [
+    '407D4FA83A7F0000:error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../deps/openssl/openssl/ssl/record/rec_layer_s3.c:918:SSL alert number 116',
+    /^TLS: tlsv13 alert certificate required: it wants a client certificate/u,
+  ],
+  [
+    'C0E7:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../x.c:77:',
+    /^TLS: wrong version number$/u,
+  ],
+  ['read ECONNRESET', /^TLS was broken off \(read ECONNRESET\): does it want a client certificate/u],
+  [
+    'Client network socket disconnected before secure TLS connection was established',
+    /^TLS was broken off .*does this port speak TLS\?$/u,
+  ],
+  ['self-signed certificate in certificate chain', /^self-signed certificate in certificate chain$/u],
+])('TLS that does not come about: %s', (message, told) => {
+  expect(handshakeFailure(new Error(message))).toMatch(told)
 })
