@@ -157,6 +157,7 @@ test('a second tab waits for the first, and goes on when that is closed', async 
   await say(second, '2')
   await say(first, '3')
   expect(await shown(first, 4)).toEqual(['1', 'echo 1', '3', 'echo 3'])
+  expect([await status(second), await second.inputValue('#text')]).toEqual(['Open in another tab', '2'])
   await first.close()
   expect(await shown(second, 6)).toEqual(['1', 'echo 1', '3', 'echo 3', '2', 'echo 2'])
 }, 120_000)

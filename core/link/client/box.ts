@@ -3,9 +3,16 @@ import type { Kept } from './types.ts'
 
 export type Change = readonly [key: string, value: Kept | undefined]
 
+export interface Opening {
+  /** The client was closed before it had the box: `open` rejects. */
+  readonly signal: AbortSignal
+  /** Somebody else has the box, and `open` waits for him. */
+  readonly onWaiting: (reason: string) => void
+}
+
 export interface Box {
-  /** Everything there is. Called once, first. */
-  open(): Promise<ReadonlyMap<string, Kept>>
+  /** Everything there is. Called once, first, and again only after `close`. */
+  open(opening?: Opening): Promise<ReadonlyMap<string, Kept>>
   /** All or nothing; durable when it resolves; undefined removes. Called again only when it has resolved. */
   write(changes: readonly Change[]): Promise<void>
   /** Also where `open` or `write` has failed: another client can open it then. */

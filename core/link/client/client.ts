@@ -110,6 +110,10 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     const known = await Ledger.open({
       box,
       history: options.history ?? HISTORY,
+      opening: {
+        signal: ending.signal,
+        onWaiting: (reason) => tell({ what: 'link', status: 'waiting', reason }),
+      },
       events: {
         onSaid(said, number) {
           for (const listener of listeners) {
@@ -127,6 +131,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       throw ending.signal.reason
     }
     ledger = known
+    if (link.status === 'waiting') tell({ what: 'link', status: 'connecting' })
     for (const listener of listeners) giveKept(listener, known)
     tell({ what: 'outbox', waiting: known.waiting })
     if (known.owed.length > 0) readOwed(known, 'the logs were not read to their end before')

@@ -1,6 +1,6 @@
 // What this device knows: its outbox by number, its place in the inbox, what was said. In memory, and in the box before it counts.
 import type { HelloFrame, MsgFrame, RefusedFrame, SendFrame } from '../../api.ts'
-import type { Box, Change } from './box.ts'
+import type { Box, Change, Opening } from './box.ts'
 import { History, keyOf, numberIn, textOf } from './history.ts'
 import type { Row } from './history.ts'
 import { newId } from './ids.ts'
@@ -83,9 +83,10 @@ export class Ledger {
     readonly box: Box
     readonly history: number
     readonly events: LedgerEvents
+    readonly opening?: Opening
   }): Promise<Ledger> {
     try {
-      const values = await options.box.open()
+      const values = await options.box.open(options.opening)
       const ledger = new Ledger(values, options)
       if (!values.has(PLACE)) await ledger.#keep()
       return ledger

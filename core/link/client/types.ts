@@ -35,12 +35,12 @@ export interface Said {
 /** What a UI shows beside the messages. */
 export type StateEvent =
   /**
-   * `elsewhere`: another process of this device has taken over; the next `send` comes back. `refused`: the token is no good;
+   * `waiting`: another tab has the box; what is sent waits too, and is not kept before this one has it. `elsewhere`: another process of this device has taken over; the next `send` comes back. `refused`: the token is no good;
    * tried again with what `token` gives then. `failed`: what is to be kept cannot be kept; nothing more is sent or taken.
    */
   | {
       readonly what: 'link'
-      readonly status: 'connecting' | 'online' | 'elsewhere' | 'refused' | 'failed' | 'closed'
+      readonly status: 'waiting' | 'connecting' | 'online' | 'elsewhere' | 'refused' | 'failed' | 'closed'
       readonly link?: LinkKind
       readonly reason?: string
     }

@@ -94,6 +94,21 @@ async function boxOf(token: string): Promise<string> {
   return Array.from(new Uint8Array(digest).slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
+/** The field keeps what was written until the device has it: in a second tab that is when the first is closed. */
+async function keep(chat: Client): Promise<void> {
+  const said = text.value.trim()
+  if (said === '' || text.readOnly) return
+  text.readOnly = true
+  try {
+    await chat.send(said)
+    text.value = ''
+  } catch (error) {
+    hear({ what: 'link', status: 'failed', reason: String(error) })
+  } finally {
+    text.readOnly = false
+  }
+}
+
 async function begin(token: string): Promise<void> {
   sessionStorage.setItem('token', token)
   const chat: Client = connect({ url: location.origin, token, box: await boxOf(token) })
@@ -105,13 +120,7 @@ async function begin(token: string): Promise<void> {
   chat.onState(hear)
   say.addEventListener('submit', (event) => {
     event.preventDefault()
-    const said = text.value.trim()
-    if (said === '') return
-    text.value = ''
-    chat.send(said).catch((error: unknown) => {
-      text.value = said
-      hear({ what: 'link', status: 'failed', reason: String(error) })
-    })
+    void keep(chat)
   })
   text.addEventListener('keydown', (event) => {
     // Enter that ends a composition (pinyin) chooses a word and sends nothing.

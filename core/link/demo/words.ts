@@ -33,6 +33,7 @@ export const words: Readonly<Record<Language, Words>> = {
     placeholder: 'Write a message',
     other: '中文',
     status: {
+      waiting: 'Open in another tab',
       connecting: 'Connecting…',
       online: 'Online',
       elsewhere: 'Open elsewhere',
@@ -68,6 +69,7 @@ export const words: Readonly<Record<Language, Words>> = {
     placeholder: '输入消息',
     other: 'English',
     status: {
+      waiting: '已在另一个标签页打开',
       connecting: '正在连接…',
       online: '在线',
       elsewhere: '已在别处打开',

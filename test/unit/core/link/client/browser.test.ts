@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { expect, test, vi } from 'vitest'
+import * as forBrowsers from '../../../../../core/link/client/browser.ts'
+import * as forNode from '../../../../../core/link/client.ts'
 import { readImports } from '../../../../support/imports.ts'
 
 const folder = new URL('../../../../../core/link/client/', import.meta.url)
@@ -30,4 +32,10 @@ test('the browser’s half of the client imports nothing but itself, and MQTT.js
   expect(files).not.toContain('box-file.ts')
   expect(others).toEqual(['browser.ts: mqtt'])
   expect(readFileSync(new URL('browser.ts', folder), 'utf8')).toContain("await import('mqtt')")
+})
+
+test('both entries export the same names, as the compiler knows only one of them; the box of the other says so', () => {
+  expect(Object.keys(forBrowsers).toSorted()).toEqual(Object.keys(forNode).toSorted())
+  expect(() => forNode.indexedDbBox('x')).toThrow('indexedDbBox is for browsers')
+  expect(() => forBrowsers.fileBox('x')).toThrow('fileBox is for Node')
 })
