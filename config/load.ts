@@ -146,7 +146,6 @@ export function resolveConfig(
   const backends = resolveBackends(context, channels)
   const agents = resolveAgents(context)
   checkFiles(root, files, report)
-  checkChannels(channels, report)
   const names: Names = {
     channels: new Set(channels.keys()),
     backends: knownOperations(root, backends, adapters),
@@ -156,6 +155,7 @@ export function resolveConfig(
   const identified = identity === undefined ? undefined : identityOf(identity, { names, report, files })
   const limited = limits === undefined ? undefined : limitsOf(limits, { names, report })
   const listener = http === undefined ? undefined : httpOf(http, files, report)
+  checkChannels(channels, listener, report)
   checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
   checkStrength({ admin, identity: identified }, listener !== undefined && !isLocal(listener.host), report)
 

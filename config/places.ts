@@ -5,8 +5,9 @@ import type { ChannelConfig } from './config.ts'
 import type { Files } from './files.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
+import { isLocal } from './sections.ts'
 
-/** What the gateway serves itself, with everything below it (`core/gateway.ts` refuses them too). */
+/** What the gateway serves itself, with everything below it (`core/own-pages.ts` refuses them too). */
 export const OWN_PATHS = [
   '/admin/v1',
   '/healthz',
@@ -14,7 +15,10 @@ export const OWN_PATHS = [
   '/metrics',
   '/asyncapi.json',
   '/v1/callbacks',
+  '/v1/status',
 ] as const
+/** Served where the listener is for this machine alone. */
+const CHAT_PAGE = '/demo/chat'
 /** `tls` says itself what is wrong with its files, the operations of a channel are expressions. */
 const NO_FILES = { channels: ['operations'], backends: ['tls'], agents: ['tls'] } as const
 
@@ -28,23 +32,90 @@ export function checkFiles(root: Readonly<Record<string, unknown>>, files: Files
     }
 }
 
-/** The names of the channels, and their paths with those that their adapters chose. */
-export function checkChannels(channels: Resolved<ChannelConfig>, report: Report): void {
+/** The listener, as far as it is known. */
+export interface Listener {
+  readonly host: string
+  readonly port: number
+}
+
+/** The names of the channels; where each is served, with what its adapter chose: no two can be served at one place. */
+export function checkChannels(
+  channels: Resolved<ChannelConfig>,
+  listener: Listener | undefined,
+  report: Report,
+): void {
+  const owned = [...OWN_PATHS, ...(listener !== undefined && isLocal(listener.host) ? [CHAT_PAGE] : [])]
   const owners = new Map<string, string>()
+  const open: (Listener & { readonly of: string })[] =
+    listener === undefined ? [] : [{ ...listener, of: 'the listener (http.port)' }]
   for (const [id, channel] of channels) {
     if (id === 'link')
       report.add(['channels', id], '"link" stands for the app of a customer: choose another name')
-    const path = isFields(channel?.config) ? channel.config['path'] : undefined
-    if (typeof path !== 'string') continue
-    const place = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
-    const own = OWN_PATHS.find((page) => place === page || place.startsWith(`${page}/`))
-    const owner = owners.get(place)
-    if (own !== undefined)
-      report.add(['channels', id, 'path'], `${place} is the gateway's own: choose another path`)
-    else if (owner !== undefined)
-      report.add(['channels', id, 'path'], `${place} is the path of channel "${owner}" already`)
-    else owners.set(place, id)
+    if (channel === undefined) continue
+    const told = new Set<string>()
+    for (const { key, place: written, isSocket } of doorsOf(channel)) {
+      const place = written.length > 1 && written.endsWith('/') ? written.slice(0, -1) : written
+      const owner = owners.get(`${isSocket} ${place}`)
+      const own = owned.find((page) => place === page || place.startsWith(`${page}/`))
+      const problem = !isCanonical(place)
+        ? `${place} is asked for by nobody: no empty segments, no "." or "..", no backslashes`
+        : own !== undefined
+          ? `${place} is the gateway's own: choose another path`
+          : owner !== undefined && `${place} is the path of channel "${owner}" already`
+      if (problem === false) owners.set(`${isSocket} ${place}`, id)
+      else if (!told.has(key)) report.add(['channels', id, key], problem)
+      if (problem !== false) told.add(key)
+    }
+    const port = portOf(channel)
+    if (port === undefined) continue
+    const other = open.find((each) => each.port === port.port && isSameHost(each.host, port.host))
+    if (other === undefined) open.push({ ...port, of: `channel "${id}"` })
+    else report.add(['channels', id, 'port'], `${port.port} is the port of ${other.of} already`)
   }
+}
+
+interface Door {
+  /** In the file. */
+  readonly key: string
+  readonly place: string
+  /** A path may be served to requests and to WebSockets, by two channels. */
+  readonly isSocket: boolean
+}
+
+/** The paths that a channel of ours serves; of a plugin's, `path`. */
+function doorsOf({ adapter, config }: ChannelConfig): readonly Door[] {
+  const { path, openapi, websocket, serve } = isFields(config) ? config : {}
+  const doors: Door[] = []
+  const add = (key: string, place: unknown, isSocket: boolean): void => {
+    if (typeof place === 'string') doors.push({ key, place, isSocket })
+  }
+  if (serve !== 'operations') add('path', path, false) // else only what is below it
+  if (adapter === 'graphql') add('path', path, true)
+  if (adapter === 'mqtt') add('websocket', websocket, true)
+  if (adapter === 'rest' && typeof path === 'string') {
+    add('path', `${path}/ws`, true)
+    const beside = path === '/v1' ? '/openapi.json' : `${path}/openapi.json`
+    add(openapi === undefined ? 'path' : 'openapi', openapi ?? beside, false)
+  }
+  return doors
+}
+
+/** Where an MQTT channel listens; undefined: nowhere, or at any free port. */
+function portOf({ adapter, config }: ChannelConfig): Listener | undefined {
+  const { port, host = '127.0.0.1' } = isFields(config) ? config : {}
+  const listens = adapter === 'mqtt' && typeof port === 'number' && port > 0 && typeof host === 'string'
+  return listens ? { host, port } : undefined
+}
+
+function isSameHost(one: string, other: string): boolean {
+  const isEvery = (host: string): boolean => ['0.0.0.0', '::'].includes(host)
+  return one === other || isEvery(one) || isEvery(other) || (one === 'localhost' && isLocal(other))
+}
+
+/** As `core/http/paths.ts` wants what is mounted. */
+function isCanonical(place: string): boolean {
+  const segments = place === '/' ? [] : place.slice(1).split('/')
+  return !/[\u0000-\u001f\u007f\\]/u.test(place) && !segments.some((segment) => /^\.{0,2}$/u.test(segment))
 }
 
 function fieldsOf(value: unknown): readonly (readonly [string, unknown])[] {

@@ -235,7 +235,7 @@ function limitsOf(http: ListenerConfig): ServerOptions {
   const shortest = Math.min(http.headerTimeoutMs, http.requestTimeoutMs)
   return {
     maxHeaderSize: http.maxHeaderBytes,
-    headersTimeout: http.headerTimeoutMs,
+    headersTimeout: shortest, // Node refuses one beyond that of the whole request
     requestTimeout: http.requestTimeoutMs,
     // the default looks every 30 s: a 2 s limit would bite after half a minute
     connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(shortest / 4))),

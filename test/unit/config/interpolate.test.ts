@@ -120,10 +120,10 @@ test('a key takes no variable', async () => {
 
 test('an unquoted variable is a number or a boolean where the schema wants one, and a text where it wants a text', async () => {
   const text =
-    'http: { port: ${N} }\nchannels: { w: { adapter: wechat, path: /w, appId: ${N}, token: t }, m: { adapter: mqtt, port: ${N} } }\n' +
+    'http: { port: ${P} }\nchannels: { w: { adapter: wechat, path: /w, appId: ${N}, token: t }, m: { adapter: mqtt, port: ${N} } }\n' +
     'backends: { o: { adapter: soap, wsdl: x, operations: { A: { safe: ${B} } } } }'
-  const config = await load(text, { env: { N: '1883', B: 'true' } })
-  expect(config.http.port).toBe(1883)
+  const config = await load(text, { env: { N: '1883', P: '8080', B: 'true' } })
+  expect(config.http.port).toBe(8080)
   expect(config.channels['w']?.config).toMatchObject({ appId: '1883' })
   expect(config.channels['m']?.config).toEqual({ port: 1883 })
   expect(config.backends['o']?.operations['A']).toEqual({ safe: true })

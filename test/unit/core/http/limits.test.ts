@@ -248,6 +248,11 @@ test.each([
   },
 )
 
+test('a head may take no longer than its whole request, whatever its own limit is', async () => {
+  await using edge = await running({ http: { headerTimeoutMs: 120_000, requestTimeoutMs: 150 } })
+  expect(statuses(await exchange(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\nX-'))).toEqual([408])
+})
+
 test('one byte at a time does not stretch the limit for the head', async () => {
   await using edge = await running({ http: { headerTimeoutMs: 150, requestTimeoutMs: 5000 } })
   const client = wire(edge.port, 'GET / HTTP/1.1\r\nHost: a\r\nX: ')

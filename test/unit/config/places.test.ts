@@ -1,0 +1,76 @@
+// Where channels are served: what a start would refuse is a problem of the file, at its key.
+import { expect, test } from 'vitest'
+import graphql from '../../../adapters/graphql/index.ts'
+import mqtt from '../../../adapters/mqtt/index.ts'
+import rest from '../../../adapters/rest/index.ts'
+import soap from '../../../adapters/soap/index.ts'
+import webservice from '../../../adapters/webservice/index.ts'
+import { problemsOf } from './fakes.ts'
+
+const adapters = new Map([graphql, mqtt, rest, soap, webservice].map((each) => [each.name, each]))
+
+/** Without positions. */
+async function told(channels: string, more = ''): Promise<readonly string[]> {
+  const problems = await problemsOf(`channels:\n${channels}\n${more}`, { adapters })
+  return problems.map((problem) => problem.replace(/^\d+:\d+: /u, ''))
+}
+
+test.each(['//a', '/a/../b', '/a/./b', '/a//', '/a\\b'])(
+  '%s is no path that anybody asks for (RFC 3986 §5.2.4)',
+  async (path) => {
+    expect(await told(`  s: { adapter: webservice, path: '${path}' }`)).toEqual([
+      expect.stringMatching(/^channels\.s\.path: .* is asked for by nobody/u),
+    ])
+  },
+)
+
+test("the gateway's own pages are refused at every key that serves something", async () => {
+  for (const path of ['/v1/status', '/v1/callbacks/x', '/demo/chat'])
+    expect(await told(`  s: { adapter: webservice, path: ${path} }`)).toEqual([
+      `channels.s.path: ${path} is the gateway's own: choose another path`,
+    ])
+  expect(await told('  m: { adapter: mqtt, websocket: /metrics }')).toEqual([
+    "channels.m.websocket: /metrics is the gateway's own: choose another path",
+  ])
+  expect(await told('  r: { adapter: rest, openapi: /asyncapi.json }')).toEqual([
+    "channels.r.openapi: /asyncapi.json is the gateway's own: choose another path",
+  ])
+})
+
+test('the chat page is served on this machine alone: elsewhere its path is free', async () => {
+  const more = 'http: { host: 0.0.0.0 }\nidentity: { keys: { erp: { key: a-key-of-sixteen-and-more } } }'
+  expect(await told('  s: { adapter: webservice, path: /demo/chat }', more)).toEqual([])
+})
+
+test('what an adapter serves beside its path is taken too, for requests and for WebSockets apart', async () => {
+  expect(await told('  r: { adapter: rest }\n  w: { adapter: webservice, path: /openapi.json }')).toEqual([
+    'channels.w.path: /openapi.json is the path of channel "r" already',
+  ])
+  expect(await told('  r: { adapter: rest }\n  m: { adapter: mqtt, websocket: /v1/ws }')).toEqual([
+    'channels.m.websocket: /v1/ws is the path of channel "r" already',
+  ])
+  expect(
+    await told('  a: { adapter: mqtt, websocket: /mqtt }\n  b: { adapter: mqtt, websocket: /mqtt }'),
+  ).toEqual(['channels.b.websocket: /mqtt is the path of channel "a" already'])
+  expect(await told('  a: { adapter: rest }\n  b: { adapter: rest }')).toHaveLength(1)
+  expect(
+    await told(`  a: { adapter: webservice, path: /s, serve: operations }
+  b: { adapter: webservice, path: /s }
+  c: { adapter: mqtt, websocket: /s }
+  d: { adapter: rest, path: /v2 }
+  e: { adapter: graphql }`),
+  ).toEqual([])
+})
+
+test('two cannot listen at one port of one address', async () => {
+  const ports = (one: string, other: string) =>
+    told(`  a: { adapter: mqtt, ${one} }\n  b: { adapter: mqtt, ${other} }`, 'http: { port: 8090 }')
+  const taken = ['channels.b.port: 1883 is the port of channel "a" already']
+  expect(await ports('port: 1883', 'port: 1883')).toEqual(taken)
+  expect(await ports('port: 1883, host: 10.0.0.1', 'port: 1883, host: 0.0.0.0')).toEqual(taken)
+  expect(await ports('port: 1883', 'port: 1883, host: 10.0.0.1')).toEqual([])
+  expect(await ports('port: 0', 'port: 0')).toEqual([])
+  expect(await ports('port: 1883', 'port: 8090')).toEqual([
+    'channels.b.port: 8090 is the port of the listener (http.port) already',
+  ])
+})
