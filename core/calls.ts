@@ -20,8 +20,9 @@ import { provesNothingDone } from './settling.ts'
 import type { WriteQueue } from './writes.ts'
 
 /**
- * Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it. With its
- * outcome it goes on when it is the turn of its priority.
+ * Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it;
+ * `shortened`: its caller has waited for another's call before, so the breaker does not count that this one was too slow. With
+ * its outcome it goes on when it is the turn of its priority.
  */
 export type Protect = <T>(
   options: {
@@ -29,6 +30,7 @@ export type Protect = <T>(
     readonly priority: Priority
     readonly signal?: AbortSignal | undefined
     readonly waits?: boolean
+    readonly shortened?: boolean | undefined
   },
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
@@ -117,6 +119,8 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
+  /** `ms` is less than the operation is given. */
+  readonly shortened?: boolean
   /** It is made again where that can help; what stands in a lane waits for its turn and is made again by the lane. */
   readonly retries: boolean
   /** The credential and the home it is made for: whose answers of the cache it may get. */
@@ -134,7 +138,12 @@ export function callBackend(
   if (standIn !== undefined)
     return standIn.run({ ...standIn.key(invocation), ms, signal }, (left) =>
       // By name: the cache has a `key` and `params` of its own.
-      callOften(backend, operation, { ...invocation, ms: left.ms, signal: left.signal }),
+      callOften(backend, operation, {
+        ...invocation,
+        ms: left.ms,
+        signal: left.signal,
+        shortened: left.shortened,
+      }),
     )
   const call = (): Promise<Reply> => callOften(backend, operation, invocation)
   return invalidate === undefined ? call() : invalidating(invalidate, call)
@@ -168,12 +177,12 @@ function callOften(
 async function callOnce(
   { id, backend }: BackendInUse,
   { protect }: OperationInUse,
-  { operation, params, message, key, attempt, ms, signal, retries }: BackendInvocation,
+  { operation, params, message, key, attempt, ms, signal, shortened, retries }: BackendInvocation,
 ): Promise<Reply> {
   const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
   const priority = message.priority ?? 'normal'
-  const answer = await protect({ ms, signal, waits: !retries, priority }, async (inner) => {
+  const answer = await protect({ ms, shortened, signal, waits: !retries, priority }, async (inner) => {
     try {
       return await backend.call(call, inner)
     } catch (error) {

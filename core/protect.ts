@@ -48,18 +48,18 @@ export function protection(
   { around, ...called }: Pick<Called, 'target' | 'name' | 'operation'> & { readonly around: Surroundings },
 ): Protect {
   const { log } = around
-  return async ({ ms, priority, signal, waits = false }, call) => {
+  return async ({ ms, priority, signal, waits = false, shortened }, call) => {
     const begun = performance.now()
     let result = 'ok'
     let place: Place | undefined
     try {
       if (bulkhead === undefined)
-        return await breaker.run(() => withDeadline({ ms, signal, what, log }, call))
+        return await breaker.run(() => withDeadline({ ms, shortened, signal, what, log }, call))
       const entered = bulkhead.enter({ what, signal, waitMs: waits ? ms / 2 : 0 })
       const held = (place = entered instanceof Promise ? await entered : entered)
       const left = ms - (performance.now() - begun)
       return await breaker.run(() =>
-        withDeadline({ ms: left, signal, what, log }, (inner) => held.hold(() => call(inner))),
+        withDeadline({ ms: left, shortened, signal, what, log }, (inner) => held.hold(() => call(inner))),
       )
     } catch (error) {
       result = error instanceof GatewayError ? error.code : 'ABORTED'

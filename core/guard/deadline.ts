@@ -7,6 +7,8 @@ import { hasNeverWritten } from './unwritten.ts'
 export interface DeadlineOptions {
   /** How long the call may take, in milliseconds. Zero or less: it is not begun. */
   readonly ms: number
+  /** `ms` is less than such a call is given: that it was not done in it says nothing about the other side (`saysNothing`). */
+  readonly shortened?: boolean | undefined
   /** The caller's own end, the waiting client for example. */
   readonly signal?: AbortSignal | undefined
   /** What is called, for the error's text: `backend "orders" GetOrder`. */
@@ -22,16 +24,15 @@ const longestTimerMs = 2_147_483_647
  * Runs a call and settles when it does, but never later than its deadline or its caller's end (DESIGN §7).
  *
  * The call gets a signal of its own, aborted with the very reason this promise is rejected with; a call that ignores it
- * goes on unheard. Throws `DEADLINE_EXCEEDED`, with `notExecuted` if there was no time left to begin (`wasNotBegun`), the
- * call never had a connection, or it says so itself when its signal ends: it was still waiting for what it needs to begin.
- * A caller's end rejects with the reason the caller's signal carries: a `GatewayError` given
- * there, else an `AbortError`.
+ * goes on unheard. Throws `DEADLINE_EXCEEDED`, with `notExecuted` if there was no time left to begin, the call never had a
+ * connection, or it says so itself when its signal ends: it was still waiting for what it needs to begin. A caller's end
+ * rejects with the reason the caller's signal carries: a `GatewayError` given there, else an `AbortError`.
  */
 export function withDeadline<T>(
   options: DeadlineOptions,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { ms, signal: caller, what, log } = options
+  const { ms, shortened = false, signal: caller, what, log } = options
   if (caller?.aborted === true) return Promise.reject(endOf(caller))
   if (!(ms > 0)) return Promise.reject(tooLate(what))
 
@@ -50,7 +51,10 @@ export function withDeadline<T>(
     const onTime = (): void => {
       const isUnwritten = hasNeverWritten(controller.signal)
       const missing = isUnwritten ? 'connection' : 'answer'
-      const reason = exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, isUnwritten)
+      const reason = exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, {
+        notExecuted: isUnwritten,
+        isTelling: !shortened,
+      })
       late = reason
       controller.abort(reason)
       setImmediate(() => end(reason)) // until then the call may say that it has done nothing
@@ -70,7 +74,12 @@ export function withDeadline<T>(
     const onThrown = (thrown: unknown): void => {
       // The caller has had his answer; whatever comes now is news for nobody but the log.
       if (ended) return log?.debug(`${what}: failed after its end`, { error: thrown })
-      if (late !== undefined) return end(saysNotExecuted(thrown) ? exceeded(late.message, true) : late)
+      if (late !== undefined)
+        return end(
+          saysNotExecuted(thrown)
+            ? exceeded(late.message, { notExecuted: true, isTelling: !shortened })
+            : late,
+        )
       release()
       reject(thrown)
     }
@@ -86,24 +95,27 @@ function begin<T>(call: (signal: AbortSignal) => Promise<T>, signal: AbortSignal
   }
 }
 
-/** Nobody was asked, so it says nothing about the other side. */
-export function wasNotBegun(thrown: unknown): boolean {
-  return thrown instanceof GatewayError && notBegun.has(thrown)
+/** A deadline that says nothing about the other side: nobody was asked, or it was given less than its time. */
+export function saysNothing(thrown: unknown): boolean {
+  return thrown instanceof GatewayError && untelling.has(thrown)
 }
-const notBegun = new WeakSet<GatewayError>()
+const untelling = new WeakSet<GatewayError>()
 
 function saysNotExecuted(thrown: unknown): boolean {
   return thrown instanceof GatewayError && thrown.code !== 'DEADLINE_EXCEEDED' && thrown.notExecuted
 }
 
 function tooLate(what: string): GatewayError {
-  const error = exceeded(`${what}: no time was left to begin`, true)
-  notBegun.add(error)
-  return error
+  return exceeded(`${what}: no time was left to begin`, { notExecuted: true, isTelling: false })
 }
 
-function exceeded(message: string, notExecuted: boolean): GatewayError {
-  return new GatewayError('DEADLINE_EXCEEDED', message, { notExecuted })
+function exceeded(
+  message: string,
+  { notExecuted, isTelling }: { readonly notExecuted: boolean; readonly isTelling: boolean },
+): GatewayError {
+  const error = new GatewayError('DEADLINE_EXCEEDED', message, { notExecuted })
+  if (!isTelling) untelling.add(error)
+  return error
 }
 
 /** Never a bare string or undefined: the breaker tells a caller's end from a failure by its being an `AbortError`. */

@@ -3,6 +3,8 @@ import type { Json, Log, Reply } from '../api.ts'
 import { moment } from '../ids.ts'
 import type { FallbackCache, Found, Place } from './cache.ts'
 import type { SharedAnswers } from './shared-answers.ts'
+import { createSingleFlight } from './single-flight.ts'
+import type { CallOptions, Asked as Shared } from './single-flight.ts'
 import { mayServeStale } from './verdict.ts'
 
 /** Ages, each from the moment the call began that brought the answer; fresh ≤ revalidate ≤ stale. */
@@ -30,13 +32,10 @@ export interface FallbackOptions extends Place {
 /** call: the business system itself, or the running call of another. stale and fixed: because it failed. */
 export type Served = 'fresh' | 'revalidating' | 'call' | 'stale' | 'fixed'
 
-export interface Asked {
-  readonly key: string
+export interface Asked extends Shared {
   readonly params: string
-  readonly ms: number
-  readonly signal?: AbortSignal | undefined
 }
-export type MakeCall = (options: Pick<Asked, 'ms' | 'signal'>) => Promise<Reply>
+export type MakeCall = (options: CallOptions) => Promise<Reply>
 
 export interface Fallback {
   /** The call's own reply or error, unless an answer of the cache stands in: `origin: cache`. */
@@ -47,7 +46,7 @@ export interface Fallback {
 export function createFallback(options: FallbackOptions): Fallback {
   const { policy, fixed, cache, shared, log, onServed, backend, operation } = options
   const place = { backend, operation }
-  const flights = new Map<string, Promise<Reply | undefined>>()
+  const flights = createSingleFlight(() => tried(() => cache.begin(place))?.era)
 
   function tried<T>(what: () => T): T | undefined {
     try {
@@ -63,26 +62,8 @@ export function createFallback(options: FallbackOptions): Fallback {
     return reply
   }
 
-  /** One call for all who ask the same at the same time; each of them falls back on a call of his own. */
-  async function together(asked: Asked, call: MakeCall): Promise<Reply> {
-    const begun = performance.now()
-    const running = flights.get(asked.key)
-    if (running !== undefined) {
-      const reply = await joined(running, asked)
-      if (reply !== undefined) return reply
-    }
-    const ms = asked.ms - (performance.now() - begun)
-    const { promise, resolve } = Promise.withResolvers<Reply | undefined>()
-    const leads = !flights.has(asked.key)
-    if (leads) flights.set(asked.key, promise)
-    try {
-      const reply = await kept(asked, () => call({ ms, signal: asked.signal }))
-      resolve(reply)
-      return reply
-    } finally {
-      if (leads) flights.delete(asked.key)
-      resolve(undefined) // no rejection is shared
-    }
+  function together(asked: Asked, call: MakeCall): Promise<Reply> {
+    return flights.run(asked, (given) => kept(asked, () => call(given)))
   }
 
   async function kept({ key, params }: Asked, call: () => Promise<Reply>): Promise<Reply> {
@@ -128,7 +109,7 @@ export function createFallback(options: FallbackOptions): Fallback {
   }
 
   async function renew(asked: Asked, call: MakeCall): Promise<void> {
-    if (flights.has(asked.key)) return
+    if (flights.isRunning(asked.key)) return
     try {
       await together({ ...asked, signal: undefined }, call)
     } catch (error) {
@@ -150,7 +131,9 @@ export function createFallback(options: FallbackOptions): Fallback {
       }
       try {
         const { ms, signal } = asked
-        const reply = await (policy === undefined ? call({ ms, signal }) : together(asked, call))
+        const reply = await (policy === undefined
+          ? call({ ms, signal, shortened: false })
+          : together(asked, call))
         return served('call', reply)
       } catch (error) {
         if (!mayServeStale(error)) throw error
@@ -169,24 +152,7 @@ function isWhole({ partial, metadata }: Reply): boolean {
   return partial !== true && metadata?.['incomplete'] === undefined
 }
 
-function fromCache({ reply, asOf }: Found, stale: boolean): Reply {
-  return { ...reply, origin: 'cache', asOf: moment(asOf), ...(stale && { stale }) }
-}
-
-/** Half of his time at most, so that the other half is left for a call of his own. Undefined: nothing to share. */
-async function joined(
-  running: Promise<Reply | undefined>,
-  { ms, signal }: Asked,
-): Promise<Reply | undefined> {
-  const { promise: over, resolve } = Promise.withResolvers<undefined>()
-  const stop = (): void => resolve(undefined)
-  if (signal?.aborted === true) stop()
-  const timer = setTimeout(stop, ms / 2)
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([running, over])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
-  }
+/** SEMANTICS 25: its age is monotonic, and so its moment is told by the clock as it is now, however that was set meanwhile. */
+function fromCache({ reply, ageMs }: Found, stale: boolean): Reply {
+  return { ...reply, origin: 'cache', asOf: moment(Date.now() - ageMs), ...(stale && { stale }) }
 }

@@ -1,6 +1,6 @@
 // What a breaker counts: the calls of a rolling window, how many failed, how many were slow.
 import { GatewayError } from '../api.ts'
-import { wasNotBegun } from './deadline.ts'
+import { saysNothing } from './deadline.ts'
 
 export interface Tally {
   /** The window moves in this many steps. */
@@ -86,6 +86,6 @@ export function isTheirFailure(thrown: unknown): boolean {
   if (!(thrown instanceof GatewayError))
     return !(thrown instanceof DOMException && thrown.name === 'AbortError')
   if (thrown.code === 'BREAKER_OPEN') return false // somebody's refusal: nobody was asked
-  if (wasNotBegun(thrown)) return false // no time was left to ask
+  if (saysNothing(thrown)) return false
   return thrown.side === 'backend'
 }
