@@ -1,9 +1,10 @@
 // The files a config names: those it names since a reload are watched as those it named at the start.
-import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { makeCertificate } from '../support/certificate.ts'
-import { startGateway, until } from '../support/gateway.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { post } from '../support/rest.ts'
 
 const SLOWLY_MS = 30_000
 
@@ -76,5 +77,56 @@ test(
 
     await copyFile(certificate.cert, join(directory, 'ca.pem'))
     await until(async () => ((await shown()).includes('NotifyShipping') ? true : undefined), SLOWLY_MS)
+  },
+)
+
+test(
+  'what a plugin’s schema calls a file is read again when it changes, however its path begins',
+  { timeout: 90_000 },
+  async () => {
+    const elsewhere = await temporaryDirectory()
+    const notice = join(elsewhere, 'notice.txt')
+    await writeFile(notice, 'first')
+    const yaml = `
+channels: { web: { adapter: rest } }
+backends: { erp: { adapter: notices, near: near.txt, far: ${notice} } }
+routes: [{ backend: erp }]
+`
+    const plugin = `import { readFile } from 'node:fs/promises'
+import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+const file = z.string().meta({ format: 'file' })
+export default defineAdapter({
+  name: 'notices',
+  apiVersion: 1,
+  backend: {
+    config: z.strictObject({ near: file, far: file }),
+    create({ near, far }) {
+      const read: string[] = []
+      return {
+        operations: { Read: { safe: true } },
+        async start() {
+          for (const each of [near, far]) read.push(await readFile(each, 'utf8'))
+        },
+        call: async () => ({ data: { text: read.join(' ') } }),
+        async [Symbol.asyncDispose]() {},
+      }
+    },
+  },
+})
+`
+    const directory = await temporaryDirectory()
+    await mkdir(join(directory, 'plugins'))
+    const files = { 'near.txt': 'near', 'plugins/notices.ts': plugin }
+    await using gateway = await startGateway({ yaml, files, directory })
+    const shown = async (): Promise<unknown> =>
+      (await post<{ text?: string }>(`${gateway.base}/v1/requests/Read`, {})).body.text
+    expect(await shown()).toBe('near first')
+    await replace(notice, 'second')
+    await until(async () => ((await shown()) === 'near second' ? true : undefined), SLOWLY_MS)
+    await replace(join(directory, 'near.txt'), 'nearer')
+    await until(async () => ((await shown()) === 'nearer second' ? true : undefined), SLOWLY_MS)
+    for (const made of [directory, elsewhere])
+      await rm(made, { recursive: true, maxRetries: 3 }).catch(() => undefined)
   },
 )

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { subjectTemplate } from './subject.ts'
 
 const text = z.string().min(1)
+const file = text.meta({ format: 'file' })
 
 const server = z.string().regex(/^(?:nats|tls):\/\/[^\s/@]+$/, 'expected nats://HOST:PORT or tls://HOST:PORT')
 
@@ -14,10 +15,10 @@ const account = {
   password: z.string().default(''),
   token: z.string().default(''),
   /** A file with a JWT and its key, as `nsc` writes it. */
-  credentials: text.exactOptional(),
+  credentials: file.exactOptional(),
   /** PEM files. `tls` is the core's own key, for what goes over `scope.fetch`. */
   certificates: z
-    .strictObject({ ca: text.exactOptional(), cert: text.exactOptional(), key: text.exactOptional() })
+    .strictObject({ ca: file.exactOptional(), cert: file.exactOptional(), key: file.exactOptional() })
     .exactOptional(),
 }
 

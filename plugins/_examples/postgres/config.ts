@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { queryProblem } from './sql.ts'
 
 const text = z.string().min(1)
+const file = text.meta({ format: 'file' })
 
 const parameter = z.union([
   text.transform((name) => ({ name, optional: false })),
@@ -40,9 +41,9 @@ export const backendConfig = z.strictObject({
   /** PEM files. `tls` is the core's own key, for what goes over `scope.fetch`. */
   ssl: z
     .strictObject({
-      ca: text.exactOptional(),
-      cert: text.exactOptional(),
-      key: text.exactOptional(),
+      ca: file.exactOptional(),
+      cert: file.exactOptional(),
+      key: file.exactOptional(),
       serverName: text.exactOptional(),
       verify: z.boolean().default(true),
     })
