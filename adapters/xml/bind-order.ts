@@ -38,6 +38,87 @@ function arrangePlain(steps: readonly PlainStep[], counts: ReadonlyMap<string, n
   return { order, missing, left: [...left.keys()] }
 }
 
+type Leaf = Extract<Particle, { readonly kind: 'element' | 'any' }>
+type Group = Extract<Particle, { readonly items: readonly Particle[] }>
+
+/** Whether the content model has elements in this very order, by key: as many of each as it wants, none too many (XSD 1 §3.8.4). */
+export function isInOrder({ particle }: ComplexType, shape: Shape, order: readonly string[]): boolean {
+  const end = particle === undefined ? 0 : new Matcher(shape, order).after(particle, 0)
+  return end === order.length
+}
+
+/**
+ * Follows elements through a content model. Each particle takes what it can, which is right because a schema's next element
+ * belongs to one particle alone (XSD 1 §3.8.6, Unique Particle Attribution).
+ */
+class Matcher {
+  readonly #shape: Shape
+  readonly #order: readonly string[]
+
+  constructor(shape: Shape, order: readonly string[]) {
+    this.#shape = shape
+    this.#order = order
+  }
+
+  /** The place behind what the particle takes from `at` on; undefined where it wants more. */
+  after(particle: Particle, at: number): number | undefined {
+    if (particle.kind === 'element' || particle.kind === 'any') {
+      let end = at
+      while (end - at < particle.max && this.#takes(particle, this.#order[end])) end++
+      return end - at < particle.min ? undefined : end
+    }
+    let end = at
+    for (let round = 0; round < particle.max; round++) {
+      const next = this.#round(particle, end)
+      if (next === undefined) return round < particle.min ? undefined : end
+      if (next === end) break
+      end = next
+    }
+    return end
+  }
+
+  #round({ kind, items }: Group, at: number): number | undefined {
+    if (kind === 'choice') return this.#branch(items, at)
+    if (kind === 'all') return this.#all(items, at)
+    let end: number | undefined = at
+    for (const item of items) if ((end = this.after(item, end)) === undefined) return undefined
+    return end
+  }
+
+  #branch(items: readonly Particle[], at: number): number | undefined {
+    let found: number | undefined
+    for (const item of items) {
+      const end = this.after(item, at)
+      if (end !== undefined && end > at) return end
+      found ??= end
+    }
+    return found
+  }
+
+  /** XSD 1 §3.8.4: each item once, in any order. */
+  #all(items: readonly Particle[], at: number): number | undefined {
+    const open = new Set(items)
+    let end = at
+    for (;;) {
+      const next = [...open].find((item) => (this.after(item, end) ?? end) > end)
+      if (next === undefined) break
+      end = this.after(next, end) ?? end
+      open.delete(next)
+    }
+    return [...open].every((item) => this.after(item, end) !== undefined) ? end : undefined
+  }
+
+  #takes(particle: Leaf, key: string | undefined): boolean {
+    if (key === undefined) return false
+    const member = this.#shape.byKey.get(key)
+    if (member === undefined || particle.kind === 'any')
+      return member === undefined && particle.kind === 'any'
+    const { uri, local } = member.decl.name
+    const isIt = ({ name }: ElementDecl): boolean => name.local === local && name.uri === uri
+    return isIt(particle.decl) || particle.decl.substitutes.some(isIt)
+  }
+}
+
 class Arranger {
   readonly #shape: Shape
   readonly #left: Map<string, number>
@@ -61,7 +142,7 @@ class Arranger {
     else this.#rounds(particle)
   }
 
-  #take(particle: Extract<Particle, { readonly kind: 'element' | 'any' }>): void {
+  #take(particle: Leaf): void {
     let taken = 0
     for (const key of this.#keysOf(particle)) {
       const here = Math.min(this.#left.get(key) ?? 0, particle.max - taken)
@@ -73,7 +154,7 @@ class Arranger {
       this.#missing.push(this.#shape.byName.get(keyOf(particle.decl.name))?.key ?? particle.decl.name.local)
   }
 
-  #rounds(group: Extract<Particle, { readonly items: readonly Particle[] }>): void {
+  #rounds(group: Group): void {
     for (let round = 0; round < group.max; round++) {
       const before = this.#order.length
       const wanted = round < group.min
@@ -99,7 +180,7 @@ class Arranger {
     return particle.items.some((item) => this.#has(item))
   }
 
-  #keysOf(particle: Extract<Particle, { readonly kind: 'element' | 'any' }>): readonly string[] {
+  #keysOf(particle: Leaf): readonly string[] {
     if (particle.kind === 'any') return this.#loose
     const { decl } = particle
     if (decl.substitutes.length === 0) return [this.#keyOf(decl)]

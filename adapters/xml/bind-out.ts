@@ -14,7 +14,7 @@ import {
 } from './bind-out-values.ts'
 import type { JsonMembers, Scope } from './bind-out-values.ts'
 import { pairsOfMap } from './bind-map.ts'
-import { arrange } from './bind-order.ts'
+import { arrange, isInOrder } from './bind-order.ts'
 import { childName, shapeOf, wildcardName } from './bind-shape.ts'
 import type { Member, Shape } from './bind-shape.ts'
 import { nameSaid, nil, untypedOut, withoutNamespace } from './bind-untyped.ts'
@@ -276,7 +276,10 @@ function takesList(type: TypeDecl): boolean {
   return type.array !== undefined || type === anyType || onlyList(type) !== undefined
 }
 
-/** `#order` if it is there and right (it was written where the members alone do not tell), else the schema's. */
+/**
+ * `#order` where the schema has elements in that order (it was written where the members alone do not tell), else the
+ * schema's. What it names of members that are left out does not count.
+ */
 function orderOf(
   object: JsonMembers,
   queues: ReadonlyMap<string, readonly Json[]>,
@@ -287,11 +290,13 @@ function orderOf(
   for (const [key, values] of queues) counts.set(key, values.length)
   const said = getMember(object, '#order')
   if (Array.isArray(said)) {
-    const order = said.filter((key: Json) => typeof key === 'string')
+    const named = said.filter((key: Json) => typeof key === 'string')
+    const order = named.filter((key) => counts.has(key))
     const left = new Map(counts)
     for (const key of order) left.set(key, (left.get(key) ?? 0) - 1)
-    if (order.length === said.length && [...left.values()].every((many) => many === 0)) return order
-    throw binding.problem('does not name each member as often as there are values', '#order')
+    if (named.length < said.length || [...left.values()].some((many) => many !== 0))
+      throw binding.problem('does not name each member as often as there are values', '#order')
+    if (isInOrder(type, shape, order)) return order
   }
   const { order, missing, left } = arrange(type, shape, counts)
   const [tooMany] = left
