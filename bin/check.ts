@@ -3,6 +3,7 @@ import { ConfigError, readConfig } from '../config/load.ts'
 import { loadPlugins } from '../core/plugins/load.ts'
 import type { LoadedPlugin } from '../core/plugins/load.ts'
 import { builtInNames } from './adapters.ts'
+import { checkContracts } from './check-contracts.ts'
 import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -13,6 +14,7 @@ export async function check(named: string | undefined, { config }: { config?: st
   try {
     await using loaded = await loadOnce(file)
     if (!tellPlugins(file, loaded)) return
+    await checkContracts(file, loaded)
     const count = (table: object, noun: string): string => {
       const { length } = Object.keys(table)
       return `${length} ${noun}${length === 1 ? '' : 's'}`

@@ -90,6 +90,11 @@ export class Cast implements AsyncDisposable {
   }
 
   /** Throws why it did not start. */
+  async channel(settings: ChannelSettings): Promise<void> {
+    await this.#give(createChannel(settings, this.#adapter(settings), this.#around)).start()
+  }
+
+  /** Throws why it did not start. */
   backend(settings: BackendSettings): Promise<RunningBackend> {
     const operations = Object.fromEntries(
       Object.entries(settings.operations).map(([name, said]) => [name, { ...said, breaker: NEVER }]),

@@ -26,6 +26,7 @@ import type { Opened } from './cast.ts'
 import { newPassage } from './passage.ts'
 import type { Changes, Given, Passage, Target } from './passage.ts'
 import type { Recorded } from './recorder.ts'
+import { silentHost } from './stand-ins.ts'
 
 /** What asks for an answer, and what it belongs to. */
 export interface Asked {
@@ -107,9 +108,9 @@ export class Rehearsal implements AsyncDisposable {
     return this.#opened
   }
 
-  #host({ operations, mounts, sockets, places }: ChannelParts): ChannelHost {
+  #host(parts: ChannelParts): ChannelHost {
     return {
-      operations: operations.list,
+      ...silentHost(parts),
       accept: (draft, options) => this.#accept(draft, options),
       draft: async (operation, body, base) => {
         const passage = this.#passage
@@ -117,20 +118,8 @@ export class Rehearsal implements AsyncDisposable {
         passage.operation = operation
         passage.decoded = decoded
         passage.stage = 'draft'
-        return operations.draft(operation, decoded, base)
+        return parts.operations.draft(operation, decoded, base)
       },
-      handed() {},
-      arrived() {},
-      tell: async () => false,
-      onTold() {},
-      serve: (path, handler) => void mounts.push({ path, handler }),
-      socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
-      link: () => {
-        throw new GatewayError('NOT_FOUND', 'a rehearsal has no links')
-      },
-      linkedAt: (place) => void places.push(place),
-      log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
-      identify: async () => ({ role: 'program', id: 'map' }),
     }
   }
 

@@ -1,6 +1,7 @@
 // What components get here instead of the gateway's own: a log that is read, a state in memory, figures for nobody.
 import { GatewayError } from '../api.ts'
-import type { Json, Log, Metrics, State } from '../api.ts'
+import type { ChannelHost, Json, Log, Metrics, State } from '../api.ts'
+import type { ChannelParts } from '../components.ts'
 import type { Said } from './passage.ts'
 
 /** A log whose warnings and errors are handed on, the reason of an error with them. */
@@ -32,6 +33,28 @@ export function emptyState(): { readonly state: State; empty(): void } {
       },
       lease: async () => ({ release: async () => undefined }),
     },
+  }
+}
+
+/** What a channel is started with where nothing comes in: what it would serve is noted. */
+export function silentHost({ operations, mounts, sockets, places }: ChannelParts): ChannelHost {
+  const nobody = (): never => {
+    throw new GatewayError('NOT_FOUND', 'nothing is taken here')
+  }
+  return {
+    operations: operations.list,
+    accept: async () => nobody(),
+    draft: async () => undefined,
+    handed() {},
+    arrived() {},
+    tell: async () => false,
+    onTold() {},
+    serve: (path, handler) => void mounts.push({ path, handler }),
+    socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
+    link: nobody,
+    linkedAt: (place) => void places.push(place),
+    log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
+    identify: async () => ({ role: 'program', id: 'map' }),
   }
 }
 

@@ -1,0 +1,86 @@
+// What `dragoman check` finds in the contracts that a config names: all that a start would refuse of them.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkContracts } from '../../../bin/check-contracts.ts'
+import { loadOnce } from '../../../bin/config-file.ts'
+import { ConfigError } from '../../../config/load.ts'
+
+const crm = resolve(import.meta.dirname, '../../../config/crm.wsdl')
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dragoman-contracts-'))
+  await mkdir(join(folder, 'folder'))
+  const files = {
+    'half.graphql': 'type Query { a: Int',
+    'unknown.graphql': 'type Query { a: Foo }',
+    'good.graphql': 'type Query { a: Int }',
+    'page.html': '<html/>',
+    'text.wsdl': 'no XML',
+    'broken.xsd':
+      '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="nope"/></xs:schema>',
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+async function told(yaml: string): Promise<string> {
+  const file = join(folder, 'gateway.yaml')
+  await writeFile(file, yaml)
+  await using loaded = await loadOnce(file)
+  try {
+    await checkContracts(file, loaded)
+    return 'nothing'
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.message.replaceAll(`${folder}/`, '')
+  }
+}
+
+test.each([
+  [
+    'adapter: graphql, schema: ./half.graphql',
+    '1:44: channels.c.schema: half.graphql: line 1, column 20: Syntax Error',
+  ],
+  ['adapter: graphql, schema: ./unknown.graphql', 'channels.c.schema: unknown.graphql: Unknown type "Foo"'],
+  [
+    'adapter: graphql, schema: ./good.graphql, operations: { b: }',
+    'operation "b" is no field of Query or Mutation',
+  ],
+  [
+    'adapter: soap, path: /c, wsdl: ./page.html',
+    'channels.c.wsdl: "page.html" is neither a WSDL 1.1 document nor',
+  ],
+  ['adapter: soap, path: /c, wsdl: ./text.wsdl', 'channels.c.wsdl: '],
+  ['adapter: soap, path: /c, wsdl: ./folder', 'channels.c.wsdl: "folder" cannot be read'],
+  [
+    'adapter: soap, path: /c',
+    'channels.c: channel "c": without a wsdl, operations must say what is accepted',
+  ],
+  [
+    'adapter: webservice, path: /c, schema: ./broken.xsd',
+    'channels.c.schema: schema: type nope is not defined',
+  ],
+])('a channel with { %s } is a problem at its place: %s', async (channel, message) => {
+  const text = await told(`channels: { c: { ${channel} } }\n`)
+  expect(text).toContain('gateway.yaml:1:')
+  expect(text).toContain(message)
+})
+
+test('so is a backend, and what would have to be fetched is none', async () => {
+  expect(await told('backends: { b: { adapter: soap, wsdl: ./text.wsdl } }')).toContain(
+    '1:39: backends.b.wsdl: ',
+  )
+  expect(
+    await told(`
+channels:
+  a: { adapter: soap, path: /a, wsdl: "http://127.0.0.1:1/?wsdl" }
+  b: { adapter: soap, path: /b, wsdl: ${crm} }
+  c: { adapter: graphql, schema: ./good.graphql }
+backends:
+  d: { adapter: soap, wsdl: "http://127.0.0.1:1/?wsdl" }
+  e: { adapter: graphql, url: "http://127.0.0.1:1/", operations: { A: { document: "{ a }" } } }
+`),
+  ).toBe('nothing')
+})
