@@ -3,7 +3,6 @@ import { GatewayError } from 'dragoman'
 import type { Answer, Backend, BackendCall, Component, Operation, Scope } from 'dragoman'
 
 import { openClient } from './client.ts'
-import type { BrokerClient } from './client.ts'
 import { backendConfig } from './config.ts'
 import type { BackendConfig } from './config.ts'
 import { createCorrelation } from './correlation.ts'
@@ -27,6 +26,8 @@ interface Way {
     options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
   ): Promise<void>
   readonly connected: boolean
+  /** Where answers come, and the broker has not granted that we hear them. */
+  readonly missing: readonly string[]
 }
 
 function createBackend(config: BackendConfig, scope: Scope): Backend {
@@ -41,26 +42,23 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   let way: Way | undefined
 
   async function throughUrl(url: string, signal: AbortSignal): Promise<Way> {
-    const connected = Promise.withResolvers<void>()
-    const client: BrokerClient = openClient({
+    const listening = Promise.withResolvers<void>()
+    const wanted = new Map(correlation.filters.map((filter) => [filter, 1 as const]))
+    const client = openClient({
       url,
       // Clean: an answer that nobody waits for any more is of no use.
       clientId: config.clientId ?? `dragoman-${scope.id}-${crypto.randomUUID().slice(0, 8)}`,
       clean: true,
       keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
-      onMessage: async (topic, payload) => correlation.arrived(topic, payload),
-      onConnected() {
-        Promise.all(correlation.filters.map((filter) => client.subscribe(filter, 1))).then(
-          () => connected.resolve(),
-          (error: unknown) => scope.log.error(GatewayError.from(error).message),
-        )
-      },
+      wanted: () => wanted,
+      onMessage: async ({ topic, payload }) => correlation.arrived(topic, payload),
+      onListening: () => listening.resolve(),
     })
     stack.defer(() => client.close())
     // A broker that is away now does not keep the gateway from starting; calls say so until it is there.
     const soon = AbortSignal.any([signal, AbortSignal.timeout(FIRST_CONNECT_MS)])
-    await Promise.race([connected.promise, new Promise((resolve) => soon.addEventListener('abort', resolve))])
+    await Promise.race([listening.promise, new Promise((resolve) => soon.addEventListener('abort', resolve))])
     return client
   }
 
@@ -76,6 +74,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       get connected() {
         return hub.outlet !== undefined
       },
+      missing: [],
       async publish(topic, payload, options) {
         const outcome = (await hub.outlet?.publish(topic, payload, options)) ?? 'nobody'
         if (outcome === 'nobody')
@@ -95,6 +94,15 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     }
   }
 
+  /** Throws `BACKEND_FAILED` where nothing can be asked, or no answer heard; nothing was done then. */
+  function ready(answers: (filter: string) => boolean): Way {
+    if (way?.connected !== true) throw notDone(`the broker of backend "${scope.id}" is not connected`)
+    const deaf = way.missing.filter(answers)
+    if (deaf.length > 0)
+      throw notDone(`the broker of backend "${scope.id}" does not let us hear answers on ${deaf.join(', ')}`)
+    return way
+  }
+
   return {
     operations,
     async start(signal) {
@@ -109,26 +117,26 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
           `backend "${scope.id}" has no operation "${call.operation}": it has ${[...requests.keys()].join(', ')}`,
           { notExecuted: true },
         )
-      if (way?.connected !== true)
-        throw new GatewayError('BACKEND_FAILED', `the broker of backend "${scope.id}" is not connected`, {
-          notExecuted: true,
-        })
+      const through = ready((filter) => filter === request.replyFilter)
       const { topic, payload, replyTopic, correlationId } = await request.build(call)
       if (replyTopic === undefined) {
-        await way.publish(topic, payload, { qos: request.qos, signal })
+        await through.publish(topic, payload, { qos: request.qos, signal })
         return {}
       }
       // Registered first: an answer may overtake the PUBACK.
       using waiting = correlation.wait(correlationId, replyTopic, signal)
-      await Promise.race([way.publish(topic, payload, { qos: request.qos, signal }), waiting.answer])
+      await Promise.race([through.publish(topic, payload, { qos: request.qos, signal }), waiting.answer])
       return request.read(await waiting.answer, call)
     },
     async probe() {
-      if (way?.connected !== true)
-        throw new GatewayError('BACKEND_FAILED', `the broker of backend "${scope.id}" is not connected`)
+      ready(() => true)
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
+
+function notDone(message: string): GatewayError {
+  return new GatewayError('BACKEND_FAILED', message, { notExecuted: true })
 }
 
 const FIRST_CONNECT_MS = 3000

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, Message, Scope } from 'dragoman'
 
+import type { Arrived, Turn } from './arrivals.ts'
 import { openClient } from './client.ts'
 import type { BrokerClient } from './client.ts'
 import type { ChannelConfig } from './config.ts'
@@ -15,6 +16,7 @@ import { compileMapping } from './mapping.ts'
 import { createOutbox } from './outbox.ts'
 import { encodeMessage } from './payload.ts'
 import { createReplyTopics } from './reply-topics.ts'
+import { Turns } from './turns.ts'
 
 const DEFAULT_KEEP_ALIVE_SECONDS = 30
 /** Among several instances one is the bridge. */
@@ -24,8 +26,8 @@ const RENEW_MS = 5000
 /** Whoever is not the bridge looks this often whether it may be. */
 const LOOK_MS = 1000
 const FULL_MS = 30_000
-/** What the other broker refused, and what is wanted since, is asked for again this much later. */
-const SUBSCRIBE_MS = 5000
+/** Requests at once. */
+const MAX_REQUESTS = 16
 
 /** `url` is the config's; everything else as there. */
 export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
@@ -37,23 +39,25 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
   const clientId = config.clientId ?? `dragoman-${scope.id}`
   const stack = new AsyncDisposableStack()
   let client: BrokerClient | undefined
-  /** Said once, until it is granted. */
-  const refused = new Set<string>()
+  const requests = new Turns(MAX_REQUESTS)
 
-  async function take(
-    host: ChannelHost,
-    topic: string,
-    packet: Omit<Parameters<typeof takeIn>[0], 'topic'>,
-  ): Promise<void> {
-    if (hub.isAwaited(topic)) return hub.deliver(topic, packet.payload)
+  async function take(host: ChannelHost, message: Arrived, { goOn, signal }: Turn): Promise<void> {
+    const { topic } = message
+    if (hub.isAwaited(topic)) return hub.deliver(topic, message.payload)
     // A filter that the config no longer has may still be in the broker's session.
     if (!mapping.has(topic)) return scope.log.debug('a message on a topic that is not mapped', { topic })
     // A broker shows what it retains at every subscription: that is no news.
-    if (packet.retain) return
+    if (message.retain) return
+    // Messages are stored one after another. A request lasts as long as its call: none but those of its sender wait for it (SEMANTICS 18).
+    const accept: ChannelHost['accept'] = (draft, options) => {
+      if (draft.kind !== 'request') return host.accept(draft, options)
+      goOn()
+      return requests.run(draft.sender.id, () => host.accept(draft, options), signal)
+    }
     await takeIn(
-      { topic, ...packet },
+      { ...message, will: false },
       {
-        host,
+        host: { accept },
         mapping,
         scope,
         replyTopics,
@@ -70,47 +74,20 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     return filters
   }
 
-  /**
-   * Each connection asks for everything again, also where the broker has kept the session: the one before may have been cut off, or refused
-   * something, before the session had it.
-   */
-  async function subscribeAll(to: BrokerClient, over: AbortSignal): Promise<void> {
-    const granted = new Set<string>()
-    while (!over.aborted) {
-      for (const [filter, qos] of wanted()) {
-        if (granted.has(filter)) continue
-        try {
-          await to.subscribe(filter, qos)
-          granted.add(filter)
-          refused.delete(filter)
-        } catch (error) {
-          if (over.aborted || !to.connected) return
-          if (!refused.has(filter)) scope.log.error(GatewayError.from(error).message, { filter })
-          refused.add(filter)
-        }
-      }
-      await rest(SUBSCRIBE_MS, over)
-    }
-  }
-
-  function connect(host: ChannelHost, signal: AbortSignal): BrokerClient {
-    let connection = new AbortController()
-    const opened: BrokerClient = openClient({
+  function connect(host: ChannelHost): BrokerClient {
+    return openClient({
       url: config.url,
       clientId,
       clean: false,
       keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
-      onMessage: (topic, payload, qos, retain) => take(host, topic, { payload, qos, retain, will: false }),
+      wanted,
+      onMessage: (message, turn) => take(host, message, turn),
       onConnected(sessionPresent) {
         scope.log.info('the bridge is connected', { sessionPresent })
-        connection.abort()
-        connection = new AbortController()
-        void subscribeAll(opened, AbortSignal.any([connection.signal, signal]))
         outbox.wake()
       },
     })
-    return opened
   }
 
   /** The bridge of this process, as long as it holds the lease and nothing newer of its name runs. */
@@ -123,7 +100,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       }
       const ending = new AbortController()
       const either = AbortSignal.any([signal, ending.signal])
-      const opened = connect(host, either)
+      const opened = connect(host)
       client = opened
       const publishing = outbox.run(
         ({ topic, payload, qos }) => opened.publish(topic, payload, { qos }),
@@ -150,12 +127,8 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         (error: unknown) => (GatewayError.from(error).notExecuted ? 'nobody' : 'unknown'),
       )
     },
-    subscribe(filter) {
-      // Not connected: it is among those that are subscribed to then.
-      client
-        ?.subscribe(filter, 1)
-        .catch((error: unknown) => scope.log.debug(GatewayError.from(error).message, { filter }))
-    },
+    // Not connected: it is among those that are subscribed to then.
+    look: () => client?.look(),
   }
 
   return {

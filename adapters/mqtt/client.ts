@@ -8,31 +8,39 @@ import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt'
 import { GatewayError } from 'dragoman'
 import type { Log } from 'dragoman'
 
+import { Arrivals } from './arrivals.ts'
+import type { ArrivalsOptions } from './arrivals.ts'
+import { listenTo } from './listening.ts'
+import type { Listening } from './listening.ts'
+
 export interface ClientOptions {
+  /** With user and password in it, if the broker wants them. */
   readonly url: string
   readonly clientId: string
   /** Not clean: the broker keeps what comes for us while we are away. */
   readonly clean: boolean
   readonly keepAliveSeconds: number
   readonly log: Log
-  /**
-   * Called one at a time. Resolves: it is acknowledged. Rejects: it is not; the connection closes, and the broker sends this and
-   * what follows again.
-   */
-  readonly onMessage: (topic: string, payload: Uint8Array, qos: 0 | 1 | 2, retained: boolean) => Promise<void>
-  readonly onConnected: (sessionPresent: boolean) => void
+  /** The filters that each connection asks for, with their QoS; what is refused is asked for again every 5 s. */
+  readonly wanted: () => ReadonlyMap<string, 0 | 1>
+  readonly onMessage: ArrivalsOptions['take']
+  readonly onConnected?: (sessionPresent: boolean) => void
+  /** Everything wanted is subscribed to, on this connection. */
+  readonly onListening?: () => void
 }
 
 export interface BrokerClient {
   readonly connected: boolean
+  /** The filters that are wanted and that the broker has not granted on this connection. */
+  readonly missing: readonly string[]
   /** Resolves with PUBACK (QoS 0: written). Rejects with `BACKEND_FAILED`; with `notExecuted` where nothing was sent. */
   publish(
     topic: string,
     payload: string,
     options: { readonly qos: 0 | 1; readonly signal?: AbortSignal },
   ): Promise<void>
-  /** Rejects with `BACKEND_FAILED`. */
-  subscribe(filter: string, qos: 0 | 1): Promise<void>
+  /** More is wanted than before: it is asked for now. */
+  look(): void
   /** Waits a moment for what is owed, then sends DISCONNECT, which leaves a session that is not clean in place. Always resolves. */
   close(): Promise<void>
 }
@@ -42,16 +50,34 @@ const CONNECT_MS = 10_000
 /** What is owed when it closes is waited for this long. */
 const CLOSE_MS = 2000
 const SUBSCRIBE_REFUSED = 128
+/** A connection that ends so soon, so many times running, is worth a word: CONNACK alone makes the log look healthy. */
+const SHORT_MS = 10_000
+const SHORT_TIMES = 3
+
+interface Connection {
+  readonly stream: MqttClient['stream']
+  readonly since: number
+  readonly arrivals: Arrivals
+  readonly listening: Listening
+  heardAt: number
+  /** By us, for what it sent to come again. */
+  isCut: boolean
+}
 
 /** Connects, and again whenever the connection ends, until it is closed. Never rejects: the other broker may come later. */
 export function openClient(options: ClientOptions): BrokerClient {
-  const { log } = options
+  const { log, keepAliveSeconds } = options
   let closed = false
   let last = ''
-  const client: MqttClient = connect(options.url, {
+  let connection: Connection | undefined
+  let before: Promise<void> = Promise.resolve()
+  let shortLived = 0
+  const refused = new Set<string>()
+  const client: MqttClient = connect(withoutLogin(options.url), {
+    ...loginOf(options.url),
     clientId: options.clientId,
     clean: options.clean,
-    keepalive: options.keepAliveSeconds,
+    keepalive: keepAliveSeconds,
     protocolVersion: 4,
     reconnectPeriod: RECONNECT_MS,
     reconnectOnConnackError: true,
@@ -61,32 +87,86 @@ export function openClient(options: ClientOptions): BrokerClient {
     outgoingStore: forgetfulStore(),
   } satisfies IClientOptions)
 
-  // Called for one packet at a time; PUBACK goes out with `done`. (`customHandleAcks` is for MQTT 5 alone, and silently ignored else.)
-  client.handleMessage = (packet, done) => void handle(packet, () => done())
-
-  async function handle(
-    { topic, payload, qos, retain }: IPublishPacket,
-    acknowledge: () => void,
-  ): Promise<void> {
+  function begin(): void {
     const { stream } = client
-    try {
-      await options.onMessage(
-        topic,
-        typeof payload === 'string' ? Buffer.from(payload) : payload,
-        qos,
-        retain,
-      )
-    } catch (error) {
-      const { message: reason } = GatewayError.from(error)
-      if (qos > 0) {
-        log.warn('a message was not taken; the other broker will send it again', { topic, reason })
-        // Never acknowledged: what comes after it must not overtake it.
+    const ending = new AbortController()
+    const arrivals = new Arrivals({
+      take: options.onMessage,
+      after: before,
+      log,
+      onRefused() {
+        opened.isCut = true
         setTimeout(() => stream.destroy(), RECONNECT_MS).unref()
-        return
-      }
-      log.warn('a message of QoS 0 was lost', { topic, reason })
+      },
+    })
+    const opened: Connection = {
+      stream,
+      since: performance.now(),
+      arrivals,
+      listening: listenTo({
+        wanted: options.wanted,
+        subscribe,
+        refused,
+        log,
+        onComplete: () => options.onListening?.(),
+        signal: ending.signal,
+      }),
+      heardAt: performance.now(),
+      isCut: false,
     }
-    acknowledge()
+    connection = opened
+    stream.on('data', () => (opened.heardAt = performance.now()))
+    stream.once('close', () => {
+      if (connection === opened) connection = undefined
+      ending.abort()
+      before = arrivals.end()
+      if (!closed && !opened.isCut) lasted(performance.now() - opened.since)
+    })
+  }
+
+  function lasted(ms: number): void {
+    shortLived = ms < SHORT_MS ? shortLived + 1 : 0
+    if (shortLived !== SHORT_TIMES) return
+    log.warn(
+      `the other broker closes the connection at once: does another client use the id ${options.clientId}, or does it refuse what is published?`,
+      { clientId: options.clientId },
+    )
+  }
+
+  const identifiers = new WeakMap<IPublishPacket, number>()
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'connack' && packet.returnCode === 0) begin()
+    if (packet.cmd !== 'publish' || packet.qos !== 1 || packet.messageId === undefined) return
+    // mqtt.js has one reader, which it holds until it has sent PUBACK, on whichever connection there is by then. So PUBACK is ours to send.
+    identifiers.set(packet, packet.messageId)
+    packet.qos = 0
+  })
+
+  client.handleMessage = (packet, done) => void arrived(packet, () => done())
+
+  /** `goOn` has the next packet read. */
+  async function arrived(packet: IPublishPacket, goOn: () => void): Promise<void> {
+    // What a connection that has ended had not handed over comes again.
+    if (connection === undefined) return
+    const { stream, arrivals } = connection
+    const { topic, payload, retain } = packet
+    const messageId = identifiers.get(packet)
+    const message = { topic, retain, payload: typeof payload === 'string' ? Buffer.from(payload) : payload }
+    // Only a session that somebody else has made with our id holds QoS 2: PUBCOMP is left to mqtt.js, and its reader waits for that.
+    if (packet.qos === 2) return arrivals.add({ ...message, qos: 2 }, goOn)
+    const qos = messageId === undefined ? 0 : 1
+    await arrivals.add({ ...message, qos }, () => {
+      if (messageId !== undefined && stream.writable) stream.write(pubackOf(messageId))
+    })
+    goOn()
+  }
+
+  // Called when PINGRESP is late: but it may stand behind what is not read yet, and any byte is a sign of life.
+  const giveUp = client.onKeepaliveTimeout.bind(client)
+  client.onKeepaliveTimeout = () => {
+    const silentMs = performance.now() - (connection?.heardAt ?? -Infinity)
+    if (connection?.arrivals.isFull === true || silentMs < keepAliveSeconds * 1000) client.sendPing()
+    else giveUp()
   }
 
   const problem = (reason: string): void => {
@@ -97,7 +177,7 @@ export function openClient(options: ClientOptions): BrokerClient {
   client.on('error', (error) => problem(error.message === '' ? String(error) : error.message))
   client.on('connect', ({ sessionPresent }) => {
     last = ''
-    options.onConnected(sessionPresent)
+    options.onConnected?.(sessionPresent)
   })
   const sent = new Set<number>()
   client.on('close', () => {
@@ -106,12 +186,26 @@ export function openClient(options: ClientOptions): BrokerClient {
     sent.clear()
   })
 
+  async function subscribe(filter: string, qos: 0 | 1): Promise<void> {
+    try {
+      const granted = await client.subscribeAsync(filter, { qos })
+      if (granted.some((one) => one.qos === SUBSCRIBE_REFUSED)) throw new Error('SUBACK 0x80')
+    } catch (error) {
+      throw new GatewayError('BACKEND_FAILED', `the broker does not let us subscribe to ${filter}`, {
+        cause: error,
+      })
+    }
+  }
+
   const away = (): GatewayError =>
     new GatewayError('BACKEND_FAILED', 'the broker is not connected', { notExecuted: true })
 
   return {
     get connected() {
       return client.connected
+    },
+    get missing() {
+      return connection?.listening.missing ?? [...options.wanted().keys()]
     },
     async publish(topic, payload, { qos, signal }) {
       if (!client.connected) throw away()
@@ -134,27 +228,46 @@ export function openClient(options: ClientOptions): BrokerClient {
       }
       await promise
     },
-    async subscribe(filter, qos) {
-      if (!client.connected) throw away()
-      try {
-        const granted = await client.subscribeAsync(filter, { qos })
-        if (granted.some((one) => one.qos === SUBSCRIBE_REFUSED)) throw new Error('SUBACK 0x80')
-      } catch (error) {
-        throw new GatewayError('BACKEND_FAILED', `the broker does not let us subscribe to ${filter}`, {
-          cause: error,
-        })
-      }
-    },
+    look: () => connection?.listening.look(),
     async close() {
       if (closed) return
       closed = true
       // mqtt.js waits for each PUBACK that is owed, also for one that never comes, or whose connection has ended meanwhile.
       const gone = new Promise((resolve) => client.once('close', () => resolve(undefined)))
       const late = pause(CLOSE_MS, undefined, { ref: false })
+      await Promise.race([connection?.arrivals.stop(), gone, late])
       await Promise.race([client.endAsync(!client.connected), gone, late])
       client.stream.destroy()
     },
   }
+}
+
+/** MQTT 3.1.1 §3.4. */
+function pubackOf(messageId: number): Uint8Array {
+  return Uint8Array.of(0x40, 2, messageId >> 8, messageId & 0xff)
+}
+
+function withoutLogin(address: string): string {
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  return url.href
+}
+
+/** mqtt.js decodes the two together and then looks for their colon, which a password may hold as well. */
+function loginOf(address: string): Pick<IClientOptions, 'username' | 'password'> {
+  const { username, password } = new URL(address)
+  // `user:@` is an empty password, which a URL does not tell from none.
+  const hasPassword = password !== '' || /^[^@]*:@/u.test(address)
+  return {
+    ...((username !== '' || hasPassword) && { username: decoded(username) }),
+    ...(hasPassword && { password: decoded(password) }),
+  }
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decoded(text: string): string {
+  return decodeURIComponent(text.replaceAll(/%(?![\da-f]{2})/giu, '%25'))
 }
 
 /** Keeps nothing: what mqtt.js would send again after a reconnect could be lost on the next, or be done twice. */

@@ -14,8 +14,8 @@ export interface Outlet {
     payload: string,
     options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
   ): Promise<Outcome>
-  /** Somebody waits on this filter from now on. */
-  subscribe?(filter: string): void
+  /** Somebody waits on more filters from now on. */
+  look?(): void
 }
 
 export type Listener = (topic: string, payload: Uint8Array) => void
@@ -83,7 +83,7 @@ function createHub(): Hub {
     },
     open(filters) {
       opened.add(filters)
-      for (const outlet of outlets) for (const filter of filters.in) outlet.subscribe?.(filter)
+      for (const outlet of outlets) outlet.look?.()
       return () => void opened.delete(filters)
     },
     goesOut: (filter) => any(opened, ({ out }) => out.some((wide) => covers(wide, filter))),

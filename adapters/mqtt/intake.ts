@@ -9,7 +9,7 @@ import type { ReplyTopics } from './reply-topics.ts'
 import type { Published } from './session.ts'
 
 export interface IntakeOptions {
-  readonly host: ChannelHost
+  readonly host: Pick<ChannelHost, 'accept'>
   readonly mapping: Mapping
   readonly scope: Scope
   readonly replyTopics: Pick<ReplyTopics, 'note'>
@@ -39,7 +39,7 @@ export async function takeIn(packet: Published, options: IntakeOptions): Promise
     if (draft.externalId !== undefined) asked = { ...asked, id: draft.externalId }
     if (at !== undefined && options.mayBeAnswered?.(at.topic) === false)
       throw new GatewayError('FORBIDDEN', `${at.topic} is another's: no answer goes there`)
-    mapped = found
+    mapped = found // from here on errors go to its reply topic as well
     const accepted = await host.accept(draft, { ...(identity !== undefined && { identity }) })
     // Behind `accept`: only who may speak in the conversation may say where it is heard.
     if (draft.kind !== 'request' && at !== undefined) await replyTopics.note(accepted.conversation, at)

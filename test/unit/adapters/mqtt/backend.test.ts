@@ -1,3 +1,8 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+
+import { Aedes } from 'aedes'
 import type { Backend, BackendCall, Json } from 'dragoman'
 import { testBackend, testMessage, testScope } from 'dragoman/testing'
 import { connectAsync } from 'mqtt'
@@ -193,4 +198,37 @@ test('the connection breaks while an answer is waited for: the answer after the 
     return answer
   })
   expect(answer).toEqual({ data: 1 })
+})
+
+test('a broker that does not let us hear answers is asked nothing that wants one, until it does', async () => {
+  let isDeaf = true
+  const asked: string[] = []
+  const broker = await Aedes.createBroker({
+    authorizeSubscribe: (_client, subscription, done) => done(null, isDeaf ? null : subscription), // null: SUBACK 0x80
+    authorizePublish(_client, { topic }, done) {
+      asked.push(topic)
+      done(null)
+    },
+  })
+  const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP server has one
+  await using backend = create({ url: `mqtt://127.0.0.1:${port}`, operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(500))
+  const message = expect.stringMatching(/hear answers on .*svc\/answers/u)
+  const expected = { code: 'BACKEND_FAILED', notExecuted: true, message }
+  await expect(backend.call(call('GetOrder', {}), AbortSignal.timeout(1000))).rejects.toMatchObject(expected)
+  await expect(backend.probe?.(AbortSignal.timeout(1000))).rejects.toMatchObject(expected)
+  await backend.call(call('Notify', {}), AbortSignal.timeout(1000)) // nobody answers that
+  expect(asked).toEqual(['svc/silent'])
+  isDeaf = false
+  await until(() => {
+    const probing = backend.probe?.(AbortSignal.timeout(1000))
+    return probing?.then(
+      () => true,
+      () => undefined,
+    )
+  })
+  broker.close()
+  server.close()
 })

@@ -219,3 +219,32 @@ test('what the other broker refuses is asked for again, and said once', async ()
   broker.close()
   server.close()
 })
+
+test('a request holds up nobody but its sender: others are called beside it, and messages are stored meanwhile', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+  const begun: string[] = []
+  const { ids, accept } = collector()
+  await using _bridge = await openBridge({
+    async accept(draft, options) {
+      if (draft.kind !== 'request') return accept(draft, options)
+      begun.push(draft.externalId ?? '')
+      await answered
+      return { id: 'r', conversation: 'c', sequence: 0, duplicate: false }
+    },
+  })
+  const client = await other()
+  await subscribed(client, ids)
+  for (const [shop, id] of [
+    [7, 'slow'],
+    [7, 'behind'],
+    [8, 'beside'],
+  ])
+    await client.publishAsync(`shop/${shop}/ask`, JSON.stringify({ id }), { qos: 1 })
+  for (const id of ['m1', 'm2', 'm3']) await client.publishAsync('shop/7/say', `{"id":"${id}"}`, { qos: 1 })
+  await until(() => ids.includes('m3') || undefined)
+  expect(begun).toEqual(['slow', 'beside'])
+  expect(numbered(ids)).toEqual(['m1', 'm2', 'm3'])
+  answer()
+  await until(() => begun.includes('behind') || undefined)
+  await client.endAsync()
+})
