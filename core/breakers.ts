@@ -16,7 +16,7 @@ export interface BreakerMemory extends Disposable {
 }
 
 const KEY = 'core/breakers'
-/** A value of the store holds 64 kB. */
+/** A value of the store holds 64 kB. What is OFF by hand is kept beyond it. */
 const MOST = 150
 const REASON_CHARS = 200
 
@@ -49,6 +49,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   let changes = new Map<string, Stored | undefined>()
   let writing: Promise<void> | undefined
   let written = 0
+  let hasToldFull = false
   void listen()
 
   /** What others have written meanwhile is theirs to say. */
@@ -101,7 +102,18 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         next.delete(name)
         if (snapshot !== undefined) next.set(name, snapshot)
       }
-      const put = Object.fromEntries([...next].slice(-MOST)) as unknown as Json // snapshots are plain data
+      const kept = keptOf(next)
+      if (kept.length < next.size && !hasToldFull) {
+        hasToldFull = true
+        log.warn(
+          'more breakers are open than are remembered; those that try again soonest begin ACTIVE in the next life',
+          {
+            open: next.size,
+            remembered: kept.length,
+          },
+        )
+      }
+      const put = Object.fromEntries(kept) as unknown as Json // snapshots are plain data
       try {
         const result = await store.value({ key: KEY, expect: version, put, announce: true })
         written++
@@ -132,10 +144,16 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     return changes.has(name) ? changes.get(name) : known.get(name)
   }
 
+  /** SEMANTICS 25: no later from now than it was when it was stored, whatever the clock says by now. */
+  function clamped(stored: Stored | undefined): Stored | undefined {
+    if (stored?.leftMs === undefined) return stored
+    return { ...stored, until: Math.min(stored.until, Date.now() + stored.leftMs) }
+  }
+
   return {
     saved(owner, operation) {
-      const own = standing(nameOf(owner, operation))
-      const all = standing(nameOf(owner, ALL_OPERATIONS))
+      const own = clamped(standing(nameOf(owner, operation)))
+      const all = clamped(standing(nameOf(owner, ALL_OPERATIONS)))
       return all !== undefined && all.until > Date.now() ? all : own
     },
     keep(owner, operation, snapshot) {
@@ -160,6 +178,15 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     },
     [Symbol.dispose]: () => watch.close(),
   }
+}
+
+/** All that are OFF, for what is missing is taken for put on again; and of those that are OPEN the ones that are so longest. */
+function keptOf(all: ReadonlyMap<string, Stored>): readonly (readonly [string, Stored])[] {
+  if (all.size <= MOST) return [...all]
+  const off = [...all].filter(([, { state }]) => state === 'OFF')
+  const open = [...all].filter(([, { state }]) => state === 'OPEN')
+  const longest = open.toSorted(([, a], [, b]) => b.until - a.until)
+  return [...off, ...longest.slice(0, Math.max(0, MOST - off.length))]
 }
 
 function snapshotsIn(value: Json | undefined): Map<string, Stored> {

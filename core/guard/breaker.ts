@@ -75,6 +75,9 @@ const probeRetryMs = 1_000
 /** So many failures in a row, and no fewer than `minimumCalls`: it is dead, however much went well in the window before. */
 const deadAfter = 10
 
+/** Beyond it `setTimeout` fires at once. */
+const LONGEST_TIMER_MS = 2_147_483_647
+
 type Outcome = { readonly failed: false } | { readonly failed: true; readonly thrown: unknown }
 const good: Outcome = { failed: false }
 const settled = Promise.resolve()
@@ -92,8 +95,9 @@ const settled = Promise.resolve()
  * are dropped.
  */
 export function createBreaker(name: string, options: BreakerOptions, hooks: BreakerHooks = {}): Breaker {
-  const { openForMs, slowMs = Infinity, slowRate = 100 } = options
-  const maxOpenForMs = options.maxOpenForMs ?? 4 * openForMs
+  const { slowMs = Infinity, slowRate = 100 } = options
+  const openForMs = Math.min(options.openForMs, LONGEST_TIMER_MS)
+  const maxOpenForMs = Math.min(options.maxOpenForMs ?? 4 * openForMs, LONGEST_TIMER_MS)
   const buckets = new EventEmitter()
   const tally = createTally(options.windowMs, () => buckets.emit('rotate'))
   // Opossum keeps this very object and writes to it: one per breaker, never shared. Its `resetTimeout` is read at each
@@ -121,7 +125,8 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   let healthySince = performance.now()
   let halfOpenAt = 0
   let opening = ''
-  let offUntil = 0
+  /** Monotonic. */
+  let offEndsAt = 0
   let offTimer: NodeJS.Timeout | undefined
   let disposed = false
   let isAdopting = false
@@ -171,7 +176,7 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
 
   function retryAfterMs(): number {
     if (state === 'OPEN') return Math.max(1, Math.ceil(halfOpenAt - performance.now()))
-    if (state === 'OFF') return Math.max(probeRetryMs, Math.ceil(offUntil - Date.now()))
+    if (state === 'OFF') return Math.max(probeRetryMs, Math.ceil(offEndsAt - performance.now()))
     return state === 'ACTIVE' ? 0 : probeRetryMs
   }
 
@@ -284,11 +289,19 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   function off(why: string, forMs: number): void {
     if (disposed) return
     reset()
-    offUntil = Date.now() + forMs
+    offEndsAt = performance.now() + forMs
     openedAt = Date.now()
-    offTimer = setTimeout(() => on('its time out of service is over'), forMs).unref()
+    waitOff()
     change('OFF', why)
     circuit.close()
+  }
+
+  function waitOff(): void {
+    const leftMs = offEndsAt - performance.now()
+    offTimer = setTimeout(
+      () => (leftMs > LONGEST_TIMER_MS ? waitOff() : on('its time out of service is over')),
+      Math.min(leftMs, LONGEST_TIMER_MS),
+    ).unref()
   }
 
   function on(why: string): void {
@@ -342,7 +355,8 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     snapshot() {
       if (openedAt === undefined) return undefined
       // Half-open the next life begins with a probe of its own.
-      const until = state === 'OFF' ? offUntil : Date.now() + (state === 'OPEN' ? retryAfterMs() : 0)
+      const leftMs = state === 'OFF' ? offEndsAt - performance.now() : state === 'OPEN' ? retryAfterMs() : 0
+      const until = Math.round(Date.now() + leftMs)
       return { state: state === 'OFF' ? 'OFF' : 'OPEN', openedAt, until, openForMs: grownMs, reason }
     },
     dispose() {
@@ -350,7 +364,7 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       disposed = true
       reset()
       circuit.shutdown()
-      offUntil = 0
+      offEndsAt = 0
       change('OFF', 'it was shut down')
     },
   }

@@ -186,3 +186,71 @@ test('what is said while it is being written is written next', async () => {
     'OFF',
   ])
 })
+
+const day = 86_400_000
+const hour = 3_600_000
+
+test.each([20 * day, 30 * day])(
+  'SEMANTICS 25: after a start with the clock %d ms back an OFF lasts no longer than it had left',
+  async (backMs) => {
+    const store = shared()
+    const now = Date.now()
+    const put = {
+      'orders.Get': {
+        state: 'OFF',
+        openedAt: now + backMs,
+        until: now + backMs + 2 * hour,
+        openForMs: 1000,
+        reason: 'x',
+        leftMs: 2 * hour,
+      },
+    }
+    await store().value({ key: 'core/breakers', put })
+    const { breaker } = await instance(store())
+    expect(breaker.state).toBe('OFF')
+    expect(breaker.retryAfterMs()).toBeGreaterThan(2 * hour - 60_000)
+    expect(breaker.retryAfterMs()).toBeLessThanOrEqual(2 * hour)
+    breaker.dispose()
+  },
+)
+
+test('of more than are remembered what is OFF by hand stays, then what is OPEN longest; that is told once', async () => {
+  const told: string[] = []
+  const store = shared()
+  const memory = await loadBreakers({
+    store: store(),
+    log: { ...log, warn: (text) => void told.push(text) },
+    onOther: () => undefined,
+  })
+  const now = Date.now()
+  const open = (leftMs: number): BreakerSnapshot => ({
+    state: 'OPEN',
+    openedAt: now - leftMs,
+    until: now + leftMs,
+    openForMs: 60_000,
+    reason: 'down',
+  })
+  memory.keep('orders', 'Get', { ...open(hour), state: 'OFF' })
+  for (let n = 1; n <= 200; n++) memory.keep('erp', `Op${n}`, open(n * 1000))
+  await memory.flushed()
+  memory.keep('erp', 'Op201', open(201_000))
+  await memory.flushed()
+  const later = await loadBreakers({ store: store(), log, onOther: () => undefined })
+  const state = (n: number): string | undefined => later.saved('erp', `Op${n}`)?.state
+  expect(later.saved('orders', 'Get')?.state).toBe('OFF')
+  expect([state(1), state(52), state(53), state(201)]).toEqual([undefined, undefined, 'OPEN', 'OPEN'])
+  expect(told).toHaveLength(1)
+})
+
+test('an OFF is put on again on all instances also where more are open than are remembered', async () => {
+  const store = shared()
+  const [a, b] = [await instance(store()), await instance(store())]
+  a.breaker.off('maintenance', hour)
+  const left = Date.now() + hour
+  const open = { state: 'OPEN', openedAt: 1, until: left, openForMs: 1000, reason: 'x' } as const
+  for (let n = 1; n <= 200; n++) a.memory.keep('erp', `Op${n}`, open)
+  await a.memory.flushed()
+  expect([a.breaker.state, b.breaker.state]).toEqual(['OFF', 'OFF'])
+  b.breaker.on()
+  await until(() => a.breaker.state === 'ACTIVE' || undefined)
+})

@@ -298,6 +298,30 @@ test('SEMANTICS 25: a stored moment is never later than its longest from now', (
   expect(breaker.openedAt).toBe(Date.now())
 })
 
+test('no time is too long for a timer: 2^31 ms are 24.8 days, and what is beyond fires at once', async () => {
+  const day = 86_400_000
+  const breaker = createBreaker('a', options)
+  breaker.off('by hand', 60 * day)
+  await vi.advanceTimersByTimeAsync(60 * day - 1)
+  expect([breaker.state, breaker.snapshot()?.until]).toEqual(['OFF', Date.now() + 1])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(breaker.state).toBe('ACTIVE')
+
+  const patient = createBreaker('b', { ...options, openForMs: 30 * day })
+  await open(patient)
+  await vi.advanceTimersByTimeAsync(24 * day)
+  expect(patient.state).toBe('OPEN')
+})
+
+test('SEMANTICS 25: a clock that is set moves no end of an OFF', async () => {
+  const breaker = createBreaker('a', options)
+  breaker.off('by hand', 60_000)
+  vi.setSystemTime(Date.now() + 7_200_000)
+  expect([breaker.retryAfterMs(), breaker.snapshot()?.until]).toEqual([60_000, Date.now() + 60_000])
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(breaker.state).toBe('ACTIVE')
+})
+
 test('each change of state is told once, with a reason an operator understands', async () => {
   const told: string[] = []
   const breaker = createBreaker('orders.GetOrder', options, {
