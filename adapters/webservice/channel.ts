@@ -11,7 +11,7 @@ import { answerAsmx } from './asmx.ts'
 import type { ChannelConfig } from './config.ts'
 import { loadContract, makeContract } from './contract.ts'
 import { helpPage } from './help.ts'
-import { charsetOf, isXml, knownCharset, mediaType } from './http.ts'
+import { charsetOf, isSilent, isXml, knownCharset, mediaType } from './http.ts'
 import type { MediaType } from './http.ts'
 import { offered } from './perform.ts'
 import type { Service } from './perform.ts'
@@ -179,11 +179,14 @@ async function answerXml(
     })
   } catch (error) {
     const refusal = GatewayError.from(error)
-    return looksLikeXmlRpc(request.body) ? notWellFormed(refusal, config.charset) : poxError(refusal, style)
+    return looksLikeXmlRpc(request.body) ? notWellFormed(refusal) : poxError(refusal, style)
   }
   const { root, charset } = read
   const call = { request, signal: gone, charset, root }
-  if (isPlain(root, 'methodCall')) return answerXmlRpc(service, call)
+  if (isPlain(root, 'methodCall')) {
+    const isUnknown = charset !== 'utf-8' && isSilent(request.body, type.charset)
+    return answerXmlRpc(service, { ...call, charset: isUnknown ? undefined : charset })
+  }
   const pox = { ...call, segment, mediaType: style.mediaType }
   try {
     if (root.local === 'Envelope' && (root.uri === SOAP11_NS || root.uri === SOAP12_NS))

@@ -37,6 +37,11 @@ export function charsetOf(bytes: Uint8Array, stated: string | undefined, agreed:
   return isTold || agreed.startsWith('utf-16') ? 'utf-8' : agreed
 }
 
+/** Whether neither header nor document nor bytes tell what the caller speaks. */
+export function isSilent(bytes: Uint8Array, stated: string | undefined): boolean {
+  return stated === undefined && isAscii(bytes) && !saysItself(bytes)
+}
+
 /** XML 1.0 appendix F: a byte order mark, a "<" of two bytes, or an encoding in the declaration. */
 function saysItself(bytes: Uint8Array): boolean {
   const [a, b, c] = bytes

@@ -53,7 +53,11 @@ export function isOffered(service: Service, operation: string): boolean {
 }
 
 /** Hands the operation in and says what came of it. Throws `GatewayError`, `NO_ROUTE` for an operation that is not offered. */
-export async function perform(service: Service, call: Call, asked: Asked): Promise<Outcome> {
+export async function perform(
+  service: Service,
+  call: Pick<Call, 'request' | 'signal'>,
+  asked: Asked,
+): Promise<Outcome> {
   const { host, scope, config } = service
   const { request, signal } = call
   const { operation, data, index } = asked

@@ -31,8 +31,10 @@ import {
 import type { TypeOf } from './xmlrpc-types.ts'
 import { writeValue } from './xmlrpc-write.ts'
 
-export interface XmlRpcCall extends Call {
+export interface XmlRpcCall extends Omit<Call, 'charset'> {
   readonly root: XmlElement
+  /** What the caller is answered in, canonical; undefined: nobody knows what he reads. */
+  readonly charset: string | undefined
 }
 
 const asJson: TypeOf = () => undefined
@@ -68,7 +70,7 @@ export async function answerXmlRpc(service: Service, call: XmlRpcCall): Promise<
 export function xmlRpcError(
   { scope }: Pick<Service, 'scope'>,
   thrown: unknown,
-  charset: string,
+  charset: string | undefined,
 ): HttpResponse {
   const error = GatewayError.from(thrown)
   if (error.code === 'INTERNAL') scope.log.error('an XML-RPC call failed', { error: thrown })
@@ -76,12 +78,12 @@ export function xmlRpcError(
 }
 
 /** The body was no XML, or in another charset than it says. */
-export function notWellFormed(error: GatewayError, charset: string): HttpResponse {
-  return document(faultElement(faultOfError(error, interoperable.notWellFormed)), { charset })
+export function notWellFormed(error: GatewayError): HttpResponse {
+  return document(faultElement(faultOfError(error, interoperable.notWellFormed)), { charset: undefined })
 }
 
 interface Around {
-  readonly charset: string
+  readonly charset: string | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly carries?: string
 }
@@ -90,13 +92,19 @@ function document(root: XmlElement, { charset, headers = {}, ...rest }: Around):
   return {
     status: 200,
     headers: {
-      'content-type': `text/xml; charset=${charsetLabel(charset)}`,
+      'content-type': `text/xml; charset=${charsetLabel(charset ?? 'utf-8')}`,
       'cache-control': 'no-store',
       ...headers,
     },
-    body: writeXml(root, { charset }),
+    body: charset === undefined ? inAscii(root) : writeXml(root, { charset }),
     ...rest,
   }
+}
+
+/** ASCII with references, called UTF-8, which every parser has to read (XML 1.0 §2.2); expat reads no GB18030. */
+function inAscii(root: XmlElement): Uint8Array {
+  const declaration = Buffer.from('<?xml version="1.0" encoding="utf-8"?>\n')
+  return Buffer.concat([declaration, writeXml(root, { charset: 'us-ascii', declaration: false })])
 }
 
 type Result =
@@ -106,7 +114,7 @@ type Result =
 /** One call, of a document or of a multicall. */
 async function one(
   service: Service,
-  call: Call,
+  call: XmlRpcCall,
   { method, values, index }: MethodCall & { readonly index?: number },
 ): Promise<Result> {
   const { config } = service
@@ -140,7 +148,7 @@ function marked({ value = '', accepted: { reply } }: Outcome): Json {
 /** Each call in its turn, each with its own result or fault (system.multicall, 2001). */
 async function multicall(
   service: Service,
-  call: Call,
+  call: XmlRpcCall,
   { values }: MethodCall,
 ): Promise<{ readonly value: XmlElement; readonly stale: Reply | undefined }> {
   const { maxCalls } = service.config
@@ -172,7 +180,7 @@ function momentOf({ asOf }: Reply): number {
 
 async function multicalled(
   service: Service,
-  call: Call,
+  call: XmlRpcCall,
   { item, index }: { readonly item: XmlElement; readonly index: number },
 ): Promise<{ readonly element: XmlElement; readonly reply?: Reply | undefined }> {
   try {

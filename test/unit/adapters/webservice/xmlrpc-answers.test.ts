@@ -1,8 +1,9 @@
 // What real XML-RPC servers answer: from the business system, and on to a caller of XML-RPC.
 import { describe, expect, test } from 'vitest'
 import type { Answer } from 'dragoman'
+import { encodeText } from '../../../../adapters/xml/charset.ts'
 import { ask, makeBackend } from './loop.ts'
-import { serve, textOf } from './service.ts'
+import { bytesOf, serve, textOf, type Running } from './service.ts'
 import { call } from './xmlrpc-calls.ts'
 
 /** The answer of a business system that says this inside `methodResponse`. */
@@ -72,5 +73,43 @@ describe('a fault', () => {
     const answer = await answered(fault(code))
     expect(answer).toEqual({ fault: { code: kept, message: 'nope' } })
     expect(await told(answer)).toContain(`<int>${kept}</int>`)
+  })
+})
+
+describe('on a channel whose callers speak GB18030 if they do not say what they speak', () => {
+  const speaksGb = (answer: Answer): Promise<Running> =>
+    serve({ config: { charset: 'gb18030' }, reply: () => answer })
+  const silent = { 'content-type': 'text/xml' }
+
+  test('a call of ASCII alone is answered as every reader understands, expat too: ASCII that is called UTF-8', async () => {
+    await using running = await speaksGb({ data: '王😀' })
+    const response = await running.post(call('get', 'x'), silent)
+    expect(response.headers?.['content-type']).toBe('text/xml; charset=utf-8')
+    expect(Buffer.from(bytesOf(response)).toString('latin1')).toBe(
+      '<?xml version="1.0" encoding="utf-8"?>\n<methodResponse><params><param><value><string>&#x738B;&#x1F600;</string></value></param></params></methodResponse>',
+    )
+  })
+
+  test('so are its faults, and a call that is not well-formed', async () => {
+    await using running = await speaksGb({ fault: { code: '7', message: '王' } })
+    for (const body of [call('get'), '<methodCall><get></methodCall>', '<methodCall><other/></methodCall>']) {
+      const response = await running.post(body, silent)
+      expect(response.headers?.['content-type']).toBe('text/xml; charset=utf-8')
+      expect(textOf(response)).toContain('<?xml version="1.0" encoding="utf-8"?>\n<methodResponse><fault>')
+      expect(Buffer.from(bytesOf(response)).every((octet) => octet < 128)).toBe(true)
+    }
+  })
+
+  test('one that speaks GB18030, or says so, is answered in it', async () => {
+    await using running = await speaksGb({ data: '王' })
+    for (const [body, type] of [
+      [call('get', '王'), 'text/xml'],
+      [call('get'), 'text/xml; charset=gb18030'],
+      [call('get').replace('?>', ' encoding="gb18030"?>'), 'text/xml'],
+    ] as const) {
+      const response = await running.post(encodeText(body, 'gb18030') ?? '', { 'content-type': type })
+      expect(response.headers?.['content-type']).toBe('text/xml; charset=gb18030')
+      expect(Buffer.from(bytesOf(response)).includes(Buffer.from([0xcd, 0xf5]))).toBe(true)
+    }
   })
 })
