@@ -73,6 +73,16 @@ test('a fresh answer needs no call and is not stale, an older one is asked for a
   expect(it.served).toEqual(['call', 'fresh', 'call'])
 })
 
+test('SEMANTICS 25: the moment of an answer follows its age, however the clock was set meanwhile', async () => {
+  for (const byMs of [7_200_000, -7_200_000]) {
+    const it = await world()
+    await it.ask()
+    vi.setSystemTime(Date.now() + byMs)
+    vi.advanceTimersByTime(500)
+    expect(Date.now() - Date.parse((await it.ask()).asOf ?? '')).toBe(500)
+  }
+})
+
 test('while it is renewed an old answer is given at once, marked, and the next one is new (DESIGN §16, Config)', async () => {
   const it = await world()
   await it.ask()
