@@ -1,4 +1,5 @@
-// The contracts that a config names, as `dragoman check` tells what is wrong with them.
+// What a start would refuse beyond the config itself: contracts that cannot be used, a file in the place of the data folder.
+import { statSync } from 'node:fs'
 import { readConfig } from '../config/load.ts'
 import { Report, valueAt } from '../config/report.ts'
 import { contractRefusals } from '../core/map/contracts.ts'
@@ -7,13 +8,16 @@ import type { Loaded } from './config-file.ts'
 /** Where a component names its contract. */
 const KEYS = ['wsdl', 'schema'] as const
 
-/** Throws `ConfigError` with what a start would refuse of a WSDL, a schema or documents that are files. */
+/** Throws `ConfigError` with all of it. A contract that would have to be fetched says nothing. */
 export async function checkContracts(
   file: string,
   { config, adapters }: Pick<Loaded, 'config' | 'adapters'>,
 ): Promise<void> {
   const { tree } = await readConfig(file, { env: process.env })
   const report = new Report(tree)
+  const { dataDirectory } = config
+  if (statSync(dataDirectory, { throwIfNoEntry: false })?.isFile() === true)
+    report.add(['data'], `${dataDirectory} is a file: wanted is the folder of the data`)
   for (const { section, id, message } of await contractRefusals(config, adapters)) {
     const path = [section, id]
     const key = KEYS.find((name) => valueAt(tree.root, [...path, name]) !== undefined)

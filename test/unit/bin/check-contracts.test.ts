@@ -84,3 +84,10 @@ backends:
 `),
   ).toBe('nothing')
 })
+
+test('a file in the place of the data folder is a problem; a folder that is not there yet is none', async () => {
+  expect(await told('data: ./page.html')).toBe(
+    'gateway.yaml:1:7: data: page.html is a file: wanted is the folder of the data',
+  )
+  expect(await told('data: ./not-there/yet')).toBe('nothing')
+})
