@@ -76,7 +76,7 @@ export class Reloads {
     const folder = await dataFolder(file, overrides)
     const known = folder === undefined ? undefined : await openHistory(folder, options)
     const pinned = known && (await loadPinned(known, options))
-    const first = pinned ?? (await fromFiles(await loadAll(file, overrides, { plugins })))
+    const first = pinned ?? fromFiles(await loadAll(file, overrides, { plugins }))
     return new Reloads(
       options,
       known ?? (await openHistory(first.loaded.config.dataDirectory, options)),
@@ -244,8 +244,8 @@ function openHistory(dataDirectory: string, { log, worker }: ReloadsOptions): Pr
   })
 }
 
-async function fromFiles(loaded: Loaded): Promise<Source> {
-  return { loaded, files: await takeFiles(loaded.config.contents), kept: undefined }
+function fromFiles(loaded: Loaded): Source {
+  return { loaded, files: takeFiles(loaded.config.contents), kept: undefined }
 }
 
 /** Undefined: nothing was gone back to, or something has changed since. */

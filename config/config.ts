@@ -7,7 +7,7 @@ export interface Config {
   /** The file it was read from, absolute. */
   readonly file: string
   readonly http: HttpConfig
-  /** Files that channels, backends and agents name, absolute: a change in one is a change of the config. */
+  /** Files that channels, backends and agents name, and what these import, absolute: a change in one is a change of the config. */
   readonly files: readonly string[]
   /** What they held when they were read, by their names; without those that are named by an absolute path. */
   readonly contents: ReadonlyMap<string, Uint8Array>

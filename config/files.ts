@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { withImports } from './imports.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
 
@@ -25,9 +26,9 @@ export interface Files {
    * latter that cannot be read is reported (the others: `checkFiles`). `path` is where the value stands.
    */
   absolute(value: unknown, path: Path, formats: FormatsAt): unknown
-  /** The same, with a digest of the content in the place of each file: a component changes when its files do. */
+  /** The same, with digests of the content, imports included, in the place of each file: a component changes when its files do. */
   stamped(value: unknown, formats: FormatsAt): unknown
-  /** The files that `stamped` has read, named by a path relative to the config, with what they held. */
+  /** The files that `stamped` has read, named by a path relative to the config, and what they import, with what they held. */
   readonly read: ReadonlyMap<string, Uint8Array>
   /** Those it has read that are named by an absolute path: they are this machine's, and nobody's copy. */
   readonly elsewhere: ReadonlySet<string>
@@ -45,16 +46,22 @@ export function relativeTo(
   const read = new Map<string, Uint8Array>()
   const wanted = new Set<string>()
   const elsewhere = new Set<string>()
+  const bytesOf = (file: string): Uint8Array | undefined => {
+    if (unreadable(at(file)) === undefined) return readFileSync(at(file))
+    wanted.add(file)
+    return undefined
+  }
   const stamp = (file: string, text: string): string => {
-    if (unreadable(at(file)) !== undefined) {
-      wanted.add(file)
-      return file
-    }
-    const bytes = readFileSync(at(file))
-    if (isAbsolute(text) || isUrl(text)) elsewhere.add(file)
-    else read.set(file, bytes)
+    const found = [...withImports(file, bytesOf)]
+    const isElsewhere = isAbsolute(text) || isUrl(text)
+    for (const [name, bytes] of found)
+      if (isElsewhere) elsewhere.add(name)
+      else read.set(name, bytes)
     // By its own name wherever it is read: the same content makes the same component.
-    return `${file} ${createHash('sha256').update(bytes).digest('hex')}`
+    const digests = found.map(
+      ([name, bytes]) => `${name} ${createHash('sha256').update(bytes).digest('hex')}`,
+    )
+    return digests.length === 0 ? file : digests.join(' ')
   }
   const readable = (file: string, text: string, path: Path): string => {
     const reason = unreadable(at(file))
@@ -71,7 +78,7 @@ export function relativeTo(
     content(text) {
       const named = resolve(base, text)
       wanted.add(named)
-      return unreadable(at(named)) === undefined ? readFileSync(at(named)) : undefined
+      return bytesOf(named)
     },
     absolute: (value, path, formats) =>
       mapped(value, [], (text, below) => {

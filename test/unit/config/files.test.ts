@@ -1,5 +1,5 @@
 // Which texts of a config are files: where they lie, whether they can be read, and what changes with their content.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -116,6 +116,29 @@ test.each([
   // Copies are made of what belongs to the config alone.
   expect(config.contents.has(join(folder, name))).toBe(!text.includes(`${folder}/${name}`))
 })
+
+test.each(['crm/crm.wsdl', 'DIR/crm/crm.wsdl'])(
+  '%s brings what it imports, and what that includes',
+  async (wsdl) => {
+    await mkdir(join(folder, 'crm/types'), { recursive: true })
+    await put(
+      'crm/crm.wsdl',
+      '<definitions><import schemaLocation="types/a.xsd"/><soap:address location="http://crm/"/></definitions>',
+    )
+    await put(
+      'crm/types/a.xsd',
+      `<schema><include schemaLocation='b.xsd'/><include schemaLocation="../crm.wsdl"/><import schemaLocation="none.xsd"/></schema>`,
+    )
+    const text = `channels: { x: { adapter: files, contract: ${wsdl.replace('DIR', folder)} } }`
+    const [before, after, again] = await hashes(text, 'crm/types/b.xsd')
+    expect(after).not.toBe(before)
+    expect(again).toBe(before)
+    const { files: watched, contents } = await load(text)
+    const all = ['crm/crm.wsdl', 'crm/types/a.xsd', 'crm/types/b.xsd'].map((name) => join(folder, name))
+    expect(watched).toEqual(all)
+    expect([...contents.keys()]).toEqual(wsdl.startsWith('DIR') ? [] : all)
+  },
+)
 
 test('a backend changes with the files of the channel it names', async () => {
   const named = adapter('named', {
