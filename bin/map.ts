@@ -109,9 +109,11 @@ function identifier(config: Loaded['config']): MapOptions['identify'] {
   )
   if (remote) return async () => program
   const check = createIdentity(identity, { host: config.http.host, adminToken: randomUUID(), log: noLog })
-  return async ({ headers, remote: address }, channel) => {
+  return async (request, channel) => {
+    // The host of a capture is that of the gateway's predecessor.
+    const { host: _host, ...headers } = request.headers
     try {
-      return await check.forHttp({ headers, remote: address }, channel.access, channel.id)
+      return await check.forHttp({ ...request, headers }, channel.access, channel.id)
     } catch {
       return program // what the listener refuses is not what is looked at here
     }

@@ -575,6 +575,26 @@ export interface HttpRequest {
   readonly identity: Identity
 }
 
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/
+const LOCAL_HOST = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/i
+const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip']
+
+/** Whether a `Host` is a name of the machine itself, which no name server can point elsewhere. Absent (HTTP/1.0): yes. */
+export function isLocalHost(host: string | undefined): boolean {
+  return host === undefined || LOCAL_HOST.test(host)
+}
+
+/** Whether a caller is on this machine, reaches the gateway by a name of it, and not through a proxy. */
+export function isLocal({
+  remote,
+  origin,
+  headers,
+}: Pick<HttpRequest, 'remote' | 'origin' | 'headers'>): boolean {
+  const isForwarded = FORWARDED.some((name) => headers[name] !== undefined)
+  const isNamed = isLocalHost(headers['host']) && isLocalHost(URL.parse(origin)?.host)
+  return LOOPBACK.test(remote) && isNamed && !isForwarded
+}
+
 export interface HttpResponse {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
@@ -705,6 +725,8 @@ export interface WelcomeFrame {
   readonly window: { readonly up: number; readonly down: number }
   /** A link that is silent for longer, in seconds, should say ping. */
   readonly heartbeat: number
+  /** Whose inbox it is: the same for all devices of a customer, another one for anybody else. Absent: a gateway of before this was said. */
+  readonly inbox?: string
 }
 /** Everything up to `n` is durable or listed in a `refused`. */
 export interface OkFrame {

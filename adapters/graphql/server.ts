@@ -5,6 +5,7 @@ import { createYoga } from 'graphql-yoga'
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga'
 import { LRUCache } from 'lru-cache'
 
+import { isLocal } from 'dragoman'
 import type { HttpRequest, Log } from 'dragoman'
 
 import { extensionsOf, newMarks } from './call.ts'
@@ -145,14 +146,7 @@ function cache<T extends object>(): LRUCache<string, T> {
   })
 }
 
-const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/
-const LOCAL_NAME = /^https?:\/\/(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/
-
-/** By config; without it only for callers on this machine who reach us by a name of it, and not through a proxy. */
-function mayIntrospect(configured: boolean | undefined, { remote, origin, headers }: HttpRequest): boolean {
-  if (configured !== undefined) return configured
-  const forwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip'].some(
-    (name) => headers[name] !== undefined,
-  )
-  return LOOPBACK.test(remote) && LOCAL_NAME.test(origin) && !forwarded
+/** By config; without it only for callers on this machine. */
+function mayIntrospect(configured: boolean | undefined, request: HttpRequest): boolean {
+  return configured ?? isLocal(request)
 }

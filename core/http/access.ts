@@ -3,8 +3,8 @@ import type { Identity } from '../api.ts'
 
 /**
  * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
- * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token on a listener that
- * only this machine reaches, else the admin token. `handler`: the handler looks at the credential itself.
+ * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token for who is on this
+ * machine (`isLocal`) where the listener is on loopback, else the admin token. `handler`: the handler looks at the credential itself.
  * `later`: as where none is given, but who shows no credential is `NOBODY` until he does.
  */
 export type Access =
@@ -29,6 +29,8 @@ export interface Caller {
   readonly headers: Readonly<Record<string, string>>
   /** His address, behind trusted proxies. */
   readonly remote: string
+  /** Our own base address as he sees it. */
+  readonly origin: string
 }
 
 export interface Identifier {

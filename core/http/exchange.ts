@@ -101,7 +101,8 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     if (mount === undefined)
       throw new Refusal('not_found', new GatewayError('NOT_FOUND', `nothing is served at ${head.path}`))
     const remote = remoteOf(exchange, head)
-    const caller = { headers: head.headers, remote }
+    const origin = originOf(exchange, head)
+    const caller = { headers: head.headers, remote, origin }
     const admitted = letIn(gate, mount, { caller, signal: gone.signal })
     // Awaiting only what is a promise keeps most requests out of the microtask queue.
     const identity = admitted instanceof Promise ? await admitted : admitted
@@ -115,7 +116,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
       headers: asDecoded(head.headers),
       body,
       remote,
-      origin: originOf(exchange, head),
+      origin,
       identity,
     }
     traceArrival(gone.signal, begun)

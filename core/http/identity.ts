@@ -1,5 +1,5 @@
 // Who is calling: tokens of customers and agents, keys of programs, addresses, names and passwords, the admin token.
-import { type Credential, GatewayError, type Identity, type Log } from '../api.ts'
+import { type Credential, GatewayError, type Identity, isLocal, isLocalHost, type Log } from '../api.ts'
 import { type Access, type Caller, type Identifier, NOBODY } from './access.ts'
 import { type AddressSet, addressSet, isLoopback } from './addresses.ts'
 import { type Digest, digest, sameDigest } from './secrets.ts'
@@ -40,8 +40,8 @@ interface CompiledAccess {
 
 interface Claim {
   readonly credential: Credential
-  /** Absent where the caller has no address: MQTT behind a broker. */
-  readonly remote?: string
+  /** Absent where the caller did not come by HTTP: MQTT has neither names nor, behind a broker, addresses. */
+  readonly caller?: Caller
   readonly access: Access | undefined
   readonly channel: string
 }
@@ -64,8 +64,9 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     const { access, channel, credential } = claim
     if (access === 'later')
       return credential.scheme === 'none' && !trying ? NOBODY : identify({ ...claim, access: undefined })
-    if (access === 'admin' || access === 'operator') return operator(access, credential)
+    if (access === 'admin' || access === 'operator') return operator(access, claim)
     if (access === 'handler') return { role: 'program', id: channel }
+    if (trying) checkName(claim.caller)
     const opened = access === undefined || 'open' in access ? undefined : compile(access)
     if (trying) {
       if (opened !== undefined) admit(opened, claim)
@@ -77,9 +78,9 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     return program(opened, claim)
   }
 
-  function operator(access: 'admin' | 'operator', credential: Credential): Identity {
+  function operator(access: 'admin' | 'operator', { credential, caller }: Claim): Identity {
     const who: Identity = { role: 'program', id: 'admin' }
-    if (access === 'operator' && loopback) return who
+    if (access === 'operator' && loopback && caller !== undefined && isLocal(caller)) return who
     if (credential.scheme === 'bearer' && sameDigest(digest(credential.token), adminDigest)) return who
     throw unknown(
       'the admin token is needed (config admin.token, or the file admin.token in the data directory)',
@@ -128,7 +129,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
 
   return {
     forHttp: (caller, access, channel) =>
-      identify({ credential: credentialOf(caller), remote: caller.remote, access, channel }),
+      identify({ credential: credentialOf(caller), caller, access, channel }),
     forCredential: async (credential, channel, access) => {
       const asToken = credential.scheme === 'basic' && !hasBasic(access)
       return identify({ credential: asToken ? tokenIn(credential) : credential, access, channel })
@@ -140,8 +141,23 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
   }
 }
 
+/**
+ * A page whose name was pointed at this machine after it was loaded (DNS rebinding) is at home here for its browser: where nobody
+ * shows a credential, the name alone tells. Throws `FORBIDDEN` (421, RFC 9110 §15.5.20).
+ */
+function checkName(caller: Caller | undefined): void {
+  const host = caller?.headers['host']
+  if (isLocalHost(host)) return
+  throw new GatewayError(
+    'FORBIDDEN',
+    `without identity in the config only names of this machine are answered (localhost, 127.0.0.1, [::1]), not ${JSON.stringify(host)}`,
+    { status: 421 },
+  )
+}
+
 /** Both conditions hold where both are given. */
-function admit(access: CompiledAccess, { credential, remote }: Claim): void {
+function admit(access: CompiledAccess, { credential, caller }: Claim): void {
+  const remote = caller?.remote
   if (access.from !== undefined && (remote === undefined || !access.from(remote)))
     throw new GatewayError('FORBIDDEN', `the address ${remote ?? 'of the caller'} is not allowed here`)
   if (access.basic === undefined) return

@@ -125,7 +125,9 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       const protocol = agreeOn(offer.protocols, mount.options.protocols)
       const remote = remoteOf({ gate, ...handshake }, head)
       agreed.set(incoming, protocol)
-      const identity = await letIn(gate, doorOf(mount), { caller: { headers: offer.headers, remote } })
+      const identity = await letIn(gate, doorOf(mount), {
+        caller: { headers: offer.headers, remote, origin },
+      })
       const { method, path, query } = head
       const request: HttpRequest = {
         method,

@@ -212,7 +212,7 @@ describe('without the admin token', () => {
 })
 
 describe('what is not one HTTP request is refused', () => {
-  const head = `POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`
+  const head = `POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`
   const length = `Content-Length: ${MESSAGE.length}\r\n`
   test.each([
     ['two Host headers', `GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n`, 400],
@@ -251,7 +251,7 @@ describe('what is not one HTTP request is refused', () => {
       501,
     ],
     ['an expectation that is none', `${head}${length}Expect: magic\r\n\r\n${MESSAGE}`, 417],
-    ['half a head (408 after its time)', 'GET /healthz HTTP/1.1\r\nHost: a\r\nX-', 408],
+    ['half a head (408 after its time)', 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-', 408],
     ['half a body (408 after its time)', `${head}${length}\r\n${MESSAGE.slice(0, 10)}`, 408],
   ])('%s', async (_, text, status) => {
     const answer = await sendRaw(world.gateway, text)
@@ -261,7 +261,7 @@ describe('what is not one HTTP request is refused', () => {
   })
 
   test('a second request smuggled behind a refused one is not answered', async () => {
-    const inner = `GET /admin/v1/status HTTP/1.1\r\nHost: a\r\nAuthorization: ${ADMIN.authorization}\r\n\r\n`
+    const inner = `GET /admin/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${ADMIN.authorization}\r\n\r\n`
     const outer = `${head}Content-Length: ${inner.length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${inner}`
     const answer = await sendRaw(world.gateway, outer, { toClose: true })
     expect(answer.status).toBe(400)

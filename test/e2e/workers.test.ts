@@ -181,7 +181,7 @@ test(
     const ends = Array.from({ length: 6 }, async () => {
       const socket = createConnection(gateway.port, '127.0.0.1')
       socket.on('error', () => undefined)
-      socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
       let answer = ''
       socket.on('data', (piece) => (answer += String(piece)))
       await new Promise((closed) => socket.once('close', closed))

@@ -13,6 +13,7 @@ interface Ask {
   readonly access?: Access
   readonly channel?: string
   readonly remote?: string
+  readonly origin?: string
 }
 
 function identity(config?: IdentityConfig, host = '127.0.0.1') {
@@ -21,7 +22,8 @@ function identity(config?: IdentityConfig, host = '127.0.0.1') {
   /** The identity, or the code and status of the refusal. */
   const ask = async (headers: Record<string, string>, options: Ask = {}): Promise<Identity | string> => {
     try {
-      const caller = { headers, remote: options.remote ?? '127.0.0.1' }
+      const { remote = '127.0.0.1', origin = 'http://127.0.0.1:8080' } = options
+      const caller = { headers, remote, origin }
       return await check.forHttp(caller, options.access, options.channel ?? 'web')
     } catch (error) {
       const { code, status } = error as GatewayError // forHttp throws nothing else
@@ -138,6 +140,35 @@ test('the admin token is always needed for admin, for operators only where other
   }
   expect(await identity(keys, '127.0.0.1').ask({}, { access: 'operator' })).toEqual(program('admin'))
   expect(await identity(keys, '0.0.0.0').ask({}, { access: 'operator' })).toBe('AUTH_FAILED 401')
+})
+
+test('on loopback too operators need it who are elsewhere: behind a proxy, or by another name than this machine has', async () => {
+  const { ask } = identity(keys)
+  const access = 'operator'
+  const local = ['localhost', 'LOCALHOST:8080', '127.0.0.1:8080', '[::1]:8080']
+  for (const host of local) expect(await ask({ host }, { access }), host).toEqual(program('admin'))
+  const forwarded = ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip']
+  for (const name of forwarded) expect(await ask({ [name]: '127.0.0.1' }, { access }), name).toContain('401')
+  for (const host of ['desk.example.com', 'localhost.evil.example', '127.0.0.1.evil.example'])
+    expect(await ask({ host }, { access }), host).toBe('AUTH_FAILED 401')
+  expect(await ask({}, { access, remote: '192.0.2.7' })).toBe('AUTH_FAILED 401')
+  expect(await ask({}, { access, origin: 'https://desk.example.com/gw' })).toBe('AUTH_FAILED 401')
+  expect(await ask({ authorization: `Bearer ${ADMIN}`, via: 'x' }, { access })).toEqual(program('admin'))
+})
+
+test('without identity only names of this machine are answered, whatever is sent (RFC 9110 §15.5.20)', async () => {
+  const { ask } = identity()
+  const doors: readonly Ask[] = [{}, { access: { open: true } }, { access: 'later' }]
+  for (const door of doors) {
+    expect(await ask({ host: 'evil.example', authorization: 'Bearer alice' }, door)).toBe('FORBIDDEN 421')
+    expect(await ask({ host: 'localhost:8080' }, door)).toEqual(program('web'))
+  }
+  expect(await ask({ host: 'evil.example' }, { access: 'operator' })).toBe('AUTH_FAILED 401')
+  // Platforms come by any name, and the channel looks at their signature.
+  expect(await ask({ host: 'tunnel.example' }, { access: 'handler' })).toEqual(program('web'))
+  expect(await identity(keys).ask({ host: 'desk.example', 'x-api-key': 'key-of-the-erp' })).toEqual(
+    program('erp'),
+  )
 })
 
 test('a credential that did not come by HTTP: a password that is a key or a name counts as one', async () => {

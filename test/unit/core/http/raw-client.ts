@@ -9,7 +9,7 @@ import {
   type Mount,
   type SocketMount,
 } from '../../../../core/http/edge.ts'
-import { createIdentity, type IdentityConfig } from '../../../../core/http/identity.ts'
+import { createIdentity, type IdentityCheck, type IdentityConfig } from '../../../../core/http/identity.ts'
 import { recordingLog, type RecordedLine } from './recording-log.ts'
 
 export const ADMIN_TOKEN = 'an-admin-token-of-enough-characters'
@@ -58,7 +58,7 @@ export async function running(options: RunOptions = {}): Promise<Running> {
   const identity = createIdentity(options.identity, { host: http.host, adminToken: ADMIN_TOKEN, log })
   const edge = createEdge({
     http,
-    identity,
+    identity: options.identity === undefined ? underAnyName(identity) : identity,
     log,
     onRefused: (reason, channel) => refused.push(channel === undefined ? reason : `${reason} ${channel}`),
     linger: { maxBytes: 4_000_000, maxMs: 200 },
@@ -73,6 +73,16 @@ export async function running(options: RunOptions = {}): Promise<Running> {
   edge.mount(options.mounts ?? [{ path: '/', channel: 'web', handler }], options.sockets)
   const { port, origin } = await edge.start()
   return { edge, port, origin, refused, lines, seen, [Symbol.asyncDispose]: () => edge.drain(0) }
+}
+
+/** The edge does not care for whom a `Host` is; without identity its callers would have to. */
+function underAnyName(identity: IdentityCheck): IdentityCheck {
+  return {
+    ...identity,
+    forHttp({ headers: { host: _host, ...headers }, ...caller }, access, channel) {
+      return identity.forHttp({ ...caller, headers }, access, channel)
+    },
+  }
 }
 
 export function echo(request: HttpRequest): HttpResponse {
