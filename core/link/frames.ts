@@ -119,6 +119,10 @@ z.object({
   refused,
   window: z.object({ up: count, down: count }),
   heartbeat: count.meta({ description: 'Seconds' }),
+  inbox: z.string().meta({
+    description:
+      'Whose inbox it is: the same for all devices of a customer, another one for anybody else. An outbox that knows another one is not his',
+  }),
 }).register(published, { id: 'welcome', title: 'Answers hello' })
 z.object({
   t: z.literal('ok'),

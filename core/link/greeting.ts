@@ -1,5 +1,6 @@
 // Where a device's inbox stands: asked by hello, and in the middle of a link when the cursor turns out to be of no use (SEMANTICS 12).
 import { GatewayError } from '../api.ts'
+import { digest } from '../ids.ts'
 import type { HelloResult, Store } from '../store/store.ts'
 import type { Outbox } from './uplink.ts'
 
@@ -19,10 +20,12 @@ export interface ResetAt {
 
 /** Of a hello that finds another epoch each time, so many are tried. */
 const HELLOS = 3
+/** 128 bits and more. */
+const INBOX_CHARS = 22
 
 /**
  * Says hello; where the cursor cannot be used, `onReset` hears it and the hello goes on from the top. Resolves with the welcome
- * and whether there was a reset. Throws `STORE_UNAVAILABLE`.
+ * and whether the inbox goes on where the app was. Throws `STORE_UNAVAILABLE`.
  */
 export async function greet(
   store: Pick<Store, 'hello'>,
@@ -31,11 +34,12 @@ export async function greet(
     readonly cursor: Cursor
     readonly onReset: (at: ResetAt) => void
   },
-): Promise<{ readonly welcomed: Welcomed; readonly isReset: boolean }> {
+): Promise<{ readonly welcomed: Welcomed; readonly isRecovered: boolean }> {
   let { cursor } = to
   for (let hellos = 0; hellos < HELLOS; hellos++) {
     const result = await store.hello({ home, device, boot, ...cursor })
-    if (result.status === 'welcome') return { welcomed: result, isReset: hellos > 0 }
+    if (result.status === 'welcome')
+      return { welcomed: result, isRecovered: result.recovered && hellos === 0 }
     const { epoch, top, why } = result
     to.onReset({ epoch, top, why })
     cursor = { first: cursor.first, epoch, offset: top }
@@ -49,6 +53,11 @@ export async function standing(
   { home, device, boot }: Outbox,
 ): Promise<{ readonly epoch: string; readonly top: number }> {
   return store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
+}
+
+/** The same for all devices of a customer, another one for anybody else. */
+export function inboxName(home: string): string {
+  return digest(home).slice(0, INBOX_CHARS)
 }
 
 /** A transport is told of one failure only. */

@@ -28,7 +28,7 @@ import {
   RETRY_MS,
   WINDOW,
 } from './figures.ts'
-import { greet, standing, unreachable } from './greeting.ts'
+import { greet, inboxName, standing, unreachable } from './greeting.ts'
 import type { ResetAt, Welcomed } from './greeting.ts'
 import { Pump } from './pump.ts'
 import type { Inbox, PumpLink, PumpParts } from './pump.ts'
@@ -233,25 +233,25 @@ export class Session implements Link, PumpLink {
       const onReset = (at: ResetAt): void => void this.push({ t: 'reset', ...at })
       const found = await chains.run(chainOf(outbox), () => greet(store, outbox, { cursor, onReset }))
       welcomed = found.welcomed
-      const { next, jumped, recovered, top, refused } = welcomed
+      const { next, jumped, top, refused } = welcomed
       if (jumped > 0) {
         log.warn('numbers of a device were lost; they are jumped', { ...nameOf(outbox), jumped, next })
         onJump(jumped)
       }
       if (next - jumped === 1) await uplink.greet(outbox)
-      const isRecovered = recovered && !found.isReset
-      inbox = { home, epoch: welcomed.epoch, after: isRecovered ? Math.min(offset, top) : top }
+      inbox = { home, epoch: welcomed.epoch, after: found.isRecovered ? Math.min(offset, top) : top }
       this.#welcomedIn = this.#arrivals
       this.#isConfirmed = false
       const isSent = await this.push({
         t: 'welcome',
         epoch: welcomed.epoch,
         top,
-        recovered: isRecovered,
+        recovered: found.isRecovered,
         next,
         refused,
         window: WINDOW,
         heartbeat: HEARTBEAT_S,
+        inbox: inboxName(home),
       })
       if (!isSent || this.#isClosed) {
         watch.close()

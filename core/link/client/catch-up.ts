@@ -1,6 +1,7 @@
 // Reads from the conversations' logs what the inbox no longer has (SEMANTICS 12, 23): `recovered: false` is never a hole.
 import type { MsgFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
+import { pause } from './pause.ts'
 
 export interface CatchUpOptions {
   readonly ledger: Ledger
@@ -112,12 +113,4 @@ async function tokenOf(token: () => Promise<string>, signal: AbortSignal): Promi
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise
-  clearTimeout(timer)
 }

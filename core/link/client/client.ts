@@ -4,6 +4,8 @@ import { catchUp } from './catch-up.ts'
 import { Conductor } from './conductor.ts'
 import { Ledger } from './ledger.ts'
 import { outgoingOf } from './outgoing.ts'
+import { pause } from './pause.ts'
+import { subjectOf } from './subject.ts'
 import { openHttp } from './transport-http.ts'
 import { openMqtt } from './transport-mqtt.ts'
 import { openWebSocket } from './transport-websocket.ts'
@@ -20,6 +22,8 @@ export interface Platform {
 
 const LINKS: readonly LinkKind[] = ['websocket', 'mqtt', 'http']
 const HISTORY = 1000
+/** What is kept waits for a token no longer: the network may be away. */
+const EARLY_MS = 2000
 // RFC 9110 §5.6.2: what a subprotocol's name may hold, and so a token in a browser's WebSocket.
 const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
 
@@ -39,6 +43,8 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
   let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
   let ledger: Ledger | undefined
   let conductor: Conductor | undefined
+  /** Asked before there was a link; the first one has it. */
+  let early: Promise<string> | undefined
   let inbox: Promise<unknown> = Promise.resolve()
   let isBehind = false
   let ended: Promise<void> | undefined
@@ -70,9 +76,29 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
   }
 
   async function token(): Promise<string> {
+    const asked = early ?? ask()
+    early = undefined
+    const given = await asked
+    if (ledger !== undefined && !ledger.isOf({ subject: subjectOf(given) }))
+      throw new Error('the token is for another customer')
+    return given
+  }
+
+  async function ask(): Promise<string> {
     const given = typeof options.token === 'string' ? options.token : await options.token()
     if (TOKEN.test(given)) return given
     throw new TypeError('a token holds letters, digits and -!#$%&’*+.^_`|~ (RFC 9110 §5.6.2)')
+  }
+
+  /** What is kept is shown at once, but for a moment in which a token may say that it is another's. */
+  async function isAnothers(known: Ledger): Promise<boolean> {
+    if (known.subject === undefined) return false
+    early = ask()
+    const subject = await Promise.race([
+      early.then(subjectOf).catch(() => undefined), // told where a link is opened with it
+      pause(EARLY_MS, ending.signal),
+    ])
+    return !known.isOf({ subject: subject ?? undefined })
   }
 
   /** One after the other, over whichever link they came; while logs are owed they wait. */
@@ -126,7 +152,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
         onFailure: fail,
       },
     })
-    if (ending.signal.aborted) {
+    if (ending.signal.aborted || (await isAnothers(known)) || ending.signal.aborted) {
       await known.close()
       throw ending.signal.reason
     }

@@ -20,6 +20,9 @@ interface Place {
   readonly seen: readonly (readonly [conversation: string, sequence: number])[]
   /** After such a gap: the logs that are not read to their end yet. */
   readonly owed: readonly (readonly [conversation: string, after: number])[]
+  /** Whose this is: the inbox of the last welcome, and the subject of the token it was for; where they were said. */
+  readonly inbox?: string
+  readonly subject?: string
   /** So many messages the inbox has skipped since it was whole, and the logs have not brought yet. */
   readonly missing?: number
 }
@@ -38,7 +41,7 @@ export interface LedgerEvents {
   /** `number` only goes up. */
   onSaid(said: Said, number: number): void
   onState(event: StateEvent): void
-  /** The box cannot be written: nothing is kept any more. */
+  /** The box cannot be written, or is another customer's: nothing is kept any more. */
   onFailure(error: unknown): void
 }
 
@@ -128,6 +131,43 @@ export class Ledger {
 
   get #sent(): number {
     return this.#place.sent ?? 0
+  }
+
+  /** Whom the last token named that was welcomed. */
+  get subject(): string | undefined {
+    return this.#place.subject
+  }
+
+  /**
+   * Whether this box is the customer's of that inbox, or of a token of that subject; where the one that it is known by is not said, it is
+   * believed. If not, that is a failure: what is kept and waits here is somebody else's.
+   */
+  isOf({
+    inbox,
+    subject,
+  }: {
+    readonly inbox?: string | undefined
+    readonly subject?: string | undefined
+  }): boolean {
+    const { inbox: ours = inbox, subject: known = subject } = this.#place
+    const isIt = inbox === undefined ? subject === undefined || subject === known : inbox === ours
+    if (!isIt)
+      this.#events.onFailure(
+        new Error('this box belongs to another customer: give each customer a box of his own'),
+      )
+    return isIt
+  }
+
+  /** This box is his from now on. */
+  claim(inbox: string | undefined, subject: string | undefined): void {
+    const { inbox: ours, subject: known } = this.#place
+    if (inbox === ours && subject === known) return
+    this.#place = {
+      ...this.#place,
+      ...(inbox !== undefined && { inbox }),
+      ...(subject !== undefined && { subject }),
+    }
+    this.#keepBehind()
   }
 
   /** DESIGN §12: what every link begins with. */

@@ -2,6 +2,7 @@
 import type { DownFrame, MsgFrame, NakFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
 import { Patience } from './patience.ts'
+import { subjectOf } from './subject.ts'
 import type { LinkKind, OpenTransport, Transport } from './types.ts'
 
 export interface LineOptions {
@@ -224,7 +225,10 @@ export class Line {
   }
 
   #welcomed(welcome: WelcomeFrame): void {
-    const { ledger, onWelcome } = this.#options
+    const { ledger, onWelcome, token } = this.#options
+    const { inbox } = welcome
+    if (!ledger.isOf({ inbox })) return
+    ledger.claim(inbox, subjectOf(token))
     // What it has stored under these numbers is not what waits here.
     if (!ledger.gave(welcome.next)) {
       onWelcome(this, welcome)

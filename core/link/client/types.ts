@@ -36,7 +36,7 @@ export interface Said {
 export type StateEvent =
   /**
    * `waiting`: another tab has the box; what is sent waits too, and is not kept before this one has it. `elsewhere`: another process of this device has taken over; the next `send` comes back. `refused`: the token is no good;
-   * tried again with what `token` gives then. `failed`: what is to be kept cannot be kept; nothing more is sent or taken.
+   * tried again with what `token` gives then. `failed`: what is to be kept cannot be kept, or the box is another customer's; nothing more is sent or taken.
    */
   | {
       readonly what: 'link'
@@ -59,7 +59,7 @@ export interface ConnectOptions {
   readonly addresses?: Partial<Readonly<Record<LinkKind, string>>>
   /** The links, the best one first; a function is asked each time links are looked for. Default: websocket, mqtt, http. */
   readonly links?: readonly LinkKind[] | (() => readonly LinkKind[])
-  /** Where outbox, cursor and messages are kept: a name in a browser, a file in Node; or a box of your own. */
+  /** Where outbox, cursor and messages of one customer are kept: a name in a browser, a file in Node; or a box of your own. */
   readonly box?: string | Box
   /** Messages kept on this device, and given to `onMessage` after a restart. Default 1,000. */
   readonly history?: number

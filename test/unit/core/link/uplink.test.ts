@@ -20,6 +20,7 @@ test('hello is welcomed, a send is ok when it is stored, and both it and its ans
       refused: [],
       window: { up: 32, down: 64 },
       heartbeat: 25,
+      inbox: expect.stringMatching(/^[\w-]{22}$/u),
     },
   ])
   const id = randomUUIDv7()
