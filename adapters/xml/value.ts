@@ -88,7 +88,7 @@ export function jsonOf(
  * outside a list, a number that has lost digits on its way).
  */
 export function textOfJson(type: SimpleType, value: Json): string | undefined {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') return type.builtin === 'dateTime' ? hyphenated(value) : value
   if (typeof value === 'boolean') return String(value)
   if (typeof value === 'number') {
     if (type.builtin === 'double' || type.builtin === 'float') return String(value)
@@ -98,6 +98,11 @@ export function textOfJson(type: SimpleType, value: Json): string | undefined {
   if (!Array.isArray(value) || type.variety !== 'list') return undefined
   const texts = value.map((item: Json) => textOfJson(type.item ?? type, item))
   return texts.includes(undefined) ? undefined : texts.join(' ')
+}
+
+/** ISO 8601 has the date without hyphens too, as XML-RPC writes it; XSD only with them (XSD 1.0 Part 2 §3.2.7). */
+function hyphenated(dateTime: string): string {
+  return dateTime.replace(/^(\d{4})(\d\d)(\d\d)(?=T)/, '$1-$2-$3')
 }
 
 type Checker = (value: string) => string | undefined

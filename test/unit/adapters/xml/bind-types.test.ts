@@ -217,3 +217,14 @@ test('JSON as deep as the reader allows, and not deeper', () => {
     'more than 200 levels',
   )
 })
+
+test('a date as ISO 8601 also has it, which is XML-RPC’s, is written as XSD has it (XSD 1.0 Part 2 §3.2.7)', () => {
+  const decl = declared(sequence('<xs:element name="at" type="xs:dateTime"/>'))
+  expect(written({ at: '20240102T03:04:05' }, decl)).toBe('<e><at>2024-01-02T03:04:05</at></e>')
+  expect(written({ at: '20240102T03:04:05.5Z' }, decl)).toBe('<e><at>2024-01-02T03:04:05.5Z</at></e>')
+  expect(written({ at: '2024-01-02T03:04:05' }, decl)).toBe('<e><at>2024-01-02T03:04:05</at></e>')
+  for (const at of ['20241302T03:04:05', '20240102T0304', '20240102'])
+    expect(refusal(() => written({ at }, decl))).toContain('is not of type dateTime')
+  const text = declared(sequence('<xs:element name="at" type="xs:string"/>'))
+  expect(written({ at: '20240102T03:04:05' }, text)).toBe('<e><at>20240102T03:04:05</at></e>')
+})
