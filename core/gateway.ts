@@ -190,6 +190,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       callbacks: (request) => callbacks.handle(request),
       writes: (request) => writes.handle(request),
       admin: {
+        messageBytes: Math.max(
+          options.settings.http.bodyLimitBytes,
+          ...[...of.channels.values()].map(({ bodyLimitBytes = 0 }) => bodyLimitBytes),
+        ),
         unready: async () => unready(),
         metrics: async () => ({ contentType: metrics.contentType, text: await scraped() }),
         cluster: () => cluster.rows(),

@@ -15,6 +15,8 @@ export interface Unready {
 
 /** Where the pages have their figures from. */
 export interface AdminSource {
+  /** The most bytes a channel takes: a dead letter is as large and can be edited. */
+  readonly messageBytes: number
   /** Empty: ready. */
   unready(): Promise<readonly Unready[]>
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
@@ -34,8 +36,9 @@ export interface AdminSource {
   readonly pages?: readonly ((app: Hono) => void)[]
 }
 
-/** A dead letter may be edited, and is as large as a message may be. */
 const BODY_LIMIT_BYTES = 1_048_576
+/** A text may grow when it becomes JSON: quotes, line ends. */
+const ROOM = 2
 const MAX_ID_CHARS = 256
 
 /** The mounts of the pages: `/healthz /readyz /metrics` for operators, `/admin/v1` for the admin token. */
@@ -45,18 +48,18 @@ export function adminMounts(source: AdminSource): readonly Mount[] {
   const handler = handlerOf(
     peers === undefined ? async (request) => app.fetch(request) : amongPeers(app, peers.them, peers.figures),
   )
-  const mount = (path: string, access: Access): Mount => ({
+  const mount = (path: string, access: Access, bodyLimitBytes = BODY_LIMIT_BYTES): Mount => ({
     path,
     channel: 'admin',
     access,
     handler,
-    bodyLimitBytes: BODY_LIMIT_BYTES,
+    bodyLimitBytes,
   })
   return [
     mount('/healthz', 'operator'),
     mount('/readyz', 'operator'),
     mount('/metrics', 'operator'),
-    mount('/admin/v1', 'admin'),
+    mount('/admin/v1', 'admin', ROOM * Math.max(BODY_LIMIT_BYTES, source.messageBytes)),
   ]
 }
 

@@ -119,3 +119,11 @@ test('numbers keep their digits in the editor', { timeout: 120_000 }, async () =
     data: { order: '12345678901234567890', sum: '1.10' },
   })
 })
+
+test('a dead letter as large as a channel takes is edited', { timeout: 120_000 }, async () => {
+  await using it = await world()
+  await it.say({ ...all, text: 'x\n'.repeat(1_900_000 / 2) })
+  const text = 'y\n'.repeat(1_000_000)
+  await it.edit(JSON.stringify({ text }), '--file', it.written)
+  expect(await it.message(await it.only())).toMatchObject({ parts: [{ kind: 'text', text }] })
+})

@@ -7,6 +7,7 @@ const authorization = `Bearer ${ADMIN_TOKEN}`
 
 function source(changes: Partial<AdminSource> = {}): AdminSource {
   return {
+    messageBytes: 1_000_000,
     unready: () => Promise.resolve([]),
     metrics: () =>
       Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'a 1\n' }),
