@@ -8,12 +8,13 @@ import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
 import { CLOSED, NODE_GONE, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
+import { datasetOf, incarnationAt, tellChange, tellEmptied } from './dataset.ts'
+import type { Dataset } from './dataset.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
 import { lineFailure, reasonOf, toldOf } from './refusals.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
-import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'
 import { SCRIPTS } from './scripts.ts'
 import type { ScriptName } from './scripts.ts'
@@ -55,20 +56,14 @@ const OURS = /user_script|Error running script|^WRONGTYPE/u
 /** A migration's mark (`lua/guard.lua`). */
 const HELD = 'HELD '
 
-/** What is behind the connection, once it was asked. */
-export interface Dataset {
-  readonly incarnation: string
-  readonly partitions: number
-  /** How far its clock is behind the server's. */
-  readonly heldMs: number
-}
-
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #clients: Clients
   readonly replicas: Replicas
   readonly #formers = new Formers()
   #dataset: Dataset | undefined
+  /** The one that was told to be gone. */
+  #emptied: Dataset | undefined
   /** Whose data it was when it was looked at. */
   #replicationId = ''
   #reason = 'it was not reached yet'
@@ -163,10 +158,29 @@ export class Connection {
       // A failover that cut no line, or one of the cluster's.
       this.#lose('another server is behind its address')
     }
+    await this.#lookForData()
     // A cluster does not say that it is whole again.
     if (!this.#isReady) void this.#check()
     await this.replicas.look(this.#clients.lines())
     return facts
+  }
+
+  /** Data that was emptied by the same lines is told of once; other data is gone on with, under its own incarnation. */
+  async #lookForData(): Promise<void> {
+    const known = this.#dataset
+    const line = this.#clients.holder(metaKey(this.#options.prefix, 0))
+    if (!this.#isReady || known === undefined || line === undefined) return
+    const there = await incarnationAt(line, this.#options.prefix)
+    if (there === null && this.#emptied !== known) {
+      this.#emptied = known
+      tellEmptied(this.#options.log, known)
+    }
+    if (there === null || there === undefined || there === known.incarnation) return
+    try {
+      await this.#look()
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error // who asks is told: a migration has it, or nothing can be written
+    }
   }
 
   async #ask(): Promise<ServerFacts> {
@@ -333,18 +347,15 @@ export class Connection {
     await Promise.all(this.#clients.servers().map(teach))
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
-    const cells = new Cells(reply)
-    const dataset = { incarnation: cells.text(0), partitions: cells.number(1), heldMs: cells.number(3) }
-    if (cells.text(2) === 'other')
-      this.#options.log?.warn('Redis is another one than before: cursors given out until now get a reset', {
-        incarnation: dataset.incarnation,
-      })
+    const dataset = datasetOf(reply)
     if (replicationId !== this.#replicationId) this.replicas.countAnew(replicas)
     await this.#options.weigh(this, facts)
     // A line that was made anew meanwhile may lead to a server nobody looked at.
     if (this.#losses !== losses) throw this.#unavailable('its lines change')
     this.#replicationId = replicationId
-    const isBack = this.#dataset !== undefined
+    const isBack = this.#dataset !== undefined && !this.#isReady
+    const isTold = this.#emptied !== undefined && this.#emptied === this.#dataset
+    if (!isTold) tellChange(this.#options.log, this.#dataset, dataset)
     this.#dataset = dataset
     this.#isReady = !this.#isClosed
     this.#cause = ''

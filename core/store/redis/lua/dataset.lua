@@ -3,13 +3,14 @@
 -- held behind the server's, as in this partition: a gateway's leases have them all written (SEMANTICS 25).
 local replid, fresh, wanted = ARGV[3], ARGV[4], ARGV[5]
 local key, held = P .. 'dataset', int(math.max(0, WALL - NOW))
-local incarnation, made_under, partitions = fields(key, 'incarnation', 'replid', 'partitions')
+-- `made` goes on over failovers: another one means that the data was lost.
+local incarnation, made_under, partitions, made = fields(key, 'incarnation', 'replid', 'partitions', 'made')
 if not incarnation then
-  R('HSET', key, 'incarnation', fresh, 'replid', replid, 'partitions', wanted)
-  return { fresh, wanted, 'new', held }
+  R('HSET', key, 'incarnation', fresh, 'replid', replid, 'partitions', wanted, 'made', fresh)
+  return { fresh, wanted, 'new', held, fresh }
 end
 -- Written whatever was found: a server that takes no writes is not begun with.
 draining()
-if made_under == replid then return { incarnation, partitions, 'same', held } end
+if made_under == replid then return { incarnation, partitions, 'same', held, made or '' } end
 R('HSET', key, 'incarnation', fresh, 'replid', replid)
-return { fresh, partitions, 'other', held }
+return { fresh, partitions, 'other', held, made or '' }
