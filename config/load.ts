@@ -156,7 +156,7 @@ export function resolveConfig(
   const limited = limits === undefined ? undefined : limitsOf(limits, { names, report })
   const listener = http === undefined ? undefined : httpOf(http, files, report)
   checkChannels(channels, listener, report)
-  checkReach(listener?.host ?? valueAt(root, ['http', 'host']), root['identity'], report)
+  checkReach(listener ?? { host: valueAt(root, ['http', 'host']) }, root['identity'], report)
   checkStrength({ admin, identity: identified }, listener !== undefined && !isLocal(listener.host), report)
 
   const remembered = store === undefined ? undefined : storeOf(store, files)

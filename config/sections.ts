@@ -58,16 +58,33 @@ export function isLocal(host: string): boolean {
   return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
 }
 
-/** DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. */
-export function checkReach(host: unknown, identity: unknown, report: Report): void {
-  if (typeof host !== 'string' || host === '') return
-  const someone = isFields(identity) && Object.keys(identity).length > 0
-  if (isLocal(host) || someone) return
-  const shown = report.show(['http', 'host'], host) ?? 'it'
-  report.add(
-    ['http', 'host'],
-    `${shown} can be reached from other machines, and nothing says who may call: add "identity" (customers, agents or keys), or listen on 127.0.0.1`,
-  )
+/**
+ * DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. A proxy on this machine,
+ * which `publicUrl` or `trustedProxies` speak of, brings callers of others.
+ */
+export function checkReach(
+  {
+    host,
+    publicUrl,
+    trustedProxies = [],
+  }: { readonly host: unknown; readonly publicUrl?: string; readonly trustedProxies?: readonly string[] },
+  identity: unknown,
+  report: Report,
+): void {
+  if (isFields(identity) && Object.keys(identity).length > 0) return
+  const add = (key: string, value: unknown, why: string, instead: string): void => {
+    const shown = report.show(['http', key], value) ?? 'it'
+    report.add(
+      ['http', key],
+      `${shown} ${why}, and nothing says who may call: add "identity" (customers, agents or keys), or ${instead}`,
+    )
+  }
+  if (typeof host === 'string' && host !== '' && !isLocal(host))
+    add('host', host, 'can be reached from other machines', 'listen on 127.0.0.1')
+  else if (publicUrl !== undefined && !isLocal(URL.parse(publicUrl)?.hostname ?? ''))
+    add('publicUrl', publicUrl, 'is no address of this machine alone', 'leave it out')
+  else if (trustedProxies.length > 0)
+    add('trustedProxies', trustedProxies.join(', '), 'may bring callers of other machines', 'leave it out')
 }
 
 /** The listener; what its files hold must be of use to a start. */

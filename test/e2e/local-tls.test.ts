@@ -28,6 +28,7 @@ function refused(...words: readonly string[]): Promise<string> {
 }
 const yaml = `
 http: { tls: { cert: ./cert.pem, key: ./key.pem }, publicUrl: "https://desk.example.com" }
+identity: { keys: { shop: { key: key-of-the-shop-0123456789 } } }
 channels: { web: { adapter: rest } }
 agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
 routes: [{ agent: helper }]

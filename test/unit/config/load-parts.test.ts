@@ -39,6 +39,27 @@ test('without identity only loopback is served, whatever the channels’ access 
   expect(await reach('0.0.0.0', 'identity: { keys: { erp: { key: a-key-of-sixteen-or-more } } }')).toEqual([])
 })
 
+test('without identity a proxy on this machine is nobody’s way in either: no publicUrl of another name, no trusted proxies', async () => {
+  const problems = (http: string, more = '') => problemsOf(`http: { ${http} }\n${more}`)
+  for (const url of [
+    'http://localhost:8080',
+    'https://127.0.0.1/gw',
+    'http://[::1]:8080',
+    'http://LOCALHOST',
+  ])
+    expect(await problems(`publicUrl: "${url}"`), url).toEqual([])
+  expect(await problems('trustedProxies: []')).toEqual([])
+  expect(await problems('publicUrl: "https://desk.example.com/gw"')).toEqual([
+    '1:20: http.publicUrl: "https://desk.example.com/gw" is no address of this machine alone, and nothing says who may call: add "identity" (customers, agents or keys), or leave it out',
+  ])
+  expect(await problems('trustedProxies: [127.0.0.1, 10.0.0.0/8]')).toEqual([
+    '1:25: http.trustedProxies: "127.0.0.1, 10.0.0.0/8" may bring callers of other machines, and nothing says who may call: add "identity" (customers, agents or keys), or leave it out',
+  ])
+  const both = 'publicUrl: "https://desk.example.com", trustedProxies: [127.0.0.1]'
+  expect(await problems(both)).toHaveLength(1)
+  expect(await problems(both, 'identity: { keys: { erp: { key: a-key-of-sixteen-or-more } } }')).toEqual([])
+})
+
 test('identity: a secret or a key set, keys of their own, channels that exist', async () => {
   const jwks = join(folder, 'keys.json')
   const config = await load(`
