@@ -33,7 +33,10 @@ export interface BrokerClient {
   readonly connected: boolean
   /** The filters that are wanted and that the broker has not granted on this connection. */
   readonly missing: readonly string[]
-  /** Resolves with PUBACK (QoS 0: written). Rejects with `BACKEND_FAILED`; with `notExecuted` where nothing was sent. */
+  /**
+   * Resolves with PUBACK (QoS 0: written). Rejects with `BACKEND_FAILED`; with `notExecuted` where nothing was sent, with the cause
+   * `ClosedBehind` where the broker closed the connection behind it.
+   */
   publish(
     topic: string,
     payload: string,
@@ -44,6 +47,9 @@ export interface BrokerClient {
   /** Waits a moment for what is owed, then sends DISCONNECT, which leaves a session that is not clean in place. Always resolves. */
   close(): Promise<void>
 }
+
+/** The other broker was there, and closed the connection instead of PUBACK: MQTT 3.1.1 has no other way to refuse a message. */
+export class ClosedBehind extends Error {}
 
 const RECONNECT_MS = 1000
 const CONNECT_MS = 10_000
@@ -60,7 +66,7 @@ interface Connection {
   readonly arrivals: Arrivals
   readonly listening: Listening
   heardAt: number
-  /** By us, for what it sent to come again. */
+  /** By us: for what it sent to come again, or as nothing is heard of it. */
   isCut: boolean
 }
 
@@ -166,7 +172,10 @@ export function openClient(options: ClientOptions): BrokerClient {
   client.onKeepaliveTimeout = () => {
     const silentMs = performance.now() - (connection?.heardAt ?? -Infinity)
     if (connection?.arrivals.isFull === true || silentMs < keepAliveSeconds * 1000) client.sendPing()
-    else giveUp()
+    else {
+      if (connection !== undefined) connection.isCut = true
+      giveUp()
+    }
   }
 
   const problem = (reason: string): void => {
@@ -214,13 +223,13 @@ export function openClient(options: ClientOptions): BrokerClient {
       let messageId: number | undefined
       client.publish(topic, payload, { qos }, (error) => {
         if (messageId !== undefined) sent.delete(messageId)
-        if (error === undefined || error === null) resolve()
-        else
-          reject(
-            new GatewayError('BACKEND_FAILED', `no PUBACK from the broker: ${error.message}`, {
-              cause: error,
-            }),
-          )
+        if (error === undefined || error === null) return resolve()
+        const isTheirs = connection?.isCut === false && !closed
+        reject(
+          new GatewayError('BACKEND_FAILED', `no PUBACK from the broker: ${error.message}`, {
+            cause: isTheirs ? new ClosedBehind(error.message, { cause: error }) : error,
+          }),
+        )
       })
       if (qos > 0) {
         messageId = client.getLastMessageId()

@@ -2,9 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { GatewayError } from 'dragoman'
-import type { Json, Log, State } from 'dragoman'
+import type { Json, Log, Metrics, State } from 'dragoman'
 
-import { isObject } from '../data/json.ts'
+import { isObject, parseJsonText } from '../data/json.ts'
+import { ClosedBehind } from './client.ts'
+import { Suspicion } from './suspicion.ts'
 
 export interface Entry {
   readonly topic: string
@@ -15,7 +17,10 @@ export interface Entry {
 export interface Outbox {
   /** Resolves when it is durable. Throws `OVERLOADED` where 10,000 wait, `TOO_LARGE`, `STORE_UNAVAILABLE`. */
   append(entry: Entry): Promise<void>
-  /** Publishes what is there and what comes, until the signal ends. `publish` rejects where it is not sure of the PUBACK. */
+  /**
+   * Publishes what is there and what comes, until the signal ends. `publish` rejects where it is not sure of the PUBACK. What the broker
+   * closes the connection for (the cause `ClosedBehind`), at last also alone, is set aside: an error in the log, `mqtt_undeliverable`.
+   */
   run(publish: (entry: Entry) => Promise<void>, signal: AbortSignal): Promise<void>
   /** The broker is connected again: no need to wait for the next try. */
   wake(): void
@@ -24,6 +29,7 @@ export interface Outbox {
 export interface OutboxOptions {
   readonly state: State
   readonly log: Log
+  readonly metrics: Metrics
   /** A number whose entry has not come by then is given up: who took it has ended, or begins anew. */
   readonly holeMs?: number
 }
@@ -51,9 +57,10 @@ interface Pointers {
 /** A number without an entry: it may still come; or it never will, and nobody waits for it. */
 type Hole = 'missing' | 'given up'
 
-export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): Outbox {
+export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOptions): Outbox {
   let appending: Promise<unknown> = Promise.resolve()
   let wakeUp: () => void = () => undefined
+  const suspicion = new Suspicion(WINDOW)
 
   async function read(): Promise<{ readonly pointers: Pointers; readonly version: number | undefined }> {
     const stored = await state.get(KEY)
@@ -80,8 +87,8 @@ export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): O
     }
   }
 
-  async function batch({ first, next }: Pointers): Promise<readonly (Entry | Hole)[]> {
-    const numbers = Array.from({ length: Math.min(WINDOW, next - first) }, (_, index) => first + index)
+  async function batch({ first, next }: Pointers, most: number): Promise<readonly (Entry | Hole)[]> {
+    const numbers = Array.from({ length: Math.min(most, next - first) }, (_, index) => first + index)
     return Promise.all(
       numbers.map(async (number) => {
         const stored = await state.get(keyOf(number))
@@ -90,16 +97,29 @@ export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): O
     )
   }
 
-  /** How many from the front are done: nothing behind a failure counts. */
+  /** How many from the front are done: nothing behind a failure counts. And why the next is not. */
   async function publishAll(
     entries: readonly (Entry | Hole)[],
     publish: (entry: Entry) => Promise<void>,
-  ): Promise<number> {
+  ): Promise<{ readonly done: number; readonly failure?: GatewayError }> {
     const results = await Promise.allSettled(
       entries.map(async (entry) => (typeof entry === 'string' ? undefined : publish(entry))),
     )
-    const failed = results.findIndex(({ status }) => status === 'rejected')
-    return failed === -1 ? results.length : failed
+    for (const [done, result] of results.entries())
+      if (result.status === 'rejected') return { done, failure: GatewayError.from(result.reason) }
+    return { done: results.length }
+  }
+
+  /** The other broker takes everything but this. */
+  async function setAside(number: number, entry: Entry | Hole | undefined): Promise<void> {
+    if (entry === undefined || typeof entry === 'string') return
+    metrics.count('mqtt_undeliverable')
+    log.error('the other broker closes the connection whenever this message is sent; it is given up', {
+      topic: entry.topic,
+      bytes: Buffer.byteLength(entry.payload),
+      id: idOf(entry.payload),
+    })
+    await forget(number, [entry])
   }
 
   /** Never back: a bridge that stood still, while another one went on, would leave numbers without entries to be waited for. */
@@ -140,21 +160,27 @@ export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): O
       while (!signal.aborted) {
         try {
           const { pointers } = await read()
+          metrics.gauge('mqtt_outbox', pointers.next - pointers.first)
           if (pointers.first === pointers.next) {
             await idle(LOOK_MS, signal)
             continue
           }
-          const found = await batch(pointers)
+          const found = await batch(pointers, suspicion.most)
           const gap = found.indexOf('missing')
           const entries = gap === -1 ? found : found.slice(0, gap)
-          const done = await publishAll(entries, publish)
+          const { done, failure } = await publishAll(entries, publish)
           if (done > 0) await forget(pointers.first, entries.slice(0, done))
           else if (gap === 0) {
             if (hole.number !== pointers.first) hole = { number: pointers.first, since: performance.now() }
             if (performance.now() - hole.since < holeMs) await idle(HOLE_LOOK_MS, signal)
             else await giveUp(hole.number)
           }
-          if (done < entries.length) await idle(RETRY_MS, signal)
+          suspicion.acknowledged(done)
+          if (failure === undefined) continue
+          const number = pointers.first + done
+          if (failure.cause instanceof ClosedBehind && suspicion.isProved(number))
+            await setAside(number, entries[done])
+          await idle(RETRY_MS, signal)
         } catch (error) {
           log.warn('the outbox waits for the store', { reason: GatewayError.from(error).message })
           await idle(RETRY_MS, signal)
@@ -167,6 +193,16 @@ export function createOutbox({ state, log, holeMs = HOLE_MS }: OutboxOptions): O
 
 function keyOf(number: number): string {
   return `${KEY}/${number}`
+}
+
+/** Of the CloudEvent that it is, as the log of the conversation and the receiver know it. */
+function idOf(payload: string): Json | undefined {
+  try {
+    const event = parseJsonText(payload)
+    return isObject(event) ? event['id'] : undefined
+  } catch {
+    return undefined // it is text
+  }
 }
 
 function pointersOf(value: Json | undefined): Pointers {

@@ -248,3 +248,30 @@ test('a request holds up nobody but its sender: others are called beside it, and
   await until(() => begun.includes('behind') || undefined)
   await client.endAsync()
 })
+
+test('a reply larger than the other broker takes is told and given up; those behind it arrive', async () => {
+  await using small = await startMosquitto(['max_packet_size 2500'])
+  const told: (object | undefined)[] = []
+  const scope = testScope({ id: 'large' })
+  const log = { ...scope.log, error: (_text: string, fields?: object) => void told.push(fields) }
+  await using bridge = await openBridge({}, { ...scope, log }, small.url)
+  const client = await connectAsync(small.url)
+  const came: string[] = []
+  client.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).id))
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  const replyContext = { v: 1, topic: 'shop/7/display', qos: 1 }
+  for (const [key, text] of [
+    ['before', 'a'],
+    ['large', 'x'.repeat(3000)],
+    ['behind', 'b'],
+  ] as const)
+    await bridge.send?.(
+      { ...testMessage({ parts: [{ kind: 'text', text }] }), replyContext },
+      key,
+      AbortSignal.timeout(30_000),
+    )
+  await until(() => came.includes('behind') || undefined)
+  expect([...new Set(came)]).toEqual(['before', 'behind'])
+  expect(told).toMatchObject([{ topic: 'shop/7/display', id: 'large' }])
+  await client.endAsync(true)
+})

@@ -17,7 +17,8 @@ export interface Mosquitto extends AsyncDisposable {
   start(): Promise<void>
 }
 
-export async function startMosquitto(): Promise<Mosquitto> {
+/** `settings` are lines of its configuration file. */
+export async function startMosquitto(settings: readonly string[] = []): Promise<Mosquitto> {
   const directory = await mkdtemp(join(tmpdir(), 'dragoman-mosquitto-'))
   const port = await freePort()
   const file = join(directory, 'mosquitto.conf')
@@ -31,6 +32,7 @@ export async function startMosquitto(): Promise<Mosquitto> {
       `persistence_location ${directory}/`,
       'max_queued_messages 0',
       'log_dest none',
+      ...settings,
       '',
     ].join('\n'),
   )
