@@ -176,3 +176,15 @@ test('MQTT over WebSocket: neither a password nor a wrong one gets in', async ()
   await expect(connectAsync(`${ws}/mqtt`, { reconnectPeriod: 0 })).rejects.toMatchObject({ code: 5 })
   await expect(connect(`${ws}/mqtt`, 'd-wrong', 'wrong')).rejects.toMatchObject({ code: 4 })
 })
+
+test('an app whose token is no good is told so over MQTT too, with what CONNACK says (MQTT 3.1.1 §3.2.2.3)', async () => {
+  const token = await tokenOf('ann', { endsInMs: -60_000 })
+  const app = connectApp({ url: gateway.base, token, box: memoryBox(), links: ['mqtt'] })
+  const reasons: string[] = []
+  app.onState((event) => {
+    if (event.what === 'link' && event.status === 'refused') reasons.push(event.reason ?? '')
+  })
+  await until(() => (reasons.length > 0 ? true : undefined))
+  expect(reasons).toEqual(['Connection refused: Bad username or password'])
+  await app.close()
+})

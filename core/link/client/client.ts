@@ -5,7 +5,7 @@ import { Conductor } from './conductor.ts'
 import { Ledger } from './ledger.ts'
 import { outgoingOf } from './outgoing.ts'
 import { pause } from './pause.ts'
-import { subjectOf } from './subject.ts'
+import { checkToken, subjectOf } from './token.ts'
 import { openHttp } from './transport-http.ts'
 import { openMqtt } from './transport-mqtt.ts'
 import { openWebSocket } from './transport-websocket.ts'
@@ -24,8 +24,6 @@ const LINKS: readonly LinkKind[] = ['websocket', 'mqtt', 'http']
 const HISTORY = 1000
 /** What is kept waits for a token no longer: the network may be away. */
 const EARLY_MS = 2000
-// RFC 9110 §5.6.2: what a subprotocol's name may hold, and so a token in a browser's WebSocket.
-const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
 
 interface Listener {
   readonly handler: (said: Said) => void
@@ -35,7 +33,7 @@ interface Listener {
 
 /** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address that is none. */
 export function createClient(options: ConnectOptions, platform: Platform): Client {
-  const base = new URL(options.url).href.replace(/\/$/u, '')
+  const base = baseOf(options.url)
   const box = typeof options.box === 'object' ? options.box : platform.box(options.box)
   const listeners = new Set<Listener>()
   const stateHandlers = new Set<(event: StateEvent) => void>()
@@ -85,9 +83,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
   }
 
   async function ask(): Promise<string> {
-    const given = typeof options.token === 'string' ? options.token : await options.token()
-    if (TOKEN.test(given)) return given
-    throw new TypeError('a token holds letters, digits and -!#$%&’*+.^_`|~ (RFC 9110 §5.6.2)')
+    return checkToken(typeof options.token === 'string' ? options.token : await options.token())
   }
 
   /** What is kept is shown at once, but for a moment in which a token may say that it is another's. */
@@ -228,6 +224,14 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Of the gateway, without a slash at its end; a page's query and fragment are none of it. */
+function baseOf(url: string | URL): string {
+  const { protocol, origin, pathname, href } = new URL(url)
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new TypeError(`url ${JSON.stringify(href)} is none of http: or https:`)
+  return `${origin}${pathname}`.replace(/\/$/u, '')
 }
 
 /** What an app throws is the app's: reported as any error that nobody caught, and no other handler misses anything. */

@@ -3,6 +3,7 @@ import type { MsgFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
 import { ANOTHER_INBOX, Line } from './line.ts'
 import type { Gone } from './line.ts'
+import { BadToken } from './token.ts'
 import type { LinkKind, OpenTransport, StateEvent } from './types.ts'
 
 export interface ConductorOptions {
@@ -56,6 +57,7 @@ export class Conductor {
   #isOver = false
   #isElsewhere = false
   // What `onState` begins with.
+  #status = 'connecting'
   #told = JSON.stringify({ what: 'link', status: 'connecting' })
 
   constructor(options: ConductorOptions) {
@@ -138,16 +140,16 @@ export class Conductor {
       const token = await this.#options.token()
       if (way.isAsking) this.#connect(way, token)
     } catch (error) {
-      this.#unasked(way, `no token: ${String(error)}`)
+      this.#unasked(way, `no token: ${String(error)}`, error instanceof BadToken)
     } finally {
       clearTimeout(late)
     }
   }
 
-  #unasked(way: Way, reason: string): void {
+  #unasked(way: Way, reason: string, isBad = false): void {
     if (!way.isAsking) return
     way.isAsking = false
-    this.#failed(way, { reason, code: 'auth' })
+    this.#failed(way, { reason, ...(isBad && { code: 'auth' }) })
   }
 
   #connect(way: Way, token: string): void {
@@ -221,13 +223,12 @@ export class Conductor {
     way.line = undefined
     const wasActive = line === this.#active
     if (wasActive) this.#active = undefined
+    // By another process; unless there was another link of ours, of which the gateway heard after this one.
+    this.#isElsewhere ||= wasActive && gone.code === 'replaced' && this.#formerAt < line.openedAt
     this.#failed(way, gone)
     if (!wasActive) return
-    // By another process; unless there was another link of ours, of which the gateway heard after this one.
-    if (gone.code === 'replaced' && this.#formerAt < line.openedAt) {
-      this.#isElsewhere = true
-      this.#tell('elsewhere', undefined, gone.reason)
-    } else this.#seek(!isRefused(gone))
+    if (this.#isElsewhere) this.#tell('elsewhere', undefined, gone.reason)
+    else this.#seek(false)
   }
 
   /** Full jitter: all apps lose their links at the same moment, and come back at different ones. */
@@ -237,7 +238,10 @@ export class Conductor {
     const most = Math.min(BACKOFF_MOST_MS, BACKOFF_MS * 2 ** (way.failures - 1))
     const wait = isRefused(gone) ? Math.max(afterMs, REFUSED_MS) : afterMs + Math.random() * most
     way.notBefore = performance.now() + wait
-    if (isRefused(gone) && this.#active === undefined) this.#tell('refused', undefined, reason)
+    if (this.#active !== undefined || this.#isElsewhere) return
+    if (isRefused(gone)) this.#tell('refused', undefined, reason)
+    // A browser is not told why its WebSocket failed: what another link was told stands.
+    else if (this.#status !== 'refused') this.#tell('connecting', undefined, `${way.kind}: ${reason}`)
   }
 
   #drop(line: Line): void {
@@ -267,8 +271,9 @@ export class Conductor {
       ...(reason !== undefined && { reason }),
     }
     const text = JSON.stringify(event)
-    if (text === this.#told) return
+    if (text === this.#told || this.#isOver) return
     this.#told = text
+    this.#status = status
     this.#options.onState(event)
   }
 }

@@ -2,7 +2,7 @@
 import type { DownFrame, MsgFrame, NakFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
 import { Patience } from './patience.ts'
-import { subjectOf } from './subject.ts'
+import { subjectOf } from './token.ts'
 import type { LinkKind, OpenTransport, Transport } from './types.ts'
 
 export interface LineOptions {

@@ -5,22 +5,24 @@ import type { Mqtt, OpenTransport, Transport, TransportOptions } from './types.t
 
 const KEEPALIVE_S = 25
 const VERSION = 4
+// MQTT 3.1.1 §3.2.2.3: bad user name or password, not authorized.
+const REFUSALS: ReadonlySet<unknown> = new Set([4, 5])
 
 export function openMqtt(load: () => Promise<Mqtt>): OpenTransport {
   return (options) => {
     let isOver = false
     let transport: Transport | undefined
-    const end = (reason: string): void => {
+    const end: TransportOptions['onGone'] = (gone) => {
       if (isOver) return
       isOver = true
       transport?.close()
-      options.onGone({ reason })
+      options.onGone(gone)
     }
     const begin = async (): Promise<void> => {
       const mqtt = await load()
-      if (!isOver) transport = open(mqtt, { ...options, onGone: ({ reason }) => end(reason) })
+      if (!isOver) transport = open(mqtt, { ...options, onGone: end })
     }
-    begin().catch((error: unknown) => end(`MQTT.js could not be loaded: ${String(error)}`))
+    begin().catch((error: unknown) => end({ reason: `MQTT.js could not be loaded: ${String(error)}` }))
     return {
       send: (frames) => transport?.send(frames),
       close() {
@@ -46,11 +48,11 @@ function open(mqtt: Mqtt, { address, token, device, hello, onFrames, onGone }: T
     resubscribe: false,
     queueQoSZero: false,
   })
-  const end = (reason: string): void => {
+  const end = (reason: string, isRefused = false): void => {
     if (isOver) return
     isOver = true
     connection.end(true)
-    onGone({ reason })
+    onGone({ reason, isRefused })
   }
   connection.on('connect', () => {
     if (isOver) return
@@ -63,7 +65,7 @@ function open(mqtt: Mqtt, { address, token, device, hello, onFrames, onGone }: T
     if (frames === undefined) end('what came was no frame')
     else void onFrames(frames)
   })
-  connection.on('error', (error) => end(error.message))
+  connection.on('error', (error) => end(error.message, 'code' in error && REFUSALS.has(error.code)))
   connection.on('close', () => end('closed'))
   return {
     send(frames) {

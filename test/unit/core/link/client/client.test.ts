@@ -212,6 +212,21 @@ test('a token is asked for at each link; one that is no good is told', async () 
   await until(() => (none.status() === 'refused' ? true : undefined))
 })
 
+test.each(['localhost:8080', 'ws://gateway', 'ftp://gateway', '/chat'])(
+  'the url %s is no address of a gateway',
+  (url) => {
+    expect(() => connect({ url, token: 'ann', box: memoryBox() })).toThrow(TypeError)
+  },
+)
+
+test('a query and a fragment of the url are left out', async () => {
+  const bot = handAgent('bot', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const app = start(`${house.base}/?page=1#top`, memoryBox())
+  await app.client.send('x')
+  expect(await app.theirs(1)).toEqual(['echo x'])
+})
+
 test('a closed client sends nothing more; what it keeps is sent by the next one', async () => {
   const bot = handAgent('bot', echo)
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })

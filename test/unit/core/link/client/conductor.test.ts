@@ -250,9 +250,44 @@ test('so is one that a request over HTTP no longer gets in with; the next one th
 
 test('a token that never comes keeps no kind of link from being tried again', async () => {
   app = await openApp(['websocket'], { token: () => new Promise(() => undefined) })
-  await pass(14_000)
-  expect(app.status()).toBe('connecting')
-  await pass(2000)
+  await pass(16_000)
+  expect(app.states.at(-1)).toEqual({
+    what: 'link',
+    status: 'connecting',
+    reason: 'websocket: the token takes too long',
+  })
+})
+
+test('a token that cannot be had while the network is away is no refused one: it is asked for again soon, and why is told', async () => {
+  let isAway = true
+  app = await openApp(['websocket'], {
+    async token() {
+      if (isAway) throw new TypeError('fetch failed')
+      return 'ann'
+    },
+  })
+  await pass(20_000)
+  expect(app.states.filter(({ what }) => what === 'link')).toEqual([
+    { what: 'link', status: 'connecting', reason: 'websocket: no token: TypeError: fetch failed' },
+  ])
+  isAway = false
+  await pass(8200)
+  await app.links[0]?.welcome()
+  expect(app.status()).toBe('online websocket')
+})
+
+test('while there is no link the reason of the last failure is told, but not instead of a refusal', async () => {
+  app = await openApp(['websocket', 'http'])
+  await pass(100)
+  app.links[0]?.lose('closed with 1006')
+  expect(app.states.at(-1)).toEqual({
+    what: 'link',
+    status: 'connecting',
+    reason: 'websocket: closed with 1006',
+  })
+  await pass(2700)
+  app.of('http')[0]?.refuse()
+  app.of('websocket')[1]?.lose('closed with 1006')
   expect(app.status()).toBe('refused')
 })
 

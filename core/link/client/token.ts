@@ -1,6 +1,18 @@
-// Whom a token names, where an app can read it: `sub` of a JSON Web Token (RFC 7519 §4.1.2). Nothing is checked here, that is the gateway's.
+// What an app can tell of its token; whether it is good is the gateway's to say.
 
-/** Undefined: it is none, or does not say. */
+// RFC 9110 §5.6.2: what a subprotocol's name may hold, and so a token in a browser's WebSocket.
+const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
+
+/** No link can carry it. Any other failure of a token is that nobody could be asked for one. */
+export class BadToken extends TypeError {}
+
+/** Throws `BadToken`. */
+export function checkToken(token: string): string {
+  if (TOKEN.test(token)) return token
+  throw new BadToken('a token holds letters, digits and -!#$%&’*+.^_`|~ (RFC 9110 §5.6.2)')
+}
+
+/** Whom it names, where that can be read: `sub` of a JSON Web Token (RFC 7519 §4.1.2). Undefined: it is none, or does not say. */
 export function subjectOf(token: string): string | undefined {
   const [, payload, signature] = token.split('.')
   if (payload === undefined || signature === undefined) return undefined
