@@ -4,7 +4,7 @@ import type { Adapter, Component } from '../core/api.ts'
 import { check } from './check.ts'
 import type { ComponentConfig } from './config.ts'
 import type { Files, FormatsAt } from './files.ts'
-import { formatsAt, jsonSchemaOf } from './json-schema.ts'
+import { formatsOf, jsonSchemaOf } from './json-schema.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -50,7 +50,7 @@ export function adapterPart(
   const component = findComponent(role, { adapter, path }, context)
   if (component === undefined) return undefined
   const json = jsonSchemaOf(component.config)
-  const theirs: FormatsAt = (at) => (json === undefined ? [] : formatsAt(json, at))
+  const theirs: FormatsAt = json === undefined ? () => [] : formatsOf(json)
   const config = files.absolute(part.config, path, theirs)
   const operationKeys = Object.keys(backendOperation.shape)
   const checked = check(component.config, { value: config, path }, report, {

@@ -30,8 +30,17 @@ export function configJsonSchema(adapters: ReadonlyMap<string, Adapter>): JsonSc
   }
 }
 
-/** What a schema says of its input; undefined where its vendor does not tell. */
+/** What a schema says of its input; undefined where its vendor does not tell. Asked once: each component of an adapter needs it. */
 export function jsonSchemaOf(schema: Schema<unknown>): JsonSchema | undefined {
+  const known = told.get(schema)
+  if (known !== undefined) return known
+  const converted = convertedOf(schema)
+  if (converted !== undefined) told.set(schema, converted)
+  return converted
+}
+const told = new WeakMap<Schema<unknown>, JsonSchema>()
+
+function convertedOf(schema: Schema<unknown>): JsonSchema | undefined {
   const standard = schema['~standard'] as { jsonSchema?: { input?: unknown } } // Standard JSON Schema v1, optional beside v1
   const convert = standard.jsonSchema?.input
   if (typeof convert !== 'function') return undefined
@@ -49,16 +58,29 @@ export function keysAt(schema: JsonSchema, path: readonly PropertyKey[]): readon
   return [...new Set(schemasAt(schema, path).flatMap((each) => Object.keys(propertiesOf(each))))]
 }
 
-/** Every `format` a schema says of a place below it. */
-export function formatsAt(schema: JsonSchema, path: readonly PropertyKey[]): readonly string[] {
-  return schemasAt(schema, path).flatMap(({ format }) => (typeof format === 'string' ? [format] : []))
+/** Tells every `format` a schema says of a place below it. For many places: what leads to one is looked up once. */
+export function formatsOf(schema: JsonSchema): (path: readonly PropertyKey[]) => readonly string[] {
+  const known = new Map<string, readonly JsonSchema[]>()
+  const at = (path: readonly PropertyKey[]): readonly JsonSchema[] => {
+    const [step] = path.slice(-1)
+    if (step === undefined) return alternatives(schema, schema)
+    const parent = path.slice(0, -1)
+    const key = JSON.stringify(parent)
+    const above = known.get(key) ?? at(parent)
+    known.set(key, above)
+    return below(above, step, schema)
+  }
+  return (path) => at(path).flatMap(({ format }) => (typeof format === 'string' ? [format] : []))
 }
 
 function schemasAt(schema: JsonSchema, path: readonly PropertyKey[]): readonly JsonSchema[] {
   let here = alternatives(schema, schema)
-  for (const step of path)
-    here = here.flatMap((each) => childrenOf(each, step)).flatMap((child) => alternatives(child, schema))
+  for (const step of path) here = below(here, step, schema)
   return here
+}
+
+function below(schemas: readonly JsonSchema[], step: PropertyKey, root: JsonSchema): readonly JsonSchema[] {
+  return schemas.flatMap((each) => childrenOf(each, step)).flatMap((child) => alternatives(child, root))
 }
 
 // ─── Composition ─────────────────────────────────────────────────────────────────────────────────────────────────────
