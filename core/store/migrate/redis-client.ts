@@ -1,9 +1,10 @@
 // Redis as a migration needs it: the partitions' keys, commands by the hundred in one round trip, and who uses the data.
 import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
-import { clientsFor, requireDatabase } from '../redis/clients.ts'
+import { CLOSED, clientsFor, requireDatabase } from '../redis/clients.ts'
 import type { Clients, ClientsOptions } from '../redis/clients.ts'
 import { metaKey } from '../redis/partitions.ts'
+import { lineFailure, toldOf } from '../redis/refusals.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
 import { readServer, together } from '../redis/server.ts'
 import type { ServerFacts } from '../redis/server.ts'
@@ -20,16 +21,23 @@ const DAY_MS = 86_400_000
 export class RedisClient implements AsyncDisposable {
   readonly prefix: string
   readonly #clients: Clients
+  /** Why a line was lost or could not be made, as far as that was told; '' while all are there. */
+  #reason = ''
 
   constructor(where: ClientsOptions, prefix: string) {
     this.prefix = prefix
     // A migration that lost its server ends with what is asked next; it is started again and goes on.
-    const events = { ready: () => undefined, lost: () => undefined }
+    const events = {
+      ready: () => void (this.#reason = ''),
+      lost: (reason: string) => {
+        if (reason !== CLOSED && !reason.startsWith('the line ')) this.#reason = reason
+      },
+    }
     this.#clients = clientsFor({ ...where, commandMs: COMMAND_MS }, events, 1)
   }
 
   async open(): Promise<void> {
-    await guarded(async () => {
+    await this.#guarded(async () => {
       await this.#clients.connect()
       await Promise.all(this.#clients.lines().map(requireDatabase))
     })
@@ -62,7 +70,7 @@ export class RedisClient implements AsyncDisposable {
     asked: readonly { readonly partition: number; readonly words: readonly Word[] }[],
   ): Promise<readonly Reply[]> {
     const { text, sha } = MOVING_SCRIPTS[name]
-    await guarded(() => Promise.all(this.#clients.lines().map((line) => line.script('LOAD', text))))
+    await this.#guarded(() => Promise.all(this.#clients.lines().map((line) => line.script('LOAD', text))))
     const commands = asked.map(({ partition, words }) => {
       const key = metaKey(this.prefix, partition)
       return [key, ['EVALSHA', sha, 1, key, '', '', ...words]] as const
@@ -71,12 +79,14 @@ export class RedisClient implements AsyncDisposable {
   }
 
   async facts(): Promise<ServerFacts> {
-    return guarded(async () => together(await Promise.all(this.#clients.lines().map(readServer))))
+    return this.#guarded(async () => together(await Promise.all(this.#clients.lines().map(readServer))))
   }
 
   /** Of the servers' processes: another one after any of them was started anew. */
   async life(): Promise<string> {
-    const all = await guarded(() => Promise.all(this.#clients.lines().map((line) => line.info('server'))))
+    const all = await this.#guarded(() =>
+      Promise.all(this.#clients.lines().map((line) => line.info('server'))),
+    )
     return all.map((info) => /run_id:(?<id>\w+)/u.exec(info)?.groups?.['id'] ?? '').join()
   }
 
@@ -93,7 +103,7 @@ export class RedisClient implements AsyncDisposable {
       let cursor = index === first ? begun : '0'
       do {
         const at = cursor
-        const [next, keys] = await guarded(() => line.scan(at, 'MATCH', pattern, 'COUNT', SCAN_KEYS))
+        const [next, keys] = await this.#guarded(() => line.scan(at, 'MATCH', pattern, 'COUNT', SCAN_KEYS))
         cursor = next
         const behind = next === '0' ? (index + 1 < lines.length ? `${index + 1}.0` : '') : `${index}.${next}`
         yield { keys, next: behind }
@@ -107,7 +117,7 @@ export class RedisClient implements AsyncDisposable {
     const clocks = await this.ask(
       all.map((partition): Command => ['HMGET', this.key(partition, 'meta'), 'clock', 'wall']),
     )
-    const times = await guarded(() => Promise.all(this.#clients.lines().map((line) => line.time())))
+    const times = await this.#guarded(() => Promise.all(this.#clients.lines().map((line) => line.time())))
     // Of several servers the one that is behind: a lease seems longer, never shorter.
     const wall = Math.min(...times.map(([seconds]) => Number(seconds) * 1000))
     const found = await this.ask(
@@ -137,7 +147,7 @@ export class RedisClient implements AsyncDisposable {
     const lines = new Map<Redis, { readonly at: number; readonly command: Command }[]>()
     for (const [at, [key, command]] of commands.entries()) {
       const line = this.#clients.holder(key)
-      if (line === undefined) throw unavailable(new Error(`no node holds "${key}"`))
+      if (line === undefined) throw this.#unavailable(new Error(`no node holds "${key}"`))
       const of = lines.get(line) ?? []
       of.push({ at, command })
       lines.set(line, of)
@@ -152,20 +162,27 @@ export class RedisClient implements AsyncDisposable {
       const answers = (await pipeline.exec()) ?? []
       for (const [index, { at }] of of.entries()) {
         const [error, reply] = answers[index] ?? [new Error('no answer')]
-        if (error !== null) throw unavailable(error)
+        if (error !== null) throw this.#unavailable(error)
         replies[at] = reply as Reply // what the protocol has
       }
     }
-    await guarded(() => Promise.all([...lines].map(send)))
+    await this.#guarded(() => Promise.all([...lines].map(send)))
     return replies
   }
-}
 
-async function guarded<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    throw error instanceof GatewayError ? error : unavailable(error)
+  async #guarded<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      throw error instanceof GatewayError ? error : this.#unavailable(error)
+    }
+  }
+
+  #unavailable(error: unknown): GatewayError {
+    const isReason = this.#reason !== '' && lineFailure(error) !== undefined
+    return new GatewayError('STORE_UNAVAILABLE', `Redis: ${isReason ? this.#reason : toldOf(error)}`, {
+      cause: error,
+    })
   }
 }
 
@@ -180,9 +197,4 @@ export function hash(reply: Reply | undefined): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   for (let at = 0; at < cells.length; at += 2) found.set(cells[at] ?? '', cells[at + 1] ?? '')
   return found
-}
-
-function unavailable(error: unknown): GatewayError {
-  const said = error instanceof Error ? error.message : String(error)
-  return new GatewayError('STORE_UNAVAILABLE', `Redis: ${said}`, { cause: error })
 }

@@ -249,3 +249,14 @@ test('to a cluster of three masters and back', { timeout: 120_000 }, async () =>
       sequence: 1,
     })
 })
+
+test('a Redis that is not reached is told by its cause', async () => {
+  at.server.cli('ACL', 'SETUSER', 'mover', 'on', '>hunter22', '~*', '&*', '+@all')
+  const login = at.redis.replace('//', '//mover:wrong@')
+  await expect(openEnd(login)).rejects.toMatchObject({ message: expect.stringMatching(/^Redis: WRONGPASS/u) })
+  await expect(openEnd('redis://127.0.0.1:1')).rejects.toMatchObject({
+    message: 'Redis: connect ECONNREFUSED 127.0.0.1:1',
+  })
+  const tls = at.redis.replace('redis:', 'rediss:')
+  await expect(openEnd(tls)).rejects.toMatchObject({ message: expect.stringContaining('speak TLS?') })
+})
