@@ -5,6 +5,7 @@ import { isSecretName, redact, withoutSecretQuery } from '../config/secrets.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Identity, Json } from '../core/api.ts'
 import { createIdentity } from '../core/http/identity.ts'
+import { parseExact } from '../core/json.ts'
 import { readCapturedRequest } from '../core/map/capture.ts'
 import { closeNetwork } from '../core/map/offline.ts'
 import type { Told } from '../core/map/recorder.ts'
@@ -94,7 +95,7 @@ function mapOptions(
 
 function jsonOf({ headers, body }: Told): Json | undefined {
   if (!/\bjson\b/i.test(headers['content-type'] ?? '')) return undefined
-  return JSON.parse(new TextDecoder().decode(body)) as Json // JSON.parse yields nothing else
+  return parseExact(new TextDecoder().decode(body)) as Json // it yields nothing else
 }
 
 /**

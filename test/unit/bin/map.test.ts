@@ -115,6 +115,16 @@ test('with the default config each stage of a SOAP request is shown, the sample 
   expect(output).not.toContain('Look at')
 })
 
+test('numbers of a given answer keep their digits where nothing goes over HTTP', async () => {
+  const captured = await file('digits.http', soap('/services/CrmService.asmx', getOrder))
+  const text = '{ "orderNo": "000777", "id": 12345678901234567890, "status": "shipped", "total": 1.10 }'
+  const answer = await file('digits.json', text)
+  const given = ['--config', join(ROOT, 'config/gateway.yaml'), '--answer', answer]
+  const { output } = await dragoman(captured, ...given)
+  expect(output).toContain('"id": "12345678901234567890"')
+  expect(output).toContain('"total": "1.10"')
+})
+
 test('a reshaping route shows the request exactly as it would go, secrets blanked out, and nobody is called', async () => {
   const captured = await file('soap.http', soap('/crm', getOrder))
   const answer = await file(
