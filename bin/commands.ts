@@ -251,14 +251,20 @@ breaker
 program
   .command('migrate')
   .description('move the store from its folder to Redis, or back; no gateway may run meanwhile')
-  .requiredOption('--from <place>', 'a data folder, or redis://HOST:PORT')
-  .requiredOption('--to <place>', 'the other of the two, with no store in it yet')
+  .requiredOption(
+    '--from <place>',
+    'a data folder, redis://HOST:PORT, or "store": the store.url of the config',
+  )
+  .requiredOption('--to <place>', 'a folder or a Redis as well, with no store in it yet')
+  .addOption(config)
   .addHelpText(
     'after',
     `
 Everything goes with it: logs with their numbers, inboxes, devices, claims and their answers, unfinished work, dead
 letters, values. Stopped at any moment, the same command goes on where it was. At the end both sides are read and
-compared; then the one it came from is marked, and no gateway starts there by mistake.`,
+compared; then the one it came from is marked, and no gateway starts there by mistake.
+With --config or "store", store.tls and store.sentinel of the config are used. What stands on a command
+line, everybody on the machine can see: where the address has a password, put it into the config and name "store".`,
   )
   .action(lazily(async () => (await import('./migrate.ts')).migrate))
 

@@ -4,27 +4,33 @@ import type { Target } from '../core/store/migrate/ends.ts'
 import { migrate as move } from '../core/store/migrate/migrate.ts'
 import type { Progress } from '../core/store/migrate/migrate.ts'
 import { openSqliteEnd } from '../core/store/migrate/sqlite-end.ts'
+import type { RedisEndOptions } from '../core/store/migrate/redis-end.ts'
 import { table } from './admin-client.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { checkFolder } from './data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface MigrateOptions {
   readonly from: string
   readonly to: string
+  readonly config?: string
 }
+
+/** As a place: the Redis that the config names, so that no password stands on a command line. */
+const STORE = 'store'
 
 const BAR = 30
 const LINE_MS = 2000
 
-export async function migrate({ from, to }: MigrateOptions): Promise<void> {
+export async function migrate({ from, to, config }: MigrateOptions): Promise<void> {
   try {
     if (isRedis(from) === isRedis(to))
       throw new GatewayError(
         'DECODE_FAILED',
-        'one of --from and --to is a folder, the other a redis:// address',
+        'one of --from and --to is a folder, the other a redis:// address or "store", which the config names',
       )
-    await using source = await open(from, false)
-    await using target = await open(to, true)
+    await using source = isRedis(from) ? await openRedis(from, config) : await openFolder(from, false)
+    await using target = isRedis(to) ? await openRedis(to, config) : await openFolder(to, true)
     console.log(`From ${source.name} to ${target.name}.`)
     const { rows } = await move({ source, target, report: reporter() })
     console.log(
@@ -35,7 +41,9 @@ export async function migrate({ from, to }: MigrateOptions): Promise<void> {
     )
     console.log(
       `Both sides were read and are the same. ${target.name} is the store now: ${
-        isRedis(to) ? 'name it as store.url in the config' : `start with --data ${to} and without store.url`
+        isRedis(to)
+          ? 'store.url in the config has to name it'
+          : `start with --data ${to} and without store.url`
       }. ${source.name} is marked as moved; delete it when you have a backup.`,
     )
   } catch (error) {
@@ -43,16 +51,28 @@ export async function migrate({ from, to }: MigrateOptions): Promise<void> {
   }
 }
 
-async function open(place: string, create: boolean): Promise<Target> {
-  if (!isRedis(place)) {
-    checkFolder(place)
-    return openSqliteEnd({ directory: place, create })
-  }
+async function openFolder(place: string, create: boolean): Promise<Target> {
+  checkFolder(place)
+  return openSqliteEnd({ directory: place, create })
+}
+
+async function openRedis(place: string, config: string | undefined): Promise<Target> {
   const { openRedisEnd } = await import('../core/store/migrate/redis-end.ts')
-  return openRedisEnd({ url: place })
+  return openRedisEnd(await whereOf(place, config))
+}
+
+/** What the config says of TLS and the Sentinels counts for an address of the command line, too. */
+async function whereOf(place: string, config: string | undefined): Promise<RedisEndOptions> {
+  if (place !== STORE && config === undefined) return { url: place }
+  const file = configFile(config)
+  const { url: named, tls, sentinel } = (await loadWithoutPlugins(file, {})).store
+  const url = place === STORE ? named : place
+  if (url === undefined) throw new GatewayError('DECODE_FAILED', `${file} names no store.url`)
+  return { url, tls, sentinel }
 }
 
 function isRedis(place: string): boolean {
+  if (place === STORE) return true
   return /^rediss?(?:\+\w+)?:\/\//u.test(place)
 }
 

@@ -1,10 +1,13 @@
 // `dragoman migrate` as an operator uses it: a gateway on a folder, the move, the same gateway on Redis, and back.
 import { spawnSync } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { accept } from '../conformance/store/world.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import { startGateway, temporaryDirectory } from '../support/gateway.ts'
+import { RedisSentinel, SENTINEL_PASSWORD } from '../support/redis-sentinel.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { readLog, say, texts } from '../support/rest.ts'
 
@@ -23,6 +26,38 @@ function dragoman(...words: readonly string[]) {
   })
   return { status, stdout, stderr }
 }
+
+test(
+  '"store" is the Redis of the config, here a master that Sentinels with a password know',
+  { timeout: 60_000 },
+  async () => {
+    await using redis = await RedisServer.start()
+    await using sentinel = await RedisSentinel.start(redis)
+    const directory = await temporaryDirectory()
+    try {
+      const file = join(directory, 'gateway.yaml')
+      const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`
+      const store = `store: { url: "${url}", sentinel: { password: ${SENTINEL_PASSWORD} } }`
+      await writeFile(file, yaml('http://127.0.0.1:1/', store))
+      const data = join(directory, 'data')
+      {
+        await using folder = await openSqliteStore({ directory: data })
+        await folder.accept(accept('a'))
+      }
+      const moved = dragoman('migrate', '--config', file, '--from', data, '--to', 'store')
+      expect(moved).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(`to ${url}.`) })
+      const back = join(directory, 'back')
+      expect(dragoman('migrate', '--config', file, '--from', url, '--to', back)).toMatchObject({ status: 0 })
+      await writeFile(file, yaml('http://127.0.0.1:1/'))
+      expect(dragoman('migrate', '--config', file, '--from', 'store', '--to', back)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('names no store.url'),
+      })
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  },
+)
 
 test(
   'a gateway goes on where its store has gone: the same answers to duplicates, the same log; the folder it left refuses it in words',
