@@ -74,7 +74,9 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       get connected() {
         return hub.outlet !== undefined
       },
-      missing: [],
+      get missing() {
+        return hub.outlet?.missing?.filter((filter) => correlation.filters.includes(filter)) ?? []
+      },
       async publish(topic, payload, options) {
         const outcome = (await hub.outlet?.publish(topic, payload, options)) ?? 'nobody'
         if (outcome === 'nobody')

@@ -127,6 +127,9 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         (error: unknown) => (GatewayError.from(error).notExecuted ? 'nobody' : 'unknown'),
       )
     },
+    get missing() {
+      return client?.missing ?? []
+    },
     // Not connected: it is among those that are subscribed to then.
     look: () => client?.look(),
   }

@@ -4,14 +4,14 @@ import type { AddressInfo } from 'node:net'
 
 import { Aedes } from 'aedes'
 import type { Backend, BackendCall, Json } from 'dragoman'
-import { testBackend, testMessage, testScope } from 'dragoman/testing'
+import { testBackend, testHost, testMessage, testScope } from 'dragoman/testing'
 import { connectAsync } from 'mqtt'
 import { afterAll, expect, test } from 'vitest'
 
 import adapter from '../../../../adapters/mqtt/index.ts'
 import { until } from '../../../support/gateway.ts'
 import { startMosquitto } from './mosquitto.ts'
-import { openWorld } from './world.ts'
+import { TOPICS, openWorld } from './world.ts'
 import { createFrom } from '../../../support/create-from.ts'
 
 const mosquitto = await startMosquitto()
@@ -229,6 +229,40 @@ test('a broker that does not let us hear answers is asked nothing that wants one
       () => undefined,
     )
   })
+  broker.close()
+  server.close()
+})
+
+test('through a bridge whose broker does not let us hear answers nothing is asked either', async () => {
+  const asked: string[] = []
+  const broker = await Aedes.createBroker({
+    authorizeSubscribe: (_client, subscription, done) =>
+      done(null, subscription.topic.startsWith('svc/') ? null : subscription),
+    authorizePublish(_client, { topic }, done) {
+      asked.push(topic)
+      done(null)
+    },
+  })
+  const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP server has one
+  const url = `mqtt://127.0.0.1:${port}`
+  await using channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'deaf' }))
+  await channel.start(testHost(), new AbortController().signal)
+  await using backend = create({ channel: 'deaf', operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(500))
+  await until(() =>
+    backend.call(call('Notify', {}), AbortSignal.timeout(1000)).then(
+      () => true,
+      () => undefined,
+    ),
+  )
+  await expect(backend.call(call('GetOrder', {}), AbortSignal.timeout(1000))).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    notExecuted: true,
+  })
+  expect(new Set(asked)).toEqual(new Set(['svc/silent']))
+  await channel[Symbol.asyncDispose]()
   broker.close()
   server.close()
 })
