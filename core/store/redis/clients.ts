@@ -103,11 +103,24 @@ function commonOptions(
   }
 }
 
+/** Throws for a file that cannot be read. They are read for each connection: one made after a renewal uses what is there then. */
 function tlsOptions({ caFile, certFile, keyFile }: TlsFiles = {}): ConnectionOptions {
-  return {
-    ...(caFile !== undefined && { ca: readFileSync(caFile) }),
-    ...(certFile !== undefined && { cert: readFileSync(certFile) }),
-    ...(keyFile !== undefined && { key: readFileSync(keyFile) }),
+  const options = {}
+  for (const [name, file] of Object.entries({ ca: caFile, cert: certFile, key: keyFile })) {
+    if (file === undefined) continue
+    let last = readFileSync(file)
+    const get = (): Buffer => (last = readNow(file) ?? last)
+    Object.defineProperty(options, name, { get, enumerable: true })
+  }
+  return options
+}
+
+/** Undefined: it is not there now, as in the middle of a renewal. Where what it held is no good any more, the connection tells. */
+function readNow(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file)
+  } catch {
+    return undefined
   }
 }
 

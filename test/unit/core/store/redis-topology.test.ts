@@ -1,6 +1,7 @@
 // Where Redis is: in a cluster, behind TLS with an ACL user and a database; and what its replicas must have.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -11,6 +12,8 @@ import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { RedisOptions } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept, answering, expectStatus, working } from '../../../conformance/store/world.ts'
+import { makeCertificate } from '../../../support/certificate.ts'
+import type { Certificate } from '../../../support/certificate.ts'
 import { until } from '../../../support/gateway.ts'
 import { RedisCluster } from '../../../support/redis-cluster.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
@@ -104,6 +107,40 @@ describe('TLS, an ACL user and a database', () => {
     })
     expect(said.join('\n')).not.toMatch(/hunter2/)
   })
+})
+
+test('certificates that were renewed are used by the next connection, and one that is away for a moment is as it was', async () => {
+  using before = makeCertificate()
+  using after = makeCertificate()
+  const folder = await mkdtemp(join(tmpdir(), 'dragoman-renewed-'))
+  await using _gone = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
+  const caFile = join(folder, 'ca.pem')
+  await copyFile(before.cert, caFile)
+  const port = await freePort()
+  const served = ({ cert, key }: Certificate): Promise<RedisServer> =>
+    RedisServer.start([
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      cert,
+      '--tls-key-file',
+      key,
+      '--tls-auth-clients',
+      'no',
+    ])
+  const url = `rediss://localhost:${port}`
+  const taken = (id: string): Promise<unknown> =>
+    store.accept(accept(id, of(1))).then(({ status }) => status, String)
+  const first = await served(before)
+  const store = await open({ url, tls: { caFile } })
+  expect(await taken('a')).toBe('accepted')
+  await rm(caFile)
+  first.cli('CLIENT', 'KILL', 'TYPE', 'normal')
+  await expect.poll(() => taken('b'), { timeout: 20_000 }).toBe('accepted')
+  await first[Symbol.asyncDispose]()
+  await copyFile(after.cert, caFile)
+  await using _second = await served(after)
+  await expect.poll(() => taken('c'), { timeout: 20_000 }).toBe('accepted')
 })
 
 test('a database that is refused is not used, nor is another one in its place', async () => {
