@@ -165,7 +165,7 @@ export class Connection {
     return facts
   }
 
-  /** Data that was emptied by the same lines is told of once; other data is gone on with, under its own incarnation. */
+  /** Data that was emptied is told of once and made anew, under a new incarnation: cursors of before get a reset. Other data is gone on with. */
   async #lookForData(): Promise<void> {
     const known = this.#dataset
     const line = this.#clients.holder(metaKey(this.#options.prefix, 0))
@@ -175,7 +175,7 @@ export class Connection {
       this.#emptied = known
       tellEmptied(this.#options.log, known)
     }
-    if (there === null || there === undefined || there === known.incarnation) return
+    if (there === undefined || there === known.incarnation) return
     try {
       await this.#look()
     } catch (error) {

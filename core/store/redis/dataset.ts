@@ -40,7 +40,7 @@ export function tellChange(log: Log | undefined, known: Dataset | undefined, now
     log?.warn('Redis is another one than before: cursors given out until now get a reset', { incarnation })
 }
 
-/** FLUSHDB cuts no line: what was emptied under a gateway is made anew when it is looked at the next time. */
+/** FLUSHDB cuts no line: only a look finds it. */
 export function tellEmptied(log: Log | undefined, { incarnation }: Dataset): void {
   log?.error(EMPTY, { was: incarnation })
 }
