@@ -27,7 +27,7 @@ export async function migrate({ from, to, config }: MigrateOptions): Promise<voi
     if (isRedis(from) === isRedis(to))
       throw new GatewayError(
         'DECODE_FAILED',
-        'one of --from and --to is a folder, the other a redis:// address or "store", which the config names',
+        'one of --from and --to is a folder (one called "store" is ./store), the other a redis:// address or "store", which the config names',
       )
     await using source = isRedis(from) ? await openRedis(from, config) : await openFolder(from, false)
     await using target = isRedis(to) ? await openRedis(to, config) : await openFolder(to, true)

@@ -19,6 +19,8 @@ export const OWN_PATHS = [
 ] as const
 /** Served where the listener is for this machine alone. */
 const CHAT_PAGE = '/demo/chat'
+/** Whose paths are certainly those of requests: a plugin's `path` may be a folder. */
+const OURS = new Set(['graphql', 'mqtt', 'rest', 'soap', 'webservice', 'wechat'])
 /** `tls` says itself what is wrong with its files, the operations of a channel are expressions. */
 const NO_FILES = { channels: ['operations'], backends: ['tls'], agents: ['tls'] } as const
 
@@ -57,11 +59,12 @@ export function checkChannels(
       const place = written.length > 1 && written.endsWith('/') ? written.slice(0, -1) : written
       const owner = owners.get(`${isSocket} ${place}`)
       const own = owned.find((page) => place === page || place.startsWith(`${page}/`))
-      const problem = !isCanonical(place)
-        ? `${place} is asked for by nobody: no empty segments, no "." or "..", no backslashes`
-        : own !== undefined
-          ? `${place} is the gateway's own: choose another path`
-          : owner !== undefined && `${place} is the path of channel "${owner}" already`
+      const problem =
+        OURS.has(channel.adapter) && !isCanonical(place)
+          ? `${place} is asked for by nobody: no empty segments, no "." or "..", no backslashes`
+          : own !== undefined
+            ? `${place} is the gateway's own: choose another path`
+            : owner !== undefined && `${place} is the path of channel "${owner}" already`
       if (problem === false) owners.set(`${isSocket} ${place}`, id)
       else if (!told.has(key)) report.add(['channels', id, key], problem)
       if (problem !== false) told.add(key)
@@ -107,9 +110,13 @@ function portOf({ adapter, config }: ChannelConfig): Listener | undefined {
   return listens ? { host, port } : undefined
 }
 
+/** `::` takes the addresses of version 4 as well, `0.0.0.0` those alone, and nobody knows which one `localhost` is. */
 function isSameHost(one: string, other: string): boolean {
-  const isEvery = (host: string): boolean => ['0.0.0.0', '::'].includes(host)
-  return one === other || isEvery(one) || isEvery(other) || (one === 'localhost' && isLocal(other))
+  const holds = (host: string, within: string): boolean =>
+    host === '::' ||
+    (host === '0.0.0.0' && !within.includes(':')) ||
+    (host === 'localhost' && isLocal(within))
+  return one === other || holds(one, other) || holds(other, one)
 }
 
 /** As `core/http/paths.ts` wants what is mounted. */

@@ -109,14 +109,14 @@ function tlsOptions({ caFile, certFile, keyFile }: TlsFiles = {}): ConnectionOpt
   for (const [name, file] of Object.entries({ ca: caFile, cert: certFile, key: keyFile })) {
     if (file === undefined) continue
     let last = readFileSync(file)
-    const get = (): Buffer => (last = readNow(file) ?? last)
+    const get = (): NonSharedBuffer => (last = readNow(file) ?? last)
     Object.defineProperty(options, name, { get, enumerable: true })
   }
   return options
 }
 
 /** Undefined: it is not there now, as in the middle of a renewal. Where what it held is no good any more, the connection tells. */
-function readNow(file: string): Buffer | undefined {
+function readNow(file: string): NonSharedBuffer | undefined {
   try {
     return readFileSync(file)
   } catch {

@@ -5,9 +5,19 @@ import mqtt from '../../../adapters/mqtt/index.ts'
 import rest from '../../../adapters/rest/index.ts'
 import soap from '../../../adapters/soap/index.ts'
 import webservice from '../../../adapters/webservice/index.ts'
+import { z } from 'zod'
+import { defineAdapter } from '../../../core/api.ts'
 import { problemsOf } from './fakes.ts'
 
-const adapters = new Map([graphql, mqtt, rest, soap, webservice].map((each) => [each.name, each]))
+const spool = defineAdapter({
+  name: 'spool',
+  apiVersion: 1,
+  channel: {
+    config: z.strictObject({ path: z.string() }),
+    create: () => ({ start: async () => undefined, [Symbol.asyncDispose]: async () => undefined }),
+  },
+})
+const adapters = new Map([graphql, mqtt, rest, soap, spool, webservice].map((each) => [each.name, each]))
 
 /** Without positions. */
 async function told(channels: string, more = ''): Promise<readonly string[]> {
@@ -62,6 +72,14 @@ test('what an adapter serves beside its path is taken too, for requests and for 
   ).toEqual([])
 })
 
+test("a plugin's `path` may be no path of HTTP: a folder that it watches", async () => {
+  expect(
+    await told(
+      `  in: { adapter: spool, path: '/var/spool//in' }\n  out: { adapter: spool, path: /var/spool//out }`,
+    ),
+  ).toEqual([])
+})
+
 test('two cannot listen at one port of one address', async () => {
   const ports = (one: string, other: string) =>
     told(`  a: { adapter: mqtt, ${one} }\n  b: { adapter: mqtt, ${other} }`, 'http: { port: 8090 }')
@@ -69,6 +87,10 @@ test('two cannot listen at one port of one address', async () => {
   expect(await ports('port: 1883', 'port: 1883')).toEqual(taken)
   expect(await ports('port: 1883, host: 10.0.0.1', 'port: 1883, host: 0.0.0.0')).toEqual(taken)
   expect(await ports('port: 1883', 'port: 1883, host: 10.0.0.1')).toEqual([])
+  expect(await ports('port: 1883, host: localhost', 'port: 1883')).toEqual(taken)
+  expect(await ports('port: 1883', 'port: 1883, host: localhost')).toEqual(taken)
+  expect(await ports('port: 1883, host: "::"', 'port: 1883')).toEqual(taken)
+  expect(await ports('port: 1883, host: 0.0.0.0', 'port: 1883, host: "::1"')).toEqual([])
   expect(await ports('port: 0', 'port: 0')).toEqual([])
   expect(await ports('port: 1883', 'port: 8090')).toEqual([
     'channels.b.port: 8090 is the port of the listener (http.port) already',
