@@ -21,8 +21,8 @@ import type { WriteQueue } from './writes.ts'
 
 /**
  * Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it;
- * `shortened`: its caller has waited for another's call before, so the breaker does not count that this one was too slow. With
- * its outcome it goes on when it is the turn of its priority.
+ * `shortened`: asked when the call was too slow; true where the breaker does not count that. With its outcome it goes on when it
+ * is the turn of its priority.
  */
 export type Protect = <T>(
   options: {
@@ -30,7 +30,7 @@ export type Protect = <T>(
     readonly priority: Priority
     readonly signal?: AbortSignal | undefined
     readonly waits?: boolean
-    readonly shortened?: boolean | undefined
+    readonly shortened?: (() => boolean) | undefined
   },
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
@@ -119,8 +119,8 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
-  /** `ms` is less than the operation is given. */
-  readonly shortened?: boolean
+  /** Whether `ms` was less than the operation is given, so that being too slow says nothing about it. */
+  readonly shortened?: () => boolean
   /** It is made again where that can help; what stands in a lane waits for its turn and is made again by the lane. */
   readonly retries: boolean
   /** The credential and the home it is made for: whose answers of the cache it may get. */

@@ -7,8 +7,8 @@ import { hasNeverWritten } from './unwritten.ts'
 export interface DeadlineOptions {
   /** How long the call may take, in milliseconds. Zero or less: it is not begun. */
   readonly ms: number
-  /** `ms` is less than such a call is given: that it was not done in it says nothing about the other side (`saysNothing`). */
-  readonly shortened?: boolean | undefined
+  /** Asked at its end. True: that the call was not done in `ms` says nothing about the other side (`saysNothing`). */
+  readonly shortened?: (() => boolean) | undefined
   /** The caller's own end, the waiting client for example. */
   readonly signal?: AbortSignal | undefined
   /** What is called, for the error's text: `backend "orders" GetOrder`. */
@@ -32,7 +32,7 @@ export function withDeadline<T>(
   options: DeadlineOptions,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { ms, shortened = false, signal: caller, what, log } = options
+  const { ms, shortened, signal: caller, what, log } = options
   if (caller?.aborted === true) return Promise.reject(endOf(caller))
   if (!(ms > 0)) return Promise.reject(tooLate(what))
 
@@ -40,6 +40,7 @@ export function withDeadline<T>(
     const controller = new AbortController()
     let ended = false
     let late: GatewayError | undefined
+    let isTelling = true
     const end = (reason: Error): void => {
       if (ended) return
       ended = true
@@ -50,10 +51,11 @@ export function withDeadline<T>(
     const onCallerGone = (): void => end(endOf(caller))
     const onTime = (): void => {
       const isUnwritten = hasNeverWritten(controller.signal)
+      isTelling = shortened?.() !== true
       const missing = isUnwritten ? 'connection' : 'answer'
       const reason = exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, {
         notExecuted: isUnwritten,
-        isTelling: !shortened,
+        isTelling,
       })
       late = reason
       controller.abort(reason)
@@ -75,11 +77,7 @@ export function withDeadline<T>(
       // The caller has had his answer; whatever comes now is news for nobody but the log.
       if (ended) return log?.debug(`${what}: failed after its end`, { error: thrown })
       if (late !== undefined)
-        return end(
-          saysNotExecuted(thrown)
-            ? exceeded(late.message, { notExecuted: true, isTelling: !shortened })
-            : late,
-        )
+        return end(saysNotExecuted(thrown) ? exceeded(late.message, { notExecuted: true, isTelling }) : late)
       release()
       reject(thrown)
     }

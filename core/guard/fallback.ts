@@ -132,7 +132,7 @@ export function createFallback(options: FallbackOptions): Fallback {
       try {
         const { ms, signal } = asked
         const reply = await (policy === undefined
-          ? call({ ms, signal, shortened: false })
+          ? call({ ms, signal, shortened: () => false })
           : together(asked, call))
         return served('call', reply)
       } catch (error) {

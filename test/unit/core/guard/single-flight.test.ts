@@ -6,6 +6,7 @@ import { createBreaker } from '../../../../core/guard/breaker.ts'
 import { openFallbackCache } from '../../../../core/guard/cache.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
 import { createFallback } from '../../../../core/guard/fallback.ts'
+import type { CachePolicy } from '../../../../core/guard/fallback.ts'
 import { recorded } from './servers.ts'
 
 beforeEach(() => {
@@ -20,13 +21,22 @@ const policy = { freshMs: 1, revalidateMs: 1, staleMs: 60_000 }
 const reset = new GatewayError('BACKEND_FAILED', 'reset')
 
 /** An operation as the gateway wires it, whose n-th call ends as `system` says. */
-async function world(system: (n: number, signal: AbortSignal) => Promise<Reply>, more = policy) {
+async function world(
+  system: (n: number, signal: AbortSignal) => Promise<Reply>,
+  { minimumCalls = 2, ...more }: Partial<CachePolicy> & { minimumCalls?: number } = {},
+) {
   const { log } = recorded()
   const cache = await openFallbackCache({ maxEntries: 100, maxBytes: 1e6, log, now: Date.now })
-  const fallback = createFallback({ ...place, policy: more, cache, log, onServed: () => undefined })
+  const fallback = createFallback({
+    ...place,
+    policy: { ...policy, ...more },
+    cache,
+    log,
+    onServed: () => undefined,
+  })
   const breaker = createBreaker('orders.GetOrder', {
     errorRate: 50,
-    minimumCalls: 2,
+    minimumCalls,
     windowMs: 60_000,
     openForMs: 60_000,
   })
@@ -90,15 +100,54 @@ test('where the first call hangs, the second is for all who gave up, and a newco
   expect(it.calls).toBe(2)
 })
 
-test('a call that was left half of its time counts as no failure of the system when that was too short', async () => {
+test('a call that was too slow counts as no failure of the system while one that was waited for may still answer', async () => {
   const it = await world(never)
-  const all = [it.ask(), it.ask(), it.ask()].map(watched)
-  await vi.advanceTimersByTimeAsync(3100)
-  expect(all.map(({ said }) => said)).toEqual(all.map(() => 'DEADLINE_EXCEEDED'))
-  expect([it.calls, it.breaker.state]).toEqual([2, 'ACTIVE']) // two failures of two would have opened it
-  const next = watched(it.ask())
+  const first = watched(it.ask())
+  const second = watched(it.ask(1000))
+  await vi.advanceTimersByTimeAsync(1010)
+  expect([first.said, second.said, it.calls]).toEqual([undefined, 'DEADLINE_EXCEEDED', 2])
+  await vi.advanceTimersByTimeAsync(2000)
+  expect([first.said, it.breaker.state]).toEqual(['DEADLINE_EXCEEDED', 'ACTIVE']) // two failures of two would have opened it
+  void watched(it.ask())
   await vi.advanceTimersByTimeAsync(3000)
-  expect([next.said, it.breaker.state]).toEqual(['DEADLINE_EXCEEDED', 'OPEN'])
+  expect(it.breaker.state).toBe('OPEN')
+})
+
+test('no call is begun with next to nothing left, and what is left of a caller’s time counts as no failure', async () => {
+  const it = await world(never, { minimumCalls: 3 })
+  const all = [watched(it.ask()), watched(it.ask())]
+  for (const gap of [50, 950]) {
+    await vi.advanceTimersByTimeAsync(gap)
+    all.push(watched(it.ask()))
+  }
+  await vi.advanceTimersByTimeAsync(2010)
+  expect(all.map(({ said }) => said === undefined)).toEqual([false, false, false, true])
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(all.map(({ said }) => said)).toEqual(all.map(() => 'DEADLINE_EXCEEDED'))
+  expect([it.calls, it.breaker.state]).toEqual([3, 'ACTIVE'])
+})
+
+test.each([10, 25, 100, 150])(
+  'a system that hangs opens its breaker where calls %i ms apart are shared',
+  async (gap) => {
+    const it = await world(never, { minimumCalls: 5 })
+    const all: { said?: unknown }[] = []
+    for (let ms = 0; ms < 1200; ms += gap) {
+      all.push(watched(it.ask(400)))
+      await vi.advanceTimersByTimeAsync(gap)
+    }
+    expect([it.breaker.state, all.at(-1)?.said]).toEqual(['OPEN', 'BREAKER_OPEN'])
+  },
+)
+
+test('where the second call fails at once while the first hangs, the next begins his own', async () => {
+  const it = await world(
+    (n) => [never, () => Promise.reject(reset), () => after(10, 'answer 3')][n - 1]?.() ?? never(),
+  )
+  const all = [it.ask(), it.ask(), it.ask(), it.ask()].map(watched)
+  await vi.advanceTimersByTimeAsync(1520)
+  expect(all.map(({ said }) => said)).toEqual([undefined, undefined, 'answer 3', 'answer 3'])
+  expect(it.calls).toBe(3)
 })
 
 test('no rejection is shared: who shared a call that failed is told of his own', async () => {
@@ -171,7 +220,6 @@ test('SEMANTICS 32: who gave up on a call from before a write shares a new one, 
 
 test('SEMANTICS 32: an answer is renewed though a call from before a write still runs', async () => {
   const it = await world((n) => after(n === 1 ? 2000 : 10, `answer ${n}`), {
-    ...policy,
     freshMs: 100,
     revalidateMs: 60_000,
   })
