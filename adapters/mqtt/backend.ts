@@ -26,7 +26,7 @@ interface Way {
     options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
   ): Promise<void>
   readonly connected: boolean
-  /** Where answers come, and the broker has not granted that we hear them. */
+  /** Where answers come, and the broker refuses that we hear them, or has not been asked. */
   readonly missing: readonly string[]
 }
 
@@ -72,7 +72,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     stack.defer(close)
     return {
       get connected() {
-        return hub.outlet !== undefined
+        return hub.outlet !== undefined && hub.outlet.connected !== false
       },
       get missing() {
         return hub.outlet?.missing?.filter((filter) => correlation.filters.includes(filter)) ?? []

@@ -127,6 +127,9 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         (error: unknown) => (GatewayError.from(error).notExecuted ? 'nobody' : 'unknown'),
       )
     },
+    get connected() {
+      return client?.connected !== false
+    },
     get missing() {
       return client?.missing ?? []
     },

@@ -31,7 +31,7 @@ export interface ClientOptions {
 
 export interface BrokerClient {
   readonly connected: boolean
-  /** The filters that are wanted and that the broker has not granted on this connection. */
+  /** The filters that are wanted and that the broker refuses, or has not been asked for on this connection. */
   readonly missing: readonly string[]
   /**
    * Resolves with PUBACK (QoS 0: written). Rejects with `BACKEND_FAILED`; with `notExecuted` where nothing was sent, with the cause
@@ -121,6 +121,8 @@ export function openClient(options: ClientOptions): BrokerClient {
       isCut: false,
     }
     connection = opened
+    // When mqtt.js has taken CONNACK: before, it would keep SUBSCRIBE back, behind what is published first.
+    queueMicrotask(() => opened.listening.look())
     stream.on('data', () => (opened.heardAt = performance.now()))
     stream.once('close', () => {
       if (connection === opened) connection = undefined

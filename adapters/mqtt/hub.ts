@@ -14,6 +14,8 @@ export interface Outlet {
     payload: string,
     options: { readonly qos: 0 | 1; readonly signal: AbortSignal },
   ): Promise<Outcome>
+  /** False: there is a connection to another broker, and it is down now. */
+  readonly connected?: boolean
   /** The filters on which nothing is heard now, though somebody waits there. */
   readonly missing?: readonly string[]
   /** Somebody waits on more filters from now on. */

@@ -1,6 +1,4 @@
 // What one connection to another broker hears: each filter that is wanted is asked for until it is granted.
-import { setTimeout as pause } from 'node:timers/promises'
-
 import { GatewayError } from 'dragoman'
 import type { Log } from 'dragoman'
 
@@ -19,9 +17,9 @@ export interface ListeningOptions {
 }
 
 export interface Listening {
-  /** Wanted, and not granted on this connection. */
+  /** Wanted, and not asked for yet on this connection, or refused and not granted since. */
   readonly missing: readonly string[]
-  /** More is wanted than before. */
+  /** Asks at once for what is wanted and has not been asked for: the connection has just begun, or more is wanted than before. */
   look(): void
 }
 
@@ -30,45 +28,43 @@ const AGAIN_MS = 5000
 
 /**
  * Asks for everything, also where the broker has kept a session: the connection before may have been cut off, or refused something, before the
- * session had it.
+ * session had it. Nothing is asked for before the first `look`.
  */
 export function listenTo(options: ListeningOptions): Listening {
   const { wanted, subscribe, refused, log, onComplete, signal } = options
   const granted = new Set<string>()
-  let wakeUp: () => void = () => undefined
-  const missing = (): readonly string[] => [...wanted().keys()].filter((filter) => !granted.has(filter))
+  /** Granted, or its SUBSCRIBE is on the way. */
+  const asked = new Set<string>()
 
   async function ask(filter: string, qos: 0 | 1): Promise<void> {
+    asked.add(filter)
     try {
       await subscribe(filter, qos)
       granted.add(filter)
       refused.delete(filter)
     } catch (error) {
+      asked.delete(filter)
       if (signal.aborted) return
       if (!refused.has(filter)) log.error(GatewayError.from(error).message, { filter })
       refused.add(filter)
     }
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      const woken = new AbortController()
-      wakeUp = () => woken.abort()
-      for (const [filter, qos] of wanted()) {
-        if (!granted.has(filter)) await ask(filter, qos)
-        if (signal.aborted) return
-      }
-      if (missing().length === 0) onComplete()
-      const either = AbortSignal.any([signal, woken.signal])
-      await pause(AGAIN_MS, undefined, { signal: either, ref: false }).catch(() => undefined)
-    }
+  async function look(): Promise<void> {
+    if (signal.aborted) return
+    const open = [...wanted()].filter(([filter]) => !asked.has(filter))
+    await Promise.all(open.map(async ([filter, qos]) => ask(filter, qos)))
+    if ([...wanted().keys()].every((filter) => granted.has(filter))) onComplete()
   }
-  void run()
+
+  const again = setInterval(() => void look(), AGAIN_MS).unref()
+  signal.addEventListener('abort', () => clearInterval(again), { once: true })
 
   return {
+    // What is on the way counts as heard: its SUBSCRIBE stands before any PUBLISH, and a broker answers in order (MQTT 3.1.1 §4.6).
     get missing() {
-      return missing()
+      return [...wanted().keys()].filter((filter) => refused.has(filter) || !asked.has(filter))
     },
-    look: () => wakeUp(),
+    look: () => void look(),
   }
 }

@@ -19,7 +19,8 @@ export interface Outbox {
   append(entry: Entry): Promise<void>
   /**
    * Publishes what is there and what comes, until the signal ends. `publish` rejects where it is not sure of the PUBACK. What the broker
-   * closes the connection for (the cause `ClosedBehind`), at last also alone, is set aside: an error in the log, `mqtt_undeliverable`.
+   * closes the connection for (the cause `ClosedBehind`), at last also alone, is set aside: an error in the log, `mqtt_undeliverable`. Two are,
+   * until there is a PUBACK again: a broker that takes nothing at all empties no outbox.
    */
   run(publish: (entry: Entry) => Promise<void>, signal: AbortSignal): Promise<void>
   /** The broker is connected again: no need to wait for the next try. */
@@ -110,7 +111,7 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
     return { done: results.length }
   }
 
-  /** The other broker takes everything but this. */
+  /** The other broker does not take this one, whatever goes with it. */
   async function setAside(number: number, entry: Entry | Hole | undefined): Promise<void> {
     if (entry === undefined || typeof entry === 'string') return
     metrics.count('mqtt_undeliverable')
@@ -120,6 +121,17 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
       id: idOf(entry.payload),
     })
     await forget(number, [entry])
+    suspicion.gaveUp()
+  }
+
+  async function suspect(number: number, entry: Entry | Hole | undefined): Promise<void> {
+    const verdict = suspicion.closedBehind(number)
+    if (verdict === 'itself') await setAside(number, entry)
+    if (verdict === 'everything')
+      log.error(
+        'the other broker closes the connection whatever is published, without one PUBACK; nothing more is given up, and the outbox waits',
+        { topic: typeof entry === 'object' ? entry.topic : undefined },
+      )
   }
 
   /** Never back: a bridge that stood still, while another one went on, would leave numbers without entries to be waited for. */
@@ -156,6 +168,8 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
       wakeUp()
     },
     async run(publish, signal) {
+      // Whoever goes on with it says what waits there.
+      using _ = { [Symbol.dispose]: () => metrics.gauge('mqtt_outbox', 0) }
       let hole = { number: 0, since: 0 }
       while (!signal.aborted) {
         try {
@@ -175,11 +189,9 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
             if (performance.now() - hole.since < holeMs) await idle(HOLE_LOOK_MS, signal)
             else await giveUp(hole.number)
           }
-          suspicion.acknowledged(done)
+          suspicion.acknowledged(done, entries.slice(0, done).filter(wantsPuback).length)
           if (failure === undefined) continue
-          const number = pointers.first + done
-          if (failure.cause instanceof ClosedBehind && suspicion.isProved(number))
-            await setAside(number, entries[done])
+          if (failure.cause instanceof ClosedBehind) await suspect(pointers.first + done, entries[done])
           await idle(RETRY_MS, signal)
         } catch (error) {
           log.warn('the outbox waits for the store', { reason: GatewayError.from(error).message })
@@ -189,6 +201,10 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
     },
     wake: () => wakeUp(),
   }
+}
+
+function wantsPuback(entry: Entry | Hole): boolean {
+  return typeof entry === 'object' && entry.qos === 1
 }
 
 function keyOf(number: number): string {

@@ -266,3 +266,34 @@ test('through a bridge whose broker does not let us hear answers nothing is aske
   broker.close()
   server.close()
 })
+
+test('a call right after the start of a bridge whose broker has not answered SUBSCRIBE yet is made', async () => {
+  const asked: string[] = []
+  const broker = await Aedes.createBroker({
+    authorizeSubscribe() {}, // it takes its time
+    authorizePublish(_client, { topic }, done) {
+      asked.push(topic)
+      done(null)
+    },
+  })
+  const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP server has one
+  const url = `mqtt://127.0.0.1:${port}`
+  await using channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'early' }))
+  await channel.start(testHost(), new AbortController().signal)
+  await using backend = create({ channel: 'early', operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(500))
+  const reasons = new Set<string>()
+  await until(() => {
+    const calling = backend.call(call('Silent', {}), AbortSignal.timeout(100))
+    return calling.catch((error: unknown) => {
+      reasons.add(error instanceof Error ? error.message : '')
+      return asked.length > 0 || undefined
+    })
+  })
+  expect([...reasons].filter((reason) => reason.includes('hear answers'))).toEqual([])
+  await channel[Symbol.asyncDispose]()
+  broker.close()
+  server.close()
+})

@@ -201,3 +201,26 @@ test('connections that end at once are told, once, with what may be the reason',
   for (let n = 0; n < 5; n += 1) (await until(() => broker.peers[n])).socket.destroy()
   expect(warned).toEqual([expect.stringMatching(/at once: does another client use the id c, or/u)])
 })
+
+test('all filters are asked for at once, before anything is published, and what is on the way is not missing (MQTT 3.1.1 §4.6)', async () => {
+  const wanted = new Map<string, 0 | 1>([
+    ['f/1', 1],
+    ['f/2', 1],
+  ])
+  await using broker = await mute({ wanted: () => wanted })
+  const { client } = broker
+  const peer = await until(() => broker.peers[0])
+  const { missing } = client
+  wanted.set('f/3', 1) // a reload adds a backend
+  const before = client.missing
+  client.look()
+  const after = client.missing
+  const publishing = client.publish('t', 'x', { qos: 1 }).catch(() => undefined)
+  await until(() => peer.received().includes('x') || undefined)
+  expect([missing, before, after]).toEqual([[], ['f/3'], []])
+  const places = ['f/1', 'f/2', 'f/3', 'x'].map((text) => peer.received().indexOf(text))
+  expect(places).not.toContain(-1)
+  expect(places).toEqual(places.toSorted((a, b) => a - b))
+  peer.socket.destroy()
+  await publishing
+})

@@ -203,3 +203,47 @@ test.each([
   await running
   expect([tries, out]).toEqual([21, ['a']])
 })
+
+test('a broker that closes the connection whatever is published empties no outbox: it waits, told once, until there is a PUBACK', async () => {
+  const state = sharedState()
+  const errors: string[] = []
+  const gauges: number[] = []
+  const told: Metrics = { count() {}, gauge: (_name, value) => void gauges.push(value) }
+  const noting = { ...log, error: (text: string) => void errors.push(text) }
+  const outbox = createOutbox({ state, log: noting, metrics: told })
+  const names = Array.from({ length: 8 }, (_, n) => `m${n}`)
+  for (const name of names) await outbox.append(entry(name))
+  const ending = new AbortController()
+  const taken: string[] = []
+  let tries = 0
+  const running = outbox.run(async ({ payload }) => {
+    tries += 1
+    if (tries <= 150) throw closedBehind
+    taken.push(payload)
+  }, ending.signal)
+  await until(() => {
+    outbox.wake()
+    return gauges.at(-1) === 0 || undefined
+  })
+  ending.abort()
+  await running
+  expect(taken).toEqual(names.slice(2))
+  expect(errors.map((text) => /given up$|outbox waits$/u.exec(text)?.[0])).toEqual([
+    'given up',
+    'given up',
+    'outbox waits',
+  ])
+})
+
+test('who no longer publishes the outbox says that nothing waits there: another instance says what does', async () => {
+  const gauges: number[] = []
+  const told: Metrics = { count() {}, gauge: (_name, value) => void gauges.push(value) }
+  const outbox = createOutbox({ state: sharedState(), log, metrics: told })
+  for (const name of ['a', 'b']) await outbox.append(entry(name))
+  const ending = new AbortController()
+  await outbox.run(async () => {
+    ending.abort()
+    throw new GatewayError('BACKEND_FAILED', 'not connected', { notExecuted: true })
+  }, ending.signal)
+  expect(gauges).toEqual([2, 0])
+})
