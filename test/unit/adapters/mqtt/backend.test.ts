@@ -233,11 +233,11 @@ test('a broker that does not let us hear answers is asked nothing that wants one
   server.close()
 })
 
-test('through a bridge whose broker does not let us hear answers nothing is asked either', async () => {
+/** A backend through a bridge, whose broker does with SUBSCRIBE as told and takes note of what is published. */
+async function bridged(authorizeSubscribe: Aedes['authorizeSubscribe']) {
   const asked: string[] = []
   const broker = await Aedes.createBroker({
-    authorizeSubscribe: (_client, subscription, done) =>
-      done(null, subscription.topic.startsWith('svc/') ? null : subscription),
+    authorizeSubscribe,
     authorizePublish(_client, { topic }, done) {
       asked.push(topic)
       done(null)
@@ -247,10 +247,27 @@ test('through a bridge whose broker does not let us hear answers nothing is aske
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // a TCP server has one
   const url = `mqtt://127.0.0.1:${port}`
-  await using channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'deaf' }))
+  const channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'bridge' }))
   await channel.start(testHost(), new AbortController().signal)
-  await using backend = create({ channel: 'deaf', operations: OPERATIONS })
+  const backend = create({ channel: 'bridge', operations: OPERATIONS })
   await backend.start?.(AbortSignal.timeout(500))
+  return {
+    asked,
+    backend,
+    async [Symbol.asyncDispose]() {
+      await backend[Symbol.asyncDispose]()
+      await channel[Symbol.asyncDispose]()
+      broker.close()
+      server.close()
+    },
+  }
+}
+
+test('through a bridge whose broker does not let us hear answers nothing is asked either', async () => {
+  await using bridge = await bridged((_client, subscription, done) =>
+    done(null, subscription.topic.startsWith('svc/') ? null : subscription),
+  )
+  const { asked, backend } = bridge
   await until(() =>
     backend.call(call('Notify', {}), AbortSignal.timeout(1000)).then(
       () => true,
@@ -262,28 +279,11 @@ test('through a bridge whose broker does not let us hear answers nothing is aske
     notExecuted: true,
   })
   expect(new Set(asked)).toEqual(new Set(['svc/silent']))
-  await channel[Symbol.asyncDispose]()
-  broker.close()
-  server.close()
 })
 
 test('a call right after the start of a bridge whose broker has not answered SUBSCRIBE yet is made', async () => {
-  const asked: string[] = []
-  const broker = await Aedes.createBroker({
-    authorizeSubscribe() {}, // it takes its time
-    authorizePublish(_client, { topic }, done) {
-      asked.push(topic)
-      done(null)
-    },
-  })
-  const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // a TCP server has one
-  const url = `mqtt://127.0.0.1:${port}`
-  await using channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'early' }))
-  await channel.start(testHost(), new AbortController().signal)
-  await using backend = create({ channel: 'early', operations: OPERATIONS })
-  await backend.start?.(AbortSignal.timeout(500))
+  await using bridge = await bridged(() => {}) // it takes its time
+  const { asked, backend } = bridge
   const reasons = new Set<string>()
   await until(() => {
     const calling = backend.call(call('Silent', {}), AbortSignal.timeout(100))
@@ -293,7 +293,4 @@ test('a call right after the start of a bridge whose broker has not answered SUB
     })
   })
   expect([...reasons].filter((reason) => reason.includes('hear answers'))).toEqual([])
-  await channel[Symbol.asyncDispose]()
-  broker.close()
-  server.close()
 })
