@@ -44,7 +44,7 @@ const RETRY_MS = 100
 
 export async function flood(order: FloodOrder): Promise<FloodResult> {
   const { port, rate, seconds, connections, urgency, retries = 0 } = order
-  const request = `POST /v1/requests/Look HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\npriority: u=${urgency}\r\ncontent-length: 2\r\n\r\n{}`
+  const request = `POST /v1/requests/Look HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\npriority: u=${urgency}\r\ncontent-length: 2\r\n\r\n{}`
   const free: Socket[] = []
   let backlog: Due[] = []
   const latencies: number[] = []
