@@ -38,7 +38,7 @@ routes: [{ agent: helper }]
     })
     return stdout
   }
-  const only = async (): Promise<string> => {
+  const letter = async (): Promise<string> => {
     const letters = await until(async () => {
       if ((await metric(gateway.base, 'dragoman_dead_letters')) !== 1) return undefined
       const found = JSON.parse(await dead('list', '--json')) as { id: string }[] // our own command
@@ -51,11 +51,11 @@ routes: [{ agent: helper }]
   return {
     gateway,
     message,
-    only,
+    letter,
     say: (said: object) => post(`${gateway.base}/v1/messages`, { sender: { id: 'ann' }, ...said }),
     edit: async (content: string, ...given: readonly string[]) => {
       await writeFile(written, content)
-      return await dead('edit', await only(), ...given)
+      return await dead('edit', await letter(), ...given)
     },
     written,
     async [Symbol.asyncDispose]() {
@@ -76,7 +76,7 @@ const all = {
 test('what is deleted in the editor is taken away', { timeout: 120_000 }, async () => {
   await using it = await world()
   await it.say(all)
-  const first = await it.only()
+  const first = await it.letter()
   const { type } = await it.message(first)
   const asBefore = { type, ...all, parts: [{ kind: 'text', text: 'wrong' }], text: undefined }
   await expect(it.edit(JSON.stringify({ ...asBefore, type: undefined }))).rejects.toThrow(
@@ -84,15 +84,15 @@ test('what is deleted in the editor is taken away', { timeout: 120_000 }, async 
   )
   await expect(it.edit(JSON.stringify(asBefore))).rejects.toThrow('nothing was changed')
   await expect(it.edit(JSON.stringify({ type }))).rejects.toThrow('a message needs parts or data')
-  expect(await it.only()).toBe(first)
+  expect(await it.letter()).toBe(first)
 
   await it.edit(JSON.stringify({ type, text: 'right' }))
-  const second = await it.message(await it.only())
+  const second = await it.message(await it.letter())
   expect(second).toMatchObject({ parts: [{ kind: 'text', text: 'right' }], sender: { id: 'ann' } })
   for (const gone of ['data', 'metadata', 'priority', 'expiresAt']) expect(second).not.toHaveProperty(gone)
 
   await it.edit(JSON.stringify({ type, data: { order: '008' } }))
-  const third = await it.message(await it.only())
+  const third = await it.message(await it.letter())
   expect(third).toMatchObject({ data: { order: '008' } })
   expect(third).not.toHaveProperty('parts')
 })
@@ -104,7 +104,7 @@ test(
     await using it = await world()
     await it.say(all)
     await it.edit(JSON.stringify({ data: null, priority: null }), '--file', it.written)
-    const message = await it.message(await it.only())
+    const message = await it.message(await it.letter())
     expect(message).toMatchObject({ metadata: all.metadata, parts: [{ text: 'wrong' }] })
     expect(message).not.toHaveProperty('data')
     expect(message).not.toHaveProperty('priority')
@@ -115,7 +115,7 @@ test('numbers keep their digits in the editor', { timeout: 120_000 }, async () =
   await using it = await world()
   await it.say(all)
   await it.edit('{ "data": { "order": 12345678901234567890, "sum": 1.10 } }', '--file', it.written)
-  expect(await it.message(await it.only())).toMatchObject({
+  expect(await it.message(await it.letter())).toMatchObject({
     data: { order: '12345678901234567890', sum: '1.10' },
   })
 })
@@ -125,5 +125,5 @@ test('a dead letter as large as a channel takes is edited', { timeout: 120_000 }
   await it.say({ ...all, text: 'x\n'.repeat(1_900_000 / 2) })
   const text = 'y\n'.repeat(1_000_000)
   await it.edit(JSON.stringify({ text }), '--file', it.written)
-  expect(await it.message(await it.only())).toMatchObject({ parts: [{ kind: 'text', text }] })
+  expect(await it.message(await it.letter())).toMatchObject({ parts: [{ kind: 'text', text }] })
 })

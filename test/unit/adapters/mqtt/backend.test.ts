@@ -200,11 +200,11 @@ test('the connection breaks while an answer is waited for: the answer after the 
   expect(answer).toEqual({ data: 1 })
 })
 
-test('a broker that does not let us hear answers is asked nothing that wants one, until it does', async () => {
-  let isDeaf = true
+/** A broker that does with SUBSCRIBE as told and takes note of what is published. */
+async function brokerThat(authorizeSubscribe: Aedes['authorizeSubscribe']) {
   const asked: string[] = []
   const broker = await Aedes.createBroker({
-    authorizeSubscribe: (_client, subscription, done) => done(null, isDeaf ? null : subscription), // null: SUBACK 0x80
+    authorizeSubscribe,
     authorizePublish(_client, { topic }, done) {
       asked.push(topic)
       done(null)
@@ -213,7 +213,21 @@ test('a broker that does not let us hear answers is asked nothing that wants one
   const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // a TCP server has one
-  await using backend = create({ url: `mqtt://127.0.0.1:${port}`, operations: OPERATIONS })
+  return {
+    asked,
+    url: `mqtt://127.0.0.1:${port}`,
+    [Symbol.dispose]() {
+      broker.close()
+      server.close()
+    },
+  }
+}
+
+test('a broker that does not let us hear answers is asked nothing that wants one, until it does', async () => {
+  let isDeaf = true
+  using broker = await brokerThat((_client, subscription, done) => done(null, isDeaf ? null : subscription)) // null: SUBACK 0x80
+  const { asked, url } = broker
+  await using backend = create({ url, operations: OPERATIONS })
   await backend.start?.(AbortSignal.timeout(500))
   const message = expect.stringMatching(/hear answers on .*svc\/answers/u)
   const expected = { code: 'BACKEND_FAILED', notExecuted: true, message }
@@ -229,24 +243,12 @@ test('a broker that does not let us hear answers is asked nothing that wants one
       () => undefined,
     )
   })
-  broker.close()
-  server.close()
 })
 
-/** A backend through a bridge, whose broker does with SUBSCRIBE as told and takes note of what is published. */
+/** A backend through a bridge to such a broker. */
 async function bridged(authorizeSubscribe: Aedes['authorizeSubscribe']) {
-  const asked: string[] = []
-  const broker = await Aedes.createBroker({
-    authorizeSubscribe,
-    authorizePublish(_client, { topic }, done) {
-      asked.push(topic)
-      done(null)
-    },
-  })
-  const server = createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // a TCP server has one
-  const url = `mqtt://127.0.0.1:${port}`
+  const broker = await brokerThat(authorizeSubscribe)
+  const { asked, url } = broker
   const channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'bridge' }))
   await channel.start(testHost(), new AbortController().signal)
   const backend = create({ channel: 'bridge', operations: OPERATIONS })
@@ -257,8 +259,7 @@ async function bridged(authorizeSubscribe: Aedes['authorizeSubscribe']) {
     async [Symbol.asyncDispose]() {
       await backend[Symbol.asyncDispose]()
       await channel[Symbol.asyncDispose]()
-      broker.close()
-      server.close()
+      broker[Symbol.dispose]()
     },
   }
 }
