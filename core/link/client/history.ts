@@ -4,6 +4,7 @@ import type { Change } from './box.ts'
 import { marksOf, rises } from './marks.ts'
 import type { Kept, Mark, Outgoing, Said } from './types.ts'
 
+/** `messageId`: the gateway's id of one that was sent from here; any other has it as `said.id`. */
 export type Row = { readonly key: string; said: Said; readonly messageId?: string }
 
 export interface HistoryOptions {

@@ -20,7 +20,7 @@ export function marksOf(
   rows: readonly { readonly said: Said; readonly messageId?: string }[],
 ): readonly { readonly id: string; readonly mark: Mark }[] {
   if (direction !== 'outbound' || causationId === undefined) return []
-  const asked = rows.findLast(({ messageId }) => messageId === causationId)
+  const asked = rows.findLast(({ messageId, said }) => (messageId ?? said.id) === causationId)
   if (asked === undefined) return []
   const isThere = asked.said.conversation === conversation
   const mark: Mark = metadata?.['mark'] === 'delivered' ? 'delivered' : 'read'

@@ -147,6 +147,20 @@ test('an answer marks its question read and those before it delivered; marks nev
   expect(texts(said)).toEqual(['1', '2', 'answer'])
 })
 
+test('an answer marks what was said on another device, or before this box was begun, as it marks what was said here', async () => {
+  const { ledger } = await openLedger()
+  ledger.begin('e1')
+  for (const n of [1, 2])
+    ledger.take(msg(n, String(n), { direction: 'inbound', externalId: `tablet-${n}`, id: `g${n}` }))
+  ledger.take(msg(3, 'answer', { causationId: 'g2' }))
+  await ledger.durable()
+  expect(ledger.said.map(({ text, mark }) => [text, mark])).toEqual([
+    ['1', 'delivered'],
+    ['2', 'read'],
+    ['answer', undefined],
+  ])
+})
+
 test('only so many messages are kept; an own one that has not come back yet is never forgotten', async () => {
   const box = memoryBox()
   const { ledger } = await openLedger(box, 3)
