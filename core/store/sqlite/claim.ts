@@ -13,7 +13,7 @@ import type { ClaimWire } from '../codec/wire.ts'
 import { WorkRows } from './work.ts'
 import type { NewWork } from './work.ts'
 
-type BegunRow = readonly [state: number, attempt: number, fence: number, attempts: string | null]
+type BegunRow = readonly [state: number, attempt: number, fence: number]
 
 /** Throws `OVERLOADED` at the reserve, `STORE_UNAVAILABLE` if the claimer's own lease is gone. */
 export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAnswer {
@@ -23,7 +23,7 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
   const outcomes = new Outcomes(ground)
   const dead = new DeadLetters(ground)
   const sql = {
-    begun: query<BegunRow>(db, 'SELECT state, attempt, fence, attempts FROM work WHERE id = ?'),
+    begun: query<BegunRow>(db, 'SELECT state, attempt, fence FROM work WHERE id = ?'),
     keep: query(db, 'INSERT INTO begun VALUES (?, ?, ?)'),
     drop: query(db, 'DELETE FROM begun WHERE id = ?'),
   }
@@ -45,18 +45,14 @@ export function claimOperation(ground: Ground): (request: ClaimWire) => ClaimAns
     return begun.attempt
   }
 
-  function again(
-    claim: ClaimMade,
-    request: ClaimWire,
-    [state, attempt, fence, attempts]: BegunRow,
-  ): ClaimAnswer {
+  function again(claim: ClaimMade, request: ClaimWire, [state, attempt, fence]: BegunRow): ClaimAnswer {
     const id = claim.message
     // Released: it ended without an effect, and whoever comes next with the key makes it again.
     if (state === WAITING) return { status: 'run', id, attempt: begin(claim.id, request) }
     const isOwn = fence === request.fence.counter
     if (isOwn && id === request.id) return { status: 'run', id, attempt }
     if (isOwn || leases.owns(fence, clock)) return { status: 'running', id }
-    rows.noteLost(claim.id)
+    const attempts = rows.noteLost(claim.id)
     if (request.idempotent) return { status: 'run', id, attempt: begin(claim.id, request) }
     // Nobody will ever know: no duplicate calls it again, and it waits for an operator.
     const failure = JSON.stringify({

@@ -108,15 +108,17 @@ export class WorkRows {
     return { attempt, unended, first, attempts, raw, awaited: waitUntil !== null && waitUntil > clock.now }
   }
 
-  /** Notes an attempt that began and whose end nobody saw, so that trace and dead letter show it. */
-  noteLost(id: number): void {
+  /** Notes an attempt that began and whose end nobody saw, so that trace and dead letter show it. All attempts, with that one. */
+  noteLost(id: number): string | null {
     this.#ground.flights.touched(id)
     const row = this.#sql.lost.get(id)
-    if (row === undefined) return
+    if (row === undefined) return null
     const [attempt, began, attempts] = row
     const failure = { code: 'OUTCOME_UNKNOWN', message: 'begun, and its owner was gone before it ended' }
     const lost = { attempt, target: '', startedAt: new Date(began).toISOString(), durationMs: 0, failure }
-    this.#sql.note.run(withAttempt(attempts, JSON.stringify(lost)), id)
+    const noted = withAttempt(attempts, JSON.stringify(lost))
+    this.#sql.note.run(noted, id)
+    return noted
   }
 
   /** Ends the flight only. The attempt ended, so it counts no longer towards poison. */

@@ -56,6 +56,19 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.takeWork()).toEqual([])
   })
 
+  test('the lost attempt of a call nobody knows the end of is in its dead letter and its trace, with its moment', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    await world.passOn('other')
+    await world.store.claim(world.claim('c2'))
+    const lost = { attempt: 1, durationMs: 0, failure: { code: 'OUTCOME_UNKNOWN' } }
+    const startedAt = expect.stringMatching(/^\d{4}-\d\d-\d\dT/u)
+    const attempts = [{ ...lost, startedAt }]
+    expect(await world.dead()).toMatchObject([{ id: 'c1', attempts }])
+    const rows = await world.store.find({ by: 'id', id: 'c1' })
+    expect(rows.filter(({ row }) => row === 'settled')).toMatchObject([{ outcome: 'unknown', attempts }])
+  })
+
   test('an idempotent call of an owner who is gone runs again with the same id', async () => {
     await using world = await World.make(factory)
     await world.store.claim(world.claim('c1', { idempotent: true }))
