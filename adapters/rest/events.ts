@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Draft, DraftBase, HttpRequest, HttpResponse, Json } from 'dragoman'
 
 import { checked, jsonBody, parsed, rawOf, requireJson, traceOf } from './body.ts'
-import { idempotencyKey } from './fields.ts'
+import { withKey } from './fields.ts'
 import { isObject } from '../data/json.ts'
 import { isJson, mediaType } from '../data/media-type.ts'
 import { acceptedResponse } from './messages.ts'
@@ -43,13 +43,13 @@ async function eventDraft(
     )
   const subject = attributes.get('subject')
   const time = attributes.get('time')
-  const key = idempotencyKey(request.headers['idempotency-key'], attributes.get('id'))
+  const id = attributes.get('id')
   const metadata = metadataOf(attributes, traceOf(request))
   const base: DraftBase & Pick<Draft, 'sender'> = {
     kind: 'event',
     // CloudEvents 1.0.2 §3.1.1 subject: here the customer the event is about.
     sender: subject === undefined ? callerOf(request.identity, channel) : { id: subject, role: 'customer' },
-    ...(key !== undefined && { externalId: key }),
+    ...(id !== undefined && { externalId: id }),
     ...(time !== undefined && { occurredAt: time }),
     ...(metadata !== undefined && { metadata }),
     raw: rawOf(request),
@@ -58,7 +58,7 @@ async function eventDraft(
     Object.hasOwn(host.operations, type) && host.operations[type]?.kind === 'event'
       ? await host.draft(type, data ?? null, base)
       : undefined
-  return shaped ?? { ...base, type, ...(data !== undefined && { data }) }
+  return withKey(shaped ?? { ...base, type, ...(data !== undefined && { data }) }, request)
 }
 
 function arrived(request: HttpRequest): Arrived {

@@ -1,5 +1,6 @@
 // The header fields this adapter reads: Prefer, Idempotency-Key, Accept.
 import { GatewayError } from 'dragoman'
+import type { Draft, HttpRequest } from 'dragoman'
 
 const MAX_KEY = 256
 const MAX_PREFER = 1024
@@ -57,6 +58,15 @@ export function idempotencyKey(field: string | undefined, fromBody?: string): st
       `Idempotency-Key "${key}" and the body's id "${fromBody}" differ: send one of them`,
     )
   return key
+}
+
+/**
+ * The draft under the Idempotency-Key of its request: an id that the body gave, also through an operation's expression, must be the
+ * same. Throws `DECODE_FAILED`.
+ */
+export function withKey(draft: Draft, { headers }: Pick<HttpRequest, 'headers'>): Draft {
+  const key = idempotencyKey(headers['idempotency-key'], draft.externalId)
+  return key === undefined || key === draft.externalId ? draft : { ...draft, externalId: key }
 }
 
 /** Whether an Accept field names this media type itself (RFC 9110 §12.5.1): a range of all types does not ask for a stream. */

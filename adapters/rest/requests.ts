@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Accepted, HttpRequest, HttpResponse } from 'dragoman'
 
 import { checked, jsonBody, rawOf, traceOf } from './body.ts'
-import { idempotencyKey } from './fields.ts'
+import { withKey } from './fields.ts'
 import { markedData, staleHeaders } from './freshness.ts'
 import { acceptAndAnswer, acceptedResponse } from './messages.ts'
 import type { PostOptions } from './messages.ts'
@@ -22,20 +22,19 @@ export interface RequestOptions extends PostOptions {
  */
 export async function postRequest(request: HttpRequest, options: RequestOptions): Promise<HttpResponse> {
   const { host, operation, channel, signal, now } = options
-  const key = idempotencyKey(request.headers['idempotency-key'])
   const trace = traceOf(request)
-  const draft = await host.draft(operation, checked(requestBody, jsonBody(request)), {
+  const drafted = await host.draft(operation, checked(requestBody, jsonBody(request)), {
     kind: 'request',
     sender: callerOf(request.identity, channel),
-    ...(key !== undefined && { externalId: key }),
     ...(trace !== undefined && { metadata: trace }),
     raw: rawOf(request),
   })
-  if (draft === undefined)
+  if (drafted === undefined)
     throw new GatewayError(
       'NO_ROUTE',
       `channel "${channel}" has no operation "${operation}": it has ${Object.keys(host.operations).join(', ')}`,
     )
+  const draft = withKey(drafted, request)
   if (draft.kind !== 'request') return acceptAndAnswer(draft, request, options)
   return resultResponse(await host.accept(draft, { signal, identity: request.identity }), now())
 }

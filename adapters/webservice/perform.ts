@@ -1,6 +1,6 @@
 // One operation of a caller's, in whichever dialect it came: draft, accept, and the value to answer.
 import { GatewayError } from 'dragoman'
-import type { Accepted, ChannelHost, Fault, HttpRequest, Json, Party, Scope } from 'dragoman'
+import type { Accepted, ChannelHost, Draft, Fault, HttpRequest, Json, Party, Scope } from 'dragoman'
 import type { ElementDecl } from '../xml/schema.ts'
 import { acknowledgement } from './acknowledge.ts'
 import type { ChannelConfig } from './config.ts'
@@ -71,6 +71,7 @@ export async function perform(
       })
     : undefined
   if (draft === undefined) throw new GatewayError('NO_ROUTE', `operation "${operation}" is not offered here`)
+  if (index === undefined) checkKey(idempotencyKey(request), draft)
   const accepted = await host.accept(draft, {
     signal,
     identity: request.identity,
@@ -112,6 +113,15 @@ function keyOf(request: HttpRequest, index: number | undefined): { readonly exte
   const key = idempotencyKey(request)
   if (key === undefined) return {}
   return { externalId: index === undefined ? key : `${key}#${index}` }
+}
+
+/** The operation's expression may give an id of the body's own: one of two is never dropped. */
+function checkKey(key: string | undefined, { externalId }: Pick<Draft, 'externalId'>): void {
+  if (key === undefined || key === externalId) return
+  throw new GatewayError(
+    'DECODE_FAILED',
+    `Idempotency-Key "${key}" and the body's id "${externalId}" differ: send one of them`,
+  )
 }
 
 /** W3C Trace Context §3.2.1: the core continues the caller's trace from the metadata. */

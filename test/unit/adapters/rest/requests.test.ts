@@ -1,6 +1,8 @@
 import type { Accepted, Reply } from 'dragoman'
 import { expect, test } from 'vitest'
 
+import { compileOperations } from '../../../../core/operations.ts'
+import type { OperationConfig } from '../../../../core/operations.ts'
 import { alice, Trial } from './host.ts'
 
 const answering = (reply: Reply): { accept: () => Promise<Partial<Accepted>> } => ({
@@ -139,3 +141,38 @@ test('parameters that are no JSON are refused with 400 before anything is called
     expect((await trial.post('/v1/requests/X', bad)).status).toBe(400)
   expect(trial.handed).toStrictEqual([])
 })
+
+test.each([
+  ['message', '/v1/requests/Say'],
+  ['request', '/v1/requests/Say'],
+  ['event', '/v1/requests/Say'],
+  ['event', '/v1/events/Say'],
+] as const)(
+  'an Idempotency-Key and an externalId expression of a %s must agree at %s: one of them is not dropped',
+  async (kind, path) => {
+    await using trial = await shaped({ kind, sender: 'who', text: 'words', externalId: 'eid' })
+    const body = { who: 'k', words: 'hi' }
+    const key = { 'idempotency-key': 'E1' }
+    const refused = await trial.post(path, { ...body, eid: 'E2' }, key)
+    expect([refused.status, refused.body['code']]).toStrictEqual([400, 'DECODE_FAILED'])
+    expect(refused.body['detail']).toBe(
+      `Idempotency-Key "E1" and the body's id "E2" differ: send one of them`,
+    )
+    await trial.post(path, { ...body, eid: 'E1' }, key)
+    await trial.post(path, body, key)
+    await trial.post(path, { ...body, eid: 'E1' })
+    expect(trial.handed.map((each) => each.draft.externalId)).toStrictEqual(['E1', 'E1', 'E1'])
+  },
+)
+
+test("a CloudEvent's own id gives way to the operation's expression", async () => {
+  await using trial = await shaped({ kind: 'event', externalId: 'eid' })
+  const event = { specversion: '1.0', id: 'ce-1', source: '/erp', type: 'Say', data: { eid: 'E1' } }
+  await trial.post('/v1/events', event, { 'content-type': 'application/cloudevents+json' })
+  expect(trial.draft.externalId).toBe('E1')
+})
+
+function shaped(Say: OperationConfig): Promise<Trial> {
+  const operations = compileOperations('web', { Say })
+  return Trial.start({ operations: operations.list, draft: (...given) => operations.draft(...given) })
+}

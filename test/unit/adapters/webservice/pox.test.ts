@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import { testChannel } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
+import { compileOperations } from '../../../../core/operations.ts'
 import { encodeText } from '../../../../adapters/xml/charset.ts'
 import { dataOf, fixtures, path, serve, textOf } from './service.ts'
 
@@ -246,6 +247,18 @@ test('an Idempotency-Key is the id of the draft, traceparent goes along, the byt
   expect(new TextDecoder().decode(running.host.drafts[0]?.raw?.bytes)).toBe(request)
   const twice = await running.post(request, { 'idempotency-key': 'a, b' })
   expect(twice.status).toBe(400)
+})
+
+test("an Idempotency-Key and the operation's externalId must agree: one of them is not dropped", async () => {
+  const erp = compileOperations('erp', { GetOrder: { kind: 'request', externalId: 'orderNo' } })
+  await using running = await serve({ operations: erp.list, draft: (...given) => erp.draft(...given) })
+  const refused = await running.post(request, { 'idempotency-key': 'k' })
+  expect([refused.status, textOf(refused)]).toEqual([
+    400,
+    expect.stringContaining('Idempotency-Key "k" and the body\'s id "000777" differ'),
+  ])
+  await running.post(request, { 'idempotency-key': '000777' })
+  expect(running.host.drafts.map(({ externalId }) => externalId)).toEqual(['000777'])
 })
 
 test('errors that say when to come back do so in HTTP', async () => {

@@ -28,12 +28,13 @@ export interface Setting {
   readonly config?: Readonly<Record<string, unknown>>
   readonly scope?: ScopeOptions
   readonly operations?: TestHost['operations']
+  readonly draft?: TestHost['draft']
   /** What the business system answers; thrown errors are the pipeline's. Undefined: nothing yet. */
   readonly reply?: (draft: Draft) => Partial<Reply> | GatewayError | undefined
 }
 
 /** Starts a channel. Without `reply` a request's data is its answer. */
-export async function serve({ config, scope, operations, reply }: Setting = {}): Promise<Running> {
+export async function serve({ config, scope, operations, draft, reply }: Setting = {}): Promise<Running> {
   const component = adapter.channel
   if (component === undefined) throw new Error('the adapter has no channel')
   const checked = await component.config['~standard'].validate({ path, ...config })
@@ -42,9 +43,10 @@ export async function serve({ config, scope, operations, reply }: Setting = {}):
   const host = testHost(operations)
   const business: TestHost = {
     ...host,
-    async accept(draft, options): Promise<Accepted> {
-      const accepted = await host.accept(draft, options)
-      const given = reply === undefined ? echo(draft) : reply(draft)
+    ...(draft !== undefined && { draft }),
+    async accept(handed, options): Promise<Accepted> {
+      const accepted = await host.accept(handed, options)
+      const given = reply === undefined ? echo(handed) : reply(handed)
       if (given instanceof GatewayError) throw given
       return given === undefined ? accepted : { ...accepted, reply: { origin: 'backend', ...given } }
     },
