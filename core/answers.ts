@@ -59,19 +59,23 @@ export function replyOf(answer: unknown, origin: 'agent' | 'backend', who: strin
   }
 }
 
-/** The reply as the conversation's log has it: an outbound message caused by `question`. Undefined: nothing was said. */
+/**
+ * The reply as the conversation's log has it: an outbound message caused by `question`. A fault has its message as text (DESIGN §3). One without
+ * parts and data that only says how far the question has come (`metadata.mark`) is of the type `mark`. Undefined: nothing was said.
+ */
 export function outbound(
   question: Message,
   reply: Reply,
   by: { id: string; now: number },
 ): Unnumbered | undefined {
-  const { parts, fault, metadata, stale, asOf, partial } = reply
-  const data = reply.data ?? (fault === undefined ? undefined : { fault: { ...fault } })
-  if (parts === undefined && data === undefined) return undefined
+  const { fault, metadata, stale, asOf, partial } = reply
+  const parts = reply.parts ?? (fault && [{ kind: 'text' as const, text: fault.message || fault.code }])
+  const data = reply.data ?? (fault && { fault: { ...fault } })
+  if (parts === undefined && data === undefined && !isMark(metadata)) return undefined
   return {
     id: newId(),
     kind: 'message',
-    type: parts?.[0]?.kind ?? 'data',
+    type: parts?.[0]?.kind ?? (data === undefined ? 'mark' : 'data'),
     sender: { id: by.id, role: reply.origin === 'agent' ? 'bot' : 'system' },
     channel: question.channel,
     conversation: question.conversation,
@@ -88,6 +92,12 @@ export function outbound(
     causationId: question.id,
     traceparent: traceOn(question.traceparent),
   }
+}
+
+/** The marks an agent may give (core/link/client/README.md). */
+function isMark(metadata: Reply['metadata']): boolean {
+  const mark = metadata?.['mark']
+  return mark === 'delivered' || mark === 'read'
 }
 
 function checkMembers(answer: object, origin: 'agent' | 'backend'): void {

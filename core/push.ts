@@ -23,9 +23,9 @@ const PARKED_FIRST_MS = 1000
 const PARKED_LONGEST_MS = 30_000
 const ATTEMPTS = 6
 
-/** What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from. */
+/** What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. */
 export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | undefined): Settle['pushes'] {
-  if (said === undefined || channel?.channel.send === undefined) return []
+  if (said === undefined || said.type === 'mark' || channel?.channel.send === undefined) return []
   const parts = said.parts?.length ?? 0
   const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
   return indexes.map((part) => ({

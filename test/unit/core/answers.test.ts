@@ -1,7 +1,9 @@
 // What an agent or a backend hands back: which of it is an answer, and what is said of the rest.
 import { runInNewContext } from 'node:vm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { agentAnswerOf, outbound, replyOf } from '../../../core/answers.ts'
+import type { ChannelInUse } from '../../../core/calls.ts'
+import { pushesOf } from '../../../core/push.ts'
 import { testMessage } from '../../../core/testing.ts'
 
 test.each<[string, unknown, string]>([
@@ -70,4 +72,33 @@ test('an answer that is partial says so in its reply; any other word for it is n
 test('a partial answer is marked in the log as well', () => {
   const reply = replyOf({ data: 1, partial: true }, 'backend', 'x')
   expect(outbound(testMessage(), reply, { id: 'x', now: 0 })).toMatchObject({ data: 1, partial: true })
+})
+
+test('DESIGN §3: a fault has its message as text in the log, unless the other side said something itself', () => {
+  const fault = { code: 'NO_STOCK', message: 'none left', detail: { sku: '7' } }
+  const logged = (answer: object) =>
+    outbound(testMessage(), replyOf(answer, 'agent', 'x'), { id: 'x', now: 0 })
+  const text = (said: string) => ({ type: 'text', parts: [{ kind: 'text', text: said }] })
+  expect(logged({ fault })).toMatchObject({ ...text('none left'), data: { fault } })
+  expect(logged({ fault, text: 'Sorry, sold out.' })).toMatchObject({
+    ...text('Sorry, sold out.'),
+    data: { fault },
+  })
+  expect(logged({ fault, data: { left: 0 } })).toMatchObject({ ...text('none left'), data: { left: 0 } })
+  expect(logged({ fault: { code: 'NO_STOCK', message: '' } })).toMatchObject(text('NO_STOCK'))
+})
+
+test('a mark is in the log without parts and is pushed to nobody; other metadata alone says nothing', () => {
+  const logged = (metadata: Record<string, string>) =>
+    outbound(testMessage(), replyOf({ metadata }, 'agent', 'x'), { id: 'x', now: 0 })
+  const pushing = { id: 'chat', adapter: 'chat', channel: { send: vi.fn<() => void>() }, inDoubt: 'repeat' }
+  for (const mark of ['delivered', 'read']) {
+    const said = logged({ mark })
+    expect(said).toMatchObject({ type: 'mark', metadata: { mark } })
+    expect(said).not.toHaveProperty('parts')
+    expect(said).not.toHaveProperty('data')
+    expect(pushesOf(pushing as unknown as ChannelInUse, said)).toEqual([]) // of the channel only `send` is looked at
+  }
+  expect(logged({ mark: 'seen' })).toBeUndefined()
+  expect(logged({ mood: 'good' })).toBeUndefined()
 })
