@@ -61,18 +61,24 @@ export function compileOperations(
           })
         }
       }
-      const text = async (key: keyof Expressions): Promise<string | undefined> => {
-        if (found.expressions[key] === undefined) return undefined
-        const result = await value(key)
-        if (typeof result === 'string' && result !== '') return result
+      /** May be empty. */
+      const scalar = async (key: keyof Expressions): Promise<string | undefined> => {
+        const result = found.expressions[key] === undefined ? undefined : await value(key)
+        if (typeof result === 'string') return result
         if (typeof result === 'number' || typeof result === 'boolean') return String(result)
-        if (result === undefined || result === null || result === '') return undefined
+        if (result === undefined || result === null) return undefined
         throw new GatewayError('DECODE_FAILED', `operation "${operation}": ${key} is not a text`)
       }
+      const text = async (key: keyof Expressions): Promise<string | undefined> =>
+        (await scalar(key)) || undefined
+      const missing = (key: 'sender' | 'text'): GatewayError =>
+        new GatewayError('DECODE_FAILED', `operation "${operation}": the ${key} is missing in the body`)
       const sender = await text('sender')
-      if (sender === undefined && found.expressions.sender !== undefined)
-        throw new GatewayError('DECODE_FAILED', `operation "${operation}": the sender is missing in the body`)
-      const said = await text('text')
+      if (sender === undefined && found.expressions.sender !== undefined) throw missing('sender')
+      const isMessage = found.kind === 'message'
+      const said = isMessage ? await scalar('text') : await text('text')
+      if (isMessage && said === undefined && found.expressions.text !== undefined && base.parts === undefined)
+        throw missing('text')
       const externalId = (await text('externalId')) ?? base.externalId
       const conversation = (await text('conversation')) ?? base.conversation
       const priority = (await text('priority')) ?? base.priority
