@@ -101,9 +101,10 @@ async function hashesOf(directory: string): Promise<Readonly<Record<string, stri
     })),
   )
   return Object.fromEntries(
-    taken.map((each) => {
+    taken.flatMap((each) => {
+      if (each.taken === undefined) return []
       if ('failure' in each.taken) throw new GatewayError('INTERNAL', each.taken.failure.message)
-      return [each.found.name, each.taken.snapshot.hash]
+      return [[each.found.name, each.taken.snapshot.hash]]
     }),
   )
 }

@@ -94,6 +94,7 @@ export async function start(options: StartOptions): Promise<void> {
     }
     const watchingPlugins = watchPlugins(() => reloads.pluginsFolder, dropped, {
       onSign: (name) => plugins.prepare(name),
+      onTrouble: (error) => log.child('plugins').error('the plugins folder cannot be looked at', { error }),
     })
     const { tls } = config.http
     const certificates =

@@ -18,9 +18,8 @@ export async function hashOfDisk({ files, plugins }: Places): Promise<string> {
   const parts = await Promise.all([
     ...files.map(async (file) => [file, await hashOfFile(file)]),
     ...found.map(async (each) => {
-      const taken = await takeSnapshot(each, root ?? '').catch((error: unknown) => ({
-        failure: { message: String(error) },
-      }))
+      const taken = await takeSnapshot(each, root ?? '')
+      if (taken === undefined) return [each.path]
       return [each.path, 'failure' in taken ? taken.failure.message : taken.snapshot.hash]
     }),
   ])

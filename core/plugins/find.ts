@@ -11,6 +11,8 @@ export interface Found {
   readonly entry?: string
   /** The file that is loaded under its name instead of it. */
   readonly twin?: string
+  /** Why nobody can look at it. */
+  readonly problem?: string
 }
 
 const ENTRIES = ['index.ts', 'index.js'] as const
@@ -34,19 +36,44 @@ export const MISNAMED = /\.(?:[jt]sx|[cm][jt]s)$/
  */
 export async function findPlugins(root: string): Promise<readonly Found[]> {
   const found: Found[] = []
-  for (const { name } of await listed(root)) {
-    const path = join(root, name)
-    if (isLeftAlone(name)) continue
-    const inside = await filesOf(path)
-    if (inside === undefined) {
-      if (/\.[jt]s$/.test(name)) found.push({ name: name.slice(0, -3), entry: path, path })
-      else if (MISNAMED.test(name)) found.push({ name, entry: path, path })
-      continue
+  for (const { name: file } of await listed(root)) {
+    if (isLeftAlone(file)) continue
+    const path = join(root, file)
+    const name = pluginNameOf(file) ?? file
+    try {
+      const inside = await filesOf(path)
+      const isFile = inside === undefined
+      if (isFile && name === file && !MISNAMED.test(file)) continue
+      if (isFile && !(await stat(path)).isFile()) {
+        found.push({ name, path, problem: 'it is neither a file nor a folder: remove it' })
+        continue
+      }
+      const entry = isFile
+        ? path
+        : ENTRIES.map((each) => join(path, each)).find((each) => inside.includes(basename(each)))
+      found.push({ name: isFile ? name : file, path, ...(entry !== undefined && { entry }) })
+    } catch (error) {
+      if (await isThere(path)) found.push({ name, path, problem: whyUnreadable(error) })
     }
-    const entry = ENTRIES.find((each) => inside.includes(each))
-    found.push({ name, path, ...(entry !== undefined && { entry: join(path, entry) }) })
   }
   return found
+}
+
+/** Also a link that leads nowhere. */
+export async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** What stands in the way of something that is there, and what helps. */
+export function whyUnreadable(error: unknown): string {
+  if (isCode(error, 'ENOENT')) return 'it is a link to nothing: remove it'
+  if (isCode(error, 'ELOOP')) return 'it is a link that leads back to itself: remove it'
+  if (isCode(error, 'EACCES', 'EPERM'))
+    return 'the gateway may not read it: change its owner or its mode, or begin its name with _ if it is no plugin'
+  return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
 }
 
 /**
@@ -70,8 +97,8 @@ export function oneOfEach(
 }
 
 /** `m.ts`, `m/index.ts`; `m/` has no entry. */
-export function fileOf({ path, entry }: Found): string {
-  if (entry === path) return basename(path)
+export function fileOf({ path, entry, problem }: Found): string {
+  if (entry === path || problem !== undefined) return basename(path)
   return `${basename(path)}/${entry === undefined ? '' : basename(entry)}`
 }
 
@@ -81,12 +108,23 @@ export function pluginNameOf(file: string): string | undefined {
 }
 
 function isLeftAlone(name: string): boolean {
-  return /^[._]/.test(name) || name === 'node_modules' || /\.(?:test|spec|d)\.[cm]?[jt]sx?$/.test(name)
+  return (
+    /^[._]/.test(name) ||
+    name === 'node_modules' ||
+    name === 'lost+found' ||
+    /\.(?:test|spec|d)\.[cm]?[jt]sx?$/.test(name)
+  )
 }
 
 /** Why nothing may be loaded from a place: others may write there, or it is a link that leads outside. Undefined: it may. */
 export async function distrust(path: string, root: string): Promise<string | undefined> {
-  const real = await realpath(path)
+  let real: string
+  try {
+    real = await realpath(path)
+  } catch (error) {
+    if (await isThere(path)) return whyUnreadable(error)
+    throw error
+  }
   if (real !== root && !real.startsWith(`${root}/`))
     return `it is a link that leads out of the plugins folder, to ${real}: put the file itself there`
   const { mode } = await stat(real)
@@ -101,7 +139,7 @@ async function filesOf(path: string): Promise<readonly string[] | undefined> {
   try {
     return await readdir(path)
   } catch (error) {
-    if (isCode(error, 'ENOTDIR', 'ENOENT')) return undefined
+    if (isCode(error, 'ENOTDIR')) return undefined
     throw error
   }
 }

@@ -1,4 +1,5 @@
 // The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
+import { relative } from 'node:path'
 import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log.ts'
 import type { RootLog } from '../log.ts'
@@ -6,12 +7,13 @@ import { isNamed, lockProblem, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { distrust, fileOf, findPlugins, isCode, oneOfEach, pluginsRoot } from './find.ts'
+import { distrust, fileOf, findPlugins, oneOfEach, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
+import { Restless } from './restless.ts'
 import { takeSnapshot } from './snapshot.ts'
-import type { Taken } from './snapshot.ts'
+import type { Snapshot, Taken } from './snapshot.ts'
 import { Spare, spawnWorker } from './spawn.ts'
 import type { Spawned } from './spawn.ts'
 import { standsInFor } from './stand-in.ts'
@@ -42,6 +44,7 @@ export class Plugins implements AsyncDisposable {
   readonly #spare = new Spare((name) => this.#spawn(name, true))
   readonly #absent = new Absent()
   readonly #questions = new Questions()
+  readonly #restless = new Restless()
   readonly #generations = new Map<PluginVersion, number>()
   /** Until their files or the config change, or an operator asks. */
   readonly #rejected = new Map<string, Rejected>()
@@ -110,7 +113,8 @@ export class Plugins implements AsyncDisposable {
     if (allowed.length !== this.#last.size) return true
     for (const each of allowed) {
       const last = this.#last.get(each.name)
-      const taken = await takeSnapshot(each, root ?? '')
+      const taken = await this.#take(each, root ?? '')
+      if (taken === undefined) return true
       const isSame =
         last?.found.entry === each.entry &&
         ('failure' in taken
@@ -227,7 +231,7 @@ export class Plugins implements AsyncDisposable {
     const untrusted = await distrust(root, root)
     return Promise.all(
       found.map(async (each) => {
-        const taken = untrusted === undefined ? await takenFrom(each, root) : unsafe(each, untrusted)
+        const taken = untrusted === undefined ? await this.#take(each, root) : unsafe(each, untrusted)
         return taken && this.#checked(each, taken, where)
       }),
     )
@@ -236,6 +240,10 @@ export class Plugins implements AsyncDisposable {
   async #found(root: string, { allow }: Pick<Where, 'allow'>): Promise<readonly Found[]> {
     const found = (await findPlugins(root)).filter(({ name }) => isNamed(name, allow))
     return oneOfEach(found, (name) => this.#current.get(name)?.snapshot.file)
+  }
+
+  #take(found: Found, root: string): Promise<Taken | undefined> {
+    return takeSnapshot(found, root, (file) => this.#restless.isLeftOut(file))
   }
 
   /** With what may run of it: it itself, or what runs already. */
@@ -257,6 +265,7 @@ export class Plugins implements AsyncDisposable {
     if (fits(version)) return { found, hash, version }
     const waiting = this.#last.get(name)?.version
     if (fits(waiting) && waiting?.failure === undefined) return { found, hash, version: waiting }
+    if (version !== undefined) this.#note(version, snapshot)
     const before = this.#rejected.get(name)
     if (before?.hash === hash) return { found, hash, version, failure: before.failure }
     try {
@@ -318,6 +327,15 @@ export class Plugins implements AsyncDisposable {
     }
   }
 
+  #note({ name, snapshot: runs }: PluginVersion, now: Snapshot): void {
+    for (const file of this.#restless.note(runs, now, performance.now()))
+      this.#options.log
+        .child('plugins')
+        .warn(
+          `plugin ${name}: ${relative(now.root, file)} changes again and again while it runs, and makes no new version of it any more: keep data in scope.state or in another folder, or begin its name with "."`,
+        )
+  }
+
   #spawn(name: string, isEarly: boolean): Spawned {
     const { memoryMb, messageBytes } = this.#limits
     const isOffline = this.#options.offline !== undefined
@@ -342,17 +360,6 @@ export class Plugins implements AsyncDisposable {
     this.#generations.delete(version)
     const problem = `plugin ${version.name} held something at its end: let go of it in its asyncDispose`
     if (held.length > 0) this.#options.log.child('plugins').warn(problem, { held })
-  }
-}
-
-/** Undefined: it has gone while it was looked at. */
-async function takenFrom(found: Found, root: string): Promise<Taken | undefined> {
-  try {
-    return await takeSnapshot(found, root)
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return undefined
-    const problem = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
-    return { hash: '', failure: failureAt(root, { file: found.path }, problem) }
   }
 }
 

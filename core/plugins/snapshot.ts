@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { MISNAMED, distrust, walk } from './find.ts'
+import { MISNAMED, distrust, isThere, walk, whyUnreadable } from './find.ts'
 import type { Found } from './find.ts'
 
 export interface Snapshot {
@@ -31,8 +31,29 @@ export type Taken = { readonly snapshot: Snapshot } | { readonly failure: Failur
 const MAX_BYTES = 32 * 1024 * 1024
 const CODE = /\.(?:[cm]?[jt]s|json)$/
 
-/** Reads a plugin whole, once. A `failure` says why it may not be loaded. */
-export async function takeSnapshot({ name, path, entry, twin }: Found, root: string): Promise<Taken> {
+/**
+ * Reads a plugin whole, once. A `failure` says why it may not be loaded; undefined: it has gone while it was looked at. Files that
+ * `isLeftOut` are as if they were not there.
+ */
+export async function takeSnapshot(
+  found: Found,
+  root: string,
+  isLeftOut: (file: string) => boolean = () => false,
+): Promise<Taken | undefined> {
+  try {
+    return await taken(found, root, isLeftOut)
+  } catch (error) {
+    if (!(await isThere(found.path))) return undefined
+    return { hash: '', failure: failureAt(root, { file: found.path }, whyUnreadable(error)) }
+  }
+}
+
+async function taken(
+  { name, path, entry, twin, problem: unreadable }: Found,
+  root: string,
+  isLeftOut: (file: string) => boolean,
+): Promise<Taken> {
+  if (unreadable !== undefined) return { hash: '', failure: failureAt(root, { file: path }, unreadable) }
   if (entry === undefined) {
     const problem = 'the folder has no index.ts: add one, or begin its name with _ if it is no plugin'
     return { hash: '', failure: failureAt(root, { file: path }, problem) }
@@ -55,7 +76,13 @@ export async function takeSnapshot({ name, path, entry, twin }: Found, root: str
   const sources = new Map<string, string>()
   const others = new Map<string, string>()
   for (const file of files) {
-    const { size } = await stat(file)
+    if (isLeftOut(file)) continue
+    const kind = await stat(file)
+    if (!kind.isFile()) {
+      const problem = 'it is a link to something that is no file: put the file itself there'
+      return { hash: '', failure: failureAt(root, { file }, problem) }
+    }
+    const { size } = kind
     if (size > MAX_BYTES) {
       const problem = `the file has ${size} bytes, more than ${MAX_BYTES}: keep data out of the plugin's folder`
       return { hash: '', failure: failureAt(root, { file }, problem) }

@@ -12,6 +12,18 @@ export interface WatchPluginsOptions {
   readonly pollMs?: number
   /** Hears at the first sign, before it is known what has changed, which plugin it is about. Not where only polling works. */
   readonly onSign?: (plugin: string) => void
+  /** The folder itself cannot be looked at; told once for as long as it stays so. */
+  readonly onTrouble?: (error: unknown) => void
+}
+
+/** A place that has gone, or that nobody may look at, is a state like any other. */
+async function stateOf(place: string): Promise<readonly (string | number)[]> {
+  try {
+    const { size, mtimeMs, ctimeMs, ino } = await lstat(place)
+    return [place, size, mtimeMs, ctimeMs, ino]
+  } catch (error) {
+    return [place, String(error)]
+  }
 }
 
 /**
@@ -22,12 +34,13 @@ export interface WatchPluginsOptions {
 export function watchPlugins(
   directory: () => string,
   onChange: () => Promise<void>,
-  { settleMs = 80, pollMs = 1000, onSign: tell }: WatchPluginsOptions = {},
+  { settleMs = 80, pollMs = 1000, onSign: tell, onTrouble }: WatchPluginsOptions = {},
 ): AsyncDisposable {
   const watchers = new Map<string, FSWatcher>()
   let isClosed = false
   let soon: NodeJS.Timeout | undefined
   let known: string | undefined
+  let trouble: string | undefined
   let running: Promise<void> = look()
 
   /** What lies there, without reading it: names, sizes, times. */
@@ -36,23 +49,16 @@ export function watchPlugins(
     if (root === undefined) return ''
     const folders = new Set([root])
     const places: string[] = []
-    for (const { path, entry } of await findPlugins(root)) {
-      if (path === entry) {
-        places.push(path)
-        continue
-      }
-      const below = await walk(path)
+    for (const { path, entry, problem } of await findPlugins(root)) {
+      places.push(path)
+      if (path === entry || problem !== undefined) continue
+      const below = await walk(path).catch(() => undefined)
+      if (below === undefined) continue
       places.push(...below.places)
-      for (const place of [path, ...below.folders]) folders.add(place)
+      for (const folder of below.folders) folders.add(folder)
     }
     follow(root, folders)
-    const stats = await Promise.all(
-      places.map(async (place) => {
-        const { size, mtimeMs, ctimeMs, ino } = await lstat(place)
-        return [place, size, mtimeMs, ctimeMs, ino]
-      }),
-    )
-    return JSON.stringify(stats)
+    return JSON.stringify(await Promise.all(places.map(stateOf)))
   }
 
   function follow(root: string, folders: ReadonlySet<string>): void {
@@ -103,12 +109,14 @@ export function watchPlugins(
         now = then
       }
       known = now
+      trouble = undefined
       if (!isClosed) await onChange()
     } catch (error) {
       known = undefined
-      // Something went while it was looked at: that is a change of its own, and looked at again.
+      // It went while it was looked at: that is a change of its own, and looked at again.
       if (isCode(error, 'ENOENT', 'ENOTDIR')) return onSign()
-      process.emitWarning(error instanceof Error ? error : String(error))
+      if (String(error) !== trouble) onTrouble?.(error)
+      trouble = String(error)
     }
   }
 
