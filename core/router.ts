@@ -45,6 +45,10 @@ export type Routable = Message | Unnumbered
 export interface Router {
   /** Some route says a priority. */
   readonly ranks: boolean
+  /**
+   * Undefined: no route takes it. Throws `NO_ROUTE` where a predicate before the first match cannot be evaluated for this message: whoever wrote
+   * it may have meant the message, so those below do not get it (DESIGN §5, stage 6).
+   */
   route(message: Routable): Promise<Route | undefined>
 }
 
@@ -57,7 +61,7 @@ export function createRouter(
   isPresent: IsPresent = async () => false,
 ): Router {
   const table = configs.map((config, index) => ({
-    when: config.when === undefined ? undefined : compileExpression(config.when),
+    when: config.when === undefined ? undefined : compileIn(index + 1, 'when', config.when),
     route: compileRoute(config, index + 1),
   }))
   return {
@@ -66,13 +70,21 @@ export function createRouter(
       const bindings = { present: () => isPresent(message) }
       for (const { when, route } of table) {
         if (when === undefined) return route
-        const verdict = when(message, bindings)
+        const said = when(message, bindings)
         // Awaiting only what is a promise keeps simple predicates out of the microtask queue.
-        if (verdict instanceof Promise ? Boolean(await verdict) : Boolean(verdict)) return route
+        const verdict = said instanceof Promise ? await said : said
+        if (isStructure(verdict) ? await asBoolean(verdict) : Boolean(verdict)) return route
       }
       return undefined
     },
   }
+}
+
+/** JSONata's own truth, by which `{}`, `[]` and `[false]` are false. */
+const asBoolean = compileExpression('$boolean($)')
+
+function isStructure(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 /** With the priority that the message's route says (SEMANTICS 27). Whose route cannot be found is taken in as it is: its step fails, and says why. */
@@ -96,10 +108,10 @@ export function withPriority<M extends Routable>(message: M, priority: Priority 
 }
 
 function compileRoute(config: RouteConfig, number: number): Route {
-  const params = config.params === undefined ? undefined : compileExpression(config.params)
-  const ordered = config.ordered === undefined ? undefined : compileExpression(config.ordered)
+  const params = config.params === undefined ? undefined : compileIn(number, 'params', config.params)
+  const ordered = config.ordered === undefined ? undefined : compileIn(number, 'ordered', config.ordered)
   const template = config.reply === undefined ? undefined : compileTemplate(config.reply)
-  const operation = compileOperation(config.operation)
+  const operation = compileOperation(config.operation, number)
   const named = (name: unknown): string => {
     if (typeof name === 'string' && name !== '') return name
     throw new GatewayError('NO_ROUTE', 'no operation can be chosen for this', {
@@ -128,9 +140,36 @@ function compileRoute(config: RouteConfig, number: number): Route {
           ? key
           : JSON.stringify(key)
     },
-    ...(template !== undefined && { reply: (message: Routable) => template(message) }),
+    ...(template !== undefined && {
+      reply: (message: Routable) => template(message).catch(inRoute(number, 'reply')),
+    }),
   }
 }
+
+/** An expression that fails as its route's (`inRoute`). Throws `SyntaxError` for one that is none. */
+function compileIn(number: number, key: keyof RouteConfig, source: string): Expression {
+  const expression = compileExpression(source)
+  const failed = inRoute(number, key)
+  return (input, bindings) => {
+    const value = expression(input, bindings)
+    return value instanceof Promise ? value.catch(failed) : value
+  }
+}
+
+/** Throws `NO_ROUTE` with the route's number and JSONata's reason, or what hindered `$present()` as it is. */
+function inRoute(number: number, key: keyof RouteConfig): (error: unknown) => never {
+  return (error) => {
+    for (let cause = error; cause instanceof Error; cause = cause.cause)
+      if (cause instanceof GatewayError) throw cause
+    const why = error instanceof Error ? error.message : String(error)
+    const short = why.length > LONGEST_REASON ? `${why.slice(0, LONGEST_REASON)}…` : why
+    throw new GatewayError('NO_ROUTE', `route ${number}: ${key} cannot be evaluated: ${short}`, {
+      cause: error,
+    })
+  }
+}
+/** JSONata's reasons may hold the whole value. */
+const LONGEST_REASON = 200
 
 async function evaluated(params: Expression, given: Json, message: Routable): Promise<Json> {
   return ((await params(given, { message })) ?? null) as Json // compileExpression yields plain data
@@ -144,10 +183,10 @@ function targetOf(config: RouteConfig): Route['target'] {
 }
 
 /** A plain name is the name, unless it begins with a field of the message; anything else is JSONata over the message. */
-function compileOperation(source: string | undefined): Expression {
+function compileOperation(source: string | undefined, number: number): Expression {
   if (source === undefined) return (message) => (message as Routable).type
   if (/^(?!(?:data|sender|metadata)\.)[\w.:-]+$/u.test(source)) return () => source
-  return compileExpression(source)
+  return compileIn(number, 'operation', source)
 }
 
 /** A request's and an event's data; of a message what was said. */

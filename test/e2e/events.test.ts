@@ -14,10 +14,10 @@ routes:
   - { when: "type = 'order.shipped'", notify: desk, fallback: night, reply: "Your order {{data.orderNo}} has shipped." }
   - { agent: helper }
 `
-const shipped = (base: string, key: string, subject = 'ann') =>
+const shipped = (base: string, key: string, orderNo = '007') =>
   post(
     `${base}/crm/events`,
-    { specversion: '1.0', id: key, source: '/crm', type: 'order.shipped', subject, data: { orderNo: '007' } },
+    { specversion: '1.0', id: key, source: '/crm', type: 'order.shipped', subject: 'ann', data: { orderNo } },
     { headers: { 'content-type': 'application/cloudevents+json' } },
   )
 const text = 'Your order 007 has shipped.'
@@ -161,4 +161,21 @@ test('a text that comes while a reply goes out waits for its last part: never tw
   await until(() => (chat.sent.length === 4 && running === 0 ? true : undefined))
   expect(chat.sent.map((sent) => sent.text)).toEqual(['one', 'two', 'three', text])
   expect(most).toBe(1)
+})
+
+test('a text that cannot be made of an event is a dead letter that names its route', async () => {
+  const { chat, desk, adapters } = parts()
+  const config = yaml.replace('{{data.orderNo}}', '{{$number(data.orderNo)}}')
+  await using house = await openHouse({ yaml: config, adapters })
+  await chat.host.accept(said('hello'))
+  await until(() => chat.sent[0])
+  await shipped(house.base, 'e1', 'A-7')
+  const letter = await until(async () => (await house.dead())[0])
+  expect(letter.failure).toEqual({
+    code: 'NO_ROUTE',
+    message: 'route 1: reply cannot be evaluated: Unable to cast value to a number: "A-7"',
+  })
+  expect([chat.sent.length, desk.asked.length]).toEqual([1, 0])
+  expect(house.log()).toContain('route 1: reply cannot be evaluated')
+  expect(house.log()).not.toContain('the gateway made a mistake')
 })

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { GatewayError } from '../../../core/api.ts'
+import type { Json } from '../../../core/api.ts'
 import { createRouter, ranked } from '../../../core/router.ts'
 import { testMessage } from '../../../core/testing.ts'
 
@@ -54,6 +56,64 @@ test('a predicate that looks into lists is evaluated by JSONata itself', async (
   const router = createRouter([{ when: "'b' in data.tags", agent: 'x' }])
   expect(await router.route(testMessage({ data: { tags: ['a', 'b'] } }))).toBeDefined()
   expect(await router.route(testMessage({ data: { tags: ['a'] } }))).toBeUndefined()
+})
+
+test.each([
+  ['[]', [], false],
+  ['{}', {}, false],
+  ['[false]', [false], false],
+  ['[0, ""]', [0, ''], false],
+  ['[[]]', [[]], false],
+  ['[0, 1]', [0, 1], true],
+  ['{"b": 0}', { b: 0 }, true],
+  ['null', null, false],
+  ['""', '', false],
+  ['"false"', 'false', true],
+] as const)('a predicate that yields %s matches as JSONata’s $boolean says', async (_name, a, expected) => {
+  const router = createRouter([{ when: 'data.a', agent: 'x' }])
+  expect((await router.route(testMessage({ data: { a: structuredClone(a) } }))) !== undefined).toBe(expected)
+})
+
+test('a message that a predicate cannot be evaluated for has no route: it is not given to the routes below (DESIGN §5)', async () => {
+  const router = createRouter([
+    { when: "kind = 'event'", agent: 'x' },
+    { when: 'data.amount > 1000', agent: 'supervisor' },
+    { agent: 'helper' },
+  ])
+  const order = (amount: Json) => testMessage({ kind: 'request', data: { amount } })
+  expect((await router.route(order(12)))?.target).toMatchObject({ agent: 'helper' })
+  await expect(router.route(order('12'))).rejects.toMatchObject({
+    code: 'NO_ROUTE',
+    message: expect.stringMatching(/^route 2: when cannot be evaluated: The values "12" and 1000 /u),
+  })
+  const asking = createRouter([{ when: '$number(data.amount) > 1', agent: 'x' }])
+  const { message } = GatewayError.from(
+    await asking.route(order('x'.repeat(5000))).catch((error: unknown) => error),
+  )
+  expect(message).toContain('route 1: when cannot be evaluated: Unable to cast value to a number: "xxx')
+  expect(message.length).toBeLessThan(300)
+})
+
+test.each([
+  ['operation', { backend: 'a', operation: '$number(data.no)' }],
+  ['params', { backend: 'a', params: '$number(no)' }],
+  ['ordered', { backend: 'a', ordered: '$number(data.no)' }],
+  ['reply', { reply: 'You pay {{$number(data.no) * 2}}.' }],
+] as const)('a route whose `%s` cannot be evaluated says so, with its number', async (key, config) => {
+  const message = testMessage({ kind: 'request', data: { no: 'x' } })
+  const route = await createRouter([{ when: "type = 'other'", agent: 'x' }, config]).route(message)
+  const evaluated = async (): Promise<unknown> =>
+    key === 'reply' ? route?.reply?.(message) : route?.[key === 'ordered' ? 'order' : key](message)
+  await expect(evaluated()).rejects.toMatchObject({
+    code: 'NO_ROUTE',
+    message: `route 2: ${key} cannot be evaluated: Unable to cast value to a number: "x"`,
+  })
+})
+
+test('where it cannot be known whether the app has a link, that is why, not the predicate', async () => {
+  const unavailable = new GatewayError('STORE_UNAVAILABLE', 'no Redis')
+  const router = createRouter([{ when: '$present()', agent: 'x' }], () => Promise.reject(unavailable))
+  await expect(router.route(testMessage())).rejects.toBe(unavailable)
 })
 
 test('`$present()` asks whether the customer’s app has a link, and only where a route says it (DESIGN §5)', async () => {
