@@ -10,9 +10,12 @@ import type { FaultProxy } from '../support/fault-proxy.ts'
 import { freePort } from '../../bin/free-port.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { IDENTITY_YAML, tokenOf } from '../support/token.ts'
 
 let bot: Bot
 let gateway: GatewayProcess
+/** One that asks for tokens. */
+let guarded: GatewayProcess
 let browser: Browser
 
 beforeAll(async () => {
@@ -26,12 +29,21 @@ agents: { bot: { adapter: webhook, url: "${bot.url}" } }
 routes: [ { agent: bot } ]
 `,
   })
+  guarded = await startGateway({
+    yaml: `
+${IDENTITY_YAML}
+channels: { web: { adapter: rest } }
+agents: { bot: { adapter: webhook, url: "${bot.url}" } }
+routes: [ { agent: bot } ]
+`,
+  })
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
 }, 120_000)
 
 afterAll(async () => {
   await browser.close()
   await gateway[Symbol.asyncDispose]()
+  await guarded[Symbol.asyncDispose]()
   await bot[Symbol.asyncDispose]()
 })
 
@@ -62,6 +74,19 @@ async function visit(name: string, locale = 'en-GB'): Promise<Visit> {
       await network[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Somebody with a token, or with none yet; nothing between him and the gateway. */
+async function come(query: string, locale = 'en-GB'): Promise<Page> {
+  const page = await browser.newPage({ locale, viewport: { width: 480, height: 640 } })
+  page.on('pageerror', (error) => expect.unreachable(`the page failed: ${error.message}`))
+  await page.goto(`${guarded.base}/demo/chat${query}`)
+  return page
+}
+
+async function enter(page: Page, token: string): Promise<void> {
+  await page.fill('#name', token)
+  await page.click('#enter button')
 }
 
 async function say(page: Page, text: string): Promise<void> {
@@ -158,9 +183,72 @@ test('a second tab waits for the first, and goes on when that is closed', async 
   await say(first, '3')
   expect(await shown(first, 4)).toEqual(['1', 'echo 1', '3', 'echo 3'])
   expect([await status(second), await second.inputValue('#text')]).toEqual(['Open in another tab', '2'])
+  await second.locator('#notice', { hasText: 'goes out when that tab is closed' }).waitFor()
   await first.close()
   expect(await shown(second, 6)).toEqual(['1', 'echo 1', '3', 'echo 3', '2', 'echo 2'])
 }, 120_000)
+
+test('a token that runs out: the person is asked for another, and what he wrote meanwhile is kept and goes out with it', async () => {
+  await using page = await come(`?as=${await tokenOf('cust1', { endsInMs: 4000 })}`)
+  await say(page, 'hi')
+  await shown(page, 2)
+  await page.locator('#enter').waitFor()
+  expect(await status(page)).toBe('Not admitted')
+  await say(page, 'after expiry')
+  const notice = page.locator('#notice')
+  await notice.filter({ hasText: 'One message is kept on this device' }).waitFor()
+  expect(await notice.textContent()).toMatch(/^The token is wrong or has run out \(answered with 401\)\./u)
+  expect(await marks(page)).toEqual(['read', 'queued'])
+  await picture(page, 'refused')
+  await page.reload()
+  expect([await page.locator('#enter').isVisible(), await texts(page)]).toEqual([true, []])
+  await enter(page, await tokenOf('cust1'))
+  expect(await shown(page, 4)).toEqual(['hi', 'echo hi', 'after expiry', 'echo after expiry'])
+  await until(async () => ((await marks(page)).every((mark) => mark === 'read') ? true : undefined))
+  expect([await page.locator('#enter').isVisible(), await notice.isVisible()]).toEqual([false, false])
+  await page.reload()
+  await shown(page, 4)
+}, 120_000)
+
+test('who comes next with a token of his own sees nothing of the one before him, and sends nothing of his', async () => {
+  const expired = await tokenOf('cust2', { endsInMs: -60_000 })
+  await using page = await come(`?as=${expired}`, 'zh-CN')
+  await page.locator('#enter').waitFor()
+  await say(page, 'of cust2')
+  await page.locator('#notice', { hasText: '1 条消息已保存在本机' }).waitFor()
+  await page.fill('#text', 'half of a word')
+  await picture(page, 'refused-zh')
+  await enter(page, await tokenOf('cust3'))
+  await page.locator('#link[data-status=online]').waitFor()
+  expect([await texts(page), await page.inputValue('#text')]).toEqual([[], ''])
+  await say(page, 'of cust3')
+  expect(await shown(page, 2)).toEqual(['of cust3', 'echo of cust3'])
+  await page.goto(`${guarded.base}/demo/chat?as=${await tokenOf('cust2')}`)
+  expect(await shown(page, 2)).toEqual(['of cust2', 'echo of cust2'])
+}, 120_000)
+
+test('a token that cannot be one is told at once; the one entered instead is taken without a new page', async () => {
+  await using page = await come('?as=%C3%A9')
+  await page.locator('#notice', { hasText: 'a token holds letters, digits' }).waitFor()
+  await page.fill('#text', 'not sent yet')
+  await enter(page, 'nonsense')
+  await page.locator('#notice', { hasText: 'answered with 401' }).waitFor()
+  await enter(page, await tokenOf('cust4'))
+  await page.locator('#link[data-status=online]').waitFor()
+  await say(page, 'hi')
+  expect(await shown(page, 2)).toEqual(['hi', 'echo hi'])
+}, 120_000)
+
+test('an empty name in the address is none, now and later', async () => {
+  await using page = await come('?as=')
+  for (const query of ['?as=', '', '?as=%20']) {
+    await page.goto(`${guarded.base}/demo/chat${query}`)
+    expect([await page.locator('#enter').isVisible(), await page.locator('#say').isVisible()]).toEqual([
+      true,
+      false,
+    ])
+  }
+})
 
 test('the page runs no script but its own, and gives nothing else away', async () => {
   const page = await fetch(`${gateway.base}/demo/chat`)

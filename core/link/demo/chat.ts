@@ -1,13 +1,19 @@
 // The chat page of /demo/chat: the four calls of dragoman/client, and what a person sees of them.
 import { connect } from '../client/browser.ts'
 import type { Client, Said, StateEvent } from '../client/browser.ts'
+import { subjectOf } from '../client/token.ts'
 import { words } from './words.ts'
-import type { Language } from './words.ts'
+import type { Language, Words } from './words.ts'
 
 let language: Language = navigator.language.startsWith('zh') ? 'zh' : 'en'
 let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
+/** Since then no link was had: why the token is not taken. */
+let refusal: string | undefined
 let waiting = 0
 let missed: 'missed' | 'recovered' | undefined
+/** Who writes, until somebody begins anew. */
+let chat: Client | undefined
+let box: string | undefined
 
 const element = (id: string): HTMLElement => {
   const found = document.querySelector<HTMLElement>(`#${id}`)
@@ -23,7 +29,7 @@ const name = element('name') as HTMLInputElement // as chat.html has it
 
 /** Everything that is in words; called again when the language or the state changes. */
 function write(): void {
-  const { page, placeholder, other, status, links, marks, ...say_ } = words[language]
+  const { page, placeholder, other, status, links, marks } = words[language]
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
   for (const [key, value] of Object.entries(page))
     for (const at of document.querySelectorAll(`[data-text="${key}"]`)) at.textContent = value
@@ -35,10 +41,18 @@ function write(): void {
   element('link-text').textContent =
     link.link === undefined ? status[link.status] : `${status[link.status]} · ${links[link.link]}`
   const notice = element('notice')
-  const isWaiting = waiting > 0 && link.status !== 'online'
-  notice.textContent = isWaiting ? say_.waiting(waiting) : missed === undefined ? '' : say_[missed]
+  notice.textContent = noticeOf(words[language].notices)
   notice.hidden = notice.textContent === ''
   for (const row of messages.children) writeMark(row, marks)
+}
+
+/** What is most urgent to be known; empty: nothing. */
+function noticeOf(notices: Words['notices']): string {
+  if (link.status === 'failed') return notices.failed(link.reason ?? '')
+  if (refusal !== undefined) return `${notices.refused(refusal)} ${notices.kept(waiting)}`.trim()
+  if (link.status === 'waiting') return notices.waiting
+  if (waiting > 0 && link.status !== 'online') return `${notices.offline} ${notices.kept(waiting)}`
+  return missed === undefined ? '' : notices[missed]
 }
 
 function writeMark(row: Element, marks: Readonly<Record<string, string>>): void {
@@ -69,6 +83,7 @@ function hear(event: StateEvent): void {
   switch (event.what) {
     case 'link':
       link = event
+      admit(event)
       break
     case 'outbox':
       waiting = event.waiting
@@ -88,49 +103,83 @@ function hear(event: StateEvent): void {
   write()
 }
 
-/** Of the token, which is not to stand in the name of a database. */
+/** A token that is refused, or whose box failed, is asked for again and kept no longer; the client goes on trying meanwhile. */
+function admit({ status, reason = '' }: typeof link): void {
+  if (status === 'online') {
+    refusal = undefined
+    enter.hidden = true
+  }
+  if (status !== 'refused' && status !== 'failed') return
+  if (status === 'refused') refusal = reason
+  if (enter.hidden) {
+    enter.hidden = false
+    conversation.scrollTop = conversation.scrollHeight
+  }
+  sessionStorage.removeItem('token')
+  history.replaceState(undefined, '', location.pathname)
+}
+
+/** The same for each token of a customer; of any other token itself, which is not to stand in the name of a database. */
 async function boxOf(token: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
+  const subject = subjectOf(token)
+  const owner = subject === undefined ? token : `sub ${subject}` // a token has no space
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(owner))
   return Array.from(new Uint8Array(digest).slice(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** The field keeps what was written until the device has it: in a second tab that is when the first is closed. */
-async function keep(chat: Client): Promise<void> {
+async function keep(): Promise<void> {
   const said = text.value.trim()
-  if (said === '' || text.readOnly) return
+  const writer = chat
+  if (writer === undefined || said === '' || text.readOnly) return
   text.readOnly = true
   try {
-    await chat.send(said)
+    await writer.send(said)
     text.value = ''
   } catch (error) {
-    hear({ what: 'link', status: 'failed', reason: String(error) })
+    if (writer === chat) hear({ what: 'link', status: 'failed', reason: String(error) })
   } finally {
     text.readOnly = false
   }
 }
 
+/** Also in the place of who wrote before: what is another's is neither shown nor left in the field. */
 async function begin(token: string): Promise<void> {
-  sessionStorage.setItem('token', token)
-  const chat: Client = connect({ url: location.origin, token, box: await boxOf(token) })
   enter.hidden = true
-  element('link').hidden = false
-  say.hidden = false
-  conversation.hidden = false
-  chat.onMessage(show)
-  chat.onState(hear)
-  say.addEventListener('submit', (event) => {
-    event.preventDefault()
-    void keep(chat)
+  name.value = ''
+  const former = chat
+  chat = undefined
+  await former?.close().catch(() => undefined) // what it failed with has been told
+  const next = await boxOf(token)
+  if (box !== undefined && box !== next) text.value = ''
+  box = next
+  refusal = undefined
+  missed = undefined
+  waiting = 0
+  messages.replaceChildren()
+  sessionStorage.setItem('token', token)
+  const client = connect({ url: location.origin, token, box })
+  chat = client
+  for (const part of [element('link'), say, conversation]) part.hidden = false
+  client.onMessage((said) => {
+    if (client === chat) show(said)
   })
-  text.addEventListener('keydown', (event) => {
-    // Enter that ends a composition (pinyin) chooses a word and sends nothing.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
-    event.preventDefault()
-    if (say instanceof HTMLFormElement) say.requestSubmit()
+  client.onState((event) => {
+    if (client === chat) hear(event)
   })
   text.focus()
 }
 
+say.addEventListener('submit', (event) => {
+  event.preventDefault()
+  void keep()
+})
+text.addEventListener('keydown', (event) => {
+  // Enter that ends a composition (pinyin) chooses a word and sends nothing.
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  if (say instanceof HTMLFormElement) say.requestSubmit()
+})
 element('language').addEventListener('click', () => {
   language = language === 'zh' ? 'en' : 'zh'
   write()
@@ -140,5 +189,6 @@ enter.addEventListener('submit', (event) => {
   void begin(name.value.trim())
 })
 write()
-const known = new URLSearchParams(location.search).get('as') ?? sessionStorage.getItem('token')
-if (known !== null) void begin(known)
+const known = [new URLSearchParams(location.search).get('as'), sessionStorage.getItem('token')]
+const token = known.map((each) => each?.trim() ?? '').find((each) => each !== '')
+if (token !== undefined) void begin(token)

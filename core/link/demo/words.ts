@@ -12,7 +12,17 @@ export interface Words {
   readonly status: Readonly<Record<LinkStatus, string>>
   readonly links: Readonly<Record<LinkKind, string>>
   readonly marks: Readonly<Record<Mark, string>>
-  waiting(count: number): string
+  readonly notices: Notices
+}
+
+/** Beside the conversation; `reason` is the client's own word, in English. */
+export interface Notices {
+  refused(reason: string): string
+  failed(reason: string): string
+  readonly waiting: string
+  readonly offline: string
+  /** Empty where nothing is. */
+  kept(count: number): string
   readonly missed: string
   readonly recovered: string
 }
@@ -50,12 +60,21 @@ export const words: Readonly<Record<Language, Words>> = {
       read: 'read',
       refused: 'refused',
     },
-    waiting: (count) =>
-      count === 1
-        ? 'No connection. One message is kept on this device and goes out when there is one.'
-        : `No connection. ${count} messages are kept on this device and go out when there is one.`,
-    missed: 'Some earlier messages are no longer kept by the service.',
-    recovered: 'Earlier messages were fetched from the log.',
+    notices: {
+      refused: (reason) => `The token is wrong or has run out (${reason}). Please enter another one below.`,
+      failed: (reason) =>
+        `The chat has stopped (${reason}): what is written now is not kept. Please begin again below.`,
+      waiting: 'This chat is open in another tab. What is written here goes out when that tab is closed.',
+      offline: 'No connection.',
+      kept: (count) => {
+        if (count === 0) return ''
+        return count === 1
+          ? 'One message is kept on this device and goes out once you are online.'
+          : `${count} messages are kept on this device and go out once you are online.`
+      },
+      missed: 'Some earlier messages are no longer kept by the service.',
+      recovered: 'Earlier messages were fetched from the log.',
+    },
   },
   zh: {
     page: {
@@ -86,8 +105,14 @@ export const words: Readonly<Record<Language, Words>> = {
       read: '已读',
       refused: '被拒绝',
     },
-    waiting: (count) => `没有网络连接。${count} 条消息已保存在本机，恢复连接后自动发送。`,
-    missed: '部分较早的消息，服务端已不再保留。',
-    recovered: '已从记录中取回较早的消息。',
+    notices: {
+      refused: (reason) => `令牌有误或已过期（${reason}）。请在下方重新输入。`,
+      failed: (reason) => `聊天已停止（${reason}），现在输入的内容不会保存。请在下方重新开始。`,
+      waiting: '此聊天已在另一个标签页打开。关闭该标签页后，这里输入的内容才会发送。',
+      offline: '没有网络连接。',
+      kept: (count) => (count === 0 ? '' : `${count} 条消息已保存在本机，上线后自动发送。`),
+      missed: '部分较早的消息，服务端已不再保留。',
+      recovered: '已从记录中取回较早的消息。',
+    },
   },
 }
