@@ -480,6 +480,8 @@ export interface LogPage {
   readonly next: number
   /** The oldest sequence kept; reading below it is `truncated`. */
   readonly oldest: number
+  /** The newest sequence there is. */
+  readonly top: number
   readonly truncated: boolean
 }
 

@@ -85,6 +85,7 @@ export function createLogReader({ store, channel, open, stopping }: LogReaderOpt
       messages: options.identity?.role === 'customer' ? messages.filter(forCustomer) : messages,
       next: page.next,
       oldest: page.oldest,
+      top: page.top,
       truncated: page.truncated,
     }
   }

@@ -140,7 +140,7 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
       const data: Json = body
       return { sender: { id: 'test', role: 'system' }, ...base, kind, type: operation, data }
     },
-    log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
+    log: async () => ({ messages: [], next: 0, oldest: 1, top: 0, truncated: false }),
     identify: async () => ({ role: 'program', id: 'test' }),
     handle: served.handle,
     connect(request) {

@@ -64,6 +64,7 @@ export async function getLog(request: HttpRequest, options: LogRequestOptions): 
       messages: page.messages.map(shown),
       next: page.next,
       oldest: page.oldest,
+      top: page.top,
       truncated: page.truncated,
     }),
   }

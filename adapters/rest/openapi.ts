@@ -7,7 +7,7 @@ import type { ChannelOperation, ErrorCode, Json } from 'dragoman'
 
 import { endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import { problemAnswer, published } from './schemas.ts'
+import { problemAnswer, published, statusAnswer } from './schemas.ts'
 
 export type Document = Readonly<Record<string, unknown>>
 
@@ -16,7 +16,6 @@ const COMPONENT = '#/components/schemas/'
 /** Describes the channel at `path` with its configured operations. Plain data; where it is served says `servedAt`. */
 export function openApi(path: string, operations: Readonly<Record<string, ChannelOperation>>): Document {
   const named = Object.entries(operations).filter(([, { kind }]) => kind !== 'event')
-  const own = endpoints.find(({ name }) => name === 'request')
   return {
     openapi: '3.1.0',
     info: {
@@ -25,17 +24,25 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
       description: 'Messages, events and requests in; answers and the conversation log out.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    security: [{}, { bearer: [] }],
+    // Which of them a channel takes, its `access` and the gateway's `identity` say.
+    security: [{}, { bearer: [] }, { apiKey: [] }, { basic: [] }],
     paths: Object.fromEntries([
       ...endpoints.map((endpoint) => [
         `${path}${endpoint.path}`,
         { [endpoint.method.toLowerCase()]: operationOf(endpoint) },
       ]),
       // A concrete path comes before a templated one (OpenAPI 3.1 §4.8.8.2).
-      ...(own === undefined ? [] : named).map(([name, { example }]) => [
+      ...named.map(([name, { kind, example }]) => [
         `${path}/requests/${encodeURIComponent(name)}`,
-        { post: own === undefined ? {} : operationOf(own, { name, example }) },
+        {
+          post: operationOf(requests, {
+            name,
+            example,
+            answeredAs: kind === 'message' ? messages : requests,
+          }),
+        },
       ]),
+      [STATUS_PATH, { get: status }],
     ]),
     components: {
       schemas: componentSchemas(),
@@ -48,7 +55,15 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
           content: { 'application/problem+json': { schema: reference(problemAnswer) } },
         },
       },
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of a customer or an agent, or an API key',
+        },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The key of a program' },
+        basic: { type: 'http', scheme: 'basic' },
+      },
     },
   }
 }
@@ -71,20 +86,52 @@ export function componentSchemas(): Readonly<Record<string, unknown>> {
   )
 }
 
+function endpointOf(wanted: Endpoint['name']): Endpoint {
+  const found = endpoints.find(({ name }) => name === wanted)
+  if (found === undefined) throw new TypeError(`there is no endpoint ${wanted}`)
+  return found
+}
+const requests = endpointOf('request')
+const messages = endpointOf('messages')
+
+/** The gateway's own, at this path whatever the channel's is: the `Location` of a write that is carried out later. */
+const STATUS_PATH = '/v1/status/{id}'
+const status: Document = {
+  operationId: 'status',
+  summary: 'What became of a write whose system was down; the address with its token is in the 202',
+  parameters: [
+    pathParameter('id'),
+    { name: 'token', in: 'query', required: true, schema: { type: 'string' } },
+  ],
+  security: [{}],
+  responses: {
+    200: {
+      description: 'Its state; `Retry-After` as long as it is not done',
+      content: { 'application/json': { schema: reference(statusAnswer) } },
+    },
+    '4XX': { $ref: '#/components/responses/Problem' },
+    '5XX': { $ref: '#/components/responses/Problem' },
+  },
+}
+
 interface Concrete {
   readonly name: string
   readonly example: Json | undefined
+  /** What the configured operation makes of a request: a message is answered as one. */
+  readonly answeredAs: Endpoint
 }
 
 function operationOf(endpoint: Endpoint, concrete?: Concrete): Document {
   const parameter = /\{(\w+)\}/.exec(endpoint.path)?.[1]
+  const { fields, answers, name: answering } = concrete?.answeredAs ?? endpoint
+  const verb = answering === 'messages' ? 'Says' : 'Asks for'
   return {
     operationId: concrete === undefined ? endpoint.name : `request_${concrete.name}`,
-    summary: concrete === undefined ? endpoint.summary : `Asks for ${concrete.name}`,
+    summary: concrete === undefined ? endpoint.summary : `${verb} ${concrete.name}`,
     parameters: [
       ...(parameter === undefined || concrete !== undefined ? [] : [pathParameter(parameter)]),
       ...queryParameters(endpoint.query),
-      ...endpoint.fields.map((name) => ({
+      ...fields.map((name) => ({
         name,
         in: 'header',
         required: false,
@@ -95,7 +142,7 @@ function operationOf(endpoint: Endpoint, concrete?: Concrete): Document {
     ...(Object.keys(endpoint.bodies).length > 0 && {
       requestBody: { required: true, content: contents(endpoint.bodies, concrete?.example) },
     }),
-    responses: { ...answersOf(endpoint), ...problems },
+    responses: { ...answersOf({ name: answering, answers }), ...problems },
   }
 }
 
@@ -125,7 +172,7 @@ function contents(bodies: Endpoint['bodies'], example: Json | undefined): Docume
   )
 }
 
-function answersOf({ name, answers }: Endpoint): Document {
+function answersOf({ name, answers }: Pick<Endpoint, 'name' | 'answers'>): Document {
   const stream = { 'text/event-stream': { schema: { type: 'string' } } }
   return Object.fromEntries(
     Object.entries(answers).map(([status, { is, schema }]) => [
@@ -144,10 +191,10 @@ function answersOf({ name, answers }: Endpoint): Document {
   )
 }
 
-// Every status the closed table of errors can give, with the codes behind it.
-const problems: Document = Object.fromEntries(
+// Every status the closed table of errors can give, with the codes behind it; and whatever else refuses.
+const problems: Document = Object.fromEntries([
   // The table's keys are the codes, all of them.
-  [...Map.groupBy(Object.keys(errorTable) as ErrorCode[], (code) => errorTable[code].status)].map(
+  ...[...Map.groupBy(Object.keys(errorTable) as ErrorCode[], (code) => errorTable[code].status)].map(
     ([status, codes]) => [
       String(status),
       {
@@ -156,7 +203,16 @@ const problems: Document = Object.fromEntries(
       },
     ],
   ),
-)
+  [
+    '4XX',
+    {
+      $ref: '#/components/responses/Problem',
+      description:
+        'A business fault with a status of its own, or a request that is no proper HTTP (408, 417, 421, 431)',
+    },
+  ],
+  ['5XX', { $ref: '#/components/responses/Problem', description: 'Another failure' }],
+])
 
 function reference(schema: ZodType): Document {
   const id = published.get(schema)?.id

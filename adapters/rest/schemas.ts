@@ -224,12 +224,29 @@ export const logAnswer = z
   .strictObject({
     messages: z.array(message),
     next: z.int().meta({ description: 'Send it as `after` to go on.' }),
+    top: z.int().meta({ description: 'The newest sequence: `after` = `top` − N reads the last N.' }),
     oldest: z.int().meta({ description: 'The oldest sequence that is kept.' }),
     truncated: z
       .boolean()
       .meta({ description: 'There were messages before the oldest that you have not seen.' }),
   })
   .register(published, { id: 'Log' })
+
+/** GET /v1/status/{id}: what became of a write that was stored to be carried out later. */
+export const statusAnswer = z
+  .looseObject({
+    id: z.string(),
+    operation: z.string(),
+    receivedAt: timestamp,
+    state: z.enum(['queued', 'running', 'done', 'failed', 'expired', 'unknown', 'halted']).meta({
+      description: '`unknown`: it may have been done; `halted`: an operator decides.',
+    }),
+    attempts: z.int().exactOptional(),
+    result: json.exactOptional(),
+    fault: fault.exactOptional(),
+    error: z.looseObject({ code: z.string(), message: z.string() }).exactOptional(),
+  })
+  .register(published, { id: 'WriteStatus' })
 
 /** POST /link, both ways. The frames themselves are described in the AsyncAPI document. */
 export const linkFrames = z

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from '../api.ts'
 import { Connection } from './connection.ts'
 import { type Gate, turnOf } from './exchange.ts'
-import { rawProblem } from './problem.ts'
+import { problem, rawProblem } from './problem.ts'
 import { Refusal } from './refusal.ts'
 import type { Outgoing } from './respond.ts'
 import type { WebSockets } from './websocket.ts'
@@ -45,7 +45,10 @@ export function attachGuards(server: Server | TlsServer, gate: Gate, sockets: We
     // RFC 9110 §10.1.1; there is only one expectation
     gate.onRefused('expectation')
     connectionOf(incoming.socket).close()
-    outgoing.writeHead(417, { connection: 'close', 'content-length': 0 }).end()
+    const { status, headers, body } = problem(
+      new GatewayError('DECODE_FAILED', 'there is one expectation, 100-continue', { status: 417 }),
+    )
+    outgoing.writeHead(status, { ...headers, connection: 'close' }).end(body)
   })
   server.on('upgrade', (incoming, socket: Duplex, first: Buffer) => {
     const connection = connectionOf(incoming.socket)

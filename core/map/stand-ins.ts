@@ -53,7 +53,7 @@ export function silentHost({ operations, mounts, sockets, places }: ChannelParts
     socket: (path, handler, options = {}) => void sockets.push({ path, handler, options, open: new Set() }),
     link: nobody,
     linkedAt: (place) => void places.push(place),
-    log: async () => ({ messages: [], next: 0, oldest: 1, truncated: false }),
+    log: async () => ({ messages: [], next: 0, oldest: 1, top: 0, truncated: false }),
     identify: async () => ({ role: 'program', id: 'map' }),
   }
 }

@@ -225,7 +225,7 @@ test('what a caller sent is not sent back to him by the megabyte', async () => {
 
 test('fragments of many hands may ask for the same field: fifty times is no attack', async () => {
   await using channel = await trial({
-    log: async () => ({ messages: [], next: 7, oldest: 1, truncated: false }),
+    log: async () => ({ messages: [], next: 7, oldest: 1, top: 7, truncated: false }),
   })
   const { data } = await channel.ask(
     `{ conversation(id: "c") { ${times(50, (n) => `...f${n}`)} } } ${times(50, (n) => `fragment f${n} on Log { next }`)}`,

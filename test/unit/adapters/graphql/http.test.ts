@@ -44,7 +44,7 @@ describe('HTTP (GraphQL over HTTP)', () => {
 
   test('a query may come by GET, with variables and a name of the operation', async () => {
     await using channel = await trial({
-      log: async () => ({ messages: [], next: 7, oldest: 1, truncated: false }),
+      log: async () => ({ messages: [], next: 7, oldest: 1, top: 7, truncated: false }),
     })
     const query = new URLSearchParams({
       query: 'query A($id: ID!) { conversation(id: $id) { next } } query B { __typename }',

@@ -166,7 +166,13 @@ export function growingLog(conversation: string): {
   let wake = Promise.withResolvers<void>()
   const page = (after: number, limit: number): LogPage => {
     const found = messages.filter(({ sequence }) => sequence > after).slice(0, Math.min(limit, 2))
-    return { messages: found, next: found.at(-1)?.sequence ?? after, oldest: 1, truncated: false }
+    return {
+      messages: found,
+      next: found.at(-1)?.sequence ?? after,
+      oldest: 1,
+      top: found.at(-1)?.sequence ?? after,
+      truncated: false,
+    }
   }
   return {
     read,

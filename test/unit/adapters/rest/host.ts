@@ -147,7 +147,7 @@ export class Trial implements AsyncDisposable {
           type: operation,
           data: body,
         })),
-      log: options.log ?? (async () => ({ messages: [], next: 0, oldest: 1, truncated: false })),
+      log: options.log ?? (async () => ({ messages: [], next: 0, oldest: 1, top: 0, truncated: false })),
       identify: async () => program,
     }
   }

@@ -23,6 +23,7 @@ const page = (sequences: readonly number[], more: Partial<LogPage> = {}): LogPag
   messages: sequences.map(message),
   next: sequences.at(-1) ?? 0,
   oldest: 1,
+  top: 9,
   truncated: false,
   ...more,
 })
@@ -51,6 +52,7 @@ test('the log is answered with its cursor and without raw bytes (DESIGN §16)', 
     messages: [{ sequence: 5 }, { sequence: 6 }],
     next: 6,
     oldest: 4,
+    top: 9,
     truncated: true,
   })
   expect(answer.headers['cache-control']).toBe('no-store')

@@ -38,7 +38,10 @@ test('the document is OpenAPI 3.1 with every endpoint, operation by operation', 
   const doc = await published()
   expect(doc['openapi']).toMatch(/^3\.1\.\d$/)
   expect(at(doc, 'info')).toMatchObject({ title: 'Dragoman' })
-  expect(Object.keys(at(doc, 'paths'))).toStrictEqual(endpoints.map(({ path }) => `/v1${path}`))
+  expect(Object.keys(at(doc, 'paths'))).toStrictEqual([
+    ...endpoints.map(({ path }) => `/v1${path}`),
+    '/v1/status/{id}',
+  ])
   const ids = new Set<unknown>()
   for (const { path, method } of endpoints) {
     const operation = at(doc, 'paths', `/v1${path}`, method.toLowerCase())
@@ -151,6 +154,28 @@ test('the channel’s own operations are described by name, with their example',
     orderNo: '000777',
   })
   expect(Object.keys(at(doc, 'paths'))).not.toContain('/v1/requests/order.shipped')
+})
+
+test('an operation that makes a message is answered as one; a write that is carried out later is asked for at its status', async () => {
+  const doc = await published({ Say: { kind: 'message' }, GetOrder: { kind: 'request' } })
+  const answered = (path: string): unknown =>
+    at(doc, 'paths', path, 'post', 'responses', '200', 'content', 'application/json')['schema']
+  expect(answered('/v1/requests/Say')).toStrictEqual({ $ref: '#/components/schemas/Answered' })
+  expect(answered('/v1/requests/GetOrder')).toStrictEqual({})
+  const fields = everyNode(at(doc, 'paths', '/v1/requests/Say', 'post')['parameters'])
+  expect(fields.flatMap((each) => each['name'] ?? [])).toContain('Prefer')
+  const status = at(doc, 'paths', '/v1/status/{id}', 'get', 'responses', '200', 'content')
+  expect(at(status, 'application/json', 'schema')).toStrictEqual({ $ref: '#/components/schemas/WriteStatus' })
+})
+
+test('every way to say who calls is described, and a refusal whatever its status', async () => {
+  const doc = await published()
+  expect(doc['security']).toStrictEqual([{}, { bearer: [] }, { apiKey: [] }, { basic: [] }])
+  expect(Object.keys(at(doc, 'components', 'securitySchemes'))).toStrictEqual(['bearer', 'apiKey', 'basic'])
+  for (const status of ['4XX', '5XX'])
+    expect(at(doc, 'paths', '/v1/messages', 'post', 'responses', status)['$ref']).toBe(
+      '#/components/responses/Problem',
+    )
 })
 
 test('the document stands at /openapi.json, beside another path below it, or where the config says', async () => {

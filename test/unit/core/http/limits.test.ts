@@ -70,6 +70,7 @@ test.each([
     const answer = await exchange(edge.port, text)
     expect(statuses(answer)).toEqual([status])
     expect(answer).not.toMatch(/stack|\.ts|node:/u)
+    expect(answer).toContain('application/problem+json')
     expect(edge.refused).toEqual([expect.stringContaining(reason)])
     expect(edge.seen).toEqual([])
     expect((await fetch(edge.origin)).status).toBe(200)
