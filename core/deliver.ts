@@ -6,6 +6,7 @@ import type { AgentInUse, Components } from './calls.ts'
 import type { Effects } from './effects.ts'
 import { classify } from './guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
+import { timeOf } from './ids.ts'
 import type { Route, Router } from './router.ts'
 import { outcomeUnknown, provesNothingDone, termOf } from './settling.ts'
 import type { Attempt, ConversationPatch, Outcome, Work } from './store/store.ts'
@@ -86,7 +87,7 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
 }
 
 export function isExpired(expiresAt: string | undefined, now: number): boolean {
-  return expiresAt !== undefined && Date.parse(expiresAt) <= now
+  return expiresAt !== undefined && timeOf(expiresAt) <= now
 }
 
 /** An attempt whose answer is a note (SEMANTICS 7): it has not failed, and is made again. */

@@ -23,6 +23,13 @@ export function moment(now: number): string {
 let lastNow = -1
 let lastMoment = ''
 
+/** Milliseconds of an RFC 3339 date-time. A leap second (§5.7), which `Date` does not know, counts as the one before it. */
+export function timeOf(timestamp: string): number {
+  const ms = Date.parse(timestamp)
+  return Number.isNaN(ms) ? Date.parse(timestamp.replace(LEAP_SECOND, ':59')) : ms
+}
+const LEAP_SECOND = /:60(?=[.Zz+-])/
+
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
 /** W3C Trace Context §3.2: a child of the caller's context, or a new trace where he sent none that is valid. */

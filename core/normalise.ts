@@ -225,18 +225,42 @@ function checkConversation(name: unknown): void {
 function checkIdentifier(name: string, value: unknown, max: number): void {
   if (typeof value !== 'string') return refuse(`${name} is missing`)
   if (value === '') refuse(`${name} is empty`)
-  if (value.length > max) refuse(`${name} has ${value.length} characters, more than ${max}`)
+  if (value.length > max) checkCharacters(name, value, max)
   if (CONTROL.test(value)) refuse(`${name} holds a control character`)
   if (!value.isWellFormed()) refuse(`${name} is not well-formed Unicode`)
 }
 // C0, DEL and C1 would let two ids look alike in logs and keys.
 const CONTROL = new RegExp(String.raw`[\u0000-\u001F\u007F-\u009F]`, 'u')
 
+/** As JSON Schema counts them (Validation §6.3.1): a character beyond U+FFFF is one, though two units long. */
+function checkCharacters(name: string, value: string, max: number): void {
+  const count = value.length - (value.match(PAIR)?.length ?? 0)
+  if (count > max) refuse(`${name} has ${count} characters, more than ${max}`)
+}
+const PAIR = /[\uD800-\uDBFF][\uDC00-\uDFFF]/g
+
 // RFC 3339 §5.6
 const TIMESTAMP = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
 function checkTimestamp(name: string, value: unknown): void {
-  if (typeof value !== 'string' || !TIMESTAMP.test(value) || Number.isNaN(Date.parse(value)))
+  if (typeof value !== 'string' || !TIMESTAMP.test(value) || !exists(value))
     refuse(`${name} ${JSON.stringify(value)} is not an RFC 3339 date-time such as 2026-01-31T09:00:00Z`)
+}
+
+/** RFC 3339 §5.7: 30 February and 24:00 do not exist; second 60 does, for leap seconds. */
+function exists(timestamp: string): boolean {
+  const two = (at: number): number => (timestamp.charCodeAt(at) - 48) * 10 + timestamp.charCodeAt(at + 1) - 48
+  const month = two(5)
+  const day = two(8)
+  if (month < 1 || month > 12 || day < 1 || day > daysOf(month, two(0) * 100 + two(2))) return false
+  if (two(11) > 23 || two(14) > 59 || two(17) > 60) return false
+  const end = timestamp.length
+  return timestamp.charCodeAt(end - 3) !== COLON || (two(end - 5) <= 23 && two(end - 2) <= 59)
+}
+const COLON = 0x3a
+
+function daysOf(month: number, year: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
 function refuse(problem: string): never {

@@ -105,6 +105,42 @@ test.each([
   expect(() => of(change)).toThrow(problem)
 })
 
+test.each([
+  '2027-02-30T00:00:00Z',
+  '2027-02-29T00:00:00Z',
+  '1900-02-29T00:00:00Z',
+  '2027-04-31T00:00:00Z',
+  '2027-01-00T00:00:00Z',
+  '2027-00-01T00:00:00Z',
+  '2027-13-01T00:00:00Z',
+  '2027-01-01T24:00:00Z',
+  '2027-01-01T00:60:00Z',
+  '2027-01-01T00:00:61Z',
+  '2027-01-01T00:00:00+24:00',
+  '2027-01-01T00:00:00+23:60',
+])('a date-time that does not exist is refused: %s (RFC 3339 §5.7)', (moment) => {
+  for (const name of ['occurredAt', 'expiresAt'])
+    expect(() => of({ [name]: moment })).toThrow(`${name} "${moment}" is not an RFC 3339 date-time`)
+})
+
+test.each([
+  '2016-12-31T23:59:60Z',
+  '2016-12-31T15:59:60.5-08:00',
+  '2024-02-29T00:00:00z',
+  '2000-02-29t23:59:59.123456+23:59',
+  '2027-12-31T00:00:00-00:00',
+])('a date-time that exists is taken and given on as it was written: %s (RFC 3339 §5.7)', (moment) => {
+  const { message } = of({ occurredAt: moment, expiresAt: moment })
+  expect([message.occurredAt, message.expiresAt]).toEqual([moment, moment])
+})
+
+test('characters are counted as JSON Schema counts them (Validation §6.3.1)', () => {
+  const sender = (length: number) => ({ sender: { id: '😀'.repeat(length), role: 'customer' } })
+  expect(of(sender(256)).message.sender.id).toHaveLength(512)
+  expect(() => of(sender(257))).toThrow('sender.id has 257 characters, more than 256')
+  expect(() => of({ externalId: '😀'.repeat(513) })).toThrow('externalId has 513 characters, more than 512')
+})
+
 test('whatever is handed in, it is a frozen message or a DECODE_FAILED, and no prototype is touched', () => {
   fc.assert(
     fc.property(
