@@ -42,7 +42,7 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
           }),
         },
       ]),
-      [STATUS_PATH, { get: status }],
+      [STATUS_PATH, { get: statusOperation }],
     ]),
     components: {
       schemas: componentSchemas(),
@@ -96,7 +96,7 @@ const messages = endpointOf('messages')
 
 /** The gateway's own, at this path whatever the channel's is: the `Location` of a write that is carried out later. */
 const STATUS_PATH = '/v1/status/{id}'
-const status: Document = {
+const statusOperation: Document = {
   operationId: 'status',
   summary: 'What became of a write whose system was down; the address with its token is in the 202',
   parameters: [
