@@ -18,8 +18,26 @@ let gateway: GatewayProcess
 let guarded: GatewayProcess
 let browser: Browser
 
+/** Valid ones that are more than a line of text, or less; to any other question it is an echo. */
+const ANSWERS: Readonly<Record<string, unknown>> = {
+  fault: { fault: { code: 'NO_ORDER', message: 'there is no such order' } },
+  data: { data: { order: 'A1', total: 12.5 } },
+  empty: { parts: [{ kind: 'image', text: '', media: { id: 'm1' } }] },
+  link: {
+    parts: [
+      { kind: 'text', text: 'Two addresses' },
+      { kind: 'link', text: 'Our shop', media: { url: 'https://shop.example/orders?id=1' } },
+      { kind: 'link', text: 'A trap', media: { url: 'javascript:document.body.remove()' } },
+    ],
+  },
+  hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
+}
+
 beforeAll(async () => {
-  bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  bot = await startBot((asked) => {
+    const question = textOf(asked)
+    return { body: ANSWERS[question] ?? { text: `echo ${question}` } }
+  })
   gateway = await startGateway({
     yaml: `
 channels:
@@ -249,6 +267,61 @@ test('an empty name in the address is none, now and later', async () => {
     ])
   }
 })
+
+test.each(['en-GB', 'zh-CN'])(
+  'every answer is seen (%s): a fault, data, one without words, and addresses, of which only http(s) can be followed',
+  async (locale) => {
+    await using finn = await visit('finn', locale)
+    const page = await finn.open()
+    for (const question of ['fault', 'data', 'empty', 'link']) {
+      const before = (await texts(page)).length
+      await say(page, question)
+      await shown(page, before + 2)
+    }
+    const rows = await page.locator('#messages li.them').allInnerTexts()
+    const lines = rows.map((row) => row.split('\n').slice(0, -1).join('|'))
+    expect(lines).toEqual([
+      'there is no such order',
+      '{|  "order": "A1",|  "total": 12.5|}',
+      locale === 'zh-CN' ? '（无文字内容）' : '(no text)',
+      'Two addresses|Our shop|https://shop.example/orders?id=1|A trap|javascript:document.body.remove()',
+    ])
+    const links = await page
+      .locator('#messages a')
+      .evaluateAll((all) => all.map((a) => ['href', 'rel', 'target'].map((each) => a.getAttribute(each))))
+    expect(links).toEqual([['https://shop.example/orders?id=1', 'noopener noreferrer', '_blank']])
+    await picture(page, `answers-${locale}`)
+  },
+  120_000,
+)
+
+test('each line runs as its own script does: Hebrew from right to left, English from left to right', async () => {
+  await using gil = await visit('gil')
+  const page = await gil.open()
+  await say(page, 'hebrew')
+  await shown(page, 2)
+  // Where the first and the last character of each line stand, the full stop at its end by the direction of the line.
+  const starts = await page
+    .locator('#messages li.them span')
+    .first()
+    .evaluate((line) => {
+      const text = line.firstChild
+      const range = document.createRange()
+      const whole = text?.textContent ?? ''
+      const leftOf = (at: number): number => {
+        if (text === null) return Number.NaN
+        range.setStart(text, at)
+        range.setEnd(text, at + 1)
+        return range.getBoundingClientRect().left
+      }
+      const newline = whole.indexOf('\n')
+      return [leftOf(newline - 1) < leftOf(0), leftOf(newline + 1) < leftOf(whole.length - 1)]
+    })
+  expect(starts).toEqual([true, true])
+  await page.fill('#text', 'מה עם הזמנה 13?')
+  expect(await page.locator('#text').evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
+  await picture(page, 'hebrew')
+}, 120_000)
 
 test('the page runs no script but its own, and gives nothing else away', async () => {
   const page = await fetch(`${gateway.base}/demo/chat`)

@@ -2,6 +2,8 @@
 import { connect } from '../client/browser.ts'
 import type { Client, Said, StateEvent } from '../client/browser.ts'
 import { subjectOf } from '../client/token.ts'
+import { linesOf } from './lines.ts'
+import type { Line } from './lines.ts'
 import { words } from './words.ts'
 import type { Language, Words } from './words.ts'
 
@@ -64,19 +66,41 @@ function writeMark(row: Element, marks: Readonly<Record<string, string>>): void 
   if (small !== null) small.textContent = `${time}${said}`
 }
 
-function show({ id, from, at, text: said, mark, code }: Said): void {
+function show(said: Said): void {
+  const { id, from, at, mark, code } = said
   const row = document.createElement('li')
   row.className = from
   row.dataset['id'] = id
   row.dataset['at'] = at
   if (mark !== undefined) row.dataset['mark'] = mark
   if (code !== undefined) row.dataset['code'] = code
-  const line = document.createElement('span')
-  line.textContent = said
-  row.append(line, document.createElement('small'))
+  const lines = linesOf(said)
+  row.append(...(lines.length > 0 ? lines.map(lineOf) : [noText()]), document.createElement('small'))
   messages.append(row)
   writeMark(row, words[language].marks)
   conversation.scrollTop = conversation.scrollHeight
+}
+
+function lineOf({ text: said, href }: Line): HTMLElement {
+  const line = document.createElement('span')
+  if (href === undefined) {
+    line.textContent = said
+    return line
+  }
+  const anchor = document.createElement('a')
+  anchor.textContent = said
+  anchor.href = href
+  anchor.target = '_blank'
+  anchor.rel = 'noopener noreferrer'
+  line.append(anchor)
+  return line
+}
+
+function noText(): HTMLElement {
+  const line = document.createElement('span')
+  line.dataset['text'] = 'noText'
+  line.textContent = words[language].page.noText
+  return line
 }
 
 function hear(event: StateEvent): void {

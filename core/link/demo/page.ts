@@ -80,6 +80,7 @@ async function load(): Promise<ReadonlyMap<string, File>> {
       .filter((name) => name.endsWith(ENDING) && !NOT_FOR_BROWSERS.test(name))
       .map((name) => `client/${name}`),
     `demo/chat${ENDING}`,
+    `demo/lines${ENDING}`,
     `demo/words${ENDING}`,
   ]
   const places = modules.map((name) => new URL(`../${name}`, HERE).href)

@@ -6,7 +6,9 @@ type LinkStatus = Extract<StateEvent, { what: 'link' }>['status']
 
 export interface Words {
   /** Of the elements that name them by `data-text`. */
-  readonly page: Readonly<Record<'title' | 'name' | 'nameHint' | 'begin' | 'message' | 'send', string>>
+  readonly page: Readonly<
+    Record<'title' | 'name' | 'nameHint' | 'begin' | 'message' | 'send' | 'noText', string>
+  >
   readonly placeholder: string
   readonly other: string
   readonly status: Readonly<Record<LinkStatus, string>>
@@ -39,6 +41,7 @@ export const words: Readonly<Record<Language, Words>> = {
       begin: 'Begin',
       message: 'Message',
       send: 'Send',
+      noText: '(no text)',
     },
     placeholder: 'Write a message',
     other: '中文',
@@ -84,6 +87,7 @@ export const words: Readonly<Record<Language, Words>> = {
       begin: '开始',
       message: '消息',
       send: '发送',
+      noText: '（无文字内容）',
     },
     placeholder: '输入消息',
     other: 'English',
