@@ -39,6 +39,19 @@ const timestamp = z
   )
   .meta({ format: 'date-time', examples: ['2026-01-31T09:00:00Z'] })
 
+/** `1.0` and `1e2` are integers (JSON Schema Core §4.2.3), which `parseJson` keeps as the text they were. */
+function integerOf(value: unknown): unknown {
+  if (typeof value !== 'string' || !DECIMAL.test(value)) return value
+  const number = Number(value) + 0 // -0 is 0
+  return Number.isSafeInteger(number) && String(number) !== value ? number : value
+}
+const DECIMAL = /^-?\d{1,16}(\.\d+)?([eE][+-]?\d{1,2})?$/
+const count = z
+  .unknown()
+  .overwrite(integerOf)
+  .pipe(z.int().min(0))
+  .meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
 const sender = z
   .strictObject({
     id,
@@ -65,7 +78,7 @@ const part = z
         id: z.string().min(1).exactOptional(),
         mediaType: z.string().min(1).exactOptional(),
         name: z.string().exactOptional(),
-        bytes: z.int().min(0).exactOptional(),
+        bytes: count.exactOptional(),
       })
       .exactOptional(),
     data: json.exactOptional(),
@@ -84,7 +97,7 @@ export const messageBody = z
     data: json.exactOptional(),
     externalId: externalId.exactOptional(),
     inReplyTo: z.string().min(1).max(MAX_EXTERNAL_ID).exactOptional(),
-    clientSequence: z.int().min(0).exactOptional(),
+    clientSequence: count.exactOptional(),
     occurredAt: timestamp.exactOptional(),
     expiresAt: timestamp.exactOptional().meta({ description: 'After it the message is not delivered.' }),
     priority: z.enum(['low', 'normal', 'high', 'urgent']).exactOptional(),

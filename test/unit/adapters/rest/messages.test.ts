@@ -30,6 +30,24 @@ test('text becomes one part, the sender a customer, and the bytes are kept as th
   })
 })
 
+test.each([
+  ['1.0', 1],
+  ['1e2', 100],
+  ['12.50E1', 125],
+  ['-0', 0],
+  ['9007199254740991.0', 9007199254740991],
+])('an integer may be written %s (JSON Schema Core §4.2.3)', async (written, meant) => {
+  await using trial = await Trial.start()
+  const media = `"media":{"id":"a","bytes":${written}}`
+  const answer = await trial.post(
+    '/v1/messages',
+    `{"sender":{"id":"c-1"},"parts":[{"kind":"file","text":"a",${media}}],"clientSequence":${written}}`,
+  )
+  expect(answer.status).toBe(202)
+  expect(trial.draft.clientSequence).toBe(meant)
+  expect(trial.draft.parts?.[0]?.media?.bytes).toBe(meant)
+})
+
 test('everything a draft has can be said', async () => {
   await using trial = await Trial.start()
   const full = {
@@ -150,6 +168,9 @@ test.each<[string, unknown, string]>([
   ['a date that is none', { ...body, expiresAt: 'tomorrow' }, 'expiresAt'],
   ['metadata that is no text', { ...body, metadata: { a: 1 } }, 'metadata'],
   ['half a number', { ...body, clientSequence: 1.5 }, 'clientSequence'],
+  ['a number as a text', { ...body, clientSequence: '1' }, 'clientSequence'],
+  ['a number beyond 2^53', { ...body, clientSequence: 1e17 }, 'clientSequence'],
+  ['a negative number', { ...body, clientSequence: -1 }, 'clientSequence'],
   ['a list', [body], 'expected object'],
   ['null', 'null', 'expected object'],
   ['truncated JSON', '{"sender":{"id":"c"', 'not JSON'],
