@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import type { Schema, SchemaIssue, SchemaResult } from '../core/api.ts'
 import { jsonSchemaOf, keysAt } from './json-schema.ts'
-import { didYouMean } from './problems.ts'
+import { didYouMean, lowered } from './problems.ts'
 import type { Path } from './problems.ts'
 import { valueAt } from './report.ts'
 import type { Report } from './report.ts'
@@ -219,10 +219,6 @@ function isIssueList(value: unknown): value is readonly SchemaIssue[] {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function lowered(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,6 @@
 // JSONata in the file: does it compile, and what can be said of a predicate without a message.
 import jsonata from 'jsonata'
+import { lowered } from './problems.ts'
 
 export interface ExpressionFault {
   readonly message: string
@@ -73,10 +74,6 @@ function parse(source: string): { readonly tree: Node } | { readonly fault: Expr
       fault: { message: `not a JSONata expression: ${lowered(String(message))}`, offset: end - length },
     }
   }
-}
-
-function lowered(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
 }
 
 function requiredKind(node: Node | undefined): string | undefined {

@@ -56,6 +56,11 @@ export function prefixOf(path: Path): string {
   return path.length === 0 ? '' : `${formatPath(path)}: `
 }
 
+/** A sentence of a library as part of a message: `Invalid input` becomes `invalid input`; a word in capitals stays (`GET and HEAD …`). */
+export function lowered(text: string): string {
+  return /^\p{Lu}{2}/u.test(text) ? text : text.slice(0, 1).toLowerCase() + text.slice(1)
+}
+
 /** ` (did you mean "crm-desk"?)`, or nothing where no candidate is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const near = nearest(word, candidates)

@@ -6,6 +6,7 @@ import {
   editDistance,
   formatPath,
   formatProblem,
+  lowered,
   nearest,
   prefixOf,
 } from '../../../config/problems.ts'
@@ -23,6 +24,13 @@ test('a path reads like code, a route is counted from 1', () => {
   expect(prefixOf(['routes', 2, 'agent'])).toBe('route 3: agent: ')
   expect(prefixOf(['routes', 2])).toBe('route 3: ')
   expect(prefixOf([])).toBe('')
+})
+
+test("a library's sentence begins small, a word in capitals does not", () => {
+  expect(lowered('Invalid input')).toBe('invalid input')
+  expect(lowered('A key')).toBe('a key')
+  expect(lowered('GET and HEAD have no body: use query')).toBe('GET and HEAD have no body: use query')
+  expect(lowered('')).toBe('')
 })
 
 test('the nearest word is few edits away or begins alike', () => {
