@@ -738,7 +738,7 @@ export interface OkFrame {
   readonly messageId: string
   readonly sequence: number
   readonly duplicate: boolean
-  /** The last refusals up to `n`; absent: none. `welcome` has them all. */
+  /** Refusals up to `n`: all that this link has not told yet, and the last of the others; absent: none. `welcome` has them all. */
   readonly refused?: readonly RefusedFrame[]
 }
 export interface NakFrame {
@@ -847,8 +847,11 @@ export interface Backend extends AsyncDisposable {
 export interface Conversation {
   readonly id: string
   readonly customer: Party
-  /** Where and with which token a later answer is accepted, for an agent that has only taken the message. */
-  readonly callback: { readonly url: string; readonly token: string }
+  /**
+   * Where and with which token a later answer is accepted, for an agent that has only taken the message. Absent where none can be: for a notice,
+   * and for a request that is not stored.
+   */
+  readonly callback?: { readonly url: string; readonly token: string } | undefined
 }
 
 /** Answers customers. */

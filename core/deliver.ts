@@ -45,8 +45,8 @@ export interface Verdict {
 export interface DeliverContext {
   readonly router: Router
   readonly components: Components
-  /** What an agent is told of the conversation, with a callback that is good under this term. */
-  readonly conversation: (term: string) => Conversation
+  /** What an agent is told of the conversation, with a callback that is good under this term; without one, no callback. */
+  readonly conversation: (term?: string) => Conversation
   readonly ownerOf: (work: Work) => Promise<Owner>
   readonly now: number
   readonly attempts: number
@@ -148,10 +148,10 @@ export class Step {
     return { outcome: 'retry', target, failure, delayMs }
   }
 
-  /** Asks an agent. `term`: what its later answer will count under. */
+  /** Asks an agent. `term`: what its later answer will count under; without it none is taken. */
   ask(
     agent: AgentInUse,
-    { ms, term }: { readonly ms: number; readonly term: string },
+    { ms, term }: { readonly ms: number; readonly term?: string },
   ): Promise<Reply | Handoff | undefined> {
     const { work, context } = this
     const conversation = context.conversation(term)
@@ -214,7 +214,7 @@ function answered(agent: AgentInUse, reply: Reply | undefined, term: string): Ve
   return { outcome: 'taken', target, promised: { term, withinMs: agent.callbackWithinMs } }
 }
 
-function handsOff({ handoff }: Handoff): string {
+export function handsOff({ handoff }: Handoff): string {
   return `hands off ("${handoff}")`
 }
 
@@ -281,18 +281,23 @@ async function notify(step: Step, route: Route): Promise<Verdict> {
   const { work, context } = step
   await context.effects(work, route, context.components)
   if (route.target.kind !== 'notify') return { outcome: 'taken', target: 'nobody' }
-  const term = termOf(work.ownerEpoch)
   const { agent, fallback } = route.target
-  const tell = async (id: string): Promise<Verdict> => {
-    const told = step.agent(id)
-    await step.ask(told, { ms: step.ms(route.timeoutMs ?? told.timeoutMs), term })
-    return { outcome: 'taken', target: `agent ${id}` }
-  }
+  const verdict = await tell(step, agent, route.timeoutMs)
+  return verdict.outcome === 'failed' && fallback !== undefined
+    ? tell(step, fallback, route.timeoutMs)
+    : verdict
+}
+
+/** A notice is no question: what is answered to it is said to nobody, now or later. Never rejects. */
+async function tell(step: Step, id: string, timeoutMs: number | undefined): Promise<Verdict> {
+  const target = `agent ${id}`
   try {
-    return await tell(agent)
+    const agent = step.agent(id)
+    const answer = await step.ask(agent, { ms: step.ms(timeoutMs ?? agent.timeoutMs) })
+    if (answer !== undefined && 'handoff' in answer) return nobodyLeft(target, handsOff(answer))
+    return { outcome: 'taken', target }
   } catch (error) {
-    const verdict = step.failed(`agent ${agent}`, GatewayError.from(error))
-    return verdict.outcome === 'retry' || fallback === undefined ? verdict : await tell(fallback)
+    return step.failed(target, GatewayError.from(error))
   }
 }
 

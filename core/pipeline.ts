@@ -305,12 +305,12 @@ export class Pipeline {
     const { message } = work
     if (work.kind === 'push' || message.direction === 'outbound') return this.#push(work, components)
     const now = this.#options.now()
-    const conversation = (term: string): Conversation => ({
+    const conversation = (term?: string): Conversation => ({
       id: message.conversation,
       customer: message.sender,
       // Signed only when an agent reads it; structuredClone reads it too.
       get callback() {
-        return callback(message, term)
+        return term === undefined ? undefined : callback(message, term)
       },
     })
     const context = { router, components, conversation, now, holdMs, attempts, traced, ...this.#around }

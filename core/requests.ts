@@ -2,16 +2,15 @@
 import { GatewayError } from './api.ts'
 import type { Accepted, Json, Message, Reply } from './api.ts'
 import { callAgent, callBackend } from './calls.ts'
-import type { BackendInUse, OperationInUse } from './calls.ts'
+import type { AgentInUse, BackendInUse, OperationInUse } from './calls.ts'
 import { createClaims } from './claims.ts'
 import type { Call } from './claims.ts'
-import { isExpired } from './deliver.ts'
+import { handsOff, isExpired } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
 import type { InForce, Pinned, PipelineOptions } from './pipeline.ts'
 import { withPriority, type Route } from './router.ts'
-import { termOf } from './settling.ts'
 import type { Work } from './store/store.ts'
 import type { Traced } from './tracing.ts'
 import type { Waiters } from './waiters.ts'
@@ -131,30 +130,31 @@ export function createRequests(options: RequestsOptions): Requests {
   function agentCall(message: Message, route: Route, { components }: InForce): Prepared {
     if (route.target.kind !== 'agent')
       throw new GatewayError('NO_ROUTE', `route ${route.number} only notifies: it cannot answer a request`)
-    const agent = components.agent(route.target.agent)
-    if (agent === undefined)
-      throw new GatewayError('NO_ROUTE', `agent "${route.target.agent}" is not running`)
-    const ms = route.timeoutMs ?? agent.timeoutMs
-    const conversation = {
-      id: message.conversation,
-      customer: message.sender,
-      callback: options.callback(message, termOf(0)),
-    }
+    const { agent, fallback } = route.target
+    const inTurn = [agent, ...(fallback === undefined ? [] : [fallback])].flatMap(
+      (id) => components.agent(id) ?? [],
+    )
+    const [first, second] = inTurn
+    if (first === undefined) throw new GatewayError('NO_ROUTE', `agent "${agent}" is not running`)
+    const msOf = ({ timeoutMs }: AgentInUse): number => route.timeoutMs ?? timeoutMs
+    const ask = async (asked: AgentInUse): Promise<Reply> => answerOf(asked, { message, ms: msOf(asked) })
     const call: Call = {
-      what: `agent "${agent.id}"`,
+      what: `agent "${first.id}"`,
       safe: true,
       repeatable: true,
-      ms,
-      async make() {
-        const answer = await callAgent(agent, { message, conversation, ms, waits: false })
-        if (answer !== undefined && !('handoff' in answer)) return answer
-        throw new GatewayError(
-          'AGENT_FAILED',
-          `agent "${agent.id}" gave the request "${message.type}" no answer`,
-        )
+      ms: inTurn.reduce((ms, asked) => ms + msOf(asked), 0),
+      async make(_key, _attempt, signal) {
+        if (second === undefined) return ask(first)
+        try {
+          return await ask(first)
+        } catch (error) {
+          if (signal?.aborted === true) throw error
+          options.log.warn('request: the fallback is asked', { id: message.id, agent: second.id, error })
+          return ask(second)
+        }
       },
     }
-    return { call, route, target: `agent ${agent.id}` }
+    return { call, route, target: `agent ${agent}` }
   }
 
   return {
@@ -187,6 +187,23 @@ export function createRequests(options: RequestsOptions): Requests {
     isRunning: (id) => claims.isRunning(id),
     ended: () => claims.ended(),
   }
+}
+
+/** What an agent answers here and now: nobody would hear it later. Throws as `callAgent`, and `AGENT_FAILED` where there is no answer. */
+async function answerOf(
+  agent: AgentInUse,
+  { message, ms }: { readonly message: Message; readonly ms: number },
+): Promise<Reply> {
+  const conversation = { id: message.conversation, customer: message.sender }
+  const answer = await callAgent(agent, { message, conversation, ms, waits: false })
+  const who = `agent "${agent.id}"`
+  if (answer === undefined)
+    throw new GatewayError(
+      'AGENT_FAILED',
+      `${who} only took the request "${message.type}", which is to be answered at once`,
+    )
+  if ('handoff' in answer) throw new GatewayError('AGENT_FAILED', `${who} ${handsOff(answer)}`)
+  return answer
 }
 
 function backendCall(to: {

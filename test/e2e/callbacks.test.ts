@@ -104,8 +104,8 @@ test('who waits gets it: the first caller and a duplicate that joined', async ()
 })
 
 test('a bot that is quicker with its callback than with its 202 is heard', async () => {
-  const bot = handAgent('bot', async (_message, { callback }) => {
-    early = answer(callback, 'early')
+  const bot: HandAgent = handAgent('bot', async () => {
+    early = answer(given(bot), 'early')
     await new Promise((resolve) => setTimeout(resolve, 100))
     return undefined
   })
@@ -122,8 +122,8 @@ test('a bot that is quicker with its callback than with its 202 is heard', async
 test('so is a fallback that is asked because a promise was missed', async () => {
   const bot = taking()
   let early: ReturnType<typeof answer> | undefined
-  const desk = handAgent('desk', async (_message, { callback }) => {
-    early = answer(callback, 'already')
+  const desk: HandAgent = handAgent('desk', async () => {
+    early = answer(given(desk), 'already')
     await new Promise((taken) => setTimeout(taken, 200))
     return undefined
   })

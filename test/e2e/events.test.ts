@@ -98,6 +98,37 @@ test('the customer is told though nobody at the desk can be; then the fallback i
   expect(await house.dead()).toEqual([])
 })
 
+test('an agent who hands a notice off: the fallback is shown it at once, and where there is none it is a dead letter', async () => {
+  const { desk, night, adapters } = parts()
+  desk.answer = async () => ({ handoff: 'not on duty' })
+  await using house = await openHouse({ yaml, adapters })
+  await shipped(house.base, 'e1')
+  await settled(house, 1)
+  expect([desk.asked.length, night.asked.length]).toEqual([1, 1])
+  night.answer = async () => ({ handoff: 'asleep' })
+  await shipped(house.base, 'e2')
+  const { failure } = await until(async () => (await house.dead())[0])
+  expect(failure.message).toBe('agent night hands off ("asleep"), but nobody is left')
+  await house.reload(yaml.replace(', fallback: night', ''))
+  await shipped(house.base, 'e3')
+  const [, { failure: second }] = await until(async () => {
+    const [one, two] = await house.dead()
+    return one !== undefined && two !== undefined ? ([one, two] as const) : undefined
+  })
+  expect(second.message).toBe('agent desk hands off ("not on duty"), but nobody is left')
+})
+
+test('what is answered to a notice is said to nobody, and no callback is offered for it', async () => {
+  const { desk, adapters } = parts()
+  desk.answer = async () => ({ text: 'noted' })
+  await using house = await openHouse({ yaml, adapters })
+  await say(house.base, 'hello', { waitSeconds: 10 })
+  await shipped(house.base, 'e1')
+  await settled(house, 2)
+  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([`outbound: ${text}`])
+  expect(desk.asked[0]?.conversation.callback).toBeUndefined()
+})
+
 test('a reload between two tries of an event moves its route down the table: the customer is told once', async () => {
   const { desk, adapters } = parts()
   await using house = await openHouse({ yaml, adapters })

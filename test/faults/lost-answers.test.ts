@@ -176,7 +176,7 @@ test('settle of a callback: the bot sends it again, and it counts once', async (
   const adapters = [bot.adapter, handChannel('chat').adapter]
   await using house = await openHouse({ yaml, adapters, around: wire.around })
   const waiting = say(house.base, 'hello', { waitSeconds: 15 })
-  const { url, token } = (await until(() => bot.asked[0])).conversation.callback
+  const { url, token } = await until(() => bot.asked[0]?.conversation.callback)
   const { id } = (await until(() => bot.asked[0])).message
   await until(async () => ((await house.rows(id)).some((row) => row.row === 'settled') ? true : undefined))
   const headers = { authorization: `Bearer ${token}` }

@@ -17,10 +17,10 @@ export interface AskEvent {
   readonly correlationid: string
   readonly causationid?: string
   readonly traceparent: string
-  /** Where a later answer is posted… */
-  readonly callbackurl: string
+  /** Where a later answer is posted, if one can be… */
+  readonly callbackurl?: string
   /** …with this as bearer token. */
-  readonly callbacktoken: string
+  readonly callbacktoken?: string
   /** The message, without what belongs to its channel alone. */
   readonly data: Omit<Message, 'raw' | 'replyContext'>
 }
@@ -39,8 +39,7 @@ export function eventOf(message: Message, { callback }: Conversation): AskEvent 
     correlationid: message.correlationId,
     ...(message.causationId !== undefined && { causationid: message.causationId }),
     traceparent: message.traceparent,
-    callbackurl: callback.url,
-    callbacktoken: callback.token,
+    ...(callback !== undefined && { callbackurl: callback.url, callbacktoken: callback.token }),
     data,
   }
 }

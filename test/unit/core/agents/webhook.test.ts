@@ -109,8 +109,8 @@ test('a bot is asked by a CloudEvent whose data is the message, without what is 
     correlationid: message.correlationId,
     causationid: '01938f3c-0000-7000-8000-000000000000',
     traceparent: message.traceparent,
-    callbackurl: conversation.callback.url,
-    callbacktoken: conversation.callback.token,
+    callbackurl: conversation.callback?.url,
+    callbacktoken: conversation.callback?.token,
     data: {
       ...data,
       causationId: '01938f3c-0000-7000-8000-000000000000',
