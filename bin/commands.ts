@@ -268,6 +268,20 @@ line, everybody on the machine can see: where the address has a password, put it
   )
   .action(lazily(async () => (await import('./migrate.ts')).migrate))
 
+program
+  .command('backup')
+  .description('copy the store into a folder, whole and checked; the gateway may go on running')
+  .argument('<folder>', 'a new folder: a gateway can start on it with --data')
+  .addOption(config)
+  .addOption(data)
+  .addHelpText(
+    'after',
+    `
+The copy is the store of one moment: every message acknowledged before it is in it. Copying dragoman.db by other means
+while a gateway runs gives a damaged file. A gateway that starts on a copy has its clients begin their inboxes anew.`,
+  )
+  .action(lazily(async () => (await import('./backup.ts')).backup))
+
 addDead(program, { config, data })
 addPlugins(program, { config, data })
 addGenerations(program, { config, data })

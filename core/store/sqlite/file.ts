@@ -4,6 +4,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { CLOCK_HELD, CLOCK_HELD_MS } from '../figures.ts'
 import { StoreClock } from './clock.ts'
 import { Counters } from './counters.ts'
+import { GatewayError } from '../../api.ts'
+import { damageIn } from './backup.ts'
 import { incarnationOf, lockDirectory, openFile, query, writeWitness } from './database.ts'
 import { layGround } from './ground.ts'
 import type { Ground } from './ground.ts'
@@ -132,6 +134,12 @@ export class StoreFile implements Disposable {
   #recognise(db: DatabaseSync, known: Counters): Counters {
     const incarnation = incarnationOf(this.#directory, known)
     if (incarnation === known.incarnation) return known
+    const problem = damageIn(db)
+    if (problem !== undefined)
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        `the store in "${this.#directory}" is a damaged copy (${problem}): take one with \`dragoman backup\`, which may be done while a gateway runs`,
+      )
     query(db, 'UPDATE meta SET incarnation = ?').run(incarnation)
     this.#note('warn', 'the store was restored or moved: cursors given out before are void', { incarnation })
     return Counters.read(db) ?? known

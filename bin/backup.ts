@@ -1,0 +1,40 @@
+// `dragoman backup FOLDER`: a copy of the embedded store that a gateway can start on.
+import { statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { GatewayError } from '../core/api.ts'
+import { backUp } from '../core/store/sqlite/backup.ts'
+import { FILE } from '../core/store/sqlite/database.ts'
+import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { checkFolder } from './data-folder.ts'
+import { fail } from './fail.ts'
+
+export interface BackupOptions {
+  readonly config?: string
+  readonly data?: string
+}
+
+export async function backup(folder: string, options: BackupOptions): Promise<void> {
+  try {
+    const overrides = options.data === undefined ? {} : { data: options.data }
+    const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
+    if (store.url !== undefined)
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        'the store is Redis: back up what Redis itself keeps (its append-only file or an RDB)',
+      )
+    checkFolder(dataDirectory)
+    checkFolder(folder)
+    const size = statSync(join(dataDirectory, FILE), { throwIfNoEntry: false })?.size ?? 0
+    if (process.stdout.isTTY) console.log(`Copying at most ${megabytes(size)} …`)
+    const { file, bytes } = backUp(dataDirectory, folder)
+    console.log(
+      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. To restore it, stop the gateway and start it with --data ${folder}, or put the folder in the place of ${relative('.', dataDirectory)}.`,
+    )
+  } catch (error) {
+    fail(error)
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MB`
+}

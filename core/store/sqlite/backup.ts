@@ -1,0 +1,66 @@
+// A whole copy of a store, taken beside the gateway that writes to it. Copying its files does not give one: they change meanwhile.
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../api.ts'
+import { ownFile } from '../../own-file.ts'
+import { FILE, query } from './database.ts'
+
+export interface Backup {
+  readonly file: string
+  readonly bytes: number
+}
+
+/**
+ * Copies the store of one folder, as it is at this moment, into another that has none, and reads the copy whole before it gets its
+ * name. Blocks this thread, not the gateway's. Throws `STORE_UNAVAILABLE` where there is no store, where there is one already, or
+ * where the copy is damaged.
+ */
+export function backUp(from: string, to: string): Backup {
+  const source = join(from, FILE)
+  const file = join(to, FILE)
+  if (!existsSync(source))
+    throw new GatewayError(
+      'STORE_UNAVAILABLE',
+      `there is no store in "${from}": no gateway has run there (--data names another folder)`,
+    )
+  if (existsSync(file))
+    throw new GatewayError('STORE_UNAVAILABLE', `"${to}" holds a store already: name a new folder`)
+  mkdirSync(to, { recursive: true, mode: 0o700 })
+  const part = `${file}.part`
+  rmSync(part, { force: true })
+  try {
+    ownFile(part)
+    {
+      using db = new DatabaseSync(source, { readOnly: true, timeout: 5000 })
+      db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
+    }
+    checkWhole(part)
+    sync(part)
+    renameSync(part, file)
+    sync(to)
+  } catch (error) {
+    rmSync(part, { force: true })
+    throw error
+  }
+  return { file, bytes: statSync(file).size }
+}
+
+function checkWhole(file: string): void {
+  using db = new DatabaseSync(file, { readOnly: true })
+  const problem = damageIn(db)
+  if (problem !== undefined)
+    throw new GatewayError('STORE_UNAVAILABLE', `the copy is damaged, and so is the store: ${problem}`)
+}
+
+/** Undefined: every page is where it belongs. Reads the whole file. */
+export function damageIn(db: DatabaseSync): string | undefined {
+  const [said] = query<[string]>(db, 'PRAGMA quick_check(1)').get() ?? []
+  return said === 'ok' ? undefined : String(said).replaceAll(/\s+/gu, ' ')
+}
+
+function sync(path: string): void {
+  const open = openSync(path, 'r')
+  fsyncSync(open)
+  closeSync(open)
+}

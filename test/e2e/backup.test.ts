@@ -1,0 +1,112 @@
+// `dragoman backup` as an operator uses it: beside a gateway under load, and a gateway on the copy.
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { accept } from '../conformance/store/world.ts'
+import { startBot } from '../support/bot.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { readLog, say, texts } from '../support/rest.ts'
+
+const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
+const yaml = (bot: string): string => `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot}", timeout: 30s } }
+routes: [{ agent: helper }]
+`
+
+async function dragoman(...words: readonly string[]) {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [BIN, ...words])
+    return { status: 0, stdout, stderr }
+  } catch (error) {
+    return error as { readonly code: number; readonly stdout: string; readonly stderr: string } // what execFile rejects with
+  }
+}
+
+async function folder(): Promise<string> {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+test(
+  'taken while messages come in, a copy holds all that were acknowledged before, and a gateway starts on it under another incarnation',
+  { timeout: 60_000 },
+  async () => {
+    await using bot = await startBot(() => ({ body: { text: 'yes' } }))
+    const directory = await folder()
+    const copy = join(directory, 'copy')
+    const acknowledged: string[] = []
+    let before = 0
+    {
+      await using gateway = await startGateway({ yaml: yaml(bot.url) })
+      const backUp = () =>
+        dragoman(
+          'backup',
+          copy,
+          '--config',
+          join(gateway.directory, 'gateway.yaml'),
+          '--data',
+          join(gateway.directory, 'data'),
+        )
+      let isOver = false
+      const talking = (async () => {
+        for (let count = 1; !isOver; count++) {
+          expect((await say(gateway.base, `q${count}`)).status).toBe(202)
+          acknowledged.push(`q${count}`)
+        }
+      })()
+      await until(() => (acknowledged.length >= 50 ? true : undefined))
+      before = acknowledged.length
+      const made = await backUp()
+      isOver = true
+      await talking
+      expect(made).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(`--data ${copy}`) })
+      expect((await backUp()).stderr).toContain('holds a store already: name a new folder')
+    }
+    expect(await readdir(copy)).toStrictEqual(['dragoman.db'])
+    expect((await stat(join(copy, 'dragoman.db'))).mode & 0o077).toBe(0)
+    const life = await folder()
+    await rename(copy, join(life, 'data'))
+    await using restored = await startGateway({ yaml: yaml(bot.url), directory: life })
+    const there = new Set(texts(await readLog(restored.base, 'web:ann')))
+    expect(acknowledged.slice(0, before).filter((text) => !there.has(`inbound: ${text}`))).toStrictEqual([])
+    expect((await say(restored.base, 'after')).status).toBe(202)
+    await until(() => (restored.log().includes('the store was restored or moved') ? true : undefined))
+  },
+)
+
+test('without a store, or with a damaged one, there is no copy; a gateway does not start on a damaged copy', async () => {
+  const directory = await folder()
+  const config = join(directory, 'gateway.yaml')
+  await writeFile(config, yaml('http://127.0.0.1:1/'))
+  const data = join(directory, 'data')
+  const target = join(directory, 'copy')
+  const backUp = () => dragoman('backup', target, '--config', config, '--data', data)
+  expect((await backUp()).stderr).toContain('there is no store in')
+  {
+    await using store = await openSqliteStore({ directory: data })
+    await Promise.all(Array.from({ length: 2000 }, (_, count) => store.accept(accept(`a${count}`))))
+  }
+  const torn = join(directory, 'torn')
+  await mkdir(torn)
+  await copyFile(join(data, 'dragoman.db'), join(torn, 'dragoman.db'))
+  await damage(join(torn, 'dragoman.db'))
+  await expect(openSqliteStore({ directory: torn })).rejects.toThrow('is a damaged copy')
+  await damage(join(data, 'dragoman.db'))
+  expect((await backUp()).stderr).toMatch(/damaged|malformed/)
+  expect(await readdir(target)).toStrictEqual([])
+})
+
+/** Writes the pages of one part of the file over those of another. */
+async function damage(file: string): Promise<void> {
+  await using handle = await open(file, 'r+')
+  const { size } = await handle.stat()
+  const pages = Math.floor(size / 4096)
+  const page = Buffer.alloc(4096 * 20)
+  await handle.read(page, 0, page.byteLength, 4096 * Math.floor(pages / 3))
+  await handle.write(page, 0, page.byteLength, 4096 * Math.floor(pages / 2))
+}
