@@ -1,10 +1,13 @@
 // Dead letters as operators handle them: looked at, replayed as they are or edited, dropped (SEMANTICS 19).
 import { GatewayError } from './api.ts'
-import type { Json, Log, Message, Part, Priority } from './api.ts'
-import { digest, moment, newId, traceparent } from './ids.ts'
-import { canonical, freezePlain } from './json.ts'
+import type { Json, Log, Message } from './api.ts'
+import { anew } from './dead-edit.ts'
+import type { DeadEdit } from './dead-edit.ts'
+import { inTurn } from './dead-turns.ts'
+import type { Turn } from './dead-turns.ts'
+import { digest, moment } from './ids.ts'
+import { canonical } from './json.ts'
 import { PRIORITIES } from './lanes.ts'
-import { checkContent } from './normalise.ts'
 import type { DeadRow, Raw, Settle, Store, Unnumbered, WorkRow } from './store/store.ts'
 
 /** Which of them; no member: all. */
@@ -36,18 +39,6 @@ export interface DeadSummary {
   readonly conversation: string
 }
 
-/** What an operator writes anew. `null` takes a member away, `data` too. */
-export interface DeadEdit {
-  readonly type?: string | undefined
-  /** Short for one text part. */
-  readonly text?: string | undefined
-  readonly parts?: readonly Part[] | null | undefined
-  readonly data?: Json | undefined
-  readonly metadata?: Readonly<Record<string, string>> | null | undefined
-  readonly priority?: Priority | null | undefined
-  readonly expiresAt?: string | null | undefined
-}
-
 export interface Replayed {
   readonly id: string
   /** The new message. */
@@ -56,6 +47,7 @@ export interface Replayed {
   readonly sequence: number
 }
 
+/** Of those who come to one letter at once the first has it, the others get `NOT_FOUND`. */
 export interface DeadLetters {
   replay(id: string, edit?: DeadEdit): Promise<Replayed>
   /** Oldest first, those that are dead by now; `next` where it goes on, if the time was too short for all. */
@@ -119,16 +111,20 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
    * Two steps, the new message first: a crash between them leaves the dead letter, and replaying it again finds the new message by its
    * dedupe key. Throws `NOT_FOUND`, `DECODE_FAILED`, `EXPIRED`, `OVERLOADED`.
    */
-  async function replay(row: DeadRow, edit: DeadEdit | undefined): Promise<Replayed> {
+  async function replay(id: string, turn: Turn, edit?: DeadEdit): Promise<Replayed> {
+    const row = await deadRow(store, id)
     if (row.halts === true && edit === undefined) return letGo(row)
     const message = anew(row, edit, now())
     // The bytes are those of the message as it came: of an edited one they would not be.
     const raw = edit === undefined ? row.raw : undefined
-    const { as, sequence } = await append(row, message, raw)
-    await end(row, `an operator replayed it as ${as}`)
+    const lane = await laneOf(message, row.home)
+    if (!turn.isLive)
+      throw new GatewayError('STORE_UNAVAILABLE', `the store was too slow: ${id} was not replayed`)
+    const { as, sequence } = await append(row, message, { raw, lane })
+    // An answer that was late may have taken it meanwhile: what is sent is sent.
+    if (await end(row, `an operator replayed it as ${as}`)) onEnded('replayed')
     poke(row.home)
-    onEnded('replayed')
-    const told = { id: row.id, as, conversation: message.conversation, sequence }
+    const told = { id, as, conversation: message.conversation, sequence }
     log.info('a dead letter was replayed', { ...told, edited: edit !== undefined })
     return told
   }
@@ -136,31 +132,45 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
   /** What halts its queue is made again where it stands, under its own key: those behind it follow. */
   async function letGo(row: DeadRow): Promise<Replayed> {
     const { id, home, message } = row
-    await settle(row, { outcome: 'retry', delayMs: 0 })
+    if ((await replayedAs(id)) !== undefined) throw replayedOtherwise(id)
+    if (!(await settle(row, { outcome: 'retry', delayMs: 0 }))) throw gone(id)
     poke(home)
     onEnded('replayed')
     log.info('a halted write was let go', { id })
     return { id, as: id, conversation: message.conversation, sequence: message.sequence }
   }
 
+  /** What a replay that was cut off in the middle has sent stays sent: the letter goes, and is not called dropped. */
+  async function drop(id: string, reason: string | undefined): Promise<void> {
+    const row = await deadRow(store, id)
+    const as = await replayedAs(id)
+    const why = as === undefined ? (reason ?? 'an operator dropped it') : `an operator replayed it as ${as}`
+    if (!(await end(row, why))) throw gone(id)
+    onEnded(as === undefined ? 'dropped' : 'replayed')
+    if (as !== undefined)
+      throw new GatewayError('NOT_FOUND', `${id} was replayed before, as ${as}: there is nothing to drop`)
+    log.info('a dead letter was dropped', { id, ...(reason !== undefined && { reason }) })
+  }
+
   async function append(
     row: DeadRow,
     message: Unnumbered,
-    raw: Raw | undefined,
+    { raw, lane }: { readonly raw: Raw | undefined; readonly lane: string },
   ): Promise<{ as: string; sequence: number }> {
-    const { id: _, receivedAt: _receivedAt, traceparent: _traceparent, ...content } = message
+    const { id: _, receivedAt: _receivedAt, traceparent: _traceparent, ...said } = message
+    const content = { ...said, correlationId: row.message.correlationId }
     const result = await store.accept({
       home: row.home,
       conversation: message.conversation,
       message,
       ...(raw !== undefined && { raw }),
       dedupe: {
-        key: ['replay', row.id].join('\u001F'),
+        key: replayKey(row.id),
         fingerprint: digest(canonical(content)),
         ttlMs: options.dedupeMs,
       },
       work: {
-        lane: await laneOf(message, row.home),
+        lane,
         priority: PRIORITIES[message.priority ?? 'normal'],
         limit: options.laneLimit.platform,
       },
@@ -178,28 +188,27 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
           `${result.waiting} messages wait in "${message.conversation}" already; replay it when they are done`,
         )
       default:
-        throw new GatewayError(
-          'IDEMPOTENCY_MISMATCH',
-          `${row.id} was replayed before with another content (${result.status}); drop it, or replay it as it was then`,
-        )
+        throw replayedOtherwise(row.id)
     }
   }
 
-  /** An operator's settle (SEMANTICS, the store's table): what was unknown becomes known by it. */
-  async function end(row: DeadRow, reason: string): Promise<void> {
-    await settle(row, {
+  /** An operator's settle (SEMANTICS, the store's table): what was unknown becomes known by it. False: the letter was gone. */
+  async function end(row: DeadRow, reason: string): Promise<boolean> {
+    const isEnded = await settle(row, {
       outcome: 'failed',
       failure: { code: row.failure.code, message: `${row.failure.message} (${reason})` },
     })
     if (row.halts === true) poke(row.home)
+    return isEnded
   }
 
+  /** Whether this was the settle that counts (SEMANTICS 4). */
   async function settle(
     { home, kind, id, halts }: DeadRow,
     what: Pick<Settle, 'outcome' | 'failure' | 'delayMs'>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const head = halts === true ? await headOf(id) : undefined
-    await store.settle({
+    const { status } = await store.settle({
       home,
       kind,
       id,
@@ -209,6 +218,14 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
       pushes: [],
       ...what,
     })
+    return status === 'settled'
+  }
+
+  /** The message of a replay that was cut off before its letter went. */
+  async function replayedAs(id: string): Promise<string | undefined> {
+    for (const row of await store.find({ by: 'key', key: replayKey(id) }))
+      if (row.row === 'claim') return row.id
+    return undefined
   }
 
   async function headOf(id: string): Promise<WorkRow | undefined> {
@@ -231,7 +248,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
   }
 
   return {
-    replay: async (id, edit) => replay(await deadRow(store, id), edit),
+    replay: (id, edit) => inTurn(store, id, (turn) => replay(id, turn, edit)),
 
     async replayAll(filter, { after, before = moment(now()) }) {
       const until = performance.now() + BUDGET_MS
@@ -240,10 +257,12 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
       for await (const row of matching(store, filter, after)) {
         if (row.at > before) continue // it died of its replay, or meanwhile
         try {
-          await replay(await deadRow(store, row.id), undefined)
+          await inTurn(store, row.id, (turn) => replay(row.id, turn))
           replayed += 1
-        } catch (error) {
-          failed.push({ id: row.id, error: GatewayError.from(error).message })
+        } catch (thrown) {
+          const error = GatewayError.from(thrown)
+          // Another operator was faster.
+          if (error.code !== 'NOT_FOUND') failed.push({ id: row.id, error: error.message })
         }
         if (performance.now() > until || failed.length === MOST_FAILED)
           return { replayed, failed, next: row.id, before }
@@ -251,11 +270,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
       return { replayed, failed, before }
     },
 
-    async drop(id, reason) {
-      await end(await deadRow(store, id), reason ?? 'an operator dropped it')
-      onEnded('dropped')
-      log.info('a dead letter was dropped', { id, ...(reason !== undefined && { reason }) })
-    },
+    drop: (id, reason) => inTurn(store, id, () => drop(id, reason)),
   }
 }
 
@@ -310,50 +325,20 @@ function summaryOf({ id, at, kind: work, failure, attempts, message, halts }: De
 
 async function deadRow(store: Pick<Store, 'find'>, id: string): Promise<DeadRow> {
   for (const row of await store.find({ by: 'id', id })) if (row.row === 'dead' && row.id === id) return row
-  throw new GatewayError('NOT_FOUND', `no dead letter has the id ${id}`)
+  throw gone(id)
 }
 
-/** A new message at the end that names the old one; of a push that part of the reply alone. */
-function anew({ kind, part, message, id }: DeadRow, edit: DeadEdit | undefined, now: number): Unnumbered {
-  const { sequence: _, raw: _raw, ...old } = message
-  const one = kind === 'push' && part !== undefined && part >= 0 ? message.parts?.[part] : undefined
-  const made: Unnumbered = {
-    ...edited({ ...old, ...(one !== undefined && { parts: [one] }) }, edit),
-    id: newId(),
-    receivedAt: moment(now),
-    causationId: message.id,
-    traceparent: traceparent(message.traceparent),
-  }
-  if (edit !== undefined) checkContent(made)
-  freezePlain(made, 'the message')
-  if (made.expiresAt !== undefined && Date.parse(made.expiresAt) <= now)
-    throw new GatewayError(
-      'EXPIRED',
-      `${id} expired at ${made.expiresAt}: edit it and set expiresAt to null, or drop it`,
-    )
-  return made
+function gone(id: string): GatewayError {
+  return new GatewayError('NOT_FOUND', `no dead letter has the id ${id} (any more)`)
 }
 
-function edited(message: Unnumbered, edit: DeadEdit = {}): Unnumbered {
-  const { type: _, parts: _parts, data: _data, metadata: _metadata, ...others } = message
-  const { priority: _priority, expiresAt: _expiresAt, ...rest } = others
-  const said = edit.text === undefined ? edit.parts : [{ kind: 'text' as const, text: edit.text }]
-  const parts = chosen(message.parts, said)
-  const data = chosen(message.data, edit.data)
-  const metadata = chosen(message.metadata, edit.metadata)
-  const priority = chosen(message.priority, edit.priority)
-  const expiresAt = chosen(message.expiresAt, edit.expiresAt)
-  return {
-    ...rest,
-    type: edit.type ?? message.type,
-    ...(parts !== undefined && { parts }),
-    ...(data !== undefined && { data }),
-    ...(metadata !== undefined && { metadata }),
-    ...(priority !== undefined && { priority }),
-    ...(expiresAt !== undefined && { expiresAt }),
-  }
+function replayedOtherwise(id: string): GatewayError {
+  return new GatewayError(
+    'IDEMPOTENCY_MISMATCH',
+    `${id} was replayed before with another content; drop it, or replay it as it was then`,
+  )
 }
 
-function chosen<T>(old: T, given: T | null | undefined): T | undefined {
-  return given === undefined ? old : (given ?? undefined)
+function replayKey(id: string): string {
+  return ['replay', id].join('\u001F')
 }
