@@ -24,8 +24,9 @@ const MAX_CONVERSATIONS = 1000
 export type Effects = (work: Work, route: Route, components: Components) => Promise<void>
 
 /**
- * Each effect is its own accept with a key made of event and conversation: redelivery sends it once. An event has one route, and
- * its place in the table is not part of the key: a reload between two tries may shift it.
+ * Each effect is its own accept with a key made of event and conversation: redelivery sends it once, and so does a replay of its dead
+ * letter, which is another message of the same `correlationId`. An event has one route, and its place in the table is not part of the
+ * key: a reload between two tries may shift it.
  */
 export function createEffects(options: EffectsOptions): Effects {
   const { store, log, now, dedupeMs, laneLimit, poke } = options
@@ -34,7 +35,7 @@ export function createEffects(options: EffectsOptions): Effects {
     if (text === undefined || text === '') return
     for (const conversation of await activeConversations(work)) {
       const pushes = components.channel(conversation.channel)?.channel.send !== undefined
-      const key = ['effect', work.message.id, conversation.conversation].join('\u001F')
+      const key = ['effect', work.message.correlationId, conversation.conversation].join('\u001F')
       const result = await store.accept({
         home: conversation.home,
         conversation: conversation.conversation,
