@@ -52,9 +52,9 @@ test(
           '--data',
           join(gateway.directory, 'data'),
         )
-      let isOver = false
+      const talk = new AbortController()
       const talking = (async () => {
-        for (let count = 1; !isOver; count++) {
+        for (let count = 1; !talk.signal.aborted; count++) {
           expect((await say(gateway.base, `q${count}`)).status).toBe(202)
           acknowledged.push(`q${count}`)
         }
@@ -62,7 +62,7 @@ test(
       await until(() => (acknowledged.length >= 50 ? true : undefined))
       before = acknowledged.length
       const made = await backUp()
-      isOver = true
+      talk.abort()
       await talking
       expect(made).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(`--data ${copy}`) })
       expect((await backUp()).stderr).toContain('holds a store already: name a new folder')
