@@ -66,7 +66,7 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   const { message } = work
   if (isExpired(message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
   // Its answer came too late, and is a note: who has the conversation now may have read it.
-  if (wasKept(work.attempts.at(-1)) && isOutOfHands(work, context))
+  if (wasKept(work.attempts.at(-1)) && isOutOfHands(work))
     return { outcome: 'taken', target: `agent ${work.agent}` }
   const step = new Step(work, context)
   let target = 'route'
@@ -95,10 +95,15 @@ function wasKept(attempt: Attempt | undefined): boolean {
   return attempt !== undefined && attempt.failure === undefined
 }
 
-/** The conversation has passed to somebody who is no agent of the config: a person, in whose place no bot is asked again. */
-export function isOutOfHands({ agent }: Work, { components }: DeliverContext): boolean {
-  return agent !== undefined && components.agent(agent) === undefined
+/**
+ * The conversation has passed to a person, in whose place no bot is asked again. A person has it under a name that no agent of any config can have: an
+ * agent that this config has no more is gone, and what was his is routed anew (SEMANTICS 21).
+ */
+export function isOutOfHands({ agent }: Work): boolean {
+  return agent !== undefined && !AGENT_NAME.test(agent)
 }
+/** As the config has it (config/values.ts). */
+const AGENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/u
 
 /** Full jitter (each caller a random moment below a doubling bound), or what the other side asked for. */
 export function retryDelay(attempt: number, askedMs?: number): number {

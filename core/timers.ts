@@ -13,7 +13,7 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
   const step = new Step(work, context)
   try {
     if (work.poison) return poisoned(work, target)
-    if (promisedUnder(work.id) !== work.ownerEpoch && isOutOfHands(work, context)) return neverCame(target)
+    if (promisedUnder(work.id) !== work.ownerEpoch && isOutOfHands(work)) return neverCame(target)
     const route = await context.router.route(work.message)
     const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
     const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target

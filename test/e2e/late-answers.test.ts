@@ -153,6 +153,36 @@ test('no bot is asked again in the place of a person who has taken the conversat
   expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 3, dead: 0, waiting: 0 })
 })
 
+test('SEMANTICS 21: an agent that a reload has removed is gone and no person: what was promised is the present fallback’s, or a dead letter', async () => {
+  for (const next of ['colleague', undefined]) {
+    const bot = handAgent('bot', async ({ parts }) =>
+      parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+    )
+    const desk = handAgent('desk', echo)
+    await using house = await openHouse({
+      yaml: yaml('3s'),
+      adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+    })
+    const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+    await until(() => bot.asked[0])
+    await say(house.base, 'a person!', { waitSeconds: 15 })
+    const renamed =
+      next === undefined
+        ? yaml('3s').replace(', fallback: people', '')
+        : yaml('3s').replaceAll('people', next)
+    await house.reload(renamed.replace(/^ {2}people:.*\n/mu, ''))
+    const { status, body } = await waiting
+    const log = await readLog(house.base, 'web:ann')
+    if (next === undefined) {
+      expect(status).toBe(502)
+      expect((await house.dead())[0]?.failure.message).toContain('did not come in time, but nobody is left')
+    } else {
+      expect(body.reply?.parts?.[0]?.text).toBe('echo hello')
+      expect(log.at(-1)).toMatchObject({ sender: { id: next } })
+    }
+  }
+})
+
 test('what a business system did is said, whoever has the conversation by then, and not done again', async () => {
   const { promise: paid, resolve: pay } = Promise.withResolvers<void>()
   const erp = handBackend('erp', { Pay: { safe: false } }, async () => {
