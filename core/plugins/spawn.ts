@@ -4,11 +4,12 @@ import { dirname } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { WorkerBirth } from './contract.ts'
+import { heapLimitMb } from './memory-watch.ts'
 
 export interface SpawnOptions {
   /** Of the plugin. */
   readonly name: string
-  /** Of the heap. */
+  /** What its heap may hold; `watchMemory` ends a worker that holds more. */
   readonly memoryMb: number
   /** Of one message to the gateway. */
   readonly messageBytes: number
@@ -56,7 +57,7 @@ export function spawnWorker({ name, memoryMb, messageBytes, isOffline, isEarly }
     stdin: false,
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    resourceLimits: { maxOldGenerationSizeMb: heapLimitMb(memoryMb) },
   })
   return { worker, port: port1 }
 }

@@ -4,6 +4,7 @@ import type { Log } from '../api.ts'
 import type { DescribedAdapter, Loading, Memory, WorkerOrder } from './contract.ts'
 import { failureAt, placeOf } from './explain.ts'
 import type { Failure } from './explain.ts'
+import { TOO_MUCH, watchMemory } from './memory-watch.ts'
 import { createRpc } from './rpc.ts'
 import type { Rpc, Serve } from './rpc.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -78,7 +79,6 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
   const died = Promise.withResolvers<Failure>()
   let isEnding = false
   let said: Failure | undefined
-  let memory: Memory = { heap: 0, external: 0 }
   const rpc = createRpc(port, {
     serve(method, args, signal) {
       if (method === 'exiting') return noteExit(unpackError(args[0] as PackedError)) // worker.ts packs it
@@ -90,6 +90,7 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
   const exited = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
       clearInterval(beat)
+      watch[Symbol.dispose]()
       clearTimeout(silence)
       resolve()
       const ended = (): Failure =>
@@ -114,6 +115,12 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
     await worker.terminate()
   }
 
+  const watch = watchMemory({
+    worker,
+    memoryMb: limits.memoryMb,
+    collect: async () => (await rpc.call('collect', [])) as Memory, // worker.ts answers
+    onTooMuch: (problem) => void kill(problem),
+  })
   let silence: NodeJS.Timeout | undefined
   let dueAt = Infinity
   let isPinging = false
@@ -131,15 +138,13 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
     if (isPinging) return
     isPinging = true
     try {
-      memory = (await rpc.call('ping', [])) as Memory // worker.ts answers
+      await rpc.call('ping', [])
     } catch {
       return // it is gone, which `exit` tells
     }
     isPinging = false
     dueAt = Infinity
     clearTimeout(silence)
-    const mb = Math.round(memory.external / 1_048_576)
-    if (mb > limits.memoryMb) await kill(`its buffers take ${mb} MB, more than ${limits.memoryMb}: free them`)
   }
   let beat: NodeJS.Timeout | undefined
 
@@ -165,7 +170,7 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
       rpc,
       died: died.promise,
       get memory() {
-        return memory
+        return watch.memory
       },
       suspect: () => void beatOnce(limits.suspectMs),
       end,
@@ -188,12 +193,7 @@ const STUCK = (ms: number): string =>
 
 function deathOf(thrown: unknown, { file, root }: Snapshot, limits: Limits): Failure {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY')
-    return failureAt(
-      root,
-      { file },
-      `it needs more than ${limits.memoryMb} MB of memory: keep less, or work in pieces`,
-    )
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return failureAt(root, { file }, TOO_MUCH(limits.memoryMb))
   if (!(thrown instanceof Error))
     return failureAt(
       root,

@@ -1,12 +1,14 @@
 // DESIGN §6, §9: whatever a plugin does, the call fails clearly, others do not notice, and its worker is replaced.
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { PluginRow } from '../../core/plugins/plugins.ts'
-import { until } from '../support/gateway.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
-import { versioned, wrongdoer } from '../support/plugin-sources.ts'
+import { glutton, versioned, wrongdoer } from '../support/plugin-sources.ts'
 import { post } from '../support/rest.ts'
 
 const limits = { silenceMs: 6000, suspectMs: 1500, beatMs: 200, memoryMb: 100, messageBytes: 1024 * 1024 }
@@ -90,6 +92,32 @@ test.each([
   expect(row().restarts - before.restarts).toBe(deaths)
   if (failure !== undefined) expect(row().failure?.message).toMatch(failure)
 })
+
+test('a plugin that needs more memory than it has harms itself alone, also where one call of a built-in takes it all', async () => {
+  const directory = await temporaryDirectory()
+  onTestFinished(async () => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  await writeFile(join(directory, 'plugins', 'glutton.ts'), glutton)
+  await using gateway = await startGateway({
+    yaml: `
+channels: { web: { adapter: rest } }
+backends: { o: { adapter: glutton, timeout: 20s, retry: { attempts: 1 }, breaker: { minimumCalls: 1000 } } }
+routes: [{ backend: o }]
+`,
+    directory,
+  })
+  const eat = async (meal: string): Promise<unknown> =>
+    (await post(`${gateway.base}/v1/requests/${meal}`, {}, { waitSeconds: 20 })).body
+  // Much garbage, and little that is kept: no reason to end it.
+  expect(await eat('Crumbs')).toEqual({ kept: 700_000 })
+  for (const meal of ['Map', 'Points', 'Parsed', 'Split']) {
+    expect(await eat(meal)).not.toHaveProperty('kept')
+    await until(async () => ('kept' in Object(await eat('Nothing')) ? true : undefined), 60_000)
+  }
+  expect(gateway.log()).toContain(
+    'plugin glutton died: glutton.ts: it needs more than 256 MB of memory: keep less, or work in pieces',
+  )
+}, 300_000)
 
 test('prototype pollution stays in the worker, and its answer is data', async () => {
   const { status, body } = await ask('Pollute')

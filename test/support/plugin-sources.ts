@@ -66,6 +66,47 @@ export default defineAdapter({
 })
 `
 
+/** A backend that fills its heap as it is told to: within calls of what is built in, which nothing can interrupt. */
+export const glutton = `
+import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+
+const points = () => '[' + '[103.123456,23.654321],'.repeat(2_400_000) + '[1.5,2.5]]'
+const records = () => JSON.stringify(Array.from({ length: 400_000 }, (_, i) => ({ a: i, b: 'a text of its own ' + i })))
+const meals = {
+  Map: () => new Array(3e7).fill(0).map((_, i) => ({ i })),
+  Points: () => JSON.parse(points()),
+  Parsed: () => { const text = records(); const all = []; for (;;) all.push(JSON.parse(text)) },
+  Split: () => ('abcdefghi '.repeat(7) + ',').repeat(1_000_000).split(',').map((line) => line.split('')),
+  Crumbs: async () => {
+    const cache = new Map()
+    for (let n = 0; n < 3_000_000; n++) {
+      cache.set(n, { n, text: 'a text of its own ' + n })
+      cache.delete(n - 700_000)
+      if (n % 20_000 === 0) await new Promise((resolve) => setTimeout(resolve))
+    }
+    return cache.size
+  },
+  Nothing: () => 0,
+}
+let eaten
+export default defineAdapter({
+  name: 'glutton',
+  apiVersion: 1,
+  backend: {
+    config: z.strictObject({}),
+    create: () => ({
+      operations: Object.fromEntries(Object.keys(meals).map((meal) => [meal, { safe: true }])),
+      async call({ operation }) {
+        eaten = await meals[operation]()
+        return { data: { kept: eaten } }
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+})
+`
+
 /** Twenty ways for a plugin to be bad before it is used, with what a person is told; `good` is what it would be. */
 export const badPlugins = (good: string): readonly (readonly [string, string, RegExp])[] => [
   ['an enum', `enum Size { small }\n${good}`, /^shop\.ts:1: .*enum.*union of texts/],
