@@ -1,5 +1,6 @@
 // JSONata in the file: does it compile, and what can be said of a predicate without a message.
 import jsonata from 'jsonata'
+import { unknownFunction } from './functions.ts'
 import { lowered } from './problems.ts'
 
 export interface ExpressionFault {
@@ -8,10 +9,23 @@ export interface ExpressionFault {
   readonly offset: number
 }
 
-/** Why a text is no JSONata expression; undefined if it is one. */
+/** Why a text is no JSONata expression, or one that cannot work: it calls a function that nothing defines. Undefined: it is one. */
 export function expressionFault(source: string): ExpressionFault | undefined {
+  return faultOf(source, [])
+}
+
+/** The same of a route's `when`, which has a function of its own (`core/router.ts`). */
+export function predicateFault(source: string): ExpressionFault | undefined {
+  return faultOf(source, ['present'])
+}
+
+function faultOf(source: string, own: readonly string[]): ExpressionFault | undefined {
   const parsed = parse(source)
-  return 'fault' in parsed ? parsed.fault : undefined
+  if ('fault' in parsed) return parsed.fault
+  const unknown = unknownFunction(parsed.tree, own)
+  if (unknown === undefined) return undefined
+  const offset = source.lastIndexOf(`$${unknown.name}`, unknown.end)
+  return { message: unknown.message, offset: Math.max(0, offset) }
 }
 
 /** Why a text with `{{ expression }}` in it cannot be filled in; undefined if it can. */

@@ -2,7 +2,7 @@
 import { isFields } from './adapter-part.ts'
 import { check } from './check.ts'
 import type { RouteConfig } from './config.ts'
-import { expressionFault, readPredicate } from './expressions.ts'
+import { expressionFault, predicateFault, readPredicate } from './expressions.ts'
 import { didYouMean } from './problems.ts'
 import type { Path } from './problems.ts'
 import type { Report } from './report.ts'
@@ -55,7 +55,7 @@ function checkTarget(keys: Texts, path: Path, report: Report): void {
   const { when } = keys
   // A predicate that does not compile has been reported, and says nothing about kinds.
   const events =
-    typeof when === 'string' && (readPredicate(when).kind === 'event' || expressionFault(when) !== undefined)
+    typeof when === 'string' && (readPredicate(when).kind === 'event' || predicateFault(when) !== undefined)
   if (targets.length > 1)
     report.add(path, `only one of ${targets.join(', ')} is possible: write a route for each`)
   else if (targets.length === 0 && keys.reply === undefined)

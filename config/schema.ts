@@ -7,6 +7,7 @@ import {
   count,
   duration,
   expression,
+  predicate,
   range,
   size,
   template,
@@ -223,7 +224,7 @@ export const agentKeys = z.strictObject({
 })
 
 export const route = z.strictObject({
-  when: expression
+  when: predicate
     .describe(
       'What it takes, said over the message; `$present()`: whether the customer’s app has a link. Without it, everything',
     )

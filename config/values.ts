@@ -1,7 +1,7 @@
 // The kinds of values the file has: durations, sizes, expressions, address ranges.
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { expressionFault, templateFault } from './expressions.ts'
+import { expressionFault, predicateFault, templateFault } from './expressions.ts'
 import type { ExpressionFault } from './expressions.ts'
 import { DURATION, SIZE, formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 
@@ -64,6 +64,8 @@ function checked(fault: (source: string) => ExpressionFault | undefined) {
 
 /** JSONata that compiles. */
 export const expression = checked(expressionFault).meta({ format: 'jsonata' })
+/** The same, said over a message by a route. */
+export const predicate = checked(predicateFault).meta({ format: 'jsonata' })
 /** A text with `{{ JSONata }}` in it. */
 export const template = checked(templateFault).meta({ format: 'jsonata-template' })
 
