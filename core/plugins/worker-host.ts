@@ -4,7 +4,6 @@ import type {
   Accepted,
   ChannelHost,
   Draft,
-  HttpHandler,
   HttpRequest,
   Identity,
   Json,
@@ -18,6 +17,8 @@ import type {
 } from '../api.ts'
 import { tellAll } from '../ears.ts'
 import type { Beginning, PackedResponse } from './contract.ts'
+import { pieceOf, responseOf } from './response-shape.ts'
+import type { Served } from './response-shape.ts'
 import type { Rpc } from './rpc.ts'
 import type { Service } from './scope-service.ts'
 import { ownBytes, unpackError, withOwnBytes } from './wire.ts'
@@ -35,7 +36,10 @@ export interface WorkerHostOptions extends Pick<Beginning, 'id' | 'operations'> 
   readonly log: Log
 }
 
-type Chunks = AsyncIterator<string | Uint8Array>
+interface Streamed {
+  readonly served: Served
+  readonly chunks: AsyncIterator<unknown>
+}
 
 /** `instance` names the channel to the gateway. */
 export function workerHost(
@@ -43,10 +47,10 @@ export function workerHost(
   instance: number,
   { id: name, operations, log }: WorkerHostOptions,
 ): WorkerHost {
-  const handlers: HttpHandler[] = []
+  const handlers: Served[] = []
   const refusers: ServeOptions['refused'][] = []
   const socketHandlers: { readonly handler: SocketHandler; readonly options: SocketOptions }[] = []
-  const streams = new Map<number, Chunks>()
+  const streams = new Map<number, Streamed>()
   const sockets = new Map<number, WorkerSocket>()
   const links = new Map<number, LinkSend>()
   const ears: ((said: Json) => void)[] = []
@@ -93,7 +97,8 @@ export function workerHost(
     serve(path, handler, { signed = false, refused } = {}) {
       checkPath(path)
       refusers.push(refused)
-      tell('serve', path, handlers.push(handler) - 1, signed, refused !== undefined)
+      const served: Served = { path, handler, at: new Error('served here') }
+      tell('serve', path, handlers.push(served) - 1, signed, refused !== undefined)
     },
     socket(path, handler, options = {}) {
       checkPath(path)
@@ -120,8 +125,9 @@ export function workerHost(
   }
 
   async function http(handler: number, request: HttpRequest, signal: AbortSignal): Promise<PackedResponse> {
-    const { body, ...head } = await found(handlers[handler])(request, signal)
-    const { status, headers, carries } = head
+    const served = found(handlers[handler])
+    const answer: unknown = await served.handler(request, signal)
+    const { status, headers, carries, body } = responseOf(answer, served)
     const packed = {
       status,
       ...(headers !== undefined && { headers: { ...headers } }),
@@ -131,17 +137,19 @@ export function workerHost(
       return { ...packed, ...(body !== undefined && { body }) }
     if (body instanceof Uint8Array) return { ...packed, body: ownBytes(body) }
     const stream = ++last
-    streams.set(stream, body[Symbol.asyncIterator]())
+    streams.set(stream, { served, chunks: body[Symbol.asyncIterator]() })
     return { ...packed, stream }
   }
 
   async function nextChunk(stream: number): Promise<string | Uint8Array | undefined> {
-    const step = await streams.get(stream)?.next()
-    if (step === undefined || step.done === true) {
+    const streamed = streams.get(stream)
+    const step = await streamed?.chunks.next()
+    if (streamed === undefined || step === undefined || step.done === true) {
       streams.delete(stream)
       return undefined
     }
-    return typeof step.value === 'string' ? step.value : ownBytes(step.value)
+    const piece = pieceOf(step.value, streamed.served)
+    return typeof piece === 'string' ? piece : ownBytes(piece)
   }
 
   // The arguments are those `channel-service.ts` gives.
@@ -152,9 +160,9 @@ export function workerHost(
       refusers[handler as number]?.(GatewayError.from(unpackError(packed as PackedError))),
     'stream.next': ([stream]) => nextChunk(stream as number),
     'stream.end': async ([stream]) => {
-      const chunks = streams.get(stream as number)
+      const streamed = streams.get(stream as number)
       streams.delete(stream as number)
-      await chunks?.return?.()
+      await streamed?.chunks.return?.()
     },
     'socket.admit': async ([handler, request]) => {
       await socketHandlers[handler as number]?.options.admit?.(request as HttpRequest)

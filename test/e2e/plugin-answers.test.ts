@@ -27,6 +27,17 @@ const answers = {
     return { data: 'said' }
   },
 }
+const responses = {
+  nothing: () => undefined,
+  map: () => ({ status: 200, body: new Map() }),
+  status: () => ({ status: 99999 }),
+  interim: () => ({ status: 103 }),
+  text: () => ({ status: '200' }),
+  headers: () => ({ status: 200, headers: new Headers({ a: 'b' }) }),
+  header: () => ({ status: 200, headers: { 'x-a': 'Ω' } }),
+  fine: () => ({ status: 200, headers: { 'content-length': 4 }, body: 'fine' }),
+  piece: () => ({ status: 200, body: (async function* () { yield { a: 1 } })() }),
+}
 const deliveries = { ok: { status: 'ok' }, true: true, absent: { status: 'absent' }, fine: { status: 'sent' } }
 export default defineAdapter({
   name: 'm',
@@ -40,6 +51,7 @@ export default defineAdapter({
           await host.accept({ kind: 'message', type: 'text', sender: { id: text, role: 'customer' }, parts: [{ kind: 'text', text }] })
           return { status: 202 }
         })
+        host.serve('/odd', async ({ query }) => responses[query]())
       },
       send: async ({ parts }) => deliveries[parts[0].text],
       async [Symbol.asyncDispose]() {},
@@ -166,3 +178,30 @@ test.each([
     expect(house.log()).not.toContain('Cannot read properties')
   },
 )
+
+test.each([
+  ['nothing', '; it returns undefined'],
+  ['map', '; its body is of the class Map'],
+  ['status', '; its status is 99999'],
+  ['interim', '; its status is 103'],
+  ['text', '; its status is "200"'],
+  ['headers', '; its headers are of the class Headers, not { name: text }'],
+  ['header', '; its header "x-a" is "Ω"'],
+])(
+  'a handler that answers with %s: 500, and the author is told his line, his path and what to return',
+  async (how, wrong) => {
+    expect((await fetch(`${house.base}/odd?${how}`)).status).toBe(500)
+    const line = source.split('\n').findIndex((text) => text.includes("host.serve('/odd'")) + 1
+    expect(row().failure?.message).toBe(
+      `m.ts:${line}: channel "said" failed: the handler of /odd must return { status: 200…599, body?: text, bytes or an async iterable of them }${wrong}`,
+    )
+  },
+)
+
+test('a handler that streams what is neither text nor bytes: the response is cut, and the author is told', async () => {
+  expect(await (await fetch(`${house.base}/odd?fine`)).text()).toBe('fine')
+  await expect(fetch(`${house.base}/odd?piece`).then(async (response) => response.text())).rejects.toThrow('terminated')
+  expect(row().failure?.message).toMatch(
+    /^m\.ts:\d+: channel "said" failed: the handler of \/odd must stream texts or bytes; a piece of its body is an object$/,
+  )
+})
