@@ -5,8 +5,11 @@ import type { Store } from '../../core/store/store.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
+import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
+import type { Instance } from '../support/instances.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
+import { startShop } from '../support/shop.ts'
 
 const yaml = `
 channels: { web: { adapter: rest } }
@@ -165,3 +168,58 @@ test('a letter another instance is at is not touched, and is there when that one
   expect((await replay(house, id)).status).toBe(200)
   expect(await sent()).toEqual(['first', 'behind'])
 })
+
+const shared = (redis: string, shop: string): string => `
+channels: { web: { adapter: rest } }
+backends:
+  bank:
+    adapter: rest
+    url: ${shop}
+    breaker: { minimumCalls: 1000 }
+    operations: { Wire: { method: POST, path: "/wire/{n}", safe: false, onFailure: queue, queueKey: n } }
+routes: [{ backend: bank }]
+store: { url: "${redis}" }
+admin: { token: ${ADMIN_TOKEN} }
+`
+
+test(
+  'of two operators at two instances one has the halted write, and nothing of the other’s goes out',
+  { timeout: 120_000 },
+  async () => {
+    await using shop = await startShop()
+    await using instances = await Instances.start(2, (redis) => shared(redis, shop.url))
+    await instances.shared(2)
+    const [here, there] = await instances.list()
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+    const ask = (instance: Instance | undefined, path: string, body: object): Promise<Told> =>
+      post(`${instance?.gateway.base}/admin/v1/dead-letters/${path}`, body, { headers })
+    const expected: string[] = []
+    for (let n = 0; n < 6; n++) {
+      shop.answer = async () => 500
+      await post(`${here?.gateway.base}/v1/requests/Wire`, { n: `w${n}` })
+      const id = await until(async () => {
+        const response = await fetch(`${there?.gateway.base}/admin/v1/dead-letters`, { headers })
+        const { letters } = (await response.json()) as { letters: { id: string }[] } // our own admin API
+        return letters[0]?.id
+      })
+      expected.push(`/wire/w${n}`)
+      shop.answer = async () => 200
+      const isEdited = n % 2 === 0
+      const other = isEdited ? { id, edit: { data: { n: `edited${n}` } } } : { id }
+      const told = await Promise.all([
+        ask(here, 'replay', { id }),
+        ask(there, isEdited ? 'replay' : 'drop', other),
+      ])
+      const [winner, ...more] = winnersOf(told)
+      expect(more).toEqual([])
+      if (winner === 0) expected.push(`/wire/w${n}`)
+      else if (isEdited) expected.push(`/wire/edited${n}`)
+      await until(async () => {
+        const response = await fetch(`${here?.gateway.base}/admin/v1/ledger`, { headers })
+        const { waiting, deadLetters } = (await response.json()) as { waiting: number; deadLetters: number } // our own admin API
+        return waiting === 0 && deadLetters === 0 ? true : undefined
+      })
+      expect(shop.asked.map(({ path }) => path)).toEqual(expected)
+    }
+  },
+)
