@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { InvalidArgumentError } from 'commander'
 import type { Command, Option } from 'commander'
 import { GatewayError } from '../core/api.ts'
 import type { Message } from '../core/api.ts'
 import { listDead, showDead } from '../core/dead-letters.ts'
-import type { DeadFilter, DeadSummary, Replayed, ReplayedAll } from '../core/dead-letters.ts'
+import type { DeadFilter, DeadSummary, DroppedAll, Replayed, ReplayedAll } from '../core/dead-letters.ts'
 import { parseExact } from '../core/json.ts'
 import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import type { DeadRow, Store } from '../core/store/store.ts'
@@ -52,6 +53,7 @@ export function addDead(program: Command, { config, data }: { config: Option; da
       .option('--channel <name>', 'only those that came in by this channel')
 
   filtered(below('list', 'what there is, the oldest first; without any command too', true))
+    .option('--limit <n>', 'at most so many (default: all)', wholeNumber)
     .option('--json', 'as JSON')
     .action(list)
   below('show', 'all of one: what it said, why it failed, every attempt, the bytes as they came')
@@ -71,25 +73,34 @@ export function addDead(program: Command, { config, data }: { config: Option; da
     .option('--all', 'all of them')
     .addHelpText('after', '\nWith --code, --kind, --type or --channel: all of that kind, the oldest first.')
     .action(replay)
-  below('drop', 'give up for good')
-    .argument('<id...>', 'as the list shows them')
+  filtered(below('drop', 'give up for good'))
+    .argument('[id...]', 'as the list shows them')
+    .option('--all', 'all of them')
     .option('--reason <text>', 'what a caller who comes again with the same id is told')
+    .addHelpText('after', '\nWith --code, --kind, --type or --channel: all of that kind.')
     .action(drop)
 }
 
-async function list(options: AdminOptions & Filter): Promise<void> {
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/u.test(text)) throw new InvalidArgumentError('wanted is a number of 1 or more')
+  return Number(text)
+}
+
+async function list(options: AdminOptions & Filter & { readonly limit?: number }): Promise<void> {
   await told(async () => {
     const reader = await readerOf(options)
+    const { limit = Infinity } = options
     const letters: DeadSummary[] = []
-    for (let after: string | undefined; ;) {
-      const { letters: some, next } = await reader.page({
+    let after: string | undefined
+    do {
+      const page = await reader.page({
         ...filterOf(options),
+        limit: Math.min(PAGE, limit - letters.length),
         ...(after !== undefined && { after }),
       })
-      letters.push(...some)
-      if (next === undefined) break
-      after = next
-    }
+      letters.push(...page.letters)
+      after = page.next
+    } while (after !== undefined && letters.length < limit)
     if (options.json === true) console.log(asJson(letters))
     else if (letters.length === 0) console.log('Nothing is dead.')
     else
@@ -106,6 +117,8 @@ async function list(options: AdminOptions & Filter): Promise<void> {
           ]),
         ]),
       )
+    const isCut = after !== undefined && options.json !== true
+    if (isCut) console.log(`The first ${letters.length}; there may be more.`)
   })
 }
 
@@ -135,45 +148,62 @@ async function replay(
   options: AdminOptions & Filter & { readonly all?: boolean },
 ): Promise<void> {
   await withGateway(options, async (admin) => {
-    const filter = filterOf(options)
-    const isAll = options.all === true || Object.keys(filter).length > 0
-    if (isAll === ids.length > 0)
-      throw new GatewayError(
-        'DECODE_FAILED',
-        'name the ids, or a --code, --kind, --type or --channel, or --all',
-      )
+    const isAll = areMany(ids, options)
     for (const id of ids) console.log(replayedLine(await admin('dead-letters/replay', post({ id }))))
-    if (!isAll) return
-    let replayed = 0
-    const wanted = { ...filter, ...(options.all === true && { all: true }) }
-    for (let from = {}; ;) {
-      const body = post({ ...wanted, ...from })
-      const done = (await admin('dead-letters/replay-all', { ...body, limitMs: LONG_MS })) as ReplayedAll // our own admin API
-      replayed += done.replayed
-      for (const { id, error } of done.failed) fail(new GatewayError('INTERNAL', `${id}: ${error}`))
-      if (done.next === undefined) break
-      from = { after: done.next, before: done.before }
-    }
-    console.log(`${replayed} replayed.`)
+    if (isAll) await inSteps(admin, 'replay', wantedOf(options))
   })
 }
 
 async function drop(
   ids: readonly string[],
-  options: AdminOptions & { readonly reason?: string },
+  options: AdminOptions & Filter & { readonly all?: boolean; readonly reason?: string },
 ): Promise<void> {
   await withGateway(options, async (admin) => {
-    const { reason } = options
+    const isAll = areMany(ids, options)
+    const reason = options.reason === undefined ? {} : { reason: options.reason }
     for (const id of ids) {
-      await admin('dead-letters/drop', post({ id, ...(reason !== undefined && { reason }) }))
+      await admin('dead-letters/drop', post({ id, ...reason }))
       console.log(`${id} dropped.`)
     }
+    if (isAll) await inSteps(admin, 'drop', { ...wantedOf(options), ...reason })
   })
+}
+
+/** Throws `DECODE_FAILED` where it is not said which. */
+function areMany(ids: readonly string[], options: Filter & { readonly all?: boolean }): boolean {
+  const isAll = options.all === true || Object.keys(filterOf(options)).length > 0
+  if (isAll === ids.length > 0)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      'name the ids, or a --code, --kind, --type or --channel, or --all',
+    )
+  return isAll
+}
+
+function wantedOf(options: Filter & { readonly all?: boolean }): Members {
+  return { ...filterOf(options), ...(options.all === true && { all: true }) }
+}
+
+/** A call of the admin API takes some seconds at most, and how far they have come is said: on the error output, which nobody pipes on. */
+async function inSteps(admin: Admin, how: 'replay' | 'drop', wanted: Members): Promise<void> {
+  let count = 0
+  for (let from = {}; ;) {
+    const body = post({ ...wanted, ...from })
+    const done = (await admin(`dead-letters/${how}-all`, { ...body, limitMs: LONG_MS })) as
+      | ReplayedAll
+      | DroppedAll // our own admin API
+    count += 'replayed' in done ? done.replayed : done.dropped
+    for (const { id, error } of done.failed) fail(new GatewayError('INTERNAL', `${id}: ${error}`))
+    if (done.next === undefined) break
+    console.error(`${count} so far …`)
+    from = { after: done.next, before: done.before }
+  }
+  console.log(`${count} ${how === 'replay' ? 'replayed' : 'dropped'}.`)
 }
 
 /** Looks without touching: at the running gateway's or, if none runs, at its file. */
 interface Reader {
-  page(wanted: DeadFilter & { readonly after?: string }): Promise<{
+  page(wanted: DeadFilter & { readonly after?: string; readonly limit: number }): Promise<{
     readonly letters: readonly DeadSummary[]
     readonly next?: string
   }>
@@ -186,7 +216,7 @@ async function readerOf(options: AdminOptions): Promise<Reader> {
     await admin('ledger') // it may have left its address behind and be gone
     return {
       page: async (wanted) => {
-        const query = new URLSearchParams({ ...wanted, limit: String(PAGE) })
+        const query = new URLSearchParams({ ...wanted, limit: String(wanted.limit) })
         return (await admin(`dead-letters?${query}`)) as Awaited<ReturnType<Reader['page']>> // our own admin API
       },
       letter: (id) => fetchLetter(admin, id),
@@ -201,7 +231,7 @@ async function readerOf(options: AdminOptions): Promise<Reader> {
     return await run({ find: async (find) => store.find(find) })
   }
   return {
-    page: (wanted) => read((store) => listDead(store, { ...wanted, limit: PAGE })),
+    page: (wanted) => read((store) => listDead(store, wanted)),
     letter: async (id) => (await read((store) => showDead(store, id))) as unknown as Letter, // what the admin API would show
   }
 }

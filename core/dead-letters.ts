@@ -51,21 +51,26 @@ export interface Replayed {
 export interface DeadLetters {
   replay(id: string, edit?: DeadEdit): Promise<Replayed>
   /** Oldest first, those that are dead by now; `next` where it goes on, if the time was too short for all. */
-  replayAll(
-    filter: DeadFilter,
-    from: { readonly after?: string; readonly before?: string },
-  ): Promise<ReplayedAll>
+  replayAll(filter: DeadFilter, from: From): Promise<ReplayedAll>
   /** Gives it up for good. `reason` is what a caller who asks again with the same id is told. */
   drop(id: string, reason?: string): Promise<void>
+  /** As `replayAll`. */
+  dropAll(filter: DeadFilter, from: From, reason?: string): Promise<DroppedAll>
 }
 
-export interface ReplayedAll {
-  readonly replayed: number
+/** Where a call goes on that the time was too short for, and the moment the first one began. */
+export interface From {
+  readonly after?: string
+  readonly before?: string
+}
+
+interface Handled {
   readonly failed: readonly { readonly id: string; readonly error: string }[]
-  /** Where to go on, and the moment the first of these calls began. */
   readonly next?: string
   readonly before: string
 }
+export type ReplayedAll = Handled & { readonly replayed: number }
+export type DroppedAll = Handled & { readonly dropped: number }
 
 export interface DeadLettersOptions {
   readonly store: Store
@@ -247,30 +252,44 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters {
     }
   }
 
+  async function each(
+    filter: DeadFilter,
+    { after, before = moment(now()) }: From,
+    handle: (id: string, turn: Turn) => Promise<unknown>,
+  ): Promise<Handled & { readonly count: number }> {
+    const until = performance.now() + BUDGET_MS
+    const failed: { id: string; error: string }[] = []
+    let count = 0
+    for await (const row of matching(store, filter, after)) {
+      if (row.at > before) continue // it died of its replay, or meanwhile
+      try {
+        await inTurn(store, row.id, (turn) => handle(row.id, turn))
+        count += 1
+      } catch (thrown) {
+        const error = GatewayError.from(thrown)
+        // Another operator was faster.
+        if (error.code !== 'NOT_FOUND') failed.push({ id: row.id, error: error.message })
+      }
+      if (performance.now() > until || failed.length === MOST_FAILED)
+        return { count, failed, next: row.id, before }
+    }
+    return { count, failed, before }
+  }
+
   return {
     replay: (id, edit) => inTurn(store, id, (turn) => replay(id, turn, edit)),
 
-    async replayAll(filter, { after, before = moment(now()) }) {
-      const until = performance.now() + BUDGET_MS
-      const failed: { id: string; error: string }[] = []
-      let replayed = 0
-      for await (const row of matching(store, filter, after)) {
-        if (row.at > before) continue // it died of its replay, or meanwhile
-        try {
-          await inTurn(store, row.id, (turn) => replay(row.id, turn))
-          replayed += 1
-        } catch (thrown) {
-          const error = GatewayError.from(thrown)
-          // Another operator was faster.
-          if (error.code !== 'NOT_FOUND') failed.push({ id: row.id, error: error.message })
-        }
-        if (performance.now() > until || failed.length === MOST_FAILED)
-          return { replayed, failed, next: row.id, before }
-      }
-      return { replayed, failed, before }
+    async replayAll(filter, from) {
+      const { count, ...handled } = await each(filter, from, replay)
+      return { replayed: count, ...handled }
     },
 
     drop: (id, reason) => inTurn(store, id, () => drop(id, reason)),
+
+    async dropAll(filter, from, reason) {
+      const { count, ...handled } = await each(filter, from, (id) => drop(id, reason))
+      return { dropped: count, ...handled }
+    },
   }
 }
 

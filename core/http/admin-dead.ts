@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { z } from 'zod'
 import { GatewayError } from '../api.ts'
 import type { Json } from '../api.ts'
-import type { DeadFilter, DeadLetters, DeadSummary } from '../dead-letters.ts'
+import type { DeadFilter, DeadLetters, DeadSummary, From } from '../dead-letters.ts'
 import { framePart } from '../link/frames.ts'
 import { adminBody } from './admin-body.ts'
 
@@ -44,17 +44,18 @@ const edit = z
   .refine((changes) => Object.keys(changes).length > 0, 'name what is to be changed')
   .refine(({ text: said, parts }) => said === undefined || parts === undefined, 'give either text or parts')
 const replayBody = z.strictObject({ id, edit: edit.exactOptional() })
-const replayAllBody = filter
-  .extend({
-    all: z.literal(true).exactOptional(),
-    after: z.string().max(600).exactOptional(),
-    before: z.iso.datetime().exactOptional(),
-  })
-  .refine(
-    ({ all, code, kind, type, channel }) => (all ?? code ?? kind ?? type ?? channel) !== undefined,
-    'name a code, kind, type or channel, or say "all": true',
-  )
-const dropBody = z.strictObject({ id, reason: z.string().trim().min(1).max(200).exactOptional() })
+const reason = z.string().trim().min(1).max(200)
+const many = filter.extend({
+  all: z.literal(true).exactOptional(),
+  after: z.string().max(600).exactOptional(),
+  before: z.iso.datetime().exactOptional(),
+})
+const isMeant = ({ all, code, kind, type, channel }: z.output<typeof many>): boolean =>
+  (all ?? code ?? kind ?? type ?? channel) !== undefined
+const NAMED = 'name a code, kind, type or channel, or say "all": true'
+const replayAllBody = many.refine(isMeant, NAMED)
+const dropBody = z.strictObject({ id, reason: reason.exactOptional() })
+const dropAllBody = many.extend({ reason: reason.exactOptional() }).refine(isMeant, NAMED)
 
 export function deadPages(app: Hono, source: DeadAdmin): void {
   app.get('/admin/v1/dead-letters', async (c) => {
@@ -73,14 +74,27 @@ export function deadPages(app: Hono, source: DeadAdmin): void {
   })
   app.post('/admin/v1/dead-letters/replay-all', async (c) => {
     const { all: _, after, before, ...wanted } = await adminBody(replayAllBody, c.req.raw)
-    const from = { ...(after !== undefined && { after }), ...(before !== undefined && { before }) }
-    return Response.json(await source.replayAll(wanted, from))
+    return Response.json(await source.replayAll(wanted, fromOf({ after, before })))
   })
   app.post('/admin/v1/dead-letters/drop', async (c) => {
-    const { id: one, reason } = await adminBody(dropBody, c.req.raw)
-    await source.drop(one, reason)
+    const { id: one, reason: why } = await adminBody(dropBody, c.req.raw)
+    await source.drop(one, why)
     return Response.json({ id: one, dropped: true })
   })
+  app.post('/admin/v1/dead-letters/drop-all', async (c) => {
+    const { all: _, after, before, reason: why, ...wanted } = await adminBody(dropAllBody, c.req.raw)
+    return Response.json(await source.dropAll(wanted, fromOf({ after, before }), why))
+  })
+}
+
+function fromOf({
+  after,
+  before,
+}: {
+  readonly after?: string | undefined
+  readonly before?: string | undefined
+}): From {
+  return { ...(after !== undefined && { after }), ...(before !== undefined && { before }) }
 }
 
 function pageSize(given: string): number {
