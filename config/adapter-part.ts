@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Adapter, Component } from '../core/api.ts'
 import { check } from './check.ts'
 import type { ComponentConfig } from './config.ts'
+import { functionFault } from './expressions.ts'
 import type { Files, FormatsAt } from './files.ts'
 import { formatsOf, jsonSchemaOf } from './json-schema.ts'
 import { didYouMean } from './problems.ts'
@@ -69,6 +70,10 @@ export function adapterPart(
       return true
     },
   })
+  for (const [at, text] of textsIn(part.config)) {
+    const fault = theirs(at).includes('jsonata') ? functionFault(text) : undefined
+    if (fault !== undefined) report.add([...path, ...at], fault.message, fault.offset)
+  }
   if (checked === undefined) return undefined
   for (const notice of component.review?.(checked.value).notices ?? [])
     report.notice([...path, ...notice.path], notice.message)
@@ -123,6 +128,13 @@ function findComponent(
     report.add(at, `adapter ${shown} is no ${role}, only ${offered.join(' and ')}`)
   }
   return found[role]
+}
+
+function textsIn(value: unknown, at: Path = []): readonly (readonly [Path, string])[] {
+  if (typeof value === 'string') return [[at, value]]
+  if (Array.isArray(value)) return value.flatMap((member, index) => textsIn(member, [...at, index]))
+  if (!isFields(value)) return []
+  return Object.entries(value).flatMap(([name, member]) => textsIn(member, [...at, name]))
 }
 
 /** Of the JSON text with the keys in order: the same for the same content, however it is written. */

@@ -19,10 +19,19 @@ export function predicateFault(source: string): ExpressionFault | undefined {
   return faultOf(source, ['present'])
 }
 
+/** Of an adapter's expression, which its own schema has compiled: a function that nothing defines. */
+export function functionFault(source: string): ExpressionFault | undefined {
+  const parsed = parse(source)
+  return 'fault' in parsed ? undefined : unknownIn(source, parsed.tree, [])
+}
+
 function faultOf(source: string, own: readonly string[]): ExpressionFault | undefined {
   const parsed = parse(source)
-  if ('fault' in parsed) return parsed.fault
-  const unknown = unknownFunction(parsed.tree, own)
+  return 'fault' in parsed ? parsed.fault : unknownIn(source, parsed.tree, own)
+}
+
+function unknownIn(source: string, tree: Node, own: readonly string[]): ExpressionFault | undefined {
+  const unknown = unknownFunction(tree, own)
   if (unknown === undefined) return undefined
   const offset = source.lastIndexOf(`$${unknown.name}`, unknown.end)
   return { message: unknown.message, offset: Math.max(0, offset) }

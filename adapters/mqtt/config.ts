@@ -12,7 +12,7 @@ const expression = z
     if (problem !== undefined)
       context.addIssue({ code: 'custom', message: `"${source}" is not JSONata: ${problem}` })
   })
-  .meta({ description: 'JSONata; a fixed text stands in quotes of its own: "\'text\'"' })
+  .meta({ format: 'jsonata', description: 'JSONata; a fixed text stands in quotes of its own: "\'text\'"' })
 
 const qos = z.union([z.literal(0), z.literal(1)])
 

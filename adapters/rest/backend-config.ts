@@ -13,7 +13,7 @@ const expression = z
     if (problem !== undefined)
       context.addIssue({ code: 'custom', message: `"${source}" is not JSONata: ${problem}` })
   })
-  .meta({ description: 'JSONata; a fixed text stands in quotes of its own: "\'text\'"' })
+  .meta({ format: 'jsonata', description: 'JSONata; a fixed text stands in quotes of its own: "\'text\'"' })
 
 // Framing and routing belong to the transport: RFC 9110 §7.6.1, RFC 9112 §6.
 const TRANSPORT = new Set([
