@@ -8,7 +8,7 @@ import type { Components } from './calls.ts'
 import { idFrom, moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { pushesOf } from './push.ts'
-import type { Failure, Row, Settle, Store } from './store/store.ts'
+import type { Failure, Row, Settle, SettleResult, Store } from './store/store.ts'
 import { epochIn, handedOffId, isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
@@ -32,7 +32,7 @@ export interface Callbacks {
 
 /** An answer that is waited for, and who promised it. */
 interface Promised {
-  readonly home: string
+  readonly question: Message
   readonly id: string
   readonly term: string
   readonly agent: string
@@ -40,6 +40,7 @@ interface Promised {
 }
 
 export const CALLBACK_PATH = '/v1/callbacks'
+const TRIES = 3
 const TAKEN_WITHIN_MS = 2000
 const LOOK_AGAIN_MS = 20
 
@@ -90,33 +91,29 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const timer = timerId(id, term)
       const rows = await rowsOfTaken(id, timer)
       const question = questionOf(rows, id)
-      const conversation = await conversationOf(question)
       const agent = agentOf(rows, id, timer)
-      const promise = { home: conversation.home, id, term, rows, agent }
+      const promise = { question, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
       const spoken = outbound(question, reply, { id: agent, now: now() })
       // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
-      const said = spoken && { ...spoken, id: idFrom(id, `${timer} ${canonical(reply)}`) }
-      const settle: Settle = {
-        home: conversation.home,
-        kind: 'timer',
-        id: timer,
-        attempt: 0,
-        conversation: question.conversation,
-        expect: { ownerEpoch: epochIn(term) },
-        outcome: 'answered',
-        reply,
-        replies: said === undefined ? [] : [said],
-        inbox: true,
-        pushes: pushesOf(options.components().channel(question.channel), said),
-      }
-      const result = await store.settle(settle)
+      const channel = options.components().channel(question.channel)
+      const { result, home } = await settled(promise, (ownerEpoch) => {
+        const said = spoken && { ...spoken, id: idFrom(id, `${timer} ${ownerEpoch} ${canonical(reply)}`) }
+        return {
+          conversation: question.conversation,
+          outcome: 'answered',
+          reply,
+          replies: said === undefined ? [] : [said],
+          inbox: true,
+          pushes: pushesOf(channel, said),
+        }
+      })
       // The same body again is the same call again; another one comes too late.
       const isSame = result.status === 'already' && canonical(result.reply) === canonical(reply)
       if (result.status === 'settled' || isSame) {
         options.resolve(id, { outcome: 'answered', reply })
-        if (settle.pushes.length > 0) options.poke(conversation.home)
+        if (channel?.channel.send !== undefined) options.poke(home)
         return accepted(id)
       }
       throw new GatewayError(
@@ -130,14 +127,9 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
 
   /** The promise will not be kept: another one takes its place that is missed already, so the route's fallback gets the message. */
   async function handOff(promise: Promised, { handoff }: Handoff): Promise<HttpResponse> {
-    const { home, id, term, rows, agent } = promise
+    const { id, term, rows, agent } = promise
     const handedOff = handedOffId(id, term)
-    const result = await store.settle({
-      home,
-      kind: 'timer',
-      id: timerId(id, term),
-      attempt: 0,
-      expect: { ownerEpoch: epochIn(term) },
+    const { result, home } = await settled(promise, () => ({
       outcome: 'taken',
       tried: {
         target: `agent ${agent}`,
@@ -149,7 +141,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       replies: [],
       inbox: false,
       pushes: [],
-    })
+    }))
     const isSame = rows.some((row) => 'id' in row && row.id === handedOff)
     if (result.status !== 'settled' && !isSame)
       throw new GatewayError(
@@ -160,6 +152,29 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       )
     options.poke(home)
     return accepted(id)
+  }
+
+  /**
+   * Settles the promise under the epoch it was made under. Who has the conversation by now may say what he likes of all that he was asked, however
+   * often it was handed to him since: that is settled under the present one, and tried again where that is over in this very moment.
+   */
+  async function settled(
+    { question, id, term, agent }: Promised,
+    what: (ownerEpoch: number) => Omit<Settle, 'home' | 'kind' | 'id' | 'attempt' | 'expect'>,
+  ): Promise<{ readonly result: SettleResult; readonly home: string }> {
+    for (let tries = 1; ; tries++) {
+      const { home, agent: owner, ownerEpoch: present } = await conversationOf(question)
+      const ownerEpoch = owner === agent ? present : epochIn(term)
+      const promise = {
+        home,
+        kind: 'timer',
+        id: timerId(id, term),
+        attempt: 0,
+        expect: { ownerEpoch },
+      } as const
+      const result = await store.settle({ ...promise, ...what(ownerEpoch) })
+      if (result.status !== 'notOwner' || owner !== agent || tries === TRIES) return { result, home }
+    }
   }
 
   /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */

@@ -28,7 +28,7 @@ export interface Verdict {
   readonly dead?: boolean
   readonly delayMs?: number
   readonly patch?: ConversationPatch
-  /** The conversation passes to a fallback, if it has it not already. */
+  /** The conversation passes to a fallback. */
   readonly handOver?: HandOver
   /** The one the reply counts under, where it is not the one the work was begun under. */
   readonly ownerEpoch?: number
@@ -170,14 +170,14 @@ export class Step {
   }
 
   /**
-   * Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). Where the fallback has it
-   * already nothing changes hands, and what it was asked before it may still answer.
+   * Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). A fallback that has it
+   * already may still answer what it was asked before (callbacks.ts); whoever else was asked in between may not.
    */
   async fallBack(fallback: string, timeoutMs: number | undefined): Promise<Verdict> {
     try {
       const agent = this.agent(fallback)
       const from = await this.context.ownerOf(this.work)
-      const term = termOf(from.agent === fallback ? from.ownerEpoch : from.ownerEpoch + 1, true)
+      const term = termOf(from.ownerEpoch + 1, true)
       const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), term })
       if (answer !== undefined && 'handoff' in answer)
         return nobodyLeft(`agent ${fallback}`, handsOff(answer))

@@ -1,4 +1,4 @@
-// A conversation that passes to its route's fallback (SEMANTICS 7): it does so once, however many of its messages the fallback is asked.
+// A conversation that passes to its route's fallback (SEMANTICS 7): each hand-off ends what others had promised, also where the fallback has it already.
 import type { Verdict } from './deliver.ts'
 import { Chains } from './link/chains.ts'
 import type { Store, Work } from './store/store.ts'
@@ -35,7 +35,8 @@ export class HandOvers {
 
   /**
    * Settles one step of the conversation after the other, where it may change hands by that: two that were asked at the same time (a
-   * message, promises that were missed) raise the epoch once, and both count.
+   * message, promises that were missed) raise the epoch once, and both count. One that was asked later raises it again: meanwhile another
+   * agent may have been asked, and have promised.
    */
   settled<T>(work: Work, verdict: Verdict, settle: (verdict: Verdict) => Promise<T>): Promise<T> {
     const { handOver } = verdict
@@ -43,7 +44,8 @@ export class HandOvers {
     return this.#settling.run(work.message.conversation, async () => {
       const { to, from } = handOver
       const owner = await this.ownerOf(work)
-      if (owner.agent === to) return settle({ ...verdict, ownerEpoch: owner.ownerEpoch })
+      const isPassed = owner.agent === to && owner.ownerEpoch !== from.ownerEpoch
+      if (isPassed) return settle({ ...verdict, ownerEpoch: owner.ownerEpoch })
       const patch = { agent: to, raiseEpoch: true }
       return settle({ ...verdict, ownerEpoch: from.ownerEpoch, patch })
     })

@@ -130,6 +130,99 @@ test('a promise that was kept in time, and refused, is missed at its deadline as
   }
 })
 
+test('SEMANTICS 7: each hand-off ends what the bot had promised before it, also where the fallback has the conversation already', async () => {
+  const bot = handAgent('bot', async ({ parts }) =>
+    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+  const desk = handAgent('desk', async (message) =>
+    message.parts?.[0]?.text === 'a person!' ? undefined : await echo(message),
+  )
+  await using house = await openHouse({
+    yaml: yaml('3s'),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+  })
+  await say(house.base, 'a person!')
+  const waiting = say(house.base, 'two', { waitSeconds: 15 })
+  await until(() => bot.asked[1])
+  await say(house.base, 'a person!')
+  await until(() => desk.asked[1])
+  await say(house.base, 'four')
+  await until(() => bot.asked[3])
+  expect(await callBack(bot, 'two', { text: 'too late' })).toMatchObject({
+    status: 409,
+    body: { code: 'NOT_OWNER' },
+  })
+  // What the fallback promised before the second hand-off, it may still answer; and the bot what it was asked since.
+  for (const [nth, text] of ['first', 'second'].entries()) {
+    const { url = '', token = '' } = desk.asked[nth]?.conversation.callback ?? {}
+    for (let n = 0; n < 2; n++) {
+      const answered = await post(url, { text }, { headers: { authorization: `Bearer ${token}` } })
+      expect(answered.status, text).toBe(200)
+    }
+  }
+  expect((await callBack(bot, 'four', { text: 'four it is' })).status).toBe(200)
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo two')
+  expect(texts(await readLog(house.base, 'web:ann')).slice(4)).toEqual([
+    'internal: too late',
+    'outbound: first',
+    'outbound: second',
+    'outbound: four it is',
+    'outbound: echo two',
+  ])
+  expect(await house.ledger()).toMatchObject({ accepted: 4, settled: 4, dead: 0, waiting: 0 })
+})
+
+test('a fallback that has the conversation may hand off what it promised before the last hand-off', async () => {
+  const bot = handAgent('bot', async () => ({ handoff: 'wants a person' }))
+  const desk = handAgent('desk', async () => undefined)
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+  })
+  for (const text of ['one', 'two']) await say(house.base, text)
+  await until(() => desk.asked[1])
+  await until(async () =>
+    (await house.rows(desk.asked[1]?.message.id ?? '')).some(({ row }) => row === 'settled')
+      ? true
+      : undefined,
+  )
+  for (let n = 0; n < 2; n++) expect((await callBack(desk, 'one', { handoff: 'gives up' })).status).toBe(200)
+  const { failure } = await until(async () => (await house.dead())[0])
+  expect(failure.message).toBe('agent people hands off, but nobody is left')
+  expect((await callBack(desk, 'two', { text: 'two it is' })).status).toBe(200)
+})
+
+test('a callback of the fallback counts also where the conversation is handed to it once more in that very moment', async () => {
+  const bot = handAgent('bot', async () => ({ handoff: 'wants a person' }))
+  const desk = handAgent('desk', async () => undefined)
+  let meanwhile: (() => Promise<void>) | undefined
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+    around: (store) =>
+      new Proxy(store, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target)
+          if (typeof value !== 'function') return value
+          if (name !== 'settle') return value.bind(target) as unknown
+          return async (...given: unknown[]): Promise<unknown> => {
+            const first = meanwhile
+            meanwhile = undefined
+            await first?.()
+            return await Reflect.apply(value, target, given)
+          }
+        },
+      }),
+  })
+  const { body } = await say(house.base, 'one')
+  await until(async () =>
+    (await house.rows(body.id)).some(({ row }) => row === 'settled') ? true : undefined,
+  )
+  meanwhile = () => handTo(house, 'people')
+  expect((await callBack(desk, 'one', { text: 'one it is' })).status).toBe(200)
+  expect(texts(await readLog(house.base, 'web:ann')).at(-1)).toBe('outbound: one it is')
+})
+
 test('no bot is asked again in the place of a person who has taken the conversation, by its message nor by a promise', async () => {
   const bot = handAgent('bot', async () => undefined)
   const slow = holding('slow')
