@@ -4,6 +4,7 @@ import type { Log, Priority } from './api.ts'
 import type { Hold } from './lease.ts'
 import type { Normalised } from './normalise.ts'
 import { PartitionLeases } from './partition-leases.ts'
+import { READ_BYTES } from './store/figures.ts'
 import type { Fence, Store, Work, WorkKind } from './store/store.ts'
 
 export interface LanesOptions {
@@ -26,6 +27,8 @@ const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const RETRY_MS = 500
 /** Where there are several partitions a take claims no more of the room: else each would wait for the one before. */
 const AT_ONCE = 32
+/** Of steps in flight: each holds its message, and what is made of it, in memory. Below it another take is let go, whatever it brings. */
+const BYTES_IN_FLIGHT = 8 * READ_BYTES
 
 interface Partition {
   readonly number: number
@@ -46,6 +49,8 @@ export class Lanes {
   readonly #crowded = new Set<Partition>()
   /** What the takes under way may bring. */
   #reserved = 0
+  /** Of all steps in flight. */
+  #bytes = 0
   /** The log has it that takes fail: all partitions fail together mostly, again and again, for one reason. */
   #isTold = false
   readonly #leases: PartitionLeases
@@ -70,7 +75,8 @@ export class Lanes {
 
   /** To be held while an accept is under way, if an idle lane's step may begin with it here and now. */
   hold(home: string): Hold | undefined {
-    if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight) return undefined
+    if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight || this.#bytes >= BYTES_IN_FLIGHT)
+      return undefined
     return this.#leases.hold(this.#options.store.partitionOf(home))
   }
 
@@ -108,7 +114,9 @@ export class Lanes {
     this.#running.add(key)
     const number = this.#options.store.partitionOf(work.home)
     const place = this.#leases.occupy(number)
+    this.#bytes += work.bytes
     const running = this.#options.run(work, fence).finally(() => {
+      this.#bytes -= work.bytes
       this.#running.delete(key)
       this.#inFlight.delete(running)
       place[Symbol.dispose]()
@@ -183,6 +191,7 @@ export class Lanes {
   }
 
   get #room(): number {
+    if (this.#bytes >= BYTES_IN_FLIGHT) return 0
     return this.#options.maxInFlight - this.#inFlight.size - this.#reserved
   }
 
@@ -212,10 +221,12 @@ export class Lanes {
       // This process stood still: by now it may be begun elsewhere.
       if (taken.work.length > 0 && !hold.isLive)
         throw new GatewayError('STORE_UNAVAILABLE', 'the lease ended before the work was here')
+      for (const { kind, id } of taken.lost ?? [])
+        log.error('open work without its message was given up', { kind, id })
       for (const work of taken.work) this.begin(work, fence)
       if (taken.nextDueMs !== undefined) this.#wakeIn(partition, taken.nextDueMs)
       // What is behind heads in flight is found when their settle says so.
-      if (taken.work.length === max) partition.dirty = true
+      if (taken.work.length === max || taken.nextDueMs === 0) partition.dirty = true
       return true
     } catch (error) {
       partition.dirty = true
@@ -255,6 +266,8 @@ export function firstStep(
     orphan: false,
     message: Object.freeze({ ...message, sequence: stored.sequence }),
     ...(raw !== undefined && { raw }),
+    // Made of these bytes: nothing else is at hand that says how large it is.
+    bytes: 2 * (raw?.bytes.byteLength ?? 0),
     ownerEpoch: stored.ownerEpoch,
     heldMs: 0,
     attempts: [],

@@ -139,6 +139,7 @@ export type WorkKind = 'message' | 'push' | 'claim' | 'timer'
 export interface Take {
   readonly partition: number
   readonly fence: Fence
+  /** At most; fewer where they are large (`READ_BYTES`), but one. */
   readonly max: number
   readonly kinds: readonly WorkKind[]
 }
@@ -148,11 +149,18 @@ export type TakeResult =
       readonly work: readonly Work[]
       /** Rows not returned: behind a head in flight, or not yet due. */
       readonly waiting: number
-      /** When the earliest of them is due, in milliseconds from now; absent if none waits for time. */
+      /** When the earliest of them is due, in milliseconds from now; 0: take again. Absent if none waits for time. */
       readonly nextDueMs?: number
+      /** Open rows whose message the store has not, ended here: failed `INTERNAL`, without a dead letter. For the log. */
+      readonly lost?: readonly LostWork[]
     }
   | { readonly status: 'fenced' }
 
+/** `id`: the message's, the push's key, the timer's id, or where even that is gone the row's number. */
+export interface LostWork {
+  readonly kind: WorkKind
+  readonly id: string
+}
 export interface Work {
   readonly kind: WorkKind
   /** message and claim: the message's id; push: its key; timer: its id. */
@@ -168,6 +176,8 @@ export interface Work {
   /** push and timer: the message it is about (for a push the reply itself). */
   readonly message: Message
   readonly raw?: Raw
+  /** What message and raw take in memory, roughly: nobody measures for it. */
+  readonly bytes: number
   /** push: which part of the reply; -1: the reply as a whole. */
   readonly part?: number
   /** push: the channel it goes to. timer: what the setter left. */

@@ -4,6 +4,7 @@ import type {
   ClaimState,
   ConversationRow,
   LedgerRow,
+  LostWork,
   Outcome,
   Raw,
   WorkKind,
@@ -61,6 +62,7 @@ export type TakeAnswer =
       readonly work: readonly WorkAnswer[]
       readonly waiting: number
       readonly nextDueMs: number | null
+      readonly lost: readonly LostWork[]
     }
   | { readonly status: 'fenced' }
 

@@ -60,8 +60,14 @@ export function claimResult(answer: ClaimAnswer): ClaimResult {
 
 export function takeResult(answer: TakeAnswer): TakeResult {
   if (answer.status === 'fenced') return answer
-  const { work, waiting, nextDueMs } = answer
-  return { status: 'taken', work: work.map(workOf), waiting, ...(nextDueMs !== null && { nextDueMs }) }
+  const { work, waiting, nextDueMs, lost } = answer
+  return {
+    status: 'taken',
+    work: work.map(workOf),
+    waiting,
+    ...(nextDueMs !== null && { nextDueMs }),
+    ...(lost.length > 0 && { lost }),
+  }
 }
 
 export function readResult(answer: ReadAnswer): ReadResult {
@@ -134,6 +140,7 @@ function workOf(answer: WorkAnswer): Work {
     orphan,
     message: messageOf(answer.body, answer.sequence),
     ...(raw !== null && { raw }),
+    bytes: bytesOf(answer),
     ...(part !== null && { part }),
     ...(target !== null && { target }),
     ownerEpoch,
@@ -142,6 +149,11 @@ function workOf(answer: WorkAnswer): Work {
     ...(answer.awaited && { awaited: true }),
     attempts: attemptsOf(answer.attempts),
   }
+}
+
+/** Characters for the body: near enough, and at hand. */
+export function bytesOf({ body, raw }: Pick<WorkAnswer, 'body' | 'raw'>): number {
+  return body.length + (raw?.bytes.byteLength ?? 0)
 }
 
 function messageOf(body: string, sequence: number): Message {

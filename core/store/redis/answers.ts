@@ -121,6 +121,7 @@ export function takeAnswer(reply: Cell): TakeAnswer {
     work: cells.list(1).map(workAnswer),
     waiting: cells.number(2),
     nextDueMs: cells.maybeNumber(3),
+    lost: cells.list(4).map((one) => ({ kind: kind(one.text(0)), id: one.text(1) })),
   }
 }
 

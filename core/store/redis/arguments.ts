@@ -1,6 +1,6 @@
 // Operations as the scripts' arguments, in their order there.
 import { isUtf8 } from 'node:buffer'
-import { partitionLease } from '../figures.ts'
+import { READ_BYTES, partitionLease } from '../figures.ts'
 import { acceptWire, claimWire, settleWire, valueWire } from '../codec/encode.ts'
 import { customerOf } from '../homes.ts'
 import type {
@@ -116,7 +116,7 @@ export function claimArguments(claim: Claim, isPressed: boolean): readonly Argum
 }
 
 export function takeArguments({ partition, fence, max, kinds }: Take): readonly Argument[] {
-  return [partitionLease(partition), ...fenceArguments(fence), max, ...kinds]
+  return [partitionLease(partition), ...fenceArguments(fence), max, READ_BYTES, ...kinds]
 }
 
 /** `tombstone`: what is left of an expired message. */

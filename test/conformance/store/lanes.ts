@@ -1,7 +1,7 @@
 // Operation 3: lanes hold their head only, attempts are begun durably, orphans come back, poison is named.
 import { expect, test } from 'vitest'
 import type { StoreFactory } from '../store.ts'
-import { LEASE_MS, World, accept, answering, pushTo, settle, working } from './world.ts'
+import { LEASE_MS, World, accept, answering, message, pushTo, settle, working } from './world.ts'
 
 const lane = (name: string, priority = 1) => ({
   conversation: name,
@@ -97,6 +97,28 @@ export function lanesSuite(factory: StoreFactory): void {
       nextDueMs: 0,
     })
     expect((await world.takeWork()).map((row) => row.id)).toEqual(['z'])
+  })
+
+  test('take ends at 8 MB of bodies and raw bytes, and says that more is due', async () => {
+    await using world = await World.make(factory)
+    const heavy = (id: string, chars: number) =>
+      working(id, {
+        ...lane(id),
+        message: message(id, { conversation: id, parts: [{ kind: 'text', text: 'x'.repeat(chars) }] }),
+        raw: { mediaType: 'text/plain', bytes: new Uint8Array(chars).fill(120) },
+      })
+    for (let n = 0; n < 12; n++) await world.accept(heavy(`m${n}`, 500_000))
+    const first = await world.take()
+    expect(first.work.map((row) => row.id)).toEqual(['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8'])
+    expect(first).toMatchObject({ waiting: 3, nextDueMs: 0 })
+    for (const { bytes } of first.work) expect(bytes).toBeGreaterThan(1_000_000)
+    const second = await world.take()
+    expect(second.work.map((row) => [row.id, row.attempt])).toEqual([
+      ['m9', 1],
+      ['m10', 1],
+      ['m11', 1],
+    ])
+    expect(second.nextDueMs).toBeUndefined()
   })
 
   test('only the kinds asked for are taken', async () => {

@@ -19,6 +19,7 @@ function push(id: string, attempt = 3): Work {
     attempt,
     poison: false,
     orphan: false,
+    bytes: 0,
     message,
     ownerEpoch: 1,
     heldMs: 0,

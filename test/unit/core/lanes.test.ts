@@ -28,7 +28,7 @@ function fakeStore(remainingMs = 10_000) {
 
 const nothing: TakeResult = { status: 'taken', work: [], waiting: 0 }
 function taken(...ids: string[]): TakeResult {
-  const work = ids.map((id) => ({ kind: 'message', id, home: 'h', lane: id }) as unknown as Work) // run by the test alone
+  const work = ids.map((id) => ({ kind: 'message', id, home: 'h', lane: id, bytes: 0 }) as unknown as Work) // run by the test alone
   return { status: 'taken', work, waiting: 0 }
 }
 
@@ -161,6 +161,63 @@ test('no more is taken than may be in flight; what ends makes room', async () =>
   takes[1]?.resolve(nothing)
   ends[1]?.resolve()
   expect(await lanes.stop(1000)).toBe(0)
+})
+
+test('no more bytes are taken than may be in flight, and one step at least, whatever its size', async () => {
+  const { store, takes } = fakeStore()
+  const ends: PromiseWithResolvers<void>[] = []
+  const { lanes } = makeLanes(
+    store,
+    () => {
+      const end = Promise.withResolvers<void>()
+      ends.push(end)
+      return end.promise
+    },
+    512,
+  )
+  const large = (id: string, megabytes: number, rest: Partial<TakeResult> = {}): TakeResult => ({
+    status: 'taken',
+    // Run by the test alone.
+    work: [{ kind: 'message', id, home: 'h', lane: id, bytes: megabytes * 1024 * 1024 } as unknown as Work],
+    waiting: 1,
+    ...rest,
+  })
+  await lanes.start()
+  takes[0]?.resolve(large('a', 40, { nextDueMs: 0 }))
+  await turns(20)
+  expect(takes).toHaveLength(2)
+  takes[1]?.resolve(large('b', 400, { nextDueMs: 0 }))
+  await turns(20)
+  lanes.poke('h')
+  await turns(20)
+  expect(lanes.inFlight).toBe(2)
+  expect(takes).toHaveLength(2)
+  expect(lanes.hold('h')).toBeUndefined()
+  ends[1]?.resolve()
+  await turns(20)
+  expect(takes).toHaveLength(3)
+  expect(lanes.hold('h')).toBeDefined()
+  takes[2]?.resolve(nothing)
+  ends[0]?.resolve()
+  expect(await lanes.stop(1000)).toBe(0)
+})
+
+test('open work without its message is told as an error', async () => {
+  const { store, takes } = fakeStore()
+  const errors: unknown[] = []
+  const lanes = new Lanes({
+    store,
+    log: { ...log, error: (...said) => errors.push(said) },
+    owner: 'me',
+    maxInFlight: 8,
+    run: async () => undefined,
+    onDoubt() {},
+  })
+  await lanes.start()
+  takes[0]?.resolve({ ...nothing, lost: [{ kind: 'push', id: 'p' }] })
+  await turns(20)
+  expect(errors).toEqual([['open work without its message was given up', { kind: 'push', id: 'p' }]])
+  await lanes.stop(0)
 })
 
 test('a stop runs what a take under way brings, and takes nothing after it', async () => {

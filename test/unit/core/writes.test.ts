@@ -43,6 +43,7 @@ function work(attempts: Work['attempts'] = []): Work {
     attempt: attempts.length + 1,
     poison: false,
     orphan: false,
+    bytes: 0,
     message,
     ownerEpoch: 0,
     heldMs: 0,
