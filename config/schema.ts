@@ -226,7 +226,7 @@ export const agentKeys = z.strictObject({
 export const route = z.strictObject({
   when: predicate
     .describe(
-      'What it takes, said over the message; `$present()`: whether the customer’s app has a link. Without it, everything',
+      'What it takes, said over the message; `$present()`: whether the customer’s app has a link. Without it, everything. A message for which it cannot be evaluated has no route',
     )
     .exactOptional(),
   agent: text.describe('The agent who answers').exactOptional(),

@@ -96,9 +96,9 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
       const spoken = outbound(question, reply, { id: agent, now: now() })
-      // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
       const channel = options.components().channel(question.channel)
       const { result, home } = await settled(promise, (ownerEpoch) => {
+        // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
         const said = spoken && { ...spoken, id: idFrom(id, `${timer} ${ownerEpoch} ${canonical(reply)}`) }
         return {
           conversation: question.conversation,
