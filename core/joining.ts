@@ -84,6 +84,7 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
           )
         case 'notOwner':
         case 'gap':
+        case 'used':
           throw new GatewayError(
             'INTERNAL',
             `the store answered "${result.status}" to an accept that cannot get it`,

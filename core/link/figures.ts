@@ -12,7 +12,7 @@ export const FRAMES_AT_ONCE = 256
 export const ARRIVALS_WAITING = 256
 /** Refusals kept for a device that never says it has heard them (SEMANTICS 14). */
 export const REFUSALS_KEPT = 1000
-/** The last of them go with every `ok`. */
+/** The last of them go with every `ok`, and all that the link has not told yet. */
 export const REFUSALS_TOLD = 32
 /** Rows of the inbox read at once: what a reader costs while it takes them. */
 export const PAGE_ROWS = 16

@@ -19,15 +19,7 @@ import { chainOf } from './chains.ts'
 import type { Chains } from './chains.ts'
 import { readFrames } from './codec.ts'
 import type { Arrival } from './codec.ts'
-import {
-  ARRIVALS_WAITING,
-  AUTH_AFTER_MS,
-  HEARTBEAT_S,
-  REFUSALS_KEPT,
-  REFUSALS_TOLD,
-  RETRY_MS,
-  WINDOW,
-} from './figures.ts'
+import { ARRIVALS_WAITING, AUTH_AFTER_MS, HEARTBEAT_S, REFUSALS_TOLD, RETRY_MS, WINDOW } from './figures.ts'
 import { greet, inboxName, standing, unreachable } from './greeting.ts'
 import type { ResetAt, Welcomed } from './greeting.ts'
 import { Pump } from './pump.ts'
@@ -65,11 +57,11 @@ interface Opened {
   epoch: string
   /** The one before, if the epoch changed under this link: acknowledgements of it are of no use and no harm. */
   formerEpoch: string | undefined
-  refused: readonly RefusedFrame[]
+  /** This link has told all refusals of numbers up to here. */
+  told: number
 }
 
 const IDLE: Promise<void> = Promise.resolve()
-const NOTHING_REFUSED: readonly RefusedFrame[] = []
 
 export class Session implements Link, PumpLink {
   readonly home: string
@@ -125,11 +117,12 @@ export class Session implements Link, PumpLink {
     this.#shared.onClosed(this)
   }
 
-  /** The last frame of this link. */
-  kick(code: KickFrame['code'], after: number): void {
+  /** The last frame of this link. Resolves when the transport has taken it, or never will. */
+  async kick(code: KickFrame['code'], after: number): Promise<void> {
     if (this.#isClosed) return
-    void this.push({ t: 'kick', code, after })
+    const told = this.push({ t: 'kick', code, after })
     this.close()
+    await told
   }
 
   /** A frame to the app. False: the link is gone. */
@@ -206,7 +199,7 @@ export class Session implements Link, PumpLink {
     const { device, boot } = frame
     if (only !== undefined && only !== device) {
       this.#shared.log.warn('a link said hello for another device', { device: only, said: device })
-      this.kick('auth', AUTH_AFTER_MS)
+      void this.kick('auth', AUTH_AFTER_MS)
       return
     }
     const outbox: Outbox = {
@@ -266,7 +259,7 @@ export class Session implements Link, PumpLink {
       pump: new Pump(inbox, { link: this, parts: this.#shared, watch }),
       epoch: welcomed.epoch,
       formerEpoch: epoch === '' || epoch === welcomed.epoch ? undefined : epoch,
-      refused: welcomed.refused.length === 0 ? NOTHING_REFUSED : welcomed.refused,
+      told: welcomed.next - 1,
     }
     onEntered(this, chainOf(outbox))
   }
@@ -277,14 +270,9 @@ export class Session implements Link, PumpLink {
       await this.#later(frame, new GatewayError('DECODE_FAILED', 'say hello first'), 0)
       return
     }
-    const { outbox, refused } = opened
-    if (refused.length >= REFUSALS_KEPT) {
-      const message = `${REFUSALS_KEPT} refusals wait to be heard: say hello, or ack, with a higher first`
-      await this.#later(frame, new GatewayError('OVERLOADED', message))
-    } else {
-      const { chains, uplink } = this.#shared
-      await this.#answer(opened, frame, await chains.run(chainOf(outbox), () => uplink.take(outbox, frame)))
-    }
+    const { outbox } = opened
+    const { chains, uplink } = this.#shared
+    await this.#answer(opened, frame, await chains.run(chainOf(outbox), () => uplink.take(outbox, frame)))
     this.#confirm()
   }
 
@@ -292,7 +280,7 @@ export class Session implements Link, PumpLink {
   async #refuse(arrival: Extract<Arrival, { status: 'refused' }>): Promise<void> {
     const { n, id = '', code, message } = arrival
     const opened = this.#opened
-    if (n === undefined || opened === undefined || opened.refused.length >= REFUSALS_KEPT) {
+    if (n === undefined || opened === undefined) {
       await this.push({
         t: 'nak',
         ...(n !== undefined && { n }),
@@ -315,7 +303,8 @@ export class Session implements Link, PumpLink {
     switch (taken.status) {
       case 'stored': {
         const { messageId, sequence, duplicate } = taken
-        const refused = opened.refused.filter((one) => one.n <= n).slice(-REFUSALS_TOLD)
+        const refused = toldWith(taken.refused ?? [], opened.told)
+        opened.told = Math.max(opened.told, n)
         await this.push({
           t: 'ok',
           n,
@@ -331,10 +320,7 @@ export class Session implements Link, PumpLink {
         await this.push({ t: 'gap', next: taken.next })
         return
       case 'refused': {
-        const { message } = taken
-        const before = opened.refused.find((one) => one.n === n)
-        const { code } = before ?? taken
-        if (before === undefined) opened.refused = [...opened.refused, { n, id, code }]
+        const { code, message } = taken
         await this.push({ t: 'nak', n, id, code, message, retry: false })
         return
       }
@@ -379,7 +365,6 @@ export class Session implements Link, PumpLink {
         const inbox = await this.lost('the ack is beyond the inbox, or of another epoch')
         if (inbox !== undefined) opened.pump.goTo(inbox)
       } else {
-        if (first !== undefined) opened.refused = opened.refused.filter((one) => one.n >= first)
         opened.pump.acknowledge(offset)
       }
     } catch (error) {
@@ -393,6 +378,11 @@ export class Session implements Link, PumpLink {
     this.#isConfirmed = true
     this.#shared.onConfirmed(this, chainOf(this.#opened.outbox))
   }
+}
+
+/** All that this link has not told, so that what `ok` does not list is stored; of the others the last (SEMANTICS 14). */
+function toldWith(refused: readonly RefusedFrame[], told: number): readonly RefusedFrame[] {
+  return refused.filter(({ n }, at) => n > told || at >= refused.length - REFUSALS_TOLD)
 }
 
 function nameOf({ home, device, boot }: Outbox): Readonly<Record<string, string>> {

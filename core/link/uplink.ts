@@ -1,6 +1,6 @@
 // What becomes of a `send`: stored under its number, a gap, or a refusal that is remembered (DESIGN §12, SEMANTICS 13, 14, 41).
 import { GatewayError, errorTable } from '../api.ts'
-import type { Draft, Identity, SendFrame } from '../api.ts'
+import type { Draft, Identity, RefusedFrame, SendFrame } from '../api.ts'
 import type { Admission } from '../guard/admission.ts'
 import { digest, newId } from '../ids.ts'
 import { callingOf, normalise } from '../normalise.ts'
@@ -8,7 +8,7 @@ import type { Normalised } from '../normalise.ts'
 import type { Origin, Pipeline, PipelineOptions } from '../pipeline.ts'
 import type { Store } from '../store/store.ts'
 import type { Telemetry } from '../telemetry.ts'
-import { AGE_MARGIN_MS, BOOT_KEPT_MS } from './figures.ts'
+import { AGE_MARGIN_MS, BOOT_KEPT_MS, REFUSALS_KEPT } from './figures.ts'
 
 export interface UplinkOptions {
   readonly pipeline: Pick<Pipeline, 'append'>
@@ -43,9 +43,11 @@ export type Taken =
       readonly messageId: string
       readonly sequence: number
       readonly duplicate: boolean
+      /** All up to its number; absent: none. */
+      readonly refused?: readonly RefusedFrame[]
     }
   | { readonly status: 'gap'; readonly next: number }
-  /** Remembered as the result of its number. */
+  /** Remembered as the result of its number, unless that was used up before. */
   | { readonly status: 'refused'; readonly code: string; readonly message: string }
   /** The number is not used up. */
   | { readonly status: 'later'; readonly error: GatewayError }
@@ -53,7 +55,7 @@ export type Taken =
 export interface Uplink {
   /** Never rejects. */
   take(outbox: Outbox, frame: SendFrame): Promise<Taken>
-  /** Uses the number up and stores why. Never rejects. */
+  /** Uses the number up and stores why, `later` where too many wait to be heard. Never rejects. */
   refuse(
     outbox: Outbox,
     frame: { readonly n: number; readonly id: string },
@@ -81,29 +83,32 @@ export function createUplink(options: UplinkOptions): Uplink {
       priority: origin.priority,
     })
     await limited(callingOf(normalised, origin, identity))
-    if (await isTooOld(outbox, frame, normalised))
-      return refuse(outbox, frame, {
-        code: 'TOO_OLD',
-        message:
-          'the id is older than what this gateway remembers; look into the log, then send it under a new id',
-      })
+    if (await isTooOld(outbox, frame, normalised)) return refuse(outbox, frame, TOO_OLD)
     const result = await pipeline.append(origin, normalised, {
       device: { device, boot, n },
     })
     switch (result.status) {
       case 'accepted':
-        // Nothing has the sequence 0: the number was refused under this very id (SEMANTICS 14).
-        if (result.sequence === 0) return refusedBefore(id)
         return {
           status: 'stored',
           messageId: normalised.message.id,
           sequence: result.sequence,
           duplicate: false,
+          ...(result.refused !== undefined && { refused: result.refused }),
         }
       case 'duplicate':
-        if (result.sequence > 0)
-          return { status: 'stored', messageId: result.id, sequence: result.sequence, duplicate: true }
-        return refusedBefore(id, result.failure?.code)
+        // Nothing has the sequence 0: the number was refused, under this id, one that could not be read, or another (SEMANTICS 14).
+        if (result.sequence === 0)
+          return result.id === id || result.id === '' ? refusedBefore(n, result.failure?.code) : usedUp(frame)
+        return {
+          status: 'stored',
+          messageId: result.id,
+          sequence: result.sequence,
+          duplicate: true,
+          ...(result.refused !== undefined && { refused: result.refused }),
+        }
+      case 'used':
+        return usedUp(frame)
       case 'gap':
         return result
       case 'mismatch':
@@ -123,11 +128,23 @@ export function createUplink(options: UplinkOptions): Uplink {
   /** SEMANTICS 41: never taken as new what a boot brings that was made before this gateway knew it, and before what it remembers. */
   async function isTooOld(outbox: Outbox, { id }: SendFrame, { dedupe }: Normalised): Promise<boolean> {
     const made = madeAt(id)
-    if (made === undefined || made >= now() - dedupeMs + AGE_MARGIN_MS || dedupe === undefined) return false
+    if (made === undefined || isRemembered(made) || dedupe === undefined) return false
     const { value } = await store.value({ key: bootKey(outbox) })
     // Known for longer than boots are kept: its numbers alone say what is new.
     if (typeof value !== 'number' || made >= value) return false
     return (await store.find({ by: 'key', key: dedupe.key })).length === 0
+  }
+
+  function isRemembered(made: number): boolean {
+    return made >= now() - dedupeMs + AGE_MARGIN_MS
+  }
+
+  /** A number is kept for longer than its id: a frame whose id may have been forgotten is not said to be another one. */
+  function usedUp({ n, id }: SendFrame): Taken {
+    const made = madeAt(id)
+    if (made !== undefined && !isRemembered(made)) return { status: 'refused', ...TOO_OLD }
+    const message = `number ${n} of this boot was used, and not for "${id}" as far as is remembered: begin a new boot`
+    return { status: 'refused', code: 'IDEMPOTENCY_MISMATCH', message }
   }
 
   async function refuse(
@@ -145,13 +162,20 @@ export function createUplink(options: UplinkOptions): Uplink {
         conversation,
         // As the app knows it, also where it is none that a message could have.
         message: { ...message, externalId: id, id: newId() },
-        device: { device, boot, n, refuse: { code } },
+        device: { device, boot, n, refuse: { code, limit: REFUSALS_KEPT } },
         inbox: false,
       })
-      if (result.status === 'accepted') return { status: 'refused', code, message: why }
+      const own: Taken = { status: 'refused', code, message: why }
+      // Of a number that was used for another frame nothing is changed; this one is refused all the same.
+      if (result.status === 'accepted' || result.status === 'used') return own
       if (result.status === 'gap') return result
       if (result.status === 'duplicate' && result.sequence === 0)
-        return { status: 'refused', code: result.failure?.code ?? code, message: why }
+        return result.id === id ? { ...own, code: result.failure?.code ?? code } : own
+      if (result.status === 'full')
+        throw new GatewayError(
+          'OVERLOADED',
+          `${result.waiting} refusals wait to be heard: say hello, or ack, with a higher first`,
+        )
       throw new GatewayError('INTERNAL', `the store answered "${result.status}" to a refusal`)
     } catch (error) {
       return { status: 'later', error: GatewayError.from(error) }
@@ -190,9 +214,13 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 }
 
-/** The session knows the code of what it was told in the welcome. */
-function refusedBefore(id: string, code = 'DECODE_FAILED'): Taken {
-  return { status: 'refused', code, message: `the frame "${id}" was refused before` }
+const TOO_OLD = {
+  code: 'TOO_OLD',
+  message: 'the id is older than what this gateway remembers; look into the log, then send it under a new id',
+} as const
+
+function refusedBefore(n: number, code = 'DECODE_FAILED'): Taken {
+  return { status: 'refused', code, message: `number ${n} of this boot was refused before` }
 }
 
 function draftOf({ id, message }: SendFrame, identity: Identity): Draft {

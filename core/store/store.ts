@@ -7,6 +7,7 @@
  * happened). Two implementations, one conformance suite: `test/conformance/store.ts`.
  */
 import type { Json, Message, Reply } from '../api.ts'
+import type { Ack, AckResult, DeviceNumber, Hello, HelloResult, Refusal } from './devices.ts'
 import type { Find, Row } from './rows.ts'
 
 /** A message before it has a number; `raw` travels beside it and is kept while there is work. */
@@ -44,13 +45,8 @@ export interface Accept {
   readonly message: Unnumbered
   readonly raw?: Raw
   readonly dedupe?: Dedupe
-  /** §12: the sender's device, its boot and its uplink number; `refuse` uses the number up and stores the refusal. */
-  readonly device?: {
-    readonly device: string
-    readonly boot: string
-    readonly n: number
-    readonly refuse?: { readonly code: string }
-  }
+  /** §12: the sender's number of his device's outbox. */
+  readonly device?: DeviceNumber
   readonly expect?: { readonly ownerEpoch: number }
   readonly patch?: ConversationPatch
   /** Absent: nothing is to be done with it, it is settled by being stored. */
@@ -83,6 +79,8 @@ export type AcceptResult =
       readonly attempt?: number
       /** The conversation's owner epoch after this. */
       readonly ownerEpoch: number
+      /** All that is stored of refusals up to this number of the boot (SEMANTICS 14), by number; absent: none. */
+      readonly refused?: readonly Refusal[]
     }
   | {
       readonly status: 'duplicate'
@@ -94,9 +92,14 @@ export type AcceptResult =
       readonly failure?: Failure
       /** A push of the reply has begun or a waiter has taken it: it is not to be answered a second time. */
       readonly pushed?: boolean
+      /** As of what is accepted. */
+      readonly refused?: readonly Refusal[]
     }
   | { readonly status: 'mismatch' }
   | { readonly status: 'gap'; readonly next: number }
+  /** The number is used up, and the id is none that is known. */
+  | { readonly status: 'used' }
+  /** The lane, or the device's refusals, at their limit. */
   | { readonly status: 'full'; readonly waiting: number }
   | { readonly status: 'notOwner' }
   /** The conversation belongs to another home for ever. */
@@ -265,45 +268,7 @@ export interface HandOver {
 }
 export type HandOverResult = { readonly status: 'ok' | 'pushed' | 'other' }
 
-// 6, 7 ─ hello, ack
-
-export interface Hello {
-  readonly home: string
-  readonly device: string
-  readonly boot: string
-  readonly first: number
-  readonly epoch: string
-  readonly offset: number
-}
-export interface Refusal {
-  readonly n: number
-  readonly id: string
-  readonly code: string
-}
-export type HelloResult =
-  | {
-      readonly status: 'welcome'
-      readonly epoch: string
-      readonly top: number
-      readonly oldest: number
-      readonly next: number
-      readonly refused: readonly Refusal[]
-      readonly recovered: boolean
-      /** The server had known fewer than `first` - 1 of this boot (SEMANTICS 13): by how many it jumped. */
-      readonly jumped: number
-    }
-  | { readonly status: 'reset'; readonly why: string; readonly epoch: string; readonly top: number }
-
-export interface Ack {
-  readonly home: string
-  readonly device: string
-  readonly boot: string
-  readonly epoch: string
-  readonly offset: number
-  /** The lowest number still in the app's outbox, if it said so: stored refusals below it go. */
-  readonly first?: number
-}
-export type AckResult = { readonly status: 'ok'; readonly cursor: number } | { readonly status: 'ahead' }
+// 6, 7 ─ hello, ack: `devices.ts`
 
 // 8 ─ read
 
@@ -365,6 +330,7 @@ export type ValueResult =
   | { readonly status: 'conflict'; readonly value?: Json; readonly version?: number }
 
 // 12 ─ find
+export type * from './devices.ts'
 export type * from './rows.ts'
 
 // 13 ─ trim

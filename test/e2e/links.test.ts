@@ -193,6 +193,23 @@ test('a frame that is refused does not stand in the way of the next one, over HT
   ])
 })
 
+test('a frame refused over HTTP is listed in the next ok of a WebSocket that was open before (SEMANTICS 14)', async () => {
+  const line = await connect(gateway.base, 'refused-2')
+  line.tell(hello())
+  await line.next('welcome')
+  const elsewhere = await exchange('refused-2', [
+    hello(),
+    send(1, 'one'),
+    { t: 'send', n: 2, id: 'r-2', message: { text: 'x', color: 'red' } },
+  ])
+  expect(elsewhere.frames.find(({ t }) => t === 'nak')).toMatchObject({ n: 2, retry: false })
+  line.tell(send(3, 'three'))
+  expect(await line.next('ok')).toMatchObject({ n: 3, refused: [{ n: 2, id: 'r-2', code: 'DECODE_FAILED' }] })
+  line.tell(send(1, 'another'))
+  expect(await line.next('nak')).toMatchObject({ n: 1, code: 'IDEMPOTENCY_MISMATCH', retry: false })
+  line.socket.close()
+})
+
 test('an answer over HTTP holds a bounded part of the inbox, and the next request goes on', async () => {
   const line = await connect(gateway.base, 'large-1')
   line.tell(hello({ device: 'writer' }))

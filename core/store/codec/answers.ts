@@ -7,12 +7,19 @@ import type {
   LostWork,
   Outcome,
   Raw,
+  Refusal,
   WorkKind,
 } from '../store.ts'
 
-/** accepted: [sequence, offset or 0, attempt or 0, owner epoch]. A duplicate's reply and failure are JSON text. */
+/** accepted: [sequence, offset or 0, attempt or 0, owner epoch, refusals if there are any]. A duplicate's reply and failure are JSON text. */
 export type AcceptAnswer =
-  | readonly [sequence: number, offset: number, attempt: number, ownerEpoch: number]
+  | readonly [
+      sequence: number,
+      offset: number,
+      attempt: number,
+      ownerEpoch: number,
+      refused?: readonly Refusal[] | undefined,
+    ]
   | Exclude<AcceptResult, { status: 'accepted' | 'duplicate' }>
   | {
       readonly status: 'duplicate'
@@ -23,6 +30,7 @@ export type AcceptAnswer =
       readonly reply: string | null
       readonly failure: string | null
       readonly pushed: boolean
+      readonly refused?: readonly Refusal[]
     }
 
 /** A number: settled, and nothing was said; so many wait behind it. */

@@ -26,7 +26,7 @@ import type {
 export function acceptResult(answer: AcceptAnswer): AcceptResult {
   if ('status' in answer) {
     if (answer.status !== 'duplicate') return answer
-    const { id, conversation, sequence, state, pushed } = answer
+    const { id, conversation, sequence, state, pushed, refused } = answer
     return {
       status: 'duplicate',
       id,
@@ -35,15 +35,17 @@ export function acceptResult(answer: AcceptAnswer): AcceptResult {
       state,
       ...outcomeOf(answer),
       ...(pushed && { pushed }),
+      ...(refused !== undefined && { refused }),
     }
   }
-  const [sequence, offset, attempt, ownerEpoch] = answer
+  const [sequence, offset, attempt, ownerEpoch, refused] = answer
   return {
     status: 'accepted',
     sequence,
     ...(offset !== 0 && { offset }),
     ...(attempt !== 0 && { attempt }),
     ownerEpoch,
+    ...(refused !== undefined && { refused }),
   }
 }
 

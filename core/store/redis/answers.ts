@@ -11,7 +11,7 @@ import type {
   ValueAnswer,
   WorkAnswer,
 } from '../codec/answers.ts'
-import type { AckResult, ClaimState, HelloResult, LeaseResult, Outcome, WorkKind } from '../store.ts'
+import type { AckResult, ClaimState, HelloResult, LeaseResult, Outcome, Refusal, WorkKind } from '../store.ts'
 import { Cells } from './reply.ts'
 import type { Cell } from './reply.ts'
 
@@ -52,7 +52,13 @@ export function acceptAnswer(reply: Cell, conversation: string): AcceptAnswer {
   const status = cells.text(0)
   switch (status) {
     case 'accepted':
-      return [cells.number(1), cells.number(2), cells.number(3), cells.number(4)]
+      return [
+        cells.number(1),
+        cells.number(2),
+        cells.number(3),
+        cells.number(4),
+        cells.has(6) ? refusals(cells.list(6)) : undefined,
+      ]
     case 'duplicate':
       return {
         status,
@@ -63,6 +69,7 @@ export function acceptAnswer(reply: Cell, conversation: string): AcceptAnswer {
         reply: cells.maybe(5),
         failure: cells.maybe(6),
         pushed: cells.flag(7),
+        ...(cells.has(8) && { refused: refusals(cells.list(8)) }),
       }
     case 'refused':
       // SEMANTICS 14: a refusal is the stored result of its number.
@@ -81,6 +88,7 @@ export function acceptAnswer(reply: Cell, conversation: string): AcceptAnswer {
     case 'full':
       return { status, waiting: cells.number(1) }
     case 'mismatch':
+    case 'used':
     case 'notOwner':
     case 'forbidden':
       return { status }
@@ -169,17 +177,23 @@ export function helloAnswer(reply: Cell): HelloResult {
   const cells = new Cells(reply)
   if (cells.text(0) === 'reset')
     return { status: 'reset', why: cells.text(1), epoch: cells.text(2), top: cells.number(3) }
-  const refused = cells.list(5).map((one) => ({ n: one.number(0), id: one.text(1), code: one.text(2) }))
   return {
     status: 'welcome',
     epoch: cells.text(1),
     top: cells.number(2),
     oldest: cells.number(3),
     next: cells.number(4),
-    refused: refused.toSorted((a, b) => a.n - b.n),
+    refused: refusals(cells.list(5)),
     recovered: cells.flag(6),
     jumped: cells.number(7),
   }
+}
+
+/** The scripts give them in any order. */
+function refusals(list: readonly Cells[]): readonly Refusal[] {
+  return list
+    .map((one) => ({ n: one.number(0), id: one.text(1), code: one.text(2) }))
+    .toSorted((a, b) => a.n - b.n)
 }
 
 export function ackAnswer(reply: Cell): AckResult {

@@ -96,6 +96,7 @@ export function acceptArguments(accept: Accept, asking: Asking): readonly Argume
     extras?.refusalId ?? '',
     extras?.expect?.ownerEpoch ?? '',
     ...patchArguments(extras?.patch),
+    device?.refuse?.limit ?? 0,
   ]
 }
 

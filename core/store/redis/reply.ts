@@ -14,6 +14,10 @@ export class Cells {
     this.#cells = cells
   }
 
+  has(at: number): boolean {
+    return (this.#cells[at] ?? null) !== null
+  }
+
   text(at: number): string {
     const found = this.maybe(at)
     if (found === null) throw nonsense(`a text at ${at}`, null)

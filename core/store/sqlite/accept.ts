@@ -5,11 +5,13 @@ import { Claims } from './claims.ts'
 import type { ClaimMade } from './claims.ts'
 import { query } from './database.ts'
 import { Devices } from './devices.ts'
+import type { NextNumber } from './devices.ts'
 import type { Ground } from './ground.ts'
-import type { Place } from './heads.ts'
+import type { Home, Place } from './heads.ts'
 import { Rights } from './rights.ts'
 import type { AcceptAnswer } from '../codec/answers.ts'
 import type { AcceptWire } from '../codec/wire.ts'
+import type { Refusal } from '../store.ts'
 import { WorkRows } from './work.ts'
 import type { NewWork } from './work.ts'
 
@@ -73,19 +75,23 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     }
   }
 
-  return (request) => {
+  function accepted(request: AcceptWire, home: Home | undefined, link: NextNumber | undefined): AcceptAnswer {
     const [, homeName, conversation, id, body, channel, cause, inbox, raw, key, fingerprint, ttlMs] = request
     const [, , , , , , , , , , , , lane, priority, delayMs, limit, waitMs, fence, random, extras] = request
 
-    const home = heads.home(homeName)
-    const link = extras?.device === undefined ? undefined : devices.next(home, extras.device)
     if (link?.status === 'gap') return resent(request) ?? { status: 'gap', next: link.next }
-    if (link?.status === 'refused')
-      return extras?.refusalId === link.id ? [0, 0, 0, 0] : refusedBefore(link.id, link.code, conversation)
+    const refuse = extras?.device?.refuse
+    if (link?.status === 'refused') {
+      const isAgain = refuse?.code === link.code && extras?.refusalId === link.id
+      return isAgain ? [0, 0, 0, 0] : refusedBefore(link.id, link.code, conversation)
+    }
     const isNext = link?.status === 'next'
-    if (isNext && extras?.device?.refuse !== undefined) {
+    if (isNext && refuse !== undefined && extras?.device !== undefined) {
+      const waiting = home === undefined ? 0 : devices.refusalsKept(home, extras.device)
+      if (waiting >= refuse.limit) return { status: 'full', waiting }
       requireRoom(ground)
-      devices.refuse(home ?? heads.newHome(homeName), extras.device, extras.refusalId ?? id)
+      const refusal = { id: extras.refusalId ?? id, code: refuse.code }
+      devices.refuse(home ?? heads.newHome(homeName), extras.device, refusal)
       return [0, 0, 0, 0]
     }
 
@@ -99,7 +105,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
       return duplicate(claim, waitMs)
     }
     // A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
-    if (link?.status === 'used') return resent(request) ?? { status: 'gap', next: link.next }
+    if (link?.status === 'used') return resent(request) ?? { status: 'used' }
 
     let place: Place | undefined = heads.place(conversation)
     if (place !== undefined && place.home !== home?.id) return resent(request) ?? { status: 'forbidden' }
@@ -164,6 +170,27 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     counters.accepted++
     return [sequence, offset ?? 0, begins ? 1 : 0, place.ownerEpoch]
   }
+
+  return (request) => {
+    const device = request[19]?.device
+    const home = heads.home(request[1])
+    const link = device === undefined ? undefined : devices.next(home, device)
+    const answer = accepted(request, home, link)
+    if (device === undefined || device.refuse !== undefined || home === undefined || !hasRefused(link))
+      return answer
+    // What other links of the device had refused too (SEMANTICS 14).
+    return withRefused(answer, devices.refusals(home, device, device.n))
+  }
+}
+
+function hasRefused(link: NextNumber | undefined): boolean {
+  return (link?.status === 'next' || link?.status === 'used') && link.hasRefused
+}
+
+function withRefused(answer: AcceptAnswer, refused: readonly Refusal[]): AcceptAnswer {
+  if (refused.length === 0) return answer
+  if (!('status' in answer)) return [answer[0], answer[1], answer[2], answer[3], refused]
+  return answer.status === 'duplicate' ? { ...answer, refused } : answer
 }
 
 /** SEMANTICS 42: accept and claim stop at the reserve, so that settle, ack and trim go on. */

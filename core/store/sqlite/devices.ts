@@ -1,5 +1,5 @@
 // What the store knows of a customer's devices: their uplink numbers, stored refusals and cursors (DESIGN §12, SEMANTICS 13, 14).
-import type { Refusal } from '../store.ts'
+import type { DeviceNumber, Refusal } from '../store.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
 import type { Home } from './heads.ts'
@@ -17,10 +17,9 @@ export interface Device {
 }
 
 export type NextNumber =
-  | { readonly status: 'next' }
+  | { readonly status: 'next' | 'used'; readonly hasRefused: boolean }
   | { readonly status: 'gap'; readonly next: number }
   | { readonly status: 'refused'; readonly id: string; readonly code: string }
-  | { readonly status: 'used'; readonly next: number }
 
 export class Devices {
   readonly #ground: Ground
@@ -32,6 +31,12 @@ export class Devices {
     const one = 'home = ? AND device = ? AND boot = ?'
     this.#sql = {
       get: query<readonly [last: number, cursor: number]>(db, `SELECT last, cursor FROM device WHERE ${one}`),
+      // One look for both: nearly no device has refusals, and every `send` asks.
+      last: query<readonly [last: number, hasRefused: number]>(
+        db,
+        `SELECT last, EXISTS (SELECT 1 FROM refusal r WHERE r.home = d.home AND r.device = d.device AND r.boot = d.boot)
+         FROM device d WHERE ${one}`,
+      ),
       put: query(
         db,
         `INSERT INTO device VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
@@ -48,8 +53,9 @@ export class Devices {
       ),
       refusals: query<readonly [n: number, id: string, code: string]>(
         db,
-        `SELECT n, id, code FROM refusal WHERE ${one} ORDER BY n`,
+        `SELECT n, id, code FROM refusal WHERE ${one} AND n <= ? ORDER BY n`,
       ),
+      kept: query<readonly [count: number]>(db, `SELECT count(*) FROM refusal WHERE ${one}`),
       passed: query(db, `DELETE FROM refusal WHERE ${one} AND n < ?`),
     }
   }
@@ -64,38 +70,41 @@ export class Devices {
   }
 
   /** What an uplink number is: the wanted one, one beyond a hole, a refused one, or one used up before. */
-  next(home: Home | undefined, { device, boot, n }: DeviceName & { readonly n: number }): NextNumber {
-    const last = home === undefined ? 0 : (this.get(home, { device, boot })?.last ?? 0)
-    if (n === last + 1) return { status: 'next' }
+  next(home: Home | undefined, { device, boot, n }: DeviceNumber): NextNumber {
+    const row = home === undefined ? undefined : this.#sql.last.get(home.id, device, boot)
+    const last = row?.[0] ?? 0
+    const hasRefused = row?.[1] === 1
+    if (n === last + 1) return { status: 'next', hasRefused }
     if (n > last + 1) return { status: 'gap', next: last + 1 }
-    const refused = home === undefined ? undefined : this.#sql.refused.get(home.id, device, boot, n)
+    const refused =
+      home === undefined || !hasRefused ? undefined : this.#sql.refused.get(home.id, device, boot, n)
     if (refused !== undefined) return { status: 'refused', id: refused[0], code: refused[1] }
-    return { status: 'used', next: last + 1 }
+    return { status: 'used', hasRefused }
   }
 
-  advance(home: Home, { device, boot, n }: DeviceName & { readonly n: number }): void {
+  advance(home: Home, { device, boot, n }: DeviceNumber): void {
     this.#sql.advance.run(home.id, device, boot, n, this.#ground.clock.now)
+  }
+
+  /** How many refusals of a boot are stored. */
+  refusalsKept(home: Home, { device, boot }: DeviceName): number {
+    return this.#sql.kept.get(home.id, device, boot)?.[0] ?? 0
   }
 
   /** Uses the number up and stores its refusal. */
   refuse(
     home: Home,
-    named: DeviceName & { readonly n: number; readonly refuse?: { readonly code: string } },
-    id: string,
+    number: DeviceNumber,
+    { id, code }: { readonly id: string; readonly code: string },
   ): void {
-    this.advance(home, named)
-    this.#sql.refuse.run(
-      home.id,
-      named.device,
-      named.boot,
-      named.n,
-      id,
-      named.refuse?.code ?? 'DECODE_FAILED',
-    )
+    const { device, boot, n } = number
+    this.advance(home, number)
+    this.#sql.refuse.run(home.id, device, boot, n, id, code)
   }
 
-  refusals(home: Home, { device, boot }: DeviceName): readonly Refusal[] {
-    return this.#sql.refusals.all(home.id, device, boot).map(([n, id, code]) => ({ n, id, code }))
+  /** By number; those of numbers up to `upTo`. */
+  refusals(home: Home, { device, boot }: DeviceName, upTo = Number.MAX_SAFE_INTEGER): readonly Refusal[] {
+    return this.#sql.refusals.all(home.id, device, boot, upTo).map(([n, id, code]) => ({ n, id, code }))
   }
 
   /** Refusals below the lowest number still in the app's outbox have been heard. */

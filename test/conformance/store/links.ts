@@ -15,6 +15,7 @@ const hello = (over: Partial<Hello> = {}): Hello => ({
   offset: 0,
   ...over,
 })
+type Refuse = Partial<NonNullable<NonNullable<Accept['device']>['refuse']>>
 const ack = (over: Partial<Ack>): Ack => ({
   home: HOME,
   device: 'phone',
@@ -25,9 +26,9 @@ const ack = (over: Partial<Ack>): Ack => ({
 })
 const sent = (n: number, over: Partial<Accept> = {}): Accept =>
   accept(`m${n}`, { device: { device: 'phone', boot: 'boot-1', n }, ...dedupe(`id-${n}`), ...over })
-const refusing = (n: number, id = `m${n}`): Accept => {
+const refusing = (n: number, id = `m${n}`, refuse: Refuse = {}): Accept => {
   const plain = accept(id, {
-    device: { device: 'phone', boot: 'boot-1', n, refuse: { code: 'DECODE_FAILED' } },
+    device: { device: 'phone', boot: 'boot-1', n, refuse: { code: 'DECODE_FAILED', limit: 9, ...refuse } },
   })
   return { ...plain, message: { ...plain.message, externalId: `frame-${n}` } }
 }
@@ -59,7 +60,7 @@ export function linkSuite(factory: StoreFactory): void {
     expect((await world.log()).map((row) => row.id)).toEqual(['m1', 'm2', 'm3'])
   })
 
-  test('a used number again is the duplicate it stored; under an unknown id it is not called stored', async () => {
+  test('a used number again is the duplicate it stored; under an unknown id it is used, and nothing is stored', async () => {
     await using world = await World.make(factory)
     await welcome(world)
     await world.accept(sent(1))
@@ -70,11 +71,10 @@ export function linkSuite(factory: StoreFactory): void {
     })
     expect(
       await world.store.accept(sent(1, { ...dedupe('never seen'), message: accept('new').message })),
-    ).toEqual({
-      status: 'gap',
-      next: 2,
-    })
+    ).toEqual({ status: 'used' })
+    expect(await world.store.accept(refusing(1, 'another'))).toEqual({ status: 'used' })
     expect(await world.log()).toHaveLength(1)
+    expect(await welcome(world)).toMatchObject({ next: 2, refused: [] })
   })
 
   test('the same id from another boot is a duplicate, and that boot’s number advances', async () => {
@@ -116,6 +116,66 @@ export function linkSuite(factory: StoreFactory): void {
     expect(await welcome(world, { first: 2 })).toMatchObject({ refused: [] })
     expect((await world.log()).map((row) => row.id)).toEqual(['m2'])
     expect(await world.ledger()).toMatchObject({ accepted: 1, settled: 1 })
+  })
+
+  test('what is stored under a number comes with the refusals up to it, whoever had them refused (SEMANTICS 14)', async () => {
+    await using world = await World.make(factory)
+    await welcome(world)
+    expect(await world.store.accept(sent(1))).not.toHaveProperty('refused')
+    await world.store.accept(refusing(2))
+    await world.store.accept(refusing(3, 'm3', { code: 'FORBIDDEN' }))
+    const refused = [
+      { n: 2, id: 'frame-2', code: 'DECODE_FAILED' },
+      { n: 3, id: 'frame-3', code: 'FORBIDDEN' },
+    ]
+    expect(await world.store.accept(sent(4))).toMatchObject({ status: 'accepted', sequence: 2, refused })
+    // The same operation again, and the same frame again.
+    expect(await world.store.accept(sent(4))).toMatchObject({ status: 'accepted', sequence: 2, refused })
+    const again = { ...sent(4), message: accept('again').message }
+    expect(await world.store.accept(again)).toMatchObject({ status: 'duplicate', id: 'm4', refused })
+    expect(await world.store.accept(sent(1))).not.toHaveProperty('refused')
+    const elsewhere = { ...sent(1), device: { device: 'phone', boot: 'boot-2', n: 1 } }
+    expect(await world.store.accept(elsewhere)).not.toHaveProperty('refused')
+    await welcome(world, { first: 3 })
+    expect(await world.store.accept(sent(5))).toMatchObject({ refused: refused.slice(1) })
+    await welcome(world, { first: 6 })
+    expect(await world.store.accept(sent(6))).not.toHaveProperty('refused')
+  })
+
+  test('refusals come in the order of their numbers', async () => {
+    await using world = await World.make(factory)
+    const { epoch } = await welcome(world)
+    for (let n = 1; n <= 12; n++) await world.store.accept(refusing(n, `m${n}`, { limit: 12 }))
+    await world.store.ack(ack({ epoch, first: 2 }))
+    const accepted = expectStatus(await world.store.accept(sent(13)), 'accepted')
+    expect(accepted.refused?.map((one) => one.n)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+  })
+
+  test('a boot with as many refusals as it may have gets no other: its number is not used up; what is whole is stored', async () => {
+    await using world = await World.make(factory)
+    const { epoch } = await welcome(world)
+    for (const n of [1, 2]) await world.store.accept(refusing(n, `m${n}`, { limit: 2 }))
+    const third = refusing(3, 'm3', { limit: 2 })
+    expect(await world.store.accept(third)).toEqual({ status: 'full', waiting: 2 })
+    // One that is kept is the same result again.
+    expect(await world.store.accept(refusing(2, 'm2', { limit: 2 }))).toMatchObject({ status: 'accepted' })
+    expect(await world.store.accept(sent(3))).toMatchObject({ status: 'accepted', sequence: 1 })
+    await world.store.ack(ack({ epoch, first: 2 }))
+    expect(await world.store.accept(refusing(4, 'm4', { limit: 2 }))).toMatchObject({ status: 'accepted' })
+    expect((await welcome(world)).refused.map((one) => one.n)).toEqual([2, 4])
+  })
+
+  test('a refused number is told by the id it was refused under, also when that id comes whole or for another reason', async () => {
+    await using world = await World.make(factory)
+    await welcome(world)
+    await world.store.accept(refusing(1))
+    const whole = sent(1)
+    const before = { status: 'duplicate', id: 'frame-1', sequence: 0, failure: { code: 'DECODE_FAILED' } }
+    for (const externalId of ['frame-1', 'another'])
+      expect(await world.store.accept({ ...whole, message: { ...whole.message, externalId } })).toMatchObject(
+        before,
+      )
+    expect(await world.store.accept(refusing(1, 'm1', { code: 'FORBIDDEN' }))).toMatchObject(before)
   })
 
   test('a refusal beyond a hole is a gap as well', async () => {

@@ -7,8 +7,12 @@ local wait, fence, random, lease = tonumber(ARGV[21]), ARGV[22], ARGV[23], ARGV[
 local pressed, registered = ARGV[25] == '1', ARGV[26]
 local device, n, refuse, refusal_id = opt(ARGV[27]), tonumber(ARGV[28]), opt(ARGV[29]), ARGV[30]
 local expected, agent, ticket, raise = tonumber(ARGV[31]), ARGV[32], opt(ARGV[33]), ARGV[34]
+local most_refused = tonumber(ARGV[35])
 local ref = 'm:' .. id
-local device_key = device and (P .. 'device:' .. device)
+local device_key, refused_key = device and (P .. 'device:' .. device), device and (P .. 'refused:' .. device)
+local last, cursor
+-- SEMANTICS 14: what is refused up to n, told with every answer that says n is stored; nothing where there is none.
+local refused
 
 -- SEMANTICS 15: the same id again is the same result again.
 local function resent()
@@ -18,12 +22,15 @@ local function resent()
   local epoch = R('HGET', P .. 'conv:' .. in_conversation, 'epoch')
   -- It waits, and who sends it again holds the lease: the answer that said whom to wake may be the one that was lost.
   local waits = state == WAITING and fence ~= '0'
-  return { 'accepted', tonumber(sequence), tonumber(offset), begun and 1 or 0, tonumber(epoch), waits and '1' or '0' }
+  return { 'accepted', tonumber(sequence), tonumber(offset), begun and 1 or 0, tonumber(epoch), waits and '1' or '0', refused }
 end
 
 local function advance()
-  if R('HSETNX', device_key, 'cursor', 0) == 1 then R('HSET', device_key, 'used', int(NOW)) end
-  R('HSET', device_key, 'last', n)
+  if cursor then
+    R('HSET', device_key, 'last', n)
+  else
+    R('HSET', device_key, 'last', n, 'cursor', 0, 'used', int(NOW))
+  end
   R('ZADD', P .. 'devices', 'NX', int(NOW), device)
   R('HSETNX', P .. 'home:' .. home, 'epoch', 1)
 end
@@ -38,31 +45,43 @@ local function duplicate(claim)
     end
   end
   return { 'duplicate', id_of(claim.ref), claim.conversation, claim.sequence, state, reply, failure,
-    is_gone(id_of(claim.ref)) and 1 or 0 }
+    is_gone(id_of(claim.ref)) and 1 or 0, refused }
 end
 
 local is_next = false
 local is_used = false
-local last = 0
 if device then
-  last = tonumber(R('HGET', device_key, 'last') or '0')
+  last, cursor = fields(device_key, 'last', 'cursor')
+  local has_refused = last and R('EXISTS', refused_key) == 1
+  last = tonumber(last or '0')
   if n > last + 1 then return resent() or { 'gap', last + 1 } end
-  if n == last + 1 then
-    is_next = true
-  else
-    local refused = R('HMGET', P .. 'refused:' .. device, n, n .. 'i')
-    if refused[1] then
-      if refuse and refused[2] == refusal_id then return { 'accepted', 0, 0, 0, 0 } end
-      return { 'refused', refused[2], refused[1] }
+  is_next = n == last + 1
+  is_used = not is_next
+  if is_used and has_refused then
+    local code, known_as = fields(refused_key, n, n .. 'i')
+    if code then
+      if refuse == code and refusal_id == known_as then return { 'accepted', 0, 0, 0, 0 } end
+      return { 'refused', known_as, code }
     end
-    is_used = true
+  end
+  if has_refused and not refuse then
+    for _, name in ipairs(R('HKEYS', refused_key)) do
+      local number = tonumber(name)
+      if number and number <= n then
+        local code, known_as = fields(refused_key, name, name .. 'i')
+        refused = refused or {}
+        refused[#refused + 1] = { number, known_as, code }
+      end
+    end
   end
 end
 if is_next and refuse then
+  local kept = R('HLEN', refused_key) / 2
+  if kept >= most_refused then return { 'full', kept } end
   if pressed then return { 'pressed' } end
   keep_time()
   advance()
-  R('HSET', P .. 'refused:' .. device, n, refuse, n .. 'i', refusal_id)
+  R('HSET', refused_key, n, refuse, n .. 'i', refusal_id)
   return { 'accepted', 0, 0, 0, 0 }
 end
 
@@ -79,7 +98,7 @@ if claim then
   return duplicate(claim)
 end
 -- A number that is used up, under an id that is not known: nothing was stored of it, so it is not called stored.
-if is_used then return resent() or { 'gap', last + 1 } end
+if is_used then return resent() or { 'used' } end
 
 -- The hot way: what it asks and what it writes is asked and written once.
 local conversation_key = P .. 'conv:' .. conversation
@@ -146,4 +165,4 @@ patch(conversation, agent, ticket, raise)
 if raise == '1' then epoch = epoch + 1 end
 if work then enter_lane('message', work, lane_state) end
 -- The last: it would have begun, but the lease is gone, and whoever has it now does not know of it.
-return { 'accepted', tonumber(sequence), offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0' }
+return { 'accepted', tonumber(sequence), offset, begins and 1 or 0, epoch, may_begin and not begins and '1' or '0', refused }

@@ -112,7 +112,7 @@ export async function fill(store: Store, random: () => number, steps: number): P
           device: 'phone',
           boot: 'one',
           n,
-          ...(n % 3 === 0 && { refuse: { code: 'TOO_LARGE' } }),
+          ...(n % 3 === 0 && { refuse: { code: 'TOO_LARGE', limit: 1000 } }),
         }
         await store.accept(
           accept(id, { ...of, ...dedupeOf(user, id), device, message: { ...message(id), conversation } }),

@@ -156,7 +156,7 @@ describe.each([
         })
         await store.accept(
           working1('refused', {
-            device: { device: 'phone', boot: 'one', n: 2, refuse: { code: 'TOO_LARGE' } },
+            device: { device: 'phone', boot: 'one', n: 2, refuse: { code: 'TOO_LARGE', limit: 9 } },
           }),
         )
         epoch = expectStatus(await store.hello({ ...device, epoch: '', offset: 0 }), 'welcome').epoch
