@@ -99,6 +99,8 @@ export interface ChannelParts {
   readonly places: LinkPlace[]
   /** Hear what the channel is told on other instances. */
   readonly ears: ((said: Json) => void)[]
+  /** Called before its sockets are closed and the channel ends: who is to hear of it hears it then. */
+  readonly endings: (() => Promise<void>)[]
   /** Whether it has `send`; of a channel in a worker that is known once it has started. */
   readonly pushes: boolean
 }
@@ -168,6 +170,7 @@ export function createChannel(
   const sockets: MountedSocket[] = []
   const places: LinkPlace[] = []
   const ears: ((said: Json) => void)[] = []
+  const endings: (() => Promise<void>)[] = []
   const pushes = (): boolean => life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
   const host = around.host({
@@ -177,6 +180,7 @@ export function createChannel(
     sockets,
     places,
     ears,
+    endings,
     get pushes() {
       return pushes()
     },
@@ -185,6 +189,7 @@ export function createChannel(
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
     dispose: async () => {
+      await Promise.all(endings.map((end) => end()))
       for (const { open } of sockets)
         for (const socket of open) socket.close(SERVICE_RESTART, 'connect again')
       await life.running.dispose()

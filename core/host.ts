@@ -26,7 +26,7 @@ export interface HostOptions {
 }
 
 export function createHost(parts: ChannelParts, options: HostOptions): ChannelHost {
-  const { settings, operations, mounts, sockets, places, ears } = parts
+  const { settings, operations, mounts, sockets, places, ears, endings } = parts
   const { pipeline, admission, store, links, open, stopping } = options
   const origin = {
     id: settings.id,
@@ -37,6 +37,7 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
       return parts.pushes
     },
   }
+  endings.push(() => links.sendAway(origin))
   return {
     operations: operations.list,
     // What came by HTTP has passed the edge's door.

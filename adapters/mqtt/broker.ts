@@ -302,7 +302,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     async close() {
       if (closing) return
       closing = true
-      door.close()
+      await door.close()
       await new Promise<void>((resolve) => aedes.close(() => resolve()))
     },
   }

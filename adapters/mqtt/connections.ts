@@ -1,5 +1,6 @@
 // The door: how many may connect, how long a stranger may stand in it, and how much he may send.
 import { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { createGate } from './gate.ts'
 import type { Gate } from './gate.ts'
@@ -21,13 +22,14 @@ export interface Door {
   enter(stream: Duplex): void
   /** Its CONNECT was accepted. */
   known(stream: Duplex): void
-  /** Ends all. */
-  close(): void
+  /** Ends all; one that is ending already may send what was written, for a second. Resolves when none is left. */
+  close(): Promise<void>
 }
 
 export const BEFORE_CONNACK_BYTES = 16 * 1024
 export const PACKET_BYTES = 256 * 1024
 const LIMITS = { beforeBytes: BEFORE_CONNACK_BYTES, afterBytes: PACKET_BYTES } as const
+const ENDING_MS = 1000
 /** Strangers at once: beyond it the one who has stood there longest goes. */
 const MAX_STRANGERS = 1024
 
@@ -85,7 +87,11 @@ export function createDoor({ maxConnections, handle, mayRead, onLeft, onRefused 
       strangers.delete(stream)
       all.get(stream)?.open()
     },
-    close() {
+    async close() {
+      for (const stream of all.keys()) if (!stream.writableEnded) stream.destroy()
+      const ending = [...all.keys()].map((stream) => new Promise((resolve) => stream.once('close', resolve)))
+      if (ending.length === 0) return
+      await Promise.race([Promise.all(ending), pause(ENDING_MS, undefined, { ref: false })])
       for (const stream of all.keys()) stream.destroy()
     },
   }

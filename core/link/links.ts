@@ -1,4 +1,5 @@
-// All links of this process: overlapping ones of a device, who is present, and the end of all of them.
+// All links of this process: overlapping ones of a device, who is present, and the end of all of them, or of one channel's.
+import { setImmediate as othersTurn } from 'node:timers/promises'
 import { GatewayError } from '../api.ts'
 import type { Identity, Link, LinkOptions, LinkSend, Log } from '../api.ts'
 import { Expiries } from '../expiries.ts'
@@ -29,20 +30,32 @@ export interface Links {
   readonly presence: Pick<Presence, 'of'>
   /** Open ones, over whatever transport. */
   readonly count: number
+  /**
+   * Sends the apps of one version of a channel away, spread over some seconds, and who comes to it later too. Resolves when they
+   * can have heard it: its transports may be closed then.
+   */
+  sendAway(channel: LinkChannel): Promise<void>
   /** Sends every app away, spread over some seconds, and who comes later too. */
   stop(): void
 }
 
+/** So many are told in one turn of the event loop. */
+const TOLD_AT_ONCE = 256
+/** A peer that takes nothing for as long hears nothing. */
+const TAKEN_WITHIN_MS = 2000
+
 export function createLinks({ store, uplink, log, instance, onJump }: LinksOptions): Links {
   const chains = new Chains()
   const presence = createPresence({ store, log, instance })
-  const all = new Set<Session>()
+  const all = new Map<Session, LinkChannel>()
+  /** Their apps are sent away. */
+  const left = new WeakSet<LinkChannel>()
   /** The welcomed links of a device, the oldest first. */
   const byDevice = new Map<string, readonly Session[]>()
   const looks = createLooks()
   const whereabouts = createWhereabouts({ store, log, instance, onMoved: endOlder })
   // His token ran out: a new one is welcome at once.
-  const expiring = new Expiries<Session>((session) => session.kick('auth', 0))
+  const expiring = new Expiries<Session>((session) => void session.kick('auth', 0))
   let isStopping = false
 
   function enter(session: Session, device: string): void {
@@ -69,7 +82,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     whereabouts.confirmed(device)
     for (const other of byDevice.get(device) ?? []) {
       if (other === session) return
-      other.kick('replaced', 0)
+      void other.kick('replaced', 0)
     }
   }
 
@@ -77,7 +90,7 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
   function endOlder(device: string): void {
     const before = performance.now() - JUST_COME_MS
     for (const session of byDevice.get(device) ?? [])
-      if (!session.isTransient && session.welcomedAt < before) session.kick('replaced', 0)
+      if (!session.isTransient && session.welcomedAt < before) void session.kick('replaced', 0)
   }
 
   const shared: SharedParts = {
@@ -109,15 +122,28 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
         )
       const home = customerHome(who.id)
       const session = new Session({ ...options, channel, identity: who, home, send, shared })
-      all.add(session)
+      all.set(session, channel)
       expiring.set(session, who.until)
       // Not before the transport has its link.
-      if (isStopping) queueMicrotask(() => session.kick('moved', spread()))
+      if (isStopping || left.has(channel)) queueMicrotask(() => void session.kick('moved', spread()))
       return session
+    },
+    async sendAway(channel) {
+      left.add(channel)
+      const told: Promise<void>[] = []
+      for (const [session, its] of all) {
+        if (its !== channel) continue
+        told.push(session.kick('moved', spread()))
+        if (told.length % TOLD_AT_ONCE === 0) await othersTurn()
+      }
+      const late = Promise.withResolvers<void>()
+      const timer = setTimeout(late.resolve, TAKEN_WITHIN_MS)
+      await Promise.race([Promise.all(told), late.promise])
+      clearTimeout(timer)
     },
     stop() {
       isStopping = true
-      for (const session of all) session.kick('moved', spread())
+      for (const session of all.keys()) void session.kick('moved', spread())
       presence.stop()
       looks.stop()
     },
