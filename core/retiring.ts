@@ -1,6 +1,8 @@
 // The generations that were replaced: each ends when its last attempt has, or could have no more time (SEMANTICS 21).
 import type { Log } from './api.ts'
+import type { Running } from './components.ts'
 import type { Generation } from './generation.ts'
+import { lastAnswers } from './plugins/last-answers.ts'
 
 export interface Retiring {
   /** Their work is not over yet; in their order. */
@@ -28,10 +30,15 @@ export function createRetiring({
     retirees.delete(before)
     // An older one may be at work still, with what a younger one had from it.
     const kept = new Set([current(), ...retirees].flatMap((other) => [...other.running()]))
-    await Promise.all(
-      [...before.running()].filter((running) => !kept.has(running)).map((running) => running.dispose()),
-    )
+    const gone = [...before.running()].filter((running) => !kept.has(running))
+    await Promise.all(gone.map((running) => dispose(running, before)))
     onRetired?.(before.number)
+  }
+
+  async function dispose(running: Running, { channels }: Generation): Promise<void> {
+    const channel = channels.get(running.id)
+    if (channel === running) await lastAnswers(channel.inUse.channel)
+    await running.dispose()
   }
 
   return {

@@ -188,8 +188,10 @@ function answer(
         gate.expiring.delete(end)
       }
     },
-    onStreamError: (error) =>
-      gate.log.error('a stream of an answer failed', { channel: mount.channel, error }),
+    onStreamError: (error) => {
+      const isTold = error instanceof GatewayError && error.code === 'CHANNEL_GONE' // a plugin's new version, or its death
+      gate.log[isTold ? 'debug' : 'error']('a stream of an answer failed', { channel: mount.channel, error })
+    },
   })
 }
 

@@ -22,8 +22,18 @@ import type {
 import { withDeadline } from '../guard/deadline.ts'
 import type { PackedResponse } from './contract.ts'
 import type { Hosted, Refusal } from './hosted.ts'
+import type { Answering } from './last-answers.ts'
 import type { Service } from './scope-service.ts'
 import { ownBytes, packError } from './wire.ts'
+
+export interface ChannelServiceOptions {
+  /** The worker it runs in. */
+  readonly hosted: () => Hosted
+  readonly refusal: Refusal
+  /** Of a handler's answer to a caller. */
+  readonly handlerRefusal: Refusal
+  readonly answering: Answering
+}
 
 export interface ChannelService {
   readonly services: Readonly<Record<string, Service>>
@@ -42,13 +52,16 @@ const SERVICE_RESTART = 1012
 /** Replies handed to the worker whose way to the caller is not known yet; of channels that never tell. */
 const MOST_HANDED = 1000
 
-export function channelService(host: ChannelHost, hosted: () => Hosted, refusal: Refusal): ChannelService {
+export function channelService(
+  host: ChannelHost,
+  { hosted, refusal, handlerRefusal, answering }: ChannelServiceOptions,
+): ChannelService {
   /** By path: the handler's number in the worker that runs now. */
   const served = new Map<string, number>()
   const taken = new Map<string, { handler: number; isAdmitting: boolean }>()
   const sockets = new Map<number, Socket>()
   const links = new Map<number, Link | GatewayError>()
-  const streams = new Map<number, () => void>()
+  const streams = new Map<number, (reason: GatewayError) => void>()
   const handed = new Set<string>()
   let isListening = false
   let last = 0
@@ -57,8 +70,10 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
   async function http(path: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
     const args = [served.get(path), { ...request, body: ownBytes(request.body) }]
     const what = `the channel's answer at ${path}`
-    const packed = (await withDeadline({ ms: HANDLER_MS, signal, what }, (within) =>
-      hosted().call('http', args, { signal: within, refusal }),
+    const ask = (within: AbortSignal): Promise<unknown> =>
+      hosted().call('http', args, { signal: within, refusal: handlerRefusal })
+    const packed = (await answering.during(() =>
+      withDeadline({ ms: HANDLER_MS, signal, what }, ask),
     )) as PackedResponse // worker-host.ts answers
     const { stream, ...response } = packed
     if (response.carries !== undefined) handed.delete(response.carries)
@@ -78,7 +93,8 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
 
   function chunks(stream: number): AsyncIterable<string | Uint8Array> {
     const over = Promise.withResolvers<undefined>()
-    streams.set(stream, () => over.resolve(undefined))
+    over.promise.catch(() => undefined) // whoever reads on hears of it
+    streams.set(stream, over.reject)
     const done = { done: true, value: undefined } as const
     return {
       [Symbol.asyncIterator]: () => ({
@@ -218,7 +234,8 @@ export function channelService(host: ChannelHost, hosted: () => Hosted, refusal:
     flaw: () => flaw,
     paths: () => [...served.keys()],
     onLost(isDead) {
-      for (const finish of streams.values()) finish()
+      const gone = new GatewayError('CHANNEL_GONE', 'the version of the plugin that streams has ended')
+      for (const cut of streams.values()) cut(gone)
       streams.clear()
       for (const socket of sockets.values()) socket.close(SERVICE_RESTART, 'connect again')
       sockets.clear()

@@ -1,6 +1,17 @@
 // A plugin's adapter as the gateway uses it: the public interface here, the plugin in its worker.
 import { GatewayError } from '../api.ts'
-import type { Adapter, Agent, Answer, Backend, Channel, Component, Delivery, Handoff, Scope } from '../api.ts'
+import type {
+  Adapter,
+  Agent,
+  Answer,
+  Backend,
+  Channel,
+  ChannelHost,
+  Component,
+  Delivery,
+  Handoff,
+  Scope,
+} from '../api.ts'
 import { agentAnswerOf, replyOf } from '../answers.ts'
 import { deliveryOf } from '../delivery-shape.ts'
 import { channelService } from './channel-service.ts'
@@ -8,6 +19,7 @@ import { HINT_HOST, HINT_ORIGIN } from './contract.ts'
 import type { ComponentRole, DescribedAdapter, Validated } from './contract.ts'
 import { Hosted } from './hosted.ts'
 import type { Home, Refusal } from './hosted.ts'
+import { Answering } from './last-answers.ts'
 import { inputOf, remoteSchema } from './remote-schema.ts'
 import type { Questions } from './remote-schema.ts'
 import { scopeService } from './scope-service.ts'
@@ -21,6 +33,8 @@ export interface RemoteAdapter {
 }
 
 const RETRY_AFTER_MS = 1000
+/** Not 409: platforms resend after a 5xx. Not 503, which asks to be tried again. */
+const BAD_GATEWAY = 502
 
 export function remoteAdapter(from: RemoteAdapter): Adapter {
   const { described, home } = from
@@ -60,13 +74,27 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
       retryAfterMs: RETRY_AFTER_MS,
       notExecuted: !isBegun,
     })
+  /** A handler that had begun may have done its work: to ask again is for the caller to decide. */
+  const handlerRefusal: Refusal = (why, isBegun) =>
+    isBegun
+      ? new GatewayError('OUTCOME_UNKNOWN', `the plugin "${home.name}" ended over the request`, {
+          cause: new Error(why),
+          status: BAD_GATEWAY,
+        })
+      : refusal(why, false)
+  const answering = new Answering()
   // A throw after it was begun counts as unknown, as for any channel; before it, the push waits for the channel.
   const judge = (delivery: unknown): void => void deliveryOf(delivery, scope.id)
   const send: NonNullable<Channel['send']> = async (message, key, signal) =>
     (await running(hosted).call('send', [withOwnBytes(message), key], { signal, refusal, judge })) as Delivery // push.ts reads it as anybody's
-  return {
-    async start(host) {
-      const service = channelService(host, () => running(hosted), refusal)
+  const channel = {
+    async start(host: ChannelHost) {
+      const service = channelService(host, {
+        hosted: () => running(hosted),
+        refusal,
+        handlerRefusal,
+        answering,
+      })
       hosted = new Hosted(home, {
         beginning: { role: 'channel', id: scope.id, config, operations: host.operations },
         services: { ...scopeService(scope), ...service.services },
@@ -79,7 +107,7 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
     get send() {
       return hosted?.begun?.sends === true ? send : undefined
     },
-    hint(origin) {
+    hint(origin: string) {
       const { hint } = hosted?.begun ?? {}
       const host = URL.parse(origin)?.host ?? HINT_HOST
       return hint?.replaceAll(HINT_ORIGIN, origin).replaceAll(HINT_HOST, host)
@@ -88,6 +116,8 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
       await hosted?.end()
     },
   } as Channel // `send` is there or not, which an optional member written as a getter cannot say
+  answering.belongsTo(channel)
+  return channel
 }
 
 function remoteBackend(home: Home, config: string, scope: Scope): Backend {

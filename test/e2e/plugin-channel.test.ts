@@ -237,11 +237,13 @@ test('a new version: sockets are told to connect again, callers notice nothing',
   again.socket.close()
 })
 
-test('its worker dies: sockets are closed, a stream is cut, and all of it is served again', async () => {
+test('its worker dies: what a handler has begun is in doubt, sockets are closed, a stream is cut, and all of it is served again', async () => {
   const { socket } = await connect('please')
   const told = closed(socket)
   const stream = await post('endless')
-  expect((await post('die')).status).toBe(503)
+  const cut = await post('die')
+  expect([cut.status, cut.headers.get('retry-after')]).toEqual([502, null])
+  expect(await cut.json()).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false })
   expect(await told).toBe(1012)
   await expect(stream.text()).rejects.toThrow('terminated')
   await until(async () => ((await post('echo', 'abc')).status === 200 ? true : undefined))

@@ -3,9 +3,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory, until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
 import { openPluginHouse, startStream } from '../support/plugin-load.ts'
 import type { PluginHouse, PluginHouseOptions } from '../support/plugin-load.ts'
-import { badPlugins, versioned } from '../support/plugin-sources.ts'
+import { badPlugins, unhurried, versioned } from '../support/plugin-sources.ts'
 import { stopwatch } from '../support/processor.ts'
 
 const RELOADS = Number(process.env['DRAGOMAN_RELOADS'] ?? 8)
@@ -79,3 +80,19 @@ test('twenty bad plugins under load: the version before goes on each time, and a
   expect(await house.save(3)).toBeLessThan(20_000)
   expect(await house.row('shop')).toMatchObject({ state: 'running', failure: null })
 }, 600_000)
+
+test('a new version of a channel: a handler at work for 6 s answers, a stream is cut so that its reader sees it', async () => {
+  const yaml = 'channels: { web: { adapter: unhurried } }\n'
+  await using house = await openHouse({ yaml, plugins: { 'unhurried.ts': unhurried(1) } })
+  const version = async (): Promise<string> => (await fetch(`${house.base}/version`)).text()
+  const stream = await fetch(`${house.base}/stream`)
+  const slow = fetch(`${house.base}/slow`)
+  await until(async () => ((await (await fetch(`${house.base}/begun`)).text()) === 'true' ? true : undefined))
+  await house.drop('unhurried.ts', unhurried(2))
+  await house.reload(yaml)
+  expect(await version()).toBe('2')
+  const answer = await slow
+  expect([answer.status, await answer.text()]).toEqual([200, 'slow 1'])
+  await expect(stream.text()).rejects.toThrow('terminated')
+  expect(house.log()).not.toContain('"level":"error"')
+}, 60_000)

@@ -66,6 +66,43 @@ export default defineAdapter({
 })
 `
 
+/** A channel with a handler that takes 6 s, and a stream without end. */
+export const unhurried = (version: number): string => `
+import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+let begun = false
+export default defineAdapter({
+  name: 'unhurried',
+  apiVersion: 1,
+  channel: {
+    config: z.strictObject({}),
+    create: () => ({
+      async start(host) {
+        host.serve('/version', async () => ({ status: 200, body: '${version}' }))
+        host.serve('/begun', async () => ({ status: 200, body: String(begun) }))
+        host.serve('/slow', async () => {
+          begun = true
+          await wait(6000)
+          return { status: 200, body: 'slow ${version}' }
+        })
+        host.serve('/stream', async () => ({
+          status: 200,
+          body: (async function* () {
+            for (;;) {
+              yield 'tick '
+              await wait(50)
+            }
+          })(),
+        }))
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
+  },
+})
+`
+
 /** A backend that fills its heap as it is told to: within calls of what is built in, which nothing can interrupt. */
 export const glutton = `
 import { defineAdapter } from 'dragoman'

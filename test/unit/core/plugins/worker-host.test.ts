@@ -4,6 +4,7 @@ import { GatewayError } from '../../../../core/api.ts'
 import type { ChannelHost, HttpRequest, Identity, Socket, SocketOptions } from '../../../../core/api.ts'
 import { channelService } from '../../../../core/plugins/channel-service.ts'
 import type { Hosted } from '../../../../core/plugins/hosted.ts'
+import { Answering } from '../../../../core/plugins/last-answers.ts'
 import type { Rpc } from '../../../../core/plugins/rpc.ts'
 import { workerHost } from '../../../../core/plugins/worker-host.ts'
 import { testHost } from '../../../../core/testing.ts'
@@ -64,11 +65,13 @@ test('that callers of a WebSocket identify later, and who they are then, passes 
     call: async (method: string, args: readonly unknown[]) => worker.services[method]?.(args, never),
     tell: (method: string, ...args: readonly unknown[]) => void worker.services[method]?.(args, never),
   } as unknown as Hosted // all that the service asks of it
-  const service = channelService(
-    outer,
-    () => hosted,
-    (why) => new GatewayError('CHANNEL_GONE', why),
-  )
+  const refusal = (why: string): GatewayError => new GatewayError('CHANNEL_GONE', why)
+  const service = channelService(outer, {
+    hosted: () => hosted,
+    refusal,
+    handlerRefusal: refusal,
+    answering: new Answering(),
+  })
   const rpc: Rpc = { ...silent, tell: (method, [, ...args]) => void service.services[method]?.(args, never) }
   const worker = workerHost(rpc, 1, { id: 'demo', operations: {}, log: recordingLog().log })
   worker.host.socket('/ws', (opened) => opened.identified(ann), { identifiesLater: true, expiredCode: 4403 })
