@@ -3,6 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { isCrossSite } from '../data/cross-site.ts'
 import { Description } from '../data/description.ts'
+import { didYouMean } from '../data/nearest.ts'
 import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
 import { mediaType } from './content.ts'
@@ -33,14 +34,25 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
   return {
     async start(given, signal) {
       host = given
+      let isStarting = true
       const here = new Description<Described>({
         what: `channel "${scope.id}": its description`,
         scope,
-        read: (fetch) => describe(config, { fetch, scope, host: given }),
+        read: (fetch) =>
+          describe(config, {
+            fetch,
+            scope,
+            host: given,
+            wrong(problem) {
+              if (isStarting) throw new GatewayError('DECODE_FAILED', problem)
+              scope.log.warn(problem) // it came later than the start: what is right is served
+            },
+          }),
       })
       description = here
       const guard = config.security === undefined ? undefined : await channelGuard(config.security, scope)
       await here.begin(signal)
+      isStarting = false
       host.serve(config.path, async (request, gone) => {
         const described = here.value ?? (await here.wanted(gone))
         if (described === undefined) return notYet()
@@ -61,30 +73,29 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
   }
 }
 
-async function describe(
-  config: ChannelConfig,
-  {
-    fetch,
-    scope,
-    host,
-  }: { readonly fetch: Scope['fetch']; readonly scope: Scope; readonly host: ChannelHost },
-): Promise<Described> {
+interface Reading {
+  readonly fetch: Scope['fetch']
+  readonly scope: Scope
+  readonly host: ChannelHost
+  /** Is told what the config says of a contract and is not so. */
+  readonly wrong: (problem: string) => void
+}
+
+async function describe(config: ChannelConfig, { fetch, scope, host, wrong }: Reading): Promise<Described> {
   const { imports, path, wsdl, schema } = config
   const location = wsdl ?? schema
   const documents = location === undefined ? undefined : await loadDocuments(location, { fetch, imports })
   return {
-    contract: makeContract(config, { documents, scope, host }),
+    contract: makeContract(config, { documents, scope, host, wrong }),
     published: wsdl === undefined ? undefined : publisher(documents, path),
   }
 }
 
-interface Around {
+interface Around extends Omit<Reading, 'fetch'> {
   readonly documents: Documents | undefined
-  readonly scope: Scope
-  readonly host: ChannelHost
 }
 
-function makeContract(config: ChannelConfig, { documents, scope, host }: Around): Contract {
+function makeContract(config: ChannelConfig, { documents, scope, host, wrong }: Around): Contract {
   const { service, port, lists, types } = config
   if (config.wsdl === undefined || documents === undefined) {
     if (Object.keys(host.operations).length === 0)
@@ -101,9 +112,13 @@ function makeContract(config: ChannelConfig, { documents, scope, host }: Around)
     ...(port === undefined ? {} : { port }),
   })
   for (const why of model.left) scope.log.warn(`not served: ${why}`)
-  for (const name of Object.keys(host.operations))
-    if (!model.operations.some((operation) => operation.name === name))
-      scope.log.warn(`operation "${name}" of the config is not in the WSDL`)
+  const strangers = Object.keys(host.operations).filter((name) => !model.names.has(name))
+  if (strangers.length > 0)
+    wrong(
+      strangers
+        .map((name) => `the WSDL has no operation "${name}"${didYouMean(name, model.names)}`)
+        .join('; '),
+    )
   return wsdlContract(model)
 }
 

@@ -38,6 +38,8 @@ export interface Wsdl {
   readonly ambiguous: ReadonlyMap<string, string>
   /** Why an operation of the WSDL cannot be had. */
   readonly left: readonly string[]
+  /** Every operation that is bound, those that cannot be had among them. */
+  readonly names: ReadonlySet<string>
 }
 
 export interface WsdlOptions {
@@ -52,6 +54,7 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
   const left: string[] = []
   const operations: WsdlOperation[] = []
   const meanings = new Map<string, Meanings>()
+  const names = new Set<string>()
   for (const { service, port } of index.ports()) {
     const serviceName = attribute(service, 'name') ?? ''
     const name = attribute(port, 'name') ?? ''
@@ -68,7 +71,7 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
       version,
       location: address === undefined ? '' : (attribute(address, 'location') ?? ''),
     }
-    operations.push(...boundOperations(index, binding, { port: where, left, meanings }))
+    operations.push(...boundOperations(index, binding, { port: where, left, meanings, names }))
   }
   if (operations.length === 0)
     throw new GatewayError(
@@ -83,6 +86,7 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
     operations,
     ambiguous,
     left: [...left, ...ambiguous.values()],
+    names,
   }
 }
 
@@ -112,6 +116,7 @@ interface BindingContext {
   readonly port: Port
   readonly left: string[]
   readonly meanings: Map<string, Meanings>
+  readonly names: Set<string>
 }
 
 function boundOperations(index: WsdlIndex, binding: XmlElement, context: BindingContext): WsdlOperation[] {
@@ -125,6 +130,7 @@ function boundOperations(index: WsdlIndex, binding: XmlElement, context: Binding
   for (const bound of childElements(binding)) {
     if (bound.local !== 'operation' || bound.uri !== ns.wsdl) continue
     const name = attribute(bound, 'name') ?? ''
+    context.names.add(name)
     const signatures = abstract.filter((one) => attribute(one, 'name') === name && sameMessages(one, bound))
     const [signature] = signatures
     const input = signature === undefined ? undefined : wsdlChild(signature, 'input')

@@ -55,6 +55,10 @@ test.each([
   ['adapter: soap, path: /c, wsdl: ./text.wsdl', 'channels.c.wsdl: '],
   ['adapter: soap, path: /c, wsdl: ./folder', 'channels.c.wsdl: "folder" cannot be read'],
   [
+    `adapter: soap, path: /c, wsdl: ${crm}, operations: { GetOrde: { kind: request } }`,
+    'channels.c.wsdl: the WSDL has no operation "GetOrde" (did you mean "GetOrder"?)',
+  ],
+  [
     'adapter: soap, path: /c',
     'channels.c: channel "c": without a wsdl, operations must say what is accepted',
   ],

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
-import { ask, envelope, files, getTicket, normal, serve } from './service.ts'
+import { GatewayError } from 'dragoman'
+import { ask, envelope, files, getTicket, normal, serve, wsdl } from './service.ts'
 
 describe('operations of the config', () => {
   test('make a message of a request; the response is filled from its reply, or from what is known', async () => {
@@ -38,6 +40,42 @@ describe('operations of the config', () => {
       drafts: [],
       text: expect.stringContaining('not offered'),
     })
+  })
+})
+
+describe('a name that the WSDL does not have', () => {
+  const operations = {
+    GetTicket: { kind: 'request' as const },
+    getTickets: { kind: 'request' as const },
+    Sing: { kind: 'event' as const },
+  }
+
+  test('is no start, and each is told with what was probably meant', async () => {
+    await expect(serve({ operations })).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+      message:
+        'the WSDL has no operation "getTickets" (did you mean "GetTicket"?); the WSDL has no operation "Sing"',
+    })
+  })
+
+  test('does not end what is right where the system was down at the start', async () => {
+    const text = await readFile(wsdl('orders'))
+    let isDown = true
+    const scope = {
+      fetch: async () => {
+        if (isDown) throw new GatewayError('BACKEND_FAILED', 'nobody is there')
+        return new Response(text)
+      },
+    }
+    await using running = await serve({
+      config: { wsdl: 'http://orders/?wsdl', imports: [] },
+      operations,
+      scope,
+    })
+    isDown = false
+    await expect
+      .poll(() => ask(running, envelope(getTicket())), { timeout: 5000 })
+      .toMatchObject({ status: 200 })
   })
 })
 
