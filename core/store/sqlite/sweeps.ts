@@ -14,9 +14,9 @@ type MadeRow = readonly [id: number, made: number, isHeld: number]
 type Sweep = (isOver: () => boolean) => Swept
 
 const SLICE = 100
-const CLAIM_WALK_MS = 3_600_000
+const WALK_MS = 3_600_000
 
-/** One sweep of everything; where the budget ends it, the next call begins with what is left, because that is what is found. */
+/** One sweep of everything; where the budget ends it, the next call goes on: behind what was walked over, or with what is found. */
 export function sweeps(ground: Ground): Sweep {
   const all = [
     claimSweep(ground),
@@ -53,7 +53,7 @@ function claimSweep(ground: Ground): Sweep {
   let walkedAt = -Infinity
   return (isOver) => {
     let removed = 0
-    if (from === 0 && clock.now - walkedAt < CLAIM_WALK_MS) return { removed, isDone: true }
+    if (from === 0 && clock.now - walkedAt < WALK_MS) return { removed, isDone: true }
     for (;;) {
       const rows = after.all(clock.now, from)
       for (const [id, isEnded] of rows) {
@@ -72,7 +72,10 @@ function claimSweep(ground: Ground): Sweep {
   }
 }
 
-/** Settled pushes and timers are remembered for 72 h, and as long as a duplicate of their message may ask. */
+/**
+ * Settled pushes and timers are remembered for 72 h, and as long as a duplicate of their message may ask: with `store.dedupe` of a month
+ * that is nearly all of them. Where more than a slice is walked over in vain the next walk is an hour later, as with claims.
+ */
 function settledSweep({ db, clock }: Ground, table: 'push' | 'timer'): Sweep {
   const origin = table === 'push' ? 'origin' : 'log'
   const rowsAfter = query<MadeRow>(
@@ -83,21 +86,33 @@ function settledSweep({ db, clock }: Ground, table: 'push' | 'timer'): Sweep {
   )
   const drop = query(db, `DELETE FROM ${table} WHERE id = ?`)
   const dropOutcome = query(db, 'DELETE FROM outcome WHERE id = ?')
+  let from = 0
+  let held = 0
+  let nextWalk = -Infinity
   return (isOver) => {
     let removed = 0
-    let from = 0
+    if (from === 0 && clock.now < nextWalk) return { removed, isDone: true }
     const kept = clock.now - SETTLED_KEPT_MS
     for (;;) {
       const rows = rowsAfter.all(kept, from)
-      for (const [id, made, isHeld] of rows) {
-        if (made >= kept) return { removed, isDone: true } // and so are all that follow
+      const old = rows.filter(([, made]) => made < kept)
+      for (const [id, , isHeld] of old) {
         from = id
-        if (isHeld === 1) continue
+        if (isHeld === 1) {
+          held++
+          continue
+        }
         drop.run(id)
         dropOutcome.run(id)
         removed++
       }
-      if (rows.length < SLICE) return { removed, isDone: true }
+      // One that is younger, and so are all that follow.
+      if (old.length < SLICE) {
+        nextWalk = held > SLICE ? clock.now + WALK_MS : -Infinity
+        from = 0
+        held = 0
+        return { removed, isDone: true }
+      }
       if (isOver()) return { removed, isDone: false }
     }
   }

@@ -26,7 +26,7 @@ const SLACK_PARTS = 20
 const SLACK_PAGES = 512
 
 /**
- * One call is one transaction of at most `budgetMs` and a row. Rows are walked in the order they were appended, so the first row
+ * One call is one transaction of at most `budgetMs`, a row and a slice of free pages. Rows are walked in the order they were appended, so the first row
  * that stays by age ends the walk. The inbox entry goes before its log row (SEMANTICS 23); a log row that is not its conversation's
  * front, or is held by open work or an unsent push, stays.
  */
@@ -63,6 +63,8 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
   const sweep = sweeps(ground)
   /** Where the walk of an unfinished run goes on; rows before it are held. */
   let from = 0
+  /** It is over, and the sweep after it is not. */
+  let isWalked = false
 
   /** One row further. Undefined: there is none that may go. */
   function cutNext(mayGo: (at: number) => boolean): number | undefined {
@@ -94,7 +96,7 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     const oldestKept = clock.now - olderThanMs
     let removed = 0
     let isTooLarge = usedBytes() > maxBytes
-    let isDone = false
+    let isDone = isWalked
     // One row at least, however small the budget: else a run of calls would come to no end.
     for (let row = 1; !isDone && (row === 1 || !isOver()); row++) {
       const cut = cutNext((at) => isTooLarge || at < oldestKept)
@@ -106,18 +108,21 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
       from = 0
       const swept = sweep(isOver)
       removed += swept.removed
-      isDone = swept.isDone && vacuum(isOver)
-    }
+      // Also where the sweep is not at its end: it may be long, and the room is wanted now.
+      const isGivenBack = vacuum(isOver)
+      isDone = swept.isDone && isGivenBack
+      isWalked = !swept.isDone
+    } else if (isPressed()) vacuum(isOver)
     if (removed > 0) heads.forget()
     return { removed, more: !isDone }
   }
 
-  /** True: no more is free than what stays free. */
+  /** One slice at least. True: no more is free than what stays free. */
   function vacuum(isOver: () => boolean): boolean {
     const slack = isPressed() ? 0 : Math.max(SLACK_PAGES, Math.floor(pragma(db, 'page_count') / SLACK_PARTS))
     while (pragma(db, 'freelist_count') > slack) {
-      if (isOver()) return false
       sql.vacuum.all()
+      if (isOver()) return pragma(db, 'freelist_count') <= slack
     }
     return true
   }
