@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire, isBuiltin, registerHooks } from 'node:module'
 import type { LoadFnOutput, LoadHookContext, ResolveFnOutput, ResolveHookContext } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import { compileFunction } from 'node:vm'
 
 export interface PluginCode {
   /** The plugins folder, which may be anywhere and have no package.json. */
@@ -27,15 +28,14 @@ export function lendPackages({ root, sources, own }: PluginCode): void {
       if (isPackage(specifier)) return packageOf(specifier, context, next)
       const { parentURL } = context
       const url = isBuiltin(specifier) ? undefined : URL.parse(specifier, parentURL)?.href
-      if (url !== undefined && sources.has(url))
-        return { url, format: formatOf(url, sources), shortCircuit: true }
+      if (url !== undefined && sources.has(url)) return { url, shortCircuit: true }
       if (url !== undefined && sources.has(parentURL ?? '')) refuseForeign(url, specifier)
       return next(specifier, context)
     },
     load(url, context, next: NextLoad) {
       const source = sources.get(url)
       if (source === undefined) return next(url, context)
-      return { source, format: formatOf(url, sources), shortCircuit: true }
+      return { source, format: formatOf(url, source), shortCircuit: true }
     },
   })
 
@@ -71,14 +71,25 @@ function ours(specifier: string, context: ResolveHookContext, next: NextResolve)
   return { url, shortCircuit: true }
 }
 
-/** A plugin's file is a module whatever a package.json above it says: `npm init` writes "commonjs". */
-function formatOf(url: string, sources: PluginCode['sources']): string {
+/** Its ending or its syntax says what a plugin's file is, whatever a package.json above it says: `npm init` writes "commonjs". */
+function formatOf(url: string, source: string): string {
   if (url.endsWith('.json')) return 'json'
   if (url.endsWith('.cts')) return 'commonjs-typescript'
   if (url.endsWith('ts')) return 'module-typescript'
   if (url.endsWith('.mjs')) return 'module'
-  const isModule = /^\s*(?:import\s*[\w{*'"]|export\s*[\w{*])/m.test(sources.get(url) ?? '')
-  return isModule && !url.endsWith('.cjs') ? 'module' : 'commonjs'
+  return url.endsWith('.cjs') || !ONLY_IN_MODULES.test(source) || isCommonJs(source) ? 'commonjs' : 'module'
+}
+
+const ONLY_IN_MODULES = /\b(?:import|export|await)\b/
+
+/** As Node detects syntax itself, which it does not for what a hook has loaded: what cannot be a function's body is a module. */
+function isCommonJs(source: string): boolean {
+  try {
+    compileFunction(source, ['exports', 'require', 'module', '__filename', '__dirname'])
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isPackage(specifier: string): boolean {
