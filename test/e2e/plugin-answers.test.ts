@@ -200,7 +200,9 @@ test.each([
 
 test('a handler that streams what is neither text nor bytes: the response is cut, and the author is told', async () => {
   expect(await (await fetch(`${house.base}/odd?fine`)).text()).toBe('fine')
-  await expect(fetch(`${house.base}/odd?piece`).then(async (response) => response.text())).rejects.toThrow('terminated')
+  await expect(fetch(`${house.base}/odd?piece`).then(async (response) => response.text())).rejects.toThrow(
+    'terminated',
+  )
   expect(row().failure?.message).toMatch(
     /^m\.ts:\d+: channel "said" failed: the handler of \/odd must stream texts or bytes; a piece of its body is an object$/,
   )

@@ -150,31 +150,6 @@ test('"type": "commonjs" in a package.json above does not matter: npm init write
   expect(adapters).toHaveLength(3)
 })
 
-test('a .js file is a module if its syntax says so, wherever import and export stand; else CommonJS', async () => {
-  const body = 'apiVersion:1,agent:{config:z.strictObject({}),create:()=>({})}})'
-  const { plugins, adapters } = await load({
-    'minified.js': `var m=Object.create;import{defineAdapter as d}from"dragoman";import{z}from"zod";var a=d({name:'minified',${body};export{a as default};`,
-    'licensed.js': `/*! MIT, import what you like */import{defineAdapter as d}from"dragoman";import{z}from"zod";export default d({name:'licensed',${body}`,
-    'required.js': `#!/usr/bin/env node
-      /* export default is for others
-      import nothing from 'nowhere' */
-      const { defineAdapter } = require('dragoman')
-      const { z } = require('zod')
-      module.exports = defineAdapter({ name: 'required', ${body}`,
-    'awaited/index.js': `import './helper.js'\n${plugin('awaited')}`,
-    'awaited/helper.js':
-      "const path = await import('node:path')\nif (path.sep !== '/') throw new Error('no')",
-    'awaited/package.json': '{"type":"module"}',
-    'broken/index.js': "require('./helper.js')",
-    'broken/helper.js': 'module.exports = {\n  a: ]\n}',
-  })
-  const failures = plugins.flatMap(({ name, failure }) =>
-    failure === undefined ? [] : [[name, failure.message]],
-  )
-  expect(failures).toEqual([['broken', expect.stringMatching(/^broken\/helper\.js:2: Unexpected token/)]])
-  expect(adapters).toEqual(['awaited', 'licensed', 'minified', 'required'])
-})
-
 test('a link that leads out of the folder is refused, one within it is followed', async () => {
   const elsewhere = await folder({ 'real.ts': plugin('outside') })
   const root = await folder({ '_real.ts': plugin('inside') })

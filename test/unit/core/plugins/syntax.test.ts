@@ -1,0 +1,48 @@
+// Node's rule for a file that no package.json speaks of: its syntax says what it is.
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { noLog } from '../../../../core/map/stand-ins.ts'
+import { Plugins } from '../../../../core/plugins/plugins.ts'
+import { temporaryDirectory } from '../../../support/gateway.ts'
+
+test('a .js file is a module if its syntax says so, wherever import and export stand; else CommonJS', async () => {
+  const body = 'apiVersion:1,agent:{config:z.strictObject({}),create:()=>({})}})'
+  const root = await temporaryDirectory()
+  onTestFinished(async () => rm(root, { recursive: true }))
+  const files = {
+    'minified.js': `var m=Object.create;import{defineAdapter as d}from"dragoman";import{z}from"zod";var a=d({name:'minified',${body};export{a as default};`,
+    'licensed.js': `/*! MIT, import what you like */import{defineAdapter as d}from"dragoman";import{z}from"zod";export default d({name:'licensed',${body}`,
+    'required.js': `#!/usr/bin/env node
+      /* export default is for others
+      import nothing from 'nowhere' */
+      const { defineAdapter } = require('dragoman')
+      const { z } = require('zod')
+      module.exports = defineAdapter({ name: 'required', ${body}`,
+    'awaited/index.js': `import './helper.js'
+      import { defineAdapter } from 'dragoman'
+      import { z } from 'zod'
+      export default defineAdapter({name:'awaited',${body}`,
+    'awaited/helper.js':
+      "const path = await import('node:path')\nif (path.sep !== '/') throw new Error('no')",
+    'awaited/package.json': '{"type":"module"}',
+    'broken/index.js': "require('./helper.js')",
+    'broken/helper.js': 'module.exports = {\n  a: ]\n}',
+  }
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, name)), { recursive: true })
+    await writeFile(join(root, name), text)
+  }
+  await using set = new Plugins({ log: { child: () => noLog }, builtIn: [] })
+  const { plugins } = await set.load({ directory: root })
+  const failures = plugins.flatMap(({ name, failure }) =>
+    failure === undefined ? [] : [[name, failure.message]],
+  )
+  expect(failures).toEqual([['broken', expect.stringMatching(/^broken\/helper\.js:2: Unexpected token/)]])
+  expect(plugins.flatMap(({ adapter }) => adapter?.name ?? [])).toEqual([
+    'awaited',
+    'licensed',
+    'minified',
+    'required',
+  ])
+})
