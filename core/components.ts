@@ -1,12 +1,10 @@
 // Components and their lives: created, started, shared by the generations that name them unchanged, disposed once.
-import { GatewayError } from './api.ts'
 import type {
   Adapter,
   Agent,
   Backend,
   Channel,
   ChannelHost,
-  Component,
   HttpHandler,
   Json,
   LinkPlace,
@@ -17,15 +15,14 @@ import type {
   SocketOptions,
 } from './api.ts'
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse } from './calls.ts'
-import { shapeProblem } from './component-shape.ts'
 import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
 import type { Admission } from './guard/admission.ts'
-import { withDeadline } from './guard/deadline.ts'
 import type { Served } from './guard/fallback.ts'
 import type { SharedAnswers } from './guard/shared-answers.ts'
 import type { LimitCount, LimitKind } from './guard/limit-count.ts'
 import type { Door } from './http/door.ts'
+import { create } from './life.ts'
 import { createRetryBudget, type RetryBudget } from './guard/retry.ts'
 import { compileOperations, type Operations } from './operations.ts'
 import { standsInFor } from './plugins/stand-in.ts'
@@ -149,16 +146,9 @@ export interface RunningAgent extends Running {
   readonly breaker: Breaker
 }
 
-const START_MS = 30_000
-const DISPOSE_MS = 10_000
 const CALLBACK_WITHIN_MS = 3_600_000
 /** 1012 in the IANA registry of WebSocket close codes. */
 const SERVICE_RESTART = 1012
-
-/** The same key and the same adapter: the same component. */
-export function keyOf(role: Role, settings: ComponentSettings): string {
-  return `${role}/${settings.id}/${settings.adapter}/${settings.hash}`
-}
 
 export function createChannel(
   settings: ChannelSettings,
@@ -328,67 +318,6 @@ function guarded(to: GuardedOperation, safe: boolean): Pick<OperationInUse, 'sta
   return { ...(standIn !== undefined && { standIn }), ...(invalidate !== undefined && { invalidate }) }
 }
 
-interface Life<T> {
-  readonly instance: T
-  readonly running: Running
-  start(begin: (signal: AbortSignal) => Promise<void>): Promise<void>
-}
-
-interface Birth<T> {
-  readonly settings: ComponentSettings & Partial<CallSettings>
-  readonly adapter: Adapter
-  readonly component: Component<T> | undefined
-  readonly around: Surroundings
-}
-
-function create<T extends AsyncDisposable>(
-  role: Role,
-  { settings, adapter, component, around }: Birth<T>,
-): Life<T> {
-  const name = `${role} "${settings.id}"`
-  if (component === undefined)
-    throw new GatewayError('INTERNAL', `${name}: the adapter "${adapter.name}" offers no ${role}`)
-  const surrounded = around.scope(role, settings)
-  let instance: T
-  try {
-    instance = component.create(settings.config, surrounded.scope)
-    const problem = shapeProblem(role, instance)
-    if (problem !== undefined) throw new Error(problem)
-  } catch (error) {
-    throw new GatewayError('INTERNAL', `${name} could not be made: ${messageOf(error)}`, { cause: error })
-  }
-  const ending = new AbortController()
-  const start: Life<T>['start'] = async (begin) => {
-    try {
-      await withDeadline({ ms: START_MS, what: `the start of ${name}` }, () => begin(ending.signal))
-    } catch (error) {
-      throw new GatewayError('INTERNAL', `${name} did not start: ${messageOf(error)}`, { cause: error })
-    }
-  }
-  return {
-    instance,
-    start,
-    running: {
-      role,
-      id: settings.id,
-      key: keyOf(role, settings),
-      adapter,
-      start: () => start(async () => undefined),
-      async dispose() {
-        ending.abort()
-        try {
-          await withDeadline({ ms: DISPOSE_MS, what: `the end of ${name}` }, async () =>
-            instance[Symbol.asyncDispose](),
-          )
-        } catch (error) {
-          around.log.warn('a component did not end properly', { component: name, error })
-        }
-        await surrounded.dispose()
-      },
-    },
-  }
-}
-
 function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   if (Object.hasOwn(table, name)) return table[name]
   return Object.hasOwn(table, '*') ? table['*'] : undefined
@@ -397,8 +326,4 @@ function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefin
 // Labels come from config, never from content: what only `*` stands for is counted under `*`, and kept there in the cache.
 function ownName(offered: object, said: object, name: string): string {
   return Object.hasOwn(offered, name) || Object.hasOwn(said, name) ? name : '*'
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

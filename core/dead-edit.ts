@@ -1,7 +1,7 @@
 // What an operator sends again: the message of a dead letter as it was, or with other members.
 import { GatewayError } from './api.ts'
 import type { Json, Part, Priority } from './api.ts'
-import { moment, newId, traceparent } from './ids.ts'
+import { moment, newId, timeOf, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { checkContent } from './normalise.ts'
 import type { DeadRow, Unnumbered } from './store/store.ts'
@@ -41,7 +41,7 @@ export function anew(
   }
   if (edit !== undefined) checkContent(made)
   freezePlain(made, 'the message')
-  if (made.expiresAt !== undefined && Date.parse(made.expiresAt) <= now)
+  if (made.expiresAt !== undefined && timeOf(made.expiresAt) <= now)
     throw new GatewayError(
       'EXPIRED',
       `${id} expired at ${made.expiresAt}: edit it and set expiresAt to null, or drop it`,

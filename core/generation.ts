@@ -1,7 +1,7 @@
 // One immutable set of config and adapters. An attempt begins and ends in the generation it was pinned to.
 import type { Adapter } from './api.ts'
 import type { Components } from './calls.ts'
-import { createAgent, createBackend, createChannel, keyOf } from './components.ts'
+import { createAgent, createBackend, createChannel } from './components.ts'
 import type {
   Role,
   Running,
@@ -12,6 +12,7 @@ import type {
 } from './components.ts'
 import { GatewayError } from './api.ts'
 import type { Breaker } from './guard/breaker.ts'
+import { keyOf } from './life.ts'
 import type { Pinned } from './pipeline.ts'
 import { standsInFor } from './plugins/stand-in.ts'
 import { createRouter } from './router.ts'
