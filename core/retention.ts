@@ -19,20 +19,33 @@ const PAUSE_MS = 100
 /** Trims until nothing is left to trim, then once a minute. */
 export function startRetention({ store, log, ageMs, maxBytes, isOwn }: RetentionOptions): Disposable {
   let timer: NodeJS.Timeout
+  /** Said once, until it is over. */
+  let isFull = false
+  const tellFull = (keptBytes: number | undefined): void => {
+    if (keptBytes !== undefined && !isFull)
+      log.warn(
+        'dead letters and waiting work alone are larger than store.retention.size: they stay until they are settled or dropped',
+        { keptBytes, maxBytes },
+      )
+    isFull = keptBytes !== undefined
+  }
   const sweep = async (): Promise<void> => {
     let more = false
     let own = 0
+    let keptBytes: number | undefined
     try {
       for (let partition = 0; partition < store.partitions; partition++) {
         if (!isOwn(partition)) continue
         own++
         const result = await store.trim({ partition, olderThanMs: ageMs, maxBytes, budgetMs: SLICE_MS })
         more ||= result.more
+        keptBytes ??= result.keptBytes
         if (result.removed > 0) log.debug('old content was trimmed', { partition, removed: result.removed })
       }
     } catch (error) {
       log.warn('retention waits', { error: GatewayError.from(error).message })
     }
+    if (!more) tellFull(keptBytes)
     schedule(more || own === 0 ? PAUSE_MS : EVERY_MS)
   }
   const schedule = (ms: number): void => {

@@ -345,6 +345,8 @@ export interface TrimResult {
   readonly removed: number
   /** The budget ended before the work did. */
   readonly more: boolean
+  /** What may not be removed, where it alone is above `maxBytes`. */
+  readonly keptBytes?: number
 }
 
 export type Health =

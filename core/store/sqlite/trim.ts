@@ -2,6 +2,7 @@
 import type { Trim, TrimResult } from '../store.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
+import { keptBytes } from './kept.ts'
 import { keyOf } from './place-key.ts'
 import { pragma } from './schema.ts'
 import { sweeps } from './sweeps.ts'
@@ -19,7 +20,6 @@ type LogRow = readonly [
   isHeld: number,
 ]
 
-const SLICE_ROWS = 100
 const SLICE_PAGES = 64
 /** Free pages kept for what comes next, in parts of the file: giving them back and taking them again costs twice. */
 const SLACK_PARTS = 20
@@ -58,11 +58,17 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
       db,
       'DELETE FROM outcome WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM claim WHERE id = ?1)',
     ),
+    pages: query<readonly [number]>(db, 'PRAGMA page_count'),
+    free: query<readonly [number]>(db, 'PRAGMA freelist_count'),
     vacuum: query<readonly [number]>(db, `PRAGMA incremental_vacuum(${SLICE_PAGES})`),
   }
+  const pageBytes = pragma(db, 'page_size')
   const sweep = sweeps(ground)
+  const kept = keptBytes(ground)
   /** Where the walk of an unfinished run goes on; rows before it are held. */
   let from = 0
+  /** Bytes that no walk removes, as of this one. */
+  let keeps = 0
   /** It is over, and the sweep after it is not. */
   let isWalked = false
 
@@ -87,7 +93,7 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
   }
 
   function usedBytes(): number {
-    return (pragma(db, 'page_count') - pragma(db, 'freelist_count')) * pragma(db, 'page_size')
+    return ((sql.pages.get()?.[0] ?? 0) - (sql.free.get()?.[0] ?? 0)) * pageBytes
   }
 
   return ({ olderThanMs, maxBytes, budgetMs }) => {
@@ -95,14 +101,19 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
     const isOver = (): boolean => performance.now() >= until
     const oldestKept = clock.now - olderThanMs
     let removed = 0
-    let isTooLarge = usedBytes() > maxBytes
+    // What may not go is not counted: a hundred large dead letters would cost everybody's history, and be there still.
+    if (!isWalked) {
+      const weighed = usedBytes() > maxBytes ? kept.weigh(isOver) : 0
+      if (weighed === undefined) return { removed: 0, more: true }
+      keeps = weighed
+    }
+    const isLarge = (): boolean => usedBytes() - keeps > maxBytes
     let isDone = isWalked
     // One row at least, however small the budget: else a run of calls would come to no end.
     for (let row = 1; !isDone && (row === 1 || !isOver()); row++) {
-      const cut = cutNext((at) => isTooLarge || at < oldestKept)
+      const cut = cutNext((at) => at < oldestKept || isLarge())
       isDone = cut === undefined
       removed += cut ?? 0
-      if (row % SLICE_ROWS === 0) isTooLarge = usedBytes() > maxBytes
     }
     if (isDone) {
       from = 0
@@ -114,7 +125,8 @@ export function trimOperation(ground: Ground): (request: Trim) => TrimResult {
       isWalked = !swept.isDone
     } else if (isPressed()) vacuum(isOver)
     if (removed > 0) heads.forget()
-    return { removed, more: !isDone }
+    if (isDone) kept.forget()
+    return { removed, more: !isDone, ...(keeps > maxBytes && { keptBytes: keeps }) }
   }
 
   /** One slice at least. True: no more is free than what stays free. */

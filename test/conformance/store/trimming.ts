@@ -147,6 +147,39 @@ export function trimSuite(factory: StoreFactory): void {
     expect(await world.dead()).toEqual([])
   })
 
+  test('what retention may not remove does not cost the rest: dead letters and waiting work count nothing', async () => {
+    await using world = await World.make(factory)
+    const large = (id: string) => ({
+      conversation: `web:${id}`,
+      message: message(id, {
+        conversation: `web:${id}`,
+        parts: [{ kind: 'text' as const, text: 'x'.repeat(300_000) }],
+      }),
+      raw: { mediaType: 'text/plain', bytes: new Uint8Array(300_000).fill(120) },
+    })
+    for (const id of ['a', 'b', 'c']) await world.accept(accept(id))
+    for (let n = 0; n < 10; n++) {
+      await world.begin(`dead${n}`, large(`dead${n}`))
+      await world.settle(
+        settle(`dead${n}`, {
+          conversation: `web:dead${n}`,
+          outcome: 'failed',
+          dead: { code: 'X', message: 'x' },
+        }),
+      )
+    }
+    for (let n = 0; n < 4; n++) await world.accept(working(`waits${n}`, large(`waits${n}`)))
+    const size = { olderThanMs: 100 * DAY, maxBytes: 5_000_000 }
+    expect(await trimAll(world, size)).toBe(0)
+    expect((await world.log()).map((row) => row.id)).toEqual(['a', 'b', 'c'])
+    // What may go is still held to it: the oldest first.
+    expect(await trimAll(world, { ...size, maxBytes: 2_500_000 })).toBeGreaterThan(0)
+    expect(await world.log()).toEqual([])
+    expect(await world.log('web:dead9')).toHaveLength(1)
+    expect(await world.dead()).toHaveLength(10)
+    expect(await world.ledger()).toMatchObject({ waiting: 4 })
+  })
+
   test('a settled callback is remembered for 72 h', async () => {
     await using world = await World.make(factory)
     await world.begin('a')

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Trim } from '../../../../../core/store/store.ts'
-import { accept, answering, message, pushTo, settle } from '../../../../conformance/store/world.ts'
+import { accept, answering, message, pushTo, settle, working } from '../../../../conformance/store/world.ts'
 import type { World } from '../../../../conformance/store/world.ts'
 import { worldOn } from '../sqlite-harness.ts'
 
@@ -13,10 +13,10 @@ const whole: Trim = { partition: 0, olderThanMs: DAY, maxBytes: Number.MAX_SAFE_
 const slice: Trim = { ...whole, budgetMs: 0 }
 
 /** How often it was called until it said that nothing is left, and what it removed. */
-async function trimAll(world: World): Promise<{ calls: number; removed: number }> {
+async function trimAll(world: World, over: Partial<Trim> = {}): Promise<{ calls: number; removed: number }> {
   let removed = 0
   for (let calls = 1; calls <= 200; calls++) {
-    const result = await world.store.trim(slice)
+    const result = await world.store.trim({ ...slice, ...over })
     removed += result.removed
     if (!result.more) return { calls, removed }
   }
@@ -67,4 +67,26 @@ test('below the reserve each call gives pages back, also while much is looked at
   expect((await world.store.trim(slice)).more).toBe(true)
   await world.reopen('third life')
   expect(before - (await stat(file)).size).toBeGreaterThanOrEqual(64 * 4096)
+})
+
+test('what may not be removed is weighed over as many calls as it takes, and told where it alone is too large', async () => {
+  const { world } = await worldOn()
+  await using _ = world
+  const raw = { mediaType: 'text/plain', bytes: new Uint8Array(20_000).fill(120) }
+  await world.accept(accept('settled'))
+  await Promise.all(
+    Array.from({ length: 250 }, (_none, n) =>
+      world.accept(working(`m${n}`, { conversation: `web:${n}`, raw })),
+    ),
+  )
+  const maxBytes = 3_000_000
+  expect(await world.store.trim({ ...slice, maxBytes })).toEqual({ removed: 0, more: true })
+  expect((await trimAll(world, { maxBytes })).removed).toBe(0)
+  expect(await world.store.trim({ ...whole, maxBytes })).toEqual({
+    removed: 0,
+    more: false,
+    keptBytes: expect.closeTo(250 * 20_630, -5),
+  })
+  expect(await world.log()).toHaveLength(1)
+  expect(await world.store.trim({ ...whole, maxBytes: 10_000_000 })).toEqual({ removed: 0, more: false })
 })
