@@ -75,7 +75,7 @@ const MAX_QUEUED = 4096
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024
 /** How long: shorter than the core waits for a push, which then knows that nothing was sent. */
 const PLACE_MS = 10_000
-/** What may wait for a peer that does not read. */
+/** What may wait for a peer that does not read, beside the largest message of it. */
 const MAX_UNSENT_BYTES = 1024 * 1024
 const FINISH_MS = 1000
 const MAX_PACKET_ID = 65_535
@@ -90,6 +90,9 @@ class ClientSession implements OpenSession {
   /** Each is given the identifier of its packet. */
   #queue: Set<(messageId?: number) => void> | undefined
   #queuedBytes = 0
+  /** Messages that are given to the connection and not written, and the bytes of the largest since there were none. */
+  #unwritten = 0
+  #largest = 0
   #receiving: Set<number> | undefined
   #chain: Promise<unknown> | undefined
   #nextId = 0
@@ -240,19 +243,26 @@ class ClientSession implements OpenSession {
     }
   }
 
-  /** One that does not read is cut. */
+  /** One that does not read is cut. A single message may be larger: it would not be smaller the next time. */
   #isRead(): boolean {
-    if (this.#client.conn.writableLength <= MAX_UNSENT_BYTES) return true
+    if (this.#client.conn.writableLength - this.#largest <= MAX_UNSENT_BYTES) return true
     this.close()
     return false
   }
 
   #hand(topic: string, payload: string, messageId: number | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
+    this.#unwritten += 1
+    this.#largest = Math.max(this.#largest, Buffer.byteLength(payload))
+    const written = (): void => {
+      this.#unwritten -= 1
+      if (this.#unwritten === 0) this.#largest = 0
+      resolve()
+    }
     const qos = messageId === undefined ? 0 : 1
     this.#sending = messageId
     // Synchronous up to the hook that puts the identifier in.
-    this.#client.publish({ cmd: 'publish', topic, payload, qos, dup: false, retain: false }, () => resolve())
+    this.#client.publish({ cmd: 'publish', topic, payload, qos, dup: false, retain: false }, written)
     this.#sending = undefined
     return promise
   }

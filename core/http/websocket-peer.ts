@@ -5,7 +5,7 @@ import type { Identity, Log, Socket } from '../api.ts'
 
 export interface PeerOptions {
   readonly log: Log
-  /** What may wait for a peer that does not read. */
+  /** What may wait for a peer that does not read, beside the largest message of it. */
   readonly bufferedBytes: number
   /** What it is closed with when its credential ends. */
   readonly expiredCode: number | undefined
@@ -37,6 +37,8 @@ export class Peer implements Socket {
   readonly #options: PeerOptions
   readonly #waiting: (string | Uint8Array)[] = []
   readonly #onClose: CloseHandler[] = []
+  /** Bytes of the largest message since nothing waited. */
+  #largest = 0
   #handler: Handler | undefined
   #isWorking = false
   #isAlive = true
@@ -66,9 +68,12 @@ export class Peer implements Socket {
   send(data: string | Uint8Array): Promise<boolean> {
     if (this.#ws.readyState !== WebSocket.OPEN) return Promise.resolve(false)
     const { promise, resolve } = Promise.withResolvers<boolean>()
+    const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
+    this.#largest = this.buffered === 0 ? bytes : Math.max(this.#largest, bytes)
     this.#ws.send(data, (error) => resolve(error === undefined || error === null))
-    // ws buffers without bound for a stalled peer
-    if (this.buffered > this.#options.bufferedBytes) this.close(CLOSE.tryLater, 'you read too slowly')
+    // ws buffers without bound for a stalled peer. One message is sent whatever its size: it would not be smaller the next time.
+    if (this.buffered - this.#largest > this.#options.bufferedBytes)
+      this.close(CLOSE.tryLater, 'you read too slowly')
     return promise
   }
 

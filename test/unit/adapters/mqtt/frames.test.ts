@@ -1,4 +1,6 @@
 // Frames for a client that says them before it has subscribed to what goes down.
+import { setImmediate } from 'node:timers/promises'
+
 import type { ChannelHost, DownFrame, MsgFrame } from 'dragoman'
 import { testHost, testMessage } from 'dragoman/testing'
 import type { TestLink } from 'dragoman/testing'
@@ -133,4 +135,23 @@ routes: [{ agent: helper }]
   await until(() => offsets.length >= 80 || undefined)
   expect(offsets).toEqual(Array.from({ length: 80 }, (_, n) => n + 1))
   await client.endAsync(true)
+})
+
+test('what follows a message that is larger than the bound for slow readers does not cut its reader', async () => {
+  await using open = await linked()
+  const { client, link } = open
+  const came: string[] = []
+  let isClosed = false
+  client.on('close', () => (isClosed = true))
+  client.on('message', (_topic, payload) => came.push(JSON.parse(payload.toString()).t))
+  await client.subscribeAsync(DOWN, { qos: 0 })
+  client.stream.pause()
+  const text = 'x'.repeat(24_000_000) // more than the buffers of the system hold
+  void link.send({ ...msg(1), message: testMessage({ parts: [{ kind: 'text', text }] }) })
+  void link.send({ t: 'pong' })
+  for (let turn = 0; turn < 50; turn++) await setImmediate() // it is being written
+  void link.send({ t: 'pong' })
+  client.stream.resume()
+  await until(() => came.length === 3 || isClosed || undefined)
+  expect([came, isClosed]).toEqual([['msg', 'pong', 'pong'], false])
 })

@@ -97,6 +97,29 @@ test('a peer that does not read is closed with 1013 when a bound is passed (ws b
   expect(sent.filter(Boolean).length).toBeLessThan(500) // what fits into the buffers of the system
 })
 
+test('one message is sent to a peer that reads slowly, however large, and others beside it up to the bound', async () => {
+  await using ear = await listening({
+    edge: { bufferedBytes: 100_000 },
+    handler: (socket) =>
+      socket.onMessage(() => {
+        void socket.send('x')
+        void socket.send('y'.repeat(24_000_000)) // more than the buffers of the system hold
+        void socket.send('z'.repeat(50_000))
+      }),
+  })
+  const client = await ear.client()
+  client.pause()
+  client.send('go')
+  await vi.waitFor(() => expect(ear.sockets[0]?.buffered).toBeGreaterThan(1_000_000), 10_000)
+  client.resume()
+  const came: number[] = []
+  client.on('message', (data: Buffer) => came.push(data.length))
+  const ends: number[] = []
+  client.on('close', (code) => ends.push(code))
+  await vi.waitFor(() => expect(came.length + ends.length).toBeGreaterThan(2), 10_000)
+  expect([came, ends]).toEqual([[1, 24_000_000, 50_000], []])
+})
+
 test('a peer that never answers our close is cut off, and what was not sent resolves false', async () => {
   await using ear = await listening({ edge: { bufferedBytes: 100_000 } })
   const stalled = wire(ear.port, head())

@@ -1,0 +1,71 @@
+// The 64 KiB of a frame are for what an app sends: what it gets is a whole message, however large (core/link/README.md, Limits).
+import { connectAsync } from 'mqtt'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../bin/free-port.ts'
+import { openLine } from '../support/app-line.ts'
+import type { Frame } from '../support/app-line.ts'
+import { until } from '../support/gateway.ts'
+import { openHouse } from '../support/house.ts'
+import type { House } from '../support/house.ts'
+import { handAgent } from '../support/parts.ts'
+import { post } from '../support/rest.ts'
+
+const ANSWER = 2_000_000
+
+let house: House
+let port: number
+
+beforeAll(async () => {
+  port = await freePort()
+  const bot = handAgent('bot', async ({ parts }) => ({ text: 'x'.repeat(Number(parts?.[0]?.text ?? 0)) }))
+  house = await openHouse({
+    yaml: `
+channels: { web: { adapter: rest }, devices: { adapter: mqtt, port: ${port} } }
+agents: { bot: { adapter: bot } }
+routes: [ { agent: bot } ]
+`,
+    adapters: [bot.adapter],
+  })
+})
+afterAll(() => house[Symbol.asyncDispose]())
+
+const hello = { t: 'hello', v: 1, device: 'd', boot: 'b', first: 1, epoch: '', offset: 0 }
+const ask = (bytes: number): object => ({ t: 'send', n: 1, id: 'a-1', message: { text: `${bytes}` } })
+
+function lengthOf(frames: readonly Frame[]): number | undefined {
+  const answer = frames.filter(({ t }) => t === 'msg')[1]?.['message']
+  return (answer as { parts: readonly { text: string }[] } | undefined)?.parts[0]?.text.length // what the gateway promises
+}
+
+test('an answer of 2 MB arrives over a WebSocket', async () => {
+  const app = await openLine(house.base, { customer: 'ws', device: 'd' })
+  app.tell(ask(ANSWER))
+  expect(await until(() => lengthOf(app.frames))).toBe(ANSWER)
+  app.socket.close()
+})
+
+test('an answer of 2 MB arrives over POST /v1/link', async () => {
+  const exchange = (...frames: readonly object[]): ReturnType<typeof post<{ frames: readonly Frame[] }>> =>
+    post(
+      `${house.base}/v1/link`,
+      { frames: [hello, ...frames] },
+      { headers: { authorization: 'Bearer http' } },
+    )
+  await exchange(ask(ANSWER))
+  expect(await until(async () => lengthOf((await exchange()).body.frames))).toBe(ANSWER)
+})
+
+test('an answer of 2 MB arrives over MQTT', async () => {
+  const app = await connectAsync(`mqtt://127.0.0.1:${port}`, {
+    clientId: 'd',
+    username: 'any',
+    password: 'mqtt',
+    reconnectPeriod: 0,
+  })
+  const frames: Frame[] = []
+  app.on('message', (_topic, payload) => frames.push(JSON.parse(payload.toString()) as Frame)) // checked below
+  await app.subscribeAsync('dragoman/v1/d/down')
+  await app.publishAsync('dragoman/v1/d/up', JSON.stringify([hello, ask(ANSWER)]), { qos: 1 })
+  expect(await until(() => lengthOf(frames))).toBe(ANSWER)
+  await app.endAsync()
+})
