@@ -1,14 +1,17 @@
 // Stage 7: what is done with one lane step, as a verdict for the settle. Never rejects: a failure is a verdict too.
 import { GatewayError } from './api.ts'
 import type { Conversation, Handoff, Reply } from './api.ts'
+import { askedBy, missing } from './asked.ts'
+import type { Asked } from './asked.ts'
 import { callAgent, callBackend } from './calls.ts'
 import type { AgentInUse, Components } from './calls.ts'
+import { outcomeError, unknown, wasCutOff } from './cut-off.ts'
 import type { Effects } from './effects.ts'
 import { classify } from './guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
 import { timeOf } from './ids.ts'
 import type { Route, Router } from './router.ts'
-import { outcomeUnknown, provesNothingDone, termOf } from './settling.ts'
+import { provesNothingDone, termOf } from './settling.ts'
 import type { Attempt, ConversationPatch, Outcome, Work } from './store/store.ts'
 import { isLost } from './suspects.ts'
 import type { Traced } from './tracing.ts'
@@ -58,32 +61,79 @@ export interface DeliverContext {
   readonly traced?: Traced | undefined
 }
 
+const EXPIRED: Verdict = { outcome: 'expired', target: 'nobody' }
 const RETRY_FIRST_MS = 500
 const RETRY_LONGEST_MS = 15_000
+
+/** Of a queued write whose operation nobody knows any more. */
+const HALTS: WriteQueue = { onPoison: 'halt' }
 
 /** Routes and delivers one step. */
 export async function deliver(work: Work, context: DeliverContext): Promise<Verdict> {
   const { message } = work
-  if (isExpired(message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
+  const isCutOff = wasCutOff(work)
+  const hasExpired = isExpired(message.expiresAt, context.now)
+  // SEMANTICS 26: what had begun before may have been done, and is looked into first.
+  if (hasExpired && !isCutOff) return EXPIRED
   // Its answer came too late, and is a note: who has the conversation now may have read it.
   if (wasKept(work.attempts.at(-1)) && isOutOfHands(work))
     return { outcome: 'taken', target: `agent ${work.agent}` }
   const step = new Step(work, context)
   let target = 'route'
+  let queue = isQueuedWrite(work) ? HALTS : undefined
+  let route: Route
+  let asked: Asked | undefined
   try {
     context.traced?.stage('route')
-    const route = await context.router.route(message)
+    const found = await context.router.route(message)
     context.traced?.stage('deliver')
-    if (route === undefined)
+    if (found === undefined)
       throw new GatewayError('NO_ROUTE', `no route takes this ${message.kind} of type "${message.type}"`)
+    route = found
     target = describe(route)
-    if (route.target.kind === 'backend') return await toBackend(step, route)
-    if (work.poison) return poisoned(work, target)
+    asked = await askedBy(route, work, context.components)
+  } catch (error) {
+    return failedStep(step, target, { failure: GatewayError.from(error), queue, isCutOff })
+  }
+  if (asked !== undefined) {
+    target = asked.target
+    queue = asked.queue
+  }
+  // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again, whoever would get it now.
+  const isUnsafe = asked === undefined ? queue !== undefined : !asked.repeatable
+  if (isCutOff && isUnsafe) return unknown(target, { queue })
+  if (hasExpired) return EXPIRED
+  if (work.poison) return poisoned(work, target, queue)
+  try {
+    if (asked !== undefined) return await toBackend(step, route, asked)
     if (route.target.kind === 'agent') return await toAgent(step, route)
     return await notify(step, route)
   } catch (error) {
-    return step.failed(target, GatewayError.from(error))
+    return failedStep(step, target, { failure: GatewayError.from(error), queue })
   }
+}
+
+/**
+ * Tried again, or given up. `isCutOff`: nobody could be asked, and whom it was with is said by its route alone; without one it may have been
+ * a call that is not made twice (SEMANTICS 2). A queued write stops its key, or is refused to who waits for it (SEMANTICS 19).
+ */
+function failedStep(
+  step: Step,
+  target: string,
+  why: {
+    readonly failure: GatewayError
+    readonly queue: WriteQueue | undefined
+    readonly isCutOff?: boolean
+  },
+): Verdict {
+  const { failure, queue, isCutOff } = why
+  const verdict = step.failed(target, failure)
+  if (verdict.outcome === 'retry') return verdict
+  if (isCutOff === true) return unknown(target === 'route' ? 'the call' : target, { cause: failure, queue })
+  if (queue === undefined) return verdict
+  return step.context.isAwaited(step.work)
+    ? { outcome: 'failed', target, failure }
+    : poisonedWrite({ queue, target, failure }, 'failed')
 }
 
 export function isExpired(expiresAt: string | undefined, now: number): boolean {
@@ -231,28 +281,10 @@ export function nobodyLeft(target: string, why: string): Verdict {
   return { outcome: 'failed', target, failure, dead: true }
 }
 
-/** Begun, and nobody saw its end, nor has since: also where it was put back in between, untouched. */
-function wasCutOff({ orphan, attempts }: Work): boolean {
-  const last = attempts.findLast(({ failure }) => failure?.code === 'OUTCOME_UNKNOWN')
-  return orphan || (last !== undefined && isLost(last))
-}
-
-async function toBackend(step: Step, route: Route): Promise<Verdict> {
-  if (route.target.kind !== 'backend') throw new GatewayError('INTERNAL', 'not a route to a backend')
+async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdict> {
   const { work, context } = step
   const { message } = work
-  const backend = context.components.backend(route.target.backend)
-  if (backend === undefined) throw missing('backend', route.target.backend)
-  const name = await route.operation(message)
-  const operation = backend.operation(name)
-  if (operation === undefined)
-    throw new GatewayError('NO_ROUTE', `backend "${backend.id}" has no operation "${name}"`)
-  const target = `backend ${backend.id}.${name}`
-  const repeatable = operation.safe || operation.idempotent === true
-  const queue = isQueuedWrite(work) ? operation.queue : undefined
-  // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again.
-  if (wasCutOff(work) && !repeatable) return unknown(target, undefined, queue)
-  if (work.poison) return poisoned(work, target, queue)
+  const { target, backend, name, operation, repeatable, queue } = asked
   const params = await route.params(message)
   const timeoutMs = Math.min(route.timeoutMs ?? Infinity, operation.timeoutMs)
   try {
@@ -277,7 +309,9 @@ async function toBackend(step: Step, route: Route): Promise<Verdict> {
       const isUnknown = !repeatable && !provesNothingDone(failure)
       return failedWrite({ ...write, failure: isUnknown ? outcomeError(target, failure) : failure })
     }
-    return repeatable || provesNothingDone(failure) ? step.failed(target, failure) : unknown(target, failure)
+    return repeatable || provesNothingDone(failure)
+      ? step.failed(target, failure)
+      : unknown(target, { cause: failure })
   }
 }
 
@@ -314,20 +348,6 @@ export function poisoned(work: Work, target: string, queue?: WriteQueue): Verdic
   )
   if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'failed')
   return { outcome: 'failed', target, failure, dead: true }
-}
-
-function unknown(target: string, cause?: GatewayError, queue?: WriteQueue): Verdict {
-  const failure = outcomeError(target, cause)
-  if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'unknown')
-  return { outcome: 'unknown', target, failure, dead: true }
-}
-
-function outcomeError(target: string, cause: GatewayError | undefined): GatewayError {
-  return new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(target), { cause })
-}
-
-function missing(role: 'agent' | 'backend', id: string): GatewayError {
-  return new GatewayError('NO_ROUTE', `${role} "${id}" is not running in this generation`)
 }
 
 function describe(route: Route): string {
