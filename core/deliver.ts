@@ -177,7 +177,7 @@ export class Step {
     this.context = context
   }
 
-  /** What a call may take of what is left. A head that waited over a stop has held nothing up: it gets its whole call. */
+  /** What a call may take of what is left. A head that is begun late gets its whole call. */
   ms(timeoutMs: number, share = 1): number {
     const left = this.context.holdMs - this.work.heldMs
     if (left <= 0) return timeoutMs

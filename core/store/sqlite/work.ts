@@ -49,8 +49,9 @@ export class WorkRows {
       open: query(db, 'INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)'),
       begin: query<BegunRow>(
         db,
-        `UPDATE work SET state = 1, attempt = attempt + 1, unended = unended + 1, fence = ?, first = coalesce(first, ?), began = ?
-         WHERE id = ? RETURNING attempt, unended, first, attempts, media_type, raw, wait_until`,
+        `UPDATE work SET state = 1, attempt = attempt + 1, unended = unended + 1, fence = ?1,
+           first = CASE fence WHEN ?1 THEN coalesce(first, ?2) ELSE ?2 END, began = ?3
+         WHERE id = ?4 RETURNING attempt, unended, first, attempts, media_type, raw, wait_until`,
       ),
       lost: query<readonly [attempt: number, began: number, attempts: string | null]>(
         db,

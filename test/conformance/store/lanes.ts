@@ -206,6 +206,23 @@ export function lanesSuite(factory: StoreFactory): void {
     expect(row?.attempts.map((one) => one.attempt)).toEqual([1, 2, 3, 4, 5])
   })
 
+  test('SEMANTICS 19: `heldMs` begins anew with the holder: while nobody had the partition nothing was held up', async () => {
+    await using world = await World.make(factory)
+    await world.begin('flying', lane('one'))
+    await world.begin('waiting', lane('two'))
+    await world.settle(settle('waiting', { outcome: 'retry', delayMs: 1000 }))
+    await world.reopen()
+    world.advance(60_000)
+    expect(await world.takeWork()).toMatchObject([
+      { id: 'flying', attempt: 2, orphan: true, heldMs: 0 },
+      { id: 'waiting', attempt: 2, orphan: false, heldMs: 0 },
+    ])
+    for (const id of ['flying', 'waiting'])
+      await world.settle(settle(id, { attempt: 2, outcome: 'retry', delayMs: 1000 }))
+    world.advance(1000)
+    expect((await world.takeWork()).map(({ heldMs }) => heldMs)).toEqual([1000, 1000])
+  })
+
   test('a retry of an attempt that is over does not end the one in flight', async () => {
     await using world = await World.make(factory)
     await world.begin('a')

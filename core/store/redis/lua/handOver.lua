@@ -29,16 +29,16 @@ draining()
 keep_time()
 for _, push in ipairs(pushes) do
   if behind and push.state == WAITING then
-    change_work(push.ref, WAITING, NOW, '0')
+    change_work(push.ref, WAITING, NOW)
   elseif to == 'taken' and push.state == WAITING then
     R('HSET', row(push.ref), 'holder', by)
-    change_work(push.ref, HANDED, NOW + HANDED_MS, '0')
+    change_work(push.ref, HANDED, NOW + HANDED_MS)
   elseif to == 'flushed' and push.state == HANDED then
     R('HSET', row(push.ref), 'flushed', '1')
     end_work(push.ref, { outcome = 'answered' })
   elseif to == 'back' and push.state == HANDED then
     R('HDEL', row(push.ref), 'holder')
-    change_work(push.ref, WAITING, NOW, '0')
+    change_work(push.ref, WAITING, NOW)
   end
 end
 return behind and 'pushed' or 'ok'

@@ -129,14 +129,15 @@ local function leave_lane(ref, lane, priority)
   place(kind, lane, state)
 end
 
--- Another state of a row, and the lane with it.
+-- Another state of a row, and the lane with it. Only what takes off has a `fence`: it stays in the row, to tell who began it last.
 local function change_work(ref, status, due, fence)
   local kind = kind_of(ref)
   local lane = R('HGET', row(ref), 'ln')
-  R('HSET', row(ref), 'st', status, 'du', int(due), 'fe', fence)
-  if status == IN_FLIGHT then
+  if fence then
+    R('HSET', row(ref), 'st', status, 'du', int(due), 'fe', fence)
     R('ZADD', P .. 'flying:' .. kind, fence, ref)
   else
+    R('HSET', row(ref), 'st', status, 'du', int(due))
     R('ZREM', P .. 'flying:' .. kind, ref)
   end
   place(kind, lane, state_of(kind, lane))
@@ -147,7 +148,8 @@ local function begin_work(ref, fence)
   local key = row(ref)
   R('HINCRBY', key, 'a', 1)
   R('HINCRBY', key, 'un', 1)
-  R('HSETNX', key, 'fi', int(NOW))
+  -- SEMANTICS 19: under another holder its time begins anew.
+  if R('HGET', key, 'fe') ~= fence then R('HSET', key, 'fi', int(NOW)) end
   R('HSET', key, 'be', int(WALL))
   change_work(ref, IN_FLIGHT, NOW, fence)
 end
@@ -159,7 +161,7 @@ local function orphan(kind, most)
   for index = 1, #flying, 2 do
     local fence = flying[index + 1]
     if alive[fence] == nil then alive[fence] = owns(fence) end
-    if not alive[fence] then change_work(flying[index], ORPHANED, NOW, fence) end
+    if not alive[fence] then change_work(flying[index], ORPHANED, NOW) end
   end
 end
 

@@ -121,7 +121,7 @@ local function keep_note()
   if open == IN_FLIGHT and has_fence and R('HGET', key, 'a') == attempt then
     set_or_drop(key, 'tr', with_attempt(tried_before, tried))
     R('HINCRBY', key, 'un', -1)
-    change_work(ref, WAITING, NOW, '0')
+    change_work(ref, WAITING, NOW)
   end
   return { 'notOwner' }
 end
@@ -210,7 +210,7 @@ local function retry()
     set_or_drop(key, 'tr', attempts)
     if R('HINCRBY', key, 'un', -1) < 0 then R('HSET', key, 'un', 0) end
     if dead then bury(ref, home, dead, attempts) elseif is_released then drop_dead(id) end
-    change_work(ref, WAITING, NOW + math.max(0, delay), '0')
+    change_work(ref, WAITING, NOW + math.max(0, delay))
   end
   return { 'settled', {}, {}, waiting_in(state_of(kind, lane)) }
 end
