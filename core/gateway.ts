@@ -184,7 +184,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   function mount(of: Generation): void {
     const { mounts, sockets } = channelMounts(of.channels.values(), pipeline.returnRight)
     const pages = ownMounts({
-      asyncApi: asyncApiMount(of.channels.values()),
+      asyncApi: asyncApiMount(
+        of.channels.values(),
+        Math.max(options.settings.http.bodyLimitBytes, of.largestBytes),
+      ),
       chatPage,
       host: options.settings.http.host, // the listener keeps the one it began with
       callbacks: (request) => callbacks.handle(request),

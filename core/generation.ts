@@ -25,6 +25,8 @@ export class Generation implements Components {
   readonly channels: ReadonlyMap<string, RunningChannel>
   readonly backends: ReadonlyMap<string, RunningBackend>
   readonly agents: ReadonlyMap<string, RunningAgent>
+  /** The longest body that a channel with a limit of its own takes, or answer that is read, in bytes. */
+  readonly largestBytes: number
   readonly #longestMs: number
   #pins = 0
   #idle: (() => void) | undefined
@@ -35,6 +37,7 @@ export class Generation implements Components {
     this.channels = parts.channels
     this.backends = parts.backends
     this.agents = parts.agents
+    this.largestBytes = parts.largestBytes
     this.#longestMs = parts.longestMs
   }
 
@@ -104,6 +107,7 @@ interface Parts {
   readonly agents: ReadonlyMap<string, RunningAgent>
   /** An attempt's calls may take so long together. */
   readonly longestMs: number
+  readonly largestBytes: number
 }
 
 /** For a push, and for what surrounds the calls of an attempt. */
@@ -177,6 +181,7 @@ export async function buildGeneration({
       agents: make('agent', settings.agents, createAgent),
       channels: make('channel', settings.channels, createChannel),
       longestMs: longestAttempt(settings),
+      largestBytes: largestOf(settings),
     }
     if (refused.length > 0) throw new GatewayError('INTERNAL', refused.join('; '))
     // What answers is started before what asks.
@@ -198,6 +203,14 @@ function longestAttempt({ backends, agents, routes }: GenerationSettings): numbe
   const operations = Object.values(backends).flatMap((backend) => Object.values(backend.operations))
   const said = [...operations, ...routes].map(({ timeoutMs = 0 }) => timeoutMs)
   return 2 * [...calls, ...said].reduce((longest, each) => Math.max(longest, each), 0)
+}
+
+function largestOf({ channels, backends, agents }: GenerationSettings): number {
+  const bodies = Object.values(channels).map(({ bodyLimitBytes = 0 }) => bodyLimitBytes)
+  const answers = [...Object.values(backends), ...Object.values(agents)].map(
+    ({ responseLimitBytes }) => responseLimitBytes,
+  )
+  return Math.max(0, ...bodies, ...answers)
 }
 
 function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {

@@ -13,7 +13,7 @@ import { openApi, servedAt } from './openapi.ts'
 import type { Document } from './openapi.ts'
 import { problemOf } from './problem.ts'
 import { postRequest } from './requests.ts'
-import { socketOptions, takeSocket } from './socket.ts'
+import { socketOptions, socketTaker } from './socket.ts'
 
 const DEFAULT_PATH = '/v1'
 const address = z.string().regex(/^(\/[\w.~:@!$&'()*+,;=-]+)+$/, 'expected a path such as /v1')
@@ -92,7 +92,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
         }
       })
       const place = { ws: `${path}/ws`, http: `${path}/link` }
-      host.socket(place.ws, (socket, request) => takeSocket(host, socket, request), socketOptions)
+      host.socket(place.ws, socketTaker(host, log), socketOptions)
       host.linkedAt({ protocol: 'ws', up: place.ws, down: place.ws })
       host.linkedAt({ protocol: 'http', up: place.http, down: place.http })
       const description = openApi(path, host.operations)

@@ -3,18 +3,26 @@ import { z } from 'zod'
 import { GatewayError } from '../api.ts'
 import type { HttpRequest, HttpResponse, LinkPlace } from '../api.ts'
 import type { Mount } from '../http/edge.ts'
-import { FRAMES_AT_ONCE } from './figures.ts'
+import { FRAMES_AT_ONCE, FRAME_BYTES } from './figures.ts'
+import { LIMITS } from '../plugins/thread.ts'
 import { DOWN, UP, published } from './frames.ts'
 
 type Document = Readonly<Record<string, unknown>>
+
+interface Described {
+  readonly places: readonly PlaceInUse[]
+  /** The longest body or answer that the config lets in. */
+  readonly largestBytes: number
+}
 
 export interface PlaceInUse extends LinkPlace {
   readonly channel: string
 }
 
-/** Serves it without a token on loopback (DESIGN §16). */
+/** Serves it without a token on loopback (DESIGN §16). `largestBytes`: as of `asyncApi`. */
 export function asyncApiMount(
   channels: Iterable<{ readonly id: string; readonly places: readonly LinkPlace[] }>,
+  largestBytes: number,
 ): Mount {
   const places = [...channels].flatMap(({ id, places: own }) =>
     own.map((place) => ({ ...place, channel: id })),
@@ -23,12 +31,12 @@ export function asyncApiMount(
     path: '/asyncapi.json',
     channel: 'core',
     access: 'operator',
-    handler: async (request) => answer(places, request),
+    handler: async (request) => answer({ places, largestBytes }, request),
   }
 }
 
 /** Throws `METHOD_NOT_ALLOWED`. */
-function answer(places: readonly PlaceInUse[], request: HttpRequest): HttpResponse {
+function answer(described: Described, request: HttpRequest): HttpResponse {
   const { method, origin } = request
   if (method !== 'GET' && method !== 'HEAD')
     throw new GatewayError('METHOD_NOT_ALLOWED', `${method} is not taken here: use GET`, {
@@ -37,21 +45,25 @@ function answer(places: readonly PlaceInUse[], request: HttpRequest): HttpRespon
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(asyncApi(places, origin)),
+    body: JSON.stringify(asyncApi(described, origin)),
   }
 }
 
 const FRAME = '#/components/messages/'
+const PLUGIN_BYTES = LIMITS.messageBytes
 
 /** Plain data, ready for JSON.stringify. `origin`: our own base address as callers see it. */
-export function asyncApi(places: readonly PlaceInUse[], origin: string): Document {
+export function asyncApi({ places, largestBytes }: Described, origin: string): Document {
   return {
     asyncapi: '3.0.0',
     info: {
       title: 'Dragoman',
       version: '1',
-      description:
-        'One client protocol over three links: an app can lose one and go on over the next. Frames are JSON, at most 64 KiB each; every frame has a member `t`, its name. Over WebSocket and MQTT one frame or an array of them is one message, of at most 256 kB; over HTTP they are in an envelope. What an app sends is in `…_receive`, what the gateway sends in `…_send`.',
+      description: [
+        'One client protocol over three links: an app can lose one and go on over the next. Frames are JSON; every frame has a member `t`, its name. Over WebSocket and MQTT one frame or an array of them is one message; over HTTP they are in an envelope. What an app sends is in `…_receive`, what the gateway sends in `…_send`.',
+        `What an app sends has its limits: a frame ${FRAME_BYTES} bytes, a message of a WebSocket or a packet of MQTT 256 kB.`,
+        `What the gateway sends is as large as it is: a \`msg\` holds a whole message of a conversation, with a body or an answer of up to ${largestBytes} bytes here (\`bodyLimit\`, \`responseLimit\`; ${PLUGIN_BYTES} of a plugin), and escapes make it longer. Set the maximum of your library to twice as much, or none: one that takes less (Python's websockets: 1 MiB) closes with 1009 at that message, over and over. Over HTTP an answer ends behind the \`msg\` with which it passes 1 MiB.`,
+      ].join('\n\n'),
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',

@@ -8,6 +8,7 @@ import { startGateway } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 
 interface Described {
+  readonly info: { readonly description: string }
   readonly servers: Readonly<
     Record<string, { host: string; pathname?: string; protocol: string; bindings?: { mqtt: Bindings } }>
   >
@@ -34,8 +35,8 @@ beforeAll(async () => {
   const port = await freePort()
   gateway = await startGateway({
     yaml: `
-channels: { web: { adapter: rest }, devices: { adapter: mqtt, port: ${port}, websocket: /mqtt } }
-agents: { bot: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+channels: { web: { adapter: rest, bodyLimit: 5mb }, devices: { adapter: mqtt, port: ${port}, websocket: /mqtt } }
+agents: { bot: { adapter: webhook, url: "http://127.0.0.1:9/", responseLimit: 3mb } }
 routes: [{ agent: bot }]
 `,
   })
@@ -101,4 +102,10 @@ test('how the token is shown is said for each server', () => {
   const { securitySchemes } = described.components
   expect(Object.values(securitySchemes).map(({ type }) => type)).toEqual(['http', 'userPassword'])
   for (const server of Object.values(described.servers)) expect(server).toHaveProperty('security.0.$ref')
+})
+
+test('its limits are those of what an app sends; what an app gets is bounded by the config', () => {
+  const { description } = described.info
+  expect(description).toContain('What an app sends has its limits: a frame 65536 bytes')
+  expect(description).toContain('up to 5242880 bytes here')
 })

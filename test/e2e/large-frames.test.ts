@@ -1,6 +1,8 @@
 // The 64 KiB of a frame are for what an app sends: what it gets is a whole message, however large (core/link/README.md, Limits).
+import { once } from 'node:events'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { freePort } from '../../bin/free-port.ts'
 import { openLine } from '../support/app-line.ts'
 import type { Frame } from '../support/app-line.ts'
@@ -68,4 +70,34 @@ test('an answer of 2 MB arrives over MQTT', async () => {
   await app.publishAsync('dragoman/v1/d/up', JSON.stringify([hello, ask(ANSWER)]), { qos: 1 })
   expect(await until(() => lengthOf(frames))).toBe(ANSWER)
   await app.endAsync()
+})
+
+test('an app whose library takes less closes with 1009: the log says so, with the size, once for each device', async () => {
+  const writer = await openLine(house.base, { customer: 'small', device: 'writer' })
+  writer.tell(ask(ANSWER))
+  await until(() => lengthOf(writer.frames))
+  writer.socket.close()
+  for (const device of ['d-1', 'd-1', 'd-2']) {
+    const socket = new WebSocket(
+      `${house.base.replace('http', 'ws')}/v1/ws`,
+      ['dragoman.1', 'bearer.small'],
+      { maxPayload: 1024 * 1024 },
+    )
+    socket.on('error', () => undefined) // it is too large for it
+    await once(socket, 'open')
+    socket.send(JSON.stringify([{ ...hello, device }]))
+    await new Promise((resolve) => socket.once('close', () => resolve(undefined)))
+  }
+  const warnings = (): readonly { device: string; customer: string; bytes: number }[] =>
+    house
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('gets no further'))
+      .map((line) => JSON.parse(line)) // a line of the log
+  await until(() => warnings().some(({ device }) => device === 'd-2') || undefined)
+  expect(warnings()).toMatchObject([
+    { level: 'warn', customer: 'small', device: 'd-1', msg: expect.stringContaining('max_size') },
+    { level: 'warn', customer: 'small', device: 'd-2' },
+  ])
+  expect(warnings()[0]?.bytes).toBeGreaterThan(ANSWER)
 })
