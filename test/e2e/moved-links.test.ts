@@ -26,8 +26,8 @@ const hello = (device: string): object => ({
 let port: number
 let house: House
 let changes = 0
-/** Whose inboxes links look at. */
-const watched: string[] = []
+/** Whose inboxes were read: that follows the welcome. */
+const read: string[] = []
 
 beforeAll(async () => {
   port = await freePort()
@@ -35,9 +35,9 @@ beforeAll(async () => {
     yaml: yaml(),
     around: (store) =>
       changed(store, {
-        watch(names) {
-          watched.push(...names)
-          return store.watch(names)
+        read(page) {
+          read.push(page.home)
+          return store.read(page)
         },
       }),
   })
@@ -86,7 +86,7 @@ test('a POST /v1/link that waits while a reload replaces its channel is answered
     { frames: [hello('d')] },
     { headers, waitSeconds: 25 },
   )
-  await until(() => watched.includes('inbox:link/http-1') || undefined)
+  await until(() => read.includes('link/http-1') || undefined)
   await change()
   const { status, body } = await waiting
   expect([status, body.frames.map(({ t }) => t)]).toEqual([200, ['welcome', 'kick']])
