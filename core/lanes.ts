@@ -1,4 +1,5 @@
 // The lanes' engine: takes due work from the partitions it holds, runs it, never two steps of one lane at once.
+import { getHeapStatistics } from 'node:v8'
 import { GatewayError } from './api.ts'
 import type { Log, Priority } from './api.ts'
 import type { Hold } from './lease.ts'
@@ -27,8 +28,13 @@ const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const RETRY_MS = 500
 /** Where there are several partitions a take claims no more of the room: else each would wait for the one before. */
 const AT_ONCE = 32
-/** Of steps in flight: each holds its message, and what is made of it, in memory. Below it another take is let go, whatever it brings. */
-const BYTES_IN_FLIGHT = 8 * READ_BYTES
+/** What a system that does not answer must not hold up: its messages may be large, these come from elsewhere. */
+const OTHERS: readonly WorkKind[] = ['push', 'timer']
+/** Of steps in flight: each holds its message, and what is made of it, in memory. Beyond it no waiting message or call is taken. */
+export const BYTES_IN_FLIGHT = Math.min(
+  1024 * 1024 * 1024,
+  Math.max(8 * READ_BYTES, getHeapStatistics().heap_size_limit / 4),
+)
 
 interface Partition {
   readonly number: number
@@ -47,7 +53,9 @@ export class Lanes {
   readonly #taking = new Set<Promise<void>>()
   /** Partitions with due work for which there was no room in flight; the longest waiting first. */
   readonly #crowded = new Set<Partition>()
-  /** What the takes under way may bring. */
+  /** Partitions whose waiting messages and calls were left where they are for their size. */
+  readonly #withheld = new Set<Partition>()
+  /** What the takes under way may bring, in steps. */
   #reserved = 0
   /** Of all steps in flight. */
   #bytes = 0
@@ -75,8 +83,7 @@ export class Lanes {
 
   /** To be held while an accept is under way, if an idle lane's step may begin with it here and now. */
   hold(home: string): Hold | undefined {
-    if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight || this.#bytes >= BYTES_IN_FLIGHT)
-      return undefined
+    if (this.#stopped || this.#inFlight.size >= this.#options.maxInFlight) return undefined
     return this.#leases.hold(this.#options.store.partitionOf(home))
   }
 
@@ -181,7 +188,9 @@ export class Lanes {
           this.#crowded.add(partition) // the next step or take that ends pumps again
           return
         }
-        if (!(await this.#takeSome(partition, hold, max))) return
+        const isLarge = this.#isLarge
+        if (isLarge) this.#withheld.add(partition)
+        if (!(await this.#takeSome(partition, hold, { max, kinds: isLarge ? OTHERS : KINDS }))) return
       }
     } finally {
       // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
@@ -190,12 +199,23 @@ export class Lanes {
     }
   }
 
+  /** A take brings some MB more than it may at most. */
+  get #isLarge(): boolean {
+    return this.#bytes + this.#taking.size * READ_BYTES > BYTES_IN_FLIGHT
+  }
+
   get #room(): number {
-    if (this.#bytes >= BYTES_IN_FLIGHT) return 0
     return this.#options.maxInFlight - this.#inFlight.size - this.#reserved
   }
 
   #pumpCrowded(): void {
+    if (this.#withheld.size > 0 && !this.#isLarge) {
+      for (const partition of this.#withheld) {
+        partition.dirty = true
+        this.#crowded.add(partition)
+      }
+      this.#withheld.clear()
+    }
     const [next] = this.#crowded
     if (next === undefined || this.#room <= 0) return
     this.#crowded.delete(next)
@@ -203,14 +223,18 @@ export class Lanes {
   }
 
   /** False: not now; something else pumps again. */
-  async #takeSome(partition: Partition, hold: Hold, max: number): Promise<boolean> {
+  async #takeSome(
+    partition: Partition,
+    hold: Hold,
+    { max, kinds }: { readonly max: number; readonly kinds: readonly WorkKind[] },
+  ): Promise<boolean> {
     const { store, log } = this.#options
     const { fence } = hold
     partition.dirty = false
     try {
       this.#reserved += max
       const taken = await store
-        .take({ partition: partition.number, fence, max, kinds: KINDS })
+        .take({ partition: partition.number, fence, max, kinds })
         .finally(() => (this.#reserved -= max))
       this.#isTold = false
       if (taken.status === 'fenced') {

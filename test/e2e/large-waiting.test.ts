@@ -82,3 +82,31 @@ test(
     expect(gateway.log()).not.toContain('"level":"error"')
   },
 )
+
+test('large messages at an agent that does not answer hold nobody else up', { timeout: 60_000 }, async () => {
+  const target = createServer((request, response) => {
+    // The hung agent takes what it is sent, and says nothing.
+    request.resume().on('end', () => request.url === '/bot' && response.end('{"text":"here"}'))
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => {
+    target.closeAllConnections()
+    target.close()
+  })
+  await once(target, 'listening')
+  await using gateway = await startGateway({
+    yaml: config((target.address() as AddressInfo).port).replace('timeout: 2s', 'timeout: 50s'),
+    env: { NODE_OPTIONS: `--max-old-space-size=${2 * HEAP_MB}` },
+  })
+  const say = (sender: string, text: string, prefer = 'respond-async'): Promise<Response> =>
+    fetch(`${gateway.base}/v1/messages`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer },
+      body: JSON.stringify({ sender: { id: sender }, text }),
+    })
+  const text = randomBytes(450_000).toString('hex')
+  for (let n = 0; n < 80; n++) expect((await say(`w${n}`, text)).status).toBe(202)
+  for (const customer of ['ann', 'bob']) {
+    const answer = await say(customer, 'hello', 'wait=20')
+    expect([answer.status, await answer.text()]).toStrictEqual([200, expect.stringContaining('here')])
+  }
+})

@@ -2,9 +2,9 @@
 import { expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import type { Log } from '../../../core/api.ts'
-import { Lanes } from '../../../core/lanes.ts'
+import { BYTES_IN_FLIGHT, Lanes } from '../../../core/lanes.ts'
 import { Hints } from '../../../core/store/hints.ts'
-import type { Store, TakeResult, Work } from '../../../core/store/store.ts'
+import type { Store, Take, TakeResult, Work } from '../../../core/store/store.ts'
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const fence = { counter: 1, random: 'r' }
@@ -12,18 +12,20 @@ const fence = { counter: 1, random: 'r' }
 /** Only what lanes ask for; each take is answered by the test. */
 function fakeStore(remainingMs = 10_000) {
   const takes: PromiseWithResolvers<TakeResult>[] = []
+  const kinds: (readonly string[])[] = []
   const store = {
     partitions: 1,
     partitionOf: () => 0,
     lease: async () => ({ status: 'held', fence, remainingMs }),
     watch: () => new Hints().watch([]),
-    take() {
+    take(take: Take) {
+      kinds.push(take.kinds)
       const taking = Promise.withResolvers<TakeResult>()
       takes.push(taking)
       return taking.promise
     },
   }
-  return { takes, store: store as unknown as Store } // lanes use no other operation
+  return { takes, kinds, store: store as unknown as Store } // lanes use no other operation
 }
 
 const nothing: TakeResult = { status: 'taken', work: [], waiting: 0 }
@@ -163,8 +165,8 @@ test('no more is taken than may be in flight; what ends makes room', async () =>
   expect(await lanes.stop(1000)).toBe(0)
 })
 
-test('no more bytes are taken than may be in flight, and one step at least, whatever its size', async () => {
-  const { store, takes } = fakeStore()
+test('beyond the bytes that may be in flight no waiting message is taken; pushes and timers are, and what comes in begins', async () => {
+  const { store, takes, kinds } = fakeStore()
   const ends: PromiseWithResolvers<void>[] = []
   const { lanes } = makeLanes(
     store,
@@ -175,29 +177,33 @@ test('no more bytes are taken than may be in flight, and one step at least, what
     },
     512,
   )
-  const large = (id: string, megabytes: number, rest: Partial<TakeResult> = {}): TakeResult => ({
+  const large = (id: string, bytes: number, rest: Partial<TakeResult> = {}): TakeResult => ({
     status: 'taken',
     // Run by the test alone.
-    work: [{ kind: 'message', id, home: 'h', lane: id, bytes: megabytes * 1024 * 1024 } as unknown as Work],
+    work: [{ kind: 'message', id, home: 'h', lane: id, bytes } as unknown as Work],
     waiting: 1,
     ...rest,
   })
+  const ALL = ['message', 'push', 'claim', 'timer']
+  const OTHERS = ['push', 'timer']
   await lanes.start()
-  takes[0]?.resolve(large('a', 40, { nextDueMs: 0 }))
+  takes[0]?.resolve(large('a', BYTES_IN_FLIGHT / 2, { nextDueMs: 0 }))
   await turns(20)
-  expect(takes).toHaveLength(2)
-  takes[1]?.resolve(large('b', 400, { nextDueMs: 0 }))
+  takes[1]?.resolve(large('b', BYTES_IN_FLIGHT, { nextDueMs: 0 }))
+  await turns(20)
+  takes[2]?.resolve(nothing)
   await turns(20)
   lanes.poke('h')
   await turns(20)
+  takes[3]?.resolve(nothing)
+  await turns(20)
   expect(lanes.inFlight).toBe(2)
-  expect(takes).toHaveLength(2)
-  expect(lanes.hold('h')).toBeUndefined()
+  expect(kinds).toStrictEqual([ALL, ALL, OTHERS, OTHERS])
+  expect(lanes.hold('h')).toBeDefined()
   ends[1]?.resolve()
   await turns(20)
-  expect(takes).toHaveLength(3)
-  expect(lanes.hold('h')).toBeDefined()
-  takes[2]?.resolve(nothing)
+  expect(kinds.slice(4)).toStrictEqual([ALL])
+  takes[4]?.resolve(nothing)
   ends[0]?.resolve()
   expect(await lanes.stop(1000)).toBe(0)
 })
