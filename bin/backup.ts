@@ -28,7 +28,7 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
     if (process.stdout.isTTY) console.log(`Copying at most ${megabytes(size)} …`)
     const { file, bytes } = backUp(dataDirectory, folder)
     console.log(
-      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. To restore it, stop the gateway and start it with --data ${folder}, or put the folder in the place of ${relative('.', dataDirectory)}.`,
+      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. A gateway starts on it with --data ${folder}; to restore it, put it in the place of ${relative('.', join(dataDirectory, FILE))} and its -wal and -shm while the gateway is stopped.`,
     )
   } catch (error) {
     fail(error)

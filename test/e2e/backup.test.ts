@@ -1,10 +1,11 @@
 // `dragoman backup` as an operator uses it: beside a gateway under load, and a gateway on the copy.
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { dropMark, writeMark } from '../../core/store/sqlite/mark.ts'
 import { accept } from '../conformance/store/world.ts'
 import { startBot } from '../support/bot.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
@@ -79,6 +80,31 @@ test(
   },
 )
 
+test('a copy put in the place of the file of a gateway that is stopped is that gateway’s store again, its other files stay', async () => {
+  await using bot = await startBot(() => ({ body: { text: 'yes' } }))
+  const life = await folder()
+  const data = join(life, 'data')
+  const copy = join(life, 'copy')
+  const options = { yaml: yaml(bot.url), directory: life }
+  {
+    await using gateway = await startGateway(options)
+    expect((await say(gateway.base, 'kept')).status).toBe(202)
+    expect(
+      await dragoman('backup', copy, '--config', join(life, 'gateway.yaml'), '--data', data),
+    ).toMatchObject({ status: 0 })
+    expect((await say(gateway.base, 'lost')).status).toBe(202)
+    await gateway.stop()
+  }
+  const token = await readFile(join(data, 'admin.token'), 'utf8')
+  for (const beside of ['', '-wal', '-shm']) await rm(join(data, `dragoman.db${beside}`), { force: true })
+  await rename(join(copy, 'dragoman.db'), join(data, 'dragoman.db'))
+  await using restored = await startGateway(options)
+  const there = texts(await readLog(restored.base, 'web:ann'))
+  expect([there.includes('inbound: kept'), there.includes('inbound: lost')]).toStrictEqual([true, false])
+  await until(() => (restored.log().includes('the store was restored or moved') ? true : undefined))
+  expect(await readFile(join(data, 'admin.token'), 'utf8')).toBe(token)
+})
+
 test('without a store, or with a damaged one, there is no copy; a gateway does not start on a damaged copy', async () => {
   const directory = await folder()
   const config = join(directory, 'gateway.yaml')
@@ -91,6 +117,10 @@ test('without a store, or with a damaged one, there is no copy; a gateway does n
     await using store = await openSqliteStore({ directory: data })
     await Promise.all(Array.from({ length: 2000 }, (_, count) => store.accept(accept(`a${count}`))))
   }
+  const moved = { id: 'm1', other: 'redis://127.0.0.1:1', since: '2026-01-31T09:00:00Z', incarnation: 'i' }
+  writeMark(data, { state: 'moved', ...moved })
+  expect((await backUp()).stderr).toContain('was moved to redis://127.0.0.1:1')
+  dropMark(data)
   const torn = join(directory, 'torn')
   await mkdir(torn)
   await copyFile(join(data, 'dragoman.db'), join(torn, 'dragoman.db'))

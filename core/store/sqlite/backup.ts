@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { ownFile } from '../../own-file.ts'
 import { FILE, query } from './database.ts'
+import { refuseMarked } from './mark.ts'
 
 export interface Backup {
   readonly file: string
@@ -24,6 +25,8 @@ export function backUp(from: string, to: string): Backup {
       'STORE_UNAVAILABLE',
       `there is no store in "${from}": no gateway has run there (--data names another folder)`,
     )
+  refuseMarked(from)
+  refuseMarked(to)
   if (existsSync(file))
     throw new GatewayError('STORE_UNAVAILABLE', `"${to}" holds a store already: name a new folder`)
   mkdirSync(to, { recursive: true, mode: 0o700 })
