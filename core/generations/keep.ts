@@ -136,13 +136,15 @@ export function createKeep(directory: string, log: Log): Keep {
   })
 
   async function keepPlugin({ found, hash, snapshot }: KeptPlugin): Promise<Manifest['plugins'][number]> {
-    if (snapshot === undefined) return { ...found, hash }
+    const { name, path, entry } = found
+    const at = { name, path, ...(entry !== undefined && { entry }) }
+    if (snapshot === undefined) return { ...at, hash }
     const { file, root, own } = snapshot
     const sources = await Promise.all(
       [...snapshot.sources].map(async ([url, text]): Promise<[string, string]> => [url, await keep(text)]),
     )
     const ran = { file, root, hash: snapshot.hash, own, sources, others: [...snapshot.others] }
-    return { ...found, hash, ran }
+    return { ...at, hash, ran }
   }
 
   async function keptPlugin({

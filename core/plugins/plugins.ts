@@ -243,7 +243,7 @@ export class Plugins implements AsyncDisposable {
   }
 
   #take(found: Found, root: string): Promise<Taken | undefined> {
-    return takeSnapshot(found, root, (file) => this.#restless.isLeftOut(file))
+    return takeSnapshot(found, root, { codeOnly: this.#restless.has(found.name) })
   }
 
   /** With what may run of it: it itself, or what runs already. */
@@ -265,9 +265,9 @@ export class Plugins implements AsyncDisposable {
     if (fits(version)) return { found, hash, version }
     const waiting = this.#last.get(name)?.version
     if (fits(waiting) && waiting?.failure === undefined) return { found, hash, version: waiting }
-    if (version !== undefined) this.#note(version, snapshot)
     const before = this.#rejected.get(name)
     if (before?.hash === hash) return { found, hash, version, failure: before.failure }
+    if (version !== undefined) this.#note(version, snapshot)
     try {
       const fresh = await PluginVersion.load(snapshot, {
         log: this.#options.log.child(`plugin ${name}`, ADAPTER_LOG),
@@ -328,12 +328,15 @@ export class Plugins implements AsyncDisposable {
   }
 
   #note({ name, snapshot: runs }: PluginVersion, now: Snapshot): void {
-    for (const file of this.#restless.note(runs, now, performance.now()))
-      this.#options.log
-        .child('plugins')
-        .warn(
-          `plugin ${name}: ${relative(now.root, file)} changes again and again while it runs, and makes no new version of it any more: keep data in scope.state or in another folder, or begin its name with "."`,
-        )
+    const changed = this.#restless.note(runs, now, performance.now())
+    if (changed.length === 0) return
+    const files = changed.map((file) => relative(now.root, file)).join(', ')
+    const cure = 'keep data in scope.state or in another folder, or begin its name with "."'
+    this.#options.log
+      .child('plugins')
+      .warn(
+        `plugin ${name}: what lies beside its code changes again and again while it runs (${files}), and makes no new version any more until the code changes: ${cure}`,
+      )
   }
 
   #spawn(name: string, isEarly: boolean): Spawned {

@@ -1,31 +1,54 @@
-// Files beside a plugin's code that it writes itself while it runs: each write would make a new version of it, whose start writes again.
+// Plugins that write files beside their own code while they run: each write would make a new version, whose start writes again.
+import { fileURLToPath } from 'node:url'
+
+import { isCode } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** A change so soon after the version that the last one made is hardly a person's. */
-const SOON_MS = 10_000
-const TIMES = 3
+/** So many versions in so short a time, of the same code, are no person's doing. */
+const MOST = 6
+const WITHIN_MS = 20_000
+
+interface Seen {
+  /** When another version of the same code was due, in milliseconds. */
+  at: number[]
+  isRestless: boolean
+}
 
 export class Restless {
-  readonly #files = new Map<string, { at: number; times: number }>()
+  readonly #plugins = new Map<string, Seen>()
 
-  /** Whether the file is no part of its plugin any more. */
-  isLeftOut(file: string): boolean {
-    return (this.#files.get(file)?.times ?? 0) >= TIMES
+  /** Whether the files beside this plugin's code are no part of it any more, until its code changes. */
+  has(name: string): boolean {
+    return this.#plugins.get(name)?.isRestless === true
   }
 
-  /** Another version follows the one that runs. Returns the files that are left out from here on. `now` in milliseconds. */
+  /** Another version follows the one that runs. Returns the files that have changed where the plugin is restless from here on. `now` in milliseconds. */
   note(runs: Snapshot, next: Snapshot, now: number): readonly string[] {
-    if (!isSame(runs.sources, next.sources)) return []
-    const changed = [...next.others].flatMap(([file, hash]) => (runs.others.get(file) === hash ? [] : file))
-    return changed.filter((file) => {
-      const known = this.#files.get(file)
-      const times = known !== undefined && now - known.at < SOON_MS ? known.times + 1 : 1
-      this.#files.set(file, { at: now, times })
-      return times === TIMES
-    })
+    if (!isSameCode(runs, next)) {
+      this.#plugins.delete(next.name)
+      return []
+    }
+    const seen = this.#plugins.get(next.name) ?? { at: [], isRestless: false }
+    this.#plugins.set(next.name, seen)
+    seen.at = [...seen.at.filter((at) => now - at < WITHIN_MS), now]
+    if (seen.isRestless || seen.at.length < MOST) return []
+    seen.isRestless = true
+    const before = dataOf(runs)
+    return [...dataOf(next)].flatMap(([file, content]) => (before.get(file) === content ? [] : file))
   }
 }
 
-function isSame(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
-  return one.size === other.size && [...one].every(([name, text]) => other.get(name) === text)
+function isSameCode(one: Snapshot, other: Snapshot): boolean {
+  const [before, after] = [codeOf(one), codeOf(other)]
+  return before.size === after.size && [...after].every(([url, text]) => before.get(url) === text)
+}
+
+function codeOf({ sources }: Snapshot): ReadonlyMap<string, string> {
+  return new Map([...sources].filter(([url]) => isCode(url)))
+}
+
+/** Of each file that is no code its content, or a hash of it. */
+function dataOf({ sources, others }: Snapshot): ReadonlyMap<string, string> {
+  const json = [...sources].filter(([url]) => !isCode(url))
+  return new Map([...others, ...json.map(([url, text]) => [fileURLToPath(url), text] as const)])
 }

@@ -29,19 +29,24 @@ export type Taken = { readonly snapshot: Snapshot } | { readonly failure: Failur
 
 /** Of one file; a plugin is not larger by mistake. */
 const MAX_BYTES = 32 * 1024 * 1024
-const CODE = /\.(?:[cm]?[jt]s|json)$/
+/** What an import may bring in, data as JSON too. */
+const RUN = /\.(?:[cm]?[jt]s|json)$/
+
+export function isCode(file: string): boolean {
+  return /\.[cm]?[jt]s$/.test(file)
+}
 
 /**
- * Reads a plugin whole, once. A `failure` says why it may not be loaded; undefined: it has gone while it was looked at. Files that
- * `isLeftOut` are as if they were not there.
+ * Reads a plugin whole, once. A `failure` says why it may not be loaded; undefined: it has gone while it was looked at. With `codeOnly` what is
+ * no code does not count.
  */
 export async function takeSnapshot(
   found: Found,
   root: string,
-  isLeftOut: (file: string) => boolean = () => false,
+  { codeOnly = false }: { readonly codeOnly?: boolean } = {},
 ): Promise<Taken | undefined> {
   try {
-    return await taken(found, root, isLeftOut)
+    return await taken(found, root, codeOnly)
   } catch (error) {
     if (!(await isThere(found.path))) return undefined
     return { hash: '', failure: failureAt(root, { file: found.path }, whyUnreadable(error)) }
@@ -51,7 +56,7 @@ export async function takeSnapshot(
 async function taken(
   { name, path, entry, twin, problem: unreadable }: Found,
   root: string,
-  isLeftOut: (file: string) => boolean,
+  codeOnly: boolean,
 ): Promise<Taken> {
   if (unreadable !== undefined) return { hash: '', failure: failureAt(root, { file: path }, unreadable) }
   if (entry === undefined) {
@@ -76,7 +81,6 @@ async function taken(
   const sources = new Map<string, string>()
   const others = new Map<string, string>()
   for (const file of files) {
-    if (isLeftOut(file)) continue
     const kind = await stat(file)
     if (!kind.isFile()) {
       const problem = 'it is a link to something that is no file: put the file itself there'
@@ -88,10 +92,11 @@ async function taken(
       return { hash: '', failure: failureAt(root, { file }, problem) }
     }
     const content = await readFile(file)
+    if (RUN.test(file)) sources.set(pathToFileURL(file).href, content.toString('utf8'))
+    if (codeOnly && !isCode(file)) continue
     if (!isFile) hash.update(JSON.stringify([relative(path, file).replaceAll(sep, '/'), content.byteLength]))
     hash.update(content)
-    if (CODE.test(file)) sources.set(pathToFileURL(file).href, content.toString('utf8'))
-    else others.set(file, createHash('sha256').update(content).digest('hex'))
+    if (!RUN.test(file)) others.set(file, createHash('sha256').update(content).digest('hex'))
   }
   const own = isFile ? pathToFileURL(path).href : `${pathToFileURL(path).href}/`
   return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), sources, others, own } }

@@ -16,6 +16,8 @@ export interface WatchPluginsOptions {
   readonly onTrouble?: (error: unknown) => void
 }
 
+const LONGEST_MS = 2000
+
 /** A place that has gone, or that nobody may look at, is a state like any other. */
 async function stateOf(place: string): Promise<readonly (string | number)[]> {
   try {
@@ -102,7 +104,9 @@ export function watchPlugins(
     try {
       let now = await seen()
       if (now === known) return
-      for (;;) {
+      // What a plugin writes all the time must not keep the others' changes away.
+      const until = performance.now() + Math.max(LONGEST_MS, 3 * settleMs)
+      while (performance.now() < until) {
         await new Promise((resolve) => setTimeout(resolve, settleMs).unref())
         const then = await seen()
         if (then === now) break

@@ -86,30 +86,56 @@ test('what cannot be looked at holds up no change of the others', async () => {
   await until(() => (told === 2 ? true : undefined))
 })
 
-test('data that a plugin writes beside its code makes three new versions of it at most, and is told; its code still counts', async () => {
-  const root = await folder({ ...FOLD, 'fold/words.txt': 'hello' })
-  const warnings: string[] = []
-  const plugins = opened({ ...noLog, warn: (text) => void warnings.push(text) })
+test.each([
+  ['one file', () => 'cursor.txt'],
+  ['a JSON file', () => 'cursor.json'],
+  ['ever new files', (write: number) => `log-${write}.txt`],
+])(
+  '%s that a plugin writes beside its code makes some versions, no more, and is told; its code still counts',
+  async (_, nameOf) => {
+    const root = await folder({ ...FOLD, 'fold/words.txt': 'hello' })
+    const warnings: string[] = []
+    const plugins = opened({ ...noLog, warn: (text) => void warnings.push(text) })
+    const where = { directory: root }
+    await plugins.load(where)
+    plugins.adopt(1)
+    const wrote = async (file: string, text: string): Promise<boolean> => {
+      await writeFile(join(root, 'fold', file), text)
+      if (!(await plugins.hasChanged(where))) return false
+      await plugins.load(where)
+      plugins.adopt(2)
+      return true
+    }
+    const versions: boolean[] = []
+    for (let write = 1; write <= 12; write++) versions.push(await wrote(nameOf(write), String(write)))
+    // The last of them is the one whose data counts no more.
+    expect(versions.filter(Boolean)).toHaveLength(7)
+    expect(versions.slice(7)).not.toContain(true)
+    expect(warnings).toStrictEqual([
+      `plugin fold: what lies beside its code changes again and again while it runs (fold/${nameOf(6)}), and makes no new version any more until the code changes: keep data in scope.state or in another folder, or begin its name with "."`,
+    ])
+    expect(await wrote('index.ts', versioned('fold', 2))).toBe(true)
+    await plugins.load(where)
+    plugins.adopt(3)
+    expect(await wrote('words.txt', 'good day')).toBe(true)
+  },
+)
+
+test('a template that was saved broken is taken up when it is mended, however often it was looked at', async () => {
+  const root = await folder({
+    'fold/index.ts': `
+import { readFileSync } from 'node:fs'
+JSON.parse(readFileSync(new URL('./page.json5', import.meta.url), 'utf8'))
+${versioned('fold', 1)}`,
+    'fold/page.json5': '{}',
+  })
+  const plugins = opened()
   const where = { directory: root }
   await plugins.load(where)
   plugins.adopt(1)
-  let versions = 0
-  for (let write = 1; write <= 8; write++) {
-    await writeFile(join(root, 'fold', 'cursor.txt'), String(write))
-    if (!(await plugins.hasChanged(where))) continue
-    versions += 1
-    await plugins.load(where)
-    plugins.adopt(1 + versions)
-  }
-  // The last of them is the one without the file.
-  expect(versions).toBe(4)
-  expect(warnings).toStrictEqual([
-    'plugin fold: fold/cursor.txt changes again and again while it runs, and makes no new version of it any more: keep data in scope.state or in another folder, or begin its name with "."',
-  ])
-  await writeFile(join(root, 'fold', 'words.txt'), 'good day')
+  await writeFile(join(root, 'fold', 'page.json5'), '{')
+  for (let look = 0; look < 10; look++) await plugins.load(where)
+  await writeFile(join(root, 'fold', 'page.json5'), '{ }')
   expect(await plugins.hasChanged(where)).toBe(true)
-  await plugins.load(where)
-  plugins.adopt(6)
-  await writeFile(join(root, 'fold', 'index.ts'), versioned('fold', 2))
-  expect(await plugins.hasChanged(where)).toBe(true)
+  expect((await plugins.load(where)).plugins.map(({ failure }) => failure)).toStrictEqual([undefined])
 })
