@@ -29,7 +29,10 @@ export interface Failure {
   readonly message: string
 }
 
-/** What the core knows of a conversation besides its log. `agent`: who has it now. */
+/**
+ * What the core knows of a conversation besides its log. `agent`: who has it now; of a bot its name in the config, of a person one that is
+ * no name of a config, such as `person/7`.
+ */
 export interface ConversationPatch {
   readonly agent?: string | null
   readonly ticket?: Json
