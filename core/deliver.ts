@@ -221,17 +221,22 @@ export class Step {
 
   /**
    * Hands the conversation to the fallback: what was begun under the owner before no longer counts (SEMANTICS 7). A fallback that has it
-   * already may still answer what it was asked before (callbacks.ts); whoever else was asked in between may not.
+   * already may still answer what it was asked before (callbacks.ts); whoever else was asked in between may not. `isMissed`: a promise was not kept,
+   * which is a hand-off only where somebody else has the conversation.
    */
-  async fallBack(fallback: string, timeoutMs: number | undefined): Promise<Verdict> {
+  async fallBack(
+    fallback: string,
+    { timeoutMs, isMissed = false }: { readonly timeoutMs: number | undefined; readonly isMissed?: boolean },
+  ): Promise<Verdict> {
     try {
       const agent = this.agent(fallback)
       const from = await this.context.ownerOf(this.work)
-      const term = termOf(from.ownerEpoch + 1, true)
+      const raises = !isMissed || from.agent !== fallback
+      const term = termOf(from.ownerEpoch + (raises ? 1 : 0), true)
       const answer = await this.ask(agent, { ms: this.ms(timeoutMs ?? agent.timeoutMs), term })
       if (answer !== undefined && 'handoff' in answer)
         return nobodyLeft(`agent ${fallback}`, handsOff(answer))
-      return { ...answered(agent, answer, term), handOver: { to: fallback, from } }
+      return { ...answered(agent, answer, term), handOver: { to: fallback, from, raises } }
     } catch (error) {
       return this.failed(`agent ${fallback}`, GatewayError.from(error))
     }
@@ -260,7 +265,7 @@ async function toAgent(step: Step, route: Route): Promise<Verdict> {
     const delayMs = failure.code === 'BREAKER_OPEN' ? undefined : step.againIn(failure, true)
     if (delayMs !== undefined) return { outcome: 'retry', target: `agent ${agent}`, failure, delayMs }
   }
-  return step.fallBack(fallback, route.timeoutMs)
+  return step.fallBack(fallback, { timeoutMs: route.timeoutMs })
 }
 
 function answered(agent: AgentInUse, reply: Reply | undefined, term: string): Verdict {

@@ -12,6 +12,8 @@ export interface Owner {
 export interface HandOver {
   readonly to: string
   readonly from: Owner
+  /** False: a promise was missed that the fallback, which had the conversation already, is asked for. Nothing changes hands. */
+  readonly raises: boolean
 }
 
 export class HandOvers {
@@ -36,18 +38,18 @@ export class HandOvers {
   /**
    * Settles one step of the conversation after the other, where it may change hands by that: two that were asked at the same time (a
    * message, promises that were missed) raise the epoch once, and both count. One that was asked later raises it again: meanwhile another
-   * agent may have been asked, and have promised.
+   * agent may have been asked, and have promised. One that raises nothing counts as long as the fallback has the conversation.
    */
   settled<T>(work: Work, verdict: Verdict, settle: (verdict: Verdict) => Promise<T>): Promise<T> {
     const { handOver } = verdict
     if (handOver === undefined) return settle(verdict)
     return this.#settling.run(work.message.conversation, async () => {
-      const { to, from } = handOver
+      const { to, from, raises } = handOver
       const owner = await this.ownerOf(work)
       const isPassed = owner.agent === to && owner.ownerEpoch !== from.ownerEpoch
       if (isPassed) return settle({ ...verdict, ownerEpoch: owner.ownerEpoch })
-      const patch = { agent: to, raiseEpoch: true }
-      return settle({ ...verdict, ownerEpoch: from.ownerEpoch, patch })
+      const begun = { ...verdict, ownerEpoch: from.ownerEpoch }
+      return settle(raises ? { ...begun, patch: { agent: to, raiseEpoch: true } } : begun)
     })
   }
 }

@@ -17,8 +17,9 @@ export async function missedCallback(work: Work, context: DeliverContext): Promi
     const route = await context.router.route(work.message)
     const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
     const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target
-    if (isAnybodyLeft) return await step.fallBack(fallback, route?.timeoutMs)
-    return nobodyLeft(target, isHandedOff(work.id) ? 'hands off' : NEVER_CAME)
+    const isMissed = !isHandedOff(work.id)
+    if (isAnybodyLeft) return await step.fallBack(fallback, { timeoutMs: route?.timeoutMs, isMissed })
+    return nobodyLeft(target, isMissed ? NEVER_CAME : 'hands off')
   } catch (error) {
     return step.failed(target, GatewayError.from(error))
   }

@@ -172,6 +172,89 @@ test('SEMANTICS 7: each hand-off ends what the bot had promised before it, also 
   expect(await house.ledger()).toMatchObject({ accepted: 4, settled: 4, dead: 0, waiting: 0 })
 })
 
+test('SEMANTICS 7: a promise that is missed while the fallback has the conversation already is no hand-off: the others’ promises count', async () => {
+  const bot = handAgent('bot', async ({ parts }) =>
+    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+  const slow = handAgent('slow', async () => undefined)
+  const desk = handAgent('desk', async (message) =>
+    message.parts?.[0]?.text === 'later' ? undefined : await echo(message),
+  )
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, slow.adapter, desk.adapter],
+  })
+  await say(house.base, 'a person!', { waitSeconds: 15 })
+  for (const text of ['slow one', 'two', 'later']) await say(house.base, text)
+  await until(() => (desk.asked.length === 3 ? true : undefined))
+  await until(async () => ((await readLog(house.base, 'web:ann')).length === 6 ? true : undefined))
+  expect((await callBack(slow, 'slow one', { text: 'one in time' })).status).toBe(200)
+  expect((await callBack(bot, 'two', { text: 'too late' })).status).toBe(409)
+  for (let n = 0; n < 2; n++) expect((await callBack(desk, 'later', { text: 'at last' })).status).toBe(200)
+  expect(texts(await readLog(house.base, 'web:ann')).slice(5)).toEqual([
+    'outbound: echo two',
+    'outbound: one in time',
+    'outbound: at last',
+  ])
+  const [place] = await house.store.find({ by: 'conversation', conversation: 'web:ann' })
+  expect(place).toMatchObject({ ownerEpoch: 1, agent: 'people' })
+})
+
+test('nor is an agent asked again that was at work meanwhile, however many promises are missed', async () => {
+  const bot = handAgent('bot', async ({ parts }) =>
+    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+  const slow = holding('slow')
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, slow.adapter, handAgent('desk', echo).adapter],
+  })
+  await say(house.base, 'a person!', { waitSeconds: 15 })
+  for (const text of ['one', 'two']) await say(house.base, text)
+  const waiting = say(house.base, 'slow three', { waitSeconds: 15 })
+  await until(() => slow.letGo[0])
+  await until(async () => ((await readLog(house.base, 'web:ann')).length === 7 ? true : undefined))
+  slow.letGo[0]?.()
+  await until(async () => ((await readLog(house.base, 'web:ann')).length === 8 ? true : undefined))
+  const log = texts(await readLog(house.base, 'web:ann'))
+  expect(log.slice(5).toSorted()).toEqual([
+    'outbound: echo one',
+    'outbound: echo slow three',
+    'outbound: echo two',
+  ])
+  expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo slow three')
+  expect(slow.asked).toHaveLength(1)
+})
+
+test('a person who takes the conversation while the fallback takes a missed promise keeps it', async () => {
+  const bot = handAgent('bot', async ({ parts }) =>
+    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+  const { promise: claimed, resolve: claim } = Promise.withResolvers<void>()
+  const desk = handAgent('desk', async (message) => {
+    if (message.parts?.[0]?.text === 'a person!') return await echo(message)
+    await claimed
+    return undefined
+  })
+  await using house = await openHouse({
+    yaml: yaml('500ms'),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+  })
+  await say(house.base, 'a person!', { waitSeconds: 15 })
+  const { body } = await say(house.base, 'two')
+  await until(() => desk.asked[1])
+  await handTo(house, 'a clerk')
+  claim()
+  await until(async () =>
+    (await house.rows(body.id)).some(({ row, ...of }) => row === 'work' && 'id' in of && of.id.endsWith('b'))
+      ? true
+      : undefined,
+  )
+  const [place] = await house.store.find({ by: 'conversation', conversation: 'web:ann' })
+  expect(place).toMatchObject({ ownerEpoch: 2, agent: 'a clerk' })
+  expect((await callBack(desk, 'two', { text: 'too late' })).status).toBe(409)
+})
+
 test('a fallback that has the conversation may hand off what it promised before the last hand-off', async () => {
   const bot = handAgent('bot', async () => ({ handoff: 'wants a person' }))
   const desk = handAgent('desk', async () => undefined)
