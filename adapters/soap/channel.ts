@@ -8,7 +8,7 @@ import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
 import { mediaType } from './content.ts'
 import { openContract, wsdlContract, type Contract } from './contract.ts'
-import { loadDocuments, type Documents } from './documents.ts'
+import { isRemote, loadDocuments, type Documents } from './documents.ts'
 import { contentType, makeEnvelope } from './envelope.ts'
 import { exchange } from './exchange.ts'
 import { prefixes } from './names.ts'
@@ -34,25 +34,14 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
   return {
     async start(given, signal) {
       host = given
-      let isStarting = true
       const here = new Description<Described>({
         what: `channel "${scope.id}": its description`,
         scope,
-        read: (fetch) =>
-          describe(config, {
-            fetch,
-            scope,
-            host: given,
-            wrong(problem) {
-              if (isStarting) throw new GatewayError('DECODE_FAILED', problem)
-              scope.log.warn(problem) // it came later than the start: what is right is served
-            },
-          }),
+        read: (fetch) => describe(config, { fetch, scope, host: given }),
       })
       description = here
       const guard = config.security === undefined ? undefined : await channelGuard(config.security, scope)
       await here.begin(signal)
-      isStarting = false
       host.serve(config.path, async (request, gone) => {
         const described = here.value ?? (await here.wanted(gone))
         if (described === undefined) return notYet()
@@ -77,16 +66,14 @@ interface Reading {
   readonly fetch: Scope['fetch']
   readonly scope: Scope
   readonly host: ChannelHost
-  /** Is told what the config says of a contract and is not so. */
-  readonly wrong: (problem: string) => void
 }
 
-async function describe(config: ChannelConfig, { fetch, scope, host, wrong }: Reading): Promise<Described> {
+async function describe(config: ChannelConfig, { fetch, scope, host }: Reading): Promise<Described> {
   const { imports, path, wsdl, schema } = config
   const location = wsdl ?? schema
   const documents = location === undefined ? undefined : await loadDocuments(location, { fetch, imports })
   return {
-    contract: makeContract(config, { documents, scope, host, wrong }),
+    contract: makeContract(config, { documents, scope, host }),
     published: wsdl === undefined ? undefined : publisher(documents, path),
   }
 }
@@ -95,7 +82,7 @@ interface Around extends Omit<Reading, 'fetch'> {
   readonly documents: Documents | undefined
 }
 
-function makeContract(config: ChannelConfig, { documents, scope, host, wrong }: Around): Contract {
+function makeContract(config: ChannelConfig, { documents, scope, host }: Around): Contract {
   const { service, port, lists, types } = config
   if (config.wsdl === undefined || documents === undefined) {
     if (Object.keys(host.operations).length === 0)
@@ -113,12 +100,15 @@ function makeContract(config: ChannelConfig, { documents, scope, host, wrong }: 
   })
   for (const why of model.left) scope.log.warn(`not served: ${why}`)
   const strangers = Object.keys(host.operations).filter((name) => !model.names.has(name))
-  if (strangers.length > 0)
-    wrong(
-      strangers
-        .map((name) => `the WSDL has no operation "${name}"${didYouMean(name, model.names)}`)
-        .join('; '),
-    )
+  if (strangers.length > 0) {
+    const problem = strangers
+      .map((name) => `the WSDL has no operation "${name}"${didYouMean(name, model.names)}`)
+      .join('; ')
+    // What is fetched changes without us, and `check` does not read it: it ends no start.
+    if (!documents.all.some(({ location }) => isRemote(location)))
+      throw new GatewayError('DECODE_FAILED', problem)
+    scope.log.warn(problem)
+  }
   return wsdlContract(model)
 }
 

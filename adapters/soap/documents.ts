@@ -52,7 +52,8 @@ const builtIn: ReadonlySet<string> = new Set([
   ns.wsdlSoap12,
 ])
 
-function isRemote(location: string): boolean {
+/** Whether it has to be fetched. */
+export function isRemote(location: string): boolean {
   return /^https?:\/\//i.test(location)
 }
 

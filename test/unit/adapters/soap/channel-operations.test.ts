@@ -77,6 +77,27 @@ describe('a name that the WSDL does not have', () => {
       .poll(() => ask(running, envelope(getTicket())), { timeout: 5000 })
       .toMatchObject({ status: 200 })
   })
+
+  test.each([
+    ['a WSDL of a URL', 'http://orders/?wsdl'],
+    ['a file that imports from a URL', 'over.wsdl'],
+  ])('is a warning in %s, which `check` cannot read: what is right is served', async (_what, location) => {
+    const folder = await files({
+      'over.wsdl': `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"><import location="http://orders/?wsdl"/></definitions>`,
+    })
+    const text = await readFile(wsdl('orders'))
+    const warnings: string[] = []
+    await using running = await serve({
+      config: { wsdl: location.replace(/^over/u, `${folder}/over`), imports: ['orders'] },
+      operations,
+      scope: { fetch: async () => new Response(text) },
+      warn: (message) => warnings.push(message),
+    })
+    expect(warnings).toContain(
+      'the WSDL has no operation "getTickets" (did you mean "GetTicket"?); the WSDL has no operation "Sing"',
+    )
+    expect(await ask(running, envelope(getTicket()))).toMatchObject({ status: 200 })
+  })
 })
 
 describe('without a WSDL', () => {

@@ -28,6 +28,8 @@ export interface Setting {
   readonly config?: Readonly<Record<string, unknown>>
   readonly scope?: ScopeOptions
   readonly operations?: TestHost['operations']
+  /** Hears what the channel warns of. */
+  readonly warn?: (message: string) => void
   /** Instead of the business system of the captures. */
   readonly reply?: (accepted: Accepted) => Reply | undefined
 }
@@ -40,12 +42,14 @@ export function wsdl(name: string): string {
 }
 
 /** Starts a channel over `orders.wsdl`, or what `config` says. */
-export async function serve({ config, scope, operations, reply }: Setting = {}): Promise<Running> {
+export async function serve({ config, scope, operations, warn, reply }: Setting = {}): Promise<Running> {
   const component = adapter.channel
   if (component === undefined) throw new Error('the adapter has no channel')
   const checked = await component.config['~standard'].validate({ path, wsdl: wsdl('orders'), ...config })
   if (checked.issues !== undefined) throw new Error(checked.issues.map(({ message }) => message).join('; '))
-  const channel = component.create(checked.value, testScope(scope))
+  const quiet = testScope(scope)
+  const log = { ...quiet.log, ...(warn !== undefined && { warn }) }
+  const channel = component.create(checked.value, { ...quiet, log })
   const host = testHost(operations)
   const identities: (Identity | undefined)[] = []
   const business: TestHost = {
