@@ -43,19 +43,24 @@ function problemOf(answer: unknown): string | undefined {
 }
 
 function headersProblem(headers: unknown): string | undefined {
-  if (headers === undefined) return undefined
+  if (headers === undefined || headers === null || headers === false) return undefined // there are none
   // A Headers or a Map would be emptied.
-  if (typeof headers !== 'object' || headers === null || Symbol.iterator in headers)
+  if (typeof headers !== 'object' || Symbol.iterator in headers)
     return `its headers are ${kindOf(headers)}, not { name: text }`
-  const wrong = Object.entries(headers).find(([name, value]) => !NAME.test(name) || !isValue(value))
+  const wrong = Object.entries(headers).find(
+    ([name, value]) => value !== undefined && !(NAME.test(name) && isValue(value)), // the edge leaves undefined out
+  )
   return wrong === undefined ? undefined : `its header ${JSON.stringify(wrong[0])} is ${kindOf(wrong[1])}`
 }
 
-/** Node takes numbers too, and several of one name. */
+const WRITTEN: ReadonlySet<string> = new Set(['number', 'boolean', 'bigint'])
+
+/** Node writes whatever has a text, and several of one name; of an object it would write `[object Object]`. */
 function isValue(value: unknown): boolean {
-  return [value]
-    .flat()
-    .every((each) => typeof each === 'number' || (typeof each === 'string' && VALUE.test(each)))
+  return [value].flat().every((each) => {
+    if (typeof each === 'string') return VALUE.test(each)
+    return each === null || each instanceof Date || WRITTEN.has(typeof each)
+  })
 }
 
 function misshapen({ path, at }: Served, problem: string): Error {

@@ -35,7 +35,15 @@ const responses = {
   text: () => ({ status: '200' }),
   headers: () => ({ status: 200, headers: new Headers({ a: 'b' }) }),
   header: () => ({ status: 200, headers: { 'x-a': 'Ω' } }),
+  object: () => ({ status: 200, headers: { 'x-a': { b: 1 } } }),
   fine: () => ({ status: 200, headers: { 'content-length': 4 }, body: 'fine' }),
+  undefined: ({ 'x-request-id': id }) => ({ status: 200, headers: { 'x-a': id, 'x-b': 'b' } }),
+  null: () => ({ status: 204, headers: { 'x-a': null } }),
+  values: () => ({ status: 200, headers: { 'x-a': 1, 'x-b': true, 'x-c': 5n, 'x-d': ['a', null] } }),
+  date: () => ({ status: 200, headers: { 'x-a': new Date(0) } }),
+  'no-headers': () => ({ status: 200, headers: null, body: Buffer.from('b') }),
+  'false-headers': () => ({ status: 200, headers: false, body: new (class extends Uint8Array {})([98]) }),
+  stream: () => ({ status: 200, body: new Response('b').body }),
   piece: () => ({ status: 200, body: (async function* () { yield { a: 1 } })() }),
 }
 const deliveries = { ok: { status: 'ok' }, true: true, absent: { status: 'absent' }, fine: { status: 'sent' } }
@@ -51,7 +59,7 @@ export default defineAdapter({
           await host.accept({ kind: 'message', type: 'text', sender: { id: text, role: 'customer' }, parts: [{ kind: 'text', text }] })
           return { status: 202 }
         })
-        host.serve('/odd', async ({ query }) => responses[query]())
+        host.serve('/odd', async ({ query, headers }) => responses[query](headers))
       },
       send: async ({ parts }) => deliveries[parts[0].text],
       async [Symbol.asyncDispose]() {},
@@ -187,6 +195,7 @@ test.each([
   ['text', '; its status is "200"'],
   ['headers', '; its headers are of the class Headers, not { name: text }'],
   ['header', '; its header "x-a" is "Ω"'],
+  ['object', '; its header "x-a" is an object'],
 ])(
   'a handler that answers with %s: 500, and the author is told his line, his path and what to return',
   async (how, wrong) => {
@@ -195,6 +204,23 @@ test.each([
     expect(row().failure?.message).toBe(
       `m.ts:${line}: channel "said" failed: the handler of /odd must return { status: 200…599, body?: text, bytes or an async iterable of them }${wrong}`,
     )
+  },
+)
+
+test.each([
+  ['undefined', 200, { 'x-a': null, 'x-b': 'b' }, ''],
+  ['null', 204, { 'x-a': 'null' }, ''],
+  ['values', 200, { 'x-a': '1', 'x-b': 'true', 'x-c': '5', 'x-d': 'a, null' }, ''],
+  ['date', 200, { 'x-a': String(new Date(0)) }, ''],
+  ['no-headers', 200, {}, 'b'],
+  ['false-headers', 200, {}, 'b'],
+  ['stream', 200, {}, 'b'],
+])(
+  'a handler may answer with what Node writes all the same, and a header that is undefined is left out (%s)',
+  async (how, status, headers, body) => {
+    const response = await fetch(`${house.base}/odd?${how}`)
+    expect([response.status, await response.text()]).toEqual([status, body])
+    for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
   },
 )
 
