@@ -58,7 +58,7 @@ async function eventDraft(
     Object.hasOwn(host.operations, type) && host.operations[type]?.kind === 'event'
       ? await host.draft(type, data ?? null, base)
       : undefined
-  return withKey(shaped ?? { ...base, type, ...(data !== undefined && { data }) }, request)
+  return withKey(shaped ?? { ...base, type, ...(data !== undefined && { data }) }, request, id)
 }
 
 function arrived(request: HttpRequest): Arrived {

@@ -61,11 +61,13 @@ export function idempotencyKey(field: string | undefined, fromBody?: string): st
 }
 
 /**
- * The draft under the Idempotency-Key of its request: an id that the body gave, also through an operation's expression, must be the
- * same. Throws `DECODE_FAILED`.
+ * The draft under the Idempotency-Key of its request. An id that the body gave, also through an operation's expression, must be the
+ * same; or the key is `ownId`, that of the event's envelope, to which the expression is preferred. Throws `DECODE_FAILED`.
  */
-export function withKey(draft: Draft, { headers }: Pick<HttpRequest, 'headers'>): Draft {
-  const key = idempotencyKey(headers['idempotency-key'], draft.externalId)
+export function withKey(draft: Draft, { headers }: Pick<HttpRequest, 'headers'>, ownId?: string): Draft {
+  const field = headers['idempotency-key']
+  if (ownId !== undefined && idempotencyKey(field) === ownId) return draft
+  const key = idempotencyKey(field, draft.externalId)
   return key === undefined || key === draft.externalId ? draft : { ...draft, externalId: key }
 }
 

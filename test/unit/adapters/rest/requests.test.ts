@@ -172,6 +172,23 @@ test("a CloudEvent's own id gives way to the operation's expression", async () =
   expect(trial.draft.externalId).toBe('E1')
 })
 
+test("an Idempotency-Key that is a CloudEvent's own id gives way with it; a third id is refused", async () => {
+  await using trial = await shaped({ kind: 'event', externalId: 'eid' })
+  const cloud = { 'content-type': 'application/cloudevents+json' }
+  const event = { specversion: '1.0', id: 'ce-1', source: '/erp', type: 'Say', data: { eid: 'E1' } }
+  for (const key of ['ce-1', '"ce-1"', 'E1'])
+    expect((await trial.post('/v1/events', event, { ...cloud, 'idempotency-key': key })).status).toBe(202)
+  expect(trial.handed.map((each) => each.draft.externalId)).toStrictEqual(['E1', 'E1', 'E1'])
+  const third = await trial.post('/v1/events', event, { ...cloud, 'idempotency-key': 'k' })
+  expect([third.status, third.body['detail']]).toStrictEqual([
+    400,
+    `Idempotency-Key "k" and the body's id "E1" differ: send one of them`,
+  ])
+  const { data: _data, ...bare } = event
+  await trial.post('/v1/events', bare, { ...cloud, 'idempotency-key': 'ce-1' })
+  expect(trial.handed.at(-1)?.draft.externalId).toBe('ce-1')
+})
+
 function shaped(Say: OperationConfig): Promise<Trial> {
   const operations = compileOperations('web', { Say })
   return Trial.start({ operations: operations.list, draft: (...given) => operations.draft(...given) })
