@@ -10,6 +10,7 @@ const yaml = `
 channels: { web: { adapter: rest } }
 agents: { helper: { adapter: bot }, desk: { adapter: desk, breaker: { minimumCalls: 1000 } } }
 lanes: { attempts: 1 }
+store: { dedupe: 1h }
 routes:
   - { when: "type = 'order.shipped'", notify: desk, reply: "Your order {{data.orderNo}} has shipped." }
   - { agent: helper }
@@ -20,7 +21,8 @@ async function world() {
   const desk = handAgent('desk', async () => {
     throw new GatewayError('AGENT_FAILED', 'nobody there')
   })
-  const house = await openHouse({ yaml, adapters: [bot.adapter, desk.adapter] })
+  const adapters = [bot.adapter, desk.adapter]
+  let house = await openHouse({ yaml, adapters })
   await say(house.base, 'hello', { waitSeconds: 10 })
   const data = { orderNo: '007' }
   const event = { specversion: '1.0', source: '/crm', type: 'order.shipped', subject: 'ann', data }
@@ -46,7 +48,18 @@ async function world() {
   }
   const told = async () =>
     texts(await readLog(house.base, 'web:ann')).filter((line) => line.includes('shipped'))
-  return { house, desk, ship, ask, replay, told }
+  /** The same store some hours later. */
+  const later = async (hours: number) => {
+    await house.stop()
+    house = await openHouse({
+      yaml,
+      adapters,
+      directory: house.directory,
+      emptyForMs: hours * 3_600_000,
+    })
+    return house
+  }
+  return { house, desk, ship, ask, replay, told, later }
 }
 const first = 'outbound: Your order 007 has shipped.'
 
@@ -64,6 +77,22 @@ test('an event that is replayed, and dies again, tells its customer nothing a se
   // Another event of the same content is another one.
   await ship('e2')
   await until(async () => ((await told()).length === 2 ? true : undefined))
+})
+
+test('nor does a replay that comes when the store has forgotten what it told', async () => {
+  const { house, desk, ship, replay, told, later } = await world()
+  await using _ = house
+  await ship('e1')
+  await until(async () => (await house.dead())[0])
+  await using _later = await later(2)
+  await replay()
+  await replay({ data: { orderNo: '008' } })
+  const both = [first, 'outbound: Your order 008 has shipped.']
+  expect(await told()).toEqual(both)
+  await using _latest = await later(4)
+  desk.answer = async () => undefined
+  await replay()
+  expect(await told()).toEqual(both)
 })
 
 test('an event whose content an operator has put right is told again, once', async () => {
