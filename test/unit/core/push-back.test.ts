@@ -44,6 +44,7 @@ function host(admission: Admission, { mounts, pushes }: Pick<ChannelParts, 'moun
     mounts,
     sockets: [],
     places: [],
+    endings: [],
     pushes,
   }
   return { host: createHost(parts as unknown as ChannelParts, options), taken } // the same
