@@ -28,9 +28,10 @@ const KINDS: readonly WorkKind[] = ['message', 'push', 'claim', 'timer']
 const RETRY_MS = 500
 /** Where there are several partitions a take claims no more of the room: else each would wait for the one before. */
 const AT_ONCE = 32
-/** What a system that does not answer must not hold up: its messages may be large, these come from elsewhere. */
-const OTHERS: readonly WorkKind[] = ['push', 'timer']
-/** Of steps in flight: each holds its message, and what is made of it, in memory. Beyond it no waiting message or call is taken. */
+/**
+ * Of steps in flight: each holds its message, and what is made of it, in memory. Beyond it nothing that waits is taken; what `accept` begins
+ * is in memory already.
+ */
 export const BYTES_IN_FLIGHT = Math.min(
   1024 * 1024 * 1024,
   Math.max(8 * READ_BYTES, getHeapStatistics().heap_size_limit / 4),
@@ -53,10 +54,9 @@ export class Lanes {
   readonly #taking = new Set<Promise<void>>()
   /** Partitions with due work for which there was no room in flight; the longest waiting first. */
   readonly #crowded = new Set<Partition>()
-  /** Partitions whose waiting messages and calls were left where they are for their size. */
-  readonly #withheld = new Set<Partition>()
-  /** What the takes under way may bring, in steps. */
+  /** What the takes under way may bring, in steps and in bytes. */
   #reserved = 0
+  #reservedBytes = 0
   /** Of all steps in flight. */
   #bytes = 0
   /** The log has it that takes fail: all partitions fail together mostly, again and again, for one reason. */
@@ -188,9 +188,7 @@ export class Lanes {
           this.#crowded.add(partition) // the next step or take that ends pumps again
           return
         }
-        const isLarge = this.#isLarge
-        if (isLarge) this.#withheld.add(partition)
-        if (!(await this.#takeSome(partition, hold, { max, kinds: isLarge ? OTHERS : KINDS }))) return
+        if (!(await this.#takeSome(partition, hold, max))) return
       }
     } finally {
       // In the same turn as the last look at `dirty`: a poke in between would be nobody's.
@@ -199,23 +197,12 @@ export class Lanes {
     }
   }
 
-  /** A take brings some MB more than it may at most. */
-  get #isLarge(): boolean {
-    return this.#bytes + this.#taking.size * READ_BYTES > BYTES_IN_FLIGHT
-  }
-
   get #room(): number {
+    if (this.#bytes + this.#reservedBytes >= BYTES_IN_FLIGHT) return 0
     return this.#options.maxInFlight - this.#inFlight.size - this.#reserved
   }
 
   #pumpCrowded(): void {
-    if (this.#withheld.size > 0 && !this.#isLarge) {
-      for (const partition of this.#withheld) {
-        partition.dirty = true
-        this.#crowded.add(partition)
-      }
-      this.#withheld.clear()
-    }
     const [next] = this.#crowded
     if (next === undefined || this.#room <= 0) return
     this.#crowded.delete(next)
@@ -223,19 +210,19 @@ export class Lanes {
   }
 
   /** False: not now; something else pumps again. */
-  async #takeSome(
-    partition: Partition,
-    hold: Hold,
-    { max, kinds }: { readonly max: number; readonly kinds: readonly WorkKind[] },
-  ): Promise<boolean> {
+  async #takeSome(partition: Partition, hold: Hold, max: number): Promise<boolean> {
     const { store, log } = this.#options
     const { fence } = hold
     partition.dirty = false
     try {
       this.#reserved += max
+      this.#reservedBytes += READ_BYTES
       const taken = await store
-        .take({ partition: partition.number, fence, max, kinds })
-        .finally(() => (this.#reserved -= max))
+        .take({ partition: partition.number, fence, max, kinds: KINDS })
+        .finally(() => {
+          this.#reserved -= max
+          this.#reservedBytes -= READ_BYTES
+        })
       this.#isTold = false
       if (taken.status === 'fenced') {
         partition.dirty = true
