@@ -4,13 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { isCode } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** So many versions in so short a time, of the same code, are no person's doing. */
+/** So many versions in so short a time, of the same code, are no person's doing; nor so many in a row, each soon after the one before. */
 const MOST = 6
 const WITHIN_MS = 20_000
+const IN_A_ROW = 20
+const SOON_MS = 15_000
 
 interface Seen {
   /** When another version of the same code was due, in milliseconds. */
   at: number[]
+  inARow: number
   isRestless: boolean
 }
 
@@ -28,10 +31,11 @@ export class Restless {
       this.#plugins.delete(next.name)
       return []
     }
-    const seen = this.#plugins.get(next.name) ?? { at: [], isRestless: false }
+    const seen = this.#plugins.get(next.name) ?? { at: [], inARow: 0, isRestless: false }
     this.#plugins.set(next.name, seen)
+    seen.inARow = now - (seen.at.at(-1) ?? -Infinity) < SOON_MS ? seen.inARow + 1 : 1
     seen.at = [...seen.at.filter((at) => now - at < WITHIN_MS), now]
-    if (seen.isRestless || seen.at.length < MOST) return []
+    if (seen.isRestless || (seen.at.length < MOST && seen.inARow < IN_A_ROW)) return []
     seen.isRestless = true
     const before = dataOf(runs)
     return [...dataOf(next)].flatMap(([file, content]) => (before.get(file) === content ? [] : file))

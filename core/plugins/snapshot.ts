@@ -81,6 +81,7 @@ async function taken(
   const sources = new Map<string, string>()
   const others = new Map<string, string>()
   for (const file of files) {
+    if (codeOnly && !RUN.test(file)) continue
     const kind = await stat(file)
     if (!kind.isFile()) {
       const problem = 'it is a link to something that is no file: put the file itself there'
