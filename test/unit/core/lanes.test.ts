@@ -42,6 +42,17 @@ function makeLanes(store: Store, run: (work: Work) => Promise<void>, maxInFlight
   return { lanes, doubts: () => doubts }
 }
 
+/** Each step runs until the test ends it. */
+function holding(store: Store, maxInFlight: number) {
+  const ends: PromiseWithResolvers<void>[] = []
+  const run = (): Promise<void> => {
+    const end = Promise.withResolvers<void>()
+    ends.push(end)
+    return end.promise
+  }
+  return { ...makeLanes(store, run, maxInFlight), ends }
+}
+
 test.each(Array.from({ length: 12 }, (_, turn) => turn))(
   'a poke is never lost, whichever turn of a take’s end it falls into (%i)',
   async (turn) => {
@@ -135,16 +146,7 @@ test('partitions are taken from side by side: none waits for the answer to anoth
 
 test('no more is taken than may be in flight; what ends makes room', async () => {
   const { store, takes } = fakeStore()
-  const ends: PromiseWithResolvers<void>[] = []
-  const { lanes } = makeLanes(
-    store,
-    () => {
-      const end = Promise.withResolvers<void>()
-      ends.push(end)
-      return end.promise
-    },
-    2,
-  )
+  const { lanes, ends } = holding(store, 2)
   await lanes.start()
   takes[0]?.resolve(taken('a', 'b'))
   await turns(20)
@@ -165,16 +167,7 @@ test('no more is taken than may be in flight; what ends makes room', async () =>
 
 test('beyond the bytes that may be in flight nothing that waits is taken; what comes in begins', async () => {
   const { store, takes } = fakeStore()
-  const ends: PromiseWithResolvers<void>[] = []
-  const { lanes } = makeLanes(
-    store,
-    () => {
-      const end = Promise.withResolvers<void>()
-      ends.push(end)
-      return end.promise
-    },
-    512,
-  )
+  const { lanes, ends } = holding(store, 512)
   const large = (id: string, bytes: number, rest: Partial<TakeResult> = {}): TakeResult => ({
     status: 'taken',
     // Run by the test alone.
@@ -306,16 +299,7 @@ test('of several partitions no more is taken together than may be in flight, and
       return taking.promise
     },
   } as unknown as Store // lanes use no other operation
-  const ends: PromiseWithResolvers<void>[] = []
-  const { lanes } = makeLanes(
-    store,
-    () => {
-      const end = Promise.withResolvers<void>()
-      ends.push(end)
-      return end.promise
-    },
-    2,
-  )
+  const { lanes, ends } = holding(store, 2)
   await lanes.start()
   expect(takes).toMatchObject([{ partition: 0, max: 2 }])
   // It brings less than it might: the room that is left is the next one's.
