@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
 import type { Json } from '../../core/api.ts'
 import { startGateway, until } from '../support/gateway.ts'
+import { settlingUnless } from '../support/cut-store.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
@@ -137,17 +138,7 @@ test('replayed at the same moment by two, or again after a crash between its two
   await using house = await openHouse({
     yaml: 'channels: { web: { adapter: rest } }\nagents: { helper: { adapter: bot } }\nlanes: { attempts: 1 }\nroutes: [{ agent: helper }]\n',
     adapters: [agent.adapter],
-    around: (store) =>
-      new Proxy(store, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name, target)
-          if (typeof value !== 'function') return value
-          return (...given: unknown[]): unknown => {
-            if (isCut && name === 'settle') throw new GatewayError('STORE_UNAVAILABLE', 'cut')
-            return Reflect.apply(value, target, given)
-          }
-        },
-      }),
+    around: (store) => settlingUnless(() => isCut, store),
   })
   await say(house.base, 'first')
   const [letter] = await until(async () => ((await house.dead()).length === 1 ? house.dead() : undefined))

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
 import type { Store } from '../../core/store/store.ts'
 import { until } from '../support/gateway.ts'
+import { settlingUnless } from '../support/cut-store.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { ADMIN_TOKEN, Instances } from '../support/instances.ts'
@@ -126,19 +127,7 @@ test('a message at the same moment dropped and replayed goes out only if nobody 
 
 test('an edit cut off in the middle is not called dropped, nor is the write made as it was', async () => {
   let isCut = false
-  const { house, id, sent } = await halted(
-    (store) =>
-      new Proxy(store, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name, target)
-          if (typeof value !== 'function') return value
-          return (...given: unknown[]): unknown => {
-            if (isCut && name === 'settle') throw new GatewayError('STORE_UNAVAILABLE', 'cut')
-            return Reflect.apply(value, target, given)
-          }
-        },
-      }),
-  )
+  const { house, id, sent } = await halted((store) => settlingUnless(() => isCut, store))
   await using _ = house
   isCut = true
   expect((await edit(house, id)).status).toBe(503)

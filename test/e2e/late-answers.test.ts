@@ -46,6 +46,12 @@ async function handTo(house: House, agent: string, conversation = 'web:ann'): Pr
   expect(await house.store.accept(handed)).toMatchObject({ status: 'accepted' })
 }
 
+/** A bot that promises an answer to everything, and hands off who asks for a person. */
+const promising = () =>
+  handAgent('bot', async ({ parts }) =>
+    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
+  )
+
 test('a message at its bot while the conversation passes on: the answer is a note, it is asked again, and who waits gets that', async () => {
   const bot = handAgent('bot', async () => undefined)
   const slow = holding('slow')
@@ -109,9 +115,7 @@ test('a late callback, refused, does not end what the fallback is at work on', a
 
 test('a promise that was kept in time, and refused, is missed at its deadline as one of a bot that keeps silent', async () => {
   for (const late of [{ text: 'in time' }, { handoff: 'a person' }]) {
-    const bot = handAgent('bot', async ({ parts }) =>
-      parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-    )
+    const bot = promising()
     const desk = handAgent('desk', echo)
     await using house = await openHouse({
       yaml: yaml('3s'),
@@ -131,9 +135,7 @@ test('a promise that was kept in time, and refused, is missed at its deadline as
 })
 
 test('SEMANTICS 7: each hand-off ends what the bot had promised before it, also where the fallback has the conversation already', async () => {
-  const bot = handAgent('bot', async ({ parts }) =>
-    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-  )
+  const bot = promising()
   const desk = handAgent('desk', async (message) =>
     message.parts?.[0]?.text === 'a person!' ? undefined : await echo(message),
   )
@@ -173,9 +175,7 @@ test('SEMANTICS 7: each hand-off ends what the bot had promised before it, also 
 })
 
 test('SEMANTICS 7: a promise that is missed while the fallback has the conversation already is no hand-off: the others’ promises count', async () => {
-  const bot = handAgent('bot', async ({ parts }) =>
-    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-  )
+  const bot = promising()
   const slow = handAgent('slow', async () => undefined)
   const desk = handAgent('desk', async (message) =>
     message.parts?.[0]?.text === 'later' ? undefined : await echo(message),
@@ -201,9 +201,7 @@ test('SEMANTICS 7: a promise that is missed while the fallback has the conversat
 })
 
 test('nor is an agent asked again that was at work meanwhile, however many promises are missed', async () => {
-  const bot = handAgent('bot', async ({ parts }) =>
-    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-  )
+  const bot = promising()
   const slow = holding('slow')
   await using house = await openHouse({
     yaml: yaml('500ms'),
@@ -227,9 +225,7 @@ test('nor is an agent asked again that was at work meanwhile, however many promi
 })
 
 test('a person who takes the conversation while the fallback takes a missed promise keeps it', async () => {
-  const bot = handAgent('bot', async ({ parts }) =>
-    parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-  )
+  const bot = promising()
   const { promise: claimed, resolve: claim } = Promise.withResolvers<void>()
   const desk = handAgent('desk', async (message) => {
     if (message.parts?.[0]?.text === 'a person!') return await echo(message)
@@ -331,9 +327,7 @@ test('no bot is asked again in the place of a person who has taken the conversat
 
 test('SEMANTICS 21: an agent that a reload has removed is gone and no person: what was promised is the present fallback’s, or a dead letter', async () => {
   for (const next of ['colleague', undefined]) {
-    const bot = handAgent('bot', async ({ parts }) =>
-      parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-    )
+    const bot = promising()
     const desk = handAgent('desk', echo)
     await using house = await openHouse({
       yaml: yaml('3s'),

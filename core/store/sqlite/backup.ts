@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { ownFile } from '../../own-file.ts'
-import { FILE, query } from './database.ts'
+import { FILE, query, syncEntries } from './database.ts'
 import { refuseMarked } from './mark.ts'
+import { noStore } from './reader.ts'
 
 export interface Backup {
   readonly file: string
@@ -20,11 +21,7 @@ export interface Backup {
 export function backUp(from: string, to: string): Backup {
   const source = join(from, FILE)
   const file = join(to, FILE)
-  if (!existsSync(source))
-    throw new GatewayError(
-      'STORE_UNAVAILABLE',
-      `there is no store in "${from}": no gateway has run there (--data names another folder)`,
-    )
+  if (!existsSync(source)) throw noStore(from)
   refuseMarked(from)
   refuseMarked(to)
   if (existsSync(file))
@@ -39,9 +36,11 @@ export function backUp(from: string, to: string): Backup {
       db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
     }
     checkWhole(part)
-    sync(part)
+    const open = openSync(part, 'r+')
+    fsyncSync(open)
+    closeSync(open)
     renameSync(part, file)
-    sync(to)
+    syncEntries(to)
   } catch (error) {
     rmSync(part, { force: true })
     throw error
@@ -60,10 +59,4 @@ function checkWhole(file: string): void {
 export function damageIn(db: DatabaseSync): string | undefined {
   const [said] = query<[string]>(db, 'PRAGMA quick_check(1)').get() ?? []
   return said === 'ok' ? undefined : String(said).replaceAll(/\s+/gu, ' ')
-}
-
-function sync(path: string): void {
-  const open = openSync(path, 'r')
-  fsyncSync(open)
-  closeSync(open)
 }

@@ -132,11 +132,13 @@ function makeDirectory(directory: string): void {
         { cause: error },
       )
     }
-    if (process.platform !== 'win32') syncEntries(dirname(level))
+    syncEntries(dirname(level))
   }
 }
 
-function syncEntries(directory: string): void {
+/** What was made or renamed in a directory is there after a power loss; on Windows there is nothing to sync. */
+export function syncEntries(directory: string): void {
+  if (process.platform === 'win32') return
   const open = openSync(directory, 'r')
   fsyncSync(open)
   closeSync(open)

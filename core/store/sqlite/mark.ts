@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { join } from 'node:path'
 import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Mark } from '../migrate/ends.ts'
+import { syncEntries } from './database.ts'
 
 const FILE = 'dragoman.moved'
 
@@ -26,23 +27,16 @@ export function writeMark(directory: string, mark: Mark): void {
     closeSync(open)
   }
   renameSync(`${file}.new`, file)
-  syncDirectory(directory)
+  syncEntries(directory)
 }
 
 export function dropMark(directory: string): void {
   rmSync(join(directory, FILE), { force: true })
-  syncDirectory(directory)
+  syncEntries(directory)
 }
 
 /** Throws `STORE_UNAVAILABLE`. */
 export function refuseMarked(directory: string): void {
   const mark = readMark(directory)
   if (mark !== undefined) throw refusalOf(mark, `the store in "${directory}"`)
-}
-
-function syncDirectory(directory: string): void {
-  if (process.platform === 'win32') return
-  const open = openSync(directory, 'r')
-  fsyncSync(open)
-  closeSync(open)
 }

@@ -13,6 +13,13 @@ import { layGround } from './ground.ts'
 import { Leases } from './leases.ts'
 import { MIGRATIONS, pragma } from './schema.ts'
 
+export function noStore(directory: string): GatewayError {
+  return new GatewayError(
+    'STORE_UNAVAILABLE',
+    `there is no store in "${directory}": no gateway has run there (--data names another folder)`,
+  )
+}
+
 export interface StoreReader extends Disposable {
   find(find: Find): readonly Row[]
 }
@@ -20,11 +27,7 @@ export interface StoreReader extends Disposable {
 /** Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, or where another version has written it. */
 export function openStoreReader(directory: string): StoreReader {
   const file = join(directory, FILE)
-  if (!existsSync(file))
-    throw new GatewayError(
-      'STORE_UNAVAILABLE',
-      `there is no store in "${directory}": no gateway has run there (--data names another folder)`,
-    )
+  if (!existsSync(file)) throw noStore(directory)
   const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
   try {
     const version = pragma(db, 'user_version')
