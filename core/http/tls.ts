@@ -1,4 +1,5 @@
 // The listener's certificate, read from its files each time it is asked for.
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext, type TlsOptions } from 'node:tls'
 import { GatewayError } from '../api.ts'
@@ -28,6 +29,9 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   }
   try {
     createSecureContext(options)
+    // OpenSSL compares keys of one type only: an RSA certificate with an EC key would fail at every handshake.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+      throw new Error('the key is of another certificate')
   } catch (error) {
     throw unusable(`${files.certFile} and ${files.keyFile} cannot be used`, error)
   }

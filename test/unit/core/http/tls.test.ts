@@ -12,23 +12,14 @@ import { running } from './raw-client.ts'
 let directory = ''
 const file = (name: string): string => join(directory, name)
 
+const EC = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+
 /** A self-signed certificate NAME.crt with NAME.key, or one signed by SIGNER. */
-function certificate(name: string, signer?: string): void {
+function certificate(name: string, signer?: string, kind = EC): void {
   const signed = signer === undefined ? [] : ['-CA', file(`${signer}.crt`), '-CAkey', file(`${signer}.key`)]
   execFileSync(
     'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-      ...signed,
-    ]
+    ['req', '-x509', '-newkey', ...kind, '-nodes', '-days', '2', ...signed]
       .concat('-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1')
       .concat('-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)),
     { stdio: 'ignore' },
@@ -84,6 +75,21 @@ test('a new certificate is taken for new connections while old ones go on; a bad
   old.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   expect(await answer).toMatch(/^HTTP\/1\.1 200/u)
   old.destroy()
+})
+
+test('a certificate of another key type does not go in before its key: callers go on with the old pair', async () => {
+  certificate('rsa', undefined, ['rsa:2048'])
+  const pair = { certFile: file('typed.crt'), keyFile: file('typed.key') }
+  for (const end of ['crt', 'key']) await copyFile(file(`rsa.${end}`), file(`typed.${end}`))
+  await using edge = await running({ http: { tls: pair } })
+  await copyFile(file('two.crt'), pair.certFile)
+  await expect(edge.edge.reloadTls()).rejects.toThrow(
+    /typed\.crt and .*typed\.key cannot be used: the key is of another certificate/u,
+  )
+  expect((await ask(edge.port)).name).toBe('rsa')
+  await copyFile(file('two.key'), pair.keyFile)
+  await edge.edge.reloadTls()
+  expect((await ask(edge.port)).name).toBe('two')
 })
 
 test('a certificate file that is missing or no certificate is named, and nothing is bound', async () => {
