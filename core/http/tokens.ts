@@ -53,6 +53,8 @@ const REMEMBER_MS = REVOKED_MS - LOOK_EVERY_MS
 const REMEMBERED = 10_000
 const CLOCK_SKEW_S = 5
 const MAX_TOKEN_CHARS = 8192
+/** What a token without a `kid` may cost: it is tried with each key of its algorithm. */
+const MAX_KEYS_TRIED = 16
 const KEY_SET_BYTES = 1024 * 1024
 
 /**
@@ -124,14 +126,36 @@ function verifier(
   }
   return async (token) => {
     try {
-      const verified = await jwtVerify(token, keys, { ...options, currentDate: new Date(now()) })
-      return verified.payload
+      return await payloadOf(token, keys, { ...options, currentDate: new Date(now()) })
     } catch (error) {
       if (error instanceof GatewayError) throw error
       if (isUnreachable(error)) throw notFetched(where, error)
       if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
       throw error
     }
+  }
+}
+
+/** RFC 7515 §4.1.4: the `kid` is optional, and while keys are changed a set holds several that fit. */
+async function payloadOf(
+  token: string,
+  keys: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload
+  } catch (several) {
+    if (!(several instanceof errors.JWKSMultipleMatchingKeys)) throw several
+    let tried = 0
+    for await (const key of several) {
+      if (++tried > MAX_KEYS_TRIED) break
+      try {
+        return (await jwtVerify(token, key, options)).payload
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
   }
 }
 

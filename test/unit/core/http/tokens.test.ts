@@ -173,6 +173,37 @@ test('a key file is read again when it is another; while it is bad the keys of b
   expect(await check(remembered)).toBeUndefined()
 })
 
+test('a token without a kid is tried with each key that fits its algorithm (RFC 7515 §4.1.4), of a file and of a URL', async () => {
+  await using disposer = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'dragoman-jwks-'))
+  disposer.defer(() => rm(directory, { recursive: true }))
+  const pairs = await Promise.all(
+    Array.from({ length: 18 }, () => generateKeyPair('ES256', { extractable: true })),
+  )
+  const keys = await Promise.all(pairs.map(({ publicKey }) => exportJWK(publicKey)))
+  const signedBy = async (index: number, exp = now() + 60): Promise<string> => {
+    const key = pairs[index]?.privateKey ?? new Uint8Array()
+    return new SignJWT({ sub: `number ${index}`, exp }).setProtectedHeader({ alg: 'ES256' }).sign(key)
+  }
+  const file = join(directory, 'jwks.json')
+  await writeFile(file, JSON.stringify({ keys: keys.slice(0, 17) }))
+  const server = createServer((_request, response) =>
+    response.end(JSON.stringify({ keys: keys.slice(0, 17) })),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  disposer.defer(() => void server.close())
+  const { port } = server.address() as AddressInfo // it listens on TCP
+
+  for (const jwks of [file, `http://127.0.0.1:${port}/jwks`]) {
+    const check = createTokenCheck({ customers: { jwks } }, { log })
+    for (const known of [0, 1, 15])
+      expect(await check(await signedBy(known))).toMatchObject({ id: `number ${known}` })
+    expect(await check(await signedBy(16))).toBeUndefined() // what one token may cost is bounded
+    expect(await check(await signedBy(17))).toBeUndefined()
+    expect(await check(await signedBy(1, now() - 60))).toBeUndefined()
+  }
+})
+
 test('keys from a URL; while they cannot be fetched nobody is turned away as if his token were wrong', async () => {
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA' }
