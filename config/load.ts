@@ -22,7 +22,7 @@ import { backendOperation } from './schema.ts'
 import {
   cacheOf,
   checkReach,
-  isLocal,
+  isReachable,
   httpOf,
   identityOf,
   lanesOf,
@@ -157,7 +157,7 @@ export function resolveConfig(
   const listener = http === undefined ? undefined : httpOf(http, files, report)
   checkChannels(channels, listener, report)
   checkReach(listener ?? { host: valueAt(root, ['http', 'host']) }, root['identity'], report)
-  checkStrength({ admin, identity: identified }, listener !== undefined && !isLocal(listener.host), report)
+  checkStrength({ admin, identity: identified }, listener !== undefined && isReachable(listener), report)
 
   const remembered = store === undefined ? undefined : storeOf(store, files)
 

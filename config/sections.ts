@@ -58,33 +58,54 @@ export function isLocal(host: string): boolean {
   return host === 'localhost' || /^127(?:\.\d{1,3}){3}$/u.test(host) || /^\[?::1\]?$/u.test(host)
 }
 
-/**
- * DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. A proxy on this machine,
- * which `publicUrl` or `trustedProxies` speak of, brings callers of others.
- */
-export function checkReach(
-  {
-    host,
-    publicUrl,
-    trustedProxies = [],
-  }: { readonly host: unknown; readonly publicUrl?: string; readonly trustedProxies?: readonly string[] },
-  identity: unknown,
-  report: Report,
-): void {
+/** As far as it is known: what of it has a problem is left out. */
+export interface Listener {
+  readonly host: unknown
+  readonly publicUrl?: string
+  readonly trustedProxies?: readonly string[]
+}
+
+/** Callers of other machines come, straight or through a proxy on this one, which `publicUrl` or `trustedProxies` speak of. */
+export function isReachable(listener: Listener): boolean {
+  return reachOf(listener) !== undefined
+}
+
+/** DESIGN §16, Callers: without identity only loopback is served; a channel's own `access` does not lift it. */
+export function checkReach(listener: Listener, identity: unknown, report: Report): void {
   if (isFields(identity) && Object.keys(identity).length > 0) return
-  const add = (key: string, value: unknown, why: string, instead: string): void => {
-    const shown = report.show(['http', key], value) ?? 'it'
-    report.add(
-      ['http', key],
-      `${shown} ${why}, and nothing says who may call: add "identity" (customers, agents or keys), or ${instead}`,
-    )
-  }
+  const reach = reachOf(listener)
+  if (reach === undefined) return
+  const { key, value, why, instead } = reach
+  const shown = report.show(['http', key], value) ?? 'it'
+  report.add(
+    ['http', key],
+    `${shown} ${why}, and nothing says who may call: add "identity" (customers, agents or keys), or ${instead}`,
+  )
+}
+
+interface Reach {
+  readonly key: string
+  readonly value: string
+  /** Follows the value. */
+  readonly why: string
+  readonly instead: string
+}
+
+function reachOf({ host, publicUrl, trustedProxies = [] }: Listener): Reach | undefined {
   if (typeof host === 'string' && host !== '' && !isLocal(host))
-    add('host', host, 'can be reached from other machines', 'listen on 127.0.0.1')
-  else if (publicUrl !== undefined && !isLocal(URL.parse(publicUrl)?.hostname ?? ''))
-    add('publicUrl', publicUrl, 'is no address of this machine alone', 'leave it out')
-  else if (trustedProxies.length > 0)
-    add('trustedProxies', trustedProxies.join(', '), 'may bring callers of other machines', 'leave it out')
+    return {
+      key: 'host',
+      value: host,
+      why: 'can be reached from other machines',
+      instead: 'listen on 127.0.0.1',
+    }
+  const instead = 'leave it out'
+  if (publicUrl !== undefined && !isLocal(URL.parse(publicUrl)?.hostname ?? ''))
+    return { key: 'publicUrl', value: publicUrl, why: 'is no address of this machine alone', instead }
+  const value = trustedProxies.join(', ')
+  if (value !== '')
+    return { key: 'trustedProxies', value, why: 'may bring callers of other machines', instead }
+  return undefined
 }
 
 /** The listener; what its files hold must be of use to a start. */

@@ -70,7 +70,7 @@ test('http.host: an IPv6 address with or without brackets, a name; nothing else'
 })
 
 test('http.publicUrl: host, port and path; what would be given out with it, or break what is appended, is a problem', async () => {
-  const identity = 'identity: { keys: { a: { key: k } } }'
+  const identity = 'identity: { keys: { a: { key: sixteen--letters } } }'
   const url = async (text: string) =>
     (await load(`http: { publicUrl: "${text}" }\n${identity}`)).http.publicUrl
   expect(await url('https://desk.example.com')).toBe('https://desk.example.com')

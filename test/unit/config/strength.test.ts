@@ -15,23 +15,29 @@ const strong = weak
   .replace('fifteen-letters', 'sixteen--letters')
 const paths = ['admin.token', 'identity.keys.erp.key', 'identity.customers.secret', 'identity.agents.secret']
 
-test('where other machines can try, secrets that can be guessed are problems', async () => {
-  const problems = await problemsOf(`http: { host: 0.0.0.0 }${weak}`)
-  expect(problems).toHaveLength(4)
-  for (const path of paths)
-    expect(problems).toContainEqual(
-      expect.stringMatching(new RegExp(`${path}: it can be (?:guessed|found out).* are the least`, 'u')),
-    )
-  expect(problems.join('\n')).not.toMatch(/fifteen|中|0123456789|hunter2/u)
-  expect(await problemsOf(`http: { host: 0.0.0.0 }${strong}`)).toEqual([])
-})
+test.each([['host: 0.0.0.0'], ['publicUrl: https://desk.example.com'], ['trustedProxies: [127.0.0.1]']])(
+  'where other machines can try (%s), secrets that can be guessed are problems',
+  async (http) => {
+    const problems = await problemsOf(`http: { ${http} }${weak}`)
+    expect(problems).toHaveLength(4)
+    for (const path of paths)
+      expect(problems).toContainEqual(
+        expect.stringMatching(new RegExp(`${path}: it can be (?:guessed|found out).* are the least`, 'u')),
+      )
+    expect(problems.join('\n')).not.toMatch(/fifteen|中|0123456789|hunter2/u)
+    expect(await problemsOf(`http: { ${http} }${strong}`)).toEqual([])
+  },
+)
 
-test('on loopback they are notices', async () => {
-  const { notices } = await load(weak)
-  expect(notices).toHaveLength(4)
-  for (const path of paths) expect(notices).toContainEqual(expect.stringContaining(`${path}: it can be`))
-  expect((await load(strong)).notices).toEqual([])
-})
+test.each([[''], ['http: { publicUrl: "http://localhost:8080" }']])(
+  'on loopback they are notices (%s)',
+  async (http) => {
+    const { notices } = await load(`${http}${weak}`)
+    expect(notices).toHaveLength(4)
+    for (const path of paths) expect(notices).toContainEqual(expect.stringContaining(`${path}: it can be`))
+    expect((await load(strong)).notices).toEqual([])
+  },
+)
 
 test('a key set of the desk that names no audience is noticed: any token of its issuer with roles would do', async () => {
   const agents = (more: string): string =>
