@@ -457,6 +457,11 @@ export interface AcceptOptions {
    * says of `record`; it resolves without a reply where there is none in time, and what comes later is pushed by `send`.
    */
   readonly acknowledges?: boolean
+  /**
+   * What makes a draft the same again as the first one of its `externalId`, where the caller repeats one thing to the byte and `operations`
+   * may make another draft of it each time: `$now()`, a reload. Absent: what the draft says (SEMANTICS 8).
+   */
+  readonly fingerprint?: string
   /** The caller is gone: ends the waiting, never stored work. */
   readonly signal?: AbortSignal
   /** Whom the credential named. Absent: the channel itself answers for the sender (a signature it has checked). */

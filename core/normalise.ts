@@ -33,6 +33,8 @@ export interface NormaliseOptions {
   readonly priority?: Priority | undefined
   /** Whether a channel of this name runs. */
   readonly isChannel: (name: string) => boolean
+  /** `AcceptOptions.fingerprint`. */
+  readonly fingerprint?: string | undefined
   /** Of the span it is taken in under; absent: it is nobody's, a child of the caller's. */
   readonly traceparent?: string | undefined
 }
@@ -95,7 +97,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
     ...(draft.externalId !== undefined && {
       dedupe: {
         key: [namespace, identity?.id ?? '', sender.id, draft.externalId].join(DEDUPE_SEPARATOR),
-        fingerprint: fingerprint(message, draft.priority),
+        fingerprint: digest(options.fingerprint ?? contentOf(message, draft.priority)),
         ttlMs: options.dedupeMs,
       },
     }),
@@ -126,22 +128,20 @@ function checkNobodysUsual(conversation: string, { isChannel }: NormaliseOptions
 }
 
 /** What makes two drafts of one id the same: everything but raw, replyContext, occurredAt, metadata and our own stamps. */
-function fingerprint(message: Unnumbered, priority: Priority | undefined): string {
+function contentOf(message: Unnumbered, priority: Priority | undefined): string {
   const { kind, type, conversation, parts, data, inReplyTo, clientSequence, expiresAt } = message
-  return digest(
-    canonical([
-      kind,
-      type,
-      message.sender.id,
-      conversation,
-      parts,
-      data,
-      inReplyTo,
-      clientSequence,
-      expiresAt,
-      priority,
-    ]),
-  )
+  return canonical([
+    kind,
+    type,
+    message.sender.id,
+    conversation,
+    parts,
+    data,
+    inReplyTo,
+    clientSequence,
+    expiresAt,
+    priority,
+  ])
 }
 
 /**

@@ -168,8 +168,7 @@ export class Pipeline {
   async #take(origin: Origin, draft: Draft, options: TakeOptions): Promise<Offered> {
     const { now, dedupeMs, pin, isChannel, limited } = this.#options
     const { signal, traced } = options
-    traced?.stage('normalise')
-    // 3 normalise
+    traced?.stage('normalise') // 3 normalise
     const normalised = normalise(draft, {
       channel: origin,
       identity: options.identity,
@@ -177,6 +176,7 @@ export class Pipeline {
       dedupeMs,
       isChannel,
       priority: grantedTo(signal) ?? origin.priority,
+      fingerprint: options.fingerprint,
       traceparent: traced?.traceparent,
     })
     await limited(callingOf(normalised, origin, options.identity))

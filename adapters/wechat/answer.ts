@@ -19,6 +19,8 @@ export interface Answering {
 
 export interface Question {
   readonly draft: Draft
+  /** `AcceptOptions.fingerprint`. */
+  readonly fingerprint: string | undefined
   readonly push: Push
   readonly pushed: Pushed
   /** Ends when the platform has hung up. */
@@ -29,12 +31,13 @@ export interface Question {
 
 /** Resolves once the draft is durable and, where somebody may answer at once, he has or `waitMs` is over. Throws what `accept` throws. */
 export async function answer(question: Question, answering: Answering): Promise<HttpResponse> {
-  const { draft, gone, onTaken } = question
+  const { draft, fingerprint, gone, onTaken } = question
   const { host, config } = answering
   // An event's route says its text by a message of its own: there is no reply to wait for.
   const isWaiting = draft.kind !== 'event' && config.waitMs > 0
   const accepted = await host.accept(draft, {
     acknowledges: true,
+    ...(fingerprint !== undefined && { fingerprint }),
     ...(isWaiting && { waitMs: config.waitMs, signal: gone }),
   })
   onTaken(accepted)

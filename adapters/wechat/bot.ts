@@ -8,16 +8,16 @@ import type { DraftOptions, Meaning, Push } from './drafts.ts'
 import { shownParts } from './passive.ts'
 import type { ReplyContext } from './reply-context.ts'
 
-// response_url and WebhookUrl are secrets: who has them may speak in the chat.
-const STANDARD: ReadonlySet<string> = new Set(
-  'msgid MsgId aibotid chatid ChatId from From msgtype MsgType response_url WebhookUrl GetChatInfoUrl'.split(
-    ' ',
-  ),
-)
+// Secrets: who has them may speak in the chat.
+const ADDRESSES = ['response_url', 'WebhookUrl', 'GetChatInfoUrl'] as const
+const STANDARD: ReadonlySet<string> = new Set([
+  ...'msgid MsgId aibotid chatid ChatId from From msgtype MsgType'.split(' '),
+  ...ADDRESSES,
+])
 
 /** The meaning of a bot's push; undefined for one that nobody is to answer (the platform asks how a streamed answer goes on). */
 export function botMeaning(
-  { fields, bytes, mediaType }: Push,
+  { fields, bytes, mediaType, digest }: Push,
   { channel }: DraftOptions,
 ): Meaning | undefined {
   const type = either(fields, 'msgtype', 'MsgType') ?? ''
@@ -32,10 +32,12 @@ export function botMeaning(
       user === ''
         ? ({ id: channel, role: 'system' } as const)
         : ({ id: user, role: 'customer', ...(name !== undefined && { name }) } as const),
-    externalId: id === undefined || id === '' || id.length > 200 ? `-:${digestOf(bytes)}` : id,
+    externalId: id === undefined || id === '' || id.length > 200 ? `-:${digest}` : id,
     ...(user !== '' && { replyContext: { ...context } }),
     raw: { mediaType, bytes },
   }
+  // Nobody promises that a repeat has the same address for the answer.
+  const fingerprint = digestOf(Buffer.from(JSON.stringify(without(fields, new Set(ADDRESSES))), 'utf8'))
   const rest = without(fields, new Set([...STANDARD, type, capital(type)]))
   const data = Object.keys(rest).length > 0 ? { data: rest } : {}
   if (type === 'event') {
@@ -43,7 +45,8 @@ export function botMeaning(
     const eventType = either(event, 'eventtype', 'EventType') ?? 'event'
     const key = textIn(fieldsIn(event, eventType), 'event_key')
     const names = [...(key === undefined ? [] : [key]), eventType]
-    return { names, type: eventType, base: { ...base, kind: 'event' }, data: without(fields, STANDARD) }
+    const payload = without(fields, STANDARD)
+    return { names, type: eventType, base: { ...base, kind: 'event' }, fingerprint, data: payload }
   }
   const parts = partsOf(type, { ...fieldsIn(fields, capital(type)), ...fieldsIn(fields, type) })
   const unknown = parts === undefined ? { data: without(fields, STANDARD) } : data
@@ -51,6 +54,7 @@ export function botMeaning(
     names: [type],
     type,
     base: { ...base, kind: 'message', parts: parts ?? [{ kind: 'text', text: `[${type}]` }] },
+    fingerprint,
     ...unknown,
   }
 }

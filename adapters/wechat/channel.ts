@@ -21,7 +21,7 @@ import { accountOf, channelConfig } from './config.ts'
 import type { ChannelConfig } from './config.ts'
 import { createContacts } from './contacts.ts'
 import { platformFields, textIn } from './document.ts'
-import { digestOf, draftOf, meaningOf } from './drafts.ts'
+import { draftOf, meaningOf } from './drafts.ts'
 import type { Meaning, Push } from './drafts.ts'
 import { openEcho, openPush } from './gate.ts'
 import type { GateOptions, Pushed } from './gate.ts'
@@ -84,6 +84,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       fields,
       bytes: pushed.bytes,
       mediaType: format === 'xml' ? 'text/xml' : 'application/json',
+      digest: pushed.digest,
     }
     if (isNotice(push)) {
       const ticket = product === 'component' ? ticketOf(push) : undefined
@@ -105,7 +106,9 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     const onTaken = ({ conversation }: Accepted): void => {
       if (context !== undefined) contacts.note(conversation, context)
     }
-    return answerOnce({ draft, push, pushed, gone: came.gone, onTaken }, meaning, answering)
+    // An operation's own id says itself what is the same again.
+    const fingerprint = draft.externalId === meaning.base.externalId ? meaning.fingerprint : undefined
+    return answerOnce({ draft, fingerprint, push, pushed, gone: came.gone, onTaken }, meaning, answering)
   }
 
   /** Two events of one customer in one second with one key may still be two: repeats of the platform are equal to the byte. */
@@ -119,7 +122,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
     } catch (error) {
       const { externalId } = question.draft
       if (base.kind !== 'event' || externalId === undefined || !isMismatch(error)) throw error
-      const id = `${externalId}:${digestOf(question.push.bytes)}`
+      const id = `${externalId}:${question.push.digest}`
       return answer({ ...question, draft: { ...question.draft, externalId: id } }, answering)
     }
   }
@@ -161,7 +164,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       scope.log.warn('a push could be decrypted but not read', { bytes: arrival.bytes.byteLength })
       return success
     }
-    if (arrival.sealed === undefined && !(await isOwnBody(arrival.signed, arrival.bytes)))
+    if (arrival.sealed === undefined && !(await isOwnBody(arrival.signed, arrival.digest)))
       return refuse('replay')
     return take({ ...arrival, document }, { ...place, gone }, answering)
   }

@@ -15,6 +15,8 @@ export interface Push {
   /** The text of the platform, after the cipher. */
   readonly bytes: Uint8Array
   readonly mediaType: string
+  /** Of what the platform says: its repeats have the same, another push another. */
+  readonly digest: string
 }
 
 export interface DraftOptions {
@@ -31,6 +33,8 @@ export interface Meaning {
   readonly names: readonly string[]
   readonly type: string
   readonly base: DraftBase
+  /** The platform's repeats have the same; absent: the draft tells. */
+  readonly fingerprint?: string
   /** Event: its payload. Message: the fields that its parts do not say. */
   readonly data?: Json
   readonly contact?: Contact
@@ -85,8 +89,9 @@ function messageMeaning(push: Push, type: string, options: DraftOptions): Meanin
       kind: 'message',
       parts,
       // A message without an id is known again by its whole text: the platform repeats it to the byte.
-      externalId: scoped(id === undefined || id === '' ? `-:${digestOf(push.bytes)}` : id, fields, options),
+      externalId: scoped(id === undefined || id === '' ? `-:${push.digest}` : id, fields, options),
     },
+    fingerprint: push.digest,
     ...(Object.keys(rest).length > 0 && { data: rest }),
     contact: 'message',
   }
@@ -107,6 +112,7 @@ function eventMeaning(push: Push, options: DraftOptions): Meaning {
       kind: 'event',
       externalId: scoped(eventKey(fields, event, key), fields, options),
     },
+    fingerprint: push.digest,
     data: fields,
     ...(contact !== undefined && { contact }),
   }

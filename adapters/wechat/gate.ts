@@ -4,8 +4,9 @@ import type { HttpRequest } from 'dragoman'
 import type { Product } from './account.ts'
 import { open } from './cipher.ts'
 import type { CipherKey, Sealed } from './cipher.ts'
-import { readDocument, textIn } from './document.ts'
+import { readDocument, textIn, without } from './document.ts'
 import type { Document, Fields, Format } from './document.ts'
+import { digestOf } from './drafts.ts'
 import { parseQuery } from './query.ts'
 import { isSame, signatureOf } from './signature.ts'
 
@@ -39,6 +40,8 @@ export interface Pushed {
   readonly format: Format
   /** Undefined: it is the platform's, and nobody can read it. Only where a cipher vouches for it. */
   readonly document: Document | undefined
+  /** Of what the platform says. A twin of it in cipher is closed anew at each try, and counts for nothing. */
+  readonly digest: string
   /** With what an answer is closed; undefined: the account sends plain bodies. */
   readonly sealed?: Sealed
   /** Plain bodies: what was signed, which is not the body. */
@@ -99,6 +102,7 @@ function openSealed(body: Uint8Array, query: Query, options: GateOptions): Arriv
     bytes,
     format: envelope.format,
     document: read(bytes),
+    digest: digestOf(bytes),
     sealed,
     signed: query.get('msg_signature') ?? '',
   }
@@ -109,16 +113,22 @@ function openPlain(body: Uint8Array, query: Query, options: GateOptions): Arriva
   if (!isFresh(query, options)) return refused('timestamp')
   const document = read(body)
   if (document === undefined) return refused('body')
-  if (isPush(document.fields))
-    return {
-      kind: 'push',
-      bytes: body,
-      format: document.format,
-      document,
-      signed: [query.get('timestamp'), query.get('nonce')].join('\n'),
-    }
-  return refused(encryptedIn(document.fields) === undefined ? 'body' : 'encrypted body')
+  if (!isPush(document.fields))
+    return refused(encryptedIn(document.fields) === undefined ? 'body' : 'encrypted body')
+  const fields = without(document.fields, CIPHERS)
+  const hasCipher = Object.keys(fields).length < Object.keys(document.fields).length
+  return {
+    kind: 'push',
+    bytes: body,
+    format: document.format,
+    document: { format: document.format, fields },
+    digest: digestOf(hasCipher ? Buffer.from(JSON.stringify(fields), 'utf8') : body),
+    signed: [query.get('timestamp'), query.get('nonce')].join('\n'),
+  }
 }
+
+/** What holds the body a second time in compatible mode. */
+const CIPHERS: ReadonlySet<string> = new Set(['Encrypt', 'encrypt'])
 
 function isPush(fields: Fields): boolean {
   return ['MsgType', 'InfoType', 'action'].some((name) => textIn(fields, name) !== undefined)

@@ -83,6 +83,14 @@ test('the fingerprint leaves out raw, replyContext, occurredAt, metadata and the
   expect(print({ data: { a: '1', b: [2] } })).not.toBe(same)
 })
 
+test('what the channel itself says is the same again is the fingerprint, whatever the draft says (SEMANTICS 8)', () => {
+  const print = (type: string, fingerprint?: string) =>
+    of({ externalId: 'x', type }, { fingerprint }).dedupe?.fingerprint
+  expect(print('a', 'same')).toBe(print('b', 'same'))
+  expect(print('a', 'same')).not.toBe(print('a', 'other'))
+  expect(print('a', 'same')).not.toBe(print('a'))
+})
+
 test.each([
   [{ kind: 'shout' }, /kind "shout"/u],
   [{ type: '' }, /type is empty/u],

@@ -5,7 +5,7 @@ import { testHost } from '../../../../core/testing.ts'
 import { botMeaning, botReply } from '../../../../adapters/wechat/bot.ts'
 import { noticeDraft, ticketOf } from '../../../../adapters/wechat/component.ts'
 import { readDocument } from '../../../../adapters/wechat/document.ts'
-import { draftOf, meaningOf } from '../../../../adapters/wechat/drafts.ts'
+import { digestOf, draftOf, meaningOf } from '../../../../adapters/wechat/drafts.ts'
 import type { Push } from '../../../../adapters/wechat/drafts.ts'
 import { kfDrafts } from '../../../../adapters/wechat/kf.ts'
 import type { Product } from '../../../../adapters/wechat/account.ts'
@@ -13,7 +13,7 @@ import { eventXml, textXml } from './pushing.ts'
 
 function pushOf(text: string): Push {
   const bytes = Buffer.from(text, 'utf8')
-  return { fields: readDocument(bytes).fields, bytes, mediaType: 'text/xml' }
+  return { fields: readDocument(bytes).fields, bytes, mediaType: 'text/xml', digest: digestOf(bytes) }
 }
 const messageXml = (type: string, fields: string): string =>
   `<xml><ToUserName>gh_1</ToUserName><FromUserName>ann</FromUserName><CreateTime>1348831860</CreateTime><MsgType>${type}</MsgType>${fields}<MsgId>6054768590064713728</MsgId></xml>`
@@ -355,4 +355,13 @@ test('tickets and codes go to the platform’s half and into no message', () => 
     type: 'unauthorized',
     authorizer: 'wxa',
   })
+})
+
+test('a bot’s push is the same again also where the address for its answer is another', () => {
+  const said = { msgid: 'x1', from: { userid: 'li' }, msgtype: 'text', text: { content: 'hi' } }
+  const print = (more: object) =>
+    botMeaning(pushOf(JSON.stringify({ ...said, ...more })), { product: 'wecom-bot', channel: 'main' })
+      ?.fingerprint
+  expect(print({ response_url: 'https://q/1' })).toBe(print({ response_url: 'https://q/2' }))
+  expect(print({ text: { content: 'ho' } })).not.toBe(print({}))
 })

@@ -7,7 +7,7 @@ import { channelConfig } from '../../../../adapters/wechat/config.ts'
 import { readDocument, textIn } from '../../../../adapters/wechat/document.ts'
 import type { Fields } from '../../../../adapters/wechat/document.ts'
 import { isNotice } from '../../../../adapters/wechat/component.ts'
-import { meaningOf } from '../../../../adapters/wechat/drafts.ts'
+import { digestOf, meaningOf } from '../../../../adapters/wechat/drafts.ts'
 import { openEcho, openPush } from '../../../../adapters/wechat/gate.ts'
 import type { Arrival, GateOptions, Refusal } from '../../../../adapters/wechat/gate.ts'
 import { closeReply, writePassive } from '../../../../adapters/wechat/passive-write.ts'
@@ -168,7 +168,7 @@ test.each(of('parse').filter(({ expected }) => 'from' in expected))(
   ({ body, expected }) => {
     const bytes = Buffer.from(body, 'utf8')
     const { fields } = readDocument(bytes)
-    const push = { fields, bytes, mediaType: 'text/xml' }
+    const push = { fields, bytes, mediaType: 'text/xml', digest: digestOf(bytes) }
     if (expected['class'] === 'probe') return expect(textIn(fields, 'action')).toBe('CheckContainerPath')
     expect(isNotice(push)).toBe(expected['class'] === 'component')
     if (expected['class'] === 'component') return
