@@ -1,6 +1,7 @@
 // What is answered for a message or event that was stored: the response element, filled from what is known.
 import type { Accepted, Json, Part } from 'dragoman'
 import type { ElementDecl, Particle, TypeDecl } from '../xml/schema.ts'
+import type { MessageCodec } from './messages.ts'
 
 type Fact = string | number | boolean
 
@@ -8,9 +9,13 @@ type Fact = string | number | boolean
  * Fills an output message from an acceptance: the reply's data if there is any, else members by their names: `id`,
  * `messageId`, `conversation`, `conversationId`, `sequence`, `duplicate`, `text` (also `reply`, `answer`), `status`
  * (`answered` or `accepted`), `success` (true); in any case of letters, at any depth of single wrappers. A lone text
- * member of another name holds the reply's text, else the id. What cannot be known is left out.
+ * member of another name holds the reply's text, else the id. Parts of rpc are members. What cannot be known is left out,
+ * also where the schema requires it. Without an output nothing is filled.
  */
-export function acknowledgement(accepted: Accepted, declarations: readonly ElementDecl[]): Json {
+export function acknowledgement(
+  accepted: Accepted,
+  output: Pick<MessageCodec, 'style' | 'declarations'> | undefined,
+): Json {
   const { reply } = accepted
   if (reply?.data !== undefined) return reply.data
   const text = replyText(reply?.parts)
@@ -28,9 +33,11 @@ export function acknowledgement(accepted: Accepted, declarations: readonly Eleme
       ? []
       : (['text', 'reply', 'answer'] as const).map((name): [string, Fact] => [name, text])),
   ])
+  const { style, declarations = [] } = output ?? {}
+  const lone = text ?? accepted.id
+  if (style === 'rpc') return fillMembers(declarations, facts, { lone, depth: 0 })
   const [only] = declarations
-  if (only === undefined) return {}
-  return fill(only.type, facts, { lone: text ?? accepted.id, depth: 0 }) ?? {}
+  return only === undefined ? {} : (fill(only.type, facts, { lone, depth: 0 }) ?? {})
 }
 
 /** The same without a schema: the facts themselves. */
@@ -50,9 +57,16 @@ interface Fill {
   readonly depth: number
 }
 
-function fill(type: TypeDecl, facts: ReadonlyMap<string, Fact>, { lone, depth }: Fill): Json | undefined {
-  if (type.kind === 'simple') return isText(type) ? lone : undefined
-  const members = type.particle === undefined ? [] : elementsOf(type.particle)
+function fill(type: TypeDecl, facts: ReadonlyMap<string, Fact>, context: Fill): Json | undefined {
+  if (type.kind === 'simple') return isText(type) ? context.lone : undefined
+  return fillMembers(type.particle === undefined ? [] : elementsOf(type.particle), facts, context)
+}
+
+function fillMembers(
+  members: readonly ElementDecl[],
+  facts: ReadonlyMap<string, Fact>,
+  { lone, depth }: Fill,
+): Json {
   const filled: [string, Json][] = []
   for (const decl of members) {
     const fact = facts.get(decl.name.local.toLowerCase())

@@ -17,10 +17,10 @@ export interface ServedOperation {
   /** SOAP encoding inwards: references are resolved strictly. */
   readonly encoded: boolean
   decode(entry: XmlElement | undefined): Json
-  /** `dropped` is told what the schema has no place for. */
+  /** `dropped` is told what the schema has no place for; an acknowledgement may lack what is `missing`. */
   encode(
     value: Json,
-    dropped: (path: string) => void,
+    options: Pick<BindOptions, 'missing' | 'dropped'>,
   ): { readonly body: XmlElement | undefined; readonly encoded: boolean }
   /** What of an answer's body may travel as attachments. */
   attachable(body: XmlElement): ReadonlySet<XmlElement>
@@ -142,12 +142,12 @@ function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
     oneWay: output === undefined,
     encoded: input.encoded,
     decode: (entry) => input.decode(entry, version),
-    encode: (value, dropped) => ({
-      body: output?.encode(value, version, { dropped }),
+    encode: (value, options) => ({
+      body: output?.encode(value, version, options),
       encoded: output?.encoded ?? false,
     }),
     attachable: (body) => output?.attachable(body) ?? new Set(),
-    acknowledge: (accepted) => acknowledgement(accepted, output?.declarations ?? []),
+    acknowledge: (accepted) => acknowledgement(accepted, output),
     headersIn: operation.input.headers.map((part) => blockCodec(schemas, part, version)),
     headersOut: operation.output?.headers.map((part) => blockCodec(schemas, part, version)) ?? [],
     faults: faultContext(schemas, operation, version),
@@ -176,11 +176,11 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
         oneWay: false,
         encoded,
         decode: (body) => (body === undefined ? {} : toJson(body, schemas?.element(body), options)),
-        encode: (value, dropped) => ({
+        encode: (value, more) => ({
           // the caller's own habit tells whether members are qualified
           body: fromJson(value, answer, schemas?.element(answer), {
             childNamespace: childElements(entry)[0]?.uri ?? (encoded ? '' : entry.uri),
-            dropped,
+            ...more,
           }),
           encoded: false,
         }),

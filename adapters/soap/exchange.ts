@@ -93,7 +93,7 @@ async function answer(service: Service, { request, signal, type, state }: Call):
   if (operation.oneWay || addressing?.noReply === true)
     return { status: 202, headers: { 'content-length': '0' } }
   return accepted.reply?.fault === undefined
-    ? replyResponse(service, { operation, accepted, state, pending: draft.kind === 'request' })
+    ? replyResponse(service, { operation, accepted, state, isRequest: draft.kind === 'request' })
     : faultResponse(faultOfReply(accepted.reply.fault, operation.faults), state, {
         accepted,
         headers: outwardHeaders(service, operation, accepted),

@@ -11,6 +11,7 @@ import type { WsdlOperation } from './wsdl.ts'
 import type { Part, WireMessage } from './wsdl-messages.ts'
 
 export interface MessageCodec {
+  readonly style: WsdlOperation['style']
   readonly encoded: boolean
   /**
    * The Body's child (absent: the Body is empty) as JSON; what the description does not have is refused unless told
@@ -44,6 +45,7 @@ function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: W
   const name = message.body
   if (name === undefined)
     return {
+      style: 'document',
       encoded,
       decode: () => ({}),
       encode: () => undefined,
@@ -58,6 +60,7 @@ function documentCodec(schemas: XmlSchemas, operation: WsdlOperation, message: W
       `operation "${operation.name}": the schema has no element {${name.uri}}${name.local}`,
     )
   return {
+    style: 'document',
     encoded,
     decode: (entry, version, options) =>
       entry === undefined
@@ -80,6 +83,7 @@ function rpcCodec(schemas: XmlSchemas, message: WireMessage): MessageCodec {
   const parts = message.parts.map((part) => ({ name: part.name, decl: partDeclaration(schemas, part) }))
   const wrapper = message.body ?? { uri: '', local: '' }
   return {
+    style: 'rpc',
     encoded,
     decode: (entry, version, options) => {
       const { found, strangers } = accessors(entry, parts, encoded)

@@ -33,21 +33,23 @@ export interface Answered {
   readonly operation: ServedOperation
   readonly accepted: Accepted
   readonly state: Exchange
-  /** A request without a reply was queued: its answer exists no earlier than its execution. */
-  readonly pending: boolean
+  /** Of a request: one without a reply was queued, its answer exists no earlier than its execution. */
+  readonly isRequest: boolean
 }
 
 /** The answer to a request, or what is known of one that was only stored. Throws `ENCODE_FAILED`. */
 export function replyResponse(
   service: Service,
-  { operation, accepted, state, pending }: Answered,
+  { operation, accepted, state, isRequest }: Answered,
 ): HttpResponse {
   const { version, charset, addressing, sealer } = state
   const { reply } = accepted
   const value: Json = reply?.data !== undefined ? reply.data : operation.acknowledge(accepted)
-  const { body, encoded } = operation.encode(value, (path) =>
-    service.scope.log.debug(`${path} is not in the schema and is left out of the answer`),
-  )
+  const isAcknowledgement = reply === undefined || (reply.data === undefined && !isRequest)
+  const { body, encoded } = operation.encode(value, {
+    dropped: (path) => service.scope.log.debug(`${path} is not in the schema and is left out of the answer`),
+    ...(isAcknowledgement ? { missing: 'keep' } : {}),
+  })
   const headers = [
     ...(addressing === undefined ? [] : answerAddressing(addressing, operation.answerAction)),
     ...outwardHeaders(service, operation, accepted),
@@ -62,7 +64,7 @@ export function replyResponse(
     },
   )
   return {
-    status: reply === undefined && pending ? 202 : 200,
+    status: reply === undefined && isRequest ? 202 : 200,
     headers: {
       'content-type': contentType,
       'content-length': String(bytes.length),

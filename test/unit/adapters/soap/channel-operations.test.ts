@@ -33,6 +33,39 @@ describe('operations of the config', () => {
     expect(second.carries).toBe('m1')
   })
 
+  test.each([
+    ['a message', 'message', undefined, 200],
+    ['a message with an answer', 'message', 'we are on it', 200],
+    ['an event', 'event', undefined, 200],
+    ['a queued request', 'request', undefined, 202],
+  ] as const)(
+    '%s that was stored is acknowledged, though the response requires what nobody knows',
+    async (_what, kind, text, status) => {
+      await using running = await serve({
+        config: { wsdl: `${await files({ 'crm.wsdl': strictCrm })}/crm.wsdl` },
+        operations: { SubmitTicket: { kind }, File: { kind } },
+        reply: () =>
+          text === undefined ? undefined : { origin: 'agent', parts: [{ kind: 'text' as const, text }] },
+      })
+      const body = '<m:SubmitTicket xmlns:m="urn:crm"><m:description>help</m:description></m:SubmitTicket>'
+      const response = await running.post(envelope(body))
+      expect(response.status).toBe(status)
+      expect(normal(response)).toContain('<ns1:SubmitTicketResponse><ns1:id>m1</ns1:id></ns1:')
+      const rpc = await running.post(envelope('<m:File xmlns:m="urn:rpc"><what>help</what></m:File>'))
+      expect(rpc.status).toBe(status)
+      expect(normal(rpc)).toContain('<ns1:FileResponse><id>m2</id></ns1:FileResponse>')
+    },
+  )
+
+  test('a request whose answer lacks what the response requires is still our fault', async () => {
+    await using running = await serve({
+      config: { wsdl: `${await files({ 'crm.wsdl': strictCrm })}/crm.wsdl` },
+      reply: () => ({ origin: 'backend', data: { id: 'T1' } }),
+    })
+    const body = '<m:SubmitTicket xmlns:m="urn:crm"><m:description>help</m:description></m:SubmitTicket>'
+    expect((await running.post(envelope(body))).status).toBe(500)
+  })
+
   test('are all there is: another operation of the WSDL is refused', async () => {
     await using running = await serve({ operations: { WhoAmI: { kind: 'request' } } })
     expect(await ask(running, envelope(getTicket()))).toMatchObject({
@@ -156,3 +189,20 @@ const crm = `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http
     <operation name="SubmitTicket"><s:operation soapAction=""/><input><s:body use="literal"/></input><output><s:body use="literal"/></output></operation></binding>
   <service name="S"><port name="P" binding="t:B"><s:address location="http://old/"/></port></service>
 </definitions>`
+
+/** Its responses require a result code, which no acceptance has. */
+const strictCrm = crm
+  .replace('<x:element name="sequence" type="x:int"/>', '<x:element name="resultCode" type="x:int"/>')
+  .replace(/<x:element name="status".*\n?.*minOccurs="0"\/>/u, '')
+  .replace(
+    '<portType',
+    '<message name="FileIn"><part name="what" type="x:string" xmlns:x="http://www.w3.org/2001/XMLSchema"/></message><message name="FileOut" xmlns:x="http://www.w3.org/2001/XMLSchema"><part name="code" type="x:int"/><part name="id" type="x:string"/></message><portType',
+  )
+  .replace(
+    '</operation></portType>',
+    '</operation><operation name="File"><input message="t:FileIn"/><output message="t:FileOut"/></operation></portType>',
+  )
+  .replace(
+    '</operation></binding>',
+    '</operation><operation name="File"><s:operation soapAction="" style="rpc"/><input><s:body use="literal" namespace="urn:rpc"/></input><output><s:body use="literal" namespace="urn:rpc"/></output></operation></binding>',
+  )
