@@ -33,9 +33,10 @@ export function typedIn(element: XmlElement, decl: ElementDecl, binding: Binding
   const said = actual === declared ? undefined : typeKeyOf(actual, declared, binding)
   if (decl.abstract)
     throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
+  // before its type: .NET and JAXB write null so where the type is abstract
+  if (!isBare && isNil(element, binding)) return nilIn(element, actual, binding)
   if (actual.kind === 'complex' && actual.abstract)
     throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, xsi:type has to say which`)
-  if (!isBare && isNil(element, binding)) return nilIn(element, actual, binding)
   if (actual.kind === 'simple') {
     const value = simpleIn(element, actual, decl, binding)
     if (isBare) return value

@@ -32,12 +32,12 @@ export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): 
   const actual = object === undefined ? declared : actualType(object, decl, binding)
   if (decl.abstract)
     throw binding.problem(`element "${decl.name.local}" is abstract, one that stands for it is needed`)
-  if (actual.kind === 'complex' && actual.abstract)
-    throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, @type has to say which`)
   const said = typeAttribute(actual, actual !== declared, binding)
   const start: Start = { name, attributes: said.attributes, namespaces: said.namespaces }
   if (value === null || (object !== undefined && getMember(object, '#text') === null))
     return nilOut(object, actual, start, { decl, binding })
+  if (actual.kind === 'complex' && actual.abstract)
+    throw binding.problem(`type "${actual.name?.local ?? ''}" is abstract, @type has to say which`)
   if (actual.kind === 'simple') {
     return simpleElement(start, object === undefined ? value : textIn(object, binding), actual, {
       decl,

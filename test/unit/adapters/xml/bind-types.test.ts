@@ -77,6 +77,23 @@ test('abstract types need a type said, abstract elements one that stands for the
   )
 })
 
+test('null needs no type: a nil element may be of an abstract type, as .NET and JAXB write the nulls of a list', () => {
+  const decl = declared(
+    sequence('<xs:element name="p" type="t:Base" nillable="true" minOccurs="0" maxOccurs="unbounded"/>'),
+    parties,
+  )
+  const value = { p: [{ '@type': 'Derived', '@d': '1' }, null] }
+  expect(read('<p xsi:type="t:Derived" d="1"/><p xsi:nil="true"/>', decl)).toEqual(value)
+  expect(written(value, decl)).toBe('<e><p xsi:type="t1:Derived" d="1"/><p xsi:nil="true"/></e>')
+  expect(refusal(() => read('<p/>', decl))).toContain('type "Base" is abstract')
+  const shape = declared(
+    sequence('<xs:element ref="t:shape"/>'),
+    `${parties}<xs:element name="shape" abstract="true" nillable="true" type="t:Derived"/>`,
+  )
+  expect(refusal(() => read('<shape xsi:nil="true"/>', shape))).toContain('element "shape" is abstract')
+  expect(refusal(() => written({ shape: null }, shape))).toContain('element "shape" is abstract')
+})
+
 test('substitution groups: members by the name that came, order kept where it tells (XSD 1 §3.3.2)', () => {
   const decl = declared(
     sequence(
