@@ -64,7 +64,9 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
       if (called === undefined)
         throw new GatewayError(
           'NO_ROUTE',
-          `backend "${scope.id}" has no operation "${call.operation}" in its WSDL`,
+          wsdl.names.has(call.operation)
+            ? `backend "${scope.id}" cannot be asked for operation "${call.operation}" as its WSDL binds it`
+            : `backend "${scope.id}" has no operation "${call.operation}" in its WSDL`,
         )
       return send({ config, scope, wsdl, called, guard: await guard() }, call, signal)
     },

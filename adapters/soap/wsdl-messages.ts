@@ -45,7 +45,10 @@ export interface Wire {
   readonly oneWay: boolean
 }
 
-/** Reads one direction. Throws `DECODE_FAILED` for what no Body can carry. */
+/**
+ * Reads one direction. Throws `DECODE_FAILED` for what no Body can carry, and for an input with a part that travels beside
+ * it: without that part another thing would be asked for.
+ */
 export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
   const { side, style, name, bound } = wire
   // soap:body may stand inside mime:multipartRelated (WSDL 1.1 §5.11)
@@ -59,8 +62,14 @@ export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
           .filter((part) => part !== '')
   const headers = bound === undefined ? [] : boundHeaders(index, bound)
   const message = index.find('message', reference(wire.message, 'message'))
-  const all = parts(message).filter((part) => listed === undefined || listed.includes(part.name))
   const attachments = new Set(bound === undefined ? [] : mimeParts(bound))
+  const beside = parts(message).find((part) => attachments.has(part.name))
+  if (beside !== undefined && side === 'input')
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `part "${beside.name}" of its input travels as an attachment of its own (mime:content), which is not supported`,
+    )
+  const all = parts(message).filter((part) => listed === undefined || listed.includes(part.name))
   const inBody = all.filter((part) => !attachments.has(part.name))
   const action = addressingAction(wire)
   if (style === 'rpc') {

@@ -1,0 +1,65 @@
+// WSDLs that bind a part of a message as an attachment of its own (SOAP with Attachments, WSDL 1.1 §5).
+import { describe, expect, test } from 'vitest'
+import { call, open, wire, xml } from './caller.ts'
+import { bodyText, envelope, files, serve } from './service.ts'
+
+const xs = 'http://www.w3.org/2001/XMLSchema'
+const content = (part: string): string =>
+  `<mime:multipartRelated><mime:part><s:body use="literal" namespace="urn:sw" parts="name"/></mime:part>
+   <mime:part><mime:content part="${part}" type="application/octet-stream"/></mime:part></mime:multipartRelated>`
+const body = '<s:body use="literal" namespace="urn:sw"/>'
+const bound = (name: string, input: string, output: string): string =>
+  `<operation name="${name}"><s:operation soapAction="urn:${name}"/><input>${input}</input><output>${output}</output></operation>`
+
+/** Up(name, file) with the file beside the envelope, Down(name) with one in its answer, and Plain(name). */
+const wsdl = `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:mime="http://schemas.xmlsoap.org/wsdl/mime/"
+  xmlns:t="urn:sw" xmlns:xs="${xs}" targetNamespace="urn:sw">
+  <message name="Name"><part name="name" type="xs:string"/></message>
+  <message name="File"><part name="name" type="xs:string"/><part name="file" type="xs:base64Binary"/></message>
+  <portType name="P"><operation name="Up"><input message="t:File"/><output message="t:Name"/></operation>
+    <operation name="Down"><input message="t:Name"/><output message="t:File"/></operation>
+    <operation name="Plain"><input message="t:Name"/><output message="t:Name"/></operation></portType>
+  <binding name="B" type="t:P"><s:binding style="rpc" transport="http://schemas.xmlsoap.org/soap/http"/>
+    ${bound('Up', content('file'), body)}${bound('Down', body, content('file'))}${bound('Plain', body, body)}</binding>
+  <service name="S"><port name="P" binding="t:B"><s:address location="http://old.example/b"/></port></service></definitions>`
+
+const file = async (): Promise<string> => `${await files({ 'sw.wsdl': wsdl })}/sw.wsdl`
+const why =
+  'operation "Up": part "file" of its input travels as an attachment of its own (mime:content), which is not supported'
+
+describe('an operation with a part that is an attachment of its request', () => {
+  test('is not called without the part: nothing goes out', async () => {
+    const { fetch, sent } = wire(() => xml(envelope('')))
+    await using backend = await open({ wsdl: await file() }, { fetch })
+    await expect(call(backend, 'Up', { name: 'a', file: 'AAAA' })).rejects.toMatchObject({
+      code: 'NO_ROUTE',
+      message: 'backend "test" cannot be asked for operation "Up" as its WSDL binds it',
+    })
+    expect(sent).toEqual([])
+    expect(Object.keys(backend.operations)).toEqual(['Down', 'Plain'])
+  })
+
+  test('is not served, which the start says; the others are', async () => {
+    const warnings: string[] = []
+    await using running = await serve({
+      config: { wsdl: await file() },
+      operations: { Up: { kind: 'request' }, Plain: { kind: 'request' } },
+      reply: () => ({ origin: 'backend', data: { name: 'b' } }),
+      warn: (message) => warnings.push(message),
+    })
+    expect(warnings).toEqual([`not served: ${why}`])
+    const up = await running.post(envelope('<u:Up xmlns:u="urn:sw"><name>a</name></u:Up>'))
+    expect([up.status, running.host.drafts]).toEqual([500, []])
+    expect(bodyText(up)).toContain('no operation has the body element {urn:sw}Up')
+    expect((await running.post(envelope('<u:Plain xmlns:u="urn:sw"><name>a</name></u:Plain>'))).status).toBe(
+      200,
+    )
+  })
+})
+
+test('an attachment of an answer does not keep its operation from being called', async () => {
+  const answer = envelope('<u:DownResponse xmlns:u="urn:sw"><name>b</name></u:DownResponse>')
+  const { fetch } = wire(() => xml(answer))
+  await using backend = await open({ wsdl: await file() }, { fetch })
+  await expect(call(backend, 'Down', { name: 'a' })).resolves.toEqual({ data: { name: 'b' } })
+})
