@@ -7,7 +7,7 @@ import { isHandoff, outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
 import { idFrom, moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
-import { pushesOf } from './push.ts'
+import { mayPush, pushesOf } from './push.ts'
 import type { Failure, Row, Settle, SettleResult, Store } from './store/store.ts'
 import { epochIn, handedOffId, isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
@@ -113,7 +113,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const isSame = result.status === 'already' && canonical(result.reply) === canonical(reply)
       if (result.status === 'settled' || isSame) {
         options.resolve(id, { outcome: 'answered', reply })
-        if (channel?.channel.send !== undefined) options.poke(home)
+        if (mayPush(channel)) options.poke(home)
         return accepted(id)
       }
       throw new GatewayError(

@@ -3,6 +3,7 @@ import { GatewayError } from './api.ts'
 import type { Log } from './api.ts'
 import type { Components } from './calls.ts'
 import { newId, moment } from './ids.ts'
+import { mayPush } from './push.ts'
 import type { ConversationRow, Store, Work } from './store/store.ts'
 import type { Route } from './router.ts'
 import { traceOn } from './tracing.ts'
@@ -38,7 +39,7 @@ export function createEffects(options: EffectsOptions): Effects {
     const isReplay = work.message.correlationId !== work.message.id
     for (const conversation of await activeConversations(work)) {
       if (isReplay && (await wasTold(conversation, work.message.correlationId))) continue
-      const pushes = components.channel(conversation.channel)?.channel.send !== undefined
+      const pushes = mayPush(components.channel(conversation.channel))
       const key = ['effect', work.message.correlationId, conversation.conversation].join('\u001F')
       const result = await store.accept({
         home: conversation.home,

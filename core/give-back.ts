@@ -52,11 +52,27 @@ export async function giveBack(
   }
   const error = errorOf(ended)
   if (error !== undefined) throw error
-  if (ended.reply === undefined || taken.pushed === true) return accepted
+  if (ended.reply === undefined) return accepted
   // A duplicate may have come by another channel than the one that owes the push.
   const mayBePushed = origin.pushes || accepted.duplicate
-  if (mayBePushed && !(await returnRight.take(home, id))) return accepted
+  const isHis = !mayBePushed || (taken.pushed !== true && (await returnRight.take(home, id)))
+  if (!isHis && !(await isPulled(id, origin, store))) return accepted
   return { ...accepted, reply: ended.reply }
+}
+
+/** It came by this very channel, which pushes nothing: a push that was owed while the channel was away has told nobody. */
+async function isPulled(
+  id: string,
+  origin: { readonly id: string; readonly pushes: boolean },
+  store: Store,
+): Promise<boolean> {
+  if (origin.pushes) return false
+  try {
+    const rows = await store.find({ by: 'id', id })
+    return rows.some((row) => row.row === 'message' && row.message.channel === origin.id)
+  } catch {
+    return false // its caller gets the acknowledgement, and may ask again
+  }
 }
 
 /** Undefined: not in time. Rejects with `STORE_UNAVAILABLE` where the end is what the caller came for. */

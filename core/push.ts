@@ -23,17 +23,25 @@ const PARKED_FIRST_MS = 1000
 const PARKED_LONGEST_MS = 30_000
 const ATTEMPTS = 6
 
-/** What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. */
+/**
+ * What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. Of a
+ * channel that the config does not have now nobody knows whether it pushes: it is owed, without an adapter's name.
+ */
 export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | undefined): Settle['pushes'] {
-  if (said === undefined || said.type === 'mark' || channel?.channel.send === undefined) return []
+  if (said === undefined || said.type === 'mark' || !mayPush(channel)) return []
   const parts = said.parts?.length ?? 0
   const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
   return indexes.map((part) => ({
     key: keyOf(said.id, part),
     reply: 0,
     part,
-    channel: `${channel.id}@${channel.adapter}`,
+    channel: channel === undefined ? said.channel : `${channel.id}@${channel.adapter}`,
   }))
+}
+
+/** Whether what is said in a conversation of this channel is owed a push; undefined: the config has no such channel now. */
+export function mayPush(channel: ChannelInUse | undefined): boolean {
+  return channel === undefined || channel.channel.send !== undefined
 }
 
 /** Sends one part of a reply (or an outbound message as a whole). Never rejects. */
@@ -43,8 +51,10 @@ export async function sendPush(work: Work, components: Components, context: Push
   const channel = components.channel(id)
   const target = `channel ${id}`
   if (isExpired(work.message.expiresAt, context.now)) return { outcome: 'expired', target }
-  const isHere = channel?.channel.send !== undefined && (adapter === undefined || channel.adapter === adapter)
+  const isHere = channel !== undefined && (adapter === undefined || channel.adapter === adapter)
   if (!isHere) return waiting(work, target)
+  // It was owed while the channel was away: who pulls finds it in the log.
+  if (channel.channel.send === undefined) return { outcome: 'answered', target }
   // SEMANTICS 16: what ends the gateway each time is not sent for ever.
   if (work.poison)
     return parked(target, `begun ${work.attempt - 1} times, and the gateway did not live to its end`)
