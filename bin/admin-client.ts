@@ -28,8 +28,8 @@ export interface Ask {
 export const LONG_MS = 120_000
 
 /**
- * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place, `NOT_FOUND` and
- * `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
+ * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
+ * tokens that are known here, `NOT_FOUND` and `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
  */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
@@ -37,15 +37,14 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
   const { dataDirectory, configured } = await whereabouts(configFile(options.config), overrides)
   checkFolder(dataDirectory)
-  const [gateway, token] = await left(dataDirectory, () =>
-    Promise.all([localGateway(dataDirectory), configured ?? tokenIn(dataDirectory)]),
+  const [gateway, tokens] = await left(dataDirectory, () =>
+    Promise.all([localGateway(dataDirectory), tokensOf(dataDirectory, configured)]),
   )
-  return async (path, { method = 'GET', body, limitMs } = {}) => {
+  const asked = async (token: string, path: string, { method, body, limitMs }: Ask): Promise<LocalAnswer> => {
     if (!isAlive(dataDirectory)) throw notRunning(dataDirectory)
-    let response: LocalAnswer
     try {
-      response = await callLocally(gateway, `/admin/v1/${path}`, {
-        method,
+      return await callLocally(gateway, `/admin/v1/${path}`, {
+        method: method ?? 'GET',
         headers: {
           authorization: `Bearer ${token}`,
           ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -56,12 +55,32 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
     } catch (error) {
       throw error instanceof GatewayError ? error : notRunning(dataDirectory, error)
     }
+  }
+  return async (path, ask = {}) => {
+    let response: LocalAnswer | undefined
+    for (const token of tokens) {
+      response = await asked(token, path, ask)
+      if (response.status !== 401) break
+    }
+    if (response === undefined) {
+      if (!isAlive(dataDirectory)) throw notRunning(dataDirectory)
+      throw ofItsStart('the config names no admin.token, and there is none in the data folder')
+    }
     const answer = jsonOf(response, gateway.origin)
     if (response.status < 300) return answer
+    if (response.status === 401) throw ofItsStart('the gateway does not take the admin token')
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
     throw new GatewayError(code, `the gateway answered ${response.status}: ${String(detail)}`)
   }
+}
+
+/** Its token is one of those things that no reload changes. */
+function ofItsStart(what: string): GatewayError {
+  return new GatewayError(
+    'AUTH_FAILED',
+    `${what}: the running one has that of its start, so restart it, or let the config name that one again`,
+  )
 }
 
 function jsonOf({ status, body }: LocalAnswer, origin: string): unknown {
@@ -99,18 +118,26 @@ async function left<T>(directory: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw notRunning(directory, error)
+    if (isMissing(error)) throw notRunning(directory, error)
     throw isForeign(error) ? foreign(directory, error) : error
   }
 }
 
-/** As the gateway made it at its first start, where the config says none. */
-async function tokenIn(dataDirectory: string): Promise<string> {
+/** What the running gateway may have been started with: the configured one, and that which a start without one had made. */
+async function tokensOf(dataDirectory: string, configured: string | undefined): Promise<readonly string[]> {
   const file = join(dataDirectory, 'admin.token')
-  const token = (await readFile(file, 'utf8')).trim()
-  if (token === '') throw new GatewayError('AUTH_FAILED', noToken(file))
-  return token
+  let made
+  try {
+    made = (await readFile(file, 'utf8')).trim()
+  } catch (error) {
+    if (configured === undefined && !isMissing(error)) throw error
+  }
+  if (configured === undefined && made === '') throw new GatewayError('AUTH_FAILED', noToken(file))
+  return [configured ?? [], made === '' ? [] : (made ?? [])].flat()
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
 function notRunning(directory: string, cause?: unknown): GatewayError {

@@ -1,0 +1,71 @@
+// How commands ask the running gateway, whose admin token is that of its start.
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { adminOf } from '../../../bin/admin-client.ts'
+import { leaveAddress, takeAddress } from '../../../bin/local-gateway.ts'
+
+/** A gateway that takes one token, with what its folder and its config hold by now. */
+async function running(token: string, now: { readonly config: string; readonly made?: string }) {
+  const folder = await mkdtemp(join(tmpdir(), 'admin-client-'))
+  const data = join(folder, 'data')
+  await mkdir(data)
+  const config = join(folder, 'gateway.yaml')
+  await writeFile(config, now.config)
+  if (now.made !== undefined) await writeFile(join(data, 'admin.token'), `${now.made}\n`)
+  const asked: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.headers.authorization)
+    const isTaken = request.headers.authorization === `Bearer ${token}`
+    response.writeHead(isTaken ? 200 : 401).end(isTaken ? '{"fine":true}' : '{"detail":"no such token"}')
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  await leaveAddress(data, { origin: `http://127.0.0.1:${port}` })
+  onTestFinished(async () => {
+    await takeAddress(data)
+    server.closeAllConnections()
+    server.close()
+    await rm(folder, { recursive: true })
+  })
+  return { config, asked }
+}
+
+const EDITED = 'admin: { token: the-edited-token-of-now }\n'
+const ITS_START = /the running one has that of its start, so restart it/u
+
+test('where the config has been given a token since the start, that in the data folder is taken', async () => {
+  const { config, asked } = await running('the-made-token', { config: EDITED, made: 'the-made-token' })
+  const admin = await adminOf({ config })
+  expect(await admin('status')).toEqual({ fine: true })
+  expect(asked).toEqual(['Bearer the-edited-token-of-now', 'Bearer the-made-token'])
+})
+
+test('the configured token is asked with first, and alone where it is taken', async () => {
+  const { config, asked } = await running('the-edited-token-of-now', {
+    config: EDITED,
+    made: 'the-made-token',
+  })
+  await (
+    await adminOf({ config })
+  )('status')
+  expect(asked).toEqual(['Bearer the-edited-token-of-now'])
+})
+
+test.each([
+  ['the token was edited', { config: EDITED }],
+  ['that of an earlier start is not it either', { config: EDITED, made: 'the-made-token' }],
+  ['the token was taken out of the config', { config: '{}\n' }],
+  ['the variable of the token is not set here', { config: 'admin: { token: "${NO_SUCH_TOKEN}" }\n' }],
+])('where %s, it is said that the gateway has the token of its start', async (_what, now) => {
+  const { config } = await running('the-token-of-the-start', now)
+  const asking = adminOf({ config }).then((admin) => admin('status'))
+  await expect(asking).rejects.toMatchObject({
+    code: 'AUTH_FAILED',
+    message: expect.stringMatching(ITS_START),
+  })
+})
