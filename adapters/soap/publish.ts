@@ -47,10 +47,13 @@ function rewriteAttributes(source: XmlElement, { documents, address }: Context):
   const target = documents.target.get(source)
   // what we do not serve must not send anybody to the Internet (built-in namespaces)
   if (target === undefined) return source.attributes.filter(({ local, uri }) => local !== key || uri !== '')
-  return replaced(source, key, `${address}?${queryOf(target)}`)
+  return replaced(source, key, `${address}?${queryOf(target, documents)}`)
 }
 
-function queryOf({ root, name }: Document): string {
+/** One address for each document: the main one has that by which everybody asks for it. */
+function queryOf(document: Document, { main }: Documents): string {
+  if (document === main) return 'wsdl'
+  const { root, name } = document
   return `${isXsd(root.uri) ? 'xsd' : 'wsdl'}=${encodeURIComponent(name)}`
 }
 
