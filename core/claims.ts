@@ -21,6 +21,8 @@ export interface Call {
   readonly repeatable: boolean
   readonly ms: number
   make(key: string, attempt: number, signal?: AbortSignal): Promise<Reply>
+  /** Where it was begun and nobody saw its end: what the cache knows is no longer good (SEMANTICS 32). Never rejects. */
+  readonly invalidate?: (() => Promise<void>) | undefined
 }
 
 export interface ClaimsOptions {
@@ -120,6 +122,7 @@ export function createClaims(options: ClaimsOptions): Claims {
         case 'done':
           return { reply: replyOrThrow(claim), first }
         case 'unknown':
+          await wanted.invalidate?.()
           throw new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(wanted.what))
         case 'mismatch':
           throw new GatewayError(
@@ -239,6 +242,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       const unknown: Verdict = { outcome: 'unknown', target, failure, dead: true }
       try {
         const wanted = await prepare()
+        if (!wanted.safe) await wanted.invalidate?.()
         if (!wanted.repeatable || work.poison) return unknown
         const released: Verdict = { outcome: 'retry', target: wanted.what, delayMs: dedupeMs, idle: true }
         // What changed nothing is made again for whoever asks again; what may have changed something is finished now.

@@ -99,6 +99,8 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
     target = asked.target
     queue = asked.queue
   }
+  // SEMANTICS 32: it may have been done, whatever becomes of it now.
+  if (isCutOff) await asked?.operation.invalidate?.()
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again, whoever would get it now.
   const isUnsafe = asked === undefined ? queue !== undefined : !asked.repeatable
   if (isCutOff && isUnsafe) return unknown(target, { queue })

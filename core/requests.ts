@@ -222,6 +222,7 @@ function backendCall(to: {
     safe: operation.safe,
     repeatable: operation.safe || operation.idempotent === true,
     ms,
+    invalidate: operation.invalidate,
     make: (key, attempt, signal) =>
       callBackend(backend, operation, {
         operation: name,
