@@ -209,7 +209,9 @@ const limit = z.strictObject({
     .describe('Of this type alone: a request’s operation, an event’s type; without it, everything')
     .exactOptional(),
   by: z.enum(['caller', 'all']).default('caller').describe('Each caller for himself, or all together'),
-  calls: count(1_000_000_000).describe('So many are taken, more are refused'),
+  calls: count(1_000_000_000).describe(
+    'So many are taken, more are refused; with Redis as the store, by all instances together',
+  ),
   per: duration().describe('… in this time'),
   dryRun: z.boolean().default(false).describe('Refuses nothing, only counts'),
 })
