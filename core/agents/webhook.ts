@@ -18,9 +18,14 @@ const config = z.strictObject({
       'credentials belong into headers: { authorization: … }',
     )
     .meta({ description: 'Where every message is posted.' }),
-  secret: z.string().refine(isSecret, 'whsec_ must be followed by base64').optional().meta({
-    description: 'Signs by the Standard Webhooks rules: whsec_ and base64, or any text. Empty: unsigned.',
-  }),
+  // Words of the secret are masked in what is said of it: its prefix would be.
+  secret: z
+    .string()
+    .refine(isSecret, 'by its beginning a Standard Webhooks one, but what follows the _ is not base64')
+    .optional()
+    .meta({
+      description: 'Signs by the Standard Webhooks rules: whsec_ and base64, or any text. Empty: unsigned.',
+    }),
   headers: z
     .record(
       z

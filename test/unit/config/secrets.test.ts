@@ -10,6 +10,7 @@ import {
   withoutSecretQuery,
 } from '../../../config/secrets.ts'
 import rest from '../../../adapters/rest/index.ts'
+import webhook from '../../../core/agents/webhook.ts'
 import { adapter, known, load, problemsOf } from './fakes.ts'
 
 test('a secret is known by the name of its key or variable', () => {
@@ -157,4 +158,12 @@ test('a syntax error quotes nothing of the file', async () => {
   const problems = await problemsOf('admin:\n  token: "a" hunter2: hunter2\n')
   expect(problems[0]).toMatch(/^2:\d+: not valid YAML: /)
   expect(problems.join('\n')).not.toContain('hunter2')
+})
+
+test('what is wrong with the secret of a webhook is understood without it', async () => {
+  const adapters = new Map([...known, ['webhook', webhook]])
+  const text = 'agents: { a: { adapter: webhook, url: "https://b.example/", secret: "whsec_!!!notbase64" } }'
+  expect(await problemsOf(text, { adapters })).toEqual([
+    '1:69: agents.a.secret: by its beginning a Standard Webhooks one, but what follows the _ is not base64',
+  ])
 })
