@@ -26,12 +26,20 @@ export const ALL_OPERATIONS = '*'
 export interface BreakersOptions {
   readonly store: Pick<Store, 'value' | 'watch'>
   readonly log: Log
-  /** How one stands on another instance by now; undefined: it was put on again there. */
-  readonly onOther: (owner: string, operation: string, snapshot: BreakerSnapshot | undefined) => void
+  /** How those that `isMeant` names stand on another instance by now; undefined: they were put on again there. */
+  readonly onOther: (
+    owner: string,
+    isMeant: (operation: string) => boolean,
+    snapshot: BreakerSnapshot | undefined,
+  ) => void
 }
 
-/** What is stored of one: with the time it had left, because clocks differ (SEMANTICS 34). */
-interface Stored extends BreakerSnapshot {
+/**
+ * What is stored of one: with the time it had left, because clocks differ (SEMANTICS 34). ON: ACTIVE again while all of its owner are
+ * OFF, with the moments of that OFF.
+ */
+interface Stored extends Omit<BreakerSnapshot, 'state'> {
+  readonly state: BreakerSnapshot['state'] | 'ON'
   readonly leftMs?: number
 }
 
@@ -56,17 +64,24 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   function learn(value: Json | undefined): void {
     const before = known
     known = snapshotsIn(value)
-    for (const [name, theirs] of known)
-      if (before.get(name)?.openedAt !== theirs.openedAt && !changes.has(name)) tell(name, theirs)
-    for (const name of before.keys()) if (!known.has(name) && !changes.has(name)) tell(name, undefined)
+    for (const name of new Set([...before.keys(), ...known.keys()])) {
+      const theirs = known.get(name)
+      if (!changes.has(name) && !isSame(before.get(name), theirs)) tell(name, theirs)
+    }
   }
 
   function tell(name: string, theirs: Stored | undefined): void {
     const dot = name.indexOf('.')
+    const owner = name.slice(0, dot)
+    const operation = name.slice(dot + 1)
+    const snapshot = theirs && snapshotOf(theirs)
     const until = Date.now() + Math.max(0, theirs?.leftMs ?? 0)
-    const { leftMs } = theirs ?? {}
-    const snapshot = theirs === undefined || leftMs === undefined ? theirs : { ...theirs, until }
-    onOther(name.slice(0, dot), name.slice(dot + 1), snapshot)
+    const adopted = snapshot === undefined || theirs?.leftMs === undefined ? snapshot : { ...snapshot, until }
+    if (operation === ALL_OPERATIONS) {
+      const isApart = (one: Stored | undefined): boolean => one !== undefined && !counts(theirs, one)
+      onOther(owner, (each) => !isApart(own(owner, each)), adopted)
+      // Else it stands as all of its owner do, and that was told.
+    } else if (!counts(offOf(owner), theirs)) onOther(owner, (each) => each === operation, adopted)
   }
 
   /** Read while nothing of this process was written: else it may be older than what is known. */
@@ -96,12 +111,13 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
 
   async function write(): Promise<void> {
     for (let tries = 0; changes.size > 0 && tries < TRIES; tries++) {
-      const own = new Map(changes)
+      const said = new Map(changes)
       const next = new Map(known)
-      for (const [name, snapshot] of own) {
+      for (const [name, snapshot] of said) {
         next.delete(name)
         if (snapshot !== undefined) next.set(name, snapshot)
       }
+      dropOver(next)
       const kept = keptOf(next)
       if (kept.length < next.size && !hasToldFull) {
         hasToldFull = true
@@ -124,7 +140,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         }
         known = next
         changes = new Map(
-          [...changes].filter(([name, snapshot]) => own.get(name) !== snapshot || !own.has(name)),
+          [...changes].filter(([name, snapshot]) => said.get(name) !== snapshot || !said.has(name)),
         )
         tries = 0
       } catch (error) {
@@ -150,24 +166,44 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     return { ...stored, until: Math.min(stored.until, Date.now() + stored.leftMs) }
   }
 
+  function own(owner: string, operation: string): Stored | undefined {
+    return clamped(standing(nameOf(owner, operation)))
+  }
+
+  /** All of an owner are OFF, and their time is not over. */
+  function offOf(owner: string): Stored | undefined {
+    const all = own(owner, ALL_OPERATIONS)
+    return all !== undefined && all.until > Date.now() ? all : undefined
+  }
+
+  /** What this process decides comes after all it knows, also where another's clock is ahead of its own. */
+  function madeNow(owner: string, operation: string, snapshot: BreakerSnapshot): Stored {
+    const isAll = operation === ALL_OPERATIONS
+    const before = [...known, ...changes].flatMap(([name, stored]) =>
+      isAll && name.startsWith(`${owner}.`) && stored !== undefined ? [stored.openedAt + 1] : [],
+    )
+    const openedAt = Math.max(snapshot.openedAt, offOf(owner)?.openedAt ?? 0, ...before)
+    const reason = snapshot.reason.slice(0, REASON_CHARS)
+    return { ...snapshot, openedAt, reason, leftMs: snapshot.until - Date.now() }
+  }
+
+  function exceptionTo(all: Stored): Stored {
+    return { ...all, state: 'ON', reason: '', leftMs: all.until - Date.now() }
+  }
+
   return {
     saved(owner, operation) {
-      const own = clamped(standing(nameOf(owner, operation)))
-      const all = clamped(standing(nameOf(owner, ALL_OPERATIONS)))
-      return all !== undefined && all.until > Date.now() ? all : own
+      const one = own(owner, operation)
+      const all = offOf(owner)
+      const last = counts(all, one) ? all : one
+      return last && snapshotOf(last)
     },
     keep(owner, operation, snapshot) {
       const name = nameOf(owner, operation)
-      const before = standing(name)
+      const all = offOf(owner)
+      const next = snapshot === undefined ? all && exceptionTo(all) : madeNow(owner, operation, snapshot)
       // That its time is over by now was known.
-      if (before?.openedAt === snapshot?.openedAt && before?.state === snapshot?.state) return
-      if (snapshot === undefined) changed(name, undefined)
-      else
-        changed(name, {
-          ...snapshot,
-          reason: snapshot.reason.slice(0, REASON_CHARS),
-          leftMs: snapshot.until - Date.now(),
-        })
+      if (!isSame(standing(name), next)) changed(name, next)
     },
     forget(owner) {
       for (const name of new Set([...known.keys(), ...changes.keys()]))
@@ -180,10 +216,32 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   }
 }
 
-/** All that are OFF, for what is missing is taken for put on again; and of those that are OPEN the ones that are so longest. */
+/** Whether what was said of all of an owner counts for an operation: nothing was said later of that one. */
+function counts(all: Stored | undefined, one: Stored | undefined): boolean {
+  return all !== undefined && (one === undefined || all.openedAt > one.openedAt)
+}
+
+function isSame(one: Stored | undefined, other: Stored | undefined): boolean {
+  return one?.openedAt === other?.openedAt && one?.state === other?.state
+}
+
+/** Undefined: ACTIVE. */
+function snapshotOf({ state, ...rest }: Stored): BreakerSnapshot | undefined {
+  return state === 'ON' ? undefined : { ...rest, state }
+}
+
+/** Exceptions to an OFF that is over, or was followed by another. */
+function dropOver(all: Map<string, Stored>): void {
+  for (const [name, { state, openedAt, until }] of all) {
+    const off = all.get(nameOf(name.slice(0, name.indexOf('.')), ALL_OPERATIONS))
+    if (state === 'ON' && (off?.openedAt !== openedAt || until <= Date.now())) all.delete(name)
+  }
+}
+
+/** All that are OFF, and those that are not among them, for what is missing is taken for put on again; and of those that are OPEN the ones that are so longest. */
 function keptOf(all: ReadonlyMap<string, Stored>): readonly (readonly [string, Stored])[] {
   if (all.size <= MOST) return [...all]
-  const off = [...all].filter(([, { state }]) => state === 'OFF')
+  const off = [...all].filter(([, { state }]) => state !== 'OPEN')
   const open = [...all].filter(([, { state }]) => state === 'OPEN')
   const longest = open.toSorted(([, a], [, b]) => b.until - a.until)
   return [...off, ...longest.slice(0, Math.max(0, MOST - off.length))]
@@ -204,7 +262,7 @@ function isSnapshot(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false
   const { state, openedAt, until, openForMs, reason, leftMs = 0 } = value as Readonly<Record<string, unknown>> // an object
   return (
-    (state === 'OPEN' || state === 'OFF') &&
+    (state === 'OPEN' || state === 'OFF' || state === 'ON') &&
     [openedAt, until, openForMs, leftMs].every(
       (number) => typeof number === 'number' && Number.isFinite(number),
     ) &&

@@ -1,7 +1,7 @@
 // What protects the calls and lives longer than a generation: the fallback cache, how the breakers stand, what operators are told.
 import type { Hono } from 'hono'
 import type { Log } from './api.ts'
-import { ALL_OPERATIONS, loadBreakers } from './breakers.ts'
+import { loadBreakers } from './breakers.ts'
 import type { BreakerChange, Surroundings } from './components.ts'
 import { createOperatorEvents } from './events.ts'
 import type { Generation } from './generation.ts'
@@ -73,9 +73,8 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
   const breakers = await loadBreakers({
     store,
     log: log.child('breaker'),
-    onOther(owner, operation, snapshot) {
-      for (const [name, breaker] of breakersOf(owner) ?? [])
-        if (operation === name || operation === ALL_OPERATIONS) breaker.adopt(snapshot)
+    onOther(owner, isMeant, snapshot) {
+      for (const [name, breaker] of breakersOf(owner) ?? []) if (isMeant(name)) breaker.adopt(snapshot)
     },
   })
   const events = createOperatorEvents(Date.now)

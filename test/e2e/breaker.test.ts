@@ -141,6 +141,32 @@ test('OFF by hand: refused with its reason, for operations nobody has called too
   expect((await ask(house, 'Look')).status).toBe(200)
 })
 
+test('OFF by hand: what was said last of an operation counts, after a restart and a reload too', async () => {
+  const { backend } = erp()
+  const hour = 3_600_000
+  const text = yaml().replace('adapter: erp', 'adapter: erp\n    operations: { Other: { timeout: 1s } }')
+  const first = await openHouse({ yaml: text, adapters: [backend.adapter] })
+  await admin(first, 'breakers/off', { name: 'erp', reason: 'maintenance', forMs: hour })
+  await admin(first, 'breakers/off', { name: 'erp.Other', reason: 'longer', forMs: 5 * hour })
+  await admin(first, 'breakers/on', { name: 'erp.Look' })
+  const isSo = async (house: House): Promise<void> => {
+    expect((await ask(house, 'Look')).status).toBe(200)
+    const refused = await ask(house, 'Other')
+    expect([refused.status, refused.body.detail]).toMatchObject([503, expect.stringContaining('longer')])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(4 * 3600)
+  }
+  await isSo(first)
+  await first.reload(text.replace('1s', '3s'))
+  await isSo(first)
+  await first.crash()
+  await using house = await openHouse({
+    yaml: text,
+    adapters: [backend.adapter],
+    directory: first.directory,
+  })
+  await isSo(house)
+})
+
 test('OFF by hand is shown after a restart before anybody calls, also of a system that a plugin calls', async () => {
   const plugins = {
     'crm.ts': `import { defineAdapter } from 'dragoman'

@@ -45,8 +45,8 @@ async function instance(store: Pick<Store, 'value' | 'watch'>, lead?: () => Prom
   const memory = await loadBreakers({
     store,
     log,
-    onOther: (owner, operation, snapshot) => {
-      if (`${owner}.${operation}` === 'orders.Get') breaker?.adopt(snapshot)
+    onOther: (owner, isMeant, snapshot) => {
+      if (owner === 'orders' && isMeant('Get')) breaker?.adopt(snapshot)
     },
   })
   const made = createBreaker('orders.Get', options, {
@@ -253,4 +253,70 @@ test('an OFF is put on again on all instances also where more are open than are 
   expect([a.breaker.state, b.breaker.state]).toEqual(['OFF', 'OFF'])
   b.breaker.on()
   await until(() => a.breaker.state === 'ACTIVE' || undefined)
+})
+
+const allOff = (now: number, leftMs: number): BreakerSnapshot => ({
+  state: 'OFF',
+  openedAt: now,
+  until: now + leftMs,
+  openForMs: leftMs,
+  reason: 'all',
+})
+
+test('SEMANTICS 34: of what was said of all operations and of one the later counts, here, on another instance and in the next life', async () => {
+  const store = shared()
+  const [a, b] = [await instance(store()), await instance(store())]
+  a.memory.keep('orders', '*', allOff(Date.now(), 60_000))
+  await until(() => b.breaker.state === 'OFF' || undefined)
+  a.breaker.off('one', 5 * hour)
+  await until(() => b.breaker.reason === 'one' || undefined)
+  await a.memory.flushed()
+  expect((await instance(store())).breaker.retryAfterMs()).toBeGreaterThan(4 * hour)
+  b.breaker.on()
+  await until(() => a.breaker.state === 'ACTIVE' || undefined)
+  await b.memory.flushed()
+  const later = await instance(store())
+  expect(later.breaker.state).toBe('ACTIVE')
+  expect(later.memory.saved('orders', 'Put')).toMatchObject({ state: 'OFF', reason: 'all' })
+  later.memory.keep('orders', '*', allOff(Date.now(), hour))
+  await until(() => (a.breaker.state === 'OFF' && b.breaker.state === 'OFF') || undefined)
+  expect((await instance(store())).breaker.reason).toBe('all')
+  a.memory.forget('orders')
+  await until(() => b.breaker.state === 'ACTIVE' || undefined)
+})
+
+test('an operation put on again while all are OFF stays so after it was OPEN, and by clocks that disagree', async () => {
+  const store = shared()
+  const a = await instance(store())
+  const ahead = Date.now() + 30_000
+  a.memory.keep('orders', '*', allOff(ahead, hour))
+  a.breaker.off('all', hour)
+  a.breaker.on()
+  await fail(a.breaker)
+  await fail(a.breaker)
+  expect(a.breaker.state).toBe('OPEN')
+  await a.memory.flushed()
+  expect((await instance(store())).breaker.state).toBe('OPEN')
+  a.breaker.on()
+  await a.memory.flushed()
+  const next = await instance(store())
+  expect(next.breaker.state).toBe('ACTIVE')
+  next.memory.keep('orders', '*', allOff(Date.now(), hour))
+  await next.memory.flushed()
+  expect((await instance(store())).breaker.state).toBe('OFF')
+})
+
+test('an exception to an OFF goes with it', async () => {
+  const store = shared()
+  const { breaker, memory } = await instance(store())
+  memory.keep('orders', '*', allOff(Date.now(), 50))
+  breaker.off('all', hour)
+  breaker.on()
+  await memory.flushed()
+  const names = async () => Object.keys((await store().value({ key: 'core/breakers' })).value ?? {})
+  expect(await names()).toEqual(['orders.*', 'orders.Get'])
+  await until(() => memory.saved('orders', 'Put') === undefined || undefined)
+  memory.keep('erp', 'Look', allOff(Date.now(), hour))
+  await memory.flushed()
+  expect(await names()).toEqual(['orders.*', 'erp.Look'])
 })
