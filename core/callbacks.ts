@@ -26,6 +26,8 @@ export interface CallbacksOptions {
 export interface Callbacks {
   /** What an agent is given with a message. The token names the term (`termOf`) it is good for. */
   offer(message: Message, term: string): Conversation['callback']
+  /** Whether the body of such a request is to be read: its method and its token. Throws `GatewayError`. */
+  admit(head: Pick<HttpRequest, 'method' | 'path' | 'headers'>): void
   /** Serves `/v1/callbacks/{id}`. Throws `GatewayError`. */
   handle(request: HttpRequest): Promise<HttpResponse>
 }
@@ -72,7 +74,20 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     return term
   }
 
+  function promiseIn({ method, path, headers }: Pick<HttpRequest, 'method' | 'path' | 'headers'>): {
+    readonly id: string
+    readonly term: string
+  } {
+    if (method !== 'POST')
+      throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${method}`, {
+        detail: { allow: 'POST' },
+      })
+    const id = path.slice(CALLBACK_PATH.length + 1)
+    return { id, term: termIn(bearer(headers['authorization']), id) }
+  }
+
   return {
+    admit: (head) => void promiseIn(head),
     offer(message, term) {
       return {
         url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
@@ -81,12 +96,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     },
 
     async handle(request) {
-      if (request.method !== 'POST')
-        throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${request.method}`, {
-          detail: { allow: 'POST' },
-        })
-      const id = request.path.slice(CALLBACK_PATH.length + 1)
-      const term = termIn(bearer(request.headers['authorization']), id)
+      const { id, term } = promiseIn(request)
       const answer = parse(request)
       const timer = timerId(id, term)
       const rows = await rowsOfTaken(id, timer)

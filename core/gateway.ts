@@ -190,7 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ),
       chatPage,
       host: options.settings.http.host, // the listener keeps the one it began with
-      callbacks: (request) => callbacks.handle(request),
+      callbacks,
       writes: (request) => writes.handle(request),
       admin: {
         messageBytes: Math.max(

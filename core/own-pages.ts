@@ -2,6 +2,7 @@
 import { GatewayError } from './api.ts'
 import type { HttpHandler } from './api.ts'
 import { CALLBACK_PATH } from './callbacks.ts'
+import type { Callbacks } from './callbacks.ts'
 import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import type { AdminSource } from './http/admin.ts'
@@ -13,7 +14,7 @@ export interface OwnPages {
   readonly chatPage: Mount
   /** Where the listener is bound: the chat page is for this machine alone. */
   readonly host: string
-  readonly callbacks: HttpHandler
+  readonly callbacks: Callbacks
   readonly writes: HttpHandler
   readonly admin: AdminSource
 }
@@ -22,8 +23,14 @@ export function ownMounts({ asyncApi, chatPage, host, callbacks, writes, admin }
   return [
     asyncApi,
     ...(isLoopback(host) ? [chatPage] : []),
-    { path: CALLBACK_PATH, channel: 'core', access: 'handler', handler: callbacks },
-    { path: STATUS_PATH, channel: 'core', access: 'handler', handler: writes },
+    {
+      path: CALLBACK_PATH,
+      channel: 'core',
+      access: 'handler',
+      admits: (head) => callbacks.admit(head),
+      handler: (request) => callbacks.handle(request),
+    },
+    { path: STATUS_PATH, channel: 'core', access: 'handler', bodyLimitBytes: 0, handler: writes },
     ...adminMounts(admin),
   ]
 }

@@ -1,40 +1,71 @@
 // The body of a request: read whole up to a limit, decompressed up to the same limit, or dropped.
 import type { IncomingMessage } from 'node:http'
-import { promisify } from 'node:util'
-import { gunzip, inflate } from 'node:zlib'
+import { createGunzip, createInflate } from 'node:zlib'
 import { GatewayError } from '../api.ts'
 import { type CallerGone, Refusal } from './refusal.ts'
+
+/** Of the budget, what those may hold whom nobody has identified yet: who only sends must not keep out who may. */
+const SHARE_OF_STRANGERS = 0.5
 
 /** Bytes of bodies held at once, over all connections; beyond it requests are refused instead of swapped to disk. */
 export class BodyBudget {
   readonly #maxBytes: number
   #used = 0
+  #byStrangers = 0
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  take(bytes: number): boolean {
+  take(bytes: number, isStranger: boolean): boolean {
     if (this.#used + bytes > this.#maxBytes) return false
+    if (isStranger) {
+      if (this.#byStrangers + bytes > this.#maxBytes * SHARE_OF_STRANGERS) return false
+      this.#byStrangers += bytes
+    }
     this.#used += bytes
     return true
   }
 
-  giveBack(bytes: number): void {
+  giveBack(bytes: number, isStranger: boolean): void {
     this.#used -= bytes
+    if (isStranger) this.#byStrangers -= bytes
+  }
+}
+
+/** What one request holds of the budget. */
+export class BodyShare {
+  readonly #budget: BodyBudget
+  readonly #isStranger: boolean
+  #bytes = 0
+
+  /** `isStranger`: his credential is in the body, or there is none. */
+  constructor(budget: BodyBudget, isStranger: boolean) {
+    this.#budget = budget
+    this.#isStranger = isStranger
+  }
+
+  take(bytes: number): boolean {
+    if (!this.#budget.take(bytes, this.#isStranger)) return false
+    this.#bytes += bytes
+    return true
+  }
+
+  /** What is dropped, and is held no more. Absent: all of it. */
+  giveBack(bytes = this.#bytes): void {
+    this.#bytes -= bytes
+    this.#budget.giveBack(bytes, this.#isStranger)
   }
 }
 
 export interface ReadBody {
   readonly limitBytes: number
-  readonly budget: BodyBudget
-  /** Told how much of the budget is held, to give it back when the request is over. */
-  readonly held: (bytes: number) => void
+  readonly share: BodyShare
   /** Handed a function that ends the reading: the parser has given up, time is over, the caller is gone. */
   readonly onFail: (fail: (why: Refusal | CallerGone) => void) => void
 }
 
-const inflaters = { gzip: promisify(gunzip), deflate: promisify(inflate) }
+const inflaters = { gzip: createGunzip, deflate: createInflate }
 type Coding = keyof typeof inflaters
 
 /** What can be told from the head alone: the length if it is declared, the coding. Throws `Refusal`. */
@@ -60,16 +91,15 @@ export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<
     const fail = (refusal: Refusal | CallerGone): void => {
       over = true
       chunks.length = 0
+      options.share.giveBack()
       reject(refusal)
     }
     incoming.on('data', (chunk: Uint8Array) => {
       if (over) return
       length += chunk.length
       if (length > options.limitBytes) fail(tooLarge(options.limitBytes))
-      else if (options.budget.take(chunk.length)) {
-        options.held(chunk.length)
-        chunks.push(chunk)
-      } else fail(noMemory())
+      else if (options.share.take(chunk.length)) chunks.push(chunk)
+      else fail(noMemory())
     })
     incoming.on('end', () => {
       if (!over) resolve(joined(chunks, length))
@@ -78,22 +108,32 @@ export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<
   })
 }
 
-/** The body without its content coding, never more than the limit. Throws `Refusal`. */
+/** The body without its content coding, never more than the limit, and in the place of what was read. Throws `Refusal`. */
 export async function decodeBody(
   body: Uint8Array,
   headers: Readonly<Record<string, string>>,
-  limitBytes: number,
+  { limitBytes, share }: Pick<ReadBody, 'limitBytes' | 'share'>,
 ): Promise<Uint8Array> {
   const coding = codingOf(headers)
   if (coding === undefined || coding === 'identity') return body
+  const inflater = inflaters[coding]()
+  inflater.end(body)
+  const chunks: Uint8Array[] = []
+  let length = 0
   try {
-    const decoded = await inflaters[coding](body, { maxOutputLength: limitBytes })
-    return joined([decoded], decoded.length)
+    for await (const chunk of inflater as AsyncIterable<Uint8Array>) {
+      length += chunk.length
+      if (length > limitBytes) throw tooLarge(limitBytes)
+      if (!share.take(chunk.length)) throw noMemory()
+      chunks.push(chunk)
+    }
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge(limitBytes) // ERR_BUFFER_TOO_LARGE
+    if (error instanceof Refusal) throw error
     const told = new GatewayError('DECODE_FAILED', `the body is not valid ${coding}`, { cause: error })
     throw new Refusal('coding', told)
   }
+  share.giveBack(body.length)
+  return joined(chunks, length)
 }
 
 /** Reads and drops, so that a caller who is still sending gets to read the answer; resolves at the end, or at a limit. */

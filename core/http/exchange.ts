@@ -5,7 +5,7 @@ import { GatewayError } from '../api.ts'
 import type { HttpHandler, HttpRequest, HttpResponse, Log, ServeOptions } from '../api.ts'
 import type { Admission } from '../guard/admission.ts'
 import { type AddressSet, callerAddress, plainAddress } from './addresses.ts'
-import { type BodyBudget, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
+import { type BodyBudget, BodyShare, checkDeclared, decodeBody, dropBody, readBody } from './body.ts'
 import type { Connection, LingerLimits, Turn } from './connection.ts'
 import { type Head, isHost, readHead } from './head.ts'
 import type { Expiries } from '../expiries.ts'
@@ -24,6 +24,8 @@ export interface Mount extends Door {
   /** Whose it is, for keys, metrics and challenges. */
   readonly channel: string
   readonly handler: HttpHandler
+  /** Of `access: 'handler'`: what can be said of a caller before his body is read. Throws `GatewayError`. */
+  readonly admits?: (head: Pick<Head, 'method' | 'path' | 'headers'>) => void
   /** Absent: the listener's. */
   readonly bodyLimitBytes?: number
   /** How it says what was refused. Absent: as problem details. */
@@ -93,7 +95,7 @@ export function turnOf(exchange: Exchange): Turn {
 async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promise<void> {
   const { gate, incoming } = exchange
   const begun = performance.now()
-  let held = 0
+  let share: BodyShare | undefined
   let mount: Mount | undefined
   try {
     const head = readHead(incoming)
@@ -106,9 +108,10 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     const admitted = letIn(gate, mount, { caller, signal: gone.signal })
     // Awaiting only what is a promise keeps most requests out of the microtask queue.
     const identity = admitted instanceof Promise ? await admitted : admitted
-    const body = head.hasBody
-      ? await bodyOf(exchange, turn, { head, mount, held: (bytes) => void (held += bytes) })
-      : EMPTY
+    mount.admits?.(head)
+    if (head.hasBody)
+      share = new BodyShare(gate.budget, mount.access === 'handler' && mount.admits === undefined)
+    const body = share === undefined ? EMPTY : await bodyOf(exchange, turn, { head, mount, share })
     const request: HttpRequest = {
       method: head.method,
       path: head.path,
@@ -131,7 +134,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
       exchange.outgoing.destroy()
     })
   } finally {
-    gate.budget.giveBack(held)
+    share?.giveBack()
   }
 }
 
@@ -145,25 +148,24 @@ function asDecoded(headers: Head['headers']): Head['headers'] {
 function bodyOf(
   exchange: Exchange,
   turn: Turn,
-  options: { head: Head; mount: Mount; held: (bytes: number) => void },
+  { head, mount, share }: { readonly head: Head; readonly mount: Mount; readonly share: BodyShare },
 ): Promise<Uint8Array> {
   const { gate, incoming, outgoing } = exchange
-  const { headers } = options.head
-  const limitBytes = options.mount.bodyLimitBytes ?? gate.bodyLimitBytes
+  const { headers } = head
+  const limitBytes = mount.bodyLimitBytes ?? gate.bodyLimitBytes
   checkDeclared(headers, limitBytes)
   if (turn.failure !== undefined) throw turn.failure
   if (exchange.expectsContinue) outgoing.writeContinue()
   const body = readBody(incoming, {
     limitBytes,
-    budget: gate.budget,
-    held: options.held,
+    share,
     onFail: (fail) => {
       turn.fail = fail
     },
   })
   return headers['content-encoding'] === undefined
     ? body
-    : body.then((read) => decodeBody(read, headers, limitBytes))
+    : body.then((read) => decodeBody(read, headers, { limitBytes, share }))
 }
 
 function answer(

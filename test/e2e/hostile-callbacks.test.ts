@@ -1,5 +1,6 @@
 // Bad answers to /v1/callbacks: refused as the caller's mistakes they are, and the good answer is still waited for.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { statuses, wire } from '../unit/core/http/raw-client.ts'
 import { badJson } from './hostile-bodies.ts'
 import {
   JSON_TYPE,
@@ -53,6 +54,18 @@ describe('POST /v1/callbacks/{id} refuses', () => {
     ['Basic', { authorization: 'Basic YTpi' }],
   ])('%s', async (_, headers) => {
     expectProblem(await post('{"text":"x"}', { ...JSON_TYPE, ...headers }), 401, 'AUTH_FAILED')
+  })
+
+  test('who has no token before his body is read, and at a status any body', async () => {
+    const port = Number(new URL(world.gateway.base).port)
+    for (const [path, status] of [
+      [callback.path, 401],
+      ['/v1/status/x', 413],
+    ] as const) {
+      const caller = wire(port, `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n`)
+      expect(statuses(await caller.until(/"code"/u))).toEqual([status])
+      caller.socket.destroy()
+    }
   })
 
   test('another message by this token', async () => {
