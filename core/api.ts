@@ -239,7 +239,7 @@ export interface GatewayErrorOptions {
   readonly detail?: Json
   /** When trying again makes sense, in milliseconds from now. */
   readonly retryAfterMs?: number
-  /** Overrides the table's HTTP status where one code has several (403 for AUTH_FAILED, 429 for a caller's own limit). */
+  /** 400 to 599. Overrides the table's HTTP status where one code has several (403 for AUTH_FAILED, 429 for a caller's own limit). */
   readonly status?: number
   /** Proven: no byte of the request was acted upon (connection refused, breaker open). Only then may a write be queued. */
   readonly notExecuted?: boolean
@@ -256,11 +256,14 @@ export class GatewayError extends Error {
   readonly retryAfterMs?: number
   readonly notExecuted: boolean
 
+  /** Throws `TypeError` for a code that there is not. A status that tells of no error is left out, which the cause says. */
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    const cause = isErrorStatus(options.status) ? options.cause : misstated(options)
+    super(message, cause === undefined ? undefined : { cause })
+    if (!Object.hasOwn(errorTable, code)) throw unknownCode(code, this)
     const row = errorTable[code]
     this.code = code
-    this.status = options.status ?? row.status
+    this.status = isErrorStatus(options.status) ? (options.status ?? row.status) : row.status
     this.side = row.side
     this.retry = row.retry
     this.notExecuted = options.notExecuted ?? false
@@ -275,6 +278,23 @@ export class GatewayError extends Error {
       cause: thrown,
     })
   }
+}
+
+/** RFC 9110 §15.5 and §15.6: any other would tell the caller that it went well. */
+function isErrorStatus(status: unknown): boolean {
+  return status === undefined || (Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599)
+}
+
+function misstated({ status, cause }: GatewayErrorOptions): Error {
+  const problem = `GatewayError has no status ${String(status)}, only 400 to 599: that of its code is told`
+  return new TypeError(problem, cause === undefined ? undefined : { cause })
+}
+
+function unknownCode(code: unknown, said: Error): Error {
+  const codes = Object.keys(errorTable).join(', ')
+  return new TypeError(`GatewayError has no code ${JSON.stringify(code)}: write one of ${codes}`, {
+    cause: new Error(said.message, { cause: said.cause }),
+  })
 }
 
 // ─── Configuration of a component ────────────────────────────────────────────────────────────────────────────────────
