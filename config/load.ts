@@ -27,6 +27,7 @@ import {
   identityOf,
   lanesOf,
   limitsOf,
+  noticeGivenOut,
   overloadOf,
   storeOf,
 } from './sections.ts'
@@ -158,6 +159,8 @@ export function resolveConfig(
   checkChannels(channels, listener, report)
   checkReach(listener ?? { host: valueAt(root, ['http', 'host']) }, root['identity'], report)
   checkStrength({ admin, identity: identified }, listener !== undefined && isReachable(listener), report)
+  if (listener !== undefined)
+    noticeGivenOut(listener, { agents: agents.values(), backends: backends.values() }, report)
 
   const remembered = store === undefined ? undefined : storeOf(store, files)
 

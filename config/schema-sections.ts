@@ -20,7 +20,9 @@ const http = z.strictObject({
   bodyLimit: size(1024 ** 3)
     .prefault('1mb')
     .describe('The longest request body'),
-  publicUrl: webAddress.describe('The address given out to callers, behind a proxy').exactOptional(),
+  publicUrl: webAddress
+    .describe('The address given out to callers and bots, behind a proxy or where `host` is all addresses')
+    .exactOptional(),
   tls: z
     .strictObject({
       cert: text.describe('PEM file'),

@@ -1,6 +1,14 @@
 // The core's own sections, from what the file calls things to what the gateway does.
 import { isFields } from './adapter-part.ts'
-import type { Config, HttpConfig, IdentityConfig, JwtConfig, StoreConfig } from './config.ts'
+import type {
+  AgentConfig,
+  BackendConfig,
+  Config,
+  HttpConfig,
+  IdentityConfig,
+  JwtConfig,
+  StoreConfig,
+} from './config.ts'
 import type { Files } from './files.ts'
 import { keySetAddressFault, keySetFault } from './key-set.ts'
 import { pemFaults } from './pem.ts'
@@ -81,6 +89,37 @@ export function checkReach(listener: Listener, identity: unknown, report: Report
     ['http', key],
     `${shown} ${why}, and nothing says who may call: add "identity" (customers, agents or keys), or ${instead}`,
   )
+}
+
+/** Who is given the gateway's own address, to come back to. */
+export interface GivenOut {
+  readonly agents: Iterable<Pick<AgentConfig, 'adapter'> | undefined>
+  readonly backends: Iterable<Pick<BackendConfig, 'operations'> | undefined>
+}
+
+/** The listener's own address stands in for `publicUrl`, and on all addresses it has none. */
+export function noticeGivenOut(
+  { host, port, publicUrl, tls }: HttpConfig,
+  to: GivenOut,
+  report: Report,
+): void {
+  if (publicUrl !== undefined || !isUnspecified(host)) return
+  const bots = [...to.agents].some((agent) => agent?.adapter === 'webhook')
+  const callers = [...to.backends].some((backend) =>
+    Object.values(backend?.operations ?? {}).some(({ onFailure }) => onFailure === 'queue'),
+  )
+  const who = [...(bots ? ['bots'] : []), ...(callers ? ['callers of queued writes'] : [])]
+  if (who.length === 0) return
+  const address = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  report.notice(
+    ['http', 'host'],
+    `${who.join(' and ')} are given ${address}/…, where they reach nobody: set http.publicUrl to the gateway’s address as they see it`,
+  )
+}
+
+/** `0.0.0.0` and `::`, however they are written: all addresses of this machine. */
+function isUnspecified(host: string): boolean {
+  return /^[0.]+$|^[0:]+$/u.test(host)
 }
 
 interface Reach {
