@@ -1,7 +1,7 @@
 // JSON as values of XML-RPC.
 import { GatewayError } from 'dragoman'
 import type { Json } from 'dragoman'
-import { plainDecimal } from '../xml/decimal.ts'
+import { asInteger, plainDecimal } from '../xml/decimal.ts'
 import { isLexical } from '../xml/lexical.ts'
 import { element } from '../xml/tree.ts'
 import type { XmlElement } from '../xml/tree.ts'
@@ -20,7 +20,10 @@ export function writeValue(value: Json, typeOf: TypeOf, path: readonly string[] 
 function typed(value: Json, typeOf: TypeOf, path: readonly string[]): XmlElement {
   if (value === null) return element('', 'nil')
   if (typeof value === 'boolean') return leaf('boolean', value ? '1' : '0')
-  if (typeof value === 'string') return scalar(value, typeOf(value, path) ?? 'string', path)
+  if (typeof value === 'string') {
+    const type = typeOf(value, path) ?? 'string'
+    return scalar(type === 'int' || type === 'i8' ? asInteger(value) : value, type, path)
+  }
   if (typeof value === 'number')
     return scalar(plainDecimal(value), typeOf(value, path) ?? numeric(value), path)
   if (isList(value))

@@ -57,10 +57,31 @@ export function exactNumber(lexical: string): number | undefined {
 
 /** A number without an exponent, as xs:decimal wants it (XSD 1.0 Part 2 §3.2.3.1). */
 export function plainDecimal(number: number): string {
-  const text = String(number)
-  if (!text.includes('e')) return text
-  const { negative, digits, exponent } = parse(text)
-  const sign = negative ? '-' : ''
-  if (exponent <= 0) return `${sign}0.${'0'.repeat(-exponent)}${digits}`
-  return sign + digits.padEnd(exponent, '0')
+  return withoutExponent(String(number))
+}
+
+/** A number of JSON (RFC 8259 §6), its exponent apart. */
+const jsonNumber = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+
+/** More than any double has. The text grows by as many digits. */
+const maxExponent = 400
+
+/**
+ * A number of JSON without its exponent, exactly and with all its digits (`1.50e1` is `15.0`). What is none, or has an
+ * exponent beyond 400, stays as it is.
+ */
+export function withoutExponent(text: string): string {
+  const [, sign, whole = '', fraction = '', exponent] = jsonNumber.exec(text) ?? []
+  if (exponent === undefined || Math.abs(Number(exponent)) > maxExponent) return text
+  const point = whole.length + Number(exponent)
+  const digits = (whole + fraction).padStart(whole.length + fraction.length + Math.max(0, 1 - point), '0')
+  const before = digits.slice(0, Math.max(1, point)).padEnd(point, '0')
+  const behind = digits.slice(Math.max(1, point))
+  return `${sign}${before.replace(/^0+(?=\d)/, '')}${behind === '' ? '' : `.${behind}`}`
+}
+
+/** The same for a type of integers: without a fraction that is zero too. */
+export function asInteger(text: string): string {
+  const plain = withoutExponent(text)
+  return jsonNumber.test(plain) ? plain.replace(/\.0+$/, '') : plain
 }

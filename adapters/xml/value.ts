@@ -1,6 +1,13 @@
 // Values of simple types: white space, lexical form, facets, and what they are as JSON.
 import type { Json } from 'dragoman'
-import { compareDecimals, countDigits, exactNumber, plainDecimal } from './decimal.ts'
+import {
+  asInteger,
+  compareDecimals,
+  countDigits,
+  exactNumber,
+  plainDecimal,
+  withoutExponent,
+} from './decimal.ts'
 import { instantOf, isLexical } from './lexical.ts'
 import type { Facets, SimpleType, TypeDecl } from './schema.ts'
 
@@ -36,6 +43,17 @@ export function takes(type: TypeDecl | undefined, raw: string): boolean {
 
 // JSON numbers hold these without loss (DESIGN: integers to 32 bits).
 const smallIntegers = new Set(['int', 'short', 'byte', 'unsignedInt', 'unsignedShort', 'unsignedByte'])
+
+const integers: ReadonlySet<string> = new Set([
+  ...smallIntegers,
+  'integer',
+  'long',
+  'unsignedLong',
+  'nonNegativeInteger',
+  'positiveInteger',
+  'nonPositiveInteger',
+  'negativeInteger',
+])
 
 export type JsonKind = 'boolean' | 'integer' | 'double' | 'qname' | 'string'
 
@@ -88,7 +106,7 @@ export function jsonOf(
  * outside a list, a number that has lost digits on its way).
  */
 export function textOfJson(type: SimpleType, value: Json): string | undefined {
-  if (typeof value === 'string') return type.builtin === 'dateTime' ? hyphenated(value) : value
+  if (typeof value === 'string') return textOfString(type, value)
   if (typeof value === 'boolean') return String(value)
   if (typeof value === 'number') {
     if (type.builtin === 'double' || type.builtin === 'float') return String(value)
@@ -98,6 +116,13 @@ export function textOfJson(type: SimpleType, value: Json): string | undefined {
   if (!Array.isArray(value) || type.variety !== 'list') return undefined
   const texts = value.map((item: Json) => textOfJson(type.item ?? type, item))
   return texts.includes(undefined) ? undefined : texts.join(' ')
+}
+
+/** Text as a type wants it that has another form of the same value: a number of JSON that a double would change is text. */
+function textOfString({ builtin }: SimpleType, value: string): string {
+  if (builtin === 'dateTime') return hyphenated(value)
+  if (builtin === 'decimal') return withoutExponent(value)
+  return integers.has(builtin) ? asInteger(value) : value
 }
 
 /** ISO 8601 has the date without hyphens too, as XML-RPC writes it; XSD only with them (XSD 1.0 Part 2 §3.2.7). */

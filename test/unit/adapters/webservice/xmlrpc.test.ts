@@ -160,6 +160,13 @@ describe('an answer', () => {
     expect(await written({ data: { id: 'twelve' } }, { types })).toContain('ENCODE_FAILED')
   })
 
+  test('has integers of numbers of JSON that a double would change, which are text', async () => {
+    const data = { n: '5.0', id: '90071992547409930e-1' }
+    const text = await written({ data }, { types: { 'getResponse/n': 'int', 'getResponse/id': 'long' } })
+    expect(text).toContain('<int>5</int>')
+    expect(text).toContain('<i8>9007199254740993</i8>')
+  })
+
   test('has the types the business system said beside it', async () => {
     const metadata = { 'xmlrpc:types': '{"/a/0":"double","/b":"i8","/c":"nonsense"}' }
     expect(await written({ data: { a: [1], b: '5', c: 'x' }, metadata })).toMatch(

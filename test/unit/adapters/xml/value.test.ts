@@ -271,3 +271,51 @@ test('a double becomes a JSON number only if that says the same, and is written 
     }),
   )
 })
+
+test.each([
+  ['decimal', '1e3', '1000'],
+  ['decimal', '1.0E-7', '0.00000010'],
+  ['decimal', '-1.50e1', '-15.0'],
+  ['decimal', '12345678901234567890.5e+2', '1234567890123456789050'],
+  ['decimal', '0.5e3', '500'],
+  ['decimal', '1.10', '1.10'],
+  ['decimal', '0e0', '0'],
+  ['int', '5.0', '5'],
+  ['int', '-0.0', '-0'],
+  ['long', '1e3', '1000'],
+  ['long', '1.5E1', '15'],
+  ['unsignedByte', '25.50e1', '255'],
+  ['integer', '9007199254740993.00', '9007199254740993'],
+  ['integer', '007', '007'],
+])(
+  'a number of JSON that a double would change is written as %s wants it: %s (RFC 8259 §6)',
+  (type, number, text) => {
+    const decl = declared(`type="xs:${type}"`)
+    expect(written(number, decl)).toBe(`<e>${text}</e>`)
+    expect(
+      written(
+        [number, '1'],
+        declared('type="t:L"', `<xs:simpleType name="L"><xs:list itemType="xs:${type}"/></xs:simpleType>`),
+      ),
+    ).toBe(`<e>${text} 1</e>`)
+  },
+)
+
+test.each([
+  ['int', '5.5'],
+  ['int', '1e-1'],
+  ['long', '1e19'],
+  ['decimal', '1e999999'],
+  ['decimal', '-1e-999999999999'],
+  ['decimal', '01e3'],
+  ['decimal', '.5e1'],
+  ['decimal', '1e'],
+])('what is no %s even so is refused: %s', (type, number) => {
+  const problem = refusal(() => written(number, declared(`type="xs:${type}"`)))
+  expect(problem).toMatch(new RegExp(`^ENCODE_FAILED e: ".{2,40}" is not of type ${type}$`, 'u'))
+})
+
+test('text is never taken for a number', () => {
+  for (const type of ['string', 'token', 'anySimpleType', 'double'])
+    expect(written('1e3', declared(`type="xs:${type}"`))).toBe('<e>1e3</e>')
+})
