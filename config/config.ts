@@ -95,7 +95,7 @@ export interface StoreConfig {
 }
 
 export interface LanesConfig {
-  /** Waiting messages of one conversation; above it new ones are refused (SEMANTICS 28). */
+  /** Waiting messages of one conversation, or writes of one `queueKey`; above it new ones are refused (SEMANTICS 28). */
   readonly limit: number
   /** How long the head may hold its lane, all attempts together (SEMANTICS 19). */
   readonly holdMs: number
@@ -233,7 +233,7 @@ export interface CacheConfig {
 
 export interface AgentConfig extends ComponentConfig, CallsConfig {
   /** How long an agent that only took a message may take to answer. */
-  readonly callbackWithinMs?: number
+  readonly callbackWithinMs: number
 }
 
 /** One of `agent`, `backend`, `notify`; or `reply` alone, for events. */

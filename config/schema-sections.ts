@@ -170,7 +170,9 @@ const store = z.strictObject({
 })
 
 const lanes = z.strictObject({
-  limit: count(1_000_000).default(1000).describe('Waiting messages of one conversation'),
+  limit: count(1_000_000)
+    .default(1000)
+    .describe('Waiting messages of one conversation, or writes of one `queueKey`'),
   hold: duration().prefault('60s').describe('How long the head may hold its lane, all attempts together'),
   attempts: count(100).default(3).describe('Failed attempts before a message is dead'),
 })

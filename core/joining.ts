@@ -6,7 +6,7 @@ import { claimedEnd } from './return-right.ts'
 import { isPromiseOf } from './settling.ts'
 import type { AcceptResult, Row, Store } from './store/store.ts'
 import type { Ended, Waiter, Waiters } from './waiters.ts'
-import { standingIn } from './writes.ts'
+import { isQueuedWrite, standingIn } from './writes.ts'
 
 /** A draft that is in the store, and its end where the caller waits for it or it is known. */
 export interface Taken {
@@ -26,6 +26,8 @@ export interface Waiting {
   readonly signal?: AbortSignal
   /** It may be queued: 202 is not said of one that has begun, for nobody knows yet whether it is done (SEMANTICS 3). */
   readonly isWrite?: boolean
+  /** Where it stands in line; absent: in its conversation's. */
+  readonly lane?: string | undefined
 }
 
 export interface Joining {
@@ -54,15 +56,17 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
   }
 
   return {
-    notNew({ home, message }, result, { waitMs, signal, isWrite }) {
+    notNew({ home, message }, result, { waitMs, signal, isWrite, lane }) {
       switch (result.status) {
         case 'duplicate': {
           const { id, conversation, sequence } = result
           const accepted = { id, conversation, sequence, duplicate: true }
           const ended = claimedEnd(result)
+          const known = { home, accepted, pushed: result.pushed === true }
+          // Who does not wait asks whether it is stored, and it is: told that it failed later he would send it for ever.
+          if (waitMs === undefined) return { ...known, ...(ended?.reply !== undefined && { ended }) }
           // What was only taken may still get the answer that was promised.
-          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
-            return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
+          if (ended !== undefined && ended.outcome !== 'taken') return { ...known, ended }
           const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
           return { home, accepted, ended: join(id, waiter), leave: waiter.cancel }
         }
@@ -79,7 +83,7 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
         case 'full':
           throw new GatewayError(
             'OVERLOADED',
-            `${result.waiting} messages wait in the conversation "${message.conversation}" already; try again later`,
+            `${result.waiting} ${waitingThere(lane, message.conversation)} already; try again later`,
             { retryAfterMs: 5000, status: 429 },
           )
         case 'notOwner':
@@ -107,6 +111,12 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
 export async function lookFor(store: Pick<Store, 'find'>, id: string): Promise<Ended | undefined> {
   const rows = await store.find({ by: 'id', id })
   return knownEnd(rows, id) ?? standingIn(store, rows, id)
+}
+
+function waitingThere(lane = '', conversation: string): string {
+  return isQueuedWrite({ kind: 'message', lane })
+    ? 'writes with the same queue key wait'
+    : `messages wait in the conversation "${conversation}"`
 }
 
 /** Undefined while it is at work, and while the answer that was promised may still come. */

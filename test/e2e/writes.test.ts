@@ -49,8 +49,11 @@ interface Status {
   readonly attempts?: number
 }
 
-async function world(operation?: string, options: { directory?: string; idempotent?: boolean } = {}) {
-  const { idempotent = false, directory } = options
+async function world(
+  operation?: string,
+  options: { directory?: string; idempotent?: boolean; more?: string } = {},
+) {
+  const { idempotent = false, directory, more: extra } = options
   const backend = handBackend(
     'orders',
     {
@@ -61,7 +64,7 @@ async function world(operation?: string, options: { directory?: string; idempote
     async ({ params }) => ({ data: { done: (params as { n?: string }).n ?? '' } }), // as the tests send it
   )
   const house = await openHouse({
-    yaml: yaml(operation),
+    yaml: yaml(operation, extra),
     adapters: [backend.adapter],
     ...(directory !== undefined && { directory }),
   })
@@ -95,6 +98,17 @@ async function dead(house: House, path: string, body?: unknown): Promise<Record<
   })
   return (await response.json()) as Record<string, unknown> // our own admin API
 }
+
+test('SEMANTICS 28: a full queue says that it is one', async () => {
+  const { house, write, backend } = await world(undefined, { more: 'lanes: { limit: 2 }' })
+  await using _ = house
+  backend.call = refused
+  let full = await write('1')
+  for (let n = 2; full.status === 202 && n < 9; n++) full = await write(String(n))
+  expect(full).toMatchObject({ status: 429, body: { code: 'OVERLOADED' } })
+  expect(full.body.detail).toMatch(/^\d writes with the same queue key wait already; try again later$/u)
+  expect((await write('other', { orderNo: '2' })).status).toBe(202)
+})
 
 test('while all is well it is answered as ever; a repeat gets that answer', async () => {
   const { house, write, backend } = await world()

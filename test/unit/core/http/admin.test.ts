@@ -104,6 +104,12 @@ test('another method is 405 with what is allowed (RFC 9110 §15.5.6), and a GET 
   expect([trace.status, trace.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
+test('a path that ends where its id should stand is 404: no method is served there', async () => {
+  await using gateway = await admin()
+  for (const path of ['/admin/v1/trace/', '/admin/v1/trace', '/admin/v1/status/'])
+    expect((await gateway.ask(path, { headers: { authorization } })).status).toBe(404)
+})
+
 test('HEAD is GET without the body', async () => {
   await using gateway = await admin()
   const head = await gateway.ask('/metrics', { method: 'HEAD' })
