@@ -52,7 +52,7 @@ async function vitest(): Promise<Pick<typeof Vitest, 'startVitest'>> {
   }
 }
 
-const LENT = new Set(['dragoman', 'dragoman/testing', 'zod', 'vitest'])
+const LENT = new Set(['dragoman', 'dragoman/testing', 'dragoman/regular-expressions', 'zod', 'vitest'])
 
 /** What the gateway lends its plugins it lends their tests. */
 function lending(): { name: string; enforce: 'pre'; resolveId(specifier: string): string | undefined } {

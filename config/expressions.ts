@@ -1,5 +1,6 @@
 // JSONata in the file: does it compile, and what can be said of a predicate without a message.
 import jsonata from 'jsonata'
+import { unmatchable } from '../core/regular-expressions.ts'
 import { unknownFunction } from './functions.ts'
 import { lowered } from './problems.ts'
 
@@ -9,7 +10,10 @@ export interface ExpressionFault {
   readonly offset: number
 }
 
-/** Why a text is no JSONata expression, or one that cannot work: it calls a function that nothing defines. Undefined: it is one. */
+/**
+ * Why a text is no JSONata expression, or one that cannot work: it calls a function that nothing defines, or has a regular
+ * expression that cannot be matched in linear time. Undefined: it is one.
+ */
 export function expressionFault(source: string): ExpressionFault | undefined {
   return faultOf(source, [])
 }
@@ -27,7 +31,14 @@ export function functionFault(source: string): ExpressionFault | undefined {
 
 function faultOf(source: string, own: readonly string[]): ExpressionFault | undefined {
   const parsed = parse(source)
-  return 'fault' in parsed ? parsed.fault : unknownIn(source, parsed.tree, own)
+  if ('fault' in parsed) return parsed.fault
+  return unknownIn(source, parsed.tree, own) ?? unmatchableIn(source, parsed.tree)
+}
+
+function unmatchableIn(source: string, tree: Node): ExpressionFault | undefined {
+  const found = unmatchable(tree)
+  if (found === undefined) return undefined
+  return { message: found.message, offset: Math.max(0, source.lastIndexOf(`/${found.source}/`, found.end)) }
 }
 
 function unknownIn(source: string, tree: Node, own: readonly string[]): ExpressionFault | undefined {

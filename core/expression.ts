@@ -1,5 +1,6 @@
 // JSONata expressions and {{ }} templates: compiled at load, evaluated per message.
 import jsonata from 'jsonata'
+import { linear } from './regular-expressions.ts'
 
 /** Evaluates to plain data, or undefined where the expression has no value. Rejects when it cannot be evaluated. */
 export type Expression = (input: unknown, bindings?: Readonly<Record<string, unknown>>) => unknown
@@ -11,7 +12,7 @@ export type Expression = (input: unknown, bindings?: Readonly<Record<string, unk
 export function compileExpression(source: string): Expression {
   let compiled: jsonata.Expression
   try {
-    compiled = jsonata(source)
+    compiled = jsonata(source, linear)
   } catch (error) {
     throw new SyntaxError(`"${source}": ${messageOf(error)}`, { cause: error })
   }

@@ -33,6 +33,8 @@ interface Rule {
 
 const API = 'core/api.ts'
 const TESTING = 'core/testing.ts'
+/** JSONata is compiled in three rooms, and none may bring an engine that backtracks. */
+const REGULAR = 'core/regular-expressions.ts'
 
 /** DESIGN §15, the table; `adapters/data` travels with an adapter as `adapters/xml` does. */
 function ruleOf(file: string): Rule {
@@ -40,11 +42,12 @@ function ruleOf(file: string): Rule {
   const example = isExample(file) && below.length > 1 ? `${below[0] ?? ''}/` : ''
   const own = `${top}/${second}${below.length > 0 ? '/' : ''}${example}`
   if (file === API) return { files: [], packages: [] }
-  if (top === 'adapters') return { files: [own, API, 'adapters/xml/', 'adapters/data/'], packages: 'any' }
+  if (top === 'adapters')
+    return { files: [own, API, REGULAR, 'adapters/xml/', 'adapters/data/'], packages: 'any' }
   if (top === 'plugins') return { files: [own, API, ...(isTest(file) ? [TESTING] : [])], packages: 'any' }
   if (top === 'core' && second === 'agents') return { files: [own, API], packages: 'any' }
   if (top === 'core') return { files: ['core/'], packages: 'any' }
-  if (top === 'config') return { files: ['config/', API], packages: ['zod', 'yaml', 'jsonata'] }
+  if (top === 'config') return { files: ['config/', API, REGULAR], packages: ['zod', 'yaml', 'jsonata'] }
   return { files: 'any', packages: 'any' }
 }
 

@@ -2,6 +2,7 @@
 import jsonata from 'jsonata'
 
 import type { Json } from 'dragoman'
+import { linear, unmatchable } from 'dragoman/regular-expressions'
 
 const MAX_DEPTH = 64
 
@@ -14,8 +15,7 @@ export type Expression = (
 /** Why a text is not JSONata; undefined if it is. */
 export function expressionProblem(source: string): string | undefined {
   try {
-    jsonata(source)
-    return undefined
+    return unmatchable(jsonata(source).ast())?.message
   } catch (error) {
     const { code, token } = error as { readonly code?: unknown; readonly token?: unknown } // jsonata throws plain objects
     const isWord = code === 'S0201' && /^\w/u.test(String(token))
@@ -28,7 +28,7 @@ const CONSTANT = `a constant text stands in quotes of its own: "'text'"`
 
 /** Compiles JSONata. Throws what the parser throws: the config was checked before. */
 export function compileExpression(source: string): Expression {
-  const compiled = jsonata(source)
+  const compiled = jsonata(source, linear)
   // The declared type of ast() is narrower than what the parser yields.
   const node = compiled.ast() as unknown as Node
   const { type, value: literal } = node

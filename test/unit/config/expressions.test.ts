@@ -53,6 +53,16 @@ test('a route\'s "when" has a function of its own, and templates have JSONata\'s
   expect(templateFault('Hello {{ $uppercse(name) }}')).toMatchObject({ offset: 9 })
 })
 
+test('a regular expression that cannot be matched in linear time is reported where it stands', () => {
+  expect(predicateFault("kind = 'message' and $contains(text, /^(a+)+$/i)")).toBeUndefined()
+  expect(predicateFault('$contains(text, /a(?=b)/)')).toEqual({
+    message:
+      'the regular expression /a(?=b)/ cannot be used: "(?=" looks around and may take for ever: write two of them, joined with "and"',
+    offset: 16,
+  })
+  expect(templateFault('{{ $replace(text, /(a)\\1/, "") }}')).toMatchObject({ offset: 18 })
+})
+
 // Of JSONata's own documentation: docs.jsonata.org
 test.each([
   '$sum(Account.Order.Product.(Price * Quantity))',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import jsonata from 'jsonata'
 import { expect, test } from 'vitest'
-import { compileExpression } from '../../../../adapters/data/expression.ts'
+import { compileExpression, expressionProblem } from '../../../../adapters/data/expression.ts'
 
 const SOURCES = [
   'id',
@@ -67,4 +67,11 @@ test.each([
   ["'shop/' & no & '/' & n", { n: 7 }, 'shop//7'],
 ])('%s of %j is %j', async (source, input, value) => {
   expect(await compileExpression(source)(input)).toBe(value)
+})
+
+test('a regular expression takes time linear in the text, and one that cannot is a problem', async () => {
+  const text = `${'a'.repeat(10_000)}!`
+  expect(await compileExpression('$contains(text, /^(a+)+$/)')({ text })).toBe(false)
+  expect(expressionProblem('$contains(text, /^(a+)+$/)')).toBeUndefined()
+  expect(expressionProblem('$contains(text, /(a)\\1/)')).toContain('"\\1" refers back')
 })
