@@ -108,11 +108,10 @@ export function resolveAgents(context: Context): Resolved<AgentConfig> {
     const core = check(agentKeys, { value: mine, path }, report)
     const part = adapterPart('agent', { id, raw, path, config: theirs }, context)
     if (core === undefined || part === undefined) return undefined
-    const { callbackWithin } = core.value
     return {
       ...part,
       ...callsOf(core.value, files, path),
-      ...(callbackWithin !== undefined && { callbackWithinMs: callbackWithin }),
+      callbackWithinMs: core.value.callbackWithin,
     }
   })
 }

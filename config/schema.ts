@@ -219,8 +219,8 @@ export const agentKeys = z.strictObject({
   adapter,
   ...callKeys,
   callbackWithin: duration(LONGEST_KEPT_MS)
-    .describe('How long an agent that only took a message may take to answer')
-    .exactOptional(),
+    .prefault('1h')
+    .describe('How long an agent that only took a message may take to answer'),
 })
 
 export const route = z.strictObject({
