@@ -27,17 +27,21 @@ export function componentMetrics(registry: Registry, log: Log): (id: string) => 
 
   return (id) => {
     const names = new Set<string>()
-    const complained = new Set<string>()
+    const complained = new Set<unknown>()
 
-    const complain = (name: string, why: string): void => {
+    const complain = (name: unknown, why: string): void => {
       if (complained.size >= MAX_NAMES || complained.has(name)) return
       complained.add(name)
-      log.warn('a figure is left out', { component: id, figure: name.slice(0, MAX_LABEL_CHARS), why })
+      log.warn('a figure is left out', { component: id, figure: String(name).slice(0, MAX_LABEL_CHARS), why })
     }
 
     const seriesOf = (kind: Known['kind'], name: string, labels: Readonly<Record<string, string>>) => {
-      const keys = Object.keys(labels).sort()
-      if (!NAME.test(name) || !keys.every((key) => NAME.test(key) && key !== 'component')) {
+      const keys = Object.keys(labels ?? {}).sort() // a plugin without types may give null
+      if (
+        typeof name !== 'string' ||
+        !NAME.test(name) ||
+        !keys.every((key) => NAME.test(key) && key !== 'component')
+      ) {
         complain(name, 'names of figures and labels are lower case letters, digits and underscores')
         return undefined
       }
@@ -64,16 +68,23 @@ export function componentMetrics(registry: Registry, log: Log): (id: string) => 
 
     return {
       count: (name, labels = {}, by = 1) => {
-        if (!(by >= 0) || by === Infinity) complain(name, 'a counter only grows, by finite steps')
+        if (!isNumber(by)) complain(name, `a counter grows by numbers, not by a ${typeof by}`)
+        else if (!(by >= 0) || by === Infinity) complain(name, 'a counter only grows, by finite steps')
         else {
           const cell = seriesOf('counter', name, labels)
           if (cell !== undefined) cell.value += by
         }
       },
       gauge: (name, value, labels = {}) => {
+        if (!isNumber(value)) return complain(name, `a gauge shows a number, not a ${typeof value}`)
         const cell = seriesOf('gauge', name, labels)
-        if (cell !== undefined) cell.value = typeof value === 'number' ? value : Number.NaN
+        if (cell !== undefined) cell.value = value
       },
     }
   }
+}
+
+/** A plugin without types may give anything. */
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number'
 }

@@ -9,6 +9,8 @@ export interface PeerOptions {
   readonly bufferedBytes: number
   /** What it is closed with when its credential ends. */
   readonly expiredCode: number | undefined
+  /** Called with a code that no close may have, and what it is closed with instead. */
+  readonly onMisclosed: (code: unknown, instead: number) => void
   /** Called while it is open. */
   readonly onIdentified: (peer: Peer, who: Identity) => void
   /** Called once, when it is closed. */
@@ -20,12 +22,16 @@ type CloseHandler = Parameters<Socket['onClose']>[0]
 
 /** RFC 6455 §7.4.1, and the IANA registry for 1012 and 1013. */
 export const CLOSE = {
+  normal: 1000,
   goingAway: 1001,
   policy: 1008,
   internal: 1011,
   restart: 1012,
   tryLater: 1013,
 } as const
+
+/** RFC 6455 §7.4.1: read for a close without a code, and never sent. */
+const NO_CODE = 1005
 
 /** A peer that does not answer our close is cut off after this. */
 const CLOSE_MS = 3000
@@ -98,11 +104,14 @@ export class Peer implements Socket {
     )
   }
 
-  close(code = 1000, reason = ''): void {
+  /** A code that no close may have (RFC 6455 §7.4) becomes 1011, and 1005 becomes 1000: what an upstream said is often handed on as it came. */
+  close(code: number = CLOSE.normal, reason = ''): void {
     if (this.#isClosing || this.#closed !== undefined) return
+    const sent = sendable(code)
+    this.#ws.close(sent, truncated(reason))
     this.#isClosing = true
     this.#waiting.length = 0
-    this.#ws.close(code, truncated(reason))
+    if (sent !== code) this.#options.onMisclosed(code, sent)
     const cut = setTimeout(() => this.#ws.terminate(), CLOSE_MS)
     this.#ws.once('close', () => clearTimeout(cut))
     this.#ws.resume() // its answer is to be read
@@ -159,6 +168,16 @@ export class Peer implements Socket {
   }
 }
 
+/** RFC 6455 §7.4.1 and §7.4.2, and the IANA registry up to 1014. */
+function sendable(code: unknown): number {
+  if (code === NO_CODE) return CLOSE.normal
+  const isKnown =
+    typeof code === 'number' &&
+    Number.isInteger(code) &&
+    ((code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999))
+  return isKnown ? code : CLOSE.internal
+}
+
 function textOf(data: RawData): string {
   return Buffer.from(bytesOf(data).buffer).toString()
 }
@@ -169,7 +188,9 @@ function bytesOf(data: RawData): Uint8Array {
   return new Uint8Array(data)
 }
 
-function truncated(reason: string): string {
-  const bytes = Buffer.from(reason)
-  return bytes.length <= REASON_BYTES ? reason : new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 3))
+/** A plugin may give anything as its reason. */
+function truncated(reason: unknown): string {
+  const text = String(reason)
+  const bytes = Buffer.from(text)
+  return bytes.length <= REASON_BYTES ? text : new TextDecoder().decode(bytes.subarray(0, REASON_BYTES - 3))
 }

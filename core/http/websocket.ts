@@ -84,6 +84,8 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
     gate.onRefused('credential')
     peer.close(CLOSE.policy, 'no credential came')
   })
+  /** Of each path said once. */
+  const told = new WeakSet<SocketMount>()
   let opened = 0
   let beat = 0
   const heart = setInterval(() => {
@@ -210,6 +212,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       log: gate.log,
       bufferedBytes,
       expiredCode: mount.options.expiredCode,
+      onMisclosed: (code, instead) => misclosed(mount, code, instead),
       onIdentified: identify,
       onGone: () => {
         peers.delete(peer)
@@ -228,6 +231,16 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
     addresses.set(network, (addresses.get(network) ?? 0) + 1)
     identify(peer, identity)
     return peer
+  }
+
+  function misclosed(mount: SocketMount, code: unknown, instead: number): void {
+    if (told.has(mount)) return
+    told.add(mount)
+    const { channel, path } = mount
+    gate.log.warn(
+      'a WebSocket is closed with a code that nobody may send: use 1000 to 1003, 1007 to 1014, or 3000 to 4999',
+      { channel, path, code, instead },
+    )
   }
 
   function identify(peer: Peer, who: Identity): void {

@@ -72,7 +72,8 @@ function misshapen({ path, at }: Served, problem: string): Error {
 
 const MOST_CHARS = 40
 
-function kindOf(value: unknown): string {
+/** What a value is, in a few words: `an object`, `of the class Map`, `"a text"`. */
+export function kindOf(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, MOST_CHARS))
   if (typeof value === 'function') return 'a function'
   if (typeof value !== 'object' || value === null) return String(value)

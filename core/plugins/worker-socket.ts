@@ -1,5 +1,6 @@
 // In a plugin's worker: one WebSocket. The connection is the gateway's.
 import type { Identity, Log, Socket } from '../api.ts'
+import { kindOf } from './response-shape.ts'
 import { ownBytes } from './wire.ts'
 
 export interface SocketCalls {
@@ -25,25 +26,26 @@ export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket
   let ended: { readonly code: number; readonly reason: string } | undefined
   let sending = 0
   let waiting = 0
+  async function sent(data: string | Uint8Array): Promise<boolean> {
+    if (ended !== undefined) return false
+    const bytes = data.length
+    sending += bytes
+    try {
+      const [isSent, left] = await calls.send(data)
+      waiting = left
+      return isSent
+    } catch {
+      return false // the gateway has closed it: by the contract a send never rejects
+    } finally {
+      sending -= bytes
+    }
+  }
   const socket: Socket = {
     protocol,
     get buffered() {
       return sending + waiting
     },
-    async send(data) {
-      if (ended !== undefined) return false
-      const bytes = typeof data === 'string' ? data.length : data.byteLength
-      sending += bytes
-      try {
-        const [isSent, left] = await calls.send(typeof data === 'string' ? data : ownBytes(data))
-        waiting = left
-        return isSent
-      } catch {
-        return false // the gateway has closed it: by the contract a send never rejects
-      } finally {
-        sending -= bytes
-      }
-    },
+    send: (data) => sent(sendable(data)),
     onMessage(handler) {
       const isFirst = onMessage === undefined
       onMessage = handler
@@ -54,7 +56,7 @@ export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket
       else handler(ended.code, ended.reason)
     },
     identified: (who) => calls.identified(who),
-    close: (code = 1000, reason = '') => calls.close(code, reason),
+    close: (code = 1000, reason = '') => calls.close(code, textOf(reason)),
   }
   return {
     socket,
@@ -70,4 +72,19 @@ export function workerSocket(protocol: string, calls: SocketCalls): WorkerSocket
         }
     },
   }
+}
+
+/** Throws at the plugin's own line. */
+function sendable(data: unknown): string | Uint8Array {
+  if (typeof data === 'string') return data
+  if (data instanceof ArrayBuffer) return new Uint8Array(data)
+  if (data instanceof Uint8Array) return ownBytes(data)
+  throw new TypeError(
+    `socket.send takes a text or bytes, this is ${kindOf(data)}: write JSON.stringify(…) of what is to be sent`,
+  )
+}
+
+/** What is no text might not cross, and the socket would stay open. */
+function textOf(reason: unknown): string {
+  return String(reason)
 }

@@ -191,6 +191,33 @@ test('what a component cannot keep is left out and said once; it never throws an
   ])
 })
 
+test.each([
+  ['count', '5', 'a counter grows by numbers, not by a string'],
+  ['count', 5n, 'a counter grows by numbers, not by a bigint'],
+  ['gauge', '5', 'a gauge shows a number, not a string'],
+  ['gauge', 5n, 'a gauge shows a number, not a bigint'],
+] as const)(
+  'a %s of %o, which is no number, is left out, and its author is told',
+  async (kind, value, why) => {
+    const { all, lines } = metrics()
+    const mine = all.forComponent('plugin')
+    const given = value as unknown as number // what a plugin without types gives
+    if (kind === 'count') mine.count('queue', {}, given)
+    else mine.gauge('queue', given)
+    expect(await all.text()).not.toContain('dragoman_plugin_queue')
+    expect(lines).toMatchObject([{ level: 'warn', fields: { component: 'plugin', figure: 'queue', why } }])
+  },
+)
+
+test('a name that is no text and labels that are none do no harm', async () => {
+  const { all, lines } = metrics()
+  const mine = all.forComponent('plugin')
+  mine.count(7 as unknown as string)
+  mine.count('fine', null as unknown as Record<string, string>)
+  expect(await all.text()).toContain('dragoman_plugin_fine{component="plugin"} 1')
+  expect(lines).toMatchObject([{ fields: { figure: '7' } }])
+})
+
 test('a component that floods is bounded in names and in series', async () => {
   const { all, lines } = metrics()
   const mine = all.forComponent('flood')

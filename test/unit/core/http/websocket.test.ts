@@ -120,6 +120,60 @@ test('one message is sent to a peer that reads slowly, however large, and others
   expect([came, ends]).toEqual([[1, 24_000_000, 50_000], []])
 })
 
+test.each([
+  [1006, 1011],
+  [1005, 1000],
+  [1004, 1011],
+  [5, 1011],
+  [1015, 1011],
+  [2999, 1011],
+  [5000, 1011],
+  [Number.NaN, 1011],
+  ['1000' as unknown as number, 1011],
+])(
+  'RFC 6455 §7.4: a socket that is closed with %s closes with %i, which is said once',
+  async (code, sent) => {
+    await using ear = await listening({
+      handler: (socket) => socket.onMessage(() => socket.close(code, 'upstream gone')),
+    })
+    for (const _time of ['first', 'again']) {
+      const client = await ear.client()
+      client.send('close')
+      const [heard, reason] = await once(client, 'close')
+      expect([heard, String(reason)]).toEqual([sent, 'upstream gone'])
+    }
+    expect(ear.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      {
+        message: expect.stringContaining('use 1000 to 1003, 1007 to 1014, or 3000 to 4999'),
+        fields: { channel: 'web', path: '/ws', code, instead: sent },
+      },
+    ])
+  },
+)
+
+test.each([1000, 1003, 1007, 1014, 3000, 4999])(
+  'RFC 6455 §7.4: a socket that is closed with %i closes with it, however long or odd its reason',
+  async (code) => {
+    await using ear = await listening({
+      handler: (socket) =>
+        socket.onMessage((data) =>
+          socket.close(code, data === 'long' ? '王'.repeat(100) : (null as unknown as string)),
+        ),
+    })
+    for (const [said, told] of [
+      ['long', /^王{40}/u],
+      ['null', /^null$/u],
+    ] as const) {
+      const client = await ear.client()
+      client.send(said)
+      const [heard, reason] = await once(client, 'close')
+      expect(heard).toBe(code)
+      expect(String(reason)).toMatch(told)
+    }
+    expect(ear.lines.filter(({ level }) => level === 'warn')).toEqual([])
+  },
+)
+
 test('a peer that never answers our close is cut off, and what was not sent resolves false', async () => {
   await using ear = await listening({ edge: { bufferedBytes: 100_000 } })
   const stalled = wire(ear.port, head())
