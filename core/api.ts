@@ -676,7 +676,7 @@ export interface Socket {
   readonly protocol: string
   /** Bytes given to `send` that have not reached the system yet. Beyond a bound the core closes the socket with 1013. */
   readonly buffered: number
-  /** Resolves when the message reached the system: true, or false if the socket was closed before. Never rejects. */
+  /** Resolves when the message reached the system: true, or false if the socket was closed before. Never rejects; throws for what is neither text nor bytes. */
   send(data: string | Uint8Array): Promise<boolean>
   /** One message at a time, in order: the next one is read when the handler's promise is settled. A throw closes with 1011. */
   onMessage(handler: (data: string | Uint8Array) => void | Promise<void>): void
