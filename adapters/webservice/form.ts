@@ -9,7 +9,8 @@ const maxFields = 1000
 
 /**
  * Reads `a=1&b=%D6%D0` (URL Standard §5.1, but in `charset`, and a byte that is not of it is refused). `text` has one
- * character per byte. Fields without a name are left out, as ASP.NET does. Throws `DECODE_FAILED`.
+ * character per byte. `%u738B`, as JScript's escape() writes characters, is UTF-16 whatever the charset. Fields without a
+ * name are left out, as ASP.NET does. Throws `DECODE_FAILED`.
  */
 export function readForm(text: string, charset: string): Field[] {
   if (text === '') return []
@@ -35,6 +36,22 @@ export function writeForm(fields: readonly Field[], charset: string): string {
 
 function decoded(piece: string, charset: string): string {
   if (/^[\w.~*-]*$/.test(piece)) return piece
+  if (!piece.includes('%u')) return ofBytes(piece, charset)
+  const runs = piece.split(/((?:%u[0-9a-fA-F]{4})+)/)
+  return runs.map((run, at) => (at % 2 === 1 ? ofUnits(run) : ofBytes(run, charset))).join('')
+}
+
+/** As ASP.NET reads them. Half a surrogate pair is no character. */
+function ofUnits(run: string): string {
+  const text = run.replaceAll(/%u(.{4})/g, (_unit, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  )
+  if (!text.isWellFormed())
+    throw new GatewayError('DECODE_FAILED', `${run.slice(0, 40)} in a form holds half a surrogate pair`)
+  return text
+}
+
+function ofBytes(piece: string, charset: string): string {
   const bytes = Buffer.allocUnsafe(piece.length)
   let length = 0
   for (let at = 0; at < piece.length; at++) {

@@ -41,6 +41,19 @@ describe('fields', () => {
     expect(dataOf(running)).toEqual({ a: 'x y', b: '100%', c: '王', d: '', f: '%zz', g: 'a=b' })
   })
 
+  test.each(['utf-8', 'gbk', 'big5'])(
+    "written by JScript's escape() are UTF-16, whatever the charset (%s)",
+    async (charset) => {
+      await using running = await serve({ config: { charset } })
+      await running.get('/Echo?a=%u738B%u5c0F%20x&b=%uD83D%uDE00!&%u540D=%25u738B&c=%u12g4%u&d=%U738B')
+      expect(dataOf(running)).toEqual({ a: '王小 x', b: '😀!', 名: '%u738B', c: '%u12g4%u', d: '%U738B' })
+      for (const half of ['%uD83D', '%uDE00%uD83D', 'x%uD83D%20%uDE00']) {
+        const refused = await running.get(`/Echo?a=${half}`)
+        expect([refused.status, running.host.drafts.length]).toEqual([500, 1])
+      }
+    },
+  )
+
   test('are lists and typed by the config; a repeated one is a list', async () => {
     const config = { lists: ['Find/tag'], types: { 'Find/count': 'int' } }
     await using running = await serve({ config })
