@@ -100,6 +100,14 @@ export function offeredBy(
   return adapters.get(adapter)?.backend?.review?.(config).operations
 }
 
+/** The adapter's word for whether an operation of a backend is safe, where it can tell by the config alone. */
+export function isSafeBy(
+  { adapter, config }: Pick<ComponentConfig, 'adapter' | 'config'>,
+  adapters: ReadonlyMap<string, Adapter>,
+): (operation: string) => boolean | undefined {
+  return adapters.get(adapter)?.backend?.review?.(config).isSafe ?? (() => undefined)
+}
+
 function findComponent(
   role: 'channel' | 'backend' | 'agent',
   { adapter, path }: { readonly adapter: string; readonly path: Path },

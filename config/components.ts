@@ -1,5 +1,5 @@
 // Channels, backends and agents: the core's keys are taken out, the adapter's own schema sees the rest.
-import { adapterPart, isFields, offeredBy } from './adapter-part.ts'
+import { adapterPart, isFields, isSafeBy, offeredBy } from './adapter-part.ts'
 import type { Context, Fields } from './adapter-part.ts'
 import { check } from './check.ts'
 import type {
@@ -78,14 +78,14 @@ export function resolveBackends(
         ...(cache !== undefined && { cache: cacheOf(cache) }),
       }
     }
-    checkStandIns(operations, [...path, 'operations'], report)
-    checkQueues(operations, [...path, 'operations'], report)
     const anyLeft = Object.values(left).some((keys) => Object.keys(keys).length > 0)
     const named = withNamedChannel({ theirs, raw, path }, channels, context)
-    if (named === undefined) return undefined
-    const config = { ...named.theirs, ...(anyLeft && { operations: left }) }
-    const part = adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
-    if (core === undefined || part === undefined) return undefined
+    const config = { ...named?.theirs, ...(anyLeft && { operations: left }) }
+    const part = named && adapterPart('backend', { id, raw: named.raw, path, config, left }, context)
+    const isSafe = part === undefined ? () => undefined : isSafeBy(part, context.adapters)
+    checkStandIns(operations, { path: [...path, 'operations'], isSafe }, report)
+    checkQueues(operations, { path: [...path, 'operations'], isSafe }, report)
+    if (named === undefined || core === undefined || part === undefined) return undefined
     checkOffered(operations, { part, path }, context)
     const { retry } = core.value
     const { channel } = named
@@ -221,14 +221,20 @@ function checkOffered(
   }
 }
 
+interface Safety {
+  readonly path: Path
+  /** The adapter's word, where the config has none. */
+  readonly isSafe: (operation: string) => boolean | undefined
+}
+
 /** What is read is not done later, and a queue that is none has no rules. */
 function checkQueues(
   operations: Readonly<Record<string, BackendOperationConfig>>,
-  path: Path,
+  { path, isSafe }: Safety,
   report: Report,
 ): void {
   for (const [name, { safe, onFailure, queueKey, onPoison }] of Object.entries(operations)) {
-    if (onFailure !== undefined && safe === true)
+    if (onFailure !== undefined && (safe ?? isSafe(name)) === true)
       report.add([...path, name, 'onFailure'], 'only what is not safe is queued: a read has "cache"', 'key')
     for (const [key, given] of Object.entries({ queueKey, onPoison }))
       if (given !== undefined && onFailure === undefined)
@@ -239,7 +245,7 @@ function checkQueues(
 /** An old answer never stands in for a write, and a name that is invalidated must be one that is kept. */
 function checkStandIns(
   operations: Readonly<Record<string, BackendOperationConfig>>,
-  path: Path,
+  { path, isSafe }: Safety,
   report: Report,
 ): void {
   const kept = Object.keys(operations).filter((name) => operations[name]?.cache !== undefined)
@@ -248,12 +254,14 @@ function checkStandIns(
       ['cache', cache],
       ['static', fixed],
     ] as const)
-      if (given !== undefined && safe === false)
+      if (given !== undefined && (safe ?? isSafe(name)) === false) {
+        const instead = safe === undefined ? '; one that only reads says "safe: true"' : ''
         report.add(
           [...path, name, key],
-          'it needs an operation that is safe: no old answer stands in for a write',
+          `it needs an operation that is safe: no old answer stands in for a write${instead}`,
           'key',
         )
+      }
     for (const [index, other] of invalidates.entries()) {
       if (other === '*' || kept.includes(other)) continue
       const at = [...path, name, 'invalidates', index]

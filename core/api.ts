@@ -387,6 +387,8 @@ export interface Review {
   readonly notices?: readonly Notice[]
   /** Of a backend, where the config alone says them: all its operations. Routes and settings that name another are problems. */
   readonly operations?: readonly string[]
+  /** Of a backend, where the config alone says it: whether an operation is safe. */
+  readonly isSafe?: (operation: string) => boolean | undefined
 }
 
 export interface Notice {

@@ -243,6 +243,7 @@ export function createBackend(
     ...life.running,
     async start() {
       await life.start(async (signal) => instance.start?.(signal))
+      warnOfUnused({ settings, instance, adapter, log: around.log })
       // What is open or off since an earlier life is shown before anybody calls it; a plugin's operations are known only now.
       for (const name of Object.keys(instance.operations))
         if (around.savedBreaker?.(settings.id, name) !== undefined) operation(name)
@@ -310,12 +311,30 @@ function guarded(to: GuardedOperation, safe: boolean): Pick<OperationInUse, 'sta
   const options = { settings, operation, said, log, ...fallback }
   const standIn = safe ? standInOf(options) : undefined
   const invalidate = invalidationOf(options)
-  if (!safe && (said.cache !== undefined || said.static !== undefined))
-    log.warn('an operation that is not safe has no stand-in: its "cache" and "static" are not used', {
-      backend: settings.id,
-      operation,
-    })
   return { ...(standIn !== undefined && { standIn }), ...(invalidate !== undefined && { invalidate }) }
+}
+
+/** Known once it has started, of a contract or of a plugin; settings of operations that it does not have are reported elsewhere. */
+function warnOfUnused({
+  settings,
+  instance,
+  adapter,
+  log,
+}: {
+  readonly settings: BackendSettings
+  readonly instance: Backend
+  readonly adapter: Adapter
+  readonly log: Log
+}): void {
+  if (standsInFor(adapter) !== undefined) return
+  for (const [operation, said] of Object.entries(settings.operations)) {
+    const safe = said.safe ?? ownOr(instance.operations, operation)?.safe
+    const about = { backend: settings.id, operation }
+    if (safe === false && (said.cache !== undefined || said.static !== undefined))
+      log.warn('an operation that is not safe has no stand-in: its "cache" and "static" are not used', about)
+    if (safe === true && said.onFailure !== undefined)
+      log.warn('an operation that is safe is not queued: its "onFailure" is not used', about)
+  }
 }
 
 function ownOr<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {

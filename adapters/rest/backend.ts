@@ -5,12 +5,18 @@ import type { Backend, Component, Operation, Scope } from 'dragoman'
 import { compileAnswer } from './answer.ts'
 import type { ReadAnswer } from './answer.ts'
 import { backendConfig } from './backend-config.ts'
-import type { BackendConfig } from './backend-config.ts'
+import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { compileRequest } from './outbound.ts'
 import type { BuildRequest } from './outbound.ts'
 
 export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
+  review: ({ operations }) => ({
+    isSafe(name) {
+      const found = Object.hasOwn(operations, name) ? operations[name] : operations['*']
+      return found && isSafe(found)
+    },
+  }),
   create: (config, scope) => createBackend(config, scope),
 }
 
@@ -24,7 +30,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   const operations: Record<string, Operation> = Object.create(null) // null prototype: names come from the config
   for (const [name, operation] of Object.entries(config.operations)) {
     compiled.set(name, { build: compileRequest(config, operation), read: compileAnswer(operation) })
-    operations[name] = { safe: operation.method === 'GET' || operation.method === 'HEAD' }
+    operations[name] = { safe: isSafe(operation) }
   }
 
   return {
@@ -49,4 +55,9 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       compiled.clear()
     },
   }
+}
+
+/** RFC 9110 §9.2.1 */
+function isSafe({ method }: OperationConfig): boolean {
+  return method === 'GET' || method === 'HEAD'
 }

@@ -1,6 +1,7 @@
 // What the file says of the protection of calls: what stands in, and what a write makes untrue.
 import { expect, test } from 'vitest'
-import { load, problemsOf } from './fakes.ts'
+import rest from '../../../adapters/rest/index.ts'
+import { known, load, problemsOf } from './fakes.ts'
 
 const backend = (operations: string): string =>
   `backends: { orders: { adapter: rest, url: http://x, operations: ${operations} } }`
@@ -112,4 +113,26 @@ backends:
   expect(problems.join('\n')).toMatch(
     /8:\d+: backends\.a\.operations\.B\.onPoison: it needs "onFailure: queue"/u,
   )
+})
+
+test('where the adapter can tell what is safe from the config alone, its word counts as the config’s own', async () => {
+  const adapters = new Map([...known, ['rest', rest]])
+  const of = (operations: string) => problemsOf(backend(operations), { adapters })
+  const needsSafe =
+    'it needs an operation that is safe: no old answer stands in for a write; one that only reads says "safe: true"'
+  expect(await of('{ A: { method: GET, onFailure: queue } }')).toEqual([
+    '1:85: backends.orders.operations.A.onFailure: only what is not safe is queued: a read has "cache"',
+  ])
+  expect(await of('{ A: { method: POST, static: {} } }')).toEqual([
+    `1:86: backends.orders.operations.A.static: ${needsSafe}`,
+  ])
+  expect(await of('{ "*": { cache: { fresh: 1s, stale: 1h } } }')).toEqual([
+    `1:74: backends.orders.operations["*"].cache: ${needsSafe}`,
+  ])
+  expect(await of('{ B: { static: {} }, "*": { method: GET } }')).toHaveLength(1)
+  for (const fine of [
+    '{ A: { method: GET, static: {} }, B: { method: POST, onFailure: queue } }',
+    '{ A: { method: POST, safe: true, static: {} }, B: { method: GET, safe: false, onFailure: queue } }',
+  ])
+    expect(await of(fine)).toEqual([])
 })
