@@ -1,6 +1,6 @@
 // A reply on its way to a platform: at least once with a stable key, in doubt where nobody can know (SEMANTICS 6).
 import { GatewayError } from './api.ts'
-import type { Delivery, Log, Message } from './api.ts'
+import type { Delivery, Log, Message, Part } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
 import { isExpired, retryDelay } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
@@ -64,6 +64,7 @@ export async function sendPush(work: Work, components: Components, context: Push
   } catch (error) {
     return again(work, target, { ...context, reason: GatewayError.from(error).message, cause: error })
   }
+  if (saysNothing(work)) return { outcome: 'answered', target }
   const doubt = (reason: string): boolean => {
     const { inDoubt } = channel
     context.telemetry.inDoubt(id)
@@ -110,6 +111,16 @@ async function failedBefore({ message, part }: Work, store: Store): Promise<stri
   for (const row of await store.find({ by: 'id', id: message.id }))
     if (row.row === 'settled' && row.id === before && row.outcome === 'failed') return before
   return undefined
+}
+
+/** An empty text beside parts that say something is not sent: a platform would refuse it, and the rest with it (SEMANTICS 30). */
+function saysNothing({ message: { parts = [] }, part }: Work): boolean {
+  const own = part === undefined ? undefined : parts[part]
+  return own !== undefined && isEmpty(own) && !parts.every(isEmpty)
+}
+
+function isEmpty({ kind, text, data, media }: Part): boolean {
+  return kind === 'text' && text === '' && data === undefined && media === undefined
 }
 
 /** `cause`: what it threw, for the log of the attempt. */

@@ -6,7 +6,7 @@ import type { ChannelConfig } from './config.ts'
 import { textIn } from './document.ts'
 import type { Push } from './drafts.ts'
 import type { Pushed } from './gate.ts'
-import { passiveContent, passiveFallback } from './passive.ts'
+import { TRANSFER, passiveContent, passiveFallback, shownParts } from './passive.ts'
 import { closeReply, writePassive } from './passive-write.ts'
 import { success } from './refusals.ts'
 import { withStaleText } from './stale.ts'
@@ -70,8 +70,16 @@ function bodyOf(
   let text: string | undefined
   if (product === 'wecom-bot') text = botReply(reply, push, format)
   else {
-    const content =
-      passiveContent(reply, product) ?? (secret === undefined ? passiveFallback(reply) : undefined)
+    const scene = { product, isEvent: textIn(fields, 'MsgType')?.toLowerCase() === 'event' }
+    const whole = passiveContent(reply, scene)
+    const content = whole ?? (secret === undefined ? passiveFallback(reply, scene) : undefined)
+    if (whole === undefined && content?.[0]?.[1] === TRANSFER)
+      scope.log.warn(
+        'without a secret a transfer is all that is said of an answer: its other parts are lost',
+        {
+          parts: shownParts(reply).length,
+        },
+      )
     const names = { to: textIn(fields, 'FromUserName') ?? '', from: textIn(fields, 'ToUserName') ?? '' }
     text = content && writePassive(content, { ...names, createTime: timestamp }, format)
   }

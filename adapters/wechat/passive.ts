@@ -11,26 +11,46 @@ import type { PassiveContent } from './passive-write.ts'
 const TEXT_BYTES = 2047
 const ARTICLES = 8
 
+/** What is answered. */
+export interface Scene {
+  readonly product: Product
+  /** The push is an event, not a message. */
+  readonly isEvent: boolean
+}
+
 /**
  * The whole answer as one passive reply. Undefined where it does not fit into one (more than one part that is no text, a long
  * text, media that must be uploaded first, a kind the product does not take): then it is pushed, part by part.
  */
 export function passiveContent(
   reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
-  product: Product,
+  scene: Scene,
 ): PassiveContent | undefined {
   const parts = shownParts(reply)
   const [first, ...more] = parts
   if (first === undefined) return undefined
   const content = more.length === 0 ? contentOf(first) : textContent(parts)
-  const type = content?.[0]?.[1]
-  if (content === undefined || typeof type !== 'string' || !takes(product, type)) return undefined
-  return isWritable(content) ? content : undefined
+  if ((articlesOf(first)?.length ?? 0) > mostArticles(scene)) return undefined
+  return fitsInto(content, scene)
 }
 
-/** The same without a way to push: whatever cannot be shown is said by its text, and cut where it is too long. */
-export function passiveFallback(reply: Pick<Reply, 'parts' | 'data' | 'fault'>): PassiveContent | undefined {
-  const text = shownParts(reply)
+/**
+ * The same without a way to push: a transfer alone, whatever stands beside it; of articles as many as there may be; else what
+ * cannot be shown is said by its text, and cut where it is too long.
+ */
+export function passiveFallback(
+  reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
+  scene: Scene,
+): PassiveContent | undefined {
+  const parts = shownParts(reply)
+  const [first, ...more] = parts
+  const transfer = parts.find(isTransfer)
+  const articles = first === undefined || more.length > 0 ? undefined : articlesOf(first)
+  const rich =
+    transfer === undefined ? newsContent(articles?.slice(0, mostArticles(scene)) ?? []) : contentOf(transfer)
+  const shown = fitsInto(rich, scene)
+  if (shown !== undefined) return shown
+  const text = parts
     .map((part) => part.text)
     .filter((each) => each !== '')
     .join('\n')
@@ -38,9 +58,19 @@ export function passiveFallback(reply: Pick<Reply, 'parts' | 'data' | 'fault'>):
   return text !== '' && isWritable(content) ? content : undefined
 }
 
-/** What an answer shows: its parts, else its fault's message, else its data as text. */
+/** The part hands the customer over to the platform's own staff, which only the response to a push can do. */
+export function isTransfer({ kind, data }: Part): boolean {
+  if (kind !== 'card' || data === undefined || !isFields(data)) return false
+  return (textIn(data, 'msgtype') ?? textIn(data, 'type')) === TRANSFER
+}
+export const TRANSFER = 'transfer_customer_service'
+
+/** What an answer shows: its parts but for empty texts beside others, else its fault's message, else its data as text. */
 export function shownParts({ parts, data, fault }: Pick<Reply, 'parts' | 'data' | 'fault'>): readonly Part[] {
-  if (parts !== undefined && parts.length > 0) return parts
+  if (parts !== undefined && parts.length > 0) {
+    const said = parts.filter(({ kind, text }) => kind !== 'text' || text !== '')
+    return said.length > 0 ? said : parts
+  }
   if (fault !== undefined) return [{ kind: 'text', text: fault.message }]
   if (data === undefined || data === null) return []
   if (isFields(data)) {
@@ -54,7 +84,7 @@ export function shownParts({ parts, data, fault }: Pick<Reply, 'parts' | 'data' 
   return [{ kind: 'text', text: typeof data === 'string' ? data : JSON.stringify(data) }]
 }
 
-const inMiniProgram: ReadonlySet<string> = new Set(['transfer_customer_service'])
+const inMiniProgram: ReadonlySet<string> = new Set([TRANSFER])
 const inWeCom: ReadonlySet<string> = new Set(['text', 'image', 'voice', 'video', 'news'])
 
 function takes(product: Product, type: string): boolean {
@@ -71,6 +101,18 @@ function takes(product: Product, type: string): boolean {
     case 'wecom-bot':
       return false // 微信客服 is answered by its API alone; a bot has a form of its own
   }
+}
+
+/** Undefined where the product does not take it, or it cannot be written. */
+function fitsInto(content: PassiveContent | undefined, { product }: Scene): PassiveContent | undefined {
+  const type = content?.[0]?.[1]
+  if (content === undefined || typeof type !== 'string' || !takes(product, type)) return undefined
+  return isWritable(content) ? content : undefined
+}
+
+/** developers.weixin.qq.com "被动回复用户消息": what answers a message shows the first one alone, what answers an event eight. */
+function mostArticles({ product, isEvent }: Scene): number {
+  return (product === 'official' || product === 'component') && !isEvent ? 1 : ARTICLES
 }
 
 function textContent(parts: readonly Part[]): PassiveContent | undefined {
@@ -131,20 +173,17 @@ function videoContent(part: Part, data: Fields, id: string): PassiveContent {
 }
 
 /** The kinds of a card that the response itself can hold. */
-const inResponse: ReadonlySet<string> = new Set(['music', 'news', 'transfer_customer_service'])
+const inResponse: ReadonlySet<string> = new Set(['music', 'news', TRANSFER])
 
 /**
  * A card says by `msgtype` (or `type`) which of the platform's kinds it is, and the rest beside it or, as the customer-service
  * API has it, under that name. Undefined for a menu, a mini-program page and whatever else only that API can show.
  */
 function cardContent(part: Part, data: Fields): PassiveContent | undefined {
-  const said = textIn(data, 'msgtype')
-  const also = textIn(data, 'type') ?? ''
-  const type = said ?? (inResponse.has(also) ? also : undefined)
-  const own: Fields = type === undefined ? data : (memberOf(data, type) ?? data)
+  const { type, own } = kindOf(data)
   const text = (...names: readonly string[]): string | undefined =>
     names.map((name) => textIn(own, name)).find((value) => value !== undefined)
-  if (type === 'transfer_customer_service') {
+  if (type === TRANSFER) {
     const staff = text('kf_account', 'kfAccount') ?? ''
     return [['MsgType', type], ...(staff === '' ? [] : [['TransInfo', [['KfAccount', staff]]] as const])]
   }
@@ -162,16 +201,32 @@ function cardContent(part: Part, data: Fields): PassiveContent | undefined {
         ],
       ],
     ]
-  const articles = own['articles']
-  if ((type === undefined || type === 'news') && Array.isArray(articles))
-    return newsContent(articles.filter((each: Json): each is Fields => isFields(each)))
+  const articles = articlesOf(part)
+  if (articles !== undefined) return newsContent(articles)
   const needsApi =
-    said !== undefined || Array.isArray(own['list']) || text('pagepath', 'pagePath') !== undefined
+    textIn(data, 'msgtype') !== undefined ||
+    Array.isArray(own['list']) ||
+    text('pagepath', 'pagePath') !== undefined
   return needsApi ? undefined : fitting(part.text)
 }
 
+function kindOf(data: Fields): { readonly type: string | undefined; readonly own: Fields } {
+  const also = textIn(data, 'type') ?? ''
+  const type = textIn(data, 'msgtype') ?? (inResponse.has(also) ? also : undefined)
+  return { type, own: type === undefined ? data : (memberOf(data, type) ?? data) }
+}
+
+/** Undefined: the part is no card that holds a list of them. */
+function articlesOf({ kind, data }: Part): readonly Fields[] | undefined {
+  if (kind !== 'card' || data === undefined || !isFields(data)) return undefined
+  const { type, own } = kindOf(data)
+  const articles = own['articles']
+  if ((type !== undefined && type !== 'news') || !Array.isArray(articles)) return undefined
+  return articles.filter((each: Json): each is Fields => isFields(each))
+}
+
 function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
-  if (articles.length === 0 || articles.length > ARTICLES) return undefined
+  if (articles.length === 0) return undefined
   const items = articles.map(
     (article) =>
       [

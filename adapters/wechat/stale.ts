@@ -1,7 +1,7 @@
 // The mark of a stale answer where people read it: a sentence at its end.
 import type { Reply } from 'dragoman'
 
-import { shownParts } from './passive.ts'
+import { isTransfer, shownParts } from './passive.ts'
 
 type Answer = Pick<Reply, 'parts' | 'data' | 'fault' | 'stale' | 'asOf'>
 
@@ -12,7 +12,7 @@ type Answer = Pick<Reply, 'parts' | 'data' | 'fault' | 'stale' | 'asOf'>
 export function withStaleText<T extends Answer>(answer: T, sentence: string): T {
   const parts = answer.stale === true ? shownParts(answer) : []
   const last = parts.at(-1)
-  if (last === undefined) return answer
+  if (last === undefined || isTransfer(last)) return answer
   const text = sentence.replaceAll('{asOf}', () => momentOf(answer.asOf))
   if (last.kind !== 'text') return { ...answer, parts: [...parts, { kind: 'text', text }] }
   const whole = last.text === '' ? text : `${last.text}\n${text}`

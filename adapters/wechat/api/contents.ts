@@ -107,10 +107,11 @@ async function cardContents(given: Given): Promise<readonly Content[] | undefine
   const { part, data, family } = given
   const type = textIn(data, 'msgtype')
   const own = type !== undefined && Object.hasOwn(data, type) ? data[type] : undefined
-  // Only the response to a push can hand a customer over to the platform's own staff.
-  if (type === 'transfer_customer_service') return undefined
-  if (type !== undefined && isFields(own)) return [{ msgtype: type, [type]: own }]
-  const { articles, list } = data
+  const { list } = data
+  const ownArticles = type === 'news' && family === 'official' && isFields(own) ? own['articles'] : undefined
+  const articles = ownArticles ?? data['articles']
+  if (type !== undefined && isFields(own) && ownArticles === undefined)
+    return [{ msgtype: type, [type]: own }]
   if (Array.isArray(articles))
     return articleContents(
       articles.filter(isFields).map((each) => articleOf(each, part.text, textIn(each, 'url') ?? '')),

@@ -124,5 +124,6 @@ function shared(key: string, own: Windows): Windows {
   return {
     note: (inbound) => own.note(inbound),
     take: (customer, push) => now().take(customer, push),
+    left: (customer, pushes) => now().left(customer, pushes),
   }
 }

@@ -4,7 +4,8 @@ import type { Delivery, Json, Message, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
-import { shownParts } from '../passive.ts'
+import { digestOf } from '../drafts.ts'
+import { isTransfer, shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
@@ -14,7 +15,7 @@ import { rulingOf } from './errors.ts'
 import type { Authorised, Media } from './media.ts'
 import { idOf } from './operations.ts'
 import type { Wire, WireAnswer, WireCall } from './wire.ts'
-import type { Windows } from './windows.ts'
+import type { Customer, Windows } from './windows.ts'
 
 export interface SendParts {
   readonly account: Account
@@ -35,7 +36,7 @@ type Address = Pick<ReplyContext, 'to' | 'authorizer' | 'openKfId' | 'agentId' |
 
 /** The platform says "later" in seconds or minutes, never exactly. */
 const LATER_MS = 10_000
-/** How far a long text has come, should its push be repeated. */
+/** How far an answer of several messages has come, should its push be repeated or its dead letter replayed. */
 const PROGRESS_MS = 24 * 3_600_000
 const MAX_PIECES = 5
 
@@ -57,6 +58,8 @@ export function createSend(parts: SendParts): Send {
     const shown = shownParts(message)
     if (shown.length === 0)
       return never('the answer has no text or other part that could be shown: give the route a `reply`')
+    if ((family === 'official' || family === 'miniprogram') && shown.some(isTransfer))
+      return never(NO_TRANSFER)
     const { authorizer } = address
     const upload: Upload = (url, type) => media.ofUrl(url, type, { authorizer, signal })
     const contents: Content[] = []
@@ -64,23 +67,52 @@ export function createSend(parts: SendParts): Send {
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
     if (contents.length > MAX_PIECES)
       return never(
-        `the text needs ${contents.length} messages, and the platform sends ${MAX_PIECES}: shorten it`,
+        `the answer needs ${contents.length} messages, and the platform sends ${MAX_PIECES}: shorten it`,
       )
-    const first = contents.length > 1 ? await doneOf(key) : 0
+    const [only] = contents
+    return contents.length === 1 && only !== undefined
+      ? sendOne(only, address, { key: `${key}#0`, signal })
+      : sendAll(contents, address, { message, key, signal })
+  }
+
+  /** One message after the other, from where the push, or the one whose dead letter is replayed, has come to. */
+  async function sendAll(
+    contents: readonly Content[],
+    address: Address,
+    {
+      message,
+      key,
+      signal,
+    }: { readonly message: Message; readonly key: string; readonly signal: AbortSignal },
+  ): Promise<Delivery> {
+    const digest = digestOf(Buffer.from(JSON.stringify(contents), 'utf8'))
+    const progress = `sent/${message.id}/${digest}`
+    const { causationId } = message
+    const first =
+      (await doneOf(progress, key)) ??
+      (causationId === undefined ? undefined : await doneOf(`sent/${causationId}/${digest}`)) ??
+      0
+    const keys = contents.map((_, index) => `${key}#${index}`)
+    const left = first > 0 ? undefined : await parts.windows?.left(customerOf(address), keys)
+    if (left !== undefined && left > 0 && left < contents.length)
+      return never(
+        `the answer needs ${contents.length} messages, and the last action of the customer allows ${left} more: nothing of it was sent`,
+      )
     for (const [index, content] of contents.entries()) {
       if (index < first) continue
       const delivery = await sendOne(content, address, { key: `${key}#${index}`, signal })
-      if (delivery.status !== 'sent') return delivery
-      if (contents.length > 1)
-        await scope.state.put(`sent/${key}`, { done: index + 1 }, { ttlMs: PROGRESS_MS })
+      if (delivery.status !== 'sent')
+        return { ...delivery, ...(index > 0 && partly(delivery, index, contents)) }
+      await scope.state.put(progress, { done: index + 1, key }, { ttlMs: PROGRESS_MS })
     }
     return { status: 'sent' }
   }
 
-  async function doneOf(key: string): Promise<number> {
-    const found = await scope.state.get(`sent/${key}`)
-    const done = isFields(found?.value) ? found.value['done'] : undefined
-    return typeof done === 'number' ? done : 0
+  /** `key`: of that push alone, for a reply may have the same part twice. */
+  async function doneOf(progress: string, key?: string): Promise<number | undefined> {
+    const { value } = (await scope.state.get(progress)) ?? {}
+    if (!isFields(value) || (key !== undefined && value['key'] !== key)) return undefined
+    return typeof value['done'] === 'number' ? value['done'] : undefined
   }
 
   async function sendOne(
@@ -88,9 +120,7 @@ export function createSend(parts: SendParts): Send {
     address: Address,
     { key, signal }: { readonly key: string; readonly signal: AbortSignal },
   ): Promise<Delivery> {
-    const { authorizer, to: openId } = address
-    const customer = { openId, ...(authorizer !== undefined && { authorizer }) }
-    const leave = await parts.windows?.take(customer, key)
+    const leave = await parts.windows?.take(customerOf(address), key)
     if (leave?.status === 'closed') return never(leave.why)
     const giveBack = async (): Promise<void> => {
       if (leave?.status === 'open') await leave.giveBack()
@@ -144,6 +174,22 @@ export function createSend(parts: SendParts): Send {
       return broken(error, family)
     }
   }
+}
+
+const NO_TRANSFER =
+  'the transfer to the platform’s staff is possible in the response alone, and as its only part: this came too late for it, or beside others'
+
+function customerOf({ to: openId, authorizer }: Address): Customer {
+  return { openId, ...(authorizer !== undefined && { authorizer }) }
+}
+
+function partly(
+  { reason }: { readonly reason?: string },
+  done: number,
+  contents: readonly Content[],
+): { readonly reason: string } {
+  const count = `${done} of ${contents.length} messages were sent`
+  return { reason: reason === undefined ? count : `${count}: ${reason}` }
 }
 
 function callOf(

@@ -26,6 +26,8 @@ export interface Windows {
   note(inbound: Inbound): void
   /** `push`: its name, the same at each try; it takes one, however often it is tried. */
   take(customer: Customer, push: string): Promise<Leave>
+  /** How many messages he may still get, with what these pushes have taken before; undefined: that is not known. */
+  left(customer: Customer, pushes: readonly string[]): Promise<number | undefined>
 }
 
 interface Allowance {
@@ -114,6 +116,19 @@ export function createWindows({ scope, account }: WindowsOptions): Windows {
       pending.set(key, done)
     },
 
+    async left(customer, pushes) {
+      const key = keyOf(customer)
+      await pending.get(key)
+      const known = allowancesOf((await state.get(key))?.value)
+      const isStranger = known?.message === undefined && (known?.event?.until ?? 0) <= scope.now()
+      if (known === undefined || isStranger) return undefined
+      const open = openOf(known, scope.now()).flatMap((kind) => known[kind] ?? [])
+      return open.reduce(
+        (sum, { left, taken }) => sum + left + taken.filter((push) => pushes.includes(push)).length,
+        0,
+      )
+    },
+
     async take(customer, push) {
       const key = keyOf(customer)
       await pending.get(key)
@@ -146,13 +161,17 @@ const KINDS = ['event', 'message'] as const
 
 /** The one that the push has taken from before, else the one that ends first. */
 function usable(known: Allowances, push: string, now: number): Kind | undefined {
-  // SEMANTICS 25: a stored moment is never further away than it could have been when it was written.
-  const open = KINDS.filter((kind) => {
+  const open = openOf(known, now)
+  const before = open.find((kind) => known[kind]?.taken.includes(push))
+  return before ?? open.find((kind) => (known[kind]?.left ?? 0) > 0)
+}
+
+/** SEMANTICS 25: a stored moment is never further away than it could have been when it was written. */
+function openOf(known: Allowances, now: number): readonly Kind[] {
+  return KINDS.filter((kind) => {
     const { until = 0 } = known[kind] ?? {}
     return until > now && until <= now + HOURS_48
   })
-  const before = open.find((kind) => known[kind]?.taken.includes(push))
-  return before ?? open.find((kind) => (known[kind]?.left ?? 0) > 0)
 }
 
 function withTaken(known: Allowances, kind: Kind, push: string): Allowances | undefined {

@@ -1,9 +1,17 @@
 // What of an answer stands in the response to the push, and what only the customer-service API can show.
 import { expect, test } from 'vitest'
-import { passiveContent } from '../../../../adapters/wechat/passive.ts'
-import type { Json } from '../../../../core/api.ts'
+import { passiveContent, passiveFallback } from '../../../../adapters/wechat/passive.ts'
+import type { Scene } from '../../../../adapters/wechat/passive.ts'
+import type { Json, Part } from '../../../../core/api.ts'
 
-const card = (data: Json) => passiveContent({ parts: [{ kind: 'card', text: 'text', data }] }, 'official')
+const message: Scene = { product: 'official', isEvent: false }
+const event: Scene = { product: 'official', isEvent: true }
+const card = (data: Json) => passiveContent({ parts: [{ kind: 'card', text: 'text', data }] }, message)
+const news = (count: number): readonly [Part] => [
+  { kind: 'card', text: 'text', data: { articles: Array.from({ length: count }, () => ({ url: 'u' })) } },
+]
+const text = (said: string): Part => ({ kind: 'text', text: said })
+const transfer: Part = { kind: 'card', text: '', data: { msgtype: 'transfer_customer_service' } }
 
 test('a card may say its kind and its fields in either spelling', () => {
   const fields = { title: 't', description: 'd', hqMusicUrl: 'h', thumbMediaId: 'm' }
@@ -28,25 +36,53 @@ test('a card may say its kind and its fields in either spelling', () => {
   ])
   expect([flat, theirOwn]).toEqual([own, own])
   const articles = [{ title: 'a', picUrl: 'p', url: 'u' }]
-  const news = card({ msgtype: 'news', news: { articles } })
-  expect(news?.slice(0, 2)).toEqual([
+  const one = card({ msgtype: 'news', news: { articles } })
+  expect(one?.slice(0, 2)).toEqual([
     ['MsgType', 'news'],
     ['ArticleCount', 1],
   ])
-  expect([card({ articles }), card({ type: 'news', articles })]).toEqual([news, news])
+  expect([card({ articles }), card({ type: 'news', articles })]).toEqual([one, one])
   expect(card({ type: 'transfer_customer_service', kfAccount: 'k@a' })).toEqual([
     ['MsgType', 'transfer_customer_service'],
     ['TransInfo', [['KfAccount', 'k@a']]],
   ])
 })
 
-test('what the response cannot hold is left to the API: menus, mini-program pages, nine articles; other cards are their text', () => {
+test('what the response cannot hold is left to the API: menus, mini-program pages; other cards are their text', () => {
   expect(card({ list: [{ id: '1', content: 'Yes' }] })).toBeUndefined()
   expect(card({ msgtype: 'msgmenu', msgmenu: { list: [] } })).toBeUndefined()
   expect(card({ type: 'miniprogrampage', pagePath: 'index' })).toBeUndefined()
-  expect(card({ articles: Array.from({ length: 9 }, () => ({ title: 'a', url: 'u' })) })).toBeUndefined()
   expect(card({ type: 'business_card', userId: 'u' })).toEqual([
     ['MsgType', 'text'],
     ['Content', 'text'],
   ])
+})
+
+test.each([
+  [message, 1],
+  [event, 8],
+  [{ product: 'component', isEvent: false } as const, 1],
+  [{ product: 'wecom', isEvent: false } as const, 8],
+])('%j shows %i articles of a response: more are left to the API, and without one cut', (scene, most) => {
+  expect(passiveContent({ parts: news(most) }, scene)?.[1]).toEqual(['ArticleCount', most])
+  expect(passiveContent({ parts: news(most + 1) }, scene)).toBeUndefined()
+  expect(passiveFallback({ parts: news(most + 1) }, scene)?.[1]).toEqual(['ArticleCount', most])
+})
+
+test('an empty text beside others is left out; an answer of nothing else is none', () => {
+  const said = passiveContent({ parts: [text(''), text('a'), text(''), text('b')] }, message)
+  expect(said?.[1]).toEqual(['Content', 'a\nb'])
+  expect(passiveContent({ parts: [text(''), transfer] }, message)?.[0]).toEqual([
+    'MsgType',
+    'transfer_customer_service',
+  ])
+  for (const of of [passiveContent, passiveFallback])
+    expect(of({ parts: [text('')] }, message)).toBeUndefined()
+})
+
+test('a transfer beside other parts does not stand in a response that the API can follow, and alone in one that it cannot', () => {
+  const parts = [text('a colleague will help you'), transfer]
+  expect(passiveContent({ parts }, message)).toBeUndefined()
+  expect(passiveFallback({ parts }, message)).toEqual([['MsgType', 'transfer_customer_service']])
+  expect(passiveFallback({ parts }, { product: 'wecom', isEvent: false })?.[0]).toEqual(['MsgType', 'text'])
 })

@@ -37,6 +37,7 @@ test('{asOf} is the moment in local time; of an answer without one, nothing', ()
 test('what is not stale, or shows nothing, stays as it is', () => {
   const fresh: Reply = { origin: 'backend', parts: [{ kind: 'text', text: 'shipped' }] }
   expect(withStaleText(fresh, '(old)')).toBe(fresh)
-  const silent = stale({})
-  expect(withStaleText(silent, '(old)')).toBe(silent)
+  const transfer = { kind: 'card', text: '', data: { msgtype: 'transfer_customer_service' } } as const
+  for (const silent of [stale({}), stale({ parts: [transfer] })])
+    expect(withStaleText(silent, '(old)')).toBe(silent)
 })

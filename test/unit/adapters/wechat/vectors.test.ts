@@ -233,7 +233,7 @@ test.each(of('passive-reply').filter(({ reply }) => reply !== null))(
   (vector) => {
     const { reply, expected } = vector
     if (reply === null || reply === undefined) throw new Error('filtered out')
-    const content = passiveContent({ parts: [partOf(reply)] }, 'official')
+    const content = passiveContent({ parts: [partOf(reply)] }, { product: 'official', isEvent: true })
     const addressed = {
       to: textIn(reply, 'toUser') ?? '',
       from: textIn(reply, 'fromUser') ?? '',

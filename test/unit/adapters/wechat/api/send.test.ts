@@ -128,8 +128,79 @@ test('a text longer than the platform takes goes in pieces, and a repeat goes on
   expect(await t.platform.send(reply('x'.repeat(20_000)), 'k2', never)).toMatchObject({
     status: 'refused',
     retry: false,
-    reason: expect.stringContaining('shorten it'),
+    reason: expect.stringContaining('the answer needs 10 messages'),
   })
+})
+
+const long = '很长的回答。'.repeat(300)
+
+test('how much of a long text has come through is said, and the replay of its dead letter goes on there', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.api.fail(SEND, {}, { errcode: 40_003 })
+  const said = reply(long)
+  expect(await t.platform.send(said, `${said.id}/0`, never)).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringMatching(/^1 of 3 messages were sent: /u),
+  })
+  const replayed = { ...reply(long), id: '01900000-0000-7000-8000-000000000002', causationId: said.id }
+  expect(await t.platform.send(replayed, `${replayed.id}/0`, never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ text }) => text).join('')).toBe(long)
+})
+
+test('an equal text as another part of the same answer is another text', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn', 99)
+  for (const key of ['id/0', 'id/1'])
+    expect(await t.platform.send(reply(long), key, never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ text }) => text).join('')).toBe(long + long)
+})
+
+test('a text for which the window has no room is refused before its first piece', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now, id: 'm' })
+  for (const key of ['k1', 'k2', 'k3']) await t.platform.send(reply('hi'), key, never)
+  expect(await t.platform.send(reply(long), 'k4', never)).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringContaining('allows 2 more: nothing of it was sent'),
+  })
+  expect(t.api.delivered).toHaveLength(3)
+})
+
+test('a piece of which nobody knows whether it arrived takes no room from its own repeat', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  t.platform.noteInbound({ openId: 'oAnn', contact: 'message', at: t.here.now, id: 'm' })
+  for (const key of ['k1', 'k2']) await t.platform.send(reply('hi'), key, never)
+  t.api.fail(SEND, { errcode: -1 })
+  expect(await t.platform.send(reply(long), 'k3', never)).toMatchObject({ status: 'unknown' })
+  expect(await t.platform.send(reply(long), 'k3', never)).toEqual({ status: 'sent' })
+})
+
+test('a transfer to the platform’s staff that comes too late is refused and says why; it is no text', async () => {
+  await using t = await trial()
+  for (const data of [{ msgtype: 'transfer_customer_service' }, { type: 'transfer_customer_service' }])
+    expect(await t.platform.send(reply([{ kind: 'card', text: 'wait', data }]), 'k', never)).toMatchObject({
+      status: 'refused',
+      retry: false,
+      reason: expect.stringContaining('in the response alone'),
+    })
+  expect(t.api.asked).toEqual([])
+})
+
+test('an official account gets each article in a message of its own, whichever way the card is spelled', async () => {
+  const articles = [1, 2].map((number) => ({ title: `t${number}`, url: `https://a.example/${number}` }))
+  for (const data of [{ articles }, { msgtype: 'news', news: { articles } }]) {
+    await using t = await trial()
+    t.api.contact('oAnn')
+    await t.platform.send(reply([{ kind: 'card', text: '', data }]), 'k', never)
+    expect(t.api.asked.filter(({ path }) => path === SEND).map(({ body }) => body)).toMatchObject(
+      articles.map((article) => ({ msgtype: 'news', news: { articles: [article] } })),
+    )
+  }
 })
 
 test('an empty text, no address and a context of another version are refused for good', async () => {
