@@ -1,14 +1,14 @@
 // `POST /v1/callbacks/{id}`: the later answer of an agent that had only taken a message (SEMANTICS 7, 17).
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from './api.ts'
-import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message } from './api.ts'
+import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message, Reply } from './api.ts'
 import { parseAnswer } from './agents/webhook/answer.ts'
 import { isHandoff, outbound, replyOf } from './answers.ts'
 import type { Components } from './calls.ts'
 import { idFrom, moment } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { mayPush, pushesOf } from './push.ts'
-import type { Failure, Row, Settle, SettleResult, Store } from './store/store.ts'
+import type { Failure, Row, Settle, SettleResult, Store, Unnumbered } from './store/store.ts'
 import { epochIn, handedOffId, isPromiseOf, timerId } from './settling.ts'
 import type { Ended } from './waiters.ts'
 
@@ -106,6 +106,8 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
       const spoken = outbound(question, reply, { id: agent, now: now() })
+      if (spoken === undefined && !isResult(question, reply)) throw saysNothing()
+      if (spoken?.type === 'mark') return mark(promise, spoken, reply)
       const channel = options.components().channel(question.channel)
       const { result, home } = await settled(promise, (ownerEpoch) => {
         // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
@@ -133,6 +135,28 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
           : 'the conversation has passed to somebody else; the answer was kept as an internal note',
       )
     },
+  }
+
+  /** How far a question has come is no answer to it: the log has it once, and the promise stands. */
+  async function mark(promise: Promised, spoken: Unnumbered, reply: Reply): Promise<HttpResponse> {
+    const { id, term, rows, question } = promise
+    const timer = timerId(id, term)
+    const message = { ...spoken, id: idFrom(id, `${timer} ${canonical(reply)}`) }
+    const isAwaited = rows.some((row) => row.row === 'work' && row.id === timer)
+    if (!isAwaited && (await store.find({ by: 'id', id: message.id })).length === 0)
+      throw new GatewayError('NOT_OWNER', `no answer to the message ${id} is waited for any more`)
+    const { result } = await underEpoch(promise, (home, ownerEpoch) =>
+      store.accept({
+        home,
+        conversation: question.conversation,
+        message,
+        expect: { ownerEpoch },
+        inbox: true,
+      }),
+    )
+    if (result.status === 'notOwner')
+      throw new GatewayError('NOT_OWNER', 'the conversation has passed to somebody else')
+    return accepted(id)
   }
 
   /** The promise will not be kept: another one takes its place that is missed already, so the route's fallback gets the message. */
@@ -164,25 +188,27 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     return accepted(id)
   }
 
-  /**
-   * Settles the promise under the epoch it was made under. Who has the conversation by now may say what he likes of all that he was asked, however
-   * often it was handed to him since: that is settled under the present one, and tried again where that is over in this very moment.
-   */
   async function settled(
-    { question, id, term, agent }: Promised,
+    promise: Promised,
     what: (ownerEpoch: number) => Omit<Settle, 'home' | 'kind' | 'id' | 'attempt' | 'expect'>,
   ): Promise<{ readonly result: SettleResult; readonly home: string }> {
+    const timer = { kind: 'timer', id: timerId(promise.id, promise.term), attempt: 0 } as const
+    return underEpoch(promise, (home, ownerEpoch) =>
+      store.settle({ home, ...timer, expect: { ownerEpoch }, ...what(ownerEpoch) }),
+    )
+  }
+
+  /**
+   * Writes under the epoch of the promise. Who has the conversation by now may say what he likes of all that he was asked, however often it was
+   * handed to him since: that is written under the present one, and tried again where that is over in this very moment.
+   */
+  async function underEpoch<R extends { readonly status: string }>(
+    { question, term, agent }: Promised,
+    write: (home: string, ownerEpoch: number) => Promise<R>,
+  ): Promise<{ readonly result: R; readonly home: string }> {
     for (let tries = 1; ; tries++) {
       const { home, agent: owner, ownerEpoch: present } = await conversationOf(question)
-      const ownerEpoch = owner === agent ? present : epochIn(term)
-      const promise = {
-        home,
-        kind: 'timer',
-        id: timerId(id, term),
-        attempt: 0,
-        expect: { ownerEpoch },
-      } as const
-      const result = await store.settle({ ...promise, ...what(ownerEpoch) })
+      const result = await write(home, owner === agent ? present : epochIn(term))
       if (result.status !== 'notOwner' || owner !== agent || tries === TRIES) return { result, home }
     }
   }
@@ -264,8 +290,16 @@ function parse({ headers, body }: HttpRequest): Answer | Handoff {
     const why = error instanceof Error ? error.message : String(error)
     throw new GatewayError('DECODE_FAILED', `the callback came ${why}`, { cause: error })
   }
-  if (Object.keys(answer).length === 0)
-    throw new GatewayError('DECODE_FAILED', 'the callback says nothing: { "text": … } is the shortest answer')
+  if (Object.keys(answer).length === 0) throw saysNothing()
   return answer
+}
+
+/** Null may well be what a request results in; to a message it says nothing. */
+function isResult({ kind }: Message, { data }: Reply): boolean {
+  return kind === 'request' && data !== undefined
+}
+
+function saysNothing(): GatewayError {
+  return new GatewayError('DECODE_FAILED', 'the callback says nothing: { "text": … } is the shortest answer')
 }
 const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/iu
