@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import type { Log } from './api.ts'
 import { fieldsFor } from './log-fields.ts'
 import { ErrorOutput } from './log-output.ts'
+import { inJson } from './printable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -58,6 +59,7 @@ export function createLog(options: LogOptions): RootLog {
       base: options.fields ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      hooks: { streamWrite: inJson }, // JSON escapes C0 alone, and a terminal obeys more
     },
     output ?? { write: options.write ?? (() => undefined) },
   )

@@ -103,6 +103,15 @@ test.each(['tokens', 'monkey', 'keys', 'secretary'])('a member named %s is shown
   expect(lines()).toMatchObject([{ [name]: 'shown' }])
 })
 
+test('nothing in a line turns a terminal about, and it is the same value to who parses it', () => {
+  const { child, lines, raw } = logging()
+  const client = 'c\u009B2J\u202E\u2028x'
+  child().warn(`client ${client}`, { client })
+  expect(raw()).toContain(String.raw`c\u009b2J\u202e\u2028x`)
+  expect(raw()).not.toMatch(/[\u007F-\u009F\u2028-\u202E]/u)
+  expect(lines()).toEqual([expect.objectContaining({ msg: `client ${client}`, client })])
+})
+
 test('configured secrets are taken out wherever they stand, and the line stays JSON', () => {
   const secret = 'pä"ss\\wörd'
   const { child, lines, raw } = logging('info', [secret, '123456', 'abc'])
