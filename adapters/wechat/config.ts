@@ -26,7 +26,11 @@ const aesKey = orAbsent(
 )
 const webAddress = z
   .string()
-  .regex(/^https?:\/\/[^\s/?#]/, 'must be an address that begins with https:// or http://')
+  .regex(
+    /^https?:\/\/[^\s/?#][^\s?#]*$/,
+    'must be an address that begins with https:// or http://, without ?, # and blanks',
+  )
+  .refine((text) => URL.canParse(text), 'is no address')
   .transform((text) => text.replace(/\/+$/, ''))
 
 const anyProduct = z

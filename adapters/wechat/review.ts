@@ -2,6 +2,7 @@
 import type { Notice, Review } from 'dragoman'
 
 import { isSuite } from './account.ts'
+import type { Account } from './account.ts'
 import { operationsOf } from './api/operations.ts'
 import { accountOf } from './config.ts'
 import type { BackendConfig, ChannelConfig } from './config.ts'
@@ -11,8 +12,10 @@ const TOKEN = /^[A-Za-z0-9]{3,32}$/
 
 /** Of a channel's checked config. */
 export function reviewChannel(config: ChannelConfig): Review {
-  const unheard = unheardOf(config)
-  const notices: Notice[] = unheard === undefined ? [] : [unheard]
+  const mistaken = mistakenOf(config)
+  // An id that is none says nothing of whose it is.
+  const unheard = isMistaken(mistaken, 'appId') ? undefined : unheardOf(config)
+  const notices: Notice[] = unheard === undefined ? mistaken : [unheard, ...mistaken]
   if (!TOKEN.test(config.token)) {
     const message = 'the platform takes 3 to 32 letters and digits: this cannot be entered there'
     notices.push({ path: ['token'], message })
@@ -23,11 +26,41 @@ export function reviewChannel(config: ChannelConfig): Review {
 /** Of a backend's checked config. */
 export function reviewBackend(config: BackendConfig): Review {
   const account = accountOf(config)
-  if (isSuite(account)) return { operations: [], notices: [{ path: [], message: SUITE }] }
-  const operations = Object.keys(operationsOf(account.product))
-  if (account.product !== 'component' || config.channel !== undefined) return { operations }
+  // What its channel says is reviewed there.
+  const { product } = account
+  const notices = mistakenOf({ ...config, product })
+  if (isSuite(account) && !isMistaken(notices, 'appId'))
+    return { operations: [], notices: [{ path: [], message: SUITE }, ...notices] }
+  const operations = Object.keys(operationsOf(product))
+  if (product !== 'component' || config.channel !== undefined) return { operations, notices }
   const message = 'is missing: the ticket, without which nothing can be called, comes to the channel'
-  return { operations, notices: [{ path: ['channel'], message }] }
+  return { operations, notices: [{ path: ['channel'], message }, ...notices] }
+}
+
+type Named = Pick<Account, 'product' | 'appId'> & {
+  readonly secret?: string | undefined
+  readonly agentId?: string | undefined
+}
+
+const BLANK = 'has a blank in it, which the platform’s has not'
+
+/** Ids that were taken from the wrong place on the platform, or copied with a blank. No notice shows a secret. */
+function mistakenOf({ product, appId, secret, agentId }: Named): Notice[] {
+  const notices: Notice[] = []
+  const notice = (key: string, message: string): void => void notices.push({ path: [key], message })
+  if (/\s/.test(appId)) notice('appId', BLANK)
+  else if (appId.startsWith('gh_'))
+    notice('appId', 'this is the original id of an account: the AppID begins with wx')
+  else if (appId.startsWith('ww') && (product === 'official' || product === 'miniprogram'))
+    notice('appId', `this is the corpid of a company: product ${product} has an AppID, which begins with wx`)
+  if (secret !== undefined && /\s/.test(secret)) notice('secret', BLANK)
+  if (agentId !== undefined && !/^\d+$/.test(agentId))
+    notice('agentId', 'this is no AgentId: it consists of digits')
+  return notices
+}
+
+function isMistaken(notices: readonly Notice[], key: string): boolean {
+  return notices.some(({ path }) => path[0] === key)
 }
 
 const SUITE =

@@ -45,6 +45,43 @@ test.each(['ab', 'a-token', ' abc ', 'x'.repeat(33)])(
   },
 )
 
+test.each([
+  ['appId: gh_10f6c3c3ac5a', 'appId: this is the original id of an account: the AppID begins with wx'],
+  [
+    `product: component, ${sealed}, appId: gh_10f6c3c3ac5a`,
+    'appId: this is the original id of an account: the AppID begins with wx',
+  ],
+  [
+    'appId: ww1',
+    'appId: this is the corpid of a company: product official has an AppID, which begins with wx',
+  ],
+  ['appId: "wx1 "', 'appId: has a blank in it, which the platform’s has not'],
+  [
+    `product: wecom, ${sealed}, appId: ww1, agentId: shop`,
+    'agentId: this is no AgentId: it consists of digits',
+  ],
+])('{ %s } cannot be right, and the notice says why', async (keys, said) => {
+  for (const text of [
+    `channels:\n  w: { adapter: wechat, token: abc, secret: s, ${keys} }\n`,
+    `backends:\n  w: { adapter: wechat, secret: s, ${keys.replace(`${sealed}, `, '')} }\n`,
+  ]) {
+    const notices = await noticesOf(text)
+    expect(notices.filter((notice) => notice.endsWith(`.w.${said}`))).toHaveLength(1)
+    expect(notices.join('\n')).not.toContain('suite')
+  }
+})
+
+test('a secret with a blank in it is told without being shown; a corpid of WeCom may begin with wx', async () => {
+  const notices = await noticesOf(channel('token: abc, secret: "hidden "'))
+  expect(notices).toEqual([
+    expect.stringMatching(/w\.secret: has a blank in it, which the platform’s has not$/u),
+  ])
+  expect(notices.join('\n')).not.toContain('hidden')
+  expect(await noticesOf(channel(`token: abc, secret: s, product: wecom, agentId: "7", ${sealed}`))).toEqual(
+    [],
+  )
+})
+
 test('a WeCom suite is passive only, and a third-party platform’s backend needs its channel', async () => {
   const suite = `channels:\n  s: { adapter: wechat, product: component, appId: ww1, token: abc, secret: s, ${sealed} }\n`
   expect(await noticesOf(suite)).toEqual([

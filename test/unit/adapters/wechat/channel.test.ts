@@ -263,6 +263,12 @@ test.each([
   [{ token: 't', previousEncodingAESKey: KEY }, 'previousEncodingAESKey'],
   [{ token: 't', secret: 's' }, 'appId'],
   [{ token: 't', waitMs: 5000 }, 'waitMs'],
+  [{ token: 't', apiBase: 'https://api.example.com/?key=1' }, 'apiBase'],
+  [{ token: 't', apiBase: 'https://api.example.com/#top' }, 'apiBase'],
+  [{ token: 't', apiBase: 'https://api.example.com/a b' }, 'apiBase'],
+  [{ token: 't', apiBase: 'https://api.example.com ' }, 'apiBase'],
+  [{ token: 't', apiBase: 'https://[::1/' }, 'apiBase'],
+  [{ token: 't', apiBase: 'https://api.example.com:99999' }, 'apiBase'],
   [{ token: 't', skew: '5' }, 'skew'],
   [{ token: 't', path: 'wechat' }, 'path'],
   [{ token: 't', product: 'weibo' }, 'product'],
@@ -274,6 +280,7 @@ test.each([
 test.each([
   { token: 't' },
   { token: 't', encodingAESKey: '', secret: '', apiBase: '', appId: '' },
+  { token: 't', apiBase: 'https://me:password@api.example.com:8443/weixin/' },
   { token: 't', product: 'wecom-bot', encodingAESKey: KEY },
   { token: 't', encodingAESKey: KEY, receiveIds: ['ww1', 'wwsuite'] },
 ])('the config %j is taken', (config) => {
