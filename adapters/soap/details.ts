@@ -1,17 +1,20 @@
 // The detail of a fault as JSON, both ways: one member per entry, each as the operation declares it.
 import { GatewayError, type Json } from 'dragoman'
+import { nameOfKey } from '../xml/bind-context.ts'
+import { nameSaid, withNamespace, withoutNamespace } from '../xml/bind-untyped.ts'
 import { fromJson, toJson } from '../xml/bind.ts'
+import { fullKey } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
 import { childElements, element, isNamed, textOf, type XmlElement } from '../xml/tree.ts'
 import { blockCodec, type BlockCodec } from './blocks.ts'
-import { ns, type Version } from './names.ts'
+import { ns, type QName, type Version } from './names.ts'
 import type { WsdlOperation } from './wsdl.ts'
 
 /** What a caller may be told about faults of an operation. */
 export interface FaultContext {
   readonly schemas?: XmlSchemas
-  /** Declared faults by their element's local name, in the version they are written in. */
-  readonly declared?: ReadonlyMap<string, BlockCodec>
+  /** Declared faults, in the version they are written in. */
+  readonly declared?: readonly BlockCodec[]
 }
 
 /** The context of an operation in one version. */
@@ -20,8 +23,7 @@ export function faultContext(
   { faults }: Pick<WsdlOperation, 'faults'>,
   version: Version,
 ): FaultContext {
-  const declared = [...faults].map(([name, part]) => [name, blockCodec(schemas, part, version)] as const)
-  return { schemas, declared: new Map(declared) }
+  return { schemas, declared: [...faults.values()].map((part) => blockCodec(schemas, part, version)) }
 }
 
 /** Outwards. What its declarations do not take goes as its JSON text: the fault matters more than the form of its detail. */
@@ -38,11 +40,23 @@ export function detailElements(detail: Json, context: FaultContext): XmlElement[
   }
 }
 
-function detailEntry(name: string, value: Json, { schemas, declared }: FaultContext): XmlElement {
-  const codec = declared?.get(name)
-  if (codec !== undefined) return codec.encode(value, { missing: 'keep' })
-  const decl = schemas?.elements.find((one) => one.name.local === name)
-  return fromJson(value, decl?.name ?? { uri: '', local: name }, decl, { missing: 'keep' })
+function detailEntry(key: string, value: Json, context: FaultContext): XmlElement {
+  const { schemas, declared } = context
+  const name = nameSaid(value, nameOf(key, context))
+  const content = withoutNamespace(value)
+  const codec = declared?.find((one) => isNamed(name, one.name))
+  if (codec !== undefined) return codec.encode(content, { missing: 'keep' })
+  return fromJson(content, name, schemas?.element(name), { missing: 'keep' })
+}
+
+/** What a member is: `{uri}local` itself, else the first declared fault of that name, else the schema's first element. */
+function nameOf(key: string, context: FaultContext): QName {
+  return key.startsWith('{') ? nameOfKey(key, '') : (knownName(key, context) ?? { uri: '', local: key })
+}
+
+function knownName(local: string, { schemas, declared }: FaultContext): QName | undefined {
+  const known = [...(declared ?? []), ...(schemas?.elements ?? [])]
+  return known.find(({ name }) => name.local === local)?.name
 }
 
 /** Detail that cannot be elements: its JSON text. */
@@ -56,23 +70,34 @@ export function detailJson(detail: XmlElement, context: FaultContext): Json | un
   if (entries.length === 0) return textOf(detail).trim() || undefined
   const members = new Map<string, Json[]>()
   for (const entry of entries) {
-    const value = entryJson(entry, context)
-    members.set(entry.local, [...(members.get(entry.local) ?? []), value])
+    const [key, value] = entryJson(entry, context)
+    members.set(key, [...(members.get(key) ?? []), value])
   }
   return Object.fromEntries(
     [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
   )
 }
 
-/** As it is declared, in encoded by the local name alone, as accessors are (SOAP 1.1 §5.1). */
-function entryJson(entry: XmlElement, { schemas, declared }: FaultContext): Json {
-  const codec = declared?.get(entry.local)
+/** As it is declared, in encoded by the local name alone where need be, as accessors are (SOAP 1.1 §5.1). */
+function entryJson(entry: XmlElement, context: FaultContext): readonly [key: string, value: Json] {
+  const { schemas, declared } = context
+  const codec =
+    declared?.find(({ name }) => isNamed(entry, name)) ??
+    declared?.find(({ name, encoded }) => encoded && name.local === entry.local)
   try {
-    return codec !== undefined && (codec.encoded || isNamed(entry, codec.name))
-      ? codec.decode(entry)
-      : toJson(entry, schemas?.element(entry), { unknown: 'keep' })
+    const value =
+      codec === undefined ? toJson(entry, schemas?.element(entry), { unknown: 'keep' }) : codec.decode(entry)
+    return member(codec?.name ?? entry, value, context)
   } catch (error) {
-    if (error instanceof GatewayError && error.code === 'DECODE_FAILED') return toJson(entry, undefined)
+    if (error instanceof GatewayError && error.code === 'DECODE_FAILED')
+      return member(codec?.name ?? entry, toJson(entry, undefined), context)
     throw error
   }
+}
+
+/** Under the local name, from which `nameOf` makes the name again; else under one that tells it from what is known. */
+function member({ uri, local }: QName, value: Json, context: FaultContext): readonly [string, Json] {
+  const known = knownName(local, context)
+  if (uri === '' || known?.uri === uri) return [local, value]
+  return known === undefined ? [local, withNamespace(value, uri)] : [fullKey(uri, local), value]
 }

@@ -148,7 +148,7 @@ function mimeParts(bound: XmlElement): string[] {
   )
 }
 
-/** Declared faults by the local name of their element. `bound` is the operation in the binding. */
+/** Declared faults by the full name of their element. `bound` is the operation in the binding. */
 export function declaredFaults(
   index: WsdlIndex,
   signature: XmlElement,
@@ -159,7 +159,7 @@ export function declaredFaults(
     const [part] = parts(index.find('message', reference(fault, 'message')))
     const same = faultsIn(bound).find((one) => attribute(one, 'name') === attribute(fault, 'name'))
     const block = part && blockPart(part, same && deep(same, 'fault'))
-    if (block !== undefined) faults.set(block.name.local, block)
+    if (block !== undefined) faults.set(clark(block.name), block)
   }
   return faults
 }

@@ -14,7 +14,7 @@ export interface WsdlOperation {
   readonly input: WireMessage
   /** Absent: one-way (WSDL 1.1 §2.4.1). */
   readonly output?: WireMessage
-  /** Declared faults by their element's local name. */
+  /** Declared faults by their element's full name. */
   readonly faults: ReadonlyMap<string, BlockPart>
   /** SOAPAction or `action` as the binding says it; `""` where it says none. */
   readonly soapAction: string

@@ -220,7 +220,7 @@ describe('the model of a WSDL', () => {
     expect(model.operations).toHaveLength(16)
     const find = (name: string) => model.operations.find((one) => one.name === name)
     expect(find('NotifyShipment')?.output).toBeUndefined()
-    expect([...(find('GetTicket')?.faults.keys() ?? [])]).toEqual(['TicketNotFound'])
+    expect([...(find('GetTicket')?.faults.keys() ?? [])]).toEqual(['{urn:example:orders:v1}TicketNotFound'])
     expect(find('WhoAmI')?.input.headers).toEqual([
       { name: { uri: 'urn:example:orders:v1', local: 'AuthHeader' }, use: 'literal' },
     ])
@@ -237,7 +237,7 @@ describe('the model of a WSDL', () => {
     ])
     const type = { uri: `${uri}:types`, local: 'Problem' }
     expect(run?.faults).toEqual(
-      new Map([['problem', { name: { uri, local: 'problem' }, type, use: 'encoded' }]]),
+      new Map([[`{${uri}}problem`, { name: { uri, local: 'problem' }, type, use: 'encoded' }]]),
     )
   })
 
