@@ -10,31 +10,33 @@ export interface ReadOptions {
   readonly now: number
 }
 
+/** A number as JSON writes it, of no more digits than a double keeps. */
+const DECIMAL = /^\d{1,16}(\.\d+)?([eE][+-]?\d{1,2})?$/
 /** Whatever JSON.parse gives is plain data; looking into it would cost its member names. */
 const json = z.custom<Json>((value) => value !== undefined)
 const text = z.string()
 /** Not `z.record`, which would drop a member named `__proto__`. */
-const metadata = z.custom<Record<string, string>>(
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((member) => typeof member === 'string'),
-  'Invalid input: expected an object of texts',
+const metadata = nullIsAbsent(
+  z.custom<Record<string, string>>(
+    (value) => isObject(value) && Object.values(value).every((member) => typeof member === 'string'),
+    'Invalid input: expected an object of texts',
+  ),
 )
 const media = z.object({
   url: text.exactOptional(),
   id: text.exactOptional(),
   mediaType: text.exactOptional(),
   name: text.exactOptional(),
-  bytes: z.int().nonnegative().exactOptional(),
+  bytes: z.unknown().overwrite(integerOf).pipe(z.int().nonnegative()).exactOptional(),
 })
-const part = z.object({
-  kind: z.enum(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card']),
-  text,
-  media: media.exactOptional(),
-  data: json.exactOptional(),
-})
+const part = nullIsAbsent(
+  z.object({
+    kind: z.enum(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card']),
+    text,
+    media: nullIsAbsent(media).exactOptional(),
+    data: json.exactOptional(),
+  }),
+)
 const fault = z.object({ code: text.min(1), message: text, detail: json.exactOptional() })
 
 /** Unknown members are left out (DESIGN §16); the core sets the origin. */
@@ -99,6 +101,31 @@ export function parseAnswer(bytes: Uint8Array, what = 'a body'): Answer | Handof
   if (!read.success)
     throw new TypeError(`with what is no answer: ${wordsOf(read.error)}`, { cause: read.error })
   return read.data
+}
+
+/** Of an object's members, `data` apart, those that are null are taken for absent. */
+function nullIsAbsent<T extends z.ZodType>(schema: T) {
+  return z
+    .unknown()
+    .overwrite((value) =>
+      isObject(value)
+        ? Object.fromEntries(
+            Object.entries(value).filter(([name, member]) => member !== null || name === 'data'),
+          )
+        : value,
+    )
+    .pipe(schema)
+}
+
+/** `1.0` and `1e2` are integers (JSON Schema Core §4.2.3), which `parseExact` keeps as the text they were. */
+function integerOf(value: unknown): unknown {
+  if (typeof value !== 'string' || !DECIMAL.test(value)) return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) && String(number) !== value ? number : value
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

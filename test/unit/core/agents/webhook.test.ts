@@ -203,6 +203,27 @@ test.each([
     { text: 'hi' },
   ],
   ['null as data', '{"data":null}', { data: null }],
+  [
+    'null for what is absent within',
+    '{"parts":[{"kind":"text","text":"hi","media":null,"data":null},{"kind":"image","text":"a","media":{"url":"http://x/1","name":null}}],"metadata":{"a":null,"b":"c"}}',
+    {
+      parts: [
+        { kind: 'text', text: 'hi', data: null },
+        { kind: 'image', text: 'a', media: { url: 'http://x/1' } },
+      ],
+      metadata: { b: 'c' },
+    },
+  ],
+  [
+    'a whole number written with a point',
+    '{"parts":[{"kind":"file","text":"f","media":{"id":"7","bytes":12.0}},{"kind":"file","text":"f","media":{"bytes":1e2}}]}',
+    {
+      parts: [
+        { kind: 'file', text: 'f', media: { id: '7', bytes: 12 } },
+        { kind: 'file', text: 'f', media: { bytes: 100 } },
+      ],
+    },
+  ],
   ['an empty text', '{"text":""}', { text: '' }],
   [
     'a hand-off, whatever stands beside it',
@@ -258,6 +279,9 @@ test.each([
   ['a text that is none', '{"text":7}', 'text: Invalid input: expected string, received number'],
   ['a part of no kind', '{"parts":[{"text":"x"}]}', 'parts.0.kind'],
   ['a part without text', '{"parts":[{"kind":"image"}]}', 'parts.0.text'],
+  ['a part whose text is null', '{"parts":[{"kind":"image","text":null}]}', 'parts.0.text'],
+  ['bytes in quotes', '{"parts":[{"kind":"file","text":"f","media":{"bytes":"12"}}]}', 'parts.0.media.bytes'],
+  ['half a byte', '{"parts":[{"kind":"file","text":"f","media":{"bytes":1.50}}]}', 'parts.0.media.bytes'],
   [
     'a hundred and one parts',
     JSON.stringify({ parts: Array.from({ length: 101 }, () => ({ kind: 'text', text: 'x' })) }),
