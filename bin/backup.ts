@@ -15,6 +15,7 @@ export interface BackupOptions {
 
 export async function backup(folder: string, options: BackupOptions): Promise<void> {
   try {
+    if (folder === '') throw new GatewayError('DECODE_FAILED', 'name a folder for the copy: it is empty')
     const overrides = options.data === undefined ? {} : { data: options.data }
     const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
     if (store.url !== undefined)
@@ -28,7 +29,7 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
     if (process.stdout.isTTY) console.log(`Copying at most ${megabytes(size)} …`)
     const { file, bytes } = backUp(dataDirectory, folder)
     console.log(
-      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. A gateway starts on it with --data ${folder}; to restore it, put it in the place of ${relative('.', join(dataDirectory, FILE))} and its -wal and -shm while the gateway is stopped.`,
+      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. A gateway starts on it with --data ${folder}; to restore it, put it in the place of ${relative('.', join(dataDirectory, FILE))} and its -wal and -shm while the gateway is stopped. What is open in it is not made twice: a write that may not be repeated waits for an operator then.`,
     )
   } catch (error) {
     fail(error)

@@ -1,12 +1,20 @@
 // The embedded store as an end of a migration: its folder is locked, its file open, its mark beside it.
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import type { Json } from '../../api.ts'
-import { FILE, incarnationOf, lockDirectory, openFile, query, writeWitness } from '../sqlite/database.ts'
+import {
+  FILE,
+  dropWitness,
+  incarnationOf,
+  lockDirectory,
+  openFile,
+  query,
+  writeWitness,
+} from '../sqlite/database.ts'
 import { dropMark, readMark, writeMark } from '../sqlite/mark.ts'
+import { nameCopy } from '../sqlite/restored.ts'
 import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
 import type { MovedRow, MovedTotals, Phase } from './rows.ts'
 import { sqliteRows } from './sqlite-rows.ts'
@@ -107,8 +115,12 @@ class SqliteEnd implements Target {
     if (meta === undefined)
       return Promise.reject(new GatewayError('STORE_UNAVAILABLE', `the store in "${this.name}" is empty`))
     const [named, next, counter, wall, accepted, settled, expired, dead, inDoubt] = meta
-    // SEMANTICS 12: a copy is known by another name; the target gets that one.
+    // SEMANTICS 12: a copy is known by another name, and its open work is in doubt; the target gets both.
     const incarnation = incarnationOf(this.#directory, { incarnation: named, next })
+    if (incarnation !== named) {
+      nameCopy(this.#file, { incarnation, wall: Date.now() })
+      writeWitness(this.#directory, { incarnation, next })
+    }
     const ledger = { accepted, settled, expired, dead, inDoubt }
     return Promise.resolve({ incarnation, wall, counter, numbers: next, ...ledger })
   }
@@ -187,8 +199,8 @@ class SqliteEnd implements Target {
 }
 
 /**
- * Lets a gateway start on a folder that was moved away. What was moved and is used on both sides is two stores from here on: this one
- * gets a new incarnation. Throws `STORE_UNAVAILABLE` for a target that is not complete.
+ * Lets a gateway start on a folder that was moved away. What was moved and is used on both sides is two stores from here on: the next
+ * start takes this one for a copy. Throws `STORE_UNAVAILABLE` for a target that is not complete.
  */
 export function reclaimDirectory(directory: string): void {
   const path = resolve(directory)
@@ -200,16 +212,6 @@ export function reclaimDirectory(directory: string): void {
       `"${directory}" holds half a store: finish the migration from ${mark.other}, or delete the folder`,
     )
   using _lock = lockDirectory(path)
-  if (mark.state === 'moved') {
-    const db = openFile(path)
-    try {
-      query(db, 'UPDATE meta SET incarnation = ?').run(randomUUID())
-      const [incarnation, next] =
-        query<readonly [string, number]>(db, 'SELECT incarnation, next FROM meta').get() ?? []
-      if (incarnation !== undefined && next !== undefined) writeWitness(path, { incarnation, next })
-    } finally {
-      db.close()
-    }
-  }
+  if (mark.state === 'moved') dropWitness(path)
   dropMark(path)
 }

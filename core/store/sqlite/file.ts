@@ -6,13 +6,14 @@ import { StoreClock } from './clock.ts'
 import { Counters } from './counters.ts'
 import { GatewayError } from '../../api.ts'
 import { damageIn } from './backup.ts'
-import { incarnationOf, lockDirectory, openFile, query, writeWitness } from './database.ts'
+import { incarnationOf, lockDirectory, openFile, writeWitness } from './database.ts'
 import { layGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { Leases } from './leases.ts'
 import { refuseMarked } from './mark.ts'
 import { operationsOn } from './operations.ts'
 import type { Operations } from './operations.ts'
+import { nameCopy } from './restored.ts'
 import type { Faults, WorkerData } from './wire.ts'
 
 export interface Open {
@@ -130,7 +131,7 @@ export class StoreFile implements Disposable {
     return Counters.create(db, randomUUID(), { storeMs: this.clock.now, wallMs: this.clock.wall })
   }
 
-  /** SEMANTICS 12: a copy that was put in the file's place is known by another name from now on. */
+  /** SEMANTICS 12: a copy that was put in the file's place is known by another name from now on, and its open work is in doubt. */
   #recognise(db: DatabaseSync, known: Counters): Counters {
     const incarnation = incarnationOf(this.#directory, known)
     if (incarnation === known.incarnation) return known
@@ -140,8 +141,12 @@ export class StoreFile implements Disposable {
         'STORE_UNAVAILABLE',
         `the store in "${this.#directory}" is a damaged copy (${problem}): take one with \`dragoman backup\`, which may be done while a gateway runs`,
       )
-    query(db, 'UPDATE meta SET incarnation = ?').run(incarnation)
-    this.#note('warn', 'the store was restored or moved: cursors given out before are void', { incarnation })
+    const mayBeDone = nameCopy(db, { incarnation, wall: this.clock.wall })
+    this.#note(
+      'warn',
+      'the store was restored or moved: cursors given out before are void, and of its open work nobody knows whether it was done since',
+      { incarnation, mayBeDone },
+    )
     return Counters.read(db) ?? known
   }
 

@@ -1,0 +1,45 @@
+// What a store that is a copy does not know: what became of its open work after the copy was made (SEMANTICS 2, 12).
+import type { DatabaseSync } from 'node:sqlite'
+import { query } from './database.ts'
+import { withAttempt } from './work.ts'
+
+type OpenRow = readonly [id: number, attempt: number, attempts: string | null]
+
+const FAILURE = {
+  code: 'OUTCOME_UNKNOWN',
+  message: 'the store was restored, and it may have been done since the copy was made',
+}
+
+/**
+ * Gives a copy its own incarnation, and notes at each message and push that waits an attempt that nobody saw end: whoever made the copy
+ * may have gone on with it. What may be repeated is made again; the rest is for an operator. Not noted are those that no one makes
+ * by himself: halted writes (they have a dead letter) and released calls; and timers, which only fire. An attempt that was in flight
+ * is known as lost already. It counts towards no poison. One transaction. Gives how many it noted. `wall`: epoch milliseconds.
+ */
+export function nameCopy(
+  db: DatabaseSync,
+  { incarnation, wall }: { readonly incarnation: string; readonly wall: number },
+): number {
+  const waiting = query<OpenRow>(
+    db,
+    `SELECT id, attempt, attempts FROM work WHERE state = 0 AND kind IN ('message', 'push')
+       AND NOT EXISTS (SELECT 1 FROM log l JOIN dead d ON d.ref = l.message WHERE l.id = work.id)`,
+  )
+  const note = query(db, 'UPDATE work SET attempt = ?, began = ?, attempts = ? WHERE id = ?')
+  const startedAt = new Date(wall).toISOString()
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    query(db, 'UPDATE meta SET incarnation = ?').run(incarnation)
+    const rows = waiting.all()
+    for (const [id, last, attempts] of rows) {
+      const attempt = last + 1
+      const lost = { attempt, target: '', startedAt, durationMs: 0, failure: FAILURE }
+      note.run(attempt, wall, withAttempt(attempts, JSON.stringify(lost)), id)
+    }
+    db.exec('COMMIT')
+    return rows.length
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}

@@ -1,0 +1,108 @@
+// SEMANTICS 2, 12: what a file that is a copy says of its open work, and what it leaves as it is.
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { migrate } from '../../../../../core/store/migrate/migrate.ts'
+import { openSqliteEnd, reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
+import type { Work } from '../../../../../core/store/store.ts'
+import { answering, expectStatus, pushTo, settle, working } from '../../../../conformance/store/world.ts'
+import type { World } from '../../../../conformance/store/world.ts'
+import { worldOn } from '../sqlite-harness.ts'
+
+const WITNESS = 'dragoman.witness'
+const timer = { id: 'promise', delayMs: 60_000, target: 'bot' }
+const lane = (name: string) => ({ conversation: `web:${name}` })
+const lost = { target: '', failure: { code: 'OUTCOME_UNKNOWN' } }
+const released = { kind: 'claim', outcome: 'retry', delayMs: 72 * 3_600_000, attempt: 1 } as const
+
+/** A message that waits, one in flight, a push, a promise, a released call and a halted write. */
+async function openWork(w: World): Promise<void> {
+  await w.accept(working('waits', lane('1')))
+  await w.begin('flies', lane('2'))
+  await w.begin('answered', lane('3'))
+  await w.settle(answering('answered', { ...lane('3'), ...pushTo('answered') }))
+  await w.begin('promised', lane('4'))
+  await w.settle(settle('promised', { ...lane('4'), outcome: 'taken', timer }))
+  expectStatus(await w.store.claim(w.claim('call')), 'run')
+  await w.store.settle(settle('call', released))
+  await w.begin('halted', lane('5'))
+  const dead = { code: 'OUTCOME_UNKNOWN', message: 'nobody knows' } as const
+  await w.store.settle(
+    settle('halted', { ...lane('5'), fence: w.fence, outcome: 'retry', delayMs: 1e12, dead }),
+  )
+}
+
+/** Whatever is due, by id, with the attempts nobody saw end. */
+async function due(w: World): Promise<Record<string, Pick<Work, 'attempt' | 'attempts' | 'poison'>>> {
+  const work = await w.takeWork()
+  return Object.fromEntries(
+    work.map(({ id, attempt, attempts, poison }) => [id, { attempt, attempts, poison }]),
+  )
+}
+
+const once = { attempt: 2, attempts: [{ attempt: 1, ...lost }], poison: false }
+const fresh = { attempt: 1, attempts: [], poison: false }
+
+test('a copy notes at what waits an attempt that nobody saw end; promises, released calls and halted writes stay as they are', async () => {
+  const { harness, world } = await worldOn()
+  await using w = world
+  await openWork(w)
+  await w.close()
+  await rm(join(harness.data, WITNESS))
+  await w.openAgain()
+  const found = await due(w)
+  expect(found).toMatchObject({ waits: once, flies: once, 'answered-push': once })
+  expect(Object.keys(found)).toHaveLength(3)
+  expect(expectStatus(await w.store.claim(w.claim('again')), 'run')).toMatchObject({ id: 'call', attempt: 2 })
+  w.advance(timer.delayMs)
+  expect(await due(w)).toMatchObject({ promise: fresh })
+})
+
+test('a file that the note beside it knows is no copy, also one whose folder has another name now', async () => {
+  const { harness, world } = await worldOn()
+  await using w = world
+  await openWork(w)
+  await w.reopen()
+  await w.close()
+  await rename(harness.data, `${harness.data}2`)
+  await rename(`${harness.data}2`, harness.data)
+  await w.openAgain()
+  expect(await due(w)).toMatchObject({ waits: fresh, 'answered-push': fresh })
+})
+
+test('started again, a copy that was recognised is not one once more', async () => {
+  const { harness, world } = await worldOn()
+  await using w = world
+  await openWork(w)
+  await w.close()
+  await rm(join(harness.data, WITNESS))
+  await w.openAgain()
+  const { incarnation } = w.store
+  await w.reopen()
+  expect(w.store.incarnation).toBe(incarnation)
+  expect((await due(w))['waits']).toMatchObject(once)
+})
+
+test('a copy that is migrated takes its doubt along; a store that is migrated has none, and has it where it is used again', async () => {
+  const { harness, world } = await worldOn()
+  await using w = world
+  await openWork(w)
+  await w.close()
+  const moveTo = async (name: string): Promise<string> => {
+    const to = join(harness.directory, name)
+    await using source = openSqliteEnd({ directory: harness.data, create: false })
+    await using target = openSqliteEnd({ directory: to, create: true })
+    await migrate({ source, target })
+    return to
+  }
+  const attemptsIn = async (directory: string) => {
+    await using store = await harness.open({ directory })
+    const rows = await store.find({ by: 'id', id: 'waits' })
+    return rows.flatMap((row) => (row.row === 'work' ? row.attempts : []))
+  }
+  expect(await attemptsIn(await moveTo('one'))).toEqual([])
+  reclaimDirectory(harness.data)
+  expect(await attemptsIn(harness.data)).toMatchObject([lost])
+  await rm(join(harness.data, WITNESS))
+  expect(await attemptsIn(await moveTo('two'))).toMatchObject([lost, lost])
+})
