@@ -10,13 +10,13 @@ import type { Message } from '../core/api.ts'
 import { listDead, showDead } from '../core/dead-letters.ts'
 import type { DeadFilter, DeadSummary, DroppedAll, Replayed, ReplayedAll } from '../core/dead-letters.ts'
 import { parseExact } from '../core/json.ts'
-import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import type { DeadRow, Store } from '../core/store/store.ts'
 import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 import { asJson, inLine, inLines } from './printable.ts'
+import { openReader } from './store-reader.ts'
 
 interface Filter {
   readonly code?: string
@@ -201,7 +201,7 @@ async function inSteps(admin: Admin, how: 'replay' | 'drop', wanted: Members): P
   console.log(`${count} ${how === 'replay' ? 'replayed' : 'dropped'}.`)
 }
 
-/** Looks without touching: at the running gateway's or, if none runs, at its file. */
+/** Looks without touching: at the running gateway's or, if none runs, at its store. */
 interface Reader {
   page(wanted: DeadFilter & { readonly after?: string; readonly limit: number }): Promise<{
     readonly letters: readonly DeadSummary[]
@@ -225,10 +225,10 @@ async function readerOf(options: AdminOptions): Promise<Reader> {
     if (GatewayError.from(error).code !== 'CHANNEL_GONE') throw error
   }
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const { dataDirectory } = await loadWithoutPlugins(configFile(options.config), overrides)
+  const config = await loadWithoutPlugins(configFile(options.config), overrides)
   const read = async <T>(run: (store: Pick<Store, 'find'>) => Promise<T>): Promise<T> => {
-    using store = openStoreReader(dataDirectory)
-    return await run({ find: async (find) => store.find(find) })
+    await using store = await openReader(config)
+    return await run(store)
   }
   return {
     page: (wanted) => read((store) => listDead(store, wanted)),

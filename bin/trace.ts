@@ -1,13 +1,12 @@
 // `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file or its Redis.
 import { GatewayError } from '../core/api.ts'
-import type { RedisOptions } from '../core/store/redis.ts'
-import { openStoreReader } from '../core/store/sqlite/reader.ts'
 import { traceOf } from '../core/trace.ts'
 import type { Trace } from '../core/trace.ts'
 import { adminOf } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 import { asJson, inLine } from './printable.ts'
+import { openReader } from './store-reader.ts'
 
 export interface TraceOptions {
   readonly config?: string
@@ -17,6 +16,7 @@ export interface TraceOptions {
 
 export async function trace(id: string, options: TraceOptions): Promise<void> {
   try {
+    if (id === '') throw new GatewayError('DECODE_FAILED', 'name a message: its id is empty')
     const found = (await fromGateway(options, id)) ?? (await fromStore(options, id))
     console.log(options.json === true ? asJson(found) : readable(found))
   } catch (error) {
@@ -39,25 +39,13 @@ async function fromGateway(options: TraceOptions, id: string): Promise<Trace | u
 /** Throws `NOT_FOUND` where it does not know the message either. */
 async function fromStore(options: TraceOptions, id: string): Promise<Trace> {
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
-  const { url, tls, sentinel } = store
-  const found =
-    url === undefined ? await fromFile(dataDirectory, id) : await fromRedis({ url, tls, sentinel }, id)
+  const config = await loadWithoutPlugins(configFile(options.config), overrides)
+  await using store = await openReader(config)
+  const found = await traceOf(store, id)
   if (found !== undefined) return found
-  const place = url === undefined ? `in ${dataDirectory}` : 'on Redis'
+  const place = config.store.url === undefined ? `in ${config.dataDirectory}` : 'on Redis'
   const what = 'wanted is the id of a message, as the gateway answered it; --data names another store'
   throw new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}: ${what}`)
-}
-
-async function fromFile(directory: string, id: string): Promise<Trace | undefined> {
-  using store = openStoreReader(directory)
-  return traceOf({ find: async (find) => store.find(find) }, id)
-}
-
-async function fromRedis(where: RedisOptions, id: string): Promise<Trace | undefined> {
-  const { openRedisStore } = await import('../core/store/redis.ts')
-  await using store = await openRedisStore(where)
-  return await traceOf(store, id)
 }
 
 function readable({ id, steps }: Trace): string {

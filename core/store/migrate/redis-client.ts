@@ -5,7 +5,9 @@ import { CLOSED, clientsFor, requireDatabase } from '../redis/clients.ts'
 import type { Clients, ClientsOptions } from '../redis/clients.ts'
 import { metaKey } from '../redis/partitions.ts'
 import { lineFailure, toldOf } from '../redis/refusals.ts'
+import type { Cell } from '../redis/reply.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
+import type { Script } from '../redis/scripts.ts'
 import { readServer, together } from '../redis/server.ts'
 import type { ServerFacts } from '../redis/server.ts'
 
@@ -69,13 +71,23 @@ export class RedisClient implements AsyncDisposable {
     name: keyof typeof MOVING_SCRIPTS,
     asked: readonly { readonly partition: number; readonly words: readonly Word[] }[],
   ): Promise<readonly Reply[]> {
-    const { text, sha } = MOVING_SCRIPTS[name]
+    const script = MOVING_SCRIPTS[name]
+    await this.teach(script)
+    return this.#ask(
+      asked.map(({ partition, words }) => this.#running(script, partition, words)),
+      'call',
+    )
+  }
+
+  /** Before `run`. */
+  async teach({ text }: Script): Promise<void> {
     await this.#guarded(() => Promise.all(this.#clients.lines().map((line) => line.script('LOAD', text))))
-    const commands = asked.map(({ partition, words }) => {
-      const key = metaKey(this.prefix, partition)
-      return [key, ['EVALSHA', sha, 1, key, '', '', ...words]] as const
-    })
-    return this.#ask(commands, 'call')
+  }
+
+  /** Runs a script in one partition; its answer as bytes. */
+  async run(script: Script, partition: number, words: readonly Word[]): Promise<Cell> {
+    const [reply = null] = await this.#ask([this.#running(script, partition, words)], 'callBuffer')
+    return reply as Cell // no texts: bytes were asked for
   }
 
   async facts(): Promise<ServerFacts> {
@@ -168,6 +180,11 @@ export class RedisClient implements AsyncDisposable {
     }
     await this.#guarded(() => Promise.all([...lines].map(send)))
     return replies
+  }
+
+  #running({ sha }: Script, partition: number, words: readonly Word[]): readonly [string, Command] {
+    const key = metaKey(this.prefix, partition)
+    return [key, ['EVALSHA', sha, 1, key, '', '', ...words]]
   }
 
   async #guarded<T>(run: () => Promise<T>): Promise<T> {

@@ -1,0 +1,97 @@
+// `dragoman trace` and `dragoman dead` where no gateway runs: they read the store the config names and change nothing of it.
+import { spawnSync } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { partitionLease } from '../../core/store/figures.ts'
+import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { openRedisStore } from '../../core/store/redis.ts'
+import type { Store } from '../../core/store/store.ts'
+import { HOME, LEASE_MS, expectStatus, settle, working } from '../conformance/store/world.ts'
+import { temporaryDirectory } from '../support/gateway.ts'
+import { RedisServer } from '../support/redis-server.ts'
+
+const SLOWLY_MS = 120_000
+const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
+const LOOKING = [
+  ['trace', 'a'],
+  ['dead', 'list'],
+  ['dead', 'show', 'a'],
+] as const
+
+async function folder(store = '') {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const config = join(directory, 'gateway.yaml')
+  await writeFile(config, `channels: { web: { adapter: rest } }\n${store}\n`)
+  const data = join(directory, 'data')
+  const dragoman = (...words: readonly string[]) => {
+    const args = [BIN, ...words, '--config', config, '--data', data]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      timeout: SLOWLY_MS,
+    })
+    return { status, stdout, stderr }
+  }
+  return { data, dragoman }
+}
+
+/** One message that could not be delivered. */
+async function bury(store: Store): Promise<void> {
+  const name = partitionLease(store.partitionOf(HOME))
+  const { fence } = expectStatus(await store.lease({ name, owner: 'test', ttlMs: LEASE_MS }), 'held')
+  expect(await store.accept(working('a', { fence }))).toMatchObject({ attempt: 1 })
+  const dead = { code: 'AGENT_FAILED', message: 'nobody answers' } as const
+  await store.settle(settle('a', { fence, outcome: 'failed', failure: dead, dead }))
+}
+
+function shows(dragoman: Awaited<ReturnType<typeof folder>>['dragoman']): void {
+  for (const words of LOOKING)
+    expect(dragoman(...words)).toMatchObject({ status: 0, stdout: expect.stringContaining('nobody answers') })
+}
+
+test('those in a file', { timeout: SLOWLY_MS }, async () => {
+  const { data, dragoman } = await folder()
+  expect(dragoman('dead', 'list').stderr).toContain('there is no store in')
+  {
+    await using store = await openSqliteStore({ directory: data })
+    await bury(store)
+  }
+  shows(dragoman)
+})
+
+test(
+  'those on Redis: an empty one stays empty, and is told as one without a store',
+  { timeout: SLOWLY_MS },
+  async () => {
+    await using redis = await RedisServer.start()
+    const { dragoman } = await folder(`store: { url: "${redis.url}" }`)
+    for (const words of LOOKING)
+      expect(dragoman(...words)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('there is no store on this Redis'),
+      })
+    expect(redis.cli('DBSIZE')).toBe('0')
+    {
+      await using store = await openRedisStore({ url: redis.url })
+      await bury(store)
+    }
+    const changes = (): string | undefined =>
+      /rdb_changes_since_last_save:(?<count>\d+)/u.exec(redis.cli('INFO', 'persistence'))?.groups?.['count']
+    const before = changes()
+    shows(dragoman)
+    expect(dragoman('trace', 'nobody').stderr).toContain('the store on Redis knows nothing of nobody')
+    expect(Number(before)).toBeGreaterThan(0)
+    expect(changes()).toBe(before)
+    await redis.end()
+    expect(dragoman('dead', 'list')).toMatchObject({ status: 1, stderr: expect.stringContaining('Redis: ') })
+  },
+)
+
+test('a trace without an id is refused by the command', { timeout: SLOWLY_MS }, async () => {
+  const { dragoman } = await folder()
+  expect(dragoman('trace', '')).toMatchObject({
+    status: 1,
+    stderr: 'dragoman: name a message: its id is empty\n',
+  })
+})
