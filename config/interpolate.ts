@@ -16,8 +16,12 @@ export interface Masked {
   readonly variables: readonly Variable[]
 }
 
+/** The text with what `put` makes of each value; `index` counts the variables that have one. */
+export type Fill = (put: (value: string, index: number) => string) => string
+
 export interface Interpolated {
   readonly text: string
+  readonly fill: Fill
   /** What may be shown instead: `${NAME}`, without value or default. */
   readonly shown: string
   /** The texts that were put in, by variable. */
@@ -88,15 +92,31 @@ export function interpolate(
 ): Interpolated {
   const values: { name: string; value: string }[] = []
   const unset: string[] = []
-  const text = replaceMasked(maskedText, variables, ({ name, fallback }) => {
+  const valueOf = ({ name, fallback }: Variable): string | undefined => {
     const given = Object.hasOwn(env, name) ? env[name] : undefined
-    const value = given === undefined || given === '' ? (fallback ?? given) : given
+    return given === undefined || given === '' ? (fallback ?? given) : given
+  }
+  const text = replaceMasked(maskedText, variables, (variable) => {
+    const { name } = variable
+    const value = valueOf(variable)
     if (value === undefined) unset.push(name)
     else values.push({ name, value })
     return value ?? ''
   })
+  const fill: Fill = (put) => {
+    let index = 0
+    return replaceMasked(maskedText, variables, (variable) => {
+      const value = valueOf(variable)
+      return value === undefined ? '' : put(value, index++)
+    })
+  }
   const shown = replaceMasked(maskedText, variables, ({ name }) => `\${${name}}`)
-  return { text, shown, values, unset }
+  return { text, fill, shown, values, unset }
+}
+
+/** As JSONata reads it between quotes of either kind; `}` too, which would end the expression of a template. */
+export function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1).replaceAll("'", '\\u0027').replaceAll('}', '\\u007d')
 }
 
 /** One pass: what is put in is not looked at again. */

@@ -11,6 +11,7 @@ import type { BackendConfig, Config, PluginsConfig } from './config.ts'
 import { reasonOf, relativeTo } from './files.ts'
 import { checkChannels, checkFiles } from './places.ts'
 import { jsonSchemaOf, keysAt } from './json-schema.ts'
+import { withLiterals } from './literals.ts'
 import type { Environment } from './interpolate.ts'
 import type { Resolved } from './components.ts'
 import { ConfigError } from './problems.ts'
@@ -121,7 +122,7 @@ export function resolveConfig(
   adapters: ReadonlyMap<string, Adapter>,
   pluginNames: ReadonlyMap<string, string> = new Map(),
 ): Config {
-  const { tree } = document
+  const tree = withLiterals(document.tree, adapters)
   const root = isFields(tree.root) ? tree.root : {}
   const report = new Report(tree)
   const files = relativeTo(dirname(document.file), report, document.places)

@@ -1,8 +1,8 @@
 // The file as plain data, with the place of every key and value.
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { Document, LineCounter, Pair, Scalar } from 'yaml'
-import { interpolate, isMasked, mask, reservedCharacter, strayVariable } from './interpolate.ts'
-import type { Environment, Masked } from './interpolate.ts'
+import { escaped, interpolate, isMasked, mask, reservedCharacter, strayVariable } from './interpolate.ts'
+import type { Environment, Fill, Masked } from './interpolate.ts'
 import { ConfigError, formatPath, prefixOf } from './problems.ts'
 import type { Path, Position, Problem } from './problems.ts'
 import { MAX_DEPTH, countLines, lostDigits, positionAt, readingOf, syntaxProblems } from './syntax.ts'
@@ -16,6 +16,8 @@ export interface Place {
   at?(offset: number): Position
   /** The text as it may be shown, where variables were put in: `http://${HOST}/`. */
   readonly shown?: string
+  /** Puts the variables' values in anew. */
+  readonly fill?: Fill
   /** How else a text made of variables may be meant: `8080` is a number where the schema wants one. */
   readonly reading?: number | boolean
   readonly secret: boolean
@@ -180,7 +182,7 @@ class Builder {
       return value
     }
 
-    const { text, shown, values, unset } = interpolate(value, masked.variables, env)
+    const { text, fill, shown, values, unset } = interpolate(value, masked.variables, env)
     for (const name of unset)
       this.#report(
         position.value,
@@ -191,11 +193,14 @@ class Builder {
     this.#places.set(placeKey(path), {
       ...position,
       shown,
+      fill,
       ...(reading !== undefined && { reading }),
       secret,
     })
     this.#remember(text, secret)
-    for (const each of values) this.#remember(each.value, secret || isSecretName(each.name))
+    for (const each of values)
+      for (const form of [each.value, escaped(each.value)])
+        this.#remember(form, secret || isSecretName(each.name))
     return text
   }
 
