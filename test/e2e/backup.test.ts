@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { backUp as copyStore } from '../../core/store/sqlite/backup.ts'
+import { lockFile } from '../../core/store/sqlite/database.ts'
 import { dropMark, writeMark } from '../../core/store/sqlite/mark.ts'
 import { accept } from '../conformance/store/world.ts'
 import { startBot } from '../support/bot.ts'
@@ -129,6 +131,62 @@ test('without a store, or with a damaged one, there is no copy; a gateway does n
   await damage(join(data, 'dragoman.db'))
   expect((await backUp()).stderr).toMatch(/damaged|malformed/)
   expect(await readdir(target)).toStrictEqual([])
+})
+
+test('of two into one folder one is refused and the other makes its copy; what a killed one has left is no hindrance', async () => {
+  const directory = await folder()
+  const config = join(directory, 'gateway.yaml')
+  await writeFile(config, yaml('http://127.0.0.1:1/'))
+  const data = join(directory, 'data')
+  {
+    await using store = await openSqliteStore({ directory: data })
+    await Promise.all(Array.from({ length: 5000 }, (_, count) => store.accept(accept(`a${count}`))))
+  }
+  const backUp = (to: string) => dragoman('backup', join(directory, to), '--config', config, '--data', data)
+  const folders = ['one', 'two', 'three']
+  for (const to of folders) {
+    await mkdir(join(directory, to))
+    for (const left of ['dragoman.db.part', 'dragoman.db.part.lock'])
+      await writeFile(join(directory, to, left), '')
+    const both = await Promise.all([backUp(to), backUp(to)])
+    const [said, ...others] = both.filter(({ stderr }) => stderr !== '')
+    expect([said?.stderr, others]).toEqual([
+      expect.stringMatching(/another backup into .* is under way|holds a store already/u),
+      [],
+    ])
+    expect(await readdir(join(directory, to))).toStrictEqual(['dragoman.db'])
+  }
+})
+
+test('a backup under way is told to the next one, and its part is left alone', async () => {
+  const directory = await folder()
+  const data = join(directory, 'data')
+  const to = join(directory, 'copy')
+  await (await openSqliteStore({ directory: data }))[Symbol.asyncDispose]()
+  await mkdir(to)
+  await writeFile(join(to, 'dragoman.db.part'), 'half')
+  {
+    using _held = lockFile(join(to, 'dragoman.db.part.lock'), '')
+    expect(() => copyStore(data, to)).toThrow(`another backup into "${to}" is under way`)
+    expect(await readFile(join(to, 'dragoman.db.part'), 'utf8')).toBe('half')
+  }
+  expect(copyStore(data, to).file).toBe(join(to, 'dragoman.db'))
+  expect(await readdir(to)).toStrictEqual(['dragoman.db'])
+})
+
+test('a folder that cannot be made, or has no name, is refused at once', async () => {
+  const directory = await folder()
+  const config = join(directory, 'gateway.yaml')
+  await writeFile(config, yaml('http://127.0.0.1:1/'))
+  const data = join(directory, 'data')
+  await (await openSqliteStore({ directory: data }))[Symbol.asyncDispose]()
+  const backUpTo = async (to: string) =>
+    (await dragoman('backup', to, '--config', config, '--data', data)).stderr
+  expect(await backUpTo('/proc/none/copy')).toContain('"/proc/none/copy" for the store cannot be made')
+  expect(await backUpTo('')).toBe('dragoman: name a folder for the copy: it is empty\n')
+  const copy = join(directory, 'a', 'b')
+  expect(await backUpTo(copy)).toBe('')
+  expect((await stat(join(directory, 'a'))).mode & 0o077).toBe(0)
 })
 
 /** Writes the pages of one part of the file over those of another. */

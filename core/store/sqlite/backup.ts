@@ -1,10 +1,10 @@
 // A whole copy of a store, taken beside the gateway that writes to it. Copying its files does not give one: they change meanwhile.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { ownFile } from '../../own-file.ts'
-import { FILE, query, syncEntries } from './database.ts'
+import { FILE, lockFile, makeDirectory, query, syncEntries } from './database.ts'
 import { refuseMarked } from './mark.ts'
 import { noStore } from './reader.ts'
 
@@ -15,8 +15,8 @@ export interface Backup {
 
 /**
  * Copies the store of one folder, as it is at this moment, into another that has none, and reads the copy whole before it gets its
- * name. Blocks this thread, not the gateway's. Throws `STORE_UNAVAILABLE` where there is no store, where there is one already, or
- * where the copy is damaged.
+ * name. Blocks this thread, not the gateway's. Throws `STORE_UNAVAILABLE` where there is no store, where there is one already or
+ * another backup makes one, where the folder cannot be made, or where the copy is damaged.
  */
 export function backUp(from: string, to: string): Backup {
   const source = join(from, FILE)
@@ -24,28 +24,36 @@ export function backUp(from: string, to: string): Backup {
   if (!existsSync(source)) throw noStore(from)
   refuseMarked(from)
   refuseMarked(to)
-  if (existsSync(file))
-    throw new GatewayError('STORE_UNAVAILABLE', `"${to}" holds a store already: name a new folder`)
-  mkdirSync(to, { recursive: true, mode: 0o700 })
+  makeDirectory(to)
   const part = `${file}.part`
-  rmSync(part, { force: true })
+  const taken = `${part}.lock`
+  // Only who holds it touches the part; what a killed one left is in nobody's hands.
+  using _lock = lockFile(taken, `another backup into "${to}" is under way: name another folder`)
   try {
-    ownFile(part)
-    {
-      using db = new DatabaseSync(source, { readOnly: true, timeout: 5000 })
-      db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
-    }
-    checkWhole(part)
-    const open = openSync(part, 'r+')
-    fsyncSync(open)
-    closeSync(open)
+    if (existsSync(file))
+      throw new GatewayError('STORE_UNAVAILABLE', `"${to}" holds a store already: name a new folder`)
+    copyWhole(source, part)
     renameSync(part, file)
     syncEntries(to)
-  } catch (error) {
+  } finally {
     rmSync(part, { force: true })
-    throw error
+    rmSync(taken, { force: true })
   }
   return { file, bytes: statSync(file).size }
+}
+
+/** On the disk when it returns, in the place of what is there. */
+function copyWhole(source: string, part: string): void {
+  rmSync(part, { force: true })
+  ownFile(part)
+  {
+    using db = new DatabaseSync(source, { readOnly: true, timeout: 5000 })
+    db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
+  }
+  checkWhole(part)
+  const open = openSync(part, 'r+')
+  fsyncSync(open)
+  closeSync(open)
 }
 
 function checkWhole(file: string): void {
