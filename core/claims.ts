@@ -240,6 +240,8 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (!work.orphan) return { outcome: 'failed', target, failure: lastFailure(work), idle: true }
       const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
       const unknown: Verdict = { outcome: 'unknown', target, failure, dead: true }
+      // SEMANTICS 16: to look for its route is what the gateway did not live through.
+      if (work.isUnroutable === true) return unknown
       try {
         const wanted = await prepare()
         if (!wanted.safe) await wanted.invalidate?.()

@@ -81,6 +81,8 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   const step = new Step(work, context)
   let target = 'route'
   let queue = isQueuedWrite(work) ? HALTS : undefined
+  // SEMANTICS 16: without a route nobody knows whether it was a call that is not made twice.
+  if (work.isUnroutable === true) return unknown('the call', { cause: notLivedThrough(work), queue })
   let route: Route
   let asked: Asked | undefined
   try {
@@ -349,12 +351,16 @@ async function tell(step: Step, id: string, timeoutMs: number | undefined): Prom
 
 // SEMANTICS 16: begun too often without an end; what it does to us it would do again.
 export function poisoned(work: Work, target: string, queue?: WriteQueue): Verdict {
-  const failure = new GatewayError(
-    'AGENT_FAILED',
-    `begun ${work.attempt - 1} times, and the gateway did not live to its end`,
-  )
+  const failure = notLivedThrough(work)
   if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'failed')
   return { outcome: 'failed', target, failure, dead: true }
+}
+
+function notLivedThrough({ attempt }: Work): GatewayError {
+  return new GatewayError(
+    'AGENT_FAILED',
+    `begun ${attempt - 1} times, and the gateway did not live to its end`,
+  )
 }
 
 function describe(route: Route): string {

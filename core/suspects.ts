@@ -52,6 +52,7 @@ interface Turn {
  * with it. So the store's count of three (`Work.poison`) decides alone where a suspect has no company. Among several each is tried by
  * itself, which is noted durably before the call; who was tried longest ago comes first, and only who dies alone twice is given up. Where
  * they are too many for that, several are tried together: a death then counts a share against each, and those are the last of the next life.
+ * Who is given up is routed once more, since his route says what becomes of him; that is noted too, and who dies at it is given up without.
  */
 export class Suspects {
   readonly #options: SuspectsOptions
@@ -79,6 +80,7 @@ export class Suspects {
   async #try(work: Work, fence: Fence): Promise<void> {
     const { store, log, lanes, step } = this.#options
     const key = `suspect/${work.kind}/${work.id}`
+    const givenUp = `given-up/${work.kind}/${work.id}`
     if (this.#seen.size === 0)
       log.warn('the gateway died twice with work in flight: it is begun apart from the rest')
     this.#seen.add(key)
@@ -92,11 +94,14 @@ export class Suspects {
       const isPoison = work.poison && (trials >= TRIALS || (trials === 0 && !hasCompany))
       if (turn.isAlone && !isPoison)
         await store.value({ key, put: hasCompany ? trials + 1 / turn.size : TRIALS, ttlMs: KEPT_MS })
+      const isUnroutable = isPoison && (await store.value({ key: givenUp })).value === true
+      if (isPoison && !isUnroutable) await store.value({ key: givenUp, put: true, ttlMs: KEPT_MS })
       using hold = lanes.ownHold(work.home)
       // SEMANTICS 20: it has waited, and what is begun now may be begun elsewhere.
       if (hold?.fence.counter !== fence.counter) return await this.#putBack(work, fence)
-      await step({ ...work, poison: isPoison }, fence)
+      await step({ ...work, poison: isPoison, ...(isUnroutable && { isUnroutable }) }, fence)
       await store.value({ key, delete: true })
+      if (isPoison) await store.value({ key: givenUp, delete: true })
     } catch (error) {
       log.warn('what was begun twice and did not end is tried later', {
         id: work.id,

@@ -177,6 +177,8 @@ export interface Work {
   readonly attempt: number
   /** Begun too often without an end: to be settled as dead, without a call. */
   readonly poison: boolean
+  /** No store says so: it ended the gateway even while it was given up, so that its route is not looked for any more. */
+  readonly isUnroutable?: true
   /** An earlier attempt began under a fence that is gone, and nobody knows how it ended. */
   readonly orphan: boolean
   /** push and timer: the message it is about (for a push the reply itself). */

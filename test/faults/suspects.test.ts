@@ -90,6 +90,51 @@ test(
   },
 )
 
+/** Loaded before the gateway: to look at this text ends it. */
+const DEADLY = `
+  const { toUpperCase } = String.prototype
+  String.prototype.toUpperCase = function () {
+    if (String(this) === 'poison') process.kill(process.pid, 'SIGKILL')
+    return toUpperCase.call(this)
+  }`
+
+test('a message whose routing ends the gateway is given up without a route', { timeout }, async () => {
+  await using bot = await startBot((asked) => ({ body: { text: `echo ${textOf(asked)}` } }))
+  const route = `{ agent: helper, when: "$uppercase(parts[0].text) = 'NO'" }`
+  const options = {
+    yaml: yaml(bot.url).replace('routes: [', `routes: [${route}, `),
+    env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(DEADLY)}` },
+  }
+  let gateway = await startGateway(options)
+  const { directory, base } = gateway
+  await using _ = { [Symbol.asyncDispose]: () => gateway[Symbol.asyncDispose]() }
+  await say(base, 'poison', { customer: 'mallory' }).catch(() => undefined)
+
+  let lives = 1
+  for (; !(await isOutlived(gateway)) && lives < 8; lives++) {
+    await gateway.kill()
+    gateway = await until(() => startGateway({ ...options, directory }).catch(() => void lives++))
+  }
+  // Begun three times, given up with its route in the fourth life, without in the fifth.
+  expect(lives).toBe(5)
+  expect(await ledgerOf(gateway)).toMatchObject({ accepted: 1, settled: 0, dead: 1 })
+  await say(gateway.base, 'c0', { customer: 'c0' })
+  const log = await until(async () => {
+    const entries = await readLog(gateway.base, 'web:c0')
+    return entries.length > 1 ? entries : undefined
+  })
+  expect(log.map(({ parts }) => parts?.[0]?.text)).toEqual(['c0', 'echo c0'])
+})
+
+/** Whether it lives until nothing waits in it. */
+function isOutlived(gateway: GatewayProcess): Promise<boolean> {
+  return until(async () => {
+    const ledger = await ledgerOf(gateway).catch(() => undefined)
+    if (ledger === undefined) return false
+    return ledger.waiting === 0 && ledger.accepted > 0 ? true : undefined
+  })
+}
+
 async function sayAll(base: string): Promise<void> {
   const customers = Array.from({ length: CUSTOMERS }, (_, n) => `c${n}`)
   await Promise.all(customers.map((customer) => say(base, customer, { customer })))

@@ -7,7 +7,7 @@ import type { Call, ClaimsOptions } from '../../../core/claims.ts'
 import { noLog } from '../../../core/map/stand-ins.ts'
 import type { Normalised } from '../../../core/normalise.ts'
 import { Hints } from '../../../core/store/hints.ts'
-import type { Store } from '../../../core/store/store.ts'
+import type { Store, Work } from '../../../core/store/store.ts'
 import { testMessage } from '../../../core/testing.ts'
 import { Waiters } from '../../../core/waiters.ts'
 
@@ -92,4 +92,12 @@ test('SEMANTICS 2: a call that is made again in the moment the one before is rel
   answer.resolve({ data: 'done', origin: 'backend' })
   expect(await second).toMatchObject({ reply: { data: 'done' } })
   expect(claims.isRunning('first')).toBe(false)
+})
+
+test('SEMANTICS 16: a call whose preparation the gateway did not live through is not prepared again', async () => {
+  const claims = createClaims({ log: noLog } as unknown as ClaimsOptions) // recovery asks for nothing else
+  const prepare = vi.fn<() => Promise<Call>>()
+  const work = { kind: 'claim', orphan: true, poison: true, isUnroutable: true } as unknown as Work // what it looks at
+  expect(await claims.recover(work, prepare)).toMatchObject({ outcome: 'unknown', dead: true })
+  expect(prepare).not.toHaveBeenCalled()
 })

@@ -25,7 +25,7 @@ function work(id: string, { deaths = 2 } = {}): Work {
   return one as unknown as Work // the step alone looks at the rest
 }
 
-function setUp(kept: Readonly<Record<string, number>> = {}) {
+function setUp(kept: Readonly<Record<string, Json>> = {}) {
   const values = new Map<string, Json>(Object.entries(kept))
   const settled: Settle[] = []
   const poked: string[] = []
@@ -153,6 +153,20 @@ test.each([
   await passed(0)
   expect(steps.get('a')?.work.poison).toBe(isPoison)
   if (isPoison) expect(values.get('suspect/message/a') ?? 0).toBe(kept)
+})
+
+test.each([
+  { name: 'who is given up is routed once more, which is noted before', noted: {}, isUnroutable: undefined },
+  { name: 'who died at that is not', noted: { 'given-up/message/a': true }, isUnroutable: true },
+])('SEMANTICS 16: $name', async ({ noted, isUnroutable }) => {
+  const { suspects, steps, values } = setUp({ 'suspect/message/a': 2, ...noted })
+  const ended = suspects.run(work('a', { deaths: 4 }), fence)
+  await passed(250)
+  expect(steps.get('a')?.work.isUnroutable).toBe(isUnroutable)
+  expect(values.get('given-up/message/a')).toBe(true)
+  steps.get('a')?.end()
+  await ended
+  expect(values.size).toBe(0)
 })
 
 test('SEMANTICS 20: whose lease went to another while it waited is not begun; what was not begun is let go', async () => {
