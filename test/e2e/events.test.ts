@@ -194,6 +194,21 @@ test('a text that comes while a reply goes out waits for its last part: never tw
   expect(most).toBe(1)
 })
 
+test('DESIGN §1: a text does not overtake a late answer that stands before it and is not due yet', async () => {
+  const { chat, desk, night } = parts()
+  const bot = handAgent('bot', async () => undefined)
+  const adapters = [chat.adapter, desk.adapter, night.adapter, bot.adapter]
+  await using house = await openHouse({ yaml, adapters })
+  // Nobody waits any more, but the push is due half a second after the last moment at which somebody might have.
+  expect((await chat.host.accept(said('hello'), { waitMs: 1000 })).reply).toBeUndefined()
+  const { url, token } = bot.asked[0]?.conversation.callback ?? {}
+  const headers = { authorization: `Bearer ${token}` }
+  expect((await post(String(url), { text: 'late' }, { headers })).status).toBe(200)
+  await shipped(house.base, 'e1')
+  await settled(house, 2)
+  expect(chat.sent.map((sent) => sent.text)).toEqual(['late', text])
+})
+
 test('a text that cannot be made of an event is a dead letter that names its route', async () => {
   const { chat, desk, adapters } = parts()
   const config = yaml.replace('{{data.orderNo}}', '{{$number(data.orderNo)}}')
