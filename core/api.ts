@@ -522,7 +522,8 @@ export interface ChannelOperation {
 export interface ChannelHost {
   /**
    * Resolves once the draft is durable: only then may the adapter acknowledge. With `waitMs` it also waits for a reply.
-   * A `request` resolves with its reply, unless the channel `acknowledges` before it is there. Throws `GatewayError`.
+   * A `request` resolves with its reply, unless the channel `acknowledges` before it is there. Throws `GatewayError`; of a message or event
+   * one whose side is `backend` is how an earlier draft of that id ended (SEMANTICS 1): it is stored, so acknowledge this one too.
    */
   accept(draft: Draft, options?: AcceptOptions): Promise<Accepted>
   /** The receiver of a push that is `absent` is there: it is sent now. `key` is that of `send`; unknown ones are ignored. */

@@ -62,11 +62,9 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
           const { id, conversation, sequence } = result
           const accepted = { id, conversation, sequence, duplicate: true }
           const ended = claimedEnd(result)
-          const known = { home, accepted, pushed: result.pushed === true }
-          // Who does not wait asks whether it is stored, and it is: told that it failed later he would send it for ever.
-          if (waitMs === undefined) return { ...known, ...(ended?.reply !== undefined && { ended }) }
           // What was only taken may still get the answer that was promised.
-          if (ended !== undefined && ended.outcome !== 'taken') return { ...known, ended }
+          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
+            return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
           const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
           return { home, accepted, ended: join(id, waiter), leave: waiter.cancel }
         }

@@ -111,6 +111,8 @@ async function take(message: JsMsg, { stream, host, scope, draft }: StreamOption
     message.ack()
   } catch (error) {
     const refusal = GatewayError.from(error)
+    // It is here since it was delivered before, its acknowledgement was lost, and it has failed meanwhile.
+    if (refusal.side === 'backend') return message.ack()
     const what = `${subject}, message ${seq} of stream "${stream}"`
     scope.metrics.count('nats_refused_total', { code: refusal.code })
     if (refusal.side === 'caller' && !refusal.retry) {
