@@ -178,7 +178,15 @@ function check(draft: Draft): void {
   if (draft.clientSequence !== undefined && !Number.isSafeInteger(draft.clientSequence))
     refuse(`clientSequence ${draft.clientSequence} is not an integer`)
   if (draft.occurredAt !== undefined) checkTimestamp('occurredAt', draft.occurredAt)
+  checkRaw(draft.raw)
   checkContent(draft)
+}
+
+function checkRaw(raw: Draft['raw']): void {
+  if (raw === undefined) return
+  if (typeof raw !== 'object' || raw === null) refuse('raw is not { mediaType, bytes }')
+  if (typeof raw.mediaType !== 'string') refuse('raw.mediaType is not a text')
+  if (!(raw.bytes instanceof Uint8Array)) refuse('raw.bytes is not bytes: give a Uint8Array')
 }
 
 /** What a message says, its sender and ids apart. Throws `DECODE_FAILED`. */
@@ -223,11 +231,18 @@ function checkConversation(name: unknown): void {
 }
 
 function checkIdentifier(name: string, value: unknown, max: number): void {
-  if (typeof value !== 'string') return refuse(`${name} is missing`)
+  if (value === undefined) return refuse(`${name} is missing`)
+  if (typeof value !== 'string') return refuse(`${name} is ${shown(value)}, not a text`)
   if (value === '') refuse(`${name} is empty`)
   if (value.length > max) checkCharacters(name, value, max)
   if (CONTROL.test(value)) refuse(`${name} holds a control character`)
   if (!value.isWellFormed()) refuse(`${name} is not well-formed Unicode`)
+}
+
+/** A number or the like as it is written; of what has members only what it is. */
+function shown(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value).slice(0, MAX_ID)
+  return Array.isArray(value) ? 'a list' : 'an object'
 }
 // C0, DEL and C1 would let two ids look alike in logs and keys.
 const CONTROL = new RegExp(String.raw`[\u0000-\u001F\u007F-\u009F]`, 'u')

@@ -1,6 +1,7 @@
 // `scope.state`: a component's own prefix of the store's small values and leases.
 import { GatewayError } from './api.ts'
 import type { State } from './api.ts'
+import { refuseForeign } from './foreign.ts'
 import { freezePlain } from './json.ts'
 import type { Lease, Store } from './store/store.ts'
 
@@ -75,6 +76,8 @@ export function createState({ store, prefix, owner }: StateOptions): State & Asy
 
 /** JSON would make something else of it without a word: `{}` of a Map. Throws `TypeError`. */
 function checkPlain(value: unknown): void {
+  if (value === undefined) throw new TypeError('a state value is undefined: write null where there is none')
+  refuseForeign(value, 'a state value')
   try {
     freezePlain(structuredClone(value), 'a state value')
   } catch (error) {

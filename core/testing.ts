@@ -25,6 +25,7 @@ import type {
   SocketHandler,
   State,
 } from './api.ts'
+import { refuseForeign } from './foreign.ts'
 import { testLink } from './testing-link.ts'
 import type { TestLink } from './testing-link.ts'
 import { testOthers } from './testing-others.ts'
@@ -114,6 +115,7 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
       next = with_
     },
     async accept(draft): Promise<Accepted> {
+      refuseForeign(draft, 'the draft')
       drafts.push(structuredClone(draft))
       if (next instanceof GatewayError) throw next
       const accepted = {
@@ -256,6 +258,7 @@ export function testBackend(name: string, suite: BackendSuite): void {
       const isNamed = Object.hasOwn(backend.operations, operation) || Object.hasOwn(backend.operations, '*')
       expect(isNamed, `the backend's operations name ${operation}`).toBe(true)
       const given = await backend.call(call(operation, params), signal)
+      refuseForeign(given, 'the answer')
       expect(structuredClone(given)).toMatchObject(answer)
     })
 
@@ -293,6 +296,7 @@ export function testAgent(name: string, suite: AgentSuite): void {
       await agent.start?.(signal)
       const message = testMessage({ parts: [{ kind: 'text', text: said }] })
       const given = await agent.answer(message, testConversation, signal)
+      refuseForeign(given, 'the answer')
       expect(structuredClone(given)).toEqual(answer)
     })
 
@@ -349,9 +353,11 @@ function testState(): State {
   return {
     get: async (key) => values.get(key),
     async put(key, value) {
+      refuseForeign(value, 'a state value')
       values.set(key, { value, version: (values.get(key)?.version ?? 0) + 1 })
     },
     async compareAndSet(key, expected, value) {
+      refuseForeign(value, 'a state value')
       if (values.get(key)?.version !== expected) return false
       values.set(key, { value, version: (expected ?? 0) + 1 })
       return true

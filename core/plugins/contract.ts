@@ -5,6 +5,9 @@ import type { Failure } from './explain.ts'
 
 export type ComponentRole = 'channel' | 'backend' | 'agent'
 
+/** Answers that are no caller's data, or are checked where they are made: what a clone makes of them will do. */
+export const OWN_ANSWERS: ReadonlySet<string> = new Set(['load', 'validate', 'begin', 'http'])
+
 /** What a worker is born with. */
 export interface WorkerBirth {
   readonly port: MessagePort

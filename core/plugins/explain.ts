@@ -53,7 +53,7 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, plugin)
   if (code === NOT_ITS_OWN) return notItsOwn(thrown, plugin)
   const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, plugin))
-  if (thrown instanceof SyntaxError || String(code).endsWith('TYPESCRIPT_SYNTAX'))
+  if (isOfSource(thrown, root) || String(code).endsWith('TYPESCRIPT_SYNTAX'))
     return failureAt(root, place, withCure(firstLine(thrown.message), syntaxCure(thrown.message)))
   if (/^adapter (?:is|has|")/.test(thrown.message))
     return failureAt(root, place, withCure(thrown.message, adapterCure(thrown.message)))
@@ -61,6 +61,13 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
     root,
     place,
     `it throws "${firstLine(thrown.message)}" while it is loaded: ${NOTHING_RUNS}`,
+  )
+}
+
+/** Not one that the plugin's own code threw, of a text it read: `JSON.parse` at the top of it. */
+function isOfSource(error: Error, root: string): boolean {
+  return (
+    error instanceof SyntaxError && (syntaxPlace(error) !== undefined || placeOf(error, root) === undefined)
   )
 }
 

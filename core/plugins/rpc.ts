@@ -1,7 +1,8 @@
 // Calls both ways over one message port: the gateway and a plugin's worker each hold an end.
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import { packError, refuseHuge, unpackError } from './wire.ts'
+import { OWN_ANSWERS } from './contract.ts'
+import { packError, refuseUnfit, unpackError } from './wire.ts'
 import type { PackedError } from './wire.ts'
 
 export type Serve = (method: string, args: readonly unknown[], signal: AbortSignal) => unknown
@@ -19,7 +20,7 @@ export interface Rpc {
 
 export interface RpcOptions {
   readonly serve: Serve
-  /** Of one message to the other side. Absent: any. */
+  /** Of one message to the other side, which then is what a plugin hands over: no clone may empty it. Absent: any. */
   readonly limitBytes?: number
 }
 
@@ -45,8 +46,12 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
 
   /** What is sent in one turn of the loop goes as one message: at fifty calls at a time that is three times the rate. */
   function send(message: Wire): void {
-    if (limitBytes !== undefined) refuseHuge(message, limitBytes)
     if (queue.push(message) === 1) setImmediate(flush)
+  }
+
+  /** Throws what keeps it from going. */
+  function refuse(values: readonly unknown[], isData: boolean): void {
+    if (limitBytes !== undefined) refuseUnfit(values, { limitBytes, isData })
   }
 
   function flush(): void {
@@ -74,6 +79,7 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
     serving.set(id, controller)
     try {
       const value = await serve(method, args, controller.signal)
+      refuse([value], !OWN_ANSWERS.has(method))
       send(['value', id, value])
     } catch (thrown) {
       queue.push(['error', id, packError(thrown)])
@@ -120,6 +126,7 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
       if (signal?.aborted === true) return Promise.reject(asError(signal.reason))
       const id = ++last
       try {
+        refuse(args, true)
         send(['call', id, method, args])
       } catch (error) {
         return Promise.reject(asError(error))
@@ -138,6 +145,7 @@ export function createRpc(port: MessagePort, { serve, limitBytes }: RpcOptions):
     tell(method, args) {
       if (closed !== undefined) return
       try {
+        refuse(args, false)
         send(['tell', method, args])
       } catch {
         return // too large: whoever wants to hear of that uses `call`

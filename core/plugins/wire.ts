@@ -1,7 +1,8 @@
 // What crosses between the gateway and a plugin's worker: errors as plain data, bytes without their surroundings, nothing too large.
 import { errorTable, GatewayError } from '../api.ts'
 import type { ErrorCode, GatewayErrorOptions, Json } from '../api.ts'
-import { freezePlain } from '../json.ts'
+import { foreignAt, foreignness, refuseForeign } from '../foreign.ts'
+import { freezePlain, isPlainObject, NotPlain } from '../json.ts'
 
 /** A thrown value as plain data. `stack` is for the log of this process; it never leaves it. */
 export interface PackedError {
@@ -59,6 +60,7 @@ function packGatewayError(error: GatewayError, depth: number): PackedError {
 function detailOf({ detail }: GatewayError): { readonly detail?: Json; readonly flaw?: string } {
   if (detail === undefined) return {}
   try {
+    refuseForeign(detail, 'its detail')
     return { detail: freezePlain(structuredClone(detail), 'its detail') }
   } catch (error) {
     return { flaw: `${error instanceof Error ? cut(error.message) : String(error)}: the detail is left out` }
@@ -88,26 +90,40 @@ export function ownBytes(bytes: Uint8Array): Uint8Array {
     : new Uint8Array(bytes)
 }
 
-/** A draft or message whose original bytes are its own. */
+/** A draft or message whose original bytes are its own. What is none, or has none, stays for those who judge it. */
 export function withOwnBytes<T extends { readonly raw?: { readonly mediaType: string; bytes: Uint8Array } }>(
   message: T,
 ): T {
-  const { raw } = message
-  return raw === undefined ? message : { ...message, raw: { ...raw, bytes: ownBytes(raw.bytes) } }
+  const bytes: unknown = (message as Partial<T> | undefined)?.raw?.bytes // a plugin without types may give anything
+  const { raw } = message ?? {}
+  return raw === undefined || !(bytes instanceof Uint8Array)
+    ? message
+    : { ...message, raw: { ...raw, bytes: ownBytes(bytes) } }
 }
 
 const MAX_DEPTH = 200
 
-/** Throws if a value would take more than `limitBytes`, or is nested without end. Counts what text and bytes take, roughly. */
-export function refuseHuge(value: unknown, limitBytes: number): void {
-  if (weigh(value, limitBytes, 0) < 0)
-    throw new Error(`what it hands over is larger than ${limitBytes / 1_048_576} MB`)
+export interface Fit {
+  readonly limitBytes: number
+  /** It is to arrive as it is: throws `TypeError` with the place of what a clone would empty, or could not take. */
+  readonly isData: boolean
 }
 
-/** What a value takes, counted as `refuseHuge` counts; Infinity: more than the limit, or it cannot cross at all. */
+/** Throws if values would take more than `limitBytes` together, or are nested without end. Counts what text and bytes take, roughly. */
+export function refuseUnfit(values: readonly unknown[], { limitBytes, isData }: Fit): void {
+  let left = limitBytes
+  try {
+    for (const value of values) if (left >= 0) left = weigh(value, left, 0, isData)
+  } catch (error) {
+    throw error instanceof NotPlain ? foreignAt(error, 'what it hands over') : error
+  }
+  if (left < 0) throw new Error(`what it hands over is larger than ${limitBytes / 1_048_576} MB`)
+}
+
+/** What a value takes, counted as `refuseUnfit` counts; Infinity: more than the limit, or it cannot cross at all. */
 export function weightOf(value: unknown, limitBytes: number): number {
   try {
-    const left = weigh(value, limitBytes, 0)
+    const left = weigh(value, limitBytes, 0, false)
     return left < 0 || !isPlain(value) ? Infinity : limitBytes - left
   } catch {
     return Infinity
@@ -115,22 +131,42 @@ export function weightOf(value: unknown, limitBytes: number): number {
 }
 
 /** What is left of the budget. */
-function weigh(value: unknown, budget: number, depth: number): number {
+function weigh(value: unknown, budget: number, depth: number, isData: boolean): number {
   if (typeof value === 'string') return budget - value.length - 8
-  if (typeof value !== 'object' || value === null) return budget - 8
-  if (value instanceof Uint8Array) return budget - value.byteLength - 8
-  if (depth > MAX_DEPTH) throw new Error('what it hands over is nested too deep, or contains itself')
-  let left = budget - 8
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      left = weigh(item, left, depth + 1)
+  if (typeof value === 'object' && value !== null) {
+    if (value instanceof Uint8Array) return budget - value.byteLength - 8
+    if (depth > MAX_DEPTH) throw new Error('what it hands over is nested too deep, or contains itself')
+    if (Array.isArray(value)) return weighList(value, budget - 8, depth + 1, isData)
+    if (!isData || isPlainObject(value)) return weighMembers(value, budget - 8, depth + 1, isData)
+  }
+  const problem = isData ? foreignness(value) : undefined
+  if (problem !== undefined) throw new NotPlain(problem)
+  return budget - 8
+}
+
+function weighList(list: readonly unknown[], budget: number, depth: number, isData: boolean): number {
+  let left = budget
+  let at = 0
+  try {
+    for (; at < list.length && left >= 0; at++) left = weigh(list[at], left, depth, isData)
+  } catch (error) {
+    throw NotPlain.within(error, at)
+  }
+  return left
+}
+
+function weighMembers(members: object, budget: number, depth: number, isData: boolean): number {
+  let left = budget
+  let at = ''
+  try {
+    for (const name in members) {
+      at = name
+      const member = (members as Readonly<Record<string, unknown>>)[name] // an object
+      left = weigh(member, left - name.length, depth, isData)
       if (left < 0) return left
     }
-    return left
-  }
-  for (const name in value) {
-    left = weigh((value as Readonly<Record<string, unknown>>)[name], left - name.length, depth + 1) // an object
-    if (left < 0) return left
+  } catch (error) {
+    throw NotPlain.within(error, at)
   }
   return left
 }

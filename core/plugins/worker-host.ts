@@ -17,7 +17,7 @@ import type {
 } from '../api.ts'
 import { tellAll } from '../ears.ts'
 import type { Beginning, PackedResponse } from './contract.ts'
-import { pieceOf, responseOf } from './response-shape.ts'
+import { kindOf, pieceOf, responseOf } from './response-shape.ts'
 import type { Served } from './response-shape.ts'
 import type { Rpc } from './rpc.ts'
 import type { Service } from './scope-service.ts'
@@ -85,6 +85,7 @@ export function workerHost(
   const host: ChannelHost = {
     operations,
     async accept(draft, { signal, ...options } = {}) {
+      checkDraft(draft)
       return (await ask('accept', [withOwnBytes<Draft>(draft), options], signal)) as Accepted
     },
     handed: (id, how) => tell('handed', id, how),
@@ -179,7 +180,9 @@ export function workerHost(
       sockets.set(id, made)
       found(socketHandlers[handler as number]).handler(made.socket, request as HttpRequest)
     },
-    'socket.message': ([number, data]) => sockets.get(number as number)?.arrived(data as string | Uint8Array),
+    'socket.message': async ([number, data]) => {
+      await sockets.get(number as number)?.arrived(data as string | Uint8Array)
+    },
     'socket.closed': ([number, code, reason]) => {
       const made = sockets.get(number as number)
       sockets.delete(number as number)
@@ -196,6 +199,12 @@ export function workerHost(
 function checkPath(path: string): void {
   if (typeof path !== 'string' || !path.startsWith('/'))
     throw new GatewayError('INTERNAL', `the path ${JSON.stringify(path)} does not begin with /`)
+}
+
+/** Throws at the plugin's own line. */
+function checkDraft(draft: unknown): void {
+  if (typeof draft !== 'object' || draft === null)
+    throw new TypeError(`host.accept takes a draft, { kind, type, sender, … }; this is ${kindOf(draft)}`)
 }
 
 function found<T>(handler: T | undefined): T {

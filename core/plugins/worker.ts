@@ -218,7 +218,9 @@ async function begin(number: number, { role, id, config, operations }: Beginning
   if (role === 'backend' && adapter?.backend !== undefined) {
     const made = shaped(role, adapter.backend.create(value, scope))
     const call: Service = ([asked], within) => made.call(asked as BackendCall, within)
-    const probe: Service = (_args, within) => made.probe?.(within)
+    const probe: Service = async (_args, within) => {
+      await made.probe?.(within) // whatever it resolves with is nobody's
+    }
     instances.set(number, { made, ending, services: { call, probe } })
     await made.start?.(signal)
     return { operations: { ...made.operations }, sends: false, probes: made.probe !== undefined }

@@ -10,13 +10,19 @@ const source = `
 import { defineAdapter, GatewayError } from 'dragoman'
 import { z } from 'zod'
 const schema = z.strictObject({})
+class Money { get cents() { return 7 } }
 const answers = {
   text: () => 'text',
   unwrapped: () => ({ orderNo: 1 }),
   map: () => ({ data: new Map([[1, 2]]) }),
   error: () => ({ data: new Error('x') }),
   bytes: () => ({ data: Buffer.from('x') }),
+  money: () => ({ data: { total: new Money() } }),
+  promise: () => ({ data: { items: [fetch('data:,x')] } }),
+  url: () => ({ data: { u: new URL('http://a') } }),
+  wanted: () => ({ data: [{ f() {} }] }),
   kept: async ({ state }) => { await state.put('k', new Map()); return { data: await state.get('k') } },
+  'kept money': async ({ state }) => { await state.put('k', { total: new Money() }) },
   detail: () => { throw new GatewayError('BACKEND_FAILED', 'the ERP says no', { detail: { total: 10n } }) },
   code: () => { throw new GatewayError('BACKEND_FAILED', 'the ERP says no', { detail: { f() {} } }) },
   circle: ({ log }) => {
@@ -121,6 +127,20 @@ test.each([
   expect(row().failure?.message).toMatch(/^m\.ts: backend "m" failed: the answer of operation "M": /u)
   expect(row().failure?.message).toMatch(problem)
 })
+
+test.each([
+  ['money', 'data.total is an object of the class Money, which is not plain data'],
+  ['promise', 'data.items[0] is a Promise: await it'],
+  ['url', 'data.u is a URL: write String(…)'],
+  ['wanted', 'data[0].f is a function, which is not plain data'],
+  ['kept money', 'total is an object of the class Money, which is not plain data'],
+])(
+  'what a clone would empty, or cannot take, is 502, and the author is told where it is (%s)',
+  async (how, problem) => {
+    expect(await ask(how)).toMatchObject({ status: 502, body: { code: 'BACKEND_FAILED' } })
+    expect(row().failure?.message).toContain(`backend "m" failed: ${problem}`)
+  },
+)
 
 test('a state value that JSON would empty is refused', async () => {
   expect(await ask('kept')).toMatchObject({ status: 502, body: { code: 'BACKEND_FAILED' } })

@@ -1,5 +1,6 @@
 // A component's leases end with it, whatever it still asks for.
 import { expect, test } from 'vitest'
+import type { Json } from '../../../core/api.ts'
 import { createState } from '../../../core/state.ts'
 import type { StateOptions } from '../../../core/state.ts'
 
@@ -95,3 +96,17 @@ function setUpValues() {
   }
   return { store: { of, asked } }
 }
+
+test('a value that is none, or that a store would empty, is refused with what to do', async () => {
+  const state = setUp().of('till')
+  const put = (value: unknown): Promise<void> => state.put('k', value as Json)
+  await expect(put(undefined)).rejects.toThrow(
+    new TypeError('a state value is undefined: write null where there is none'),
+  )
+  await expect(put({ at: new URL('http://a') })).rejects.toThrow(
+    new TypeError('at is a URL: write String(…)'),
+  )
+  await expect(state.compareAndSet('k', undefined, { at: () => 1 } as unknown as Json)).rejects.toThrow(
+    'at is a function, which is not plain data',
+  )
+})

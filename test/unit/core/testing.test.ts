@@ -1,6 +1,7 @@
 // What adapters are tested with: a host that answers as a gateway would.
 import { GatewayError, defineAdapter } from 'dragoman'
-import { testChannel, testHost } from 'dragoman/testing'
+import type { Draft, Json } from 'dragoman'
+import { testChannel, testHost, testScope } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 
@@ -68,4 +69,16 @@ test("a handler's own mistake is the test's failure, with the handler's line", a
   })
   await expect(host.handle({ path: '/broken' })).rejects.toThrow('mine')
   expect(() => host.handle({ path: '/nowhere' })).toThrow('nothing serves /nowhere')
+})
+
+test('what a worker would refuse to hand over the test host and scope refuse too', async () => {
+  const at = new URL('http://a') as unknown as Json
+  const draft: Draft = { kind: 'event', type: 'x', sender: { id: 'ann', role: 'customer' }, data: { at } }
+  const host = testHost()
+  await expect(host.accept(draft)).rejects.toThrow('data.at is a URL: write String(…)')
+  expect(host.drafts).toEqual([])
+  const { state } = testScope()
+  await expect(state.put('k', { at })).rejects.toThrow('at is a URL')
+  await expect(state.compareAndSet('k', undefined, { at })).rejects.toThrow('at is a URL')
+  expect(await state.get('k')).toBeUndefined()
 })

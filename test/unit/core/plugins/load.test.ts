@@ -308,6 +308,12 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
     3,
     ['no database', '`start`'],
   ],
+  [
+    'a text that it reads and that is none',
+    { 'shop.ts': `const a = 1\n\nJSON.parse('{bad')\nexport default a` },
+    3,
+    ['it throws "', 'in JSON at position 1', '`start`'],
+  ],
   ['a throw of a text', { 'shop.ts': `throw 'boom'` }, undefined, ['"boom"', '`start`']],
   [
     'a throw of something that throws when it is looked at',

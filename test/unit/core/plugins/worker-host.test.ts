@@ -1,7 +1,14 @@
 // In a worker: what is told to a channel reaches all who listen, whatever one of them does.
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
-import type { ChannelHost, HttpRequest, Identity, Socket, SocketOptions } from '../../../../core/api.ts'
+import type {
+  ChannelHost,
+  Draft,
+  HttpRequest,
+  Identity,
+  Socket,
+  SocketOptions,
+} from '../../../../core/api.ts'
 import { channelService } from '../../../../core/plugins/channel-service.ts'
 import type { Hosted } from '../../../../core/plugins/hosted.ts'
 import { Answering } from '../../../../core/plugins/last-answers.ts'
@@ -77,4 +84,17 @@ test('that callers of a WebSocket identify later, and who they are then, passes 
   worker.host.socket('/ws', (opened) => opened.identified(ann), { identifiesLater: true, expiredCode: 4403 })
   expect(given).toMatchObject([{ identifiesLater: true, expiredCode: 4403 }])
   expect(peer.who).toEqual(ann)
+})
+
+test('a draft that is none is a mistake that its own line throws; bytes that are none are left to who judges drafts', async () => {
+  const asked: unknown[] = []
+  const rpc: Rpc = { ...silent, call: async (_method, args) => void asked.push(args[1]) }
+  const { host } = workerHost(rpc, 1, { id: 'demo', operations: {}, log: recordingLog().log })
+  const accept = (draft: unknown) => host.accept(draft as Draft)
+  await expect(accept(undefined)).rejects.toThrow(
+    new TypeError('host.accept takes a draft, { kind, type, sender, … }; this is undefined'),
+  )
+  await accept({ raw: { mediaType: 'text/plain', bytes: 'text' } })
+  await accept({ raw: null })
+  expect(asked).toEqual([{ raw: { mediaType: 'text/plain', bytes: 'text' } }, { raw: null }])
 })
