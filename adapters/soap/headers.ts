@@ -1,7 +1,8 @@
 // Header blocks: which must be understood, and how they become `metadata` (`soap:NAME`) and come back from it.
 import { GatewayError, type Json } from 'dragoman'
+import { nameOfKey } from '../xml/bind-context.ts'
 import { fromJson, toJson } from '../xml/bind.ts'
-import { isNcName } from '../xml/names.ts'
+import { fullKey, isNcName } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
 import { attribute, attributeOf, element, isNamed, textOf, type XmlElement, withParts } from '../xml/tree.ts'
 import type { BlockCodec } from './blocks.ts'
@@ -81,7 +82,10 @@ export interface InwardHeaders {
   readonly schemas?: XmlSchemas
 }
 
-/** Blocks as metadata: JSON text by binding or schema where they know them; several of one name are a list. */
+/**
+ * Blocks as metadata: JSON text by binding or schema where they know them; several of one name are a list. A block whose
+ * local name is that of another one the binding declares (before it) is `{uri}local`.
+ */
 export function headersToMetadata(
   blocks: readonly XmlElement[],
   version: Version,
@@ -92,12 +96,15 @@ export function headersToMetadata(
   for (const block of blocks) {
     const { envelope } = versions[version]
     const bare = withParts(block, { attributes: block.attributes.filter(({ uri }) => uri !== envelope) })
-    const values = found.get(block.local) ?? []
+    const first = declared?.find(({ name }) => name.local === block.local)
+    const key =
+      first === undefined || isNamed(block, first.name) ? block.local : fullKey(block.uri, block.local)
+    const values = found.get(key) ?? []
     const codec = declared?.find(({ name }) => isNamed(block, name))
     values.push(
       codec === undefined ? toJson(bare, schemas?.element(block), { unknown: 'keep' }) : codec.decode(bare),
     )
-    found.set(block.local, values)
+    found.set(key, values)
   }
   return Object.fromEntries(
     [...found].map(([name, values]) => [
@@ -125,10 +132,10 @@ export function metadataToHeaders(
   if (metadata === undefined) return blocks
   for (const [key, text] of Object.entries(metadata)) {
     if (!key.startsWith(metadataPrefix)) continue
-    const local = key.slice(metadataPrefix.length)
-    const encode = encoderOf(local, options)
+    const name = key.slice(metadataPrefix.length)
+    const encode = encoderOf(name, options)
     if (encode === undefined) {
-      options.dropped(local)
+      options.dropped(name)
       continue
     }
     const value = jsonOrText(text)
@@ -138,18 +145,23 @@ export function metadataToHeaders(
   return blocks
 }
 
+/** `key` is a local name, or `{uri}local`. */
 function encoderOf(
-  local: string,
+  key: string,
   { declared, schemas, undeclared }: OutwardHeaders,
 ): ((value: Json) => XmlElement) | undefined {
-  const bound = declared.find(({ name }) => name.local === local)
+  const said = nameOfKey(key, '')
+  const isMeant = ({ name }: { readonly name: QName }): boolean =>
+    key === said.local ? name.local === key : isNamed(name, said)
+  const bound = declared.find(isMeant)
   if (bound !== undefined) return (value) => bound.encode(value)
-  if (undeclared === undefined || !isNcName(local)) return undefined
-  const global = schemas?.elements.find(({ name }) => name.local === local)
+  if (undeclared === undefined || !isNcName(said.local)) return undefined
+  const global = schemas?.elements.find(isMeant)
   if (global !== undefined) return (value) => fromJson(value, global.name, global)
   // a block without a namespace is none (SOAP 1.2 Part 1 §5.2.1)
   const { namespace: uri } = undeclared
-  return uri === '' ? undefined : (value) => fromJson(value, { uri, local }, undefined)
+  if (uri === '' || key !== said.local) return undefined
+  return (value) => fromJson(value, { uri, local: key }, undefined)
 }
 
 function jsonOrText(text: string): Json {
