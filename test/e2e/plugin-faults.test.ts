@@ -61,7 +61,7 @@ test.each([
   ['Bug', 502, 0, /^bad\.ts:16: backend "bad" failed: Cannot read properties of undefined/],
   ['Huge', 502, 0, /larger than 1 MB/],
   ['Cycle', 502, 0, /contains itself/],
-  ['Function', 502, 0, /could not be cloned/],
+  ['Function', 502, 0, /is a function, which is not plain data: call it/],
   ['Never', 504, 0, undefined],
   ['Late', 504, 0, undefined],
 ])('%s: the caller gets %i, the others notice nothing', async (operation, status, deaths, failure) => {
