@@ -31,7 +31,7 @@ export function createEnding(parts: EndingParts): Ending {
   return {
     async leave(withinMs) {
       stopping.abort()
-      links.stop()
+      void links.stop()
       void cluster.tell()
       await edge.leave(withinMs)
     },
@@ -39,7 +39,7 @@ export function createEnding(parts: EndingParts): Ending {
       const end = performance.now() + deadlineMs
       const left = (): number => Math.max(0, end - performance.now())
       stopping.abort()
-      links.stop()
+      const farewell = links.stop()
       const drained = edge.drain(Math.max(left() / 2, left() - LAST_MS))
       // Who waits for an answer is let go when the lanes stand still; what the last callers began still gets its time.
       await pipeline.stop(left() * 0.5)
@@ -47,7 +47,7 @@ export function createEnding(parts: EndingParts): Ending {
       const stragglers = await pipeline.stop(left() * 0.3)
       retention[Symbol.dispose]()
       await Promise.race([
-        Promise.all([...running()].map((each) => each.dispose())),
+        Promise.all([farewell, ...[...running()].map((each) => each.dispose())]),
         new Promise((resolve) => setTimeout(resolve, left() * 0.5).unref()),
       ])
       await Promise.all([protection[Symbol.asyncDispose](), cluster.leave()])

@@ -35,8 +35,8 @@ export interface Links {
    * can have heard it: its transports may be closed then.
    */
   sendAway(channel: LinkChannel): Promise<void>
-  /** Sends every app away, spread over some seconds, and who comes later too. */
-  stop(): void
+  /** Sends every app away, spread over some seconds, and who comes later too. Resolves when the store knows who was here. */
+  stop(): Promise<void>
 }
 
 /** So many are told in one turn of the event loop. */
@@ -144,8 +144,8 @@ export function createLinks({ store, uplink, log, instance, onJump }: LinksOptio
     stop() {
       isStopping = true
       for (const session of all.keys()) void session.kick('moved', spread())
-      presence.stop()
       looks.stop()
+      return presence.stop()
     },
   }
 }

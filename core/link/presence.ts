@@ -9,7 +9,8 @@ export interface Presence {
   leave(home: string): void
   /** Whether he has a link, here or elsewhere, or had one a moment ago. Rejects with `STORE_UNAVAILABLE`. */
   of(home: string): Promise<boolean>
-  stop(): void
+  /** Takes leave of all: they stay present for the grace. Resolves when that is written, or its time is over. */
+  stop(): Promise<void>
 }
 
 export interface PresenceOptions {
@@ -35,6 +36,11 @@ const GONE_AFTER = 2
 /** Others may write at the same moment. */
 const TRIES = 16
 const NOWHERE: readonly string[] = []
+/** Stands for an instance that has stopped, until the grace is over. */
+const LEFT = ''
+/** For taking leave of thousands: who is not reached in it goes as from an instance that was killed. */
+const LEAVING_MS = 1000
+const LEFT_AT_ONCE = 500
 
 export function createPresence({ store, log, instance, graceMs = GRACE_MS }: PresenceOptions): Presence {
   const homes = new Map<string, Present>()
@@ -52,13 +58,14 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     void quietly(() => write(home, present, false))
   }
 
-  /** The instances at which he is: this one is put in or taken out, the others stay. */
-  async function write(home: string, present: Present, isHere: boolean): Promise<void> {
+  /** The instances at which he is: this one is put in or taken out, the others stay. `leavesIn`: ms for which he stays where he is nowhere else. */
+  async function write(home: string, present: Present, isHere: boolean, leavesIn?: number): Promise<void> {
     const key = keyOf(home)
     if (present.quiet >= GONE_AFTER) present.others = []
     for (let tries = 0; tries < TRIES; tries++) {
       const put = [...present.others, ...(isHere ? [instance] : [])]
-      const change = put.length > 0 ? { put, ttlMs: PRESENCE_TTL_MS } : { delete: true }
+      const nowhere = leavesIn === undefined ? { delete: true } : { put: [LEFT], ttlMs: leavesIn }
+      const change = put.length > 0 ? { put, ttlMs: PRESENCE_TTL_MS } : nowhere
       const result = await store.value({ key, expect: present.version, ...change })
       present.version = result.version ?? 'absent'
       if (result.status === 'ok') {
@@ -66,9 +73,23 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
         return
       }
       present.quiet = 0
-      present.others = instancesIn(result.value).filter((other) => other !== instance)
+      present.others = instancesIn(result.value).filter((other) => other !== instance && other !== LEFT)
     }
   }
+
+  async function takeLeave(): Promise<void> {
+    const end = performance.now() + LEAVING_MS
+    const all = [...homes]
+    homes.clear()
+    while (all.length > 0 && performance.now() < end)
+      await Promise.all(
+        all
+          .splice(0, LEFT_AT_ONCE)
+          .map(([home, present]) => quietly(() => write(home, present, false, graceMs))),
+      )
+  }
+
+  let stopped: Promise<void> | undefined
 
   async function quietly(telling: () => Promise<unknown>): Promise<void> {
     try {
@@ -101,7 +122,8 @@ export function createPresence({ store, log, instance, graceMs = GRACE_MS }: Pre
     stop() {
       clearInterval(renewing)
       for (const { leaving } of homes.values()) clearTimeout(leaving)
-      homes.clear()
+      stopped ??= takeLeave()
+      return stopped
     },
   }
 }

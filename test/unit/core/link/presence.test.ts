@@ -15,13 +15,17 @@ function sharedStore(): Pick<Store, 'value'> & { readonly keys: () => readonly s
   const store = {
     isDown: false,
     keys: () => [...values.keys()],
-    async value({ key, put, expect: wanted, delete: gone }: Parameters<Store['value']>[0]) {
+    async value({ key, put, expect: wanted, delete: gone, ttlMs }: Parameters<Store['value']>[0]) {
       if (store.isDown) throw new GatewayError('STORE_UNAVAILABLE', 'the store is away')
       const known = values.get(key)
       if (wanted !== undefined && wanted !== (known?.version ?? 'absent'))
         return { status: 'conflict' as const, ...known }
       if (gone === true) values.delete(key)
-      if (put !== undefined) values.set(key, { value: put, version: ++version })
+      if (put !== undefined) {
+        const own = { value: put, version: ++version }
+        values.set(key, own)
+        if (ttlMs !== undefined) setTimeout(() => values.get(key) === own && values.delete(key), ttlMs)
+      }
       return { status: 'ok' as const, ...values.get(key) }
     },
   }
@@ -38,9 +42,9 @@ beforeEach(() => {
   here = createPresence({ store, log: silent, instance: 'here' })
   there = createPresence({ store, log: silent, instance: 'there' })
 })
-afterEach(() => {
-  here.stop()
-  there.stop()
+afterEach(async () => {
+  await here.stop()
+  await there.stop()
   vi.useRealTimers()
 })
 
@@ -63,6 +67,32 @@ test('who has lost his last link stays present for the grace, and is gone after 
   await vi.advanceTimersByTimeAsync(1)
   expect([await here.of('link/ann'), await there.of('link/ann')]).toEqual([false, false])
   expect(store.keys()).toEqual([])
+})
+
+test('an instance that stops takes leave: its customers are present for the grace, others where they have a link', async () => {
+  here.enter('link/ann')
+  here.enter('link/bob')
+  await vi.advanceTimersByTimeAsync(0)
+  there.enter('link/bob')
+  await vi.advanceTimersByTimeAsync(0)
+  await here.stop()
+  await vi.advanceTimersByTimeAsync(GRACE_MS - 1)
+  expect([await there.of('link/ann'), await there.of('link/bob')]).toEqual([true, true])
+  await vi.advanceTimersByTimeAsync(1)
+  const next = createPresence({ store, log: silent, instance: 'next' })
+  expect([await next.of('link/ann'), await next.of('link/bob')]).toEqual([false, true])
+  await next.stop()
+})
+
+test('who comes back after a stop and goes is gone after the grace', async () => {
+  here.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(0)
+  await here.stop()
+  there.enter('link/ann')
+  await vi.advanceTimersByTimeAsync(0)
+  there.leave('link/ann')
+  await vi.advanceTimersByTimeAsync(GRACE_MS)
+  expect(await there.of('link/ann')).toBe(false)
 })
 
 test('who comes back within the grace was never away', async () => {
@@ -101,7 +131,7 @@ test('who has links at two instances stays present when one of them forgets him,
   here.leave('link/ann')
   await vi.advanceTimersByTimeAsync(GRACE_MS)
   expect(await elsewhere.of('link/ann')).toBe(false)
-  elsewhere.stop()
+  await elsewhere.stop()
 })
 
 test('an instance that died is not handed on by the others for as long as they live', async () => {
@@ -112,10 +142,12 @@ test('an instance that died is not handed on by the others for as long as they l
   const elsewhere = createPresence({ store, log: silent, instance: 'elsewhere' })
   const both = await store.value({ key: 'presence/link/ann' })
   expect(both.value).toEqual(expect.arrayContaining(['here', 'there']))
-  here.stop()
+  store.isDown = true // killed, it takes no leave
+  await here.stop()
+  store.isDown = false
   await vi.advanceTimersByTimeAsync(4 * PRESENCE_RENEW_MS)
   there.leave('link/ann')
   await vi.advanceTimersByTimeAsync(GRACE_MS)
   expect(await elsewhere.of('link/ann')).toBe(false)
-  elsewhere.stop()
+  await elsewhere.stop()
 })
