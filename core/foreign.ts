@@ -49,6 +49,7 @@ function look(value: unknown, depth: number): void {
 function isKept(value: object): boolean {
   return (
     isPlainObject(value) ||
+    isRecord(value) ||
     ArrayBuffer.isView(value) ||
     types.isAnyArrayBuffer(value) ||
     types.isDate(value) ||
@@ -58,4 +59,19 @@ function isKept(value: object): boolean {
     types.isRegExp(value) ||
     types.isBoxedPrimitive(value)
   )
+}
+
+/** Of a class that has nothing but a constructor: its members are all there is of it. */
+function isRecord(value: object): boolean {
+  let prototype: unknown = Object.getPrototypeOf(value)
+  while (typeof prototype === 'object' && prototype !== null && !isPlainRoot(prototype)) {
+    if (Reflect.ownKeys(prototype).some((name) => name !== 'constructor')) return false
+    prototype = Object.getPrototypeOf(prototype)
+  }
+  return true
+}
+
+/** `Object.prototype`, of any realm. */
+function isPlainRoot(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null
 }

@@ -12,6 +12,17 @@ class Money {
   }
 }
 
+/** Rows of a database driver, and records that a mapper makes. */
+class Row {
+  readonly id: number
+  constructor(id: number) {
+    this.id = id
+  }
+}
+class Order extends Row {
+  readonly lines = [new Row(2)]
+}
+
 test.each([
   [
     { data: { total: new Money() } },
@@ -41,6 +52,7 @@ test('plain data passes, of any realm and without a prototype, and so does what 
     new Map(),
     new Error('x'),
     5n,
+    new Order(1), // nothing of it stays behind
   ]
   expect(whole.map(foreignness)).toEqual(whole.map(() => undefined))
   expect(() => refuseForeign(whole, 'it')).not.toThrow()
