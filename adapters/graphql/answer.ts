@@ -51,7 +51,9 @@ export function compileAnswer({
     const says = (codes: RegExp): boolean =>
       failures.some(({ code }) => code !== undefined && codes.test(code))
     // GraphQL (October 2021) §7.1: without the entry `data` the request itself was refused, before anything was executed.
-    const isRefused = isVerdict(status) && answered.data === undefined && isRequestError(answered.errors)
+    // mercurius writes `data: null` there, under a 4xx.
+    const isDataless = answered.data === undefined || (answered.data === null && status >= 400)
+    const isRefused = isVerdict(status) && isDataless && isRequestError(answered.errors)
     const isUnproven = says(BROKEN) || (says(AWAY) && notExecuted !== true)
     const fail = (problem: string, cause?: unknown): GatewayError => {
       const retryAfter = retryAfterMs(headers.get('retry-after'), now)

@@ -97,7 +97,20 @@ describe('GraphQL (October 2021) §7.1: errors without the entry `data` were rai
     })
   })
 
-  test('`data: null` is another thing: it was executed, and what was done nobody knows', async () => {
+  test('`data: null` under a 4xx says the same, where no error has a place in the answer (mercurius)', async () => {
+    const { message } = error() as { readonly message: string }
+    const refused = { data: null, errors: [{ message, locations: [{ line: 1, column: 10 }] }] }
+    const fault = { code: 'REQUEST_ERROR', message }
+    expect(await read({ status: 400, ...refused })).toEqual({ fault })
+    const met = [{ message }, { message, path: ['put'] }]
+    expect(await failure({ status: 400, data: null, errors: met })).toMatchObject({
+      code: 'BACKEND_FAILED',
+      notExecuted: false,
+    })
+    for (const status of [408, 500]) expect((await failure({ status, ...refused })).notExecuted).toBe(false)
+  })
+
+  test('`data: null` under a 200 is another thing: it was executed, and what was done nobody knows', async () => {
     expect(await failure({ data: null, errors: [error()] })).toMatchObject({
       code: 'BACKEND_FAILED',
       notExecuted: false,
