@@ -20,6 +20,10 @@ const PAGING = new Set(['first', 'last', 'limit'])
 /** The introspection query that tools send is this deep by itself. */
 const INTROSPECTION_DEPTH = 20
 const LITERAL_DEPTH = 32
+/** Far above what the limits of depth allow, whose refusals say more; the parser overflows a fresh stack at some 1,300. */
+const BRACKET_DEPTH = 512
+const OPENING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L])
+const CLOSING: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R])
 
 interface Size {
   readonly depth: number
@@ -30,26 +34,32 @@ const NOTHING: Size = { depth: 0, fields: 0, aliases: 0 }
 
 /** Parses a document within its limits. Throws a `GraphQLError`. */
 export function parseWithin(text: string, limits: Limits): DocumentNode {
-  let document: DocumentNode
-  try {
-    document = parse(text, { maxTokens: limits.tokens })
-  } catch (error) {
-    if (error instanceof GraphQLError && hasMoreTokens(text, limits.tokens))
-      throw refusal(`the document is too large: it has more than ${limits.tokens} tokens`)
-    throw error
-  }
+  checkTokens(text, limits.tokens)
+  const document = parse(text)
   checkSize(document, limits)
   return document
 }
 
-/** Only asked once the parser has given up: its error does not say in a word of its own that it was the number. */
-function hasMoreTokens(text: string, most: number): boolean {
+/** The parser calls itself for each open bracket: what would exhaust the stack is refused before it is parsed. */
+function checkTokens(text: string, most: number): void {
   const lexer = new Lexer(new Source(text))
+  let open = 0
+  for (let count = 0; count <= most; count += 1) {
+    const kind = nextKind(lexer)
+    if (kind === undefined || kind === TokenKind.EOF) return
+    if (OPENING.has(kind)) within('depth of brackets', (open += 1), BRACKET_DEPTH)
+    else if (CLOSING.has(kind)) open -= 1
+  }
+  throw refusal(`the document is too large: it has more than ${most} tokens`)
+}
+
+/** Undefined where the text is no token: the parser says so, with its place. */
+function nextKind(lexer: Lexer): TokenKind | undefined {
   try {
-    for (let count = 0; count <= most; count += 1) if (lexer.advance().kind === TokenKind.EOF) return false
-    return true
-  } catch {
-    return false // the text is wrong before it is too long
+    return lexer.advance().kind
+  } catch (error) {
+    if (error instanceof GraphQLError) return undefined
+    throw error
   }
 }
 

@@ -27,6 +27,11 @@ const attacks: readonly Attack[] = [
     run: document(`${times(400, () => '{ a')} ${times(400, () => '}')}`),
     says: /depth 400 is above 12/u,
   },
+  ...(['{ a', '{ ...', '[', '{ a(b: [', 'query($a: ['] as const).map((opening) => ({
+    name: `1 depth: "${opening}" nested until the parser has no stack left`,
+    run: (channel: Trial) => channel.ask(`{ a(b: ${opening.repeat(6000)}`),
+    says: /depth of brackets 513 is above 512/u,
+  })),
   {
     name: '2 aliases: one expensive field under many names',
     run: document(`mutation { ${times(100, (n) => `a${n}: request(operation: "Pay") { id }`)} }`),
