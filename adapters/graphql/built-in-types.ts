@@ -170,7 +170,8 @@ export const builtInTypes = /* GraphQL */ `
     id: ID
     mediaType: String
     name: String
-    bytes: Int
+    "An integer; Int has 32 bits only."
+    bytes: Float
   }
   type Part {
     kind: PartKind!
@@ -193,7 +194,8 @@ export const builtInTypes = /* GraphQL */ `
     data: JSON
     externalId: ID
     inReplyTo: ID
-    clientSequence: Int
+    "An integer; Int has 32 bits only."
+    clientSequence: Float
     receivedAt: String!
     occurredAt: String
     expiresAt: String

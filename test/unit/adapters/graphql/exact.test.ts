@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { testMessage } from 'dragoman/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { bytes, readAnswer, trial } from './trial.ts'
@@ -65,6 +66,27 @@ test('half a surrogate pair is refused: no protocol behind could carry it', asyn
   const body = bytes(`{"query":${JSON.stringify(asked)},"variables":{"p":"\\ud83d"}}`)
   const answer = await readAnswer(await channel.send({ body }))
   expect([answer.status, answer.errors?.[0]?.extensions['code']]).toEqual([400, 'DECODE_FAILED'])
+})
+
+test('a log with integers beyond 32 bits is read (GraphQL §3.5.1), and Int variables still write what fits', async () => {
+  const media = { url: 'https://x/1.mp4', bytes: 3_000_000_000 }
+  const parts = [{ kind: 'video' as const, text: '[video]', media }]
+  const said = { ...testMessage({ parts }), clientSequence: Number.MAX_SAFE_INTEGER }
+  await using channel = await trial({
+    log: async () => ({ messages: [said], next: 1, oldest: 1, top: 1, truncated: false }),
+  })
+  const { text } = await channel.ask(
+    '{ conversation(id: "c") { messages { clientSequence parts { media { bytes } } } } }',
+  )
+  expect(text).toBe(
+    '{"data":{"conversation":{"messages":[{"clientSequence":9007199254740991,"parts":[{"media":{"bytes":3000000000}}]}]}}}',
+  )
+  const { errors } = await channel.ask(
+    'mutation($n: Int) { sendMessage(sender: {id: "ann"}, parts: [{kind: video, text: "v", media: {bytes: $n}}], clientSequence: $n) { id } }',
+    { n: 7 },
+  )
+  expect(errors).toBeUndefined()
+  expect(channel.drafts).toMatchObject([{ clientSequence: 7, parts: [{ media: { bytes: 7 } }] }])
 })
 
 const sdl = /* GraphQL */ `
