@@ -4,30 +4,10 @@ import { startBot, textOf } from '../support/bot.ts'
 import type { Asked } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
-import { echo, handAgent, handChannel, said } from '../support/parts.ts'
+import { echo, handAgent, said } from '../support/parts.ts'
 import type { HandAgent } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
-
-const yaml = (within = '1h', fallback = true): string => `
-channels: { web: { adapter: rest }, chat: { adapter: chat } }
-agents:
-  helper: { adapter: bot, callbackWithin: ${within} }
-  people: { adapter: desk, callbackWithin: 1h }
-routes: [{ agent: helper${fallback ? ', fallback: people' : ''} }]
-`
-const chat = (): ReturnType<typeof handChannel> => handChannel('chat')
-const taking = (name = 'bot'): HandAgent => handAgent(name, async () => undefined)
-
-/** What an agent was given with its nth message. */
-function given({ asked }: HandAgent, nth = 0): { url: string; token: string } {
-  const callback = asked[nth]?.conversation.callback
-  if (callback === undefined) throw new Error(`the agent was not asked ${nth + 1} times`)
-  return callback
-}
-
-function answer({ url, token }: { url: string; token: string }, text: string) {
-  return post(url, { text }, { headers: { authorization: `Bearer ${token}` } })
-}
+import { answer, chat, given, taking, takingYaml } from '../support/taking.ts'
 
 test('202 and a callback: 401 for a wrong token, 200, 200 again for the same body, 409 for another', async () => {
   let asked: Asked | undefined
@@ -66,7 +46,7 @@ routes: [{ agent: helper }]
 test('a callback that is no answer is refused as its own mistake, one without the token as nobody, and changes nothing', async () => {
   const bot = taking()
   await using house = await openHouse({
-    yaml: yaml(),
+    yaml: takingYaml(),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   await say(house.base, 'hello')
@@ -82,77 +62,10 @@ test('a callback that is no answer is refused as its own mistake, one without th
   expect((await answer(given(bot), 'later')).status).toBe(200)
 })
 
-test('a mark by callback is no answer: it is in the log once, and the answer that follows counts', async () => {
-  const bot = taking()
-  await using house = await openHouse({
-    yaml: yaml(),
-    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
-  })
-  const { body } = await say(house.base, 'hello')
-  await until(() => bot.asked[0])
-  const { url, token } = given(bot)
-  const headers = { authorization: `Bearer ${token}` }
-  for (let n = 0; n < 2; n++)
-    for (const mark of ['delivered', 'read'])
-      expect((await post(url, { metadata: { mark } }, { headers })).status).toBe(200)
-  expect((await answer(given(bot), 'later')).status).toBe(200)
-  // Sent again it is the same call; another one comes too late.
-  expect((await post(url, { metadata: { mark: 'read' } }, { headers })).status).toBe(200)
-  const late = await post(url, { metadata: { mark: 'read', by: 'bot' } }, { headers })
-  expect(late).toMatchObject({ status: 409, body: { code: 'NOT_OWNER' } })
-  const log = (await readLog(house.base, 'web:ann')) as unknown as readonly {
-    type: string
-    metadata: object
-  }[]
-  expect(log.map(({ type, metadata }) => ({ type, metadata }))).toEqual([
-    { type: 'text' },
-    { type: 'mark', metadata: { mark: 'delivered' } },
-    { type: 'mark', metadata: { mark: 'read' } },
-    { type: 'text' },
-  ])
-  expect(log[1]).toMatchObject({ sender: { id: 'helper' }, causationId: body.id })
-  expect(await house.ledger()).toMatchObject({ dead: 0, waiting: 0 })
-})
-
-test('SEMANTICS 7: a mark of an agent that has the conversation no more is refused', async () => {
-  const bot = handAgent('bot', async (message) =>
-    message.parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
-  )
-  await using house = await openHouse({
-    yaml: yaml(),
-    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
-  })
-  await say(house.base, 'hello')
-  await until(() => bot.asked[0])
-  await say(house.base, 'a person!')
-  await until(async () => ((await house.ledger()).settled === 2 ? true : undefined))
-  const { url, token } = given(bot)
-  const headers = { authorization: `Bearer ${token}` }
-  expect((await post(url, { metadata: { mark: 'read' } }, { headers })).status).toBe(409)
-  expect(await readLog(house.base, 'web:ann')).toHaveLength(2)
-})
-
-test.each([[{ parts: [] }], [{ data: null }], [{ metadata: {} }], [{ metadata: { mood: 'good' } }]])(
-  'a callback that says nothing (%j) is refused as an empty one is, and the answer that follows counts',
-  async (nothing) => {
-    const bot = taking()
-    await using house = await openHouse({
-      yaml: yaml(),
-      adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
-    })
-    await say(house.base, 'hello')
-    await until(() => bot.asked[0])
-    const { url, token } = given(bot)
-    const refused = await post(url, nothing, { headers: { authorization: `Bearer ${token}` } })
-    expect(refused).toMatchObject({ status: 400, body: { code: 'DECODE_FAILED' } })
-    expect((await answer(given(bot), 'later')).status).toBe(200)
-  },
-)
-
 test('who waits gets it: the first caller and a duplicate that joined', async () => {
   const bot = taking()
   await using house = await openHouse({
-    yaml: yaml(),
+    yaml: takingYaml(),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   const first = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
@@ -178,7 +91,7 @@ test('a bot that is quicker with its callback than with its 202 is heard', async
   })
   let early: ReturnType<typeof answer> | undefined
   await using house = await openHouse({
-    yaml: yaml(),
+    yaml: takingYaml(),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   const { body } = await say(house.base, 'hello', { waitSeconds: 15 })
@@ -195,7 +108,7 @@ test('so is a fallback that is asked because a promise was missed', async () => 
     return undefined
   })
   await using house = await openHouse({
-    yaml: yaml('50ms'),
+    yaml: takingYaml('50ms'),
     adapters: [bot.adapter, desk.adapter, chat().adapter],
   })
   await say(house.base, 'hello')
@@ -206,13 +119,13 @@ test('so is a fallback that is asked because a promise was missed', async () => 
 test('the token outlives the process: a callback after a restart counts, and a waiting duplicate gets it', async () => {
   const bot = taking()
   const adapters = [bot.adapter, taking('desk').adapter, chat().adapter]
-  const first = await openHouse({ yaml: yaml(), adapters })
+  const first = await openHouse({ yaml: takingYaml(), adapters })
   const { body } = await say(first.base, 'hello', { key: 'k1' })
   await until(async () =>
     (await first.rows(body.id)).some((row) => row.row === 'settled') ? true : undefined,
   )
   await first.crash()
-  await using house = await openHouse({ yaml: yaml(), adapters, directory: first.directory })
+  await using house = await openHouse({ yaml: takingYaml(), adapters, directory: first.directory })
   const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
   const { url, token } = given(bot)
   const moved = url.replace(/^http:\/\/[^/]+/u, house.base)
@@ -226,7 +139,10 @@ test('SEMANTICS 7: after a hand-off a late callback is 409, and what it said an 
     message.parts?.[0]?.text === 'a person!' ? { handoff: 'wants a person' } : undefined,
   )
   const desk = handAgent('desk', echo)
-  await using house = await openHouse({ yaml: yaml(), adapters: [bot.adapter, desk.adapter, chat().adapter] })
+  await using house = await openHouse({
+    yaml: takingYaml(),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
   const { body } = await say(house.base, 'hello', { key: 'k1' })
   await say(house.base, 'a person!', { waitSeconds: 15 })
   for (let n = 0; n < 2; n++) {
@@ -248,7 +164,7 @@ test('SEMANTICS 17: an answer that does not come in time is the fallback’s to 
   const bot = taking()
   const desk = handAgent('desk', echo)
   await using house = await openHouse({
-    yaml: yaml('100ms'),
+    yaml: takingYaml('100ms'),
     adapters: [bot.adapter, desk.adapter, chat().adapter],
   })
   const answered = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
@@ -266,7 +182,7 @@ test('SEMANTICS 26: what has expired when its answer is missed is not the fallba
   const bot = taking()
   const desk = handAgent('desk', echo)
   await using house = await openHouse({
-    yaml: yaml('500ms'),
+    yaml: takingYaml('500ms'),
     adapters: [bot.adapter, desk.adapter, chat().adapter],
   })
   const more = { expiresAt: new Date(Date.now() + 400).toISOString() }
@@ -282,7 +198,7 @@ test('a fallback may take its time as well: its callback counts, by hand-off and
     const bot = missed ? taking() : handAgent('bot', async () => ({ handoff: 'a person' }))
     const desk = taking('desk')
     await using house = await openHouse({
-      yaml: yaml('100ms'),
+      yaml: takingYaml('100ms'),
       adapters: [bot.adapter, desk.adapter, chat().adapter],
     })
     const waiting = say(house.base, 'hello', { waitSeconds: 15 })
@@ -298,7 +214,7 @@ test('SEMANTICS 7: who has the conversation already is handed nothing over by it
     const bot = missed ? taking() : handAgent('bot', async () => ({ handoff: 'a person' }))
     const desk = taking('desk')
     await using house = await openHouse({
-      yaml: yaml('100ms'),
+      yaml: takingYaml('100ms'),
       adapters: [bot.adapter, desk.adapter, chat().adapter],
     })
     for (const text of ['one', 'two', 'three']) await say(house.base, text)
@@ -316,7 +232,7 @@ test('SEMANTICS 7, 17: promises that are missed together are all the fallback’
     message.parts?.[0]?.text === 'later' ? undefined : await echo(message),
   )
   await using house = await openHouse({
-    yaml: yaml('300ms'),
+    yaml: takingYaml('300ms'),
     adapters: [bot.adapter, desk.adapter, chat().adapter],
   })
   for (const text of ['one', 'two', 'later', 'four']) await say(house.base, text)
@@ -339,7 +255,7 @@ test('SEMANTICS 7, 17: promises that are missed together are all the fallback’
 test('a promise that is not kept, and nobody else to ask: a dead letter, and who waits or asks again is told (DESIGN §6)', async () => {
   const bot = taking()
   await using house = await openHouse({
-    yaml: yaml('100ms', false),
+    yaml: takingYaml('100ms', false),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   const { status } = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
@@ -364,7 +280,7 @@ test('SEMANTICS 5: on a channel that pushes, a callback nobody waits for is push
   const bot = taking()
   const channel = chat()
   await using house = await openHouse({
-    yaml: yaml(),
+    yaml: takingYaml(),
     adapters: [bot.adapter, taking('desk').adapter, channel.adapter],
   })
   await channel.host.accept(said('hello'))
@@ -381,7 +297,10 @@ test('SEMANTICS 5: on a channel that pushes, a callback nobody waits for is push
 test('a callback may hand off: the fallback is asked at once, also where the bot says so twice', async () => {
   const bot = taking()
   const desk = handAgent('desk', echo)
-  await using house = await openHouse({ yaml: yaml(), adapters: [bot.adapter, desk.adapter, chat().adapter] })
+  await using house = await openHouse({
+    yaml: takingYaml(),
+    adapters: [bot.adapter, desk.adapter, chat().adapter],
+  })
   const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
   await until(() => bot.asked[0])
   const { url, token } = given(bot)
@@ -400,7 +319,7 @@ test('a callback may hand off: the fallback is asked at once, also where the bot
 test('a callback that hands off where nobody is left is a dead letter, and who waits is told', async () => {
   const bot = taking()
   await using house = await openHouse({
-    yaml: yaml('1h', false),
+    yaml: takingYaml('1h', false),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
   const waiting = say(house.base, 'hello', { waitSeconds: 15 })

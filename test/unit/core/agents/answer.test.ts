@@ -31,6 +31,30 @@ test('any bytes, with any status, are one of the four', async () => {
   await fc.assert(fc.asyncProperty(bytes, status, async (body, code) => isOneOfFour(await read(body, code))))
 })
 
+test('null stands for what is absent, in parts, their media and metadata too, and data stays', async () => {
+  const absent = { parts: null, fault: null, metadata: null, handoff: null }
+  expect(await read(JSON.stringify({ text: 'hi', ...absent }))).toEqual({ text: 'hi' })
+  const parts = [
+    { kind: 'text', text: 'hi', media: null, data: null },
+    { kind: 'image', text: 'a', media: { url: 'http://x/1', name: null } },
+  ]
+  expect(await read(JSON.stringify({ parts, metadata: { a: null, b: 'c' } }))).toEqual({
+    parts: [
+      { kind: 'text', text: 'hi', data: null },
+      { kind: 'image', text: 'a', media: { url: 'http://x/1' } },
+    ],
+    metadata: { b: 'c' },
+  })
+})
+
+test.each([
+  ['12.0', 12],
+  ['1e2', 100],
+])('%s is a whole number of bytes', async (written, bytes) => {
+  const body = `{"parts":[{"kind":"file","text":"f","media":{"id":"7","bytes":${written}}}]}`
+  expect(await read(body)).toEqual({ parts: [{ kind: 'file', text: 'f', media: { id: '7', bytes } }] })
+})
+
 test('data crosses unchanged, whatever it holds', async () => {
   await fc.assert(
     fc.asyncProperty(fc.jsonValue({ noUnicodeString: false }), async (data) => {

@@ -197,33 +197,7 @@ test.each([
     '{"fault":{"code":"Closed","message":"we are closed","detail":{"until":"9:00"}}}',
     { fault: { code: 'Closed', message: 'we are closed', detail: { until: '9:00' } } },
   ],
-  [
-    'null for what is absent',
-    '{"text":"hi","parts":null,"fault":null,"metadata":null,"handoff":null}',
-    { text: 'hi' },
-  ],
   ['null as data', '{"data":null}', { data: null }],
-  [
-    'null for what is absent within',
-    '{"parts":[{"kind":"text","text":"hi","media":null,"data":null},{"kind":"image","text":"a","media":{"url":"http://x/1","name":null}}],"metadata":{"a":null,"b":"c"}}',
-    {
-      parts: [
-        { kind: 'text', text: 'hi', data: null },
-        { kind: 'image', text: 'a', media: { url: 'http://x/1' } },
-      ],
-      metadata: { b: 'c' },
-    },
-  ],
-  [
-    'a whole number written with a point',
-    '{"parts":[{"kind":"file","text":"f","media":{"id":"7","bytes":12.0}},{"kind":"file","text":"f","media":{"bytes":1e2}}]}',
-    {
-      parts: [
-        { kind: 'file', text: 'f', media: { id: '7', bytes: 12 } },
-        { kind: 'file', text: 'f', media: { bytes: 100 } },
-      ],
-    },
-  ],
   ['an empty text', '{"text":""}', { text: '' }],
   [
     'a hand-off, whatever stands beside it',
