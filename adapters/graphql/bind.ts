@@ -16,7 +16,6 @@ import {
   isObjectType,
   isScalarType,
   isSpecifiedScalarType,
-  valueFromAST,
 } from 'graphql'
 import type {
   GraphQLArgument,
@@ -30,6 +29,7 @@ import type {
 import { GatewayError } from 'dragoman'
 
 import type { Context } from './call.ts'
+import { bindDefaults } from './defaults.ts'
 import { refusal } from './errors.ts'
 import { isObject } from '../data/json.ts'
 import { carryJson, exactScalars } from './scalars.ts'
@@ -47,14 +47,15 @@ export interface Roots {
 /** Binds a schema that nobody else uses: its types are changed in place. */
 export function bindSchema(schema: GraphQLSchema, roots: Roots): GraphQLSchema {
   const types = Object.values(schema.getTypeMap()).filter((type) => !type.name.startsWith('__'))
+  const inputs: (GraphQLArgument | GraphQLInputField)[] = schema.getDirectives().flatMap(({ args }) => args)
   for (const type of types) {
     if (isScalarType(type) && !isSpecifiedScalarType(type)) carryJson(type)
     if (isAbstractType(type)) type.resolveType = typeNameOf
-    if (isInputObjectType(type)) for (const field of Object.values(type.getFields())) exactInput(field)
+    if (isInputObjectType(type)) inputs.push(...Object.values(type.getFields()))
     if (!isObjectType(type) && !isInterfaceType(type)) continue
     for (const field of Object.values(type.getFields())) {
       field.type = exactOutputType(field.type)
-      for (const argument of field.args) exactInput(argument)
+      inputs.push(...field.args)
       field.resolve = readMember
       if (type === schema.getQueryType()) field.resolve = guarded(roots.query(field.name))
       else if (type === schema.getMutationType()) field.resolve = guarded(roots.mutation(field.name))
@@ -64,7 +65,8 @@ export function bindSchema(schema: GraphQLSchema, roots: Roots): GraphQLSchema {
       }
     }
   }
-  for (const directive of schema.getDirectives()) for (const argument of directive.args) exactInput(argument)
+  for (const input of inputs) input.type = exactInputType(input.type)
+  bindDefaults(inputs)
   const kept = types.filter((type) => !exactScalars.has(type.name))
   return new GraphQLSchema({ ...schema.toConfig(), types: kept, assumeValid: true })
 }
@@ -132,12 +134,6 @@ function typeNameOf(value: unknown): string {
       if (typeof name === 'string') return name
     }
   throw new GraphQLError('the answer does not say its type: a member __typename is needed')
-}
-
-function exactInput(input: GraphQLArgument | GraphQLInputField): void {
-  input.type = exactInputType(input.type)
-  const node = input.astNode?.defaultValue
-  if (node !== undefined) input.defaultValue = valueFromAST(node, input.type)
 }
 
 function exactInputType(type: GraphQLInputType): GraphQLInputType {
