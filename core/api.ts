@@ -476,7 +476,8 @@ export interface AcceptOptions {
   readonly waitMs?: number
   /**
    * The channel acknowledges after `waitMs`, answered or not, and its caller does not ask again. So a request is stored, whatever its route
-   * says of `record`; it resolves without a reply where there is none in time, and what comes later is pushed by `send`.
+   * says of `record`; it resolves without a reply where there is none in time, and what comes later is pushed by `send`. A repeat that does
+   * not wait resolves however the first one ended: a queue that has lost our acknowledgement is given it again.
    */
   readonly acknowledges?: boolean
   /**
@@ -522,8 +523,7 @@ export interface ChannelOperation {
 export interface ChannelHost {
   /**
    * Resolves once the draft is durable: only then may the adapter acknowledge. With `waitMs` it also waits for a reply.
-   * A `request` resolves with its reply, unless the channel `acknowledges` before it is there. Throws `GatewayError`; of a message or event
-   * one whose side is `backend` is how an earlier draft of that id ended (SEMANTICS 1): it is stored, so acknowledge this one too.
+   * A `request` resolves with its reply, unless the channel `acknowledges` before it is there. Throws `GatewayError`.
    */
   accept(draft: Draft, options?: AcceptOptions): Promise<Accepted>
   /** The receiver of a push that is `absent` is there: it is sent now. `key` is that of `send`; unknown ones are ignored. */

@@ -26,6 +26,8 @@ export interface Waiting {
   readonly signal?: AbortSignal
   /** It may be queued: 202 is not said of one that has begun, for nobody knows yet whether it is done (SEMANTICS 3). */
   readonly isWrite?: boolean
+  /** Whoever brings it asks for nothing but whether it is stored. */
+  readonly acknowledges?: boolean
   /** Where it stands in line; absent: in its conversation's. */
   readonly lane?: string | undefined
 }
@@ -56,15 +58,23 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
   }
 
   return {
-    notNew({ home, message }, result, { waitMs, signal, isWrite, lane }) {
+    notNew({ home, message }, result, { waitMs, signal, isWrite, lane, acknowledges }) {
       switch (result.status) {
         case 'duplicate': {
           const { id, conversation, sequence } = result
           const accepted = { id, conversation, sequence, duplicate: true }
           const ended = claimedEnd(result)
+          const known = {
+            home,
+            accepted,
+            pushed: result.pushed === true,
+            ...(ended !== undefined && { ended }),
+          }
+          // A platform, a queue: told that it failed it would bring it for ever.
+          if (waitMs === undefined && acknowledges === true && ended?.reply === undefined)
+            return { home, accepted }
           // What was only taken may still get the answer that was promised.
-          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
-            return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
+          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken')) return known
           const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
           return { home, accepted, ended: join(id, waiter), leave: waiter.cancel }
         }

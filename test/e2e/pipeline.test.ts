@@ -1,5 +1,7 @@
 // SEMANTICS "Accepting" and lanes, on a whole gateway: duplicates, scopes, order, limits, expiry.
 import { expect, test } from 'vitest'
+import { errorTable, GatewayError } from '../../core/api.ts'
+import type { ErrorCode } from '../../core/api.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
@@ -47,6 +49,24 @@ test('SEMANTICS 1, 8: after a restart a duplicate gets the stored answer, and no
   expect(again.body).toEqual({ ...body, duplicate: true })
   expect(bot.asked).toHaveLength(1)
 })
+
+test.each(Object.keys(errorTable) as ErrorCode[])(
+  'what its channel acknowledges is stored, also when it comes again and has ended in %s',
+  async (code) => {
+    const bot = handAgent('bot', async () => {
+      throw new GatewayError(code, 'bot is out of order')
+    })
+    const chat = handChannel('chat')
+    await using house = await openHouse({
+      yaml: `${yaml}\nlanes: { attempts: 1 }`,
+      adapters: [bot.adapter, chat.adapter],
+    })
+    const accept = () => chat.host.accept(said('hello', { externalId: 'k1' }), { acknowledges: true })
+    const first = await accept()
+    await until(async () => ((await metric(house.base, 'dragoman_waiting')) === 0 ? true : undefined))
+    expect(await accept()).toEqual({ ...first, duplicate: true })
+  },
+)
 
 test("SEMANTICS 8: a customer's own id is one id over every channel, another caller's is another", async () => {
   const bot = handAgent('bot', echo)

@@ -44,16 +44,13 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       scope.log.warn(`${callback.what} is acknowledged and not used`)
       return json(200, {})
     }
-    let draft: Draft | undefined
     try {
-      draft = await draftOf(callback, host)
+      const draft = await draftOf(callback, host)
       const raw = { mediaType: 'application/json', bytes: request.body }
       // No wait: the platform hangs up after 3 seconds; the answer is sent when it is there.
-      if (draft !== undefined) await host.accept({ ...draft, raw })
+      if (draft !== undefined) await host.accept({ ...draft, raw }, { acknowledges: true })
       return json(200, {})
     } catch (error) {
-      // A repeat of what is stored, and has failed meanwhile.
-      if (draft?.kind !== 'request' && GatewayError.from(error).side === 'backend') return json(200, {})
       const { side, retry, code, status } = noted(error)
       // Refused for good, it would only come back. What cannot be stored now shall come back.
       return side === 'caller' && !retry ? json(200, {}) : json(retry ? 503 : status, { code })

@@ -107,12 +107,11 @@ async function take(message: JsMsg, { stream, host, scope, draft }: StreamOption
     // The moment it was stored there belongs to its name: a stream that is made anew counts from 1 again.
     const externalId = id === '' ? `${stream}:${seq}@${timestampNanos}` : `${stream}/${id}`
     const metadata = { 'nats:stream': stream, 'nats:sequence': String(seq) }
-    await host.accept(await draft(message, { externalId, metadata, occurredAt: message.time.toISOString() }))
+    const occurredAt = message.time.toISOString()
+    await host.accept(await draft(message, { externalId, metadata, occurredAt }), { acknowledges: true })
     message.ack()
   } catch (error) {
     const refusal = GatewayError.from(error)
-    // It is here since it was delivered before, its acknowledgement was lost, and it has failed meanwhile.
-    if (refusal.side === 'backend') return message.ack()
     const what = `${subject}, message ${seq} of stream "${stream}"`
     scope.metrics.count('nats_refused_total', { code: refusal.code })
     if (refusal.side === 'caller' && !refusal.retry) {

@@ -330,14 +330,6 @@ test('refused for now: it comes again by the same id and is stored; refused for 
   expect(host.drafts).toHaveLength(5)
 })
 
-test('delivered again when it is stored and has failed: acknowledged, as it was before that was lost', async () => {
-  const { host } = await channel({ streams: streams() }, note)
-  host.answer(new GatewayError('AGENT_FAILED', 'the bot is away'))
-  await publish(bus, '1')
-  await until(async () => (host.drafts.length > 0 && (await left()) === 0 ? true : undefined))
-  expect(host.drafts).toHaveLength(1)
-})
-
 test('a stream that is deleted and made anew is heard again, and its message 1 is another one', async () => {
   const { host } = await channel({ streams: streams() }, note)
   await publish(bus, '1')
