@@ -2,6 +2,7 @@
 import { types } from 'node:util'
 import { isPlainObject, NotPlain, placeText } from './json.ts'
 
+/** Deeper is looked at, and refused, by who takes it. */
 const MAX_DEPTH = 200
 
 /** What is wrong with a value by itself and what to do; undefined for plain data, and for what keeps its class in a clone (a Map): that is refused later. */
@@ -21,7 +22,7 @@ export function foreignness(value: unknown): string | undefined {
 /** Throws `TypeError` that names the place; `what` is the value itself. */
 export function refuseForeign(value: unknown, what: string): void {
   try {
-    look(value, 0)
+    look(value, { depth: 0, seen: new Set() })
   } catch (error) {
     throw error instanceof NotPlain ? foreignAt(error, what) : error
   }
@@ -32,13 +33,17 @@ export function foreignAt({ path, message }: NotPlain, what: string): TypeError 
   return new TypeError(`${path.length === 0 ? what : placeText(path)} ${message}`)
 }
 
-function look(value: unknown, depth: number): void {
+/** Each object once: of one that leads back to itself there is no end, and of one that is shared a second look is the same. */
+function look(value: unknown, at: { readonly depth: number; readonly seen: Set<object> }): void {
   const problem = foreignness(value)
   if (problem !== undefined) throw new NotPlain(problem)
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || depth > MAX_DEPTH) return
+  const { depth, seen } = at
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
+  if (depth > MAX_DEPTH || seen.has(value)) return
+  seen.add(value)
   for (const [name, member] of Object.entries(value)) {
     try {
-      look(member, depth + 1)
+      look(member, { depth: depth + 1, seen })
     } catch (error) {
       throw NotPlain.within(error, Array.isArray(value) ? Number(name) : name)
     }

@@ -25,7 +25,8 @@ const ATTEMPTS = 6
 
 /**
  * What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. Of a
- * channel that the config does not have now nobody knows whether it pushes: it is owed, without an adapter's name.
+ * channel that the config does not have now nobody knows whether it pushes: it is owed, by the adapter that the reply context names
+ * (SEMANTICS 21), and where there is none by whatever has the channel's name.
  */
 export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | undefined): Settle['pushes'] {
   if (said === undefined || said.type === 'mark' || !mayPush(channel)) return []
@@ -35,8 +36,15 @@ export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | u
     key: keyOf(said.id, part),
     reply: 0,
     part,
-    channel: channel === undefined ? said.channel : `${channel.id}@${channel.adapter}`,
+    channel: channel === undefined ? absentTarget(said) : `${channel.id}@${channel.adapter}`,
   }))
+}
+
+function absentTarget({ channel, replyContext }: Unnumbered): string {
+  const isNamed = typeof replyContext === 'object' && replyContext !== null && 'adapter' in replyContext
+  return isNamed && typeof replyContext['adapter'] === 'string'
+    ? `${channel}@${replyContext['adapter']}`
+    : channel
 }
 
 /** Whether what is said in a conversation of this channel is owed a push; undefined: the config has no such channel now. */

@@ -1,4 +1,5 @@
 // SEMANTICS 21, DESIGN §6: what is said while its channel is out of the config goes out when the line is back, and is dropped nowhere.
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
@@ -52,6 +53,25 @@ test('a late answer that comes while its channel is away is pushed once the chan
   expect(chat.sent).toEqual([])
   await house.reload(yaml(BOTH))
   await expectSent(house, chat.sent, ['late'])
+})
+
+test('it goes to the adapter of its channel, and before what is said when that is back', async () => {
+  const chat = handChannel('chat')
+  const other = handChannel('other')
+  const bot = handAgent('bot', async (message) => (bot.asked.length === 1 ? undefined : echo(message)))
+  const adapters = [chat.adapter, other.adapter, bot.adapter, handAgent('desk', echo).adapter]
+  await using house = await openHouse({ yaml: yaml(BOTH), adapters })
+  const replyContext = { adapter: 'chat', version: 1 }
+  await chat.host.accept(said('hello', { replyContext }))
+  await promised(house)
+  await house.reload(yaml([WEB]))
+  await callBack(bot, 'late')
+  await house.reload(yaml(['chat: { adapter: other }', WEB]))
+  await pause(1500)
+  await house.reload(yaml(BOTH))
+  await chat.host.accept(said('again', { replyContext }))
+  await expectSent(house, chat.sent, ['late', 'echo again'])
+  expect(other.sent).toEqual([])
 })
 
 test('so is what the fallback answers to a missed promise meanwhile', async () => {

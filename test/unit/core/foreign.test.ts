@@ -1,9 +1,10 @@
 // What a clone would empty or cannot take is told with its place, before it is cloned.
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
+import type { Json } from '../../../core/api.ts'
 import { foreignness, refuseForeign } from '../../../core/foreign.ts'
 import { freezePlain } from '../../../core/json.ts'
-import { refuseUnfit } from '../../../core/plugins/wire.ts'
+import { packError, refuseUnfit } from '../../../core/plugins/wire.ts'
 
 class Money {
   readonly #cents = 7
@@ -57,6 +58,15 @@ test('plain data passes, of any realm and without a prototype, and so does what 
   expect(whole.map(foreignness)).toEqual(whole.map(() => undefined))
   expect(() => refuseForeign(whole, 'it')).not.toThrow()
   expect(() => refuseUnfit(whole, { limitBytes: 1000, isData: true })).not.toThrow()
+})
+
+test('what leads back to itself, or is shared by much, is looked at once', () => {
+  const cart: { lines: object[] } = { lines: [] }
+  cart.lines = [{ cart }, { cart }, { cart }]
+  const shared = Array.from({ length: 60 }).reduce<object>((below) => ({ left: below, right: below }), {})
+  expect(() => refuseForeign([cart, shared], 'it')).not.toThrow()
+  const packed = packError(new GatewayError('BACKEND_FAILED', 'x', { detail: cart as unknown as Json }))
+  expect(packed.options).not.toHaveProperty('detail')
 })
 
 test.each([
