@@ -41,14 +41,11 @@ function decoded(piece: string, charset: string): string {
   return runs.map((run, at) => (at % 2 === 1 ? ofUnits(run) : ofBytes(run, charset))).join('')
 }
 
-/** As ASP.NET reads them. Half a surrogate pair is no character. */
+/** As ASP.NET reads them: half a surrogate pair, which is no character, becomes U+FFFD. */
 function ofUnits(run: string): string {
-  const text = run.replaceAll(/%u(.{4})/g, (_unit, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  )
-  if (!text.isWellFormed())
-    throw new GatewayError('DECODE_FAILED', `${run.slice(0, 40)} in a form holds half a surrogate pair`)
-  return text
+  return run
+    .replaceAll(/%u(.{4})/g, (_unit, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+    .toWellFormed()
 }
 
 function ofBytes(piece: string, charset: string): string {
