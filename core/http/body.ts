@@ -89,6 +89,7 @@ export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<
     let length = 0
     let over = false
     const fail = (refusal: Refusal | CallerGone): void => {
+      if (over) return // read whole: it is held until its request is over, whoever has gone
       over = true
       chunks.length = 0
       options.share.giveBack()
@@ -102,7 +103,9 @@ export function readBody(incoming: IncomingMessage, options: ReadBody): Promise<
       else fail(noMemory())
     })
     incoming.on('end', () => {
-      if (!over) resolve(joined(chunks, length))
+      if (over) return
+      over = true
+      resolve(joined(chunks, length))
     })
     options.onFail(fail)
   })

@@ -52,6 +52,30 @@ test('what is dropped is held no more, also while its caller still sends', async
   refused.socket.destroy()
 })
 
+test('what was read whole is held while it is worked on, also when its caller has gone', async () => {
+  const { promise: answered, resolve } = Promise.withResolvers<void>()
+  let begun = 0
+  await using edge = await running({
+    http: { bodyLimitBytes: LIMIT },
+    edge: { bodyBudgetBytes: LIMIT },
+    handler: async () => {
+      begun += 1
+      await answered
+      return { status: 200 }
+    },
+  })
+  const first = wire(edge.port, post('/', 90_000))
+  first.send('a'.repeat(90_000))
+  await vi.waitFor(() => expect(begun).toBe(1))
+  first.socket.destroy()
+  await vi.waitFor(() => expect(edge.edge.connections).toBe(0))
+  expect((await fetch(edge.origin, { method: 'POST', body: 'a'.repeat(90_000) })).status).toBe(503)
+  resolve()
+  await vi.waitFor(async () => {
+    expect((await fetch(edge.origin, { method: 'POST', body: 'a'.repeat(90_000) })).status).toBe(200)
+  })
+})
+
 test('who is not known before his body was read has half of it at most', async () => {
   await using edge = await running({
     http: { bodyLimitBytes: LIMIT },
