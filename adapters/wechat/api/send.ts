@@ -4,7 +4,6 @@ import type { Delivery, Json, Message, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
-import { digestOf } from '../drafts.ts'
 import { isTransfer, shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
@@ -36,7 +35,7 @@ type Address = Pick<ReplyContext, 'to' | 'authorizer' | 'openKfId' | 'agentId' |
 
 /** The platform says "later" in seconds or minutes, never exactly. */
 const LATER_MS = 10_000
-/** How far an answer of several messages has come, should its push be repeated or its dead letter replayed. */
+/** How far an answer of several messages has come, should its push be repeated. */
 const PROGRESS_MS = 24 * 3_600_000
 const MAX_PIECES = 5
 
@@ -72,26 +71,16 @@ export function createSend(parts: SendParts): Send {
     const [only] = contents
     return contents.length === 1 && only !== undefined
       ? sendOne(only, address, { key: `${key}#0`, signal })
-      : sendAll(contents, address, { message, key, signal })
+      : sendAll(contents, address, { key, signal })
   }
 
-  /** One message after the other, from where the push, or the one whose dead letter is replayed, has come to. */
+  /** One message after the other, from where the push has come to at an earlier try. */
   async function sendAll(
     contents: readonly Content[],
     address: Address,
-    {
-      message,
-      key,
-      signal,
-    }: { readonly message: Message; readonly key: string; readonly signal: AbortSignal },
+    { key, signal }: { readonly key: string; readonly signal: AbortSignal },
   ): Promise<Delivery> {
-    const digest = digestOf(Buffer.from(JSON.stringify(contents), 'utf8'))
-    const progress = `sent/${message.id}/${digest}`
-    const { causationId } = message
-    const first =
-      (await doneOf(progress, key)) ??
-      (causationId === undefined ? undefined : await doneOf(`sent/${causationId}/${digest}`)) ??
-      0
+    const first = await doneOf(key)
     const keys = contents.map((_, index) => `${key}#${index}`)
     const left = first > 0 ? undefined : await parts.windows?.left(customerOf(address), keys)
     if (left !== undefined && left > 0 && left < contents.length)
@@ -103,16 +92,14 @@ export function createSend(parts: SendParts): Send {
       const delivery = await sendOne(content, address, { key: `${key}#${index}`, signal })
       if (delivery.status !== 'sent')
         return { ...delivery, ...(index > 0 && partly(delivery, index, contents)) }
-      await scope.state.put(progress, { done: index + 1, key }, { ttlMs: PROGRESS_MS })
+      await scope.state.put(`sent/${key}`, { done: index + 1 }, { ttlMs: PROGRESS_MS })
     }
     return { status: 'sent' }
   }
 
-  /** `key`: of that push alone, for a reply may have the same part twice. */
-  async function doneOf(progress: string, key?: string): Promise<number | undefined> {
-    const { value } = (await scope.state.get(progress)) ?? {}
-    if (!isFields(value) || (key !== undefined && value['key'] !== key)) return undefined
-    return typeof value['done'] === 'number' ? value['done'] : undefined
+  async function doneOf(key: string): Promise<number> {
+    const { value } = (await scope.state.get(`sent/${key}`)) ?? {}
+    return isFields(value) && typeof value['done'] === 'number' ? value['done'] : 0
   }
 
   async function sendOne(

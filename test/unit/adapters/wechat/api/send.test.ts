@@ -134,7 +134,7 @@ test('a text longer than the platform takes goes in pieces, and a repeat goes on
 
 const long = '很长的回答。'.repeat(300)
 
-test('how much of a long text has come through is said, and the replay of its dead letter goes on there', async () => {
+test('how much of a long text has come through is said, and the replay of its dead letter sends the whole', async () => {
   await using t = await trial()
   t.api.contact('oAnn')
   t.api.fail(SEND, {}, { errcode: 40_003 })
@@ -144,9 +144,39 @@ test('how much of a long text has come through is said, and the replay of its de
     retry: false,
     reason: expect.stringMatching(/^1 of 3 messages were sent: /u),
   })
-  const replayed = { ...reply(long), id: '01900000-0000-7000-8000-000000000002', causationId: said.id }
+  const [first] = t.api.delivered
+  const replayed = { ...said, id: '01900000-0000-7000-8000-000000000002', causationId: said.id }
   expect(await t.platform.send(replayed, `${replayed.id}/0`, never)).toEqual({ status: 'sent' })
-  expect(t.api.delivered.map(({ text }) => text).join('')).toBe(long)
+  expect(t.api.delivered.map(({ text }) => text).join('')).toBe(`${first?.text}${long}`)
+})
+
+test('the replay of a part that failed is sent although an equal part of the same answer came through', async () => {
+  await using t = await trial()
+  t.api.contact('oAnn', 99)
+  const said = reply(long)
+  expect(await t.platform.send(said, `${said.id}/0`, never)).toEqual({ status: 'sent' })
+  t.api.fail(SEND, { errcode: 40_003 })
+  expect(await t.platform.send(said, `${said.id}/1`, never)).toMatchObject({ status: 'refused' })
+  const replayed = { ...said, id: '01900000-0000-7000-8000-000000000002', causationId: said.id }
+  expect(await t.platform.send(replayed, `${replayed.id}/0`, never)).toEqual({ status: 'sent' })
+  expect(t.api.delivered.map(({ text }) => text).join('')).toBe(long + long)
+})
+
+test('articles with uploaded pictures go on where they stopped, also on another instance that uploads them anew', async () => {
+  await using t = await trial({ product: 'wecom-kf' })
+  await using other = await trial()
+  const uploaded = await other.platform.call('uploadMedia', { type: 'image', content: 'AAEC' }, 'k', never)
+  const { media_id: id } = uploaded.data as { media_id: string } // the simulator's own answer
+  const picurl = `${other.api.base}/cgi-bin/media/get?media_id=${id}`
+  const articles = [1, 2, 3].map((n) => ({ title: `t${n}`, url: `https://a.example/${n}`, picurl }))
+  const message = reply([{ kind: 'card', text: '', data: { articles } }], { to: 'wmAnn', openKfId: 'wk1' })
+  const send = '/cgi-bin/kf/send_msg'
+  t.api.contact('wmAnn')
+  t.api.fail(send, {}, { errcode: 45_009 })
+  expect(await t.platform.send(message, 'id/0', never)).toMatchObject({ status: 'refused', retry: true })
+  expect(await t.another('two').send(message, 'id/0', never)).toEqual({ status: 'sent' })
+  const asked = t.api.asked.filter(({ path }) => path === send).map(({ body }) => body)
+  expect(asked).toMatchObject(['t1', 't2', 't2', 't3'].map((title) => ({ link: { title } })))
 })
 
 test('an equal text as another part of the same answer is another text', async () => {
