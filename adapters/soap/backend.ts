@@ -13,7 +13,7 @@ import { messageCodec, type MessageCodec } from './messages.ts'
 import { versions, type Version } from './names.ts'
 import { readAnswer } from './answer.ts'
 import { backendGuard, type Guard } from './security.ts'
-import { readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
+import { lackOfInput, readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
 
 /** An operation with its codecs, on the port that is called. */
 export interface CalledOperation {
@@ -94,14 +94,19 @@ async function load(config: BackendConfig, scope: Scope, fetch: Scope['fetch']):
     ...(service === undefined ? {} : { service }),
     ...(port === undefined ? {} : { port }),
   })
-  for (const why of wsdl.left) scope.log.warn(`backend "${scope.id}": ${why}`)
+  const lacks = wsdl.operations.flatMap((operation) => lackOfInput(operation) ?? [])
+  for (const why of new Set([...wsdl.left, ...lacks])) scope.log.warn(`backend "${scope.id}": ${why}`)
   return { wsdl, calls: calledOperations(wsdl, version) }
 }
 
-/** One port per operation: the first that speaks the wanted version, else the first (both versions are one port type). */
+/**
+ * One port per operation: the first that speaks the wanted version, else the first (both versions are one port type). Left
+ * out is one whose input has a part that we cannot send: without it another thing would be asked for.
+ */
 function calledOperations(wsdl: Wsdl, wanted: Version | undefined): Map<string, CalledOperation> {
   const calls = new Map<string, CalledOperation>()
   for (const operation of wsdl.operations) {
+    if (lackOfInput(operation) !== undefined) continue
     const known = calls.get(operation.name)
     if (known !== undefined && (known.operation.port.version === wanted || operation.port.version !== wanted))
       continue

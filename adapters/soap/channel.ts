@@ -15,7 +15,7 @@ import { prefixes } from './names.ts'
 import { askedDocument, publish } from './publish.ts'
 import type { Service } from './respond.ts'
 import { channelGuard } from './security.ts'
-import { readWsdl } from './wsdl.ts'
+import { lackOfInput, readWsdl, type WsdlOperation } from './wsdl.ts'
 import { writeXmlText } from '../xml/write.ts'
 
 /** Origins whose published documents are kept; callers choose the Host header, so there is a bound. */
@@ -99,6 +99,8 @@ function makeContract(config: ChannelConfig, { documents, scope, host }: Around)
     ...(port === undefined ? {} : { port }),
   })
   for (const why of model.left) scope.log.warn(`not served: ${why}`)
+  const offered = model.operations.filter(({ name }) => isOffered(host, name))
+  for (const notice of new Set(offered.flatMap(noticesOf))) scope.log.warn(notice)
   const strangers = Object.keys(host.operations).filter((name) => !model.names.has(name))
   if (strangers.length > 0) {
     const problem = strangers
@@ -110,6 +112,16 @@ function makeContract(config: ChannelConfig, { documents, scope, host }: Around)
     scope.log.warn(problem)
   }
   return wsdlContract(model)
+}
+
+function isOffered({ operations }: ChannelHost, name: string): boolean {
+  return Object.keys(operations).length === 0 || Object.hasOwn(operations, name)
+}
+
+/** What an operation that is served does not do. */
+function noticesOf(operation: WsdlOperation): string[] {
+  const lack = lackOfInput(operation)
+  return lack === undefined ? [] : [`${lack}: a request that brings it is refused`]
 }
 
 type Publisher = (origin: string, name?: string) => Uint8Array | undefined

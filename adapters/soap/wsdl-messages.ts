@@ -28,6 +28,8 @@ export interface WireMessage {
   /** rpc: the parts inside the wrapper, in order. document: the one in the Body, or none. */
   readonly parts: readonly Part[]
   readonly headers: readonly BlockPart[]
+  /** A part that travels as an attachment of its own (mime:content, WSDL 1.1 §5), which we neither read nor write. */
+  readonly beside?: string
   /** wsa:Action (WS-Addressing 1.0 Metadata §4.4). */
   readonly action: string
 }
@@ -45,10 +47,7 @@ export interface Wire {
   readonly oneWay: boolean
 }
 
-/**
- * Reads one direction. Throws `DECODE_FAILED` for what no Body can carry, and for an input with a part that travels beside
- * it: without that part another thing would be asked for.
- */
+/** Reads one direction. Throws `DECODE_FAILED` for what no Body can carry. */
 export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
   const { side, style, name, bound } = wire
   // soap:body may stand inside mime:multipartRelated (WSDL 1.1 §5.11)
@@ -63,12 +62,8 @@ export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
   const headers = bound === undefined ? [] : boundHeaders(index, bound)
   const message = index.find('message', reference(wire.message, 'message'))
   const attachments = new Set(bound === undefined ? [] : mimeParts(bound))
-  const beside = parts(message).find((part) => attachments.has(part.name))
-  if (beside !== undefined && side === 'input')
-    throw new GatewayError(
-      'DECODE_FAILED',
-      `part "${beside.name}" of its input travels as an attachment of its own (mime:content), which is not supported`,
-    )
+  const attached = parts(message).find((part) => attachments.has(part.name))
+  const beside = attached === undefined ? {} : { beside: attached.name }
   const all = parts(message).filter((part) => listed === undefined || listed.includes(part.name))
   const inBody = all.filter((part) => !attachments.has(part.name))
   const action = addressingAction(wire)
@@ -80,6 +75,7 @@ export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
       body: { uri, local: side === 'input' ? name : `${name}Response` },
       parts: inBody,
       headers,
+      ...beside,
       action,
     }
   }
@@ -92,13 +88,13 @@ export function wireMessage(index: WsdlIndex, wire: Wire): WireMessage {
       `a document body has one part, not ${own.length} (WS-I BP 1.1 R2201)`,
     )
   const [part] = own
-  if (part === undefined) return { use, parts: [], headers, action }
+  if (part === undefined) return { use, parts: [], headers, ...beside, action }
   if (part.element === undefined)
     throw new GatewayError(
       'DECODE_FAILED',
       `part "${part.name}" of a document body names no element (WS-I BP 1.1 R2204)`,
     )
-  return { use, body: part.element, parts: own, headers, action }
+  return { use, body: part.element, parts: own, headers, ...beside, action }
 }
 
 function isHeader(part: Part, headers: readonly BlockPart[]): boolean {

@@ -112,6 +112,13 @@ function ambiguities(meanings: ReadonlyMap<string, Meanings>): Map<string, strin
   return found
 }
 
+/** Of an operation whose input has a part that is never there: why that is so. */
+export function lackOfInput({ name, input }: WsdlOperation): string | undefined {
+  return input.beside === undefined
+    ? undefined
+    : `operation "${name}": part "${input.beside}" of its input travels as an attachment of its own (mime:content), which is not supported`
+}
+
 interface BindingContext {
   readonly port: Port
   readonly left: string[]
