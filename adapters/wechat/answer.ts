@@ -6,7 +6,7 @@ import type { ChannelConfig } from './config.ts'
 import { textIn } from './document.ts'
 import type { Push } from './drafts.ts'
 import type { Pushed } from './gate.ts'
-import { TRANSFER, passiveContent, passiveFallback, shownParts } from './passive.ts'
+import { TRANSFER, isBeyondApi, passiveContent, passiveFallback, shownParts } from './passive.ts'
 import { closeReply, writePassive } from './passive-write.ts'
 import { success } from './refusals.ts'
 import { withStaleText } from './stale.ts'
@@ -72,7 +72,10 @@ function bodyOf(
   else {
     const scene = { product, isEvent: textIn(fields, 'MsgType')?.toLowerCase() === 'event' }
     const whole = passiveContent(reply, scene)
-    const content = whole ?? (secret === undefined ? passiveFallback(reply, scene) : undefined)
+    const isBeyond = whole === undefined && isBeyondApi(reply, scene)
+    const content = whole ?? (secret === undefined || isBeyond ? passiveFallback(reply, scene) : undefined)
+    if (isBeyond && content !== undefined)
+      scope.log.warn('an answer has more articles than can be sent: only the first stand in the response')
     if (whole === undefined && content?.[0]?.[1] === TRANSFER)
       scope.log.warn(
         'without a secret a transfer is all that is said of an answer: its other parts are lost',

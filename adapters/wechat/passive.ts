@@ -10,6 +10,8 @@ import type { PassiveContent } from './passive-write.ts'
 /** The most that the platform takes as one text, in bytes of UTF-8. */
 const TEXT_BYTES = 2047
 const ARTICLES = 8
+/** The most messages that the customer-service API sends for one part. */
+export const MAX_MESSAGES = 5
 
 /** What is answered. */
 export interface Scene {
@@ -56,6 +58,13 @@ export function passiveFallback(
     .join('\n')
   const content = textOf(cut(text))
   return text !== '' && isWritable(content) ? content : undefined
+}
+
+/** Articles that the response does not show whole and the API, each in a message of its own, could not send either. */
+export function isBeyondApi(reply: Pick<Reply, 'parts' | 'data' | 'fault'>, { product }: Scene): boolean {
+  if (product !== 'official' && product !== 'component') return false
+  const [first, ...more] = shownParts(reply)
+  return first !== undefined && more.length === 0 && (articlesOf(first)?.length ?? 0) > MAX_MESSAGES
 }
 
 /** The part hands the customer over to the platform's own staff, which only the response to a push can do. */

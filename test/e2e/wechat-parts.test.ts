@@ -97,3 +97,24 @@ test('two articles stand in the response to an event, and are two messages where
     articles.map((article) => ({ msgtype: 'news', news: { articles: [article] } })),
   )
 })
+
+test('more articles than the API can send in one answer stand in the response, of which the first is shown', async () => {
+  await using platform = await startPlatformStub()
+  const six = [1, 2, 3, 4, 5, 6].map((number) => ({
+    title: `t${number}`,
+    url: `https://example.com/${number}`,
+  }))
+  const bot = handAgent('bot', async () => ({ parts: [{ kind: 'card', text: '', data: { articles: six } }] }))
+  await using house = await openHouse({
+    yaml: yaml(`secret: s\n    apiBase: "${platform.apiBase}"`),
+    adapters: [bot.adapter],
+  })
+  const said = await push(house, textXml('hi'))
+  expect(said).toContain('<ArticleCount>1</ArticleCount>')
+  expect(said).toContain('t1')
+  await until(async () =>
+    (await house.store.find({ by: 'open', limit: 5 })).length === 0 ? true : undefined,
+  )
+  expect(platform.sent).toEqual([])
+  expect(await house.dead()).toEqual([])
+})

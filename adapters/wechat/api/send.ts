@@ -4,7 +4,7 @@ import type { Delivery, Json, Message, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
-import { isTransfer, shownParts } from '../passive.ts'
+import { MAX_MESSAGES, isTransfer, shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
@@ -37,7 +37,6 @@ type Address = Pick<ReplyContext, 'to' | 'authorizer' | 'openKfId' | 'agentId' |
 const LATER_MS = 10_000
 /** How far an answer of several messages has come, should its push be repeated. */
 const PROGRESS_MS = 24 * 3_600_000
-const MAX_PIECES = 5
 
 /** Makes the push of one account. It never throws: what went wrong is in the delivery. */
 export function createSend(parts: SendParts): Send {
@@ -64,9 +63,9 @@ export function createSend(parts: SendParts): Send {
     const contents: Content[] = []
     for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
-    if (contents.length > MAX_PIECES)
+    if (contents.length > MAX_MESSAGES)
       return never(
-        `the answer needs ${contents.length} messages, and the platform sends ${MAX_PIECES}: shorten it`,
+        `the answer needs ${contents.length} messages, and the platform sends ${MAX_MESSAGES}: shorten it`,
       )
     const [only] = contents
     return contents.length === 1 && only !== undefined

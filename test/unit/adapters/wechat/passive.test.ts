@@ -1,6 +1,6 @@
 // What of an answer stands in the response to the push, and what only the customer-service API can show.
 import { expect, test } from 'vitest'
-import { passiveContent, passiveFallback } from '../../../../adapters/wechat/passive.ts'
+import { isBeyondApi, passiveContent, passiveFallback } from '../../../../adapters/wechat/passive.ts'
 import type { Scene } from '../../../../adapters/wechat/passive.ts'
 import type { Json, Part } from '../../../../core/api.ts'
 
@@ -67,6 +67,13 @@ test.each([
   expect(passiveContent({ parts: news(most) }, scene)?.[1]).toEqual(['ArticleCount', most])
   expect(passiveContent({ parts: news(most + 1) }, scene)).toBeUndefined()
   expect(passiveFallback({ parts: news(most + 1) }, scene)?.[1]).toEqual(['ArticleCount', most])
+})
+
+test('six articles are more than the API sends for an official account, which has each in a message of its own', () => {
+  expect([5, 6].map((count) => isBeyondApi({ parts: news(count) }, message))).toEqual([false, true])
+  expect(isBeyondApi({ parts: [...news(6), text('more')] }, message)).toBe(false)
+  for (const product of ['wecom', 'miniprogram'] as const)
+    expect(isBeyondApi({ parts: news(9) }, { product, isEvent: false })).toBe(false)
 })
 
 test('an empty text beside others is left out; an answer of nothing else is none', () => {
