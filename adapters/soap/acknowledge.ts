@@ -9,8 +9,8 @@ type Fact = string | number | boolean
  * Fills an output message from an acceptance: the reply's data if there is any, else members by their names: `id`,
  * `messageId`, `conversation`, `conversationId`, `sequence`, `duplicate`, `text` (also `reply`, `answer`), `status`
  * (`answered` or `accepted`), `success` (true); in any case of letters, at any depth of single wrappers. A lone text
- * member of another name holds the reply's text, else the id. Parts of rpc are members. What cannot be known is left out,
- * also where the schema requires it. Without an output nothing is filled.
+ * member of another name holds the reply's text, else the id. Parts of rpc are members. What cannot be known is nil
+ * where the schema requires it and allows that, else left out. Without an output nothing is filled.
  */
 export function acknowledgement(
   accepted: Accepted,
@@ -59,14 +59,19 @@ interface Fill {
 
 function fill(type: TypeDecl, facts: ReadonlyMap<string, Fact>, context: Fill): Json | undefined {
   if (type.kind === 'simple') return isText(type) ? context.lone : undefined
-  return fillMembers(type.particle === undefined ? [] : elementsOf(type.particle), facts, context)
+  if (type.particle === undefined) return fillMembers([], facts, context)
+  const nils = requiredOf(type.particle).filter(({ nillable }) => nillable)
+  return {
+    ...Object.fromEntries(nils.map(({ name }) => [name.local, null])),
+    ...fillMembers(elementsOf(type.particle), facts, context),
+  }
 }
 
 function fillMembers(
   members: readonly ElementDecl[],
   facts: ReadonlyMap<string, Fact>,
   { lone, depth }: Fill,
-): Json {
+): Readonly<Record<string, Json>> {
   const filled: [string, Json][] = []
   for (const decl of members) {
     const fact = facts.get(decl.name.local.toLowerCase())
@@ -84,6 +89,11 @@ function fillMembers(
 function elementsOf(particle: Particle): ElementDecl[] {
   if (particle.kind === 'element') return particle.max > 1 ? [] : [particle.decl]
   return particle.kind === 'any' || particle.kind === 'choice' ? [] : particle.items.flatMap(elementsOf)
+}
+
+function requiredOf(particle: Particle): ElementDecl[] {
+  if (particle.min === 0 || particle.kind === 'any' || particle.kind === 'choice') return []
+  return particle.kind === 'element' ? [particle.decl] : particle.items.flatMap(requiredOf)
 }
 
 function fits(fact: Fact, type: TypeDecl): boolean {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
-import { ask, envelope, files, getTicket, normal, serve, wsdl } from './service.ts'
+import { ask, bodyText, envelope, files, getTicket, normal, serve, wsdl } from './service.ts'
 
 describe('operations of the config', () => {
   test('make a message of a request; the response is filled from its reply, or from what is known', async () => {
@@ -56,6 +56,19 @@ describe('operations of the config', () => {
       expect(normal(rpc)).toContain('<ns1:FileResponse><id>m2</id></ns1:FileResponse>')
     },
   )
+
+  test('what an acknowledgement does not know is nil where the response requires it and takes nil', async () => {
+    const nillable = strictCrm.replace('name="resultCode" type="x:int"', '$& nillable="true"')
+    await using running = await serve({
+      config: { wsdl: `${await files({ 'crm.wsdl': nillable })}/crm.wsdl` },
+      operations: { SubmitTicket: { kind: 'message' } },
+      reply: () => undefined,
+    })
+    const body = '<m:SubmitTicket xmlns:m="urn:crm"><m:description>help</m:description></m:SubmitTicket>'
+    expect(bodyText(await running.post(envelope(body)))).toMatch(
+      /<ns1:id>m1<\/ns1:id><ns1:resultCode [^>]*:nil="(?:true|1)"\/>/u,
+    )
+  })
 
   test('a request whose answer lacks what the response requires is still our fault', async () => {
     await using running = await serve({
