@@ -22,20 +22,22 @@ export function withLiterals(tree: Tree, adapters: ReadonlyMap<string, Adapter>)
     }
     const fill = typeof value === 'string' ? tree.place(path)?.fill : undefined
     if (fill === undefined || fill(escaped) === value) return value
-    const expressions = expressionsIn(fill(mark), formats(path))
-    if (expressions.length === 0) return value
-    const inLiteral = new Set(expressions.flatMap(inLiterals))
+    const values: string[] = []
+    const marked = fill((text, index) => {
+      values[index] = text
+      return `\uF8F0${index}\uF8F1`
+    })
+    const inLiteral = new Set(
+      expressionsIn(marked, formats(path)).flatMap((each) => inLiterals(each, values)),
+    )
+    if (inLiteral.size === 0) return value
     return fill((text, index) => (inLiteral.has(index) ? escaped(text) : text))
   }
   return { ...tree, root: changed(tree.root, []) }
 }
 
-// Of characters that no file may hold (`reservedCharacter`); alone it is a name.
+// Of characters that no file may hold (`reservedCharacter`).
 const MARK = /\uF8F0(\d+)\uF8F1/gu
-
-function mark(_text: string, index: number): string {
-  return `\uF8F0${index}\uF8F1`
-}
 
 function expressionsIn(text: string, formats: readonly string[]): readonly string[] {
   if (formats.includes('jsonata')) return [text]
@@ -43,29 +45,36 @@ function expressionsIn(text: string, formats: readonly string[]): readonly strin
   return [...text.matchAll(/\{\{(.*?)\}\}/gsu)].map(([, expression = '']) => expression)
 }
 
-/** The variables in literals; none of what is no expression without their values. */
-function inLiterals(source: string): readonly number[] {
-  let found: readonly unknown[] = []
-  try {
-    found = [jsonata(source).ast()]
-  } catch {
-    return [] // whoever compiles it with the values says what is wrong
-  }
+/** The variables in literals that the file itself opens. What stands after a value with half of a literal is left as it is. */
+function inLiterals(source: string, values: readonly string[]): readonly number[] {
   const indexes: number[] = []
-  while (found.length > 0) {
-    const nodes = found.filter((each) => typeof each === 'object' && each !== null)
-    for (const { value, position } of nodes as { value?: unknown; position?: unknown }[])
-      // members of objects may be missing
-      if (
-        typeof value === 'string' &&
-        typeof position === 'number' &&
-        /["']/u.test(source[position - 1] ?? '')
-      )
-        indexes.push(...[...value.matchAll(MARK)].map(([, index]) => Number(index)))
-    found = nodes.flatMap((each) => Object.values(each))
+  let before = ''
+  let at = 0
+  for (const { 0: mark, 1: digits, index: start } of source.matchAll(MARK)) {
+    const index = Number(digits)
+    const value = values[index] ?? ''
+    before += source.slice(at, start)
+    at = start + mark.length
+    const isInside = endsInLiteral(before)
+    if (isInside) indexes.push(index)
+    before += isInside ? escaped(value) : value
+    if (!isInside && endsInLiteral(before)) break
   }
   return indexes
 }
+
+/** Also false where the text is wrong before that: whoever compiles it says what. */
+function endsInLiteral(source: string): boolean {
+  try {
+    jsonata(source)
+    return false
+  } catch (error) {
+    return (error as { readonly code?: unknown }).code === UNTERMINATED // jsonata throws plain objects
+  }
+}
+
+/** jsonata's "String literal must be terminated by a matching quote". */
+const UNTERMINATED = 'S0101'
 
 function formatsIn(root: unknown, adapters: ReadonlyMap<string, Adapter>): FormatsAt {
   const ask = (schema: Schema<unknown> | undefined, path: Path): readonly string[] => {

@@ -3,11 +3,15 @@ import { RE2JS } from 're2js'
 
 /** Matching one text with one expression of the config, all its matches together: `/a[^c]*c|a/` costs the square of the text. */
 const LONGEST_MS = 2000
+/** Steps of a match (program size times characters) that take well under a second: a longer one looks at the clock. */
+const SHORT_STEPS = 10_000_000
+const READS_BETWEEN_LOOKS = 64
 /** ECMAScript's WhiteSpace and LineTerminator: RE2's `\s` is ASCII. */
 const SPACE = String.raw`\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
 const NO_SPACE = String.raw`\x{0}-\x{8}\x{e}-\x{1f}!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}`
 /** `.` leaves out ECMAScript's LineTerminators: RE2's only `\n`. */
 const DOT = String.raw`[^\n\r\x{2028}\x{2029}]`
+const COUNTS = 'counts within one another may make 1,000 at most'
 const EVERYTHING = String.raw`\x{0}-\x{10ffff}`
 
 const compiled = new WeakMap<RegExp, RE2JS>()
@@ -29,16 +33,40 @@ class LinearRegExp {
   /** The next match from `lastIndex` on, which moves to its end; null: there is none. Throws after `LONGEST_MS`. */
   exec(value: unknown): (readonly (string | undefined)[] & { readonly index: number }) | null {
     const text = String(value)
-    if (this.#spentMs > LONGEST_MS)
-      throw new Error(`${String(this.#pattern)} takes too long for a text of ${text.length} characters`)
+    if (this.lastIndex === 0) this.#spentMs = 0 // another text: an expression in a variable may meet many
     const begun = performance.now()
-    const matcher = this.#compiled.matcher(text)
+    const endsAt = begun + LONGEST_MS - this.#spentMs
+    const check = (): void => {
+      if (performance.now() > endsAt)
+        throw new Error(`${String(this.#pattern)} takes too long for a text of ${text.length} characters`)
+    }
+    check()
+    const isShort = this.#compiled.programSize() * text.length <= SHORT_STEPS
+    // re2js takes String objects as it takes strings; its types do not say so.
+    const matcher = this.#compiled.matcher(isShort ? text : (new Watched(text, check) as unknown as string))
     const isFound = this.lastIndex <= text.length && matcher.find(this.lastIndex)
     this.#spentMs += performance.now() - begun
     this.lastIndex = isFound ? matcher.end() : 0
     if (!isFound) return null
     const groups = Array.from({ length: matcher.groupCount() + 1 }, (_, n) => matcher.group(n) ?? undefined)
     return Object.assign(groups, { index: matcher.start() })
+  }
+}
+
+/** A text of which re2js reads each character here, so that a match within it can be given up. */
+class Watched extends String {
+  readonly #check: () => void
+  #reads = 0
+
+  /** `check` throws to end the match. */
+  constructor(text: string, check: () => void) {
+    super(text)
+    this.#check = check
+  }
+
+  override charCodeAt(index: number): number {
+    if (++this.#reads % READS_BETWEEN_LOOKS === 0) this.#check()
+    return super.charCodeAt(index)
   }
 }
 
@@ -88,7 +116,8 @@ function compile(pattern: RegExp): RE2JS {
     return RE2JS.compile(translated(pattern.source), flags)
   } catch (error) {
     const why = error instanceof Error ? error.message.replace('error parsing regexp: ', '') : String(error)
-    throw new SyntaxError(`the regular expression /${pattern.source}/ cannot be used: ${why}`, {
+    const more = why.startsWith('invalid repeat count') ? `; ${COUNTS}` : ''
+    throw new SyntaxError(`the regular expression /${pattern.source}/ cannot be used: ${why}${more}`, {
       cause: error,
     })
   }

@@ -51,6 +51,25 @@ test('a value outside of literals is part of the expression: a name, a number, a
   expect(await sent(`"$replace('a/b', /\${WHAT}/, '\${TOK}')"`, { WHAT: '\\/', TOK: '"' })).toBe('a"b')
 })
 
+test.each([
+  ['an operator', `"n \${OP} 1 ? 'a\${TOK}' : 'b'"`, { OP: '=' }, String.raw`ax\y'"`],
+  ['the rest of the expression', `"'\${TOK}'\${REST}"`, { REST: ` & 'z'` }, String.raw`x\y'"z`],
+  [
+    'two such, one before it',
+    `"\${A}\${B}'\${TOK}'\${REST}"`,
+    { A: "'a'", B: ' & ', REST: " & 'z'" },
+    String.raw`ax\y'"z`,
+  ],
+  ['an operator and a second value', `"'\${TOK}' \${OP} '\${TOK}'"`, { OP: '&' }, String.raw`x\y'"x\y'"`],
+  ['a comment', `"/* it's \${C} */ '\${TOK}'"`, { C: "o'clock" }, String.raw`x\y'"`],
+])('a value in a literal is itself beside a variable that is %s', async (_what, header, env, value) => {
+  expect(await sent(header, { TOK: String.raw`x\y'"`, ...env })).toBe(value)
+})
+
+test('values that are halves of a literal are put together as they are', async () => {
+  expect(await sent('"${A}${B}"', { A: "'x", B: "y'" })).toBe('xy')
+})
+
 test("the same holds for the core's own keys, and between the braces of a reply", async () => {
   const { routes } = await load(
     `

@@ -1,7 +1,7 @@
 // JSONata's regular expressions: matched in linear time, and as RegExp matches them.
 import fc from 'fast-check'
 import jsonata from 'jsonata'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { compileExpression } from '../../../core/expression.ts'
 import { linear, unmatchable } from '../../../core/regular-expressions.ts'
 
@@ -26,6 +26,34 @@ test('many matches that each look at the rest of a long text are given up, with 
   await expect(found({ text: 'a'.repeat(40_000) })).rejects.toThrow(
     '/a[^c]*c|a/g takes too long for a text of 40000 characters',
   )
+})
+
+test('a single match that takes too long is given up, with a reason', async () => {
+  const begun = performance.now()
+  const found = compileExpression('$contains(text, /(a{0,999}b)+c/i)')
+  await expect(found({ text: 'a'.repeat(150_000) })).rejects.toThrow(
+    '/(a{0,999}b)+c/gi takes too long for a text of 150000 characters',
+  )
+  expect(performance.now() - begun).toBeLessThan(3000)
+})
+
+test('a large expression finds in a long text what RegExp finds', () => {
+  const pattern = /\p{L}{1,500}(!)|(😀)/giu
+  const text = `${'hello world '.repeat(3000)}hello!x😀`
+  const engine = new linear.RegexEngine(new RegExp(String.raw`\p{L}{1,500}(!)|(😀)`, 'gi'))
+  expect(allOf(engine, text)).toEqual(allOf(pattern, text))
+})
+
+test('an expression in a variable has its time for each text anew', () => {
+  const clock = vi.spyOn(performance, 'now')
+  let nowMs = 0
+  clock.mockImplementation(() => (nowMs += 300))
+  try {
+    const engine = new linear.RegexEngine(/b/g)
+    for (let n = 0; n < 5; n++) expect(allOf(engine, 'ab')).toEqual([['b', 1]])
+  } finally {
+    clock.mockRestore()
+  }
 })
 
 const texts = [
@@ -135,6 +163,7 @@ test.each([
   ['/(a)\\1/', '"\\1" refers back'],
   ['/(?<n>a)\\k<n>/', '"\\k" refers back'],
   ['/a{2000}/', 'invalid repeat count'],
+  ['/(a{100}){20}/', 'counts within one another may make 1,000 at most'],
   ['/\\u{1F600}/', '"\\u" is not followed'],
   ['/[\\ud800-\\udfff]/', 'half of a character'],
 ])('%s is no expression for it, and it says why', (regex, why) => {
