@@ -115,6 +115,8 @@ export class Suspects {
   async #putBack(work: Work, fence: Fence): Promise<void> {
     const { store, log, lanes, stopped } = this.#options
     const { home, kind, id, attempt } = work
+    // Put back it would be a call that was let go, and free to be made again. In flight it is found as cut off: by the next start.
+    if (kind === 'claim') return
     const waits = { outcome: 'retry', delayMs: AGAIN_MS, replies: [], inbox: false, pushes: [] } as const
     try {
       await settleDurably(store, { home, kind, id, attempt, fence, ...waits }, { log, stopped })

@@ -1,5 +1,5 @@
 // SEMANTICS 2, 12: what was open when a copy of the store was made may have been done since; a gateway on the copy makes nothing a second time.
-import { mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
@@ -87,6 +87,24 @@ test('writes that waited when the copy was made, and were made since, are an ope
   expect(await replayAll(house)).toMatchObject({ replayed: 3 })
   await until(() => made().length === 5 || undefined)
   expect(made()).toEqual(['1', '2', '3', '4', '9'])
+})
+
+test('a copy put over the file of a gateway that was killed, which was not told to the note beside it, is known as one', async () => {
+  const first = await world()
+  first.backend.call = down
+  expect((await write(first.house.base, 'Wire', '1')).status).toBe(202)
+  const life = await copyOf(first.house)
+  first.backend.call = async () => ({ data: 'done' })
+  await until(() => first.made().includes('1') || undefined)
+  await first.house.crash()
+  const { directory } = first.house
+  for (const end of ['-wal', '-shm']) await rm(join(directory, 'data', `dragoman.db${end}`), { force: true })
+  await copyFile(join(life, 'data', 'dragoman.db'), join(directory, 'data', 'dragoman.db'))
+
+  const { house, made } = await world(directory)
+  await using _ = house
+  await until(async () => ((await house.dead()).length === 1 ? true : undefined))
+  expect(made()).toEqual([])
 })
 
 test('SEMANTICS 19: a key that was halted in the copy stays halted as it was, and what stands behind it is looked into in its turn', async () => {

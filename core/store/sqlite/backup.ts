@@ -1,4 +1,5 @@
 // A whole copy of a store, taken beside the gateway that writes to it. Copying its files does not give one: they change meanwhile.
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -49,6 +50,11 @@ function copyWhole(source: string, part: string): void {
   {
     using db = new DatabaseSync(source, { readOnly: true, timeout: 5000 })
     db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
+  }
+  {
+    using db = new DatabaseSync(part)
+    // The note beside a store vouches for none of another name: the copy is known as one wherever it is put.
+    query(db, 'UPDATE meta SET incarnation = ?').run(randomUUID())
   }
   checkWhole(part)
   const open = openSync(part, 'r+')

@@ -176,6 +176,7 @@ export function writeWitness(directory: string, seen: { incarnation: string; nex
   // Synced: after a power loss an empty note would make a copy of the file, whose open work is in doubt.
   writeFileSync(`${file}.new`, JSON.stringify(witness), { mode: 0o600, flush: true })
   renameSync(`${file}.new`, file)
+  syncEntries(directory)
 }
 
 /** Nobody vouches for the file any more: its next start takes it for a copy. */

@@ -14,7 +14,8 @@ const FAILURE = {
  * Gives a copy its own incarnation, and notes at each message and push that waits an attempt that nobody saw end: whoever made the copy
  * may have gone on with it. What may be repeated is made again; the rest is for an operator. Not noted are those that no one makes
  * by himself: halted writes (they have a dead letter) and released calls; and timers, which only fire. An attempt that was in flight
- * is known as lost already. It counts towards no poison. One transaction. Gives how many it noted. `wall`: epoch milliseconds.
+ * is known as lost already. It counts towards no poison, and a copy of a copy notes
+ * nothing twice. One transaction. Gives how many it noted. `wall`: epoch milliseconds.
  */
 export function nameCopy(
   db: DatabaseSync,
@@ -32,6 +33,7 @@ export function nameCopy(
     query(db, 'UPDATE meta SET incarnation = ?').run(incarnation)
     const rows = waiting.all()
     for (const [id, last, attempts] of rows) {
+      if (isNoted(attempts)) continue
       const attempt = last + 1
       const lost = { attempt, target: '', startedAt, durationMs: 0, failure: FAILURE }
       note.run(attempt, wall, withAttempt(attempts, JSON.stringify(lost)), id)
@@ -42,4 +44,11 @@ export function nameCopy(
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
   }
+}
+
+function isNoted(attempts: string | null): boolean {
+  const noted = JSON.parse(attempts ?? '[]') as readonly {
+    readonly failure?: { readonly message?: string }
+  }[] // withAttempt wrote it
+  return noted.at(-1)?.failure?.message === FAILURE.message
 }

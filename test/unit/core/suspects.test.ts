@@ -89,6 +89,16 @@ test('SEMANTICS 16: what was begun twice is begun one by one, noted before; who 
   expect(values.size).toBe(0)
 })
 
+test('SEMANTICS 2: a call that was cut off and waits its turn when the process ends is not let go: the next life finds it', async () => {
+  const { suspects, settled, steps, stop } = setUp()
+  const waits = (['claim', 'message'] as const).map((kind) => suspects.run({ ...work(kind), kind }, fence))
+  stop()
+  await passed(1000)
+  await Promise.all(waits)
+  expect(steps.size).toBe(0)
+  expect(settled.map(({ kind }) => kind)).toEqual(['message'])
+})
+
 test('one that takes long does not stop the others: after a while they are begun beside it, which counts against nobody', async () => {
   const { suspects, steps, values } = setUp()
   for (const id of ['slow', 'b', 'c']) void suspects.run(work(id), fence)

@@ -43,6 +43,18 @@ async function due(w: World): Promise<Record<string, Pick<Work, 'attempt' | 'att
 const once = { attempt: 2, attempts: [{ attempt: 1, ...lost }], poison: false }
 const fresh = { attempt: 1, attempts: [], poison: false }
 
+test('a copy of a copy notes nothing twice', async () => {
+  const { harness, world } = await worldOn()
+  await using w = world
+  await w.accept(working('waits', lane('1')))
+  for (const _time of [1, 2]) {
+    await w.close()
+    await rm(join(harness.data, WITNESS))
+    await w.openAgain()
+  }
+  expect(await due(w)).toMatchObject({ waits: once })
+})
+
 test('a copy notes at what waits an attempt that nobody saw end; promises, released calls and halted writes stay as they are', async () => {
   const { harness, world } = await worldOn()
   await using w = world
@@ -104,5 +116,5 @@ test('a copy that is migrated takes its doubt along; a store that is migrated ha
   reclaimDirectory(harness.data)
   expect(await attemptsIn(harness.data)).toMatchObject([lost])
   await rm(join(harness.data, WITNESS))
-  expect(await attemptsIn(await moveTo('two'))).toMatchObject([lost, lost])
+  expect(await attemptsIn(await moveTo('two'))).toMatchObject([lost])
 })
