@@ -103,7 +103,7 @@ export class Suspects {
       await store.value({ key, delete: true })
       if (isPoison) await store.value({ key: givenUp, delete: true })
     } catch (error) {
-      log.warn('what was begun twice and did not end is tried later', {
+      log.warn('what was begun twice and did not end is looked into later', {
         id: work.id,
         error: GatewayError.from(error).message,
       })
@@ -115,7 +115,7 @@ export class Suspects {
   async #putBack(work: Work, fence: Fence): Promise<void> {
     const { store, log, lanes, stopped } = this.#options
     const { home, kind, id, attempt } = work
-    // Put back it would be a call that was let go, and free to be made again. In flight it is found as cut off: by the next start.
+    // Put back it would be a call that was let go, and free to be made again. In flight it is found as cut off: by the next start, or where its lease ends.
     if (kind === 'claim') return
     const waits = { outcome: 'retry', delayMs: AGAIN_MS, replies: [], inbox: false, pushes: [] } as const
     try {

@@ -15,7 +15,7 @@ const FAILURE = {
  * may have gone on with it. What may be repeated is made again; the rest is for an operator. Not noted are those that no one makes
  * by himself: halted writes (they have a dead letter) and released calls; and timers, which only fire. An attempt that was in flight
  * is known as lost already. It counts towards no poison, and a copy of a copy notes
- * nothing twice. One transaction. Gives how many it noted. `wall`: epoch milliseconds.
+ * nothing twice. One transaction. Gives how many wait. `wall`: epoch milliseconds.
  */
 export function nameCopy(
   db: DatabaseSync,
