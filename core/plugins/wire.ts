@@ -137,11 +137,16 @@ function weigh(value: unknown, budget: number, depth: number, isData: boolean): 
     if (value instanceof Uint8Array) return budget - value.byteLength - 8
     if (depth > MAX_DEPTH) throw new Error('what it hands over is nested too deep, or contains itself')
     if (Array.isArray(value)) return weighList(value, budget - 8, depth + 1, isData)
-    if (!isData || isPlainObject(value)) return weighMembers(value, budget - 8, depth + 1, isData)
+    if (isData && !isPlainObject(value)) refuseKind(value)
+    return weighMembers(value, budget - 8, depth + 1, isData)
   }
-  const problem = isData ? foreignness(value) : undefined
-  if (problem !== undefined) throw new NotPlain(problem)
+  if (isData) refuseKind(value)
   return budget - 8
+}
+
+function refuseKind(value: unknown): void {
+  const problem = foreignness(value)
+  if (problem !== undefined) throw new NotPlain(problem)
 }
 
 function weighList(list: readonly unknown[], budget: number, depth: number, isData: boolean): number {

@@ -36,6 +36,7 @@ test.each([
   [{ f: () => 1 }, 'f is a function, which is not plain data: call it'],
   [{ s: Symbol('x') }, 's is a symbol, which is not plain data: write a text'],
   [new Money(), 'it is an object of the class Money'],
+  [Object.assign(new Row(1), { total: new Money() }), 'total is an object of the class Money'],
 ])('%o is refused with what it is, where, and what to do', (value, problem) => {
   expect(() => refuseForeign(value, 'it')).toThrow(TypeError)
   expect(() => refuseForeign(value, 'it')).toThrow(problem)
@@ -58,6 +59,11 @@ test('plain data passes, of any realm and without a prototype, and so does what 
   expect(whole.map(foreignness)).toEqual(whole.map(() => undefined))
   expect(() => refuseForeign(whole, 'it')).not.toThrow()
   expect(() => refuseUnfit(whole, { limitBytes: 1000, isData: true })).not.toThrow()
+})
+
+test('what a record holds counts as what an object holds does', () => {
+  const large = Object.assign(new Row(1), { text: 'a'.repeat(2000) })
+  expect(() => refuseUnfit([large], { limitBytes: 1000, isData: true })).toThrow('is larger than')
 })
 
 test('what leads back to itself, or is shared by much, is looked at once', () => {
