@@ -258,12 +258,13 @@ export class GatewayError extends Error {
 
   /** Throws `TypeError` for a code that there is not. A status that tells of no error is left out, which the cause says. */
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
-    const cause = isErrorStatus(options.status) ? options.cause : misstated(options)
+    const isSaid = isErrorStatus(options.status)
+    const cause = isSaid ? options.cause : misstated(options)
     super(message, cause === undefined ? undefined : { cause })
     if (!Object.hasOwn(errorTable, code)) throw unknownCode(code, this)
     const row = errorTable[code]
     this.code = code
-    this.status = isErrorStatus(options.status) ? (options.status ?? row.status) : row.status
+    this.status = (isSaid ? options.status : undefined) ?? row.status
     this.side = row.side
     this.retry = row.retry
     this.notExecuted = options.notExecuted ?? false

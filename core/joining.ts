@@ -64,17 +64,12 @@ export function createJoining({ store, waiters }: { store: Store; waiters: Waite
           const { id, conversation, sequence } = result
           const accepted = { id, conversation, sequence, duplicate: true }
           const ended = claimedEnd(result)
-          const known = {
-            home,
-            accepted,
-            pushed: result.pushed === true,
-            ...(ended !== undefined && { ended }),
-          }
           // A platform, a queue: told that it failed it would bring it for ever.
           if (waitMs === undefined && acknowledges === true && ended?.reply === undefined)
             return { home, accepted }
           // What was only taken may still get the answer that was promised.
-          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken')) return known
+          if (waitMs === undefined || (ended !== undefined && ended.outcome !== 'taken'))
+            return { home, accepted, pushed: result.pushed === true, ...(ended !== undefined && { ended }) }
           const waiter = waiters.register(id, { ms: waitMs, signal, toEnd: isWrite })
           return { home, accepted, ended: join(id, waiter), leave: waiter.cancel }
         }

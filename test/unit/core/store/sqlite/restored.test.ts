@@ -32,6 +32,13 @@ async function openWork(w: World): Promise<void> {
   )
 }
 
+/** As if the file had been copied into the folder: no note beside it knows it. */
+async function openCopy(w: World, data: string): Promise<void> {
+  await w.close()
+  await rm(join(data, WITNESS))
+  await w.openAgain()
+}
+
 /** Whatever is due, by id, with the attempts nobody saw end. */
 async function due(w: World): Promise<Record<string, Pick<Work, 'attempt' | 'attempts' | 'poison'>>> {
   const work = await w.takeWork()
@@ -47,11 +54,7 @@ test('a copy of a copy notes nothing twice', async () => {
   const { harness, world } = await worldOn()
   await using w = world
   await w.accept(working('waits', lane('1')))
-  for (const _time of [1, 2]) {
-    await w.close()
-    await rm(join(harness.data, WITNESS))
-    await w.openAgain()
-  }
+  for (const _time of [1, 2]) await openCopy(w, harness.data)
   expect(await due(w)).toMatchObject({ waits: once })
 })
 
@@ -59,9 +62,7 @@ test('a copy notes at what waits an attempt that nobody saw end; promises, relea
   const { harness, world } = await worldOn()
   await using w = world
   await openWork(w)
-  await w.close()
-  await rm(join(harness.data, WITNESS))
-  await w.openAgain()
+  await openCopy(w, harness.data)
   const found = await due(w)
   expect(found).toMatchObject({ waits: once, flies: once, 'answered-push': once })
   expect(Object.keys(found)).toHaveLength(3)
@@ -86,9 +87,7 @@ test('started again, a copy that was recognised is not one once more', async () 
   const { harness, world } = await worldOn()
   await using w = world
   await openWork(w)
-  await w.close()
-  await rm(join(harness.data, WITNESS))
-  await w.openAgain()
+  await openCopy(w, harness.data)
   const { incarnation } = w.store
   await w.reopen()
   expect(w.store.incarnation).toBe(incarnation)
