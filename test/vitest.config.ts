@@ -23,7 +23,7 @@ export default defineConfig({
     pool: 'forks',
     // Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
     execArgv: ['--no-wasm-code-gc'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     // Others use CI's machines too: what is measured in time gets a second chance there, and the report names it.
     retry: process.env['CI'] === undefined ? 0 : 1,
     sequence: { sequencer: LongFirst },
