@@ -2,6 +2,7 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer } from 'vitest/node'
 import type { TestSpecification } from 'vitest/node'
+import { SecondChances } from './support/second-chances.ts'
 
 /** These take minutes: begun last they would keep one processor busy and the other idle. */
 const LONG = /\/(?:store\/(?:sqlite|redis)|interop\/soap-clients|e2e\/(?:plugin-reloads|package))\.test\.ts$/u
@@ -24,8 +25,9 @@ export default defineConfig({
     // Threads share the WebAssembly that strips their types, and V8 aborts now and then when it frees code of it (nodejs/node#64500).
     execArgv: ['--no-wasm-code-gc'],
     maxWorkers: 3,
-    // Others use CI's machines too: what is measured in time gets a second chance there, and the report names it.
+    // Others use CI's machines too: what is measured in time gets a second chance there, and the report says why it needed it.
     retry: process.env['CI'] === undefined ? 0 : 1,
+    reporters: ['default', new SecondChances()],
     sequence: { sequencer: LongFirst },
     // A condition that holds is not waited for any longer.
     expect: { poll: { timeout: 10_000 } },
