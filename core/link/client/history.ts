@@ -91,9 +91,11 @@ export class History {
 
   /** A store that came from a backup gives sequences out again: everything known here is to be looked at again, and dropped by its id. */
   lookAgain(): void {
-    for (const [conversation, sequence] of this.#seen) {
-      const known = this.#rows.find(({ said }) => said.conversation === conversation)
-      this.#seen.set(conversation, Math.min(sequence, (known?.said.sequence ?? sequence + 1) - 1))
+    // Not the first row's: an own one that was stored later than others may stand before them, or not be stored yet.
+    for (const { said } of this.#rows) {
+      const { conversation, sequence } = said
+      if (conversation === undefined || sequence === undefined || !this.#seen.has(conversation)) continue
+      this.#seen.set(conversation, Math.min(this.#seenOf(conversation), sequence - 1))
     }
   }
 

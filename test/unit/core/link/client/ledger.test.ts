@@ -206,6 +206,26 @@ test('over a restored store what is known here is looked at again, and dropped b
   expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'other'])
 })
 
+test('over a restored store each conversation is looked at again from its lowest sequence known here, in whatever order they came (SEMANTICS 12)', async () => {
+  const { ledger, said } = await openLedger()
+  ledger.begin('e1')
+  // Said at once on a new device: stored behind ten that the inbox brings afterwards.
+  const own = await ledger.enqueue({ text: 'first' })
+  ledger.settle(1, [], { id: own.id, messageId: 'g11', sequence: 11 })
+  for (let offset = 1; offset <= 10; offset++) ledger.take(msg(offset, `m${offset}`))
+  ledger.take(msg(11, 'first', { direction: 'inbound', externalId: own.id, id: 'g11' }))
+  ledger.take(msg(12, 'm12'))
+  const waiting = await ledger.enqueue({ text: 'not stored yet', conversation: 'link:ann' })
+  expect(waiting.sequence).toBeUndefined()
+  ledger.moveTo('e2', 10)
+  expect(ledger.owed).toEqual([['link:ann', 0]])
+  const log = [1, 2, 3, 4].map((sequence) => msg(sequence, `m${sequence}`).message)
+  const again = [5, 6, 7, 8, 9, 10].map((sequence) => msg(sequence, `again ${sequence}`).message)
+  await ledger.keepPage('link:ann', { messages: [...log, ...again], next: undefined })
+  expect(texts(said).slice(-6)).toEqual(again.map((message) => message.parts?.[0]?.text))
+  expect(said).toHaveLength(13 + again.length)
+})
+
 test('another inbox is read from its beginning: what the logs gave is dropped by its place, conversations not known before are shown', async () => {
   const { ledger, said } = await openLedger(memoryBox(), 2)
   ledger.begin('e1')
