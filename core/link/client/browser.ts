@@ -23,11 +23,14 @@ export function connect(options: ConnectOptions): Client {
       const seen = (): void => {
         if (document.visibilityState === 'visible') hurry()
       }
-      addEventListener('online', hurry)
-      document.addEventListener('visibilitychange', seen)
+      // A Web Worker has no document, React Native neither of them.
+      const network = typeof addEventListener === 'function' ? globalThis : undefined
+      const page = typeof document === 'object' ? document : undefined
+      network?.addEventListener('online', hurry)
+      page?.addEventListener('visibilitychange', seen)
       return () => {
-        removeEventListener('online', hurry)
-        document.removeEventListener('visibilitychange', seen)
+        network?.removeEventListener('online', hurry)
+        page?.removeEventListener('visibilitychange', seen)
       }
     },
   })

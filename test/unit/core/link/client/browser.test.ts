@@ -39,3 +39,31 @@ test('both entries export the same names, as the compiler knows only one of them
   expect(() => forNode.indexedDbBox('x')).toThrow('indexedDbBox is for browsers')
   expect(() => forBrowsers.fileBox('x')).toThrow('fileBox is for Node')
 })
+
+test('a Web Worker and React Native have no document, or no events either: what there is is listened to, and ended', async () => {
+  const hears = () => ({
+    addEventListener: vi.fn<(name: string, listener: () => void) => void>(),
+    removeEventListener: vi.fn<(name: string, listener: () => void) => void>(),
+  })
+  const options = { url: 'http://127.0.0.1:1', token: 'ann', links: [] }
+  const worker = hears()
+  const page = hears()
+  const open = async (): Promise<void> => {
+    await using client = forBrowsers.connect({ ...options, box: forBrowsers.memoryBox() })
+    await client.send('x')
+  }
+  try {
+    await open()
+    vi.stubGlobal('addEventListener', worker.addEventListener)
+    vi.stubGlobal('removeEventListener', worker.removeEventListener)
+    await open()
+    expect(worker.addEventListener.mock.calls).toEqual([['online', expect.any(Function)]])
+    expect(worker.removeEventListener.mock.calls).toEqual(worker.addEventListener.mock.calls)
+    vi.stubGlobal('document', { ...page, visibilityState: 'visible' })
+    await open()
+    expect(page.addEventListener.mock.calls).toEqual([['visibilitychange', expect.any(Function)]])
+    expect(page.removeEventListener.mock.calls).toEqual(page.addEventListener.mock.calls)
+  } finally {
+    vi.unstubAllGlobals()
+  }
+})
