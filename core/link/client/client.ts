@@ -31,9 +31,11 @@ interface Listener {
   upTo: number
 }
 
-/** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address that is none. */
+/** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address or a token that is none. */
 export function createClient(options: ConnectOptions, platform: Platform): Client {
   const base = baseOf(options.url)
+  if (typeof options.token !== 'string' && typeof options.token !== 'function')
+    throw new TypeError('token is neither a text nor a function')
   const box = typeof options.box === 'object' ? options.box : platform.box(options.box)
   const listeners = new Set<Listener>()
   const stateHandlers = new Set<(event: StateEvent) => void>()

@@ -6,9 +6,9 @@ const TOKEN = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/u
 /** No link can carry it. Any other failure of a token is that nobody could be asked for one. */
 export class BadToken extends TypeError {}
 
-/** Throws `BadToken`. */
-export function checkToken(token: string): string {
-  if (TOKEN.test(token)) return token
+/** What an app's token function gives, which may be nothing: somebody has logged out. Throws `BadToken`. */
+export function checkToken(token: unknown): string {
+  if (typeof token === 'string' && TOKEN.test(token)) return token
   throw new BadToken('a token holds letters, digits and -!#$%&’*+.^_`|~ (RFC 9110 §5.6.2)')
 }
 

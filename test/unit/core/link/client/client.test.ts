@@ -212,6 +212,27 @@ test('a token is asked for at each link; one that is no good is told', async () 
   await until(() => (none.status() === 'refused' ? true : undefined))
 })
 
+test.each([undefined, null, '', ' ann', 5])(
+  'a token function that gives %o, as after a logout, is told as refused, and why',
+  async (given) => {
+    const app = start('http://127.0.0.1:1', memoryBox(), { token: async () => given as never })
+    expect(await until(() => app.states.find((event) => event.what === 'link' && event.reason))).toEqual({
+      what: 'link',
+      status: 'refused',
+      reason: expect.stringContaining('TypeError: a token holds letters'),
+    })
+  },
+)
+
+test.each([undefined, null, 5, {}])(
+  'a token that is neither a text nor a function, %o, is told at once',
+  (token) => {
+    expect(() => connect({ url: 'http://127.0.0.1:1', token: token as never, box: memoryBox() })).toThrow(
+      new TypeError('token is neither a text nor a function'),
+    )
+  },
+)
+
 test.each(['localhost:8080', 'ws://gateway', 'ftp://gateway', '/chat'])(
   'the url %s is no address of a gateway',
   (url) => {
