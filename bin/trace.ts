@@ -28,7 +28,7 @@ export async function trace(id: string, options: TraceOptions): Promise<void> {
 async function fromGateway(options: TraceOptions, id: string): Promise<Trace | undefined> {
   try {
     const admin = await adminOf(options)
-    return (await admin(`trace/${encodeURIComponent(id)}`)) as Trace // our own admin API
+    return (await admin(`trace?${new URLSearchParams({ id })}`)) as Trace // our own admin API
   } catch (error) {
     if (error instanceof GatewayError && (error.code === 'CHANNEL_GONE' || error.code === 'NOT_FOUND'))
       return undefined

@@ -27,13 +27,16 @@ export async function traceOf(store: Pick<Store, 'find'>, id: string): Promise<T
   return { id, ...(message?.row === 'message' && { message: message.message as unknown as Json }), steps }
 }
 
+/** What another message is to the one that caused it. */
+const CAUSED = { inbound: 'replayed', outbound: 'reply', internal: 'note' } as const
+
 function stepsOf(row: Row, id: string): Step[] {
   switch (row.row) {
     case 'message': {
       const { message } = row
       const said = message.parts?.map((part) => part.text).join(' ') ?? JSON.stringify(message.data ?? null)
       const where = `${message.conversation} #${message.sequence}`
-      const step = message.id === id ? 'accepted' : message.direction === 'internal' ? 'note' : 'reply'
+      const step = message.id === id ? 'accepted' : CAUSED[message.direction]
       const from = `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}`
       return [{ at: message.receivedAt, step, detail: `${where}: ${from}: ${said.slice(0, 200)}` }]
     }

@@ -80,12 +80,14 @@ function pages(source: AdminSource): Hono {
   app.get('/admin/v1/status', async () => Response.json(await source.status()))
   app.get('/admin/v1/cluster', async () => Response.json((await source.cluster?.()) ?? []))
   app.get('/admin/v1/ledger', async () => Response.json(await source.ledger()))
-  app.get('/admin/v1/trace/:id', async (c) => {
-    const id = c.req.param('id').slice(0, MAX_ID_CHARS)
+  const traced = async (id: string): Promise<Response> => {
     const trace = await source.trace(id)
     if (trace === undefined) throw new GatewayError('NOT_FOUND', `no message has the id ${id}`)
     return Response.json(trace)
-  })
+  }
+  app.get('/admin/v1/trace', (c) => traced((c.req.query('id') ?? '').slice(0, MAX_ID_CHARS)))
+  // As commands of an earlier version ask: the id of a push holds a slash, which no path may.
+  app.get('/admin/v1/trace/:id', (c) => traced(c.req.param('id').slice(0, MAX_ID_CHARS)))
   app.post('/admin/v1/reload', async () => Response.json(await source.reload()))
   for (const add of source.pages ?? []) add(app)
   app.onError((error) => {

@@ -15,10 +15,12 @@ const TOKEN = 'named-in-the-config'
 async function answering(steps: readonly unknown[]) {
   const folder = await mkdtemp(join(tmpdir(), 'trace-'))
   const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
     const isOperator = request.headers.authorization === `Bearer ${TOKEN}`
     response.writeHead(isOperator ? 200 : 401, { 'content-type': 'application/json' })
     response.end(isOperator ? JSON.stringify({ id: 'm1', steps }) : '{}')
   }).listen(0, '127.0.0.1')
+  const asked: string[] = []
   const said = vi.spyOn(console, 'log').mockReturnValue()
   onTestFinished(async () => {
     said.mockRestore()
@@ -31,7 +33,7 @@ async function answering(steps: readonly unknown[]) {
   const config = join(folder, 'gateway.yaml')
   await writeFile(config, `data: .\nadmin: { token: ${TOKEN} }\nchannels: { web: { adapter: rest } }\n`)
   await leaveAddress(folder, { origin: `http://127.0.0.1:${port}` })
-  return { folder, config, said }
+  return { folder, config, said, asked }
 }
 
 test('the admin token that the config names is the one that counts, whatever an earlier start has left in the data folder', async () => {
@@ -42,6 +44,12 @@ test('the admin token that the config names is the one that counts, whatever an 
     expect(said).toHaveBeenLastCalledWith('m1')
   }
   expect(said).toHaveBeenCalledTimes(2)
+})
+
+test('the id of a push is asked for in the query: its slash stands in no path', async () => {
+  const { config, asked } = await answering([])
+  await trace('m1/1', { config })
+  expect(asked.map((url) => new URL(url, 'http://gateway').searchParams.get('id'))).toEqual(['m1/1'])
 })
 
 test("a customer's text is no step of the trace", async () => {

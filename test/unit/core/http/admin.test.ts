@@ -62,6 +62,7 @@ test.each([
   ['GET', '/admin/v1/status'],
   ['GET', '/admin/v1/ledger'],
   ['GET', '/admin/v1/trace/x'],
+  ['GET', '/admin/v1/trace?id=x'],
   ['GET', '/admin/v1/dead-letters'],
   ['POST', '/admin/v1/reload'],
   ['GET', '/admin/v1'],
@@ -89,6 +90,8 @@ test('with the token the pages answer', async () => {
   expect(await ask('/admin/v1/status')).toMatchObject({ status: 200, body: { generation: 3 } })
   expect(await ask('/admin/v1/ledger')).toMatchObject({ status: 200, body: { offered: 1 } })
   expect(await ask('/admin/v1/reload', 'POST')).toMatchObject({ status: 200, body: { generation: 4 } })
+  expect(await ask('/admin/v1/trace?id=m%2F1')).toMatchObject({ status: 200, body: { steps: ['receive'] } })
+  expect(await ask('/admin/v1/trace?id=unknown')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
   expect(await ask('/admin/v1/trace/unknown')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
   expect(await ask('/admin/v1/nothing')).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } })
 })
