@@ -25,7 +25,7 @@ interface Filter {
   readonly channel?: string
 }
 /** As the admin API shows one. */
-type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'message' | 'failure' | 'attempts' | 'halts'> & {
+type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'part' | 'message' | 'failure' | 'attempts' | 'halts'> & {
   readonly raw?: { readonly mediaType: string; readonly base64: string }
 }
 
@@ -325,7 +325,7 @@ function jsonOf(text: string, what: string): Members {
   }
 }
 
-function readable({ id, at, kind, message, failure, attempts, raw, halts }: Letter): string {
+function readable({ id, at, kind, part = -1, message, failure, attempts, raw, halts }: Letter): string {
   const tries = attempts.map(({ attempt, startedAt, durationMs, target, failure: why }) => [
     `  ${attempt}`,
     startedAt,
@@ -334,7 +334,7 @@ function readable({ id, at, kind, message, failure, attempts, raw, halts }: Lett
     why === undefined ? 'done' : `${why.code}: ${why.message}`,
   ])
   return [
-    `${id}  (${kind}), dead since ${at}`,
+    `${id}  (${kind}${part < 0 ? '' : ` of part ${part + 1} of a reply`}), dead since ${at}`,
     inLine(`${failure.code}: ${failure.message}`),
     ...(halts === true ? ['It stops the writes behind it until it is replayed, edited or dropped.'] : []),
     '',

@@ -1,6 +1,6 @@
 // What an operator sends again: the message of a dead letter as it was, or with other members.
 import { GatewayError } from './api.ts'
-import type { Json, Part, Priority } from './api.ts'
+import type { Json, Message, Part, Priority } from './api.ts'
 import { moment, newId, timeOf, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { checkContent } from './normalise.ts'
@@ -18,33 +18,34 @@ export interface DeadEdit {
   readonly expiresAt?: string | null | undefined
 }
 
+/** What a dead letter is about: of a push that part of the reply alone, else the message. */
+export function saidIn({ kind, part, message }: DeadRow): Message {
+  const one = kind === 'push' && part !== undefined && part >= 0 ? message.parts?.[part] : undefined
+  return one === undefined ? message : { ...message, parts: [one] }
+}
+
 /**
  * A new message at the end that names the old one; of a push that part of the reply alone. An event whose content is written anew is
  * another event, for its effects too (SEMANTICS 29). Throws `DECODE_FAILED`, `EXPIRED`.
  */
-export function anew(
-  { kind, part, message, id }: DeadRow,
-  edit: DeadEdit | undefined,
-  now: number,
-): Unnumbered {
-  const { sequence: _, raw: _raw, ...old } = message
-  const one = kind === 'push' && part !== undefined && part >= 0 ? message.parts?.[part] : undefined
-  const again = edited({ ...old, ...(one !== undefined && { parts: [one] }) }, edit)
+export function anew(row: DeadRow, edit: DeadEdit | undefined, now: number): Unnumbered {
+  const { sequence: _, raw: _raw, ...old } = saidIn(row)
+  const again = edited(old, edit)
   const newly = newId()
   const made: Unnumbered = {
     ...again,
     id: newly,
     ...(old.kind === 'event' && contentOf(again) !== contentOf(old) && { correlationId: newly }),
     receivedAt: moment(now),
-    causationId: message.id,
-    traceparent: traceparent(message.traceparent),
+    causationId: old.id,
+    traceparent: traceparent(old.traceparent),
   }
   if (edit !== undefined) checkContent(made)
   freezePlain(made, 'the message')
   if (made.expiresAt !== undefined && timeOf(made.expiresAt) <= now)
     throw new GatewayError(
       'EXPIRED',
-      `${id} expired at ${made.expiresAt}: edit it and set expiresAt to null, or drop it`,
+      `${row.id} expired at ${made.expiresAt}: edit it and set expiresAt to null, or drop it`,
     )
   return made
 }

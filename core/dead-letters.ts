@@ -1,7 +1,7 @@
 // Dead letters as operators handle them: looked at, replayed as they are or edited, dropped (SEMANTICS 19).
 import { GatewayError } from './api.ts'
 import type { Json, Log, Message } from './api.ts'
-import { anew } from './dead-edit.ts'
+import { anew, saidIn } from './dead-edit.ts'
 import type { DeadEdit } from './dead-edit.ts'
 import { inTurn } from './dead-turns.ts'
 import type { Turn } from './dead-turns.ts'
@@ -101,12 +101,13 @@ export async function listDead(
   return { letters }
 }
 
-/** All of one: the message, the bytes as they arrived in base64, every attempt. Throws `NOT_FOUND`. */
+/** All of one: the message (of a push its `part`, from 0, alone), the bytes as they arrived in base64, every attempt. Throws `NOT_FOUND`. */
 export async function showDead(store: Pick<Store, 'find'>, id: string): Promise<Json> {
-  const { row: _, raw, ...letter } = await deadRow(store, id)
+  const found = await deadRow(store, id)
+  const { row: _, raw, ...letter } = found
   const bytes = raw && { mediaType: raw.mediaType, base64: Buffer.from(raw.bytes).toString('base64') }
   // Messages, failures and attempts are plain data.
-  return { ...letter, ...(bytes !== undefined && { raw: bytes }) } as unknown as Json
+  return { ...letter, message: saidIn(found), ...(bytes !== undefined && { raw: bytes }) } as unknown as Json
 }
 
 export function createDeadLetters(options: DeadLettersOptions): DeadLetters {

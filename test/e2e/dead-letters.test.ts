@@ -126,6 +126,12 @@ test('a replay is a new message at the end that names the old one; its answer co
     'outbound: echo first',
   ])
   expect(log[3]).toMatchObject({ causationId: id, id: replayed.body['as'] })
+  const { body: trace } = await admin(house, `trace?id=${id}`)
+  const steps = (trace['steps'] as { step: string }[]).map(({ step }) => step) // our own admin API
+  expect(steps.filter((step) => /^(?:accepted|replayed|reply)$/u.test(step))).toEqual([
+    'accepted',
+    'replayed',
+  ])
   expect(await house.dead()).toEqual([])
   expect(await admin(house, 'dead-letters/replay', { id })).toMatchObject({ status: 404 })
   expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 2, dead: 1, waiting: 0, deadLetters: 0 })
@@ -272,23 +278,42 @@ test('a call whose outcome nobody knows waits for the operator: dropped, its id 
   expect(await metric(house.base, 'dragoman_dead_letters_ended_total{how="dropped"}')).toBe(1)
 })
 
-test('a push the platform refuses is replayed as that part alone', async () => {
+test('a push the platform refuses is shown, edited and replayed as that part alone', async () => {
   const { agent, channel, house } = await world()
   await using _ = house
   agent.answer = async () => ({
     parts: [
       { kind: 'text', text: 'one' },
       { kind: 'text', text: 'two' },
+      { kind: 'text', text: 'three' },
     ],
   })
   channel.deliver = async () => ({ status: 'refused', retry: false, reason: 'window closed' })
   await channel.host.accept(said('hi'))
-  await until(async () => ((await house.dead()).length === 2 ? true : undefined))
+  await until(async () => ((await house.dead()).length === 3 ? true : undefined))
+  const { letters } = await list(house)
+  for (const [part, text] of ['one', 'two', 'three'].entries()) {
+    const id = String(letters[part]?.['id'])
+    expect(id).toMatch(new RegExp(`/${part}$`, 'u'))
+    const { body } = await admin(house, `dead-letters?${new URLSearchParams({ id })}`)
+    expect(body).toMatchObject({ part, message: { parts: [{ kind: 'text', text }] } })
+    expect((body['message'] as { parts: unknown[] }).parts).toHaveLength(1)
+    const { body: trace } = await admin(house, `trace?${new URLSearchParams({ id })}`)
+    expect(trace).toMatchObject({
+      id,
+      steps: expect.arrayContaining([expect.objectContaining({ step: 'dead letter' })]),
+    })
+  }
   channel.deliver = async () => ({ status: 'sent' })
   const before = channel.sent.length
+  const edit = { parts: [{ kind: 'text', text: 'three, mended' }] }
+  expect(await admin(house, 'dead-letters/replay', { id: letters[2]?.['id'], edit })).toMatchObject({
+    status: 200,
+  })
+  await until(() => (channel.sent.length === before + 1 ? true : undefined))
   expect((await admin(house, 'dead-letters/replay-all', { all: true })).body).toMatchObject({ replayed: 2 })
-  await until(() => (channel.sent.length === before + 2 ? true : undefined))
-  expect(channel.sent.slice(before).map(({ text }) => text)).toEqual(['one', 'two'])
+  await until(() => (channel.sent.length === before + 3 ? true : undefined))
+  expect(channel.sent.slice(before).map(({ text }) => text)).toEqual(['three, mended', 'one', 'two'])
   expect(await house.dead()).toEqual([])
 })
 
