@@ -747,7 +747,12 @@ export interface WelcomeFrame {
   readonly t: 'welcome'
   readonly epoch: string
   readonly top: number
-  /** False: the inbox no longer reaches back to the app's cursor. Fetch the log; pushes go on after `top`. */
+  /** The first offset that the inbox still has; `top` + 1: it has none. Absent: a gateway of before this was said. */
+  readonly oldest?: number
+  /**
+   * False: the inbox no longer reaches back to the app's cursor. Fetch the log; pushes go on after `top`, and after `oldest` - 1 for an app
+   * that says hello again with it.
+   */
   readonly recovered: boolean
   /** The `n` wanted. */
   readonly next: number
@@ -797,6 +802,8 @@ export interface ResetFrame {
   readonly t: 'reset'
   readonly epoch: string
   readonly top: number
+  /** As in `welcome`. */
+  readonly oldest?: number
   readonly why: string
 }
 /** The link is closed: another one of this device has taken over, the credential is no good here, or the gateway stops. */
@@ -849,6 +856,11 @@ export interface Operation {
   readonly safe: boolean
   /** May be called again with the same key: the other side executes it once. */
   readonly idempotent?: boolean
+  /**
+   * False: of the message its calls read `sender`, `conversation`, `channel` and `metadata` at most, so the same parameters get the
+   * same kept answer in whatever words they were asked for (SEMANTICS 32). Absent: they may read all of it.
+   */
+  readonly readsMessage?: boolean
 }
 
 export interface BackendCall {

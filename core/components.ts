@@ -229,7 +229,10 @@ export function createBackend(
     const made: OperationInUse = {
       safe,
       idempotent,
-      ...guarded({ settings, operation: label, said, around }, safe || standsInFor(adapter) !== undefined),
+      ...guarded(
+        { settings, operation: label, said, around, readsMessage: offered.readsMessage ?? true },
+        safe || standsInFor(adapter) !== undefined,
+      ),
       ...(safe ? {} : queueOf(said)),
       ...(safe || idempotent ? retried({ settings, operation: label, said, around }, budget) : {}),
       timeoutMs: said.timeoutMs ?? settings.timeoutMs,
@@ -292,6 +295,10 @@ interface GuardedOperation {
   readonly around: Surroundings
 }
 
+interface KeptOperation extends GuardedOperation {
+  readonly readsMessage: boolean
+}
+
 function retried(
   { settings, operation, said, around }: GuardedOperation,
   budget: RetryBudget,
@@ -304,11 +311,11 @@ function retried(
 }
 
 /** What stands around the call of an operation beside retry, breaker and deadline. */
-function guarded(to: GuardedOperation, safe: boolean): Pick<OperationInUse, 'standIn' | 'invalidate'> {
-  const { settings, operation, said, around } = to
+function guarded(to: KeptOperation, safe: boolean): Pick<OperationInUse, 'standIn' | 'invalidate'> {
+  const { settings, operation, said, around, readsMessage } = to
   const { fallback, log } = around
   if (fallback === undefined) return {}
-  const options = { settings, operation, said, log, ...fallback }
+  const options = { settings, operation, said, readsMessage, log, ...fallback }
   const standIn = safe ? standInOf(options) : undefined
   const invalidate = invalidationOf(options)
   return { ...(standIn !== undefined && { standIn }), ...(invalidate !== undefined && { invalidate }) }

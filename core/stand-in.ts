@@ -13,6 +13,8 @@ export interface StandInOptions {
   /** As the cache and the metrics know it. */
   readonly operation: string
   readonly said: OperationSettings
+  /** Whether its calls may read what was said beside the parameters. */
+  readonly readsMessage: boolean
   readonly cache: FallbackCache
   readonly shared?: SharedAnswers | undefined
   readonly log: Log
@@ -21,7 +23,7 @@ export interface StandInOptions {
 
 /** Undefined: the operation has neither `cache` nor `static`. */
 export function standInOf(options: StandInOptions): StandIn | undefined {
-  const { settings, operation, said, cache, shared, log } = options
+  const { settings, operation, said, readsMessage, cache, shared, log } = options
   if (said.cache === undefined && said.static === undefined) return undefined
   const backend = settings.id
   const definition = settings.definition ?? settings.hash
@@ -39,14 +41,25 @@ export function standInOf(options: StandInOptions): StandIn | undefined {
   return {
     run: (asked, call) => fallback.run(asked, call),
     key: ({ operation: name, params, message, caller }) => ({
-      key: cacheKey({ backend, definition, operation: name, isPublic, params, message, caller }),
+      key: cacheKey({
+        backend,
+        definition,
+        operation: name,
+        isPublic,
+        params,
+        message,
+        readsMessage,
+        caller,
+      }),
       params: paramsDigest(params),
     }),
   }
 }
 
 /** Undefined: the operation says `invalidates` nothing. The promise it gives never rejects. */
-export function invalidationOf(options: Omit<StandInOptions, 'onServed'>): (() => Promise<void>) | undefined {
+export function invalidationOf(
+  options: Omit<StandInOptions, 'readsMessage' | 'onServed'>,
+): (() => Promise<void>) | undefined {
   const { settings, said, cache, shared, log } = options
   if (said.invalidates === undefined) return undefined
   const backend = settings.id

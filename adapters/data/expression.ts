@@ -26,6 +26,14 @@ export function expressionProblem(source: string): string | undefined {
 /** `authorization: Bearer abc` is what people write first. */
 const CONSTANT = `a constant text stands in quotes of its own: "'text'"`
 
+/** More of the message than whose it is and what came beside it; or who knows what, in a text that `$eval` makes an expression of. */
+const READING = /\$message\b(?!\.(?:sender|conversation|channel|metadata)\b)|\$eval\b/u
+
+/** Whether JSONata in these settings can see what the message says: `readsMessage` of an operation. */
+export function readsMessage(...settings: readonly unknown[]): boolean {
+  return READING.test(JSON.stringify(settings))
+}
+
 /** Compiles JSONata. Throws what the parser throws: the config was checked before. */
 export function compileExpression(source: string): Expression {
   const compiled = jsonata(source, linear)

@@ -14,7 +14,7 @@ import { backendConfig } from './backend-config.ts'
 import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { createClient } from './client.ts'
 import { documentProblem, operationOf, variablesOf } from './document.ts'
-import { compileExpression } from '../data/expression.ts'
+import { compileExpression, readsMessage } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { isFieldValue } from '../data/field.ts'
 import { createServerSchema } from './introspect.ts'
@@ -52,7 +52,10 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   const add = (name: string, said: OperationConfig, text: string): void => {
     const made = compile(config, said, text)
     compiled.set(name, made)
-    operations[name] = { safe: made.operation.operation === OperationTypeNode.QUERY }
+    operations[name] = {
+      safe: made.operation.operation === OperationTypeNode.QUERY,
+      readsMessage: readsMessage(config.headers, said),
+    }
   }
   for (const [name, said] of Object.entries(config.operations))
     if (!isAbsolute(said.document)) add(name, said, said.document)

@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { Answer, Backend, BackendCall, Component, Operation, Scope } from 'dragoman'
 
+import { readsMessage } from '../data/expression.ts'
 import { openClient } from './client.ts'
 import { backendConfig } from './config.ts'
 import type { BackendConfig } from './config.ts'
@@ -35,7 +36,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   const operations: Record<string, Operation> = Object.create(null) // null prototype: names come from the config
   for (const [name, operation] of Object.entries(config.operations)) {
     requests.set(name, compileRequest(operation, scope.id))
-    operations[name] = { safe: false }
+    operations[name] = { safe: false, readsMessage: readsMessage(operation) }
   }
   const correlation = createCorrelation(requests.values())
   const stack = new AsyncDisposableStack()

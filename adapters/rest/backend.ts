@@ -4,6 +4,7 @@ import type { Backend, Component, Operation, Scope } from 'dragoman'
 
 import { compileAnswer } from './answer.ts'
 import type { ReadAnswer } from './answer.ts'
+import { readsMessage } from '../data/expression.ts'
 import { backendConfig } from './backend-config.ts'
 import type { BackendConfig, OperationConfig } from './backend-config.ts'
 import { compileRequest } from './outbound.ts'
@@ -30,7 +31,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   const operations: Record<string, Operation> = Object.create(null) // null prototype: names come from the config
   for (const [name, operation] of Object.entries(config.operations)) {
     compiled.set(name, { build: compileRequest(config, operation), read: compileAnswer(operation) })
-    operations[name] = { safe: isSafe(operation) }
+    operations[name] = { safe: isSafe(operation), readsMessage: readsMessage(config.headers, operation) }
   }
 
   return {

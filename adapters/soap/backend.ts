@@ -29,13 +29,15 @@ export interface CalledOperation {
 
 /** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
 export function createBackend(config: BackendConfig, scope: Scope): Backend {
-  let operations: Backend['operations'] = { '*': { safe: false } }
+  let operations: Backend['operations'] = { '*': { safe: false, readsMessage: false } }
   const description = new Description<Loaded>({
     what: `backend "${scope.id}": its WSDL`,
     scope,
     async read(fetch) {
       const loaded = await load(config, scope, fetch)
-      operations = Object.fromEntries([...loaded.calls.keys()].map((name) => [name, { safe: false }]))
+      operations = Object.fromEntries(
+        [...loaded.calls.keys()].map((name) => [name, { safe: false, readsMessage: false }]),
+      )
       return loaded
     },
   })

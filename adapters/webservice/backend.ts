@@ -8,7 +8,7 @@ import { isObject, loadContract } from './contract.ts'
 import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
 import { Description } from '../data/description.ts'
-import { compileExpression } from '../data/expression.ts'
+import { compileExpression, readsMessage } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { isFieldValue } from '../data/field.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
@@ -33,7 +33,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
       result: result === undefined ? undefined : compileExpression(result),
       fault: fault === undefined ? undefined : compileExpression(fault),
     })
-    operations[name] = { safe: false }
+    operations[name] = { safe: false, readsMessage: readsMessage(config.headers, operation) }
   }
   const description = new Description<Dialect>({
     what: `backend "${scope.id}": its schema`,

@@ -12,6 +12,8 @@ export interface CacheQuestion {
   readonly isPublic: boolean
   readonly params: Json
   readonly message: Message
+  /** Its calls may read what was said, and not only what the parameters were made of. */
+  readonly readsMessage: boolean
   /** The credential and the home the call is made for. */
   readonly caller: string
 }
@@ -20,28 +22,24 @@ export interface CacheQuestion {
 const TRACE = new Set(['traceparent', 'tracestate'])
 
 /**
- * Everything a rendered request can depend on: the definition, the operation, its parameters and what the config's expressions may
- * read of the message, without what is new in each call (ids, moments, trace). Without `public` also who asks and for whom.
+ * Everything a rendered request can depend on: the definition, the operation, its parameters, the metadata and, where the operation
+ * reads the message, what was said, without what is new in each call (ids, moments, trace). Without `public` also who asks and for whom.
  */
-export function cacheKey({ message, params, isPublic, caller, ...call }: CacheQuestion): string {
+export function cacheKey({
+  message,
+  params,
+  isPublic,
+  caller,
+  readsMessage,
+  ...call
+}: CacheQuestion): string {
   const { kind, type, parts, data, metadata, sender, conversation, channel } = message
-  const said = Object.entries(metadata ?? {}).filter(([name]) => !TRACE.has(name))
+  const carried = Object.entries(metadata ?? {}).filter(([name]) => !TRACE.has(name))
   const who = isPublic ? null : [caller, sender, conversation, channel]
   const own = data === params ? undefined : data
-  return digest(
-    canonical([
-      call.backend,
-      call.definition,
-      call.operation,
-      params,
-      kind,
-      type,
-      parts,
-      own,
-      said.toSorted(byName),
-      who,
-    ]),
-  )
+  const said = readsMessage ? [kind, type, parts, own] : []
+  const { backend, definition, operation } = call
+  return digest(canonical([backend, definition, operation, params, ...said, carried.toSorted(byName), who]))
 }
 
 /** By which an operator finds the answers of one set of parameters, for whomever they were. */

@@ -12,7 +12,7 @@ import { freePort } from '../../bin/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { handBackend } from '../support/parts.ts'
-import { metric, post } from '../support/rest.ts'
+import { metric, post, say } from '../support/rest.ts'
 
 const WSDL = resolve(import.meta.dirname, '../../config/crm.wsdl')
 const order = {
@@ -156,6 +156,36 @@ test('a public answer serves callers of another protocol, one that is not public
   backend.call = down
   expect((await as('bob')).status).toBe(502)
   expect((await as('ann')).headers.get('cache-status')).toBe('dragoman; hit; detail=stale')
+})
+
+test('a question in other words gets the last good answer too, where the call does not read the words', async () => {
+  const backend = handBackend(
+    'orders',
+    { GetOrder: { safe: true, readsMessage: false }, Read: { safe: true } },
+    async () => ({ data: order }),
+  )
+  const route = (operation: string): string =>
+    `{ when: "type = 'text'", backend: orders, operation: ${operation}, params: "{ 'orderNo': $match($message.parts[0].text, /[0-9]+/).match }" }`
+  const asking = (operation: string): string =>
+    yaml(cached, `      Read: ${cached}`).replace('routes: [', `routes: [${route(operation)}, `)
+  await using house = await openHouse({ yaml: asking('GetOrder'), adapters: [backend.adapter] })
+  const asked = async (text: string) => {
+    const { status, body } = await say(house.base, text, { waitSeconds: 5 })
+    return [status, body.reply]
+  }
+  const known = [200, expect.objectContaining({ data: order, stale: true })]
+  const anew = [200, expect.not.objectContaining({ stale: true })]
+  expect(await asked('where is 7?')).toEqual(anew)
+  backend.call = down
+  expect(await asked('Please, order 7!')).toEqual(known)
+  expect((await asked('where is 8?'))[0]).toBe(502)
+
+  backend.call = async () => ({ data: order })
+  await house.reload(asking('Read'))
+  expect(await asked('where is 7?')).toEqual(anew)
+  backend.call = down
+  expect(await asked('where is 7?')).toEqual(known)
+  expect((await asked('Please, order 7!'))[0]).toBe(502)
 })
 
 test('a fresh answer costs no call; a write makes it untrue, whatever its outcome', async () => {

@@ -73,7 +73,7 @@ export function createPlatform(account: Account, scope: Scope): Platform {
     operations: Object.fromEntries(
       Object.entries(operationsOf(product)).map(([name, { safe, idempotent }]): [string, Operation] => [
         name,
-        { safe, ...(idempotent !== undefined && { idempotent }) },
+        { safe, readsMessage: false, ...(idempotent !== undefined && { idempotent }) },
       ]),
     ),
     send: createSend({

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import jsonata from 'jsonata'
 import { expect, test } from 'vitest'
-import { compileExpression, expressionProblem } from '../../../../adapters/data/expression.ts'
+import { compileExpression, expressionProblem, readsMessage } from '../../../../adapters/data/expression.ts'
 
 const SOURCES = [
   'id',
@@ -74,4 +74,14 @@ test('a regular expression takes time linear in the text, and one that cannot is
   expect(await compileExpression('$contains(text, /^(a+)+$/)')({ text })).toBe(false)
   expect(expressionProblem('$contains(text, /^(a+)+$/)')).toBeUndefined()
   expect(expressionProblem('$contains(text, /(a)\\1/)')).toContain('"\\1" refers back')
+})
+
+test('settings read the message by its name, or may by an expression that is made at run time', () => {
+  expect(readsMessage({ query: { no: 'orderNo', all: '$string($)' } }, undefined)).toBe(false)
+  expect(readsMessage({ query: { no: '$message.parts[0].text' } })).toBe(true)
+  expect(readsMessage({}, { headers: { 'x-who': "$eval('$mess' & 'age.id')" } })).toBe(true)
+  expect(
+    readsMessage({ body: '$messages', who: '$message.sender.id & $message.metadata.`soap:Tenant`' }),
+  ).toBe(false)
+  expect(readsMessage({ who: '[$message.sender.id, $message]' })).toBe(true)
 })

@@ -333,9 +333,9 @@ test('GET and HEAD are safe unless the config says otherwise; * stands for any o
     },
   )
   expect({ ...backend.operations }).toStrictEqual({
-    GetOrder: { safe: true },
-    Ping: { safe: true },
-    '*': { safe: false },
+    GetOrder: { safe: true, readsMessage: false },
+    Ping: { safe: true, readsMessage: false },
+    '*': { safe: false, readsMessage: false },
   })
   await call(backend, { a: 1 }, { operation: 'Create Order' })
   expect(seen[0]?.url).toBe('/api/rpc/Create%20Order')

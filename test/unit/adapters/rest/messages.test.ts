@@ -128,6 +128,16 @@ test('a customer speaks for himself, with or without a sender in the body', asyn
   expect(trial.handed[0]?.options?.identity).toStrictEqual(alice)
 })
 
+test.each([alice, { role: 'agent', id: 'ann' } as const])(
+  'the body may add the name alone of whom the credential of %j says already',
+  async (identity) => {
+    await using trial = await Trial.start()
+    const answer = await trial.post('/v1/messages', { text: 'hi', sender: { name: 'Ann' } }, {}, identity)
+    expect(answer.status).toBe(202)
+    expect(trial.draft.sender).toStrictEqual({ id: identity.id, role: identity.role, name: 'Ann' })
+  },
+)
+
 test.each([{ role: 'system' }, { role: 'agent' }, { tier: 'vip' }, { attributes: { a: 1 } }])(
   'a customer may not claim %j: it decides about routing',
   async (claim) => {
@@ -150,6 +160,7 @@ test('an agent with a credential speaks as an agent', async () => {
 
 test.each<[string, unknown, string]>([
   ['no sender', { text: 'a' }, 'sender'],
+  ['a program that names a sender without an id', { sender: { name: 'Ann' }, text: 'a' }, 'sender.id'],
   ['an empty sender', { sender: { id: '' }, text: 'a' }, 'sender/id'],
   ['a number as sender', { sender: 5, text: 'a' }, 'sender'],
   ['an unknown member', { ...body, sendr: 1 }, 'sendr'],

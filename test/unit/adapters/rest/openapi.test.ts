@@ -129,7 +129,13 @@ test('the published form of a message refuses what the channel refuses', async (
     additionalProperties: false,
     oneOf: [{ required: ['text'] }, { required: ['parts'] }],
   })
-  expect(at(message, 'properties', 'sender')).toMatchObject({ $ref: '#/components/schemas/Party' })
+  expect(at(message, 'properties', 'sender')).toMatchObject({ $ref: '#/components/schemas/Sender' })
+})
+
+test('the id of a sender may be left to a credential; who has said what is always named', async () => {
+  const { Sender, Party } = at(await published(), 'components', 'schemas')
+  expect([Sender, Party]).toMatchObject([{ additionalProperties: false }, { required: ['id'] }])
+  expect(Sender).not.toHaveProperty('required')
 })
 
 test('every example in the document is taken by the channel', async () => {

@@ -32,9 +32,9 @@ test('the channel of the README can be created, and shows the defaults', async (
 test('the backend of the README can be created with all its operations', () => {
   const backend = create(rest.backend, backendBlock)
   expect({ ...backend.operations }).toStrictEqual({
-    GetOrder: { safe: true },
-    CreateOrder: { safe: false },
-    '*': { safe: false },
+    GetOrder: { safe: true, readsMessage: false },
+    CreateOrder: { safe: false, readsMessage: false },
+    '*': { safe: false, readsMessage: false },
   })
 })
 

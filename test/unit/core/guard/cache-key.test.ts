@@ -26,6 +26,7 @@ const question: CacheQuestion = {
   isPublic: false,
   params: { orderNo: '000777', lines: [1, 2] },
   message,
+  readsMessage: true,
   caller: 'program/crm/web/ann',
 }
 const asked = (more: Partial<CacheQuestion>, said: Partial<Message> = {}): string =>
@@ -75,4 +76,14 @@ test('public: the same answer for everybody and every channel, but for each set 
   expect(asked({ isPublic: true, caller: 'x' }, bob)).toBe(forAll)
   expect(asked({ isPublic: true, params: { orderNo: '000778' } })).not.toBe(forAll)
   expect(forAll).not.toBe(cacheKey(question))
+})
+
+test('in other words it is another question only where the operation reads the message', () => {
+  const said = { kind: 'message', type: 'text', parts: [{ kind: 'text', text: 'and order 7?' }] } as const
+  expect(asked({}, said)).not.toBe(cacheKey(question))
+  expect(asked({ readsMessage: false }, said)).toBe(asked({ readsMessage: false }))
+  for (const [at, [what, more, other]] of others.entries())
+    expect(asked({ readsMessage: false, ...more }, other), `${at} ${what}`).not.toBe(
+      asked({ readsMessage: false }),
+    )
 })
