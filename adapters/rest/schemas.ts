@@ -52,7 +52,7 @@ const count = z
   .pipe(z.int().min(0))
   .meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
-const sender = z
+const party = z
   .strictObject({
     id,
     role: z.enum(['customer', 'agent', 'bot', 'system']).exactOptional().meta({ default: 'customer' }),
@@ -65,8 +65,18 @@ const sender = z
       .meta({ description: 'Standing, for routing: `vip`.' }),
     attributes: jsonObject.exactOptional(),
   })
-  .meta({ description: 'Who speaks. Only a program may speak for others.' })
+  .meta({ description: 'Who speaks.' })
   .register(published, { id: 'Party' })
+
+const sender = z
+  .strictObject({
+    ...party.shape,
+    id: id
+      .exactOptional()
+      .meta({ description: 'Needed of a program; else it is whom the credential names.' }),
+  })
+  .meta({ description: 'Who speaks. Only a program may speak for others.' })
+  .register(published, { id: 'Sender' })
 
 const part = z
   .strictObject({
@@ -212,7 +222,7 @@ const message = z
     id: z.string(),
     kind: z.enum(['message', 'event', 'request']),
     type: z.string(),
-    sender,
+    sender: party,
     channel: z.string(),
     conversation: z.string(),
     direction: z.enum(['inbound', 'outbound', 'internal']),

@@ -2,9 +2,9 @@
 import { GatewayError } from 'dragoman'
 import type { Identity, Party } from 'dragoman'
 
-/** A sender as a body gives it; the role may be left to us. */
+/** A sender as a body gives it; the role may be left to us, the id to a credential. */
 export interface NamedSender {
-  readonly id: string
+  readonly id?: string | undefined
   readonly role?: Party['role'] | undefined
   readonly name?: string | undefined
   readonly tier?: string | undefined
@@ -18,9 +18,13 @@ export interface NamedSender {
  */
 export function senderOf(named: NamedSender | undefined, identity: Identity): Party {
   if (identity.role === 'program') {
-    if (named === undefined)
-      throw new GatewayError('DECODE_FAILED', 'sender is missing: say who speaks, {"sender":{"id":"…"}}')
-    return party(named, named.role ?? 'customer')
+    const { id } = named ?? {}
+    if (id === undefined)
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `${named === undefined ? 'sender' : 'sender.id'} is missing: say who speaks, {"sender":{"id":"…"}}`,
+      )
+    return party({ ...named, id }, named?.role ?? 'customer')
   }
   const { role, tier, attributes } = named ?? {}
   if ((role !== undefined && role !== identity.role) || tier !== undefined || attributes !== undefined)
@@ -37,7 +41,7 @@ export function callerOf(identity: Identity, channel: string): Party {
   return { id: identity.id, role: identity.role }
 }
 
-function party({ id, name, tier, attributes }: NamedSender, role: Party['role']): Party {
+function party({ id, name, tier, attributes }: NamedSender & Pick<Party, 'id'>, role: Party['role']): Party {
   return {
     id,
     role,
