@@ -5,7 +5,7 @@ import type { Overrides } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import { noToken } from '../core/http/secrets.ts'
 import { isAlive } from './alive.ts'
-import { ConfigError, configFile, dataFolder, loadWithoutPlugins } from './config-file.ts'
+import { ConfigError, configFile, dataFolder, loadSections, loadWithoutPlugins } from './config-file.ts'
 import { checkFolder, foreign, isForeign } from './data-folder.ts'
 import { callLocally, localGateway } from './local-gateway.ts'
 import type { LocalAnswer } from './local-gateway.ts'
@@ -29,13 +29,13 @@ export const LONG_MS = 120_000
 
 /**
  * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
- * tokens that are known here, `NOT_FOUND` and `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
+ * tokens that are known here (a `ConfigError` where the config has a mistake), `NOT_FOUND` and `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
  */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
 export async function adminOf(options: AdminOptions): Promise<Admin> {
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const { dataDirectory, configured } = await whereabouts(configFile(options.config), overrides)
+  const { dataDirectory, configured, mistaken } = await whereabouts(configFile(options.config), overrides)
   checkFolder(dataDirectory)
   const [gateway, tokens] = await left(dataDirectory, () =>
     Promise.all([localGateway(dataDirectory), tokensOf(dataDirectory, configured)]),
@@ -64,11 +64,11 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
     }
     if (response === undefined) {
       if (!isAlive(dataDirectory)) throw notRunning(dataDirectory)
-      throw ofItsStart('the config names no admin.token, and there is none in the data folder')
+      throw mistaken ?? ofItsStart('the config names no admin.token, and there is none in the data folder')
     }
     const answer = jsonOf(response, gateway.origin)
     if (response.status < 300) return answer
-    if (response.status === 401) throw ofItsStart('the gateway does not take the admin token')
+    if (response.status === 401) throw mistaken ?? ofItsStart('the gateway does not take the admin token')
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
     throw new GatewayError(code, `the gateway answered ${response.status}: ${String(detail)}`)
@@ -99,6 +99,8 @@ interface Whereabouts {
   readonly dataDirectory: string
   /** The token, where the config says it. */
   readonly configured?: string | undefined
+  /** What is wrong with the config: a gateway that is started again with it ends. */
+  readonly mistaken?: ConfigError
 }
 
 /** Also of a gateway whose file has a mistake by now: then there is most to ask. Throws `ConfigError` where none runs. */
@@ -110,7 +112,16 @@ async function whereabouts(file: string, overrides: Overrides): Promise<Whereabo
     if (!(error instanceof ConfigError)) throw error
     const dataDirectory = await dataFolder(file, overrides)
     if (dataDirectory === undefined || !isAlive(dataDirectory)) throw error
-    return { dataDirectory }
+    return { dataDirectory, configured: await tokenOf(file), mistaken: error }
+  }
+}
+
+async function tokenOf(file: string): Promise<string | undefined> {
+  try {
+    return (await loadSections(file, {}, ['admin'])).admin.token
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined // where no token is taken it is told what is wrong
+    throw error
   }
 }
 

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { GatewayError } from '../core/api.ts'
 import { backUp } from '../core/store/sqlite/backup.ts'
 import { FILE } from '../core/store/sqlite/database.ts'
-import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { configFile, loadSections } from './config-file.ts'
 import { checkFolder } from './data-folder.ts'
 import { fail } from './fail.ts'
 
@@ -17,7 +17,8 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
   try {
     if (folder === '') throw new GatewayError('DECODE_FAILED', 'name a folder for the copy: it is empty')
     const overrides = options.data === undefined ? {} : { data: options.data }
-    const { dataDirectory, store } = await loadWithoutPlugins(configFile(options.config), overrides)
+    const file = configFile(options.config)
+    const { dataDirectory, store } = await loadSections(file, overrides, ['data', 'store'])
     if (store.url !== undefined)
       throw new GatewayError(
         'STORE_UNAVAILABLE',
@@ -27,9 +28,9 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
     checkFolder(folder)
     const size = statSync(join(dataDirectory, FILE), { throwIfNoEntry: false })?.size ?? 0
     if (process.stdout.isTTY) console.log(`Copying at most ${megabytes(size)} …`)
-    const { file, bytes } = backUp(dataDirectory, folder)
+    const { file: copy, bytes } = backUp(dataDirectory, folder)
     console.log(
-      `${relative('.', file)} has ${megabytes(bytes)}, read whole and found good. A gateway starts on it with --data ${folder}; to restore it, put it in the place of ${relative('.', join(dataDirectory, FILE))} and its -wal and -shm while the gateway is stopped. What is open in it is not made twice: a write that may not be repeated waits for an operator then.`,
+      `${relative('.', copy)} has ${megabytes(bytes)}, read whole and found good. A gateway starts on it with --data ${folder}; to restore it, put it in the place of ${relative('.', join(dataDirectory, FILE))} and its -wal and -shm while the gateway is stopped. What is open in it is not made twice: a write that may not be repeated waits for an operator then.`,
     )
   } catch (error) {
     fail(error)

@@ -163,6 +163,20 @@ export async function loadWithoutPlugins(file: string, overrides: Overrides): Pr
   return resolveConfig(document, new AnyAdapters(byName(await loadBuiltIn(namedAdapters(document)))))
 }
 
+/** What these sections say, whatever is wrong with the rest of the file. Throws `ConfigError` with what is wrong with them. */
+export async function loadSections<T extends 'admin' | 'data' | 'store'>(
+  file: string,
+  overrides: Overrides,
+  names: readonly T[],
+): Promise<Pick<Config, { admin: 'admin'; data: 'dataDirectory'; store: 'store' }[T]>> {
+  const document = await readConfig(file, { env: process.env, overrides: overridesOf(file, overrides) })
+  const { tree } = document
+  const wanted = new Set<string>(names)
+  const root = Object.fromEntries(Object.entries(tree.root ?? {}).filter(([name]) => wanted.has(name)))
+  const problems = tree.problems.filter(({ path }) => wanted.has(path.split('.')[0] ?? ''))
+  return resolveConfig({ ...document, tree: { ...tree, root, problems } }, new Map())
+}
+
 /** What the file names; where it names something unknown, all, so that it can be told what it may have meant. */
 function needed(document: ConfigDocument, plugins: readonly string[]): readonly string[] {
   const known = new Set([...builtInNames, ...plugins])

@@ -1,6 +1,17 @@
 // `dragoman backup` as an operator uses it: beside a gateway under load, and a gateway on the copy.
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
@@ -68,6 +79,8 @@ test(
       talk.abort()
       await talking
       expect(made).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(`--data ${copy}`) })
+      // A mistake beside `data` and `store` stands in no copy's way.
+      await appendFile(join(gateway.directory, 'gateway.yaml'), 'foo: 1\n')
       expect((await backUp()).stderr).toContain('holds a store already: name a new folder')
     }
     expect(await readdir(copy)).toStrictEqual(['dragoman.db'])

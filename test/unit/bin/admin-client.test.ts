@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { adminOf } from '../../../bin/admin-client.ts'
+import { ConfigError } from '../../../bin/config-file.ts'
 import { leaveAddress, takeAddress } from '../../../bin/local-gateway.ts'
 
 /** A gateway that takes one token, with what its folder and its config hold by now. */
@@ -60,7 +61,6 @@ test.each([
   ['the token was edited', { config: EDITED }],
   ['that of an earlier start is not it either', { config: EDITED, made: 'the-made-token' }],
   ['the token was taken out of the config', { config: '{}\n' }],
-  ['the variable of the token is not set here', { config: 'admin: { token: "${NO_SUCH_TOKEN}" }\n' }],
 ])('where %s, it is said that the gateway has the token of its start', async (_what, now) => {
   const { config } = await running('the-token-of-the-start', now)
   const asking = adminOf({ config }).then((admin) => admin('status'))
@@ -68,4 +68,30 @@ test.each([
     code: 'AUTH_FAILED',
     message: expect.stringMatching(ITS_START),
   })
+})
+
+test.each([
+  ['an unknown key', 'foo: 1\n'],
+  ['a variable that is not set here', 'http: { host: "${NO_SUCH_HOST}" }\n'],
+])('the token of a config that has %s by now is taken', async (_what, mistake) => {
+  const { config, asked } = await running('the-edited-token-of-now', { config: EDITED + mistake })
+  const admin = await adminOf({ config })
+  expect(await admin('status')).toEqual({ fine: true })
+  expect(asked).toEqual(['Bearer the-edited-token-of-now'])
+})
+
+test.each([
+  ['NO_SUCH_TOKEN is not set', { config: 'admin: { token: "${NO_SUCH_TOKEN}" }\n' }],
+  ['NO_SUCH_TOKEN is not set', { config: 'admin: { token: "a${NO_SUCH_TOKEN}" }\n', made: 'the-made-token' }],
+  ['unknown key "foo"', { config: `${EDITED}foo: 1\n` }],
+  ['admin.token', { config: 'admin: { token: "two words" }\n' }],
+])('where the token cannot be told, the mistake of the config is: %s', async (problem, now) => {
+  const { config, asked } = await running('the-token-of-the-start', now)
+  const error: unknown = await adminOf({ config })
+    .then((admin) => admin('status'))
+    .catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(ConfigError)
+  expect(String(error)).toContain(problem)
+  expect(String(error)).not.toContain('restart')
+  expect(asked).not.toContain('Bearer a')
 })
