@@ -48,7 +48,7 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
         return answerOf(await database().ask({ text, values, maxRows, maxBytes }, signal), found, operation)
       } catch (error) {
         if (signal.aborted || error instanceof GatewayError) throw error
-        const fault = faultOf(error)
+        const fault = values.length > 0 ? faultOf(error) : undefined
         if (fault !== undefined) return { fault }
         throw failed({ where: `${scope.id}: ${operation}`, error })
       }
@@ -75,9 +75,8 @@ async function check(database: Database, config: BackendConfig, signal: AbortSig
     try {
       const values = parameters.map(() => null)
       const { columns } = await database.ask({ text, values, maxRows: 1, maxBytes: 1_048_576 }, signal)
-      const twice = columns.find((column, index) => columns.indexOf(column) !== index)
-      if (twice !== undefined)
-        problems.push(`operation "${name}": two columns are called "${twice}": rename one of them with AS`)
+      const problem = columnProblem(columns)
+      if (problem !== undefined) problems.push(`operation "${name}": ${problem}`)
     } catch (error) {
       if (signal.aborted || error instanceof GatewayError) throw error
       const position = error instanceof Error && 'position' in error ? Number(error.position) - before : 0
@@ -86,6 +85,12 @@ async function check(database: Database, config: BackendConfig, signal: AbortSig
     }
   }
   if (problems.length > 0) throw new GatewayError('INTERNAL', `${database.place}: ${problems.join('; ')}`)
+}
+
+/** Of two columns with one name an object holds one. */
+function columnProblem(columns: readonly string[]): string | undefined {
+  const twice = columns.find((column, index) => columns.indexOf(column) !== index)
+  return twice === undefined ? undefined : `two columns are called "${twice}": rename one of them with AS`
 }
 
 /** What is wrong with the parameters. */
@@ -121,6 +126,9 @@ function answerOf({ columns, rows, over }: Rows, operation: OperationConfig, nam
     return { fault: { code: 'TooManyRows', message: `there are more than ${maxRows} rows` } }
   if (over === 'maxBytes')
     return { fault: { code: 'TooLarge', message: `the rows have more than ${maxBytes} bytes` } }
+  // Where the database was away at the start, nobody has looked yet.
+  const problem = columnProblem(columns)
+  if (problem !== undefined) throw new GatewayError('BACKEND_FAILED', `operation "${name}": ${problem}`)
   // Object.fromEntries: a column may be called __proto__.
   const objects = rows.map((row) =>
     Object.fromEntries(columns.map((column, index) => [column, row[index] ?? null])),

@@ -18,11 +18,9 @@ export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** A value that is none of what the column is: the caller's own mistake. */
+/** Class 22, a data exception: a value that is not what the query takes. Only of a call that has values: they are the caller's. */
 export function faultOf(error: unknown): Fault | undefined {
-  return /^22(?:P02|P03|003|007|008|021|P05)$/.test(codeOf(error))
-    ? { code: 'InvalidParameters', message: textOf(error) }
-    : undefined
+  return codeOf(error).startsWith('22') ? { code: 'InvalidParameters', message: textOf(error) } : undefined
 }
 
 /** There was no connection: no query was sent. */

@@ -185,6 +185,24 @@ test.each<[string, Json, string]>([
   })
 })
 
+test.each<[string, string, Json]>([
+  ['a pattern that ends in its escape', "'ab' LIKE $1", 'a\\'],
+  ['half a regular expression', "'x' ~ $1", '('],
+  ['a limit below none', '0 IN (SELECT 0 LIMIT $1)', -1],
+  ['a divisor of 0', '1 / $1::int > 0', 0],
+])(
+  '%s is the caller’s own mistake too, and none of the database (SQLSTATE 22)',
+  async (_, condition, value) => {
+    const made = await ask(`SELECT order_no FROM orders WHERE ${condition}`, { parameters: ['value'] })
+    expect(await call(made, { value })).toMatchObject({ fault: { code: 'InvalidParameters' } })
+  },
+)
+
+test('where a caller gives no values none of them is wrong', async () => {
+  const made = await ask('SELECT 1 / (random() * 0)::int AS n')
+  expect(await failure(call(made))).toMatchObject({ code: 'BACKEND_FAILED', detail: { sqlstate: '22012' } })
+})
+
 test('what the database does not take is said at the start, all of it at once, with the place', async () => {
   const wrong = open({
     Typo: { query: 'SELECT 1 FRM orders' },
@@ -310,7 +328,7 @@ test.each([
   ['40P01', 'BACKEND_FAILED', true],
   ['42P01', 'BACKEND_FAILED', false],
   ['53200', 'BACKEND_FAILED', false],
-  ['22012', 'BACKEND_FAILED', false],
+  ['XX000', 'BACKEND_FAILED', false],
   ['57014', 'DEADLINE_EXCEEDED', false],
 ])('SQLSTATE %s is %s, and the caller hears nothing of our insides', async (state, code, notExecuted) => {
   const made = await ask('SELECT fail($1)', { parameters: ['state'] })
@@ -356,9 +374,12 @@ test('the server goes and comes back: what was under way fails, nothing is sent 
   expect(await cut).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
   expect(await failure(call(made, { s: 0 }))).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: true })
   await expect(made.probe?.(never)).rejects.toThrow('cannot be reached: ECONNREFUSED')
-  const meanwhile = await open({ GetOrder })
+  const meanwhile = await open({ GetOrder, Ask: { query: 'SELECT order_no AS id, id FROM orders' } })
   await server.begin()
   expect(await call(made, { s: 0 })).toStrictEqual({ data: [{ done: '' }] })
   expect(await call(meanwhile, { orderNo: '000777' }, never, 'GetOrder')).toStrictEqual({ data: order })
+  const { code, message } = await failure(call(meanwhile))
+  expect(code).toBe('BACKEND_FAILED')
+  expect(message).toContain('operation "Ask": two columns are called "id": rename one of them with AS')
   await made.probe?.(never)
 })
