@@ -36,12 +36,21 @@ export async function giveBack(
   const ended = await endOf(taken, store)
   if (isWrite === true && ended?.reply === undefined && (ended?.outcome ?? 'taken') === 'taken') {
     // SEMANTICS 3: 202 says that it waits for its system. Of one that is at work nobody knows whether it is done.
-    if (ended === undefined && isAtWork(await store.find({ by: 'id', id }), id))
-      throw new GatewayError(
-        'DEADLINE_EXCEEDED',
-        'the write was begun, and how it ended is not stored yet; its status tells it, and the same id finds it later',
-        { detail: { statusUrl: statusUrl(id) } },
-      )
+    if (ended === undefined) {
+      const rows = await store.find({ by: 'id', id })
+      if (isAtWork(rows, id))
+        throw new GatewayError(
+          'DEADLINE_EXCEEDED',
+          'the write was begun, and how it ended is not stored yet; its status tells it, and the same id finds it later',
+          { detail: { statusUrl: statusUrl(id) } },
+        )
+      // A call that is stored nowhere has its id, and no status.
+      if (!rows.some((row) => row.row === 'message' && row.message.id === id))
+        throw new GatewayError(
+          'DEADLINE_EXCEEDED',
+          'a call is still at work on the same id; ask again with it',
+        )
+    }
     taken.leave?.()
     telemetry.write('queued', origin.id)
     return { ...accepted, status: statusUrl(id) }

@@ -36,7 +36,7 @@ export interface Joining {
   /** Throws what an accept that is none is refused with. */
   notNew(
     normalised: Normalised,
-    result: Exclude<AcceptResult, { status: 'accepted' }>,
+    result: Exclude<AcceptResult, { status: 'accepted' | 'released' }>,
     waiting: Waiting,
   ): Taken
   /** The end that somebody waits for: told by who brings it about, or read when the wait is over. */

@@ -104,6 +104,11 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   }
 }
 
+/** The same under the id that its key is known by. */
+export function underId(normalised: Normalised, id: string): Normalised {
+  return { ...normalised, message: Object.freeze({ ...normalised.message, id, correlationId: id }) }
+}
+
 /** What a rate limit is told. Who calls is the one a credential named, else the sender as the channel knows him. */
 export function callingOf(
   { message, home }: Pick<Normalised, 'message' | 'home'>,

@@ -14,7 +14,7 @@ import { HandOvers } from './hand-over.ts'
 import { moment } from './ids.ts'
 import { createJoining, lookFor, type Joining, type Taken } from './joining.ts'
 import { firstStep, Lanes, PRIORITIES } from './lanes.ts'
-import { callingOf, normalise } from './normalise.ts'
+import { callingOf, normalise, underId } from './normalise.ts'
 import type { ChannelNames, Normalised } from './normalise.ts'
 import { createPushing, type Pushing } from './push-turns.ts'
 import { createRequests, type Requests } from './requests.ts'
@@ -215,6 +215,7 @@ export class Pipeline {
     }
     if (result.status !== 'accepted') {
       waiter?.cancel()
+      if (result.status === 'released') return this.#store(origin, underId(normalised, result.id), options)
       return this.#joining.notNew(normalised, result, options)
     }
     const { sequence } = result

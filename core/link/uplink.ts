@@ -121,7 +121,11 @@ export function createUplink(options: UplinkOptions): Uplink {
           status: 429,
         })
       case 'notOwner':
-        throw new GatewayError('INTERNAL', 'the store answered "notOwner" to an accept that expects none')
+      case 'released':
+        throw new GatewayError(
+          'INTERNAL',
+          `the store answered "${result.status}" to an accept that cannot get it`,
+        )
     }
   }
 

@@ -98,6 +98,11 @@ export type AcceptResult =
       /** As of what is accepted. */
       readonly refused?: readonly Refusal[]
     }
+  /**
+   * The key is that of a call that ended without an effect, under this id. Nothing is stored: brought again with this id as the message's, it takes
+   * the call's place, so that its system is asked with the same key (SEMANTICS 2).
+   */
+  | { readonly status: 'released'; readonly id: string }
   | { readonly status: 'mismatch' }
   | { readonly status: 'gap'; readonly next: number }
   /** The number is used up, and the id is none that is known. */

@@ -83,6 +83,8 @@ export function acceptAnswer(reply: Cell, conversation: string): AcceptAnswer {
         failure: JSON.stringify({ code: cells.text(2), message: 'this number was refused before' }),
         pushed: false,
       }
+    case 'released':
+      return { status, id: cells.text(1) }
     case 'gap':
       return { status, next: cells.number(1) }
     case 'full':
@@ -176,7 +178,13 @@ export function settleAnswer(reply: Cell): SettleAnswer {
 export function helloAnswer(reply: Cell): HelloResult {
   const cells = new Cells(reply)
   if (cells.text(0) === 'reset')
-    return { status: 'reset', why: cells.text(1), epoch: cells.text(2), top: cells.number(3) }
+    return {
+      status: 'reset',
+      why: cells.text(1),
+      epoch: cells.text(2),
+      top: cells.number(3),
+      oldest: cells.number(4),
+    }
   return {
     status: 'welcome',
     epoch: cells.text(1),

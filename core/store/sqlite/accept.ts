@@ -32,6 +32,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
   const devices = new Devices(ground)
   const rights = new Rights(ground)
   const rows = new WorkRows(ground)
+  const dropBegun = query(db, 'DELETE FROM begun WHERE id = ?')
   const known = query<KnownRow>(
     db,
     `SELECT l.id, l.sequence, l.offset, c.epoch, w.state, w.attempt, w.fence
@@ -75,6 +76,14 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     }
   }
 
+  /** Of a released call: what is stored now has its key. */
+  function endCall(id: number): void {
+    rows.end(id)
+    dropBegun.run(id)
+    claims.drop(id)
+    lanes.claim.remove(String(id), id, clock.now)
+  }
+
   function accepted(request: AcceptWire, home: Home | undefined, link: NextNumber | undefined): AcceptAnswer {
     const [, homeName, conversation, id, body, channel, cause, inbox, raw, key, fingerprint, ttlMs] = request
     const [, , , , , , , , , , , , lane, priority, delayMs, limit, waitMs, fence, random, extras] = request
@@ -96,7 +105,9 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     }
 
     const claim = key === null ? undefined : claims.holding(key)
-    if (claim !== undefined) {
+    const released = claim?.fingerprint === fingerprint && claims.isReleased(claim) ? claim : undefined
+    if (released !== undefined && released.message !== id) return { status: 'released', id: released.message }
+    if (claim !== undefined && released === undefined) {
       if (claim.message === id && !claim.isCall) return resent(request) ?? duplicate(claim, waitMs)
       if (claim.fingerprint !== fingerprint) return { status: 'mismatch' }
       // The same id from another boot: duplicate, and this boot's number advances.
@@ -129,6 +140,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     })
     if (appended === undefined) return resent(request) ?? { status: 'mismatch' }
     const { log, sequence, offset } = appended
+    if (released !== undefined) endCall(released.id)
     if (key !== null)
       claims.make(key, {
         id: log,

@@ -2,6 +2,8 @@
 import type { ClaimState, Outcome } from '../store.ts'
 import { query } from './database.ts'
 import type { Ground } from './ground.ts'
+import { WAITING } from './lanes.ts'
+import type { State } from './lanes.ts'
 
 export interface ClaimMade {
   /** The log row it was made with, or its own id where nothing is in the log. */
@@ -52,7 +54,7 @@ export class Claims {
         db,
         'SELECT outcome, reply, failure FROM outcome WHERE id = ?',
       ),
-      isOpen: query<readonly [1]>(db, 'SELECT 1 FROM work WHERE id = ?'),
+      state: query<readonly [State]>(db, 'SELECT state FROM work WHERE id = ?'),
     }
   }
 
@@ -88,7 +90,12 @@ export class Claims {
   }
 
   isOpen(id: number): boolean {
-    return this.#sql.isOpen.get(id) !== undefined
+    return this.#sql.state.get(id) !== undefined
+  }
+
+  /** Of a call that ended without an effect: whoever comes next with its key makes it again. */
+  isReleased({ id, isCall }: ClaimMade): boolean {
+    return isCall && this.#sql.state.get(id)?.[0] === WAITING
   }
 
   /** The outcome outlives content and claim, whichever goes last. */

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { partitionLease } from '../../../core/store/figures.ts'
 import type { StoreFactory } from '../store.ts'
-import { HOME, LEASE_MS, World, accept, dedupe, expectStatus, message, settle } from './world.ts'
+import { HOME, LEASE_MS, World, accept, dedupe, expectStatus, message, settle, working } from './world.ts'
 
 const ANSWER = { data: { order: '007' }, origin: 'backend' } as const
 
@@ -133,6 +133,54 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.takeWork()).toMatchObject([
       { kind: 'claim', id: 'c1', attempt: 4, orphan: false, poison: false },
     ])
+  })
+
+  test('SEMANTICS 2: released, it is stored for who brings its key to be stored, under the id it was called with, once', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    const release = settle('c1', { kind: 'claim', outcome: 'retry', delayMs: 60_000 })
+    await world.store.settle(release)
+    await world.reopen()
+    const key = dedupe('call-key')
+    expect(await world.store.accept(working('m1', key))).toEqual({ status: 'released', id: 'c1' })
+    expect(await world.store.accept(working('c1', dedupe('call-key', 'other')))).toEqual({
+      status: 'mismatch',
+    })
+    expect(await world.log()).toEqual([])
+    const stored = { status: 'accepted', sequence: 1, attempt: 1 }
+    const begun = working('c1', { ...key, fence: world.fence })
+    expect(await world.store.accept(begun)).toMatchObject(stored)
+    expect(await world.store.accept(begun)).toMatchObject(stored)
+    const duplicate = { status: 'duplicate', id: 'c1', sequence: 1, state: 'running' }
+    expect(await world.store.accept(working('m2', key))).toMatchObject(duplicate)
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
+    // The release of the call, sent again, does not end what is stored.
+    expect(await world.store.settle(release)).toMatchObject({ status: 'already' })
+    await world.reopen('third life')
+    world.advance(60_000)
+    expect(await world.takeWork()).toMatchObject([{ kind: 'message', id: 'c1', attempt: 2 }])
+    await world.settle(settle('c1', { attempt: 2, reply: ANSWER }))
+    const done = { status: 'done', id: 'c1', outcome: 'answered', reply: ANSWER }
+    expect(await world.store.claim(world.claim('c3'))).toEqual(done)
+    expect(await world.log()).toMatchObject([{ id: 'c1', sequence: 1 }])
+    expect(await world.ledger()).toMatchObject({ accepted: 1, settled: 1, waiting: 0 })
+    expect(await world.store.find({ by: 'open', limit: 10 })).toEqual([])
+  })
+
+  test('an accept that is refused leaves the released call as it was, and one that is made again is joined', async () => {
+    await using world = await World.make(factory)
+    await world.store.claim(world.claim('c1'))
+    await world.store.settle(settle('c1', { kind: 'claim', outcome: 'retry', delayMs: 60_000 }))
+    const full = working('c1', { ...dedupe('call-key'), work: { lane: 'l', priority: 1, limit: 0 } })
+    expect(await world.store.accept(full)).toEqual({ status: 'full', waiting: 0 })
+    expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'run', id: 'c1', attempt: 2 })
+    for (const id of ['c1', 'm1'])
+      expect(await world.store.accept(working(id, dedupe('call-key')))).toMatchObject({
+        status: 'duplicate',
+        id: 'c1',
+        state: 'begun',
+      })
+    expect(await world.log()).toEqual([])
   })
 
   test('who does not hold the partition claims under a lease of his own in it, and is an orphan for its holder when that is over', async () => {

@@ -87,7 +87,11 @@ end
 
 local claim, is_over
 if key then claim, is_over = holding(key) end
-if claim then
+-- A call that ended without an effect: whoever comes next with its key makes it again, under its id.
+local released = claim and claim.fingerprint == fingerprint and kind_of(claim.ref) == 'claim' and
+  R('HGET', row(claim.ref), 'st') == WAITING and claim.ref
+if released and id_of(released) ~= id then return { 'released', id_of(released) } end
+if claim and not released then
   if claim.ref == ref then return resent() or duplicate(claim) end
   if claim.fingerprint ~= fingerprint then return { 'mismatch' } end
   -- The same id from another boot: duplicate, and this boot's number advances.
@@ -127,7 +131,11 @@ local counter, counted = 'settled', TOTALS.ended
 if lane then counter, counted = 'open:message', TOTALS.open end
 R('HSET', META, 'clock', now, 'wall', int(WALL), 'next', number, 'bytes', bytes, 'accepted', accepted, counter,
   int(tonumber(counted) + 1))
-if is_over then drop_claim(key) end
+if released then
+  leave_lane(released, unpack({ fields(row(released), 'ln', 'pr') }))
+  count('open:claim', -1)
+end
+if is_over or released then drop_claim(key) end
 local sequence = int(tonumber(top or '0') + 1)
 if bound then
   R('HSET', conversation_key, 'top', sequence, 'last', received)
