@@ -1,4 +1,6 @@
 // The chat page in a real browser, over a network that is cut and restored (DESIGN §12: the app's half).
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
@@ -33,9 +35,21 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
 }
 
+/** The business system behind `order?`. */
+const shop = createServer((_request, response) => {
+  response.writeHead(isShopDown ? 503 : 200, { 'content-type': 'application/json' })
+  response.end('{"text":"Order 7 is on its way"}')
+})
+let isShopDown = false
+/** What the answer to `later` waits for. */
+let later = Promise.withResolvers<void>()
+
 beforeAll(async () => {
-  bot = await startBot((asked) => {
-    const question = textOf(asked)
+  await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve))
+  const { port } = shop.address() as AddressInfo // it listens on TCP
+  bot = await startBot(async (one) => {
+    const question = textOf(one)
+    if (question === 'later') await later.promise
     return { body: ANSWERS[question] ?? { text: `echo ${question}` } }
   })
   gateway = await startGateway({
@@ -44,7 +58,14 @@ channels:
   web: { adapter: rest }
   devices: { adapter: mqtt, port: ${await freePort()}, websocket: /mqtt }
 agents: { bot: { adapter: webhook, url: "${bot.url}" } }
-routes: [ { agent: bot } ]
+backends:
+  shop:
+    adapter: rest
+    url: http://127.0.0.1:${port}
+    operations: { GetOrder: { method: GET, path: "/7", cache: { fresh: 0s, stale: 1h } } }
+routes:
+  - { when: "parts[0].text = 'order?'", backend: shop, operation: GetOrder, params: "{}" }
+  - { agent: bot }
 `,
   })
   guarded = await startGateway({
@@ -63,6 +84,7 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await guarded[Symbol.asyncDispose]()
   await bot[Symbol.asyncDispose]()
+  shop.close()
 })
 
 interface Visit extends AsyncDisposable {
@@ -130,6 +152,12 @@ async function picture(page: Page, name: string): Promise<void> {
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
 }
 
+/** What stands beside the moments of all messages. */
+const notes = (page: Page): Promise<readonly string[]> =>
+  page.locator('#messages small').evaluateAll((all) => all.map((small) => small.lastChild?.textContent ?? ''))
+const isAtEnd = (page: Page): Promise<boolean> =>
+  page.locator('#conversation').evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2)
+
 test('a question is answered, marked as read, and still there when the page is loaded again', async () => {
   await using ann = await visit('ann')
   const page = await ann.open()
@@ -141,6 +169,60 @@ test('a question is answered, marked as read, and still there when the page is l
   expect(await shown(page, 2)).toEqual(['one', 'echo one'])
   expect(await marks(page)).toEqual(['read'])
 })
+
+test('the last good answer of a system that is down says so, in both languages, of which the chosen one is kept', async () => {
+  await using hal = await visit('hal')
+  const page = await hal.open()
+  isShopDown = false
+  await say(page, 'order?')
+  await shown(page, 2)
+  isShopDown = true
+  await say(page, 'order?')
+  await shown(page, 4)
+  await page.locator('li.them + li.me[data-mark=read]').waitFor()
+  const time = /^\d\d:\d\d [AP]M$/u
+  const [, fresh, , stale = ''] = await notes(page)
+  expect([fresh, stale.replace(/of .*/u, 'of')]).toEqual(['', ' · last known, of'])
+  expect(stale.split('of ')[1]).toMatch(time)
+  const moments = page.locator('#messages time')
+  expect(await moments.last().textContent()).toMatch(time)
+  expect(Date.now() - Date.parse((await moments.last().getAttribute('datetime')) ?? '')).toBeLessThan(60_000)
+  await picture(page, 'stale')
+  await page.click('#language')
+  await page.reload()
+  await shown(page, 4)
+  expect((await notes(page)).at(-1)).toMatch(/^ · 最后已知，\d\d:\d\d$/u)
+  await picture(page, 'stale-zh')
+}, 120_000)
+
+test('an answer moves nobody who has scrolled up to read; at the end one stays there, however long the draft', async () => {
+  await using ida = await visit('ida')
+  const page = await ida.open()
+  await page.setViewportSize({ width: 480, height: 320 })
+  later = Promise.withResolvers<void>()
+  for (const question of ['link', 'later']) await say(page, question)
+  await shown(page, 7)
+  expect(await isAtEnd(page)).toBe(true)
+  await page.locator('#conversation').evaluate((box) => {
+    const scrolled = new Promise((resolve) => box.addEventListener('scroll', resolve, { once: true }))
+    box.scrollTop = 0
+    return scrolled
+  })
+  later.resolve()
+  await shown(page, 8)
+  expect(await page.locator('#conversation').evaluate((box) => box.scrollTop)).toBe(0)
+  await say(page, 'one')
+  await page.locator('li.me', { hasText: 'one' }).waitFor()
+  expect(await isAtEnd(page)).toBe(true)
+  await shown(page, 10)
+  const field = page.locator('#text')
+  await field.fill('1\n2\n3')
+  expect(await field.evaluate((box) => box.scrollHeight - box.clientHeight)).toBe(0)
+  await until(async () => ((await isAtEnd(page)) ? true : undefined))
+  await picture(page, 'draft')
+  await field.fill('1\n2\n3\n4\n5\n6\n7\n8\n9')
+  expect((await field.boundingBox())?.height).toBeLessThan(140)
+}, 120_000)
 
 test('the network goes dark and comes back: what was written meanwhile is kept, told, and sent, each once and in order', async () => {
   await using ben = await visit('ben')
@@ -182,6 +264,10 @@ test('a WebSocket that says nothing: MQTT.js is loaded only then, and takes over
     fresh.on('request', (request) => loaded.push(new URL(request.url()).pathname))
     await fresh.routeWebSocket(/\/v1\/ws$/u, () => undefined)
   })
+  // Safari's Enter that chooses a word comes after the composition has ended: only its code tells.
+  await page.fill('#text', '订单')
+  const keys = await dora.context.newCDPSession(page)
+  await keys.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Enter', windowsVirtualKeyCode: 229 })
   await say(page, '订单在哪里？')
   expect(loaded).not.toContain('/demo/chat/mqtt.js')
   expect(await shown(page, 2)).toEqual(['订单在哪里？', 'echo 订单在哪里？'])
@@ -251,7 +337,7 @@ test('a token that cannot be one is told at once; the one entered instead is tak
   await page.fill('#text', 'not sent yet')
   await enter(page, 'nonsense')
   await page.locator('#notice', { hasText: 'answered with 401' }).waitFor()
-  await enter(page, await tokenOf('cust4'))
+  await enter(page, ` ${await tokenOf('cust4')} `)
   await page.locator('#link[data-status=online]').waitFor()
   await say(page, 'hi')
   expect(await shown(page, 2)).toEqual(['hi', 'echo hi'])
@@ -280,12 +366,17 @@ test.each(['en-GB', 'zh-CN'])(
     }
     const rows = await page.locator('#messages li.them').allInnerTexts()
     const lines = rows.map((row) => row.split('\n').slice(0, -1).join('|'))
+    const [you, they, none] =
+      locale === 'zh-CN' ? ['您：', '客服：', '（无文字内容）'] : ['You:', 'Service:', '(no text)']
     expect(lines).toEqual([
-      'there is no such order',
-      '{|  "order": "A1",|  "total": 12.5|}',
-      locale === 'zh-CN' ? '（无文字内容）' : '(no text)',
-      'Two addresses|Our shop|https://shop.example/orders?id=1|A trap|javascript:document.body.remove()',
+      `${they}|there is no such order`,
+      `${they}|{|  "order": "A1",|  "total": 12.5|}`,
+      `${they}|${none}`,
+      `${they}|Two addresses|Our shop|https://shop.example/orders?id=1|A trap|javascript:document.body.remove()`,
     ])
+    expect(await page.locator('#messages li.me').first().innerText()).toMatch(
+      new RegExp(`^${you}\nfault\n`, 'u'),
+    )
     const links = await page
       .locator('#messages a')
       .evaluateAll((all) => all.map((a) => ['href', 'rel', 'target'].map((each) => a.getAttribute(each))))

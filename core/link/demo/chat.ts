@@ -4,10 +4,13 @@ import type { Client, Said, StateEvent } from '../client/browser.ts'
 import { subjectOf } from '../client/token.ts'
 import { linesOf } from './lines.ts'
 import type { Line } from './lines.ts'
+import { isStale, momentOf, noteOf } from './notes.ts'
 import { words } from './words.ts'
 import type { Language, Words } from './words.ts'
 
-let language: Language = navigator.language.startsWith('zh') ? 'zh' : 'en'
+let language: Language = (localStorage.getItem('language') ?? navigator.language).startsWith('zh')
+  ? 'zh'
+  : 'en'
 let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
 /** Since then no link was had: why the token is not taken. */
 let refusal: string | undefined
@@ -16,6 +19,18 @@ let missed: 'missed' | 'recovered' | undefined
 /** Who writes, until somebody begins anew. */
 let chat: Client | undefined
 let box: string | undefined
+/** What is shown, by its id. */
+const rows = new Map<string, Row>()
+/** Whether the last message is in view: it stays so by itself, and who has scrolled up to read stays where he is. */
+let isAtEnd = true
+let scrolledTo = 0
+/** So near is at the end, in CSS pixels: less than a line. */
+const NEAR_PX = 20
+
+interface Row {
+  readonly said: Said
+  readonly item: HTMLElement
+}
 
 const element = (id: string): HTMLElement => {
   const found = document.querySelector<HTMLElement>(`#${id}`)
@@ -31,7 +46,7 @@ const name = element('name') as HTMLInputElement // as chat.html has it
 
 /** Everything that is in words; called again when the language or the state changes. */
 function write(): void {
-  const { page, placeholder, other, status, links, marks } = words[language]
+  const { page, placeholder, other, status, links } = words[language]
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
   for (const [key, value] of Object.entries(page))
     for (const at of document.querySelectorAll(`[data-text="${key}"]`)) at.textContent = value
@@ -45,7 +60,7 @@ function write(): void {
   const notice = element('notice')
   notice.textContent = noticeOf(words[language].notices)
   notice.hidden = notice.textContent === ''
-  for (const row of messages.children) writeMark(row, marks)
+  for (const row of rows.values()) writeNote(row)
 }
 
 /** What is most urgent to be known; empty: nothing. */
@@ -57,27 +72,33 @@ function noticeOf(notices: Words['notices']): string {
   return missed === undefined ? '' : notices[missed]
 }
 
-function writeMark(row: Element, marks: Readonly<Record<string, string>>): void {
-  if (!(row instanceof HTMLElement)) return
-  const { mark, at = '', code = '' } = row.dataset
-  const time = new Date(at).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' })
-  const said = mark === undefined ? '' : ` · ${marks[mark] ?? mark}${code === '' ? '' : ` (${code})`}`
-  const small = row.querySelector('small')
-  if (small !== null) small.textContent = `${time}${said}`
+function writeNote({ said, item }: Row): void {
+  if (said.mark !== undefined) item.dataset['mark'] = said.mark
+  const time = document.createElement('time')
+  time.dateTime = said.at
+  time.textContent = momentOf(said.at, language)
+  const also = noteOf(said, language)
+  item.querySelector('small')?.replaceChildren(time, also === '' ? '' : ` · ${also}`)
 }
 
 function show(said: Said): void {
-  const { id, from, at, mark, code } = said
-  const row = document.createElement('li')
-  row.className = from
-  row.dataset['id'] = id
-  row.dataset['at'] = at
-  if (mark !== undefined) row.dataset['mark'] = mark
-  if (code !== undefined) row.dataset['code'] = code
+  const item = document.createElement('li')
+  item.className = said.from
+  item.classList.toggle('stale', isStale(said.message))
+  // Side and colour tell who speaks to those alone who see them.
+  const speaker = worded('b', said.from)
+  speaker.className = 'hidden'
   const lines = linesOf(said)
-  row.append(...(lines.length > 0 ? lines.map(lineOf) : [noText()]), document.createElement('small'))
-  messages.append(row)
-  writeMark(row, words[language].marks)
+  const shown = lines.length > 0 ? lines.map(lineOf) : [worded('span', 'noText')]
+  item.append(speaker, ...shown, document.createElement('small'))
+  const row = { said, item }
+  rows.set(said.id, row)
+  writeNote(row)
+  messages.append(item)
+  if (isAtEnd || said.from === 'me') toEnd()
+}
+
+function toEnd(): void {
   conversation.scrollTop = conversation.scrollHeight
 }
 
@@ -96,11 +117,12 @@ function lineOf({ text: said, href }: Line): HTMLElement {
   return line
 }
 
-function noText(): HTMLElement {
-  const line = document.createElement('span')
-  line.dataset['text'] = 'noText'
-  line.textContent = words[language].page.noText
-  return line
+/** In the page's language, also when that changes. */
+function worded(tag: 'b' | 'span', key: keyof Words['page']): HTMLElement {
+  const made = document.createElement(tag)
+  made.dataset['text'] = key
+  made.textContent = words[language].page[key]
+  return made
 }
 
 function hear(event: StateEvent): void {
@@ -116,11 +138,12 @@ function hear(event: StateEvent): void {
       missed = event.all ? 'recovered' : 'missed'
       break
     case 'mark': {
-      const row = messages.querySelector<HTMLElement>(`[data-id="${CSS.escape(event.id)}"]`)
-      if (row === null) return
-      row.dataset['mark'] = event.mark
-      if (event.code !== undefined) row.dataset['code'] = event.code
-      writeMark(row, words[language].marks)
+      const row = rows.get(event.id)
+      if (row === undefined) return
+      const { mark, code = row.said.code } = event
+      const marked = { ...row, said: { ...row.said, mark, ...(code !== undefined && { code }) } }
+      rows.set(event.id, marked)
+      writeNote(marked)
       return
     }
   }
@@ -135,10 +158,7 @@ function admit({ status, reason = '' }: typeof link): void {
   }
   if (status !== 'refused' && status !== 'failed') return
   if (status === 'refused') refusal = reason
-  if (enter.hidden) {
-    enter.hidden = false
-    conversation.scrollTop = conversation.scrollHeight
-  }
+  enter.hidden = false
   sessionStorage.removeItem('token')
   history.replaceState(undefined, '', location.pathname)
 }
@@ -181,6 +201,8 @@ async function begin(token: string): Promise<void> {
   missed = undefined
   waiting = 0
   messages.replaceChildren()
+  rows.clear()
+  isAtEnd = true
   sessionStorage.setItem('token', token)
   const client = connect({ url: location.origin, token, box })
   chat = client
@@ -199,15 +221,26 @@ say.addEventListener('submit', (event) => {
   void keep()
 })
 text.addEventListener('keydown', (event) => {
-  // Enter that ends a composition (pinyin) chooses a word and sends nothing.
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  // Enter that ends a composition (pinyin) chooses a word and sends nothing. Safari tells it after the composition's end, by 229 alone.
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return
   event.preventDefault()
   if (say instanceof HTMLFormElement) say.requestSubmit()
 })
 element('language').addEventListener('click', () => {
   language = language === 'zh' ? 'en' : 'zh'
+  localStorage.setItem('language', language)
   write()
 })
+conversation.addEventListener('scroll', () => {
+  const { scrollTop, scrollHeight, clientHeight } = conversation
+  // What is appended, or narrows the view, leads away from the end too; upwards goes only who reads.
+  if (scrollHeight - clientHeight - scrollTop < NEAR_PX) isAtEnd = true
+  else if (scrollTop < scrolledTo) isAtEnd = false
+  scrolledTo = scrollTop
+})
+new ResizeObserver(() => {
+  if (isAtEnd) toEnd()
+}).observe(conversation)
 enter.addEventListener('submit', (event) => {
   event.preventDefault()
   void begin(name.value.trim())

@@ -81,6 +81,7 @@ async function load(): Promise<ReadonlyMap<string, File>> {
       .map((name) => `client/${name}`),
     `demo/chat${ENDING}`,
     `demo/lines${ENDING}`,
+    `demo/notes${ENDING}`,
     `demo/words${ENDING}`,
   ]
   const places = modules.map((name) => new URL(`../${name}`, HERE).href)

@@ -1,5 +1,5 @@
 // What the chat page says, in English and in Chinese.
-import type { LinkKind, Mark, StateEvent } from '../client/types.ts'
+import type { LinkKind, Mark, Said, StateEvent } from '../client/types.ts'
 
 export type Language = 'en' | 'zh'
 type LinkStatus = Extract<StateEvent, { what: 'link' }>['status']
@@ -7,14 +7,21 @@ type LinkStatus = Extract<StateEvent, { what: 'link' }>['status']
 export interface Words {
   /** Of the elements that name them by `data-text`. */
   readonly page: Readonly<
-    Record<'title' | 'name' | 'nameHint' | 'begin' | 'message' | 'send' | 'noText', string>
+    Record<'title' | 'name' | 'nameHint' | 'begin' | 'message' | 'send' | 'noText' | Said['from'], string>
   >
   readonly placeholder: string
   readonly other: string
   readonly status: Readonly<Record<LinkStatus, string>>
   readonly links: Readonly<Record<LinkKind, string>>
   readonly marks: Readonly<Record<Mark, string>>
+  readonly answers: Answers
   readonly notices: Notices
+}
+
+/** Beside an answer: that it is the last good one, of `moment` where that is known, or one with a part missing. */
+export interface Answers {
+  stale(moment: string | undefined): string
+  readonly partial: string
 }
 
 /** Beside the conversation; `reason` is the client's own word, in English. */
@@ -42,6 +49,8 @@ export const words: Readonly<Record<Language, Words>> = {
       message: 'Message',
       send: 'Send',
       noText: '(no text)',
+      me: 'You:',
+      them: 'Service:',
     },
     placeholder: 'Write a message',
     other: '中文',
@@ -62,6 +71,10 @@ export const words: Readonly<Record<Language, Words>> = {
       delivered: 'delivered',
       read: 'read',
       refused: 'refused',
+    },
+    answers: {
+      stale: (moment) => (moment === undefined ? 'last known' : `last known, of ${moment}`),
+      partial: 'a part is missing',
     },
     notices: {
       refused: (reason) => `The token is wrong or has run out (${reason}). Please enter another one below.`,
@@ -88,6 +101,8 @@ export const words: Readonly<Record<Language, Words>> = {
       message: '消息',
       send: '发送',
       noText: '（无文字内容）',
+      me: '您：',
+      them: '客服：',
     },
     placeholder: '输入消息',
     other: 'English',
@@ -108,6 +123,10 @@ export const words: Readonly<Record<Language, Words>> = {
       delivered: '已送达',
       read: '已读',
       refused: '被拒绝',
+    },
+    answers: {
+      stale: (moment) => (moment === undefined ? '最后已知' : `最后已知，${moment}`),
+      partial: '内容不完整',
     },
     notices: {
       refused: (reason) => `令牌有误或已过期（${reason}）。请在下方重新输入。`,
