@@ -108,13 +108,21 @@ export const upFrame: z.ZodType<UpFrame> = z.discriminatedUnion('t', [hello, sen
 
 // ─── Down: described only ────────────────────────────────────────────────────────────────────────────────────────────
 
+const oldest = z
+  .int()
+  .min(1)
+  .meta({ description: 'The first offset that the inbox still has; top + 1: it has none' })
 const refused = z.array(z.object({ n, id: z.string(), code: z.string() }))
 
 z.object({
   t: z.literal('welcome'),
   epoch,
   top: count,
-  recovered: z.boolean().meta({ description: 'false: fetch the log; pushes go on after top' }),
+  oldest,
+  recovered: z.boolean().meta({
+    description:
+      'false: the inbox no longer reaches back to the cursor. Fetch the log, and say hello again with oldest - 1 for what the inbox still has; else pushes go on after top',
+  }),
   next: n,
   refused,
   window: z.object({ up: count, down: count }),
@@ -167,9 +175,10 @@ z.object({
     }),
   }),
 }).register(published, { id: 'msg', title: 'The next message of the inbox' })
-z.object({ t: z.literal('reset'), epoch, top: count, why: z.string() }).register(published, {
+z.object({ t: z.literal('reset'), epoch, top: count, oldest, why: z.string() }).register(published, {
   id: 'reset',
-  title: 'The cursor cannot be used; go on after top',
+  title:
+    'The cursor cannot be used; pushes go on after top, or after oldest - 1 for who says hello again with it',
 })
 z.object({
   t: z.literal('kick'),

@@ -15,6 +15,7 @@ export interface Cursor {
 export interface ResetAt {
   readonly epoch: string
   readonly top: number
+  readonly oldest: number
   readonly why: string
 }
 
@@ -40,18 +41,18 @@ export async function greet(
     const result = await store.hello({ home, device, boot, ...cursor })
     if (result.status === 'welcome')
       return { welcomed: result, isRecovered: result.recovered && hellos === 0 }
-    const { epoch, top, why } = result
-    to.onReset({ epoch, top, why })
+    const { epoch, top, oldest, why } = result
+    to.onReset({ epoch, top, oldest, why })
     cursor = { first: cursor.first, epoch, offset: top }
   }
   throw new GatewayError('STORE_UNAVAILABLE', 'the inbox changes its epoch with every look')
 }
 
-/** The current epoch and top. A hello without an epoch only tells; `first: 1` is one the store has passed already. */
+/** The current epoch, top and oldest. A hello without an epoch only tells; `first: 1` is one the store has passed already. */
 export async function standing(
   store: Pick<Store, 'hello'>,
   { home, device, boot }: Outbox,
-): Promise<{ readonly epoch: string; readonly top: number }> {
+): Promise<Pick<Welcomed, 'epoch' | 'top' | 'oldest'>> {
   return store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
 }
 

@@ -143,10 +143,12 @@ export class Session implements Link, PumpLink {
     const opened = this.#opened
     if (opened === undefined || this.#isClosed) return undefined
     const { home } = this
-    const { epoch, top } = await standing(this.#shared.store, opened.outbox)
+    const { epoch, top, oldest } = await standing(this.#shared.store, opened.outbox)
     if (epoch !== opened.epoch) opened.formerEpoch = opened.epoch
     opened.epoch = epoch
-    return (await this.push({ t: 'reset', epoch, top, why })) ? { home, epoch, after: top } : undefined
+    return (await this.push({ t: 'reset', epoch, top, oldest, why }))
+      ? { home, epoch, after: top }
+      : undefined
   }
 
   #leave(): void {
@@ -226,7 +228,7 @@ export class Session implements Link, PumpLink {
       const onReset = (at: ResetAt): void => void this.push({ t: 'reset', ...at })
       const found = await chains.run(chainOf(outbox), () => greet(store, outbox, { cursor, onReset }))
       welcomed = found.welcomed
-      const { next, jumped, top, refused } = welcomed
+      const { next, jumped, top, oldest, refused } = welcomed
       if (jumped > 0) {
         log.warn('numbers of a device were lost; they are jumped', { ...nameOf(outbox), jumped, next })
         onJump(jumped)
@@ -239,6 +241,7 @@ export class Session implements Link, PumpLink {
         t: 'welcome',
         epoch: welcomed.epoch,
         top,
+        oldest,
         recovered: found.isRecovered,
         next,
         refused,

@@ -34,7 +34,13 @@ export type HelloResult =
       /** The server had known fewer than `first` - 1 of this boot (SEMANTICS 13): by how many it jumped. */
       readonly jumped: number
     }
-  | { readonly status: 'reset'; readonly why: string; readonly epoch: string; readonly top: number }
+  | {
+      readonly status: 'reset'
+      readonly why: string
+      readonly epoch: string
+      readonly top: number
+      readonly oldest: number
+    }
 
 export interface Ack {
   readonly home: string

@@ -1,6 +1,7 @@
 // The app's half of the client protocol (DESIGN §12): one conversation over whatever link there is, each message once and in order.
 import type { MsgFrame } from '../../api.ts'
 import { catchUp } from './catch-up.ts'
+import type { CaughtUp } from './catch-up.ts'
 import { Conductor } from './conductor.ts'
 import { Ledger } from './ledger.ts'
 import { outgoingOf } from './outgoing.ts'
@@ -47,6 +48,8 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
   let early: Promise<string> | undefined
   let inbox: Promise<unknown> = Promise.resolve()
   let isBehind = false
+  /** What the logs had is known, and not yet what the inbox still brings. */
+  let untold: Required<CaughtUp> | undefined
   let ended: Promise<void> | undefined
 
   function tell(event: StateEvent): void {
@@ -105,10 +108,20 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       if (ledger === undefined || ending.signal.aborted) return true
       for (const message of messages) if (!ledger.take(message)) return false
       await ledger.durable()
+      tellMissed(ledger)
       return true
     })
     inbox = taken.catch(() => undefined)
     return taken.catch(() => true) // the ledger has said so; nothing is acknowledged by a client that has failed
+  }
+
+  function tellMissed(known: Ledger): void {
+    if (untold === undefined) return
+    const { isWhole, why } = untold
+    const all = known.foundAll()
+    if (all === undefined) return
+    untold = undefined
+    tell({ what: 'missed', all: all && isWhole, why })
   }
 
   function readOwed(known: Ledger, why: string): void {
@@ -126,7 +139,11 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       })
       isBehind = false
       if (ending.signal.aborted) return
-      tell({ what: 'missed', all: known.foundAll() && found.isWhole, why: found.why ?? why })
+      untold = {
+        isWhole: found.isWhole && untold?.isWhole !== false,
+        why: found.why ?? untold?.why ?? why,
+      }
+      tellMissed(known)
     })()
   }
 
@@ -158,7 +175,8 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
     if (link.status === 'waiting') tell({ what: 'link', status: 'connecting' })
     for (const listener of listeners) giveKept(listener, known)
     tell({ what: 'outbox', waiting: known.waiting })
-    if (known.owed.length > 0) readOwed(known, 'the logs were not read to their end before')
+    if (known.owed.length > 0 || known.isBehind)
+      readOwed(known, 'what was missed was not read to its end before')
     conductor = new Conductor({
       ledger: known,
       links: () => (typeof options.links === 'function' ? options.links() : (options.links ?? LINKS)),
@@ -172,10 +190,10 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       },
       token,
       onMessages: takeMessages,
-      onReset: ({ epoch, top, why }) => {
-        const isAnother = known.moveTo(epoch, top)
+      onReset: ({ epoch, top, oldest, why }) => {
+        const isElsewhere = known.moveTo(epoch, top, oldest)
         readOwed(known, why)
-        return isAnother
+        return isElsewhere
       },
       onState: tell,
     })

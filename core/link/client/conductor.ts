@@ -1,5 +1,5 @@
 // Which link is used: the best one that works, a better one tried beside it, never instead of it (DESIGN §12).
-import type { MsgFrame, WelcomeFrame } from '../../api.ts'
+import type { MsgFrame, ResetFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
 import { ANOTHER_INBOX, Line } from './line.ts'
 import type { Gone } from './line.ts'
@@ -12,8 +12,8 @@ export interface ConductorOptions {
   readonly transports: Readonly<Record<LinkKind, { readonly address: string; readonly open: OpenTransport }>>
   readonly token: () => Promise<string>
   readonly onMessages: (messages: readonly MsgFrame[]) => Promise<boolean>
-  /** True: the inbox is read from its beginning, for which hello is said anew. */
-  readonly onReset: (at: { readonly epoch: string; readonly top: number; readonly why: string }) => boolean
+  /** True: the inbox is read from another place than after `top`, for which hello is said anew. */
+  readonly onReset: (at: Pick<ResetFrame, 'epoch' | 'top' | 'oldest' | 'why'>) => boolean
   readonly onState: (event: StateEvent) => void
 }
 

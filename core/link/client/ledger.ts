@@ -23,7 +23,8 @@ interface Place {
   /** Whose this is: the inbox of the last welcome, and the subject of the token it was for; where they were said. */
   readonly inbox?: string
   readonly subject?: string
-  /** So many messages the inbox has skipped since it was whole, and the logs have not brought yet. */
+  /** After such a gap: how far the inbox went then, and so many up to there that neither the logs nor the inbox have brought yet. */
+  readonly until?: number
   readonly missing?: number
 }
 export interface OwedPage {
@@ -119,6 +120,10 @@ export class Ledger {
   /** The logs to be read before the inbox goes on: what was between is not in the inbox any more. */
   get owed(): Place['owed'] {
     return this.#place.owed
+  }
+  /** After a gap the inbox has not come to where it stood then. */
+  get isBehind(): boolean {
+    return this.#place.offset < (this.#place.until ?? 0)
   }
   /** The number of the next own message. */
   get next(): number {
@@ -267,36 +272,41 @@ export class Ledger {
   take({ epoch, offset, message }: MsgFrame): boolean {
     if (epoch !== this.#place.epoch || offset <= this.#place.offset) return true
     if (offset !== this.#place.offset + 1) return false
-    this.#place = { ...this.#place, offset }
-    // What a log gave comes once more where the inbox is read from its beginning.
-    this.#keepBehind(...(this.#history.hasPassed(message) ? [] : this.#history.take(message)))
+    // What a log gave comes once more where the inbox still has it.
+    const isNew = !this.#history.hasPassed(message)
+    const found = isNew && this.isBehind ? 1 : 0
+    this.#place = { ...this.#place, offset, missing: (this.#place.missing ?? 0) - found }
+    this.#keepBehind(...(isNew ? this.#history.take(message) : []))
     return true
   }
 
   /**
    * The inbox cannot be read on from where it was (SEMANTICS 12, 23); what is between is in the logs, which are owed from now on. It goes on
-   * at `offset`, or, true, where it is another one, from its beginning: there are conversations in it that are not known here. That wants a
-   * new hello.
+   * at the oldest it has, or, where it is another one, from its beginning: there are conversations in it that are not known here. True: that
+   * wants a new hello, as the gateway goes on after `top`. `oldest` is unknown of a gateway of before it was said: after `top` here too then.
    */
-  moveTo(epoch: string, offset: number): boolean {
-    const { epoch: former, offset: before, owed, missing = 0 } = this.#place
+  moveTo(epoch: string, top: number, oldest = top + 1): boolean {
+    const { epoch: former, offset: before, owed, until = 0, missing = 0 } = this.#place
     const isAnother = former !== '' && former !== epoch
     if (isAnother) this.#history.lookAgain()
     const earlier = new Map(owed)
+    const offset = isAnother ? 0 : Math.min(top, Math.max(before, oldest - 1))
     this.#place = {
       ...this.#place,
       epoch: isAnother ? '' : epoch,
-      offset: isAnother ? 0 : offset,
+      offset,
       owed: this.#history.seen.map(([name, after]) => [name, Math.min(after, earlier.get(name) ?? after)]),
-      missing: isAnother ? 0 : missing + Math.max(0, offset - before),
+      until: isAnother ? 0 : top,
+      missing: isAnother ? 0 : missing + Math.max(0, top - Math.max(before, until)),
     }
     this.#keepBehind()
-    return isAnother
+    return isAnother || offset < top
   }
 
-  /** Whether the logs had all that the inbox has skipped; asked once they are read. */
-  foundAll(): boolean {
-    const { missing = 0 } = this.#place
+  /** Whether the logs and the inbox had all that was missing; undefined: they are not read so far yet. */
+  foundAll(): boolean | undefined {
+    const { owed, missing = 0 } = this.#place
+    if (owed.length > 0 || this.isBehind) return undefined
     this.#place = { ...this.#place, missing: 0 }
     this.#keepBehind()
     return missing <= 0

@@ -27,7 +27,7 @@ export interface Gone {
   readonly afterMs?: number
 }
 
-export const ANOTHER_INBOX = 'the inbox is another one'
+export const ANOTHER_INBOX = 'the inbox is read from another place'
 const WINDOW = 32
 /** Characters on their way at once; on a slow line each takes its time, and that is granted beside the patience. */
 const WINDOW_LENGTH = 128 * 1024

@@ -30,7 +30,7 @@ export function helloOperation(ground: Ground): (request: Hello) => HelloResult 
         ? Math.max(known?.cursor ?? 0, Math.min(offset, top))
         : (known?.cursor ?? 0)
     devices.put(home, request, { last, cursor })
-    if (why !== undefined) return { status: 'reset', why, epoch, top }
+    if (why !== undefined) return { status: 'reset', why, epoch, top, oldest: home.oldest }
     return {
       status: 'welcome',
       epoch,

@@ -262,11 +262,13 @@ export function linkSuite(factory: StoreFactory): void {
       status: 'reset',
       epoch,
       top: 1,
+      oldest: 1,
     })
     expect(await world.store.hello(hello({ epoch: 'other.1', offset: 0 }))).toMatchObject({
       status: 'reset',
       epoch,
       top: 1,
+      oldest: 1,
     })
   })
 
@@ -303,6 +305,7 @@ export function linkSuite(factory: StoreFactory): void {
     })
     expect(await welcome(world, { epoch, offset: 2 })).toMatchObject({ recovered: true, top: 3 })
     expect(await welcome(world, { epoch, offset: 3 })).toMatchObject({ recovered: true })
+    expect(await world.store.hello(hello({ epoch, offset: 4 }))).toMatchObject({ status: 'reset', oldest: 3 })
     // A device that has seen nothing has not seen what is gone either.
     expect(await welcome(world, { device: 'tablet', boot: 'tablet-1' })).toMatchObject({ recovered: false })
   })

@@ -39,6 +39,6 @@ if why == '' and not has_lost then cursor = math.max(cursor, math.min(offset, to
 R('HSET', device_key, 'last', int(last), 'cursor', int(cursor), 'used', int(NOW))
 R('ZADD', P .. 'devices', int(NOW), device)
 local named = incarnation .. '.' .. epoch
-if why ~= '' then return { 'reset', why, named, top } end
+if why ~= '' then return { 'reset', why, named, top, oldest } end
 local recovered = not has_lost and offset + 1 >= oldest
 return { 'welcome', named, top, oldest, last + 1, refused, recovered and 1 or 0, jumped }

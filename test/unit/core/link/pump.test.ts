@@ -53,7 +53,7 @@ test('an ack beyond the inbox, or of another epoch, is answered by reset, and th
   await app.texts(2)
   const { epoch } = await app.next('welcome')
   await app.tell({ t: 'ack', epoch, offset: 99 })
-  expect(app.last('reset')).toMatchObject({ epoch, top: 2 })
+  expect(app.last('reset')).toMatchObject({ epoch, top: 2, oldest: 1 })
   await app.say(2, 'two')
   expect(await app.texts(4)).toEqual(['one', 'echo one', 'two', 'echo two'])
 })
@@ -72,8 +72,8 @@ test('a cursor of another epoch, or beyond the top, is answered by reset and the
     const lost = connectApp(house.host, { device: 'lost' })
     await lost.hello(cursor)
     expect(lost.frames).toMatchObject([
-      { t: 'reset', epoch, top: 2 },
-      { t: 'welcome', epoch, top: 2, recovered: false, next: 1 },
+      { t: 'reset', epoch, top: 2, oldest: 1 },
+      { t: 'welcome', epoch, top: 2, oldest: 1, recovered: false, next: 1 },
     ])
     await lost.link.caughtUp()
     expect(lost.messages).toEqual([])

@@ -15,6 +15,7 @@ test('hello is welcomed, a send is ok when it is stored, and both it and its ans
       t: 'welcome',
       epoch: expect.any(String),
       top: 0,
+      oldest: 1,
       recovered: true,
       next: 1,
       refused: [],

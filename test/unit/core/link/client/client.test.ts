@@ -99,6 +99,43 @@ test('what is gone from the logs too is said, and the rest goes on: never a sile
   expect(after.states).toContainEqual({ what: 'missed', all: false, why: expect.any(String) })
   await after.client.send('new')
   expect(await after.theirs(2)).toEqual(['echo first', 'echo new'])
+  // A device of which nothing is known has no log to read: it is given what the inbox still has (SEMANTICS 10).
+  const fresh = start(house.base, memoryBox(), { links: ['http'] })
+  expect(await fresh.theirs(1)).toEqual(['echo new'])
+  expect(fresh.said.map(({ text }) => text)).toEqual(['new', 'echo new'])
+  const missed = await until(() => fresh.states.find(({ what }) => what === 'missed'))
+  expect(missed).toEqual({ what: 'missed', all: false, why: 'the inbox no longer reaches back' })
+})
+
+test('a conversation begun while it was away is shown from the inbox, however much of that was cut before it (SEMANTICS 10, 23)', async () => {
+  const held = Promise.withResolvers<void>()
+  const bot = handAgent('bot', async (message) => {
+    if (message.parts?.[0]?.text === 'slow') await held.promise
+    return echo(message)
+  })
+  await using house = await openHouse({ yaml, adapters: [bot.adapter] })
+  const box = memoryBox()
+  const before = start(house.base, box)
+  await before.client.send('first')
+  await before.theirs(1)
+  await before.client.close()
+  // Open work holds the log, not the inbox.
+  await inTheName(house, 'slow')
+  await trimAll(house)
+  const other = start(house.base, memoryBox())
+  await other.client.send({ text: 'about 7', conversation: 'order-7' })
+  expect(await other.theirs(1)).toEqual(['echo about 7'])
+  const after = start(house.base, box)
+  expect(await after.theirs(2)).toEqual(['echo first', 'echo about 7'])
+  expect(after.said.filter(({ from }) => from === 'me').map(({ text }) => text)).toEqual([
+    'first',
+    'slow',
+    'about 7',
+  ])
+  const missed = await until(() => after.states.find(({ what }) => what === 'missed'))
+  expect(missed).toEqual({ what: 'missed', all: true, why: 'the inbox no longer reaches back' })
+  held.resolve()
+  expect(await after.theirs(3)).toEqual(['echo first', 'echo about 7', 'echo slow'])
 })
 
 test('the gateway comes back from a backup: what it has lost is not shown twice, and nothing new is missed (SEMANTICS 12, 13)', async () => {

@@ -123,7 +123,7 @@ export async function openApp(
       await ledger.durable()
       return true
     },
-    onReset: ({ epoch, top }) => ledger.moveTo(epoch, top),
+    onReset: ({ epoch, top, oldest }) => ledger.moveTo(epoch, top, oldest),
     onState: (event) => states.push(event),
   })
   return {
