@@ -35,6 +35,9 @@ export async function listBreakers(options: AdminOptions): Promise<void> {
   }
 }
 
+const NOT_STORED =
+  'It holds in this gateway alone: the store cannot be written now. Other instances, and this one after a restart, know it when the store is back.'
+
 export async function breakerOff(
   name: string,
   options: AdminOptions & { readonly reason: string; readonly for: string },
@@ -67,6 +70,7 @@ export async function breakerOn(name: string, options: AdminOptions): Promise<vo
 }
 
 function namesOf(answer: unknown): string {
-  const { names } = answer as { readonly names: readonly string[] } // our own admin API
-  return names.join(', ')
+  const { names, isStored } = answer as { readonly names: readonly string[]; readonly isStored?: boolean } // our own admin API, or an older gateway's
+  const said = names.join(', ')
+  return isStored === false ? `${said}\n${NOT_STORED}` : said
 }

@@ -2,17 +2,18 @@
 import { GatewayError } from './api.ts'
 import type { Json, Log } from './api.ts'
 import type { BreakerSnapshot } from './guard/breaker.ts'
+import { readAtHints } from './store/hints.ts'
 import type { Store, ValueResult } from './store/store.ts'
 
 export interface BreakerMemory extends Disposable {
   /** How it stood when it was last heard of; undefined: ACTIVE. `operation` may have been put out with all of its owner. */
   saved(owner: string, operation: string): BreakerSnapshot | undefined
-  /** Undefined: ACTIVE. Written behind, and told to the other instances; a store that cannot be written is tried again with the next change. */
+  /** Undefined: ACTIVE. Written behind, and told to the other instances; a store that cannot be written is tried again after a second. */
   keep(owner: string, operation: string, snapshot: BreakerSnapshot | undefined): void
   /** All of an owner are ACTIVE, also those that have no breaker in this life. */
   forget(owner: string): void
-  /** Resolves when what was kept so far is stored, or could not be. */
-  flushed(): Promise<void>
+  /** Resolves when what was kept so far is stored (true), or could not be. */
+  flushed(): Promise<boolean>
 }
 
 const KEY = 'core/breakers'
@@ -45,6 +46,7 @@ interface Stored extends Omit<BreakerSnapshot, 'state'> {
 
 /** Others may write at the same moment. */
 const TRIES = 16
+const AGAIN_MS = 1000
 
 /** Reads what an earlier life left behind, and hears of the other instances. A value that cannot be understood is as if there were none. */
 export async function loadBreakers({ store, log, onOther }: BreakersOptions): Promise<BreakerMemory> {
@@ -57,8 +59,22 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   let changes = new Map<string, Stored | undefined>()
   let writing: Promise<void> | undefined
   let written = 0
+  let again: NodeJS.Timeout | undefined
+  let isClosed = false
   let hasToldFull = false
-  void listen()
+  void readAtHints(
+    watch,
+    async () => {
+      const found = await newest()
+      if ((found.version ?? 'absent') === version) return // this process' own
+      version = found.version ?? 'absent'
+      learn(found.value)
+    },
+    (error) =>
+      log.warn('how the breakers of the other instances stand could not be read', {
+        error: GatewayError.from(error).message,
+      }),
+  )
 
   /** What others have written meanwhile is theirs to say. */
   function learn(value: Json | undefined): void {
@@ -91,21 +107,6 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
       const before = written
       const found = await store.value({ key: KEY })
       if (written === before && writing === undefined) return found
-    }
-  }
-
-  async function listen(): Promise<void> {
-    for await (const _ of watch) {
-      try {
-        const found = await newest()
-        if ((found.version ?? 'absent') === version) continue // this process' own
-        version = found.version ?? 'absent'
-        learn(found.value)
-      } catch (error) {
-        log.warn('how the breakers of the other instances stand could not be read', {
-          error: GatewayError.from(error).message,
-        })
-      }
     }
   }
 
@@ -144,7 +145,10 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         )
         tries = 0
       } catch (error) {
-        log.warn('how the breakers stand could not be stored', { error: GatewayError.from(error).message })
+        if (again === undefined)
+          log.warn('how the breakers stand could not be stored: it is tried again', {
+            error: GatewayError.from(error).message,
+          })
         return
       }
     }
@@ -153,7 +157,17 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   function changed(name: string, snapshot: Stored | undefined): void {
     changes.delete(name)
     changes.set(name, snapshot)
-    writing ??= write().finally(() => (writing = undefined))
+    void writeAll()
+  }
+
+  function writeAll(): Promise<void> {
+    writing ??= write().finally(() => {
+      writing = undefined
+      clearTimeout(again)
+      again = undefined
+      if (changes.size > 0 && !isClosed) again = setTimeout(() => void writeAll(), AGAIN_MS).unref()
+    })
+    return writing
   }
 
   function standing(name: string): Stored | undefined {
@@ -211,8 +225,13 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     },
     async flushed() {
       await writing
+      return changes.size === 0
     },
-    [Symbol.dispose]: () => watch.close(),
+    [Symbol.dispose]() {
+      isClosed = true
+      clearTimeout(again)
+      watch.close()
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import type { FallbackCache } from './guard/cache.ts'
 import { paramsDigest } from './guard/cache-key.ts'
 import type { SharedAnswers } from './guard/shared-answers.ts'
 import { breakerPages } from './http/admin-breakers.ts'
-import type { BreakerAdmin } from './http/admin-breakers.ts'
+import type { BreakerAdmin, Switched } from './http/admin-breakers.ts'
 import { cachePages } from './http/admin-cache.ts'
 import type { CacheAdmin } from './http/admin-cache.ts'
 import type { Generation } from './generation.ts'
@@ -105,8 +105,16 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
     return { owner, isAll: operation === undefined, named }
   }
 
-  const namesOf = (named: readonly Named[]): readonly string[] =>
-    named.map(({ owner, operation }) => `${owner}.${operation}`)
+  const switched = async (
+    owner: string,
+    { isAll, named }: { readonly isAll: boolean; readonly named: readonly Named[] },
+  ): Promise<Switched> => {
+    const names = named.map(({ operation }) => `${owner}.${operation}`)
+    return {
+      names: isAll ? [`${owner}.${ALL_OPERATIONS}`, ...names] : names,
+      isStored: await breakers.flushed(),
+    }
+  }
 
   return {
     breakers: () => standing(generation()),
@@ -122,15 +130,13 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
           reason,
         })
       for (const { breaker } of named) breaker.off(reason, forMs)
-      await breakers.flushed()
-      return isAll ? [`${owner}.${ALL_OPERATIONS}`, ...namesOf(named)] : namesOf(named)
+      return switched(owner, { isAll, named })
     },
     async on(name) {
       const { owner, isAll, named } = meant(name)
       if (isAll) breakers.forget(owner)
       for (const { breaker } of named) breaker.on()
-      await breakers.flushed()
-      return isAll ? [`${owner}.${ALL_OPERATIONS}`, ...namesOf(named)] : namesOf(named)
+      return switched(owner, { isAll, named })
     },
     events({ after, limit }) {
       const { events: found, missed } = events.after(after, limit)

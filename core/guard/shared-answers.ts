@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { GatewayError } from '../api.ts'
 import type { Json, Log, Reply } from '../api.ts'
+import { readAtHints } from '../store/hints.ts'
 import type { Store } from '../store/store.ts'
 import type { FallbackCache, Found, Place } from './cache.ts'
 
@@ -74,7 +75,14 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   await begin()
   // What an earlier life has kept: nobody told it what was written since. The others have what still holds.
   await Promise.all(cache.figures().map((place) => cache.invalidate(place)))
-  void listen()
+  void readAtHints(
+    watch,
+    async () => learn(await store.value({ key: KEY })),
+    (error) =>
+      log.warn('what writes made untrue on other instances could not be read', {
+        error: GatewayError.from(error).message,
+      }),
+  )
 
   const eraOf = (place: string): Era | undefined =>
     unsaid.has(place) ? undefined : (eras.get(place)?.[0] ?? beginningOf(eras))
@@ -92,18 +100,6 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
       log.warn('the beginning of the shared answers could not be written; the first write does it', {
         error: GatewayError.from(error).message,
       })
-    }
-  }
-
-  async function listen(): Promise<void> {
-    for await (const _ of watch) {
-      try {
-        learn(await store.value({ key: KEY }))
-      } catch (error) {
-        log.warn('what writes made untrue on other instances could not be read', {
-          error: GatewayError.from(error).message,
-        })
-      }
     }
   }
 

@@ -5,11 +5,18 @@ import { GatewayError } from '../api.ts'
 import type { Json } from '../api.ts'
 import { adminBody } from './admin-body.ts'
 
+export interface Switched {
+  /** What it was done to. */
+  readonly names: readonly string[]
+  /** The next life and the other instances know it too; false: they will, when the store can be written again. */
+  readonly isStored: boolean
+}
+
 export interface BreakerAdmin {
   breakers(): Json
-  /** Resolves the names it was done to, when the next life knows it too. Throws `NOT_FOUND`. */
-  off(name: string, how: { readonly reason: string; readonly forMs: number }): Promise<readonly string[]>
-  on(name: string): Promise<readonly string[]>
+  /** Throws `NOT_FOUND`. */
+  off(name: string, how: { readonly reason: string; readonly forMs: number }): Promise<Switched>
+  on(name: string): Promise<Switched>
   events(page: { readonly after: number; readonly limit: number }): Json
 }
 
@@ -29,11 +36,11 @@ export function breakerPages(app: Hono, source: BreakerAdmin): void {
   app.get('/admin/v1/breakers', () => Response.json(source.breakers()))
   app.post('/admin/v1/breakers/off', async (c) => {
     const { name: which, reason, forMs } = await adminBody(offBody, c.req.raw)
-    return Response.json({ names: await source.off(which, { reason, forMs }) })
+    return Response.json(await source.off(which, { reason, forMs }))
   })
   app.post('/admin/v1/breakers/on', async (c) => {
     const { name: which } = await adminBody(onBody, c.req.raw)
-    return Response.json({ names: await source.on(which) })
+    return Response.json(await source.on(which))
   })
   app.get('/admin/v1/events', (c) => {
     const after = whole('after', c.req.query('after') ?? '0', Number.MAX_SAFE_INTEGER)

@@ -1,8 +1,10 @@
 // Operation 9, watch: wake-ups within one process. They may be lost and repeated; whoever waits reads again (SEMANTICS 33).
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Watch } from './store.ts'
 
 const AT_ONCE = 64
 const PAUSE_MS = 3
+const AGAIN_MS = 1000
 const END: IteratorResult<never, undefined> = { done: true, value: undefined }
 
 /** Who watches what. Costs a look at an empty map while nobody does. */
@@ -109,5 +111,33 @@ class Watching implements Watch, AsyncIterator<string, undefined> {
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
     for (const resolve of waiting) resolve(result)
+  }
+}
+
+/**
+ * Reads at each hint, and again after a second while it cannot be read: nobody has to give another hint. Resolves when the watch is
+ * closed. `onFailure` hears of the first failure of a row.
+ */
+export async function readAtHints(
+  watch: Watch,
+  read: () => Promise<void>,
+  onFailure: (error: unknown) => void,
+): Promise<void> {
+  const hints = watch[Symbol.asyncIterator]()
+  let next = hints.next()
+  let hasFailed = false
+  for (;;) {
+    const hint = hasFailed
+      ? await Promise.race([next, sleep(AGAIN_MS, undefined, { ref: false })])
+      : await next
+    if (hint?.done === true) return
+    if (hint !== undefined) next = hints.next()
+    try {
+      await read()
+      hasFailed = false
+    } catch (error) {
+      if (!hasFailed) onFailure(error)
+      hasFailed = true
+    }
   }
 }

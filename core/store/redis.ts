@@ -144,7 +144,8 @@ class RedisStore implements Store {
     const { url, tls, sentinel, prefix = 'dragoman:', partitions = PARTITIONS, log, hooks } = options
     const { durability = 'any', replicas = durability === 'strict' ? undefined : 0, retentionBytes } = options
     this.#partitions = partitions
-    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability, retentionBytes })
+    const onBack = (): void => this.#bus.wake()
+    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability, retentionBytes, onBack })
     const weigh = async (connection: Connection, facts: ServerFacts): Promise<void> => {
       await this.#pulse.weigh(connection, facts)
     }

@@ -101,6 +101,11 @@ export class Bus implements Broadcast {
     this.#ears.push(ear)
   }
 
+  /** Hints may have been lost, or could not be followed: everybody looks. */
+  wake(): void {
+    void this.#hints.hintAll()
+  }
+
   close(): void {
     this.#isClosed = true
     clearInterval(this.#ping)

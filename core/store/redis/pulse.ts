@@ -21,6 +21,8 @@ export interface PulseOptions {
   readonly durability: 'strict' | 'any'
   /** What retention keeps, of all partitions together; undefined: nobody trims here. */
   readonly retentionBytes: number | undefined
+  /** It can be used again: what was hinted meanwhile could not be read. */
+  readonly onBack: () => void
 }
 
 /** Then the line is given up: the system would find out minutes later that nobody is at its end. */
@@ -67,7 +69,9 @@ export class Pulse {
   }
 
   found(): void {
+    const { isLost } = this.#health
     this.#health.found()
+    if (isLost) this.#options.onBack()
   }
 
   /** Throws `STORE_UNAVAILABLE` while nothing answers, and for what replicas must have while they do not acknowledge. */
@@ -162,7 +166,7 @@ export class Pulse {
       this.#saw(this.#options.memory?.() ?? facts)
       if (this.#options.durability === 'strict' && connection.isReady) await this.weigh(connection, facts)
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
-      if (connection.isReady) this.#health.found()
+      if (connection.isReady) this.found()
     } catch (error) {
       // What is asked for meanwhile is refused at once and does not wait for the next silence.
       const told = isSilence(error) ? SILENT : toldOf(error)

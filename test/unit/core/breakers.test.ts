@@ -122,6 +122,37 @@ test('put out of service and on again by hand on one, it is so on all; both have
   expect(a.memory.saved('mail', 'Send')).toMatchObject({ openedAt: 2 })
 })
 
+test('what could not be stored, or not read, while the store was away is told when it is back, without another change', async () => {
+  const store = shared()
+  const away = new Set<object>()
+  const leaving = () => {
+    const { value, ...rest } = store()
+    const one = {
+      ...rest,
+      async value(asked: ValueOp): Promise<ValueResult> {
+        if (away.has(one)) throw new GatewayError('STORE_UNAVAILABLE', 'the store cannot be used')
+        return value(asked)
+      },
+    }
+    return one
+  }
+  const [first, second] = [leaving(), leaving()]
+  const [a, b] = [await instance(first), await instance(second)]
+  away.add(first)
+  a.breaker.off('maintenance', 60_000)
+  expect(await a.memory.flushed()).toBe(false)
+  away.delete(first)
+  await until(() => b.breaker.state === 'OFF' || undefined)
+
+  away.add(second)
+  a.breaker.on()
+  expect(await a.memory.flushed()).toBe(true)
+  expect(b.breaker.state).toBe('OFF')
+  away.delete(second)
+  await until(() => b.breaker.state === 'ACTIVE' || undefined)
+  for (const { memory } of [a, b]) memory[Symbol.dispose]()
+})
+
 test('one instance probes; the others are told to wait, and a store that is away keeps nobody from it', async () => {
   const holders = new Map<string, string>()
   let isDown = false

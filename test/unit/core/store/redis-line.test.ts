@@ -88,6 +88,24 @@ test('who may not ask for its line’s number opens the store, and after a recon
     .toMatchObject({ status: 'accepted', sequence: 2 })
 })
 
+test('whoever watches is woken when the store can be used again, not only while it still refuses', async () => {
+  let target = server.port
+  await using proxy = await faultProxy({ target: () => target, seed: 7 })
+  const [near, far] = [await open(), await open(`redis://127.0.0.1:${proxy.port}`)]
+  const watch = far.watch(['value:x'])
+  target = 1
+  for (const type of ['normal', 'pubsub']) server.cli('CLIENT', 'KILL', 'TYPE', type)
+  await expect.poll(() => far.health().writable, { timeout: 20_000 }).toBe(false)
+  await until(() => near.value({ key: 'x', put: 'new', announce: true }).catch(() => undefined))
+  target = server.port
+  let found: unknown
+  for await (const _ of watch) {
+    found = await far.value({ key: 'x' }).catch(() => undefined)
+    if (found !== undefined) break
+  }
+  expect(found).toMatchObject({ value: 'new' })
+})
+
 test('a server that misses its replicas or has become one: refused as not done, in whatever words its version has', async () => {
   await using own = await RedisServer.start()
   const store = await open(own.url)
