@@ -1,5 +1,6 @@
 // One link from hello to its end: what is on its way over it, what is owed by the gateway, and for how long already.
 import type { DownFrame, MsgFrame, NakFrame, WelcomeFrame } from '../../api.ts'
+import { frameBytes } from './frame-bytes.ts'
 import type { Ledger } from './ledger.ts'
 import { Patience } from './patience.ts'
 import { subjectOf } from './token.ts'
@@ -29,9 +30,9 @@ export interface Gone {
 
 export const ANOTHER_INBOX = 'the inbox is read from another place'
 const WINDOW = 32
-/** Characters on their way at once; on a slow line each takes its time, and that is granted beside the patience. */
-const WINDOW_LENGTH = 128 * 1024
-const LENGTH_PER_MS = 8
+/** Bytes on their way at once; on a slow line each takes its time, and that is granted beside the patience. */
+const WINDOW_BYTES = 128 * 1024
+const BYTES_PER_MS = 8
 const HEARTBEAT_S = 25
 const LOOK_MS = 500
 /** Names are looked up, TCP and TLS shake hands: more round trips than one. */
@@ -39,7 +40,7 @@ const OPENING_MS = 10_000
 /** The inbox flows and nothing of ours is answered: the way up is broken. */
 const MUTE_MS = 30_000
 /** Refused for now: it will be sent a second time. */
-const NOT_FLYING = { at: Number.NaN, length: 0 }
+const NOT_FLYING = { at: Number.NaN, bytes: 0 }
 
 export class Line {
   readonly kind: LinkKind
@@ -59,7 +60,7 @@ export class Line {
   #heardAt = performance.now()
   #answeredAt = performance.now()
   /** What is on its way; `at` is not a number where it was sent twice. And the ping that is not answered. */
-  readonly #flying = new Map<number, { readonly at: number; readonly length: number }>()
+  readonly #flying = new Map<number, { readonly at: number; readonly bytes: number }>()
   #pingedAt: number | undefined
   #answers = 0
 
@@ -112,7 +113,7 @@ export class Line {
     const { ledger } = this.#options
     const window = Math.min(this.#welcome.window.up, WINDOW)
     this.#next = Math.max(this.#next, ledger.first)
-    for (; this.#next < ledger.first + window && this.#length < WINDOW_LENGTH; this.#next++) {
+    for (; this.#next < ledger.first + window && this.#bytes < WINDOW_BYTES; this.#next++) {
       const frame = ledger.sendFrame(this.#next)
       if (frame === undefined) {
         if (ledger.isSettled(this.#next)) continue
@@ -120,7 +121,7 @@ export class Line {
       }
       const now = performance.now()
       const at = this.#flying.has(frame.n) ? Number.NaN : now
-      this.#flying.set(frame.n, { at, length: JSON.stringify(frame).length })
+      this.#flying.set(frame.n, { at, bytes: frameBytes(frame) })
       this.#owedSince ??= now
       this.#transport.send([frame])
       ledger.sent(frame.n)
@@ -157,9 +158,9 @@ export class Line {
   /** No progress: close, never send again over the same link (DESIGN §12). */
   #look(): void {
     const now = performance.now()
-    const patience = this.isWelcome ? this.#patience.ms + this.#length / LENGTH_PER_MS : OPENING_MS
+    const patience = this.isWelcome ? this.#patience.ms + this.#bytes / BYTES_PER_MS : OPENING_MS
     const owedFor = now - (this.#owedSince ?? now)
-    const isMute = this.#flying.size > 0 && now - this.#answeredAt > MUTE_MS + this.#length / LENGTH_PER_MS
+    const isMute = this.#flying.size > 0 && now - this.#answeredAt > MUTE_MS + this.#bytes / BYTES_PER_MS
     if (owedFor > patience || (isMute && now >= this.#heldUntil)) {
       this.#end({ reason: `no answer for ${Math.round(Math.max(owedFor, 1000) / 1000)} s` })
       return
@@ -168,10 +169,10 @@ export class Line {
     this.pump()
   }
 
-  get #length(): number {
-    let length = 0
-    for (const each of this.#flying.values()) length += each.length
-    return length
+  get #bytes(): number {
+    let sum = 0
+    for (const { bytes } of this.#flying.values()) sum += bytes
+    return sum
   }
 
   async #take(frames: readonly DownFrame[]): Promise<void> {

@@ -1,18 +1,27 @@
 // The link where nothing but HTTP gets through: POST /v1/link; one request waits for news while others bring what is sent.
 import type { UpFrame } from '../../api.ts'
+import { frameBytes } from './frame-bytes.ts'
 import { framesIn } from './frames-in.ts'
 import type { OpenTransport } from './types.ts'
 
 /** A request that hangs is noticed this much, and the patience of the link, after it began. */
 const WAIT_S = 15
-/** Characters of frames in one request: well below what a gateway takes. */
-const REQUEST_LENGTH = 400_000
+/** Of frames in one request: with hello below the 256 kB that a gateway takes at least (core/link/README.md, Limits). */
+const REQUEST_BYTES = 192 * 1024
+/** RFC 9110 §15.5.14 */
+const CONTENT_TOO_LARGE = 413
+
+interface Waiting {
+  readonly frame: UpFrame
+  readonly bytes: number
+}
 
 export const openHttp: OpenTransport = (options) => {
   const { address, token, hello, onFrames, onGone, patienceMs } = options
   const ending = new AbortController()
-  const waiting: UpFrame[] = []
+  const waiting: Waiting[] = []
   let isSending = false
+  let mostBytes = REQUEST_BYTES
 
   function end(gone: Parameters<typeof onGone>[0]): void {
     if (ending.signal.aborted) return
@@ -53,8 +62,14 @@ export const openHttp: OpenTransport = (options) => {
   async function sendAll(): Promise<void> {
     isSending = true
     while (waiting.length > 0 && !ending.signal.aborted) {
-      const frames = waiting.splice(0, fitting(waiting))
-      await exchange(frames)
+      const next = waiting.slice(0, fitting(waiting, mostBytes))
+      try {
+        await exchange(next.map(({ frame }) => frame))
+        waiting.splice(0, next.length)
+      } catch (error) {
+        if (next.length === 1 || !isTooLarge(error)) throw error
+        mostBytes = bytesIn(next) / 2
+      }
     }
     isSending = false
   }
@@ -71,7 +86,7 @@ export const openHttp: OpenTransport = (options) => {
   poll().catch(failed)
   return {
     send(frames) {
-      waiting.push(...frames)
+      waiting.push(...frames.map((frame) => ({ frame, bytes: frameBytes(frame) })))
       if (!isSending) sendAll().catch(failed)
     },
     close: () => ending.abort(),
@@ -79,10 +94,19 @@ export const openHttp: OpenTransport = (options) => {
 }
 
 /** How many go into one request; at least one. */
-function fitting(frames: readonly UpFrame[]): number {
-  let length = 0
-  const tooMany = frames.findIndex((frame) => (length += JSON.stringify(frame).length) > REQUEST_LENGTH)
-  return tooMany < 0 ? frames.length : Math.max(1, tooMany)
+function fitting(waiting: readonly Waiting[], mostBytes: number): number {
+  let sum = 0
+  const tooMany = waiting.findIndex(({ bytes }) => (sum += bytes) > mostBytes)
+  return tooMany < 0 ? waiting.length : Math.max(1, tooMany)
+}
+
+function bytesIn(waiting: readonly Waiting[]): number {
+  return waiting.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+/** Nothing of it was taken: a proxy takes less than the gateway, or the gateway is of a version that did. */
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Refused && error.status === CONTENT_TOO_LARGE
 }
 
 class Refused extends Error {
