@@ -1,12 +1,12 @@
 // The chat page in a real browser, over a network that is cut and restored (DESIGN §12: the app's half).
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
+import { enter, isAtEnd, marks, notes, picture, say, shown, status, texts } from '../support/chat-page.ts'
 import { faultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import { freePort } from '../../bin/free-port.ts'
@@ -124,40 +124,6 @@ async function come(query: string, locale = 'en-GB'): Promise<Page> {
   return page
 }
 
-async function enter(page: Page, token: string): Promise<void> {
-  await page.fill('#name', token)
-  await page.click('#enter button')
-}
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.fill('#text', text)
-  await page.keyboard.press('Enter')
-}
-
-const texts = (page: Page): Promise<readonly string[]> => page.locator('#messages li span').allTextContents()
-const marks = (page: Page): Promise<readonly (string | undefined)[]> =>
-  page.locator('#messages li.me').evaluateAll((rows) => rows.map((row) => row.dataset['mark']))
-const status = async (page: Page): Promise<string | null> => page.locator('#link').textContent()
-
-async function shown(page: Page, count: number, ms = 60_000): Promise<readonly string[]> {
-  return until(async () => {
-    const now = await texts(page)
-    return now.length >= count ? now : undefined
-  }, ms)
-}
-
-/** Pictures for whoever wants to look. */
-async function picture(page: Page, name: string): Promise<void> {
-  const folder = process.env['PICTURES']
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
-}
-
-/** What stands beside the moments of all messages. */
-const notes = (page: Page): Promise<readonly string[]> =>
-  page.locator('#messages small').evaluateAll((all) => all.map((small) => small.lastChild?.textContent ?? ''))
-const isAtEnd = (page: Page): Promise<boolean> =>
-  page.locator('#conversation').evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2)
-
 test('a question is answered, marked as read, and still there when the page is loaded again', async () => {
   await using ann = await visit('ann')
   const page = await ann.open()
@@ -203,11 +169,7 @@ test('an answer moves nobody who has scrolled up to read; at the end one stays t
   for (const question of ['link', 'later']) await say(page, question)
   await shown(page, 7)
   expect(await isAtEnd(page)).toBe(true)
-  await page.locator('#conversation').evaluate((box) => {
-    const scrolled = new Promise((resolve) => box.addEventListener('scroll', resolve, { once: true }))
-    box.scrollTop = 0
-    return scrolled
-  })
+  await scrollUp(page)
   later.resolve()
   await shown(page, 8)
   expect(await page.locator('#conversation').evaluate((box) => box.scrollTop)).toBe(0)

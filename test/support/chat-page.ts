@@ -1,0 +1,54 @@
+// What a person does on the chat page, and what he sees there.
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { until } from './gateway.ts'
+
+export async function enter(page: Page, token: string): Promise<void> {
+  await page.fill('#name', token)
+  await page.click('#enter button')
+}
+
+export async function say(page: Page, text: string): Promise<void> {
+  await page.fill('#text', text)
+  await page.keyboard.press('Enter')
+}
+
+/** The lines of all messages, in order. */
+export const texts = (page: Page): Promise<readonly string[]> =>
+  page.locator('#messages li span').allTextContents()
+/** How far the own messages have come. */
+export const marks = (page: Page): Promise<readonly (string | undefined)[]> =>
+  page.locator('#messages li.me').evaluateAll((rows) => rows.map((row) => row.dataset['mark']))
+
+export const status = async (page: Page): Promise<string | null> => page.locator('#link').textContent()
+
+/** The lines as soon as there are `count`. */
+export async function shown(page: Page, count: number, ms = 60_000): Promise<readonly string[]> {
+  return until(async () => {
+    const now = await texts(page)
+    return now.length >= count ? now : undefined
+  }, ms)
+}
+
+/** Pictures for whoever wants to look. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['PICTURES']
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+/** What stands beside the moments of all messages. */
+export const notes = (page: Page): Promise<readonly string[]> =>
+  page.locator('#messages small').evaluateAll((all) => all.map((small) => small.lastChild?.textContent ?? ''))
+
+/** Whether the last message is in view. */
+export const isAtEnd = (page: Page): Promise<boolean> =>
+  page.locator('#conversation').evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2)
+
+/** To the first message; resolves when the page has heard of it. */
+export async function scrollUp(page: Page): Promise<void> {
+  await page.locator('#conversation').evaluate((box) => {
+    const scrolled = new Promise((resolve) => box.addEventListener('scroll', resolve, { once: true }))
+    box.scrollTop = 0
+    return scrolled
+  })
+}
