@@ -99,7 +99,7 @@ export class History {
     }
   }
 
-  /** Its log is gone, or ends before what was seen: sequences begin there anew. */
+  /** Its log is gone, or ends before what was seen: sequences begin there anew, or what is kept no more is found by `#isForgotten`. */
   beginAnew(conversation: string): void {
     this.#seen.delete(conversation)
   }
@@ -111,7 +111,7 @@ export class History {
     const own = this.#byId.get(message.externalId ?? '')
     if (own !== undefined && message.direction === 'inbound')
       return this.mark(own.said.id, 'stored', { messageId: message.id, sequence, conversation })
-    if (this.#byId.has(message.id)) return []
+    if (this.#byId.has(message.id) || this.#isForgotten(message)) return []
     const changes = marksOf(message, this.#rows).flatMap(({ id, mark }) => this.mark(id, mark))
     if (message.metadata?.['mark'] !== undefined && (message.parts ?? []).length === 0) return changes
     const said: Said = {
@@ -180,6 +180,18 @@ export class History {
     // The inbox does not bring an event back.
     if (message.kind === 'event') return mark !== 'queued' && mark !== 'sent'
     return conversation !== undefined && sequence !== undefined && sequence <= this.#seenOf(conversation)
+  }
+
+  /**
+   * Where sequences begin anew (`beginAnew`): whether it was shown and is kept no more. In a restored log such a one stands before all that is
+   * kept of its conversation and was received before it; of another log under that name everything was received later.
+   */
+  #isForgotten({ conversation, sequence, receivedAt }: MsgFrame['message']): boolean {
+    let oldest: MsgFrame['message'] | undefined
+    for (const { said } of this.#rows)
+      if (said.conversation === conversation && 'receivedAt' in said.message)
+        if (said.message.sequence < (oldest?.sequence ?? Infinity)) oldest = said.message
+    return oldest !== undefined && sequence < oldest.sequence && receivedAt <= oldest.receivedAt
   }
 
   #seenOf(conversation: string): number {

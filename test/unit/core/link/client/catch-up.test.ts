@@ -1,5 +1,6 @@
 // Logs that cannot be read: what heals is waited for, what does not holds up the inbox no longer than it must.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { memoryBox } from '../../../../../core/link/client/box.ts'
 import { catchUp } from '../../../../../core/link/client/catch-up.ts'
 import type { Ledger } from '../../../../../core/link/client/ledger.ts'
 import { msg, openLedger } from './fake-links.ts'
@@ -92,4 +93,50 @@ test('without any link a log is never given up: the network is away', async () =
   end()
   await vi.advanceTimersByTimeAsync(0)
   await done
+})
+
+test('a restored log that ends before all that is kept here: what was shown and forgotten is not shown again, what came since is (SEMANTICS 12)', async () => {
+  const { ledger, said } = await openLedger(memoryBox(), 3)
+  const at = (minute: number): string => `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`
+  ledger.begin('e1')
+  const first = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => msg(n, `m${n}`, { receivedAt: at(n) }))
+  for (const message of first) ledger.take(message)
+  await ledger.durable()
+  ledger.moveTo('e2', 6)
+  const restored = first.slice(0, 4)
+  const since = [5, 6].map((n) => ({ ...msg(n, `since ${n}`, { receivedAt: at(n + 30) }), epoch: 'e2' }))
+  const pages = [restored, since, []].map((rows) => rows.map(({ message }) => message))
+  const { done } = start(ledger, (url) => {
+    if (url.endsWith('?after=7')) return new Response('', { status: 410 })
+    const messages = pages.shift() ?? []
+    return Response.json({ messages, next: messages.at(-1)?.sequence ?? 6, truncated: false })
+  })
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(await done).toEqual({ isWhole: true })
+  ledger.begin('e2')
+  for (const message of restored) ledger.take({ ...message, epoch: 'e2' })
+  for (const message of since) ledger.take(message)
+  await ledger.durable()
+  expect(said.map(({ text }) => text)).toEqual([
+    ...first.map((_, index) => `m${index + 1}`),
+    'since 5',
+    'since 6',
+  ])
+})
+
+test('another log under the same name, as of a gateway with an empty store, is shown whole', async () => {
+  const { ledger, said } = await openLedger(memoryBox(), 1)
+  ledger.begin('e1')
+  for (const n of [1, 2, 3]) ledger.take(msg(n, `m${n}`))
+  await ledger.durable()
+  ledger.moveTo('e2', 1)
+  const pages = [[msg(1, 'new', { receivedAt: '2026-02-01T00:00:00.000Z' }).message], []]
+  const { done } = start(ledger, (url) =>
+    url.endsWith('?after=2')
+      ? new Response('', { status: 410 })
+      : Response.json({ messages: pages.shift(), next: 1, truncated: false }),
+  )
+  await vi.advanceTimersByTimeAsync(1000)
+  await done
+  expect(said.map(({ text }) => text)).toEqual(['m1', 'm2', 'm3', 'new'])
 })
