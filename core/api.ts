@@ -447,7 +447,7 @@ export function adapterProblem(value: unknown): string | undefined {
 
 /** Faces callers. Disposed after `start`, also after a failed one. */
 export interface Channel extends AsyncDisposable {
-  /** Opens: calls `host.serve`, connects, listens. Resolves when callers can be answered. The signal ends with the channel. */
+  /** Opens: calls `host.serve`, connects, listens. Resolves when callers can be answered. The signal ends with the channel: calls under way are finished, nobody is kept waiting for news. */
   start(host: ChannelHost, signal: AbortSignal): Promise<void>
   /**
    * Pushes one part of a reply, at least once, with a stable key. Without it a channel is pulled from.
@@ -549,7 +549,7 @@ export interface ChannelHost {
    * link. After a `kick` the link is closed and the transport closes its connection. Throws `FORBIDDEN` for who is no customer.
    */
   link(who: Identity, send: LinkSend, options?: LinkOptions): Link
-  /** Names a place where the client protocol is spoken, for /asyncapi.json. */
+  /** Names a place where the client protocol is spoken, for /asyncapi.json. Over HTTP it takes a body of 256 kB, whatever `bodyLimit` says. */
   linkedAt(place: LinkPlace): void
   /** The channel's `operations`; empty means that every operation the protocol's own schema names is open. */
   readonly operations: Readonly<Record<string, ChannelOperation>>
@@ -670,6 +670,11 @@ export interface SocketOptions {
   readonly identifiesLater?: boolean
   /** Closes a socket when its credential ends. Default 1008; a moment later than `Identity.until`, so that the handler may say more. */
   readonly expiredCode?: number
+  /**
+   * A message is handed in while others are under way. What the handler's promises stand for is done before a restart closes
+   * the socket (1012): nothing is read meanwhile. Default false.
+   */
+  readonly concurrent?: boolean
   /** Called before the handshake is answered; what it throws refuses it, in plain HTTP. */
   readonly admit?: (request: HttpRequest) => void | Promise<void>
 }
@@ -682,7 +687,7 @@ export interface Socket {
   readonly buffered: number
   /** Resolves when the message reached the system: true, or false if the socket was closed before. Never rejects; throws for what is neither text nor bytes. */
   send(data: string | Uint8Array): Promise<boolean>
-  /** One message at a time, in order: the next one is read when the handler's promise is settled. A throw closes with 1011. */
+  /** One message at a time, in order: the next one is read when the handler's promise is settled, unless the socket is `concurrent`. A throw closes with 1011. */
   onMessage(handler: (data: string | Uint8Array) => void | Promise<void>): void
   /** Called once, also at once if it is closed already. */
   onClose(handler: (code: number, reason: string) => void): void

@@ -14,6 +14,7 @@ import type {
   SocketHandler,
   SocketOptions,
 } from './api.ts'
+import { Answering } from './answering.ts'
 import type { AgentInUse, BackendInUse, ChannelInUse, OperationInUse } from './calls.ts'
 import type { Breaker, BreakerSnapshot } from './guard/breaker.ts'
 import type { FallbackCache } from './guard/cache.ts'
@@ -115,8 +116,8 @@ export interface MountedSocket {
   readonly path: string
   readonly handler: SocketHandler
   readonly options: SocketOptions
-  /** Closed with the channel. */
-  readonly open: Set<{ close(code?: number, reason?: string): void }>
+  /** Closed with the channel, when what is under way on them is done. */
+  readonly open: Set<{ restart(reason: string, withinMs: number): Promise<void> }>
 }
 
 export interface Running {
@@ -125,7 +126,8 @@ export interface Running {
   readonly key: string
   readonly adapter: Adapter
   start(): Promise<void>
-  dispose(): Promise<void>
+  /** What is at work for callers of a channel may take so long; default: no time. */
+  dispose(withinMs?: number): Promise<void>
 }
 export interface RunningChannel extends Running {
   readonly inUse: ChannelInUse
@@ -136,6 +138,8 @@ export interface RunningChannel extends Running {
   readonly access: Access | undefined
   readonly bodyLimitBytes: number | undefined
   readonly admission: NonNullable<Door['admission']>
+  /** Its handlers that are at work for callers over HTTP. */
+  readonly answering: Answering
 }
 export interface RunningBackend extends Running {
   readonly inUse: BackendInUse
@@ -147,8 +151,6 @@ export interface RunningAgent extends Running {
 }
 
 const CALLBACK_WITHIN_MS = 3_600_000
-/** 1012 in the IANA registry of WebSocket close codes. */
-const SERVICE_RESTART = 1012
 
 export function createChannel(
   settings: ChannelSettings,
@@ -161,6 +163,7 @@ export function createChannel(
   const places: LinkPlace[] = []
   const ears: ((said: Json) => void)[] = []
   const endings: (() => Promise<void>)[] = []
+  const answering = new Answering()
   const pushes = (): boolean => life.instance.send !== undefined
   const operations = compileOperations(settings.id, settings.operations)
   const host = around.host({
@@ -178,12 +181,17 @@ export function createChannel(
   return {
     ...life.running,
     start: () => life.start((signal) => life.instance.start(host, signal)),
-    dispose: async () => {
+    dispose: async (withinMs = 0) => {
       await Promise.all(endings.map((end) => end()))
-      for (const { open } of sockets)
-        for (const socket of open) socket.close(SERVICE_RESTART, 'connect again')
+      life.close()
+      const open = sockets.flatMap((mounted) => [...mounted.open])
+      await Promise.all([
+        answering.idle(withinMs),
+        ...open.map((socket) => socket.restart('connect again', withinMs)),
+      ])
       await life.running.dispose()
     },
+    answering,
     mounts,
     sockets,
     places,

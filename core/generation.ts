@@ -27,7 +27,8 @@ export class Generation implements Components {
   readonly agents: ReadonlyMap<string, RunningAgent>
   /** The longest body that a channel with a limit of its own takes, or answer that is read, in bytes. */
   readonly largestBytes: number
-  readonly #longestMs: number
+  /** All that is begun in it is over after so long, in milliseconds. */
+  readonly longestMs: number
   #pins = 0
   #idle: (() => void) | undefined
 
@@ -38,7 +39,7 @@ export class Generation implements Components {
     this.backends = parts.backends
     this.agents = parts.agents
     this.largestBytes = parts.largestBytes
-    this.#longestMs = parts.longestMs
+    this.longestMs = parts.longestMs + DRAIN_MARGIN_MS
   }
 
   agent(id: string) {
@@ -70,7 +71,7 @@ export class Generation implements Components {
     if (this.#pins === 0) return 0
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#idle = resolve
-    const timer = setTimeout(resolve, this.#longestMs + DRAIN_MARGIN_MS).unref()
+    const timer = setTimeout(resolve, this.longestMs).unref()
     await promise
     clearTimeout(timer)
     return this.#pins
@@ -213,7 +214,8 @@ function largestOf({ channels, backends, agents }: GenerationSettings): number {
   return Math.max(0, ...bodies, ...answers)
 }
 
-function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {
+/** Throws `INTERNAL` where two channels would serve one path. */
+export function refuseSharedPaths(channels: ReadonlyMap<string, RunningChannel>): void {
   const owners = new Map<string, string>()
   for (const channel of channels.values()) {
     const places = [

@@ -18,6 +18,8 @@ export interface Life<T> {
   readonly instance: T
   readonly running: Running
   start(begin: (signal: AbortSignal) => Promise<void>): Promise<void>
+  /** Ends the signal of its start, before its end. */
+  close(): void
 }
 
 interface Birth<T> {
@@ -55,6 +57,7 @@ export function create<T extends AsyncDisposable>(
   return {
     instance,
     start,
+    close: () => ending.abort(),
     running: {
       role,
       id: settings.id,

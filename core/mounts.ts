@@ -1,6 +1,8 @@
 // What the edge serves for the channels of a generation.
+import type { LinkPlace } from './api.ts'
 import type { RunningChannel } from './components.ts'
 import type { Mount, SocketMount } from './http/edge.ts'
+import { REQUEST_BYTES } from './link/figures.ts'
 import type { ReturnRight } from './return-right.ts'
 
 /** Whichever channel it describes, it is the operators' (DESIGN §16). */
@@ -20,10 +22,10 @@ export function channelMounts(
     },
   }))
   return {
-    mounts: all.flatMap(({ channel: { mounts, bodyLimitBytes }, door }) =>
+    mounts: all.flatMap(({ channel: { mounts, places, bodyLimitBytes, answering }, door }) =>
       mounts.map(({ path, handler, signed, refused }) => ({
         path,
-        handler,
+        handler: (request, gone) => answering.during(() => handler(request, gone)),
         ...(signed === true && { access: 'handler' as const }),
         ...door,
         ...(path === OPENAPI_PATH && { access: 'operator' as const }),
@@ -31,8 +33,14 @@ export function channelMounts(
         owes,
         ...(refused !== undefined && { refused }),
         ...(bodyLimitBytes !== undefined && { bodyLimitBytes }),
+        leastBodyBytes: (at: string) => (isLink(places, at) ? REQUEST_BYTES : 0),
       })),
     ),
     sockets: all.flatMap(({ channel, door }) => channel.sockets.map((socket) => ({ ...socket, ...door }))),
   }
+}
+
+/** One frame has the same limit on every link (DESIGN §16). */
+function isLink(places: readonly LinkPlace[], path: string): boolean {
+  return places.some(({ protocol, up }) => protocol === 'http' && up === path)
 }

@@ -1,8 +1,6 @@
 // The generations that were replaced: each ends when its last attempt has, or could have no more time (SEMANTICS 21).
 import type { Log } from './api.ts'
-import type { Running } from './components.ts'
 import type { Generation } from './generation.ts'
-import { lastAnswers } from './plugins/last-answers.ts'
 
 export interface Retiring {
   /** Their work is not over yet; in their order. */
@@ -31,14 +29,8 @@ export function createRetiring({
     // An older one may be at work still, with what a younger one had from it.
     const kept = new Set([current(), ...retirees].flatMap((other) => [...other.running()]))
     const gone = [...before.running()].filter((running) => !kept.has(running))
-    await Promise.all(gone.map((running) => dispose(running, before)))
+    await Promise.all(gone.map((running) => running.dispose(before.longestMs)))
     onRetired?.(before.number)
-  }
-
-  async function dispose(running: Running, { channels }: Generation): Promise<void> {
-    const channel = channels.get(running.id)
-    if (channel === running) await lastAnswers(channel.inUse.channel)
-    await running.dispose()
   }
 
   return {

@@ -1,5 +1,5 @@
 // A WebSocket without a network: what a channel's handler is given in a test, and the other end of it.
-import type { Identity, Socket } from './api.ts'
+import type { Identity, Socket, SocketOptions } from './api.ts'
 
 /** The client's end. */
 export interface TestSocket {
@@ -7,7 +7,7 @@ export interface TestSocket {
   readonly sent: readonly (string | Uint8Array)[]
   /** Set when it is closed, by whomever. */
   readonly closed: { readonly code: number; readonly reason: string } | undefined
-  /** Hands a message in; resolves when the channel is done with it, and every one before it. A throw closes with 1011. */
+  /** Hands a message in; resolves when the channel is done with it, and every one before it; of a `concurrent` socket at once. A throw closes with 1011. */
   say(data: string | Uint8Array): Promise<void>
   /** The last of whom the channel said that he speaks here. */
   readonly who: Identity | undefined
@@ -15,7 +15,10 @@ export interface TestSocket {
 }
 
 /** Both ends of a socket; sends reach the other end at once. */
-export function testSocket(protocol = ''): { readonly socket: Socket; readonly peer: TestSocket } {
+export function testSocket(
+  protocol = '',
+  { concurrent = false }: Pick<SocketOptions, 'concurrent'> = {},
+): { readonly socket: Socket; readonly peer: TestSocket } {
   const sent: (string | Uint8Array)[] = []
   const onClose: Parameters<Socket['onClose']>[0][] = []
   let onMessage: Parameters<Socket['onMessage']>[0] | undefined
@@ -55,9 +58,10 @@ export function testSocket(protocol = ''): { readonly socket: Socket; readonly p
       return who
     },
     say(data) {
-      before = before
+      const done = before
         .then(() => (closed === undefined ? onMessage?.(data) : undefined))
         .catch(() => close(1011))
+      if (!concurrent) before = done
       return before
     },
     close,

@@ -159,13 +159,14 @@ export async function followed(
   after: number,
   { call, marks }: Context,
 ): Promise<AsyncIterable<unknown>> {
-  const { host, identity, signal } = call
+  const { host, identity, signal, closing } = call
   return follow({
     host,
     conversation: name,
     after,
     identity,
     signal,
+    closing,
     onTruncated: (oldest) => {
       marks.oldest = oldest
     },

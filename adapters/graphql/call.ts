@@ -26,6 +26,8 @@ export interface Call {
   readonly maxWaitMs: number
   /** The caller is gone. */
   readonly signal: AbortSignal
+  /** The channel ends: what was begun is finished, nothing is followed any further. */
+  readonly closing: AbortSignal
   readonly log: Log
 }
 

@@ -32,7 +32,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
           : bindSchema(await readSchema(file, host.operations), schemaFirstRoots)
       const persisted = await openPersisted(config.persisted)
       const engine = createEngine({ config, schema, persisted, log })
-      const common = { host, channel: id, maxWaitMs, log }
+      const common = { host, channel: id, maxWaitMs, closing, log }
       const callOf = (asked: HttpRequest, transport: Call['transport']): Omit<Call, 'raw' | 'signal'> => ({
         ...common,
         identity: asked.identity,
@@ -48,7 +48,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
           log,
           callOf: (asked, transport) => ({
             ...callOf(asked, transport),
-            signal: AbortSignal.any([gone, closing]),
+            signal: gone,
             ...(transport === 'post' && {
               raw: { mediaType: asked.headers['content-type'] ?? 'application/json', bytes: asked.body },
             }),
@@ -63,7 +63,6 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
         persisted,
         concurrent: config.limits.concurrent,
         log,
-        closing,
         callOf: (asked) => callOf(asked, 'socket'),
       })
     },

@@ -2,6 +2,8 @@
 import type { ChannelHost, Identity, LogPage, Message } from 'dragoman'
 
 const WAIT_MS = 25_000
+/** Between two reads of a log that does not wait. */
+const PAUSE_MS = 1000
 /** Messages held for one subscriber. */
 const PAGE = 20
 
@@ -11,26 +13,39 @@ export interface FollowOptions {
   /** The last sequence the subscriber has; 0 for the beginning. */
   readonly after: number
   readonly identity: Identity
-  /** The subscriber is gone, or the channel ends. */
+  /** The subscriber is gone. */
   readonly signal: AbortSignal
+  /** The channel ends. */
+  readonly closing: AbortSignal
   /** The log no longer reaches back to the cursor: called once, before the first message. */
   readonly onTruncated: (oldest: number) => void
 }
 
 /**
  * The messages after a cursor, oldest first, and those that come. Every read goes on where the one before it ended, so a
- * wake-up that is lost costs time, never a message. Rejects before the first message with what `host.log` throws.
+ * wake-up that is lost costs time, never a message. A conversation has no end: where the channel has one, nothing comes any more until
+ * the subscriber, who is cut off then, is gone. Rejects before the first message with what `host.log` throws.
  */
 export async function follow(options: FollowOptions): Promise<AsyncIterable<ShownMessage>> {
-  const { host, conversation, identity, signal, after, onTruncated } = options
+  const { host, conversation, identity, signal, closing, after, onTruncated } = options
   const left = new AbortController()
-  const ending = AbortSignal.any([signal, left.signal])
+  const over = AbortSignal.any([signal, left.signal])
+  const ending = AbortSignal.any([over, closing])
   // The first page is read at once: a refusal is then the answer to the subscription itself.
   const first = await host.log(conversation, after, { identity, signal: ending, limit: PAGE })
   if (first.truncated) onTruncated(first.oldest)
-  const messages = pages(first, async (next) =>
-    host.log(conversation, next, { identity, waitMs: WAIT_MS, signal: ending, limit: PAGE }),
-  )
+  const messages = pages(first, async (next) => {
+    const begun = performance.now()
+    const page = await host.log(conversation, next, {
+      identity,
+      waitMs: WAIT_MS,
+      signal: ending,
+      limit: PAGE,
+    })
+    // A gateway that stops keeps nobody waiting; the line is cut when what else is under way on it is done.
+    if (page.messages.length === 0 && performance.now() - begun < PAUSE_MS) await endOf(ending, PAUSE_MS)
+    return page
+  })
 
   async function* pages(
     page: LogPage,
@@ -38,6 +53,7 @@ export async function follow(options: FollowOptions): Promise<AsyncIterable<Show
   ): AsyncGenerator<ShownMessage, undefined> {
     for (let current = page; !ending.aborted; current = await read(current.next))
       for (const message of current.messages) yield shown(message)
+    await endOf(over)
     return undefined
   }
 
@@ -51,6 +67,15 @@ export async function follow(options: FollowOptions): Promise<AsyncIterable<Show
       },
     }),
   }
+}
+
+/** Resolves when the signal ends, `withinMs` later at the latest. */
+function endOf(signal: AbortSignal, withinMs?: number): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs)
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  return promise.finally(() => clearTimeout(timer))
 }
 
 export type ShownMessage = Omit<Message, 'raw'> & { readonly text?: string }

@@ -42,7 +42,10 @@ export async function answer(request: HttpRequest, options: HttpOptions): Promis
     const told: Marks[] = []
     const response = await engine.fetch(bare, { call, asked, told })
     const staleness = stalenessOf(told)
-    return await shown(response, staleness === undefined ? {} : staleHeaders(staleness.asOf, now()))
+    return await shown(response, {
+      more: staleness === undefined ? {} : staleHeaders(staleness.asOf, now()),
+      call,
+    })
   } catch (error) {
     return refusalOf(error, log)
   }
@@ -103,7 +106,10 @@ function isJson(field: string | undefined): boolean {
   )
 }
 
-async function shown(response: Response, more: Readonly<Record<string, string>>): Promise<HttpResponse> {
+async function shown(
+  response: Response,
+  { more, call }: { readonly more: Readonly<Record<string, string>>; readonly call: Call },
+): Promise<HttpResponse> {
   if (response.status === 406) throw notAcceptable('a subscription is a stream: accept text/event-stream')
   const headers: Record<string, string> = {
     'cache-control': 'no-store',
@@ -117,7 +123,7 @@ async function shown(response: Response, more: Readonly<Record<string, string>>)
   if (headers['content-type']?.startsWith('text/event-stream') !== true)
     return { status: response.status, headers, body: await response.text() }
   headers['x-accel-buffering'] = 'no' // nginx would hold the stream back
-  return { status: response.status, headers, body: response.body === null ? '' : pieces(response.body) }
+  return { status: response.status, headers, body: response.body === null ? '' : pieces(response.body, call) }
 }
 
 /** As in every dialect over HTTP: RFC 9111 §5.1, RFC 9211. */
@@ -129,19 +135,33 @@ function staleHeaders(asOf: string | undefined, now: number): Readonly<Record<st
   }
 }
 
-/** Cancels the stream when its reader goes, also while a read is under way. */
-function pieces(body: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+/**
+ * Cancels the stream when its reader goes, also while a read is under way. At the end of the channel it stops in the middle: the
+ * event `complete` would tell a client (graphql-sse, Distinct connections mode) not to come again.
+ */
+function pieces(
+  body: ReadableStream<Uint8Array>,
+  { closing, log }: Pick<Call, 'closing' | 'log'>,
+): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const reader = body.getReader()
+      const end = (): void => {
+        reader.cancel().catch((error: unknown) => log.error('a stream did not end properly', { error }))
+      }
+      closing.addEventListener('abort', end, { once: true })
+      const over = { done: true, value: undefined } as const
       return {
         next: async () => {
           const { done, value } = await reader.read()
-          return done ? { done: true, value: undefined } : { done: false, value }
+          if (!done && !closing.aborted) return { done: false, value }
+          closing.removeEventListener('abort', end)
+          return over
         },
         return: async () => {
+          closing.removeEventListener('abort', end)
           await reader.cancel()
-          return { done: true, value: undefined }
+          return over
         },
       }
     },

@@ -23,19 +23,18 @@ export interface SocketsOptions {
   /** Operations at once on one socket. */
   readonly concurrent: number
   readonly log: Log
-  /** The channel ends. */
-  readonly closing: AbortSignal
   /** The call of an operation, but for its bytes and its caller's end. */
   readonly callOf: (request: HttpRequest) => Omit<Call, 'raw' | 'signal'>
 }
 
-/** One connection: who speaks, and the message that was read last. */
+/** One connection: who speaks, and of the message that was read last its text, and whom to tell that it subscribes. */
 interface Connection {
   readonly socket: Socket
   readonly request: HttpRequest
   readonly gone: AbortController
   identity: Identity
   arrived: string
+  onFollows: () => void
 }
 
 /** What `onSubscribe` hands to `execute` and `subscribe`: the engine's own, with its hooks around. */
@@ -56,6 +55,7 @@ export function serveSockets(options: SocketsOptions): void {
         gone: new AbortController(),
         identity: request.identity,
         arrived: '',
+        onFollows: () => undefined,
       }
       const closed = server.opened(
         {
@@ -74,6 +74,7 @@ export function serveSockets(options: SocketsOptions): void {
     {
       protocols: [GRAPHQL_TRANSPORT_WS_PROTOCOL],
       identifiesLater: true,
+      concurrent: true,
       // graphql-ws subscribes anew after it, with new connectionParams; 4401 would be the end for it.
       expiredCode: CloseCode.Forbidden,
     },
@@ -87,8 +88,8 @@ interface Reading {
   readonly log: Log
 }
 
-// The library's promise ends with the operation, a subscription's with the last event: nobody waits for it here.
-function read(data: string | Uint8Array, { take, connection, socket, log }: Reading): void {
+/** Resolves when the operation is answered; a subscription, whose only end is the line's, counts as answered when it begins. */
+async function read(data: string | Uint8Array, { take, connection, socket, log }: Reading): Promise<void> {
   try {
     if (typeof data !== 'string') throw new SyntaxError('a message of bytes')
     checkDepth(data)
@@ -97,14 +98,17 @@ function read(data: string | Uint8Array, { take, connection, socket, log }: Read
     socket.close(CloseCode.BadRequest, 'Invalid message received')
     return
   }
+  const follows = Promise.withResolvers<void>()
   connection.arrived = data
-  take(data).catch((error: unknown) => {
+  connection.onFollows = follows.resolve
+  const answered = take(data).catch((error: unknown) => {
     log.error('a message on a socket failed', { error })
     socket.close(CloseCode.InternalServerError, 'Internal server error')
   })
+  await Promise.race([answered, follows.promise])
 }
 
-function createServer({ host, engine, persisted, concurrent, log, closing, callOf }: SocketsOptions) {
+function createServer({ host, engine, persisted, concurrent, log, callOf }: SocketsOptions) {
   const prepare = async (
     payload: SubscribePayload,
     connection: Connection,
@@ -112,11 +116,11 @@ function createServer({ host, engine, persisted, concurrent, log, closing, callO
     const params = member(payload)
     const query = persisted.find(params)
     if (query === undefined) return [refusal('the query is missing')]
-    const { arrived, identity, gone, request } = connection
+    const { arrived, onFollows, identity, gone, request } = connection
     const call: Call = {
       ...callOf(request),
       identity,
-      signal: AbortSignal.any([gone.signal, closing]),
+      signal: gone.signal,
       raw: { mediaType: 'application/json', bytes: new TextEncoder().encode(arrived) },
     }
     const { schema, parse, validate, contextFactory, execute, subscribe } = engine.getEnveloped({
@@ -126,16 +130,16 @@ function createServer({ host, engine, persisted, concurrent, log, closing, callO
     const document = parse(query)
     const errors = validate(schema, document)
     if (errors.length > 0) return errors
+    const isSubscription =
+      getOperationAST(document, params.operationName)?.operation === OperationTypeNode.SUBSCRIPTION
+    if (isSubscription) onFollows()
     return {
       schema,
       document,
       contextValue: await contextFactory(),
       ...(params.operationName !== undefined && { operationName: params.operationName }),
       ...(params.variables !== undefined && { variableValues: params.variables }),
-      run:
-        getOperationAST(document, params.operationName)?.operation === OperationTypeNode.SUBSCRIPTION
-          ? subscribe
-          : execute,
+      run: isSubscription ? subscribe : execute,
     }
   }
 

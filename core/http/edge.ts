@@ -79,7 +79,7 @@ export interface Edge extends AsyncDisposable {
    * Resolves when only WebSockets are left, or the time is over: for one of several processes that share the port.
    */
   leave(withinMs: number): Promise<void>
-  /** Takes no new connections, ends streams, closes WebSockets with 1012, lets requests finish until the deadline, then cuts what is left. */
+  /** Takes no new connections, ends streams, closes WebSockets with 1012, lets requests and what is under way on WebSockets finish until the deadline, then cuts what is left. */
   drain(deadlineMs: number): Promise<void>
   /** Open connections. */
   readonly connections: number
@@ -189,7 +189,7 @@ export function createEdge(options: EdgeOptions): Edge {
     })
     await Promise.resolve() // `draining` is set: what is answered from here on says `Connection: close`
     guards?.closeQuiet()
-    webSockets.drain()
+    webSockets.drain(deadlineMs)
     for (const end of streams) end()
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy()

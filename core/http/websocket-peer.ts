@@ -1,6 +1,7 @@
 // One WebSocket: messages one at a time with back pressure, a bound on what waits for a slow peer, a sign of life.
 import { WebSocket } from 'ws'
 import type { RawData } from 'ws'
+import { Answering } from '../answering.ts'
 import type { Identity, Log, Socket } from '../api.ts'
 
 export interface PeerOptions {
@@ -9,6 +10,8 @@ export interface PeerOptions {
   readonly bufferedBytes: number
   /** What it is closed with when its credential ends. */
   readonly expiredCode: number | undefined
+  /** Messages do not wait for each other. */
+  readonly concurrent: boolean
   /** Called with a code that no close may have, and what it is closed with instead. */
   readonly onMisclosed: (code: unknown, instead: number) => void
   /** Called while it is open. */
@@ -47,9 +50,13 @@ export class Peer implements Socket {
   #largest = 0
   #handler: Handler | undefined
   #isWorking = false
+  /** With the handler, where messages do not wait for each other. */
+  readonly #answering = new Answering()
   #isAlive = true
   /** By us: what still arrives is dropped. */
   #isClosing = false
+  /** As above, before it closes. */
+  #isRestarting = false
   #closed: { readonly code: number; readonly reason: string } | undefined
 
   constructor(ws: WebSocket, options: PeerOptions) {
@@ -117,6 +124,14 @@ export class Peer implements Socket {
     this.#ws.resume() // its answer is to be read
   }
 
+  /** Closes with 1012 when what is under way is done, `withinMs` later at the latest. */
+  async restart(reason: string, withinMs: number): Promise<void> {
+    this.#isRestarting = true
+    this.#waiting.length = 0
+    await this.#answering.idle(withinMs)
+    this.close(CLOSE.restart, reason)
+  }
+
   /** Cuts off a peer that has not answered the last ping, else sends the next one. While a handler runs nothing is read: that peer is not to blame. */
   beat(): void {
     if (!this.#isAlive && !this.#isWorking) {
@@ -128,7 +143,7 @@ export class Peer implements Socket {
   }
 
   #arrived(message: string | Uint8Array): void {
-    if (this.#isClosing) return
+    if (this.#isClosing || this.#isRestarting) return
     this.#isAlive = true
     this.#waiting.push(message)
     if (this.#isWorking || this.#handler === undefined) this.#ws.pause()
@@ -142,17 +157,25 @@ export class Peer implements Socket {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         const done = this.#handler?.(next)
         if (done === undefined) continue
+        if (this.#options.concurrent) {
+          void this.#answering.during(() => done).catch((error: unknown) => this.#failed(error))
+          continue
+        }
         this.#ws.pause()
         await done
       }
     } catch (error) {
-      this.#options.log.error('a message on a WebSocket failed', { error })
-      this.close(CLOSE.internal, 'the gateway made a mistake')
+      this.#failed(error)
     } finally {
       this.#isWorking = false
       this.#isAlive = true // whatever it has sent meanwhile was not read
       this.#ws.resume()
     }
+  }
+
+  #failed(error: unknown): void {
+    this.#options.log.error('a message on a WebSocket failed', { error })
+    this.close(CLOSE.internal, 'the gateway made a mistake')
   }
 
   #gone(code: number, reason: string): void {

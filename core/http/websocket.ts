@@ -23,7 +23,7 @@ export interface SocketMount extends Door {
   readonly handler: SocketHandler
   readonly options: SocketOptions
   /** The open ones; who disposes of the channel closes them. */
-  readonly open: Set<{ close(code?: number, reason?: string): void }>
+  readonly open: Set<Pick<Peer, 'restart'>>
 }
 
 export interface WebSocketLimits {
@@ -45,8 +45,8 @@ export interface WebSockets {
   /** Whether this request leaves HTTP; anything else that asks to (h2c) is an ordinary request (RFC 9110 §7.8). */
   wants(incoming: IncomingMessage): boolean
   take(handshake: Handshake): Promise<void>
-  /** Closes all with 1012 (service restart); the heartbeat ends. */
-  drain(): void
+  /** Closes all with 1012 (service restart), when what is under way on them is done or the time is over; the heartbeat ends. */
+  drain(withinMs: number): void
   readonly open: number
 }
 
@@ -212,6 +212,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       log: gate.log,
       bufferedBytes,
       expiredCode: mount.options.expiredCode,
+      concurrent: mount.options.concurrent === true,
       onMisclosed: (code, instead) => misclosed(mount, code, instead),
       onIdentified: identify,
       onGone: () => {
@@ -280,9 +281,9 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       incoming.headers.upgrade?.toLowerCase() === 'websocket' &&
       table.has(pathOf(incoming.url) ?? ''),
     take,
-    drain() {
+    drain(withinMs) {
       clearInterval(heart)
-      for (const peer of peers) peer.close(CLOSE.restart, 'the gateway restarts; connect again')
+      for (const peer of peers) void peer.restart('the gateway restarts; connect again', withinMs)
     },
     get open() {
       return peers.size

@@ -22,7 +22,6 @@ import type {
 import { withDeadline } from '../guard/deadline.ts'
 import type { PackedResponse } from './contract.ts'
 import type { Hosted, Refusal } from './hosted.ts'
-import type { Answering } from './last-answers.ts'
 import type { Service } from './scope-service.ts'
 import { ownBytes, packError } from './wire.ts'
 
@@ -32,7 +31,6 @@ export interface ChannelServiceOptions {
   readonly refusal: Refusal
   /** Of a handler's answer to a caller. */
   readonly handlerRefusal: Refusal
-  readonly answering: Answering
 }
 
 export interface ChannelService {
@@ -54,7 +52,7 @@ const MOST_HANDED = 1000
 
 export function channelService(
   host: ChannelHost,
-  { hosted, refusal, handlerRefusal, answering }: ChannelServiceOptions,
+  { hosted, refusal, handlerRefusal }: ChannelServiceOptions,
 ): ChannelService {
   /** By path: the handler's number in the worker that runs now. */
   const served = new Map<string, number>()
@@ -72,9 +70,7 @@ export function channelService(
     const what = `the channel's answer at ${path}`
     const ask = (within: AbortSignal): Promise<unknown> =>
       hosted().call('http', args, { signal: within, refusal: handlerRefusal })
-    const packed = (await answering.during(() =>
-      withDeadline({ ms: HANDLER_MS, signal, what }, ask),
-    )) as PackedResponse // worker-host.ts answers
+    const packed = (await withDeadline({ ms: HANDLER_MS, signal, what }, ask)) as PackedResponse // worker-host.ts answers
     const { stream, ...response } = packed
     if (response.carries !== undefined) handed.delete(response.carries)
     return stream === undefined ? response : { ...response, body: chunks(stream) }

@@ -19,7 +19,6 @@ import { HINT_HOST, HINT_ORIGIN } from './contract.ts'
 import type { ComponentRole, DescribedAdapter, Validated } from './contract.ts'
 import { Hosted } from './hosted.ts'
 import type { Home, Refusal } from './hosted.ts'
-import { Answering } from './last-answers.ts'
 import { inputOf, remoteSchema } from './remote-schema.ts'
 import type { Questions } from './remote-schema.ts'
 import { scopeService } from './scope-service.ts'
@@ -82,18 +81,16 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
           status: BAD_GATEWAY,
         })
       : refusal(why, false)
-  const answering = new Answering()
   // A throw after it was begun counts as unknown, as for any channel; before it, the push waits for the channel.
   const judge = (delivery: unknown): void => void deliveryOf(delivery, scope.id)
   const send: NonNullable<Channel['send']> = async (message, key, signal) =>
     (await running(hosted).call('send', [withOwnBytes(message), key], { signal, refusal, judge })) as Delivery // push.ts reads it as anybody's
-  const channel = {
+  return {
     async start(host: ChannelHost) {
       const service = channelService(host, {
         hosted: () => running(hosted),
         refusal,
         handlerRefusal,
-        answering,
       })
       hosted = new Hosted(home, {
         beginning: { role: 'channel', id: scope.id, config, operations: host.operations },
@@ -116,8 +113,6 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
       await hosted?.end()
     },
   } as Channel // `send` is there or not, which an optional member written as a getter cannot say
-  answering.belongsTo(channel)
-  return channel
 }
 
 function remoteBackend(home: Home, config: string, scope: Scope): Backend {

@@ -103,12 +103,13 @@ export function workerHost(
     },
     socket(path, handler, options = {}) {
       checkPath(path)
-      const { protocols, messageBytes, identifiesLater, expiredCode, admit } = options
+      const { protocols, messageBytes, identifiesLater, expiredCode, concurrent, admit } = options
       const plain = {
         ...(protocols !== undefined && { protocols: [...protocols] }),
         ...(messageBytes !== undefined && { messageBytes }),
         ...(identifiesLater !== undefined && { identifiesLater }),
         ...(expiredCode !== undefined && { expiredCode }),
+        ...(concurrent !== undefined && { concurrent }),
       }
       tell('socket', path, socketHandlers.push({ handler, options }) - 1, plain, admit !== undefined)
     },

@@ -116,8 +116,8 @@ export async function trial(options: TrialOptions = {}): Promise<Trial> {
     send,
     connect(taken) {
       if (sockets === undefined) throw new Error('the channel takes no WebSockets')
-      const [path, handler, { protocols = [] } = {}] = sockets
-      const { socket, peer } = testSocket(protocols[0])
+      const [path, handler, taking = {}] = sockets
+      const { socket, peer } = testSocket(taking.protocols?.[0], taking)
       const held: typeof socket = {
         ...socket,
         send: async (data) => {

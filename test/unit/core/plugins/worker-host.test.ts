@@ -11,7 +11,6 @@ import type {
 } from '../../../../core/api.ts'
 import { channelService } from '../../../../core/plugins/channel-service.ts'
 import type { Hosted } from '../../../../core/plugins/hosted.ts'
-import { Answering } from '../../../../core/plugins/last-answers.ts'
 import type { Rpc } from '../../../../core/plugins/rpc.ts'
 import { workerHost } from '../../../../core/plugins/worker-host.ts'
 import { testHost } from '../../../../core/testing.ts'
@@ -77,7 +76,6 @@ test('that callers of a WebSocket identify later, and who they are then, passes 
     hosted: () => hosted,
     refusal,
     handlerRefusal: refusal,
-    answering: new Answering(),
   })
   const rpc: Rpc = { ...silent, tell: (method, [, ...args]) => void service.services[method]?.(args, never) }
   const worker = workerHost(rpc, 1, { id: 'demo', operations: {}, log: recordingLog().log })
