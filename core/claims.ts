@@ -10,6 +10,7 @@ import { claimedEnd } from './return-right.ts'
 import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
 import type { ClaimResult, Fence, Settle, Store, Work } from './store/store.ts'
 import type { Ended, Waiters } from './waiters.ts'
+import { isQueuedWrite } from './writes.ts'
 
 /** One call of a route's target. */
 export interface Call {
@@ -46,15 +47,23 @@ export interface ClaimsOptions {
 }
 
 export interface Answered {
+  readonly status: 'answered'
   readonly reply: Reply
   /** The id of the message that was answered first. */
   readonly first: string
 }
 
+/** The key is that of a stored message, which was not answered yet: whoever brings it again finds it by an accept. */
+export interface Stored {
+  readonly status: 'stored'
+  /** It is queued where its system is down. */
+  readonly isWrite: boolean
+}
+
 export interface Claims {
   isRunning(id: string): boolean
   /** Makes the call, joins the one that runs, or repeats its outcome. Throws `GatewayError`. */
-  call(normalised: Normalised, call: Call): Promise<Answered>
+  call(normalised: Normalised, call: Call): Promise<Answered | Stored>
   /** Decides on a call that was begun by somebody who is gone. Never rejects. */
   recover(work: Work, prepare: () => Promise<Call>): Promise<Verdict>
   ended(): Promise<void>
@@ -86,7 +95,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const { store, log, lanes, waiters, stopped, dedupeMs, now } = options
   const flights = new Map<string, Promise<Flown>>()
 
-  async function call(normalised: Normalised, wanted: Call): Promise<Answered> {
+  async function call(normalised: Normalised, wanted: Call): Promise<Answered | Stored> {
     const { message } = normalised
     const deadline = performance.now() + wanted.ms + SETTLE_MS
     for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
@@ -104,15 +113,18 @@ export function createClaims(options: ClaimsOptions): Claims {
             kept.dispose()
           })
           flights.set(first, flight)
-          return { reply: replyOrThrow(await flight), first }
+          return { status: 'answered', reply: replyOrThrow(await flight), first }
         }
         case 'running': {
           const left = deadline - performance.now()
           const flight = flights.get(first)
+          const stored = flight === undefined ? await storedAs(first) : undefined
+          if (stored !== undefined) return stored
           const flown = await (flight === undefined
             ? elsewhere(first, { ms: Math.min(pause, left), isLast: left <= pause })
             : within(left, flight))
-          if (flown !== undefined) return { reply: replyOrThrow(flown), first }
+          if (flown?.outcome === 'taken') continue // released, and stored under its id meanwhile
+          if (flown !== undefined) return { status: 'answered', reply: replyOrThrow(flown), first }
           if (left > pause && flight === undefined) continue // it may have been released meanwhile
           throw new GatewayError(
             'DEADLINE_EXCEEDED',
@@ -120,7 +132,9 @@ export function createClaims(options: ClaimsOptions): Claims {
           )
         }
         case 'done':
-          return { reply: replyOrThrow(claim), first }
+          if (claim.outcome === 'taken' && claim.reply === undefined)
+            return { status: 'stored', isWrite: false }
+          return { status: 'answered', reply: replyOrThrow(claim), first }
         case 'unknown':
           await wanted.invalidate?.()
           throw new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(wanted.what))
@@ -131,6 +145,14 @@ export function createClaims(options: ClaimsOptions): Claims {
           )
       }
     }
+  }
+
+  /** Undefined: it is a call's. */
+  async function storedAs(id: string): Promise<Stored | undefined> {
+    const rows = await store.find({ by: 'id', id })
+    if (!rows.some((row) => row.row === 'message' && row.message.id === id)) return undefined
+    const isWrite = rows.some((row) => row.row === 'work' && row.id === id && isQueuedWrite(row))
+    return { status: 'stored', isWrite }
   }
 
   async function begin(

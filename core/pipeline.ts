@@ -111,9 +111,9 @@ export class Pipeline {
     this.#around = {
       ownerOf: (work) => this.#handOvers.ownerOf(work),
       effects: createEffects({ ...options, poke }),
-      // Of this process' own callers it is known who has gone; who waits elsewhere was told when it was first tried in vain.
+      // Whoever waited was told when it was first tried in vain. Of this process' own callers it is known who has gone.
       isAwaited: ({ message: { id }, awaited, attempts }) =>
-        waiters.isAwaited(id) || (awaited === true && attempts.length === 0 && store.partitions > 1),
+        attempts.length === 0 && (waiters.isAwaited(id) || (awaited === true && store.partitions > 1)),
     }
     this.#joining = createJoining({ store, waiters })
     this.#push = createPushing(options)

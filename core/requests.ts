@@ -25,7 +25,7 @@ export interface RequestsOptions extends PipelineOptions {
 
 export type RequestResult =
   | { readonly status: 'answered'; readonly accepted: Accepted }
-  /** Its route says `record: true`, or its channel acknowledges before the end: it is stored and does its work in a lane. */
+  /** Its route says `record: true`, its channel acknowledges before the end, or its key is stored: it is stored and does its work in a lane. */
   | {
       readonly status: 'record'
       readonly lane: string
@@ -174,9 +174,16 @@ export function createRequests(options: RequestsOptions): Requests {
         return { status: 'record', lane, waitMs: call.ms, isWrite }
       }
       const isClaimed = normalised.dedupe !== undefined || !call.safe
-      const { reply, first } = isClaimed
-        ? await claims.call(normalised, call)
-        : { reply: await unclaimed(message, call, signal), first: id }
+      if (!isClaimed) {
+        const reply = await unclaimed(message, call, signal)
+        return { status: 'answered', accepted: { id, conversation, sequence: 0, duplicate: false, reply } }
+      }
+      const claimed = await claims.call(normalised, call)
+      if (claimed.status === 'stored') {
+        const lane = await laneOf(prepared, message, normalised.home)
+        return { status: 'record', lane, waitMs: call.ms, isWrite: claimed.isWrite }
+      }
+      const { reply, first } = claimed
       const accepted = { id: first, conversation, sequence: 0, duplicate: first !== id, reply }
       return { status: 'answered', accepted }
     },

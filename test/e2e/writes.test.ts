@@ -1,94 +1,16 @@
 // SEMANTICS 2, 3, 19: a write whose system is down is stored, answered 202 with its status, and made in order when it is back.
-import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
-import type { Json } from '../../core/api.ts'
 import { until } from '../support/gateway.ts'
-import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
-import { handBackend } from '../support/parts.ts'
 import { stopwatch } from '../support/processor.ts'
 import { metric, post } from '../support/rest.ts'
+import { OPEN, ended, refused, statusOf, world, yaml } from './writes-world.ts'
+import type { Body } from './writes-world.ts'
 
-const WSDL = resolve(import.meta.dirname, '../../config/crm.wsdl')
-const yaml = (operation = '{ onFailure: queue, queueKey: orderNo }', more = ''): string => `
-channels:
-  web: { adapter: rest }
-  crm: { adapter: soap, path: /crm, wsdl: "${WSDL}" }
-  erp: { adapter: webservice, path: /erp }
-  app: { adapter: graphql, path: /graphql }
-backends:
-  orders:
-    adapter: orders
-    timeout: 1s
-    breaker: { minimumCalls: 1000 }
-    operations: { Order: ${operation}, Cancel: ${operation} }
-${more}
-routes: [{ backend: orders }]
-`
-const refused = async (): Promise<never> => {
-  throw new GatewayError('BACKEND_FAILED', 'connection refused', { notExecuted: true })
-}
 const cut = async (): Promise<never> => {
   throw new GatewayError('BACKEND_FAILED', 'cut in the middle')
 }
-
-interface Body {
-  readonly id: string
-  readonly status?: string
-  readonly duplicate?: boolean
-  readonly code?: string
-  readonly detail?: string
-  readonly done?: string
-}
-interface Status {
-  readonly state: string
-  readonly operation?: string
-  readonly result?: Json
-  readonly error?: { readonly code: string; readonly message: string }
-  readonly attempts?: number
-}
-
-async function world(
-  operation?: string,
-  options: { directory?: string; idempotent?: boolean; more?: string } = {},
-) {
-  const { idempotent = false, directory, more: extra } = options
-  const backend = handBackend(
-    'orders',
-    {
-      Order: { safe: false, idempotent },
-      Cancel: { safe: false, idempotent },
-      SubmitTicket: { safe: false },
-    },
-    async ({ params }) => ({ data: { done: (params as { n?: string }).n ?? '' } }), // as the tests send it
-  )
-  const house = await openHouse({
-    yaml: yaml(operation, extra),
-    adapters: [backend.adapter],
-    ...(directory !== undefined && { directory }),
-  })
-  const write = (n: string, more: { key?: string; orderNo?: string; operation?: string } = {}) =>
-    post<Body>(
-      `${house.base}/v1/requests/${more.operation ?? 'Order'}`,
-      { n, orderNo: more.orderNo ?? '1' },
-      more.key === undefined ? {} : { key: more.key },
-    )
-  const made = (): readonly unknown[] => backend.calls.map(({ params }) => (params as { n: string }).n)
-  return { backend, house, write, made }
-}
-
-async function statusOf(url: string | undefined): Promise<Status> {
-  const response = await fetch(url ?? '')
-  return (await response.json()) as Status
-}
-/** It may just be tried again. */
-const OPEN = /^(queued|running)$/u
-const ended = (url: string | undefined): Promise<Status> =>
-  until(async () => {
-    const status = await statusOf(url)
-    return status.state === 'queued' || status.state === 'running' ? undefined : status
-  })
 
 async function dead(house: House, path: string, body?: unknown): Promise<Record<string, unknown>> {
   const response = await fetch(`${house.base}/admin/v1/dead-letters${path}`, {
@@ -251,47 +173,6 @@ test('an idempotent write is queued also where nobody knows, and made again with
   expect((await ended(answer.body.status)).state).toBe('done')
   expect(new Set(backend.calls.map(({ key }) => key)).size).toBe(1)
   expect(await house.dead()).toEqual([])
-})
-
-test('SEMANTICS 2: a call that came to nothing is stored under its id when its operation queues, or its route records, by then', async () => {
-  const { house, write, backend } = await world('{}', { idempotent: true })
-  await using _ = house
-  backend.call = refused
-  for (const key of ['k1', 'k2', 'k3']) expect((await write(key, { key })).body.code).toBe('BACKEND_FAILED')
-  const keys = backend.calls.map(({ key }) => key)
-  await house.reload(yaml())
-  const queued = await write('k1', { key: 'k1' })
-  expect(queued).toMatchObject({ status: 202, body: { duplicate: false } })
-  expect((await statusOf(queued.body.status)).state).toMatch(OPEN)
-  expect((await write('other', { key: 'k2' })).body.code).toBe('IDEMPOTENCY_MISMATCH')
-  const calls = backend.calls.length
-  backend.call = async ({ params }) => ({ data: { done: (params as { n: string }).n } })
-  expect(await ended(queued.body.status)).toMatchObject({ state: 'done', result: { done: 'k1' } })
-  expect(await write('k2', { key: 'k2' })).toMatchObject({ status: 200, body: { done: 'k2' } })
-  await house.reload(yaml('{}').replace('backend: orders', 'backend: orders, record: true'))
-  expect(await write('k3', { key: 'k3' })).toMatchObject({ status: 200, body: { done: 'k3' } })
-  for (const key of ['k1', 'k2', 'k3'])
-    expect(await write(key, { key })).toMatchObject({ status: 200, body: { done: key } })
-  expect(new Set(backend.calls.slice(calls).map(({ key }) => key))).toEqual(new Set(keys))
-  expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 3, waiting: 0 })
-})
-
-test('202 is not said of a call that is still at work on the same id, for nothing is stored of it', async () => {
-  const { house, write, backend } = await world('{}')
-  await using _ = house
-  const answer = Promise.withResolvers<void>()
-  backend.call = async () => {
-    await answer.promise
-    return { data: { done: 'late' } }
-  }
-  const first = write('1', { key: 'k1' })
-  await until(() => (backend.calls.length === 1 ? true : undefined))
-  await house.reload(yaml('{ onFailure: queue, timeout: 50ms }'))
-  expect(await write('1', { key: 'k1' })).toMatchObject({ status: 504, body: { code: 'DEADLINE_EXCEEDED' } })
-  answer.resolve()
-  expect((await first).status).toBe(200)
-  expect(await write('1', { key: 'k1' })).toMatchObject({ status: 200, body: { done: 'late' } })
-  expect(backend.calls).toHaveLength(1)
 })
 
 test('onPoison: what cannot be made once it was promised stops its key, or with `skip` is left behind', async () => {

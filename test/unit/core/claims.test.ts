@@ -94,6 +94,15 @@ test('SEMANTICS 2: a call that is made again in the moment the one before is rel
   expect(claims.isRunning('first')).toBe(false)
 })
 
+test('a message that was taken and not answered yet is no answer of a call: its own way tells of it', async () => {
+  const store = { claim: async () => ({ status: 'done', id: 'first', outcome: 'taken' }) }
+  const hold = { [Symbol.dispose]() {} }
+  const claims = createClaims({ store, lanes: { callHold: async () => hold } } as unknown as ClaimsOptions) // and nothing else
+  const wanted: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make: () => Promise.reject() }
+  const normalised = { message: testMessage(), home: 'web/ann' } as unknown as Normalised // as above
+  expect(await claims.call(normalised, wanted)).toEqual({ status: 'stored', isWrite: false })
+})
+
 test('SEMANTICS 16: a call whose preparation the gateway did not live through is not prepared again', async () => {
   const claims = createClaims({ log: noLog } as unknown as ClaimsOptions) // recovery asks for nothing else
   const prepare = vi.fn<() => Promise<Call>>()

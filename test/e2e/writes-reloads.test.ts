@@ -1,0 +1,72 @@
+// SEMANTICS 2, 3: the same id before and after a reload that makes a call a queued write, or a queued write something else.
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
+import { until } from '../support/gateway.ts'
+import { handAgent } from '../support/parts.ts'
+import { OPEN, ended, refused, statusOf, world, yaml } from './writes-world.ts'
+
+test('SEMANTICS 2: a call that came to nothing is stored under its id when its operation queues, or its route records, by then', async () => {
+  const { house, write, backend } = await world('{}', { idempotent: true })
+  await using _ = house
+  backend.call = refused
+  for (const key of ['k1', 'k2', 'k3']) expect((await write(key, { key })).body.code).toBe('BACKEND_FAILED')
+  const keys = backend.calls.map(({ key }) => key)
+  await house.reload(yaml())
+  const queued = await write('k1', { key: 'k1' })
+  expect(queued).toMatchObject({ status: 202, body: { duplicate: false } })
+  expect((await statusOf(queued.body.status)).state).toMatch(OPEN)
+  expect((await write('other', { key: 'k2' })).body.code).toBe('IDEMPOTENCY_MISMATCH')
+  const calls = backend.calls.length
+  backend.call = async ({ params }) => ({ data: { done: (params as { n: string }).n } })
+  expect(await ended(queued.body.status)).toMatchObject({ state: 'done', result: { done: 'k1' } })
+  expect(await write('k2', { key: 'k2' })).toMatchObject({ status: 200, body: { done: 'k2' } })
+  await house.reload(yaml('{}').replace('backend: orders', 'backend: orders, record: true'))
+  expect(await write('k3', { key: 'k3' })).toMatchObject({ status: 200, body: { done: 'k3' } })
+  for (const key of ['k1', 'k2', 'k3'])
+    expect(await write(key, { key })).toMatchObject({ status: 200, body: { done: key } })
+  expect(new Set(backend.calls.slice(calls).map(({ key }) => key))).toEqual(new Set(keys))
+  expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 3, waiting: 0 })
+})
+
+test('202 is not said of a call that is still at work on the same id, for nothing is stored of it', async () => {
+  const { house, write, backend } = await world('{}')
+  await using _ = house
+  const answer = Promise.withResolvers<void>()
+  backend.call = async () => {
+    await answer.promise
+    return { data: { done: 'late' } }
+  }
+  const first = write('1', { key: 'k1' })
+  await until(() => (backend.calls.length === 1 ? true : undefined))
+  await house.reload(yaml('{ onFailure: queue, timeout: 50ms }'))
+  expect(await write('1', { key: 'k1' })).toMatchObject({ status: 504, body: { code: 'DEADLINE_EXCEEDED' } })
+  answer.resolve()
+  expect((await first).status).toBe(200)
+  expect(await write('1', { key: 'k1' })).toMatchObject({ status: 200, body: { done: 'late' } })
+  expect(backend.calls).toHaveLength(1)
+})
+
+test('a repeat gets the same status also where its route queues no more, and what is refused then is a dead letter all the same', async () => {
+  const refusal = Promise.withResolvers<never>()
+  const agent = handAgent('desk', () => refusal.promise)
+  const { house, write, backend } = await world(undefined, {
+    adapters: [agent.adapter],
+    more: 'agents: { desk: { adapter: desk } }',
+  })
+  await using _ = house
+  backend.call = refused
+  const queued = await write('1', { key: 'k1' })
+  expect(queued.status).toBe(202)
+  await house.reload(`${yaml()}agents: { desk: { adapter: desk } }`.replace('backend: orders', 'agent: desk'))
+  await until(() => (agent.asked.length > 0 ? true : undefined))
+  expect(await write('1', { key: 'k1' })).toMatchObject({
+    status: 202,
+    body: { id: queued.body.id, duplicate: true, status: queued.body.status },
+  })
+  expect((await write('other', { key: 'k1' })).body.code).toBe('IDEMPOTENCY_MISMATCH')
+  refusal.reject(new GatewayError('ENCODE_FAILED', 'no such field', { notExecuted: true }))
+  expect(await ended(queued.body.status)).toMatchObject({ state: 'halted' })
+  expect(await house.dead()).toMatchObject([{ halts: true, failure: { code: 'ENCODE_FAILED' } }])
+  expect((await write('1', { key: 'k1' })).body.code).toBe('ENCODE_FAILED')
+  expect(agent.asked).toHaveLength(1)
+})
