@@ -1,6 +1,6 @@
 // Form fields and query strings (application/x-www-form-urlencoded) in any charset, exactly.
 import { GatewayError } from 'dragoman'
-import { decodeText, encodeText } from '../xml/charset.ts'
+import { decodeText, encodeExtended } from '../xml/charset.ts'
 
 export type Field = readonly [name: string, value: string]
 
@@ -68,7 +68,7 @@ function hexByte(piece: string, at: number): number | undefined {
 
 function encoded(text: string, charset: string): string {
   if (/^[\w.~*-]*$/.test(text)) return text
-  const bytes = encodeText(text, charset)
+  const bytes = encodeExtended(text, charset)
   if (bytes === undefined)
     throw new GatewayError(
       'ENCODE_FAILED',

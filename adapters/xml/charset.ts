@@ -2,6 +2,7 @@
 import { isAscii } from 'node:buffer'
 import iconv from 'iconv-lite'
 import { GatewayError } from 'dragoman'
+import { isStandard } from './repertoire.ts'
 
 // TextDecoder decodes Unicode and the GB family, iconv-lite the rest: the ICU tables behind TextDecoder are exact for these
 // only (its "iso-8859-1" is windows-1252, its shift_jis swaps control characters, its euc-kr and big5 let bad bytes pass).
@@ -39,18 +40,18 @@ const aliases = new Map([
   ['euccn', 'gb2312'],
   ['gb18030', 'gb18030'],
   ['big5', 'big5'],
-  ['big5hkscs', 'big5'],
-  ['cp950', 'big5'],
-  ['ms950', 'big5'],
+  ['big5hkscs', 'big5-hkscs'],
+  ['cp950', 'cp950'],
+  ['ms950', 'cp950'],
   ['shiftjis', 'shift_jis'],
   ['sjis', 'shift_jis'],
   ['xsjis', 'shift_jis'],
-  ['cp932', 'shift_jis'],
-  ['windows31j', 'shift_jis'],
+  ['cp932', 'cp932'],
+  ['windows31j', 'windows-31j'],
   ['eucjp', 'euc-jp'],
   ['euckr', 'euc-kr'],
   ['ksc56011987', 'euc-kr'],
-  ['cp949', 'euc-kr'],
+  ['cp949', 'cp949'],
 ])
 
 /**
@@ -150,8 +151,20 @@ function decoderOf(label: string): TextDecoder {
 /** The one that is kept: UTF-8 has no state that a bad document could leave behind. */
 const utf8 = decoderOf('utf-8')
 
-/** Encodes, or answers undefined if a character cannot be carried. Throws `ENCODE_FAILED` for an unknown charset. */
+/**
+ * Encodes, or answers undefined if the standard of that name lacks a character: bytes that only some readers of the charset
+ * know are not written. Throws `ENCODE_FAILED` for an unknown charset.
+ */
 export function encodeText(text: string, charset: string): Uint8Array | undefined {
+  const bytes = encodeExtended(text, charset)
+  return bytes === undefined || isStandard(text, bytes, known(charset, 'charset')) ? bytes : undefined
+}
+
+/**
+ * The same with what vendors have added under the charset's name, as `decodeText` reads it: for names and forms, which have
+ * no other way to say a character.
+ */
+export function encodeExtended(text: string, charset: string): Uint8Array | undefined {
   const canonical = canonicalCharset(charset)
   if (canonical === undefined)
     throw new GatewayError('ENCODE_FAILED', `charset "${charset}" is not one this gateway writes`)
@@ -161,10 +174,27 @@ export function encodeText(text: string, charset: string): Uint8Array | undefine
     const bytes = Buffer.from(text, 'utf16le')
     return canonical === 'utf-16be' ? bytes.swap16() : bytes
   }
-  const bytes = iconv.encode(text, canonical, { addBOM: false })
+  const bytes = canonical === 'euc-jp' ? encodeEucJp(text) : iconv.encode(text, canonical, { addBOM: false })
   if (canonical === 'gb2312' && !isEucCn(bytes)) return undefined
   // iconv-lite writes "?" for what it cannot, and has private mappings no decoder takes back: only the way back proves it.
   return decodesTo(bytes, canonical, text) ? bytes : undefined
+}
+
+/** U+FF5E is read from two codes, and iconv-lite writes the rare one of JIS X 0212: what came as A1C1 goes as that. */
+function encodeEucJp(text: string): Uint8Array {
+  const pieces = text.split('\uFF5E').map((piece) => iconv.encode(piece, 'euc-jp'))
+  return Buffer.concat(pieces.flatMap((piece, at) => (at === 0 ? [piece] : [Buffer.of(0xa1, 0xc1), piece])))
+}
+
+/** GB 2312 is within the part of GBK with both bytes above 0xA0; a reader of it may know no more. */
+function isEucCn(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0
+    if (byte < 0x80) continue
+    if (byte < 0xa1 || byte > 0xf7 || (bytes[i + 1] ?? 0) < 0xa1) return false
+    i++
+  }
+  return true
 }
 
 /** Whether the charset has this character, as it would be read back. */
@@ -179,17 +209,6 @@ function decodesTo(bytes: Uint8Array, charset: string, text: string): boolean {
     if (error instanceof GatewayError) return false
     throw error
   }
-}
-
-/** GB 2312 is the part of GBK with both bytes above 0xA0; a reader of it may know no more. */
-function isEucCn(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0
-    if (byte < 0x80) continue
-    if (byte < 0xa1 || byte > 0xf7 || (bytes[i + 1] ?? 0) < 0xa1) return false
-    i++
-  }
-  return true
 }
 
 function byteOrderMark(bytes: Uint8Array): { charset: string; length: number } | undefined {

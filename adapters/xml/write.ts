@@ -1,6 +1,6 @@
 // The one XML writer: what it writes, the reader accepts, and reads as the same tree.
 import { GatewayError } from 'dragoman'
-import { canonicalCharset, charsetLabel, encodeText } from './charset.ts'
+import { canonicalCharset, charsetLabel, encodeExtended, encodeText } from './charset.ts'
 import { carriesOf, escapeText, escapeValue } from './escape.ts'
 import type { Carries } from './escape.ts'
 import { clark, isNcName, limits, XMLNS_NS } from './names.ts'
@@ -9,7 +9,10 @@ import { NamespaceScope } from './scope.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
 
 export interface WriteOptions {
-  /** Default `utf-8`. A character it cannot carry becomes a numeric reference; in a name that is `ENCODE_FAILED`. */
+  /**
+   * Default `utf-8`. A character its standard lacks becomes a numeric reference; in a name it is written as the extensions
+   * of the charset have it, and is `ENCODE_FAILED` if they do not.
+   */
   readonly charset?: string
   /** Whether to begin with `<?xml …?>`. Default true. */
   readonly declaration?: boolean
@@ -34,7 +37,7 @@ export function writeXml(root: XmlElement, options: WriteOptions = {}): Uint8Arr
   const bytes = encodeText(head + new TreeWriter(root, options).write(), charset)
   if (bytes !== undefined) return bytes
   // Only now the price of asking for each character: most documents fit their charset.
-  const escaped = encodeText(head + new TreeWriter(root, options, carriesOf(charset)).write(), charset)
+  const escaped = encodeExtended(head + new TreeWriter(root, options, charset).write(), charset)
   if (escaped === undefined)
     throw new GatewayError('ENCODE_FAILED', `the xml cannot be written in ${charset}`)
   return escaped
@@ -63,17 +66,20 @@ interface Context {
 class TreeWriter {
   readonly #root: XmlElement
   readonly #plan: PrefixPlan
+  readonly #charset: string | undefined
   readonly #carries: Carries | undefined
   #wantedDefault = ''
   readonly #names = new Map<string, Map<string, string>>()
   #out = ''
   #depth = 0
 
-  constructor(root: XmlElement, options: WriteOptions, carries?: Carries) {
+  /** Without a charset every character fits. */
+  constructor(root: XmlElement, options: WriteOptions, charset?: string) {
     const prefixes = options.prefixes ?? noMap
     this.#root = root
     this.#plan = new PrefixPlan(root, prefixes, options.extraNamespaces ?? noMap)
-    this.#carries = carries
+    this.#charset = charset
+    this.#carries = charset === undefined ? undefined : carriesOf(charset)
     for (const [uri, prefix] of prefixes)
       if (prefix === '' && this.#wantedDefault === '') this.#wantedDefault = uri
   }
@@ -185,10 +191,10 @@ class TreeWriter {
     return name
   }
 
-  /** A name has no references to fall back to (XML 1.0 §4.1). */
+  /** A name has no references to fall back to (XML 1.0 §4.1): whoever uses one that a vendor's extension has reads that. */
   #checkCarried(name: string): void {
-    const carries = this.#carries
-    if (carries === undefined || Array.from(name).every(carries)) return
+    const charset = this.#charset
+    if (charset === undefined || encodeExtended(name, charset) !== undefined) return
     throw new GatewayError(
       'ENCODE_FAILED',
       `the name "${name.slice(0, 80)}" cannot be written in this charset`,

@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import { testChannel } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
 import { compileOperations } from '../../../../core/operations.ts'
-import { encodeText } from '../../../../adapters/xml/charset.ts'
+import { encodeExtended, encodeText } from '../../../../adapters/xml/charset.ts'
 import { dataOf, fixtures, path, serve, textOf } from './service.ts'
 
 testChannel('webservice', {
@@ -67,7 +67,7 @@ describe('a document', () => {
   ])('in %s (%s %s) is answered in it, header and declaration too', async (charset, type, declaration) => {
     await using running = await serve()
     const label = /charset="?([^"]+)/u.exec(type)?.[1] ?? charset
-    const body = encodeText(`${declaration}<查询><名>王小明</名></查询>`, label.toLowerCase())
+    const body = encodeExtended(`${declaration}<查询><名>王小明</名></查询>`, label.toLowerCase())
     const response = await running.post(body ?? '', { 'content-type': type })
     expect(dataOf(running)).toEqual({ 名: '王小明' })
     expect(response.headers?.['content-type']).toBe(`text/xml; charset=${charset}`)

@@ -7,6 +7,7 @@ import {
   charsetLabel,
   decodeText,
   decodeXml,
+  encodeExtended,
   encodeText,
 } from '../../../../adapters/xml/charset.ts'
 
@@ -148,6 +149,42 @@ test('GB 2312 stays within its own two-byte range, so that a strict reader of it
   expect(encodeText('鎔', 'gb2312')).toBeUndefined() // only in GBK
   expect(encodeText('鎔', 'gbk')).toBeDefined()
   expect(encodeText('€', 'gb2312')).toBeUndefined()
+})
+
+test.each([
+  ['big5', '中一─龘', '嗰€␀①ぁ'],
+  ['euc-kr', '가힝①', '똠갂'],
+  ['shift_jis', '漢ｱ≒熙', '①髙ⅰ纊'],
+  ['euc-jp', '漢ｱ≒～丂', '①ⅰ'],
+  ['gbk', '中鎔ⅰ兀', '€ǹ⺁〾\uE000'],
+  ['gb2312', '中①', 'ⅰ︵ɑ鎔'],
+])('in %s is written what its standard has, not what vendors put under the name', (charset, own, others) => {
+  const written = (text: string): string[] =>
+    Array.from(text).filter((character) => encodeText(character, charset) !== undefined)
+  expect([written(own).join(''), written(others).join('')]).toEqual([own, ''])
+})
+
+test('what vendors have added is written for who cannot say it otherwise, and under the vendor’s own name', () => {
+  const written = [
+    ['big5', '嗰'],
+    ['euc-kr', '똠'],
+    ['shift_jis', '①髙'],
+    ['gbk', '€'],
+  ].map(([charset = '', text = '']) => Buffer.from(encodeExtended(text, charset) ?? []).toString('hex'))
+  expect(written).toEqual(['9df5', '8c63', '8740fbfc', '80'])
+  const named = ['Big5-HKSCS', 'cp949', 'windows-31j', 'CP932', 'cp950'].map(canonicalCharset)
+  expect(named).toEqual(['big5-hkscs', 'cp949', 'windows-31j', 'cp932', 'cp950'])
+  const texts = ['嗰', '똠', '①髙', '①髙', '€']
+  for (const [at, charset = ''] of named.entries()) {
+    const bytes = encodeText(texts[at] ?? '', charset)
+    expect(bytes && decodeText(bytes, charset)).toBe(texts[at])
+  }
+  expect(encodeText('\u0080', 'windows-31j')).toBeUndefined()
+})
+
+test('a character that EUC-JP has twice goes as it comes, in two bytes', () => {
+  const bytes = Buffer.from([0x41, 0xa1, 0xc1, 0xa4, 0xa2, 0xa1, 0xc1])
+  expect(encodeText(decodeText(bytes, 'euc-jp'), 'euc-jp')).toEqual(bytes)
 })
 
 test('a lone surrogate is in no charset', () => {

@@ -115,6 +115,17 @@ test('a character the charset does not have becomes a numeric reference (XML 1.0
   expect(essence(readXml(bytes, { charset: 'latin1' }).root)).toEqual(essence(tree))
 })
 
+test('what not every reader of a charset knows is a reference in text, and its own bytes in a name (XML 1.0 §4.1)', () => {
+  const tree = element('', '髙', [attributeOf('備考', '똠①')], ['Café 똠 ①'])
+  const bytes = writeXml(tree, { charset: 'shift_jis', declaration: false })
+  expect(
+    Buffer.from(bytes)
+      .toString('latin1')
+      .replaceAll(/[^\0-\x7F]./g, '_'),
+  ).toBe('<_ __="&#xB620;&#x2460;">Caf&#xE9; &#xB620; &#x2460;</_>')
+  expect(essence(readXml(bytes, { charset: 'shift_jis' }).root)).toEqual(essence(tree))
+})
+
 test.each([
   ['a name the charset does not have', element('', '订单'), { charset: 'iso-8859-1' }],
   [
