@@ -28,6 +28,8 @@ export interface Mount extends Door {
   readonly admits?: (head: Pick<Head, 'method' | 'path' | 'headers'>) => void
   /** Absent: the listener's. */
   readonly bodyLimitBytes?: number
+  /** Bytes of a body that are taken at a path of it, also where the limit is less. */
+  readonly leastBodyBytes?: (path: string) => number
   /** How it says what was refused. Absent: as problem details. */
   readonly refused?: ServeOptions['refused']
   /** What became of the answer that carried a reply (SEMANTICS 5); called once per answer with `carries`. */
@@ -151,8 +153,8 @@ function bodyOf(
   { head, mount, share }: { readonly head: Head; readonly mount: Mount; readonly share: BodyShare },
 ): Promise<Uint8Array> {
   const { gate, incoming, outgoing } = exchange
-  const { headers } = head
-  const limitBytes = mount.bodyLimitBytes ?? gate.bodyLimitBytes
+  const { headers, path } = head
+  const limitBytes = Math.max(mount.bodyLimitBytes ?? gate.bodyLimitBytes, mount.leastBodyBytes?.(path) ?? 0)
   checkDeclared(headers, limitBytes)
   if (turn.failure !== undefined) throw turn.failure
   if (exchange.expectsContinue) outgoing.writeContinue()

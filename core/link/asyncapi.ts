@@ -61,7 +61,7 @@ export function asyncApi({ places, largestBytes }: Described, origin: string): D
       version: '1',
       description: [
         'One client protocol over three links: an app can lose one and go on over the next. Frames are JSON; every frame has a member `t`, its name. Over WebSocket and MQTT one frame or an array of them is one message; over HTTP they are in an envelope. What an app sends is in `…_receive`, what the gateway sends in `…_send`.',
-        `What an app sends has its limits: a frame ${FRAME_BYTES} bytes, a message of a WebSocket or a packet of MQTT 256 kB.`,
+        `What an app sends has its limits: a frame ${FRAME_BYTES} bytes, a message of a WebSocket or a packet of MQTT 256 kB, a request over HTTP as much, or \`bodyLimit\` where that is more.`,
         `What the gateway sends is as large as it is: a \`msg\` holds a whole message of a conversation, with a body or an answer of up to ${largestBytes} bytes here (\`bodyLimit\`, \`responseLimit\`; ${PLUGIN_BYTES} of a plugin), and escapes make it longer. Set the maximum of your library to twice as much, or none: one that takes less (Python's websockets: 1 MiB) closes with 1009 at that message, over and over. Over HTTP an answer ends behind the \`msg\` with which it passes 1 MiB.`,
       ].join('\n\n'),
       license: { name: 'Apache-2.0' },

@@ -6,6 +6,8 @@ export const WINDOW = { up: 32, down: 64 } as const
 export const HEARTBEAT_S = 25
 /** DESIGN §16: one frame on every link. */
 export const FRAME_BYTES = 64 * 1024
+/** A request to /v1/link, as a message of a WebSocket and a packet of MQTT (DESIGN §12): frames, and room to refuse one that is too large. */
+export const REQUEST_BYTES = 256 * 1024
 /** Frames in one array. */
 export const FRAMES_AT_ONCE = 256
 /** Arrivals that wait behind the one in hand; a transport with back pressure has one. */

@@ -1,8 +1,9 @@
-// The 64 KiB of a frame are for what an app sends: what it gets is a whole message, however large (core/link/README.md, Limits).
+// The 64 KiB of a frame are for what an app sends, on all links and whatever `bodyLimit` says; what it gets is a whole message, however large (core/link/README.md, Limits).
 import { once } from 'node:events'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { connect, memoryBox } from 'dragoman/client'
 import { freePort } from '../../bin/free-port.ts'
 import { openLine } from '../support/app-line.ts'
 import type { Frame } from '../support/app-line.ts'
@@ -22,6 +23,7 @@ beforeAll(async () => {
   const bot = handAgent('bot', async ({ parts }) => ({ text: 'x'.repeat(Number(parts?.[0]?.text ?? 0)) }))
   house = await openHouse({
     yaml: `
+http: { bodyLimit: 4kb }
 channels: { web: { adapter: rest }, devices: { adapter: mqtt, port: ${port} } }
 agents: { bot: { adapter: bot } }
 routes: [ { agent: bot } ]
@@ -55,6 +57,35 @@ test('an answer of 2 MB arrives over POST /v1/link', async () => {
     )
   await exchange(ask(ANSWER))
   expect(await until(async () => lengthOf((await exchange()).body.frames))).toBe(ANSWER)
+})
+
+test('over HTTP a frame of 64 KiB is taken and a longer one gets nak too_large, also where bodyLimit is less (DESIGN §16)', async () => {
+  const up = (n: number, text: string): object => ({ t: 'send', n, id: `long-${n}`, message: { text } })
+  const room = 64 * 1024 - JSON.stringify(up(1, '')).length
+  const headers = { authorization: 'Bearer long' }
+  const texts = [up(1, '0'.repeat(room)), up(2, '0'.repeat(room + 1)), up(3, '0'.repeat(room))]
+  const { status, body } = await post<{ frames: readonly Frame[] }>(
+    `${house.base}/v1/link`,
+    { frames: [hello, ...texts] },
+    { headers },
+  )
+  expect(status).toBe(200)
+  expect(body.frames).toContainEqual(expect.objectContaining({ t: 'nak', n: 2, code: 'too_large' }))
+  expect(body.frames).toContainEqual(expect.objectContaining({ t: 'ok', n: 3 }))
+  expect((await post(`${house.base}/v1/messages`, { text: '0'.repeat(5000) }, { headers })).status).toBe(413)
+  const many = { frames: [hello, ...Array.from({ length: 5 }, (_, at) => up(at + 4, '0'.repeat(room)))] }
+  expect((await post(`${house.base}/v1/link`, many, { headers })).status).toBe(413)
+})
+
+test('what dragoman/client has to say gets through over HTTP too: much at once, and as long as a frame may be', async () => {
+  await using client = connect({ url: house.base, token: 'out', box: memoryBox(), links: ['http'] })
+  const stored = new Set<string>()
+  client.onState((event) => {
+    if (event.what === 'mark' && event.mark === 'stored') stored.add(event.id)
+  })
+  for (let n = 0; n < 30; n += 1) void client.send('0'.repeat(4000))
+  for (const text of ['0'.repeat(65_300), '😀'.repeat(16_000), 'x']) await client.send(text)
+  await until(() => (stored.size === 33 ? true : undefined))
 })
 
 test('an answer of 2 MB arrives over MQTT', async () => {

@@ -154,12 +154,19 @@ test('an undeclared length is counted, and 413 as soon as it is too long', async
   expect(edge.seen).toEqual([])
 })
 
-test('a body of exactly the limit passes, and a mount may have its own', async () => {
+test('a body of exactly the limit passes, and a mount may have its own, and more at one of its paths', async () => {
   const handler = () => Promise.resolve({ status: 200, body: 'ok' })
   await using edge = await running({
     mounts: [
       { path: '/', channel: 'web', handler },
       { path: '/big', channel: 'big', handler, bodyLimitBytes: 2000 },
+      {
+        path: '/small',
+        channel: 'small',
+        handler,
+        bodyLimitBytes: 500,
+        leastBodyBytes: (path) => (path === '/small/link' ? 1500 : 0),
+      },
     ],
   })
   const post = async (path: string, bytes: number) =>
@@ -169,7 +176,10 @@ test('a body of exactly the limit passes, and a mount may have its own', async (
     await post('/', 1001),
     await post('/big', 2000),
     await post('/big', 2001),
-  ]).toEqual([200, 413, 200, 413])
+    await post('/small', 501),
+    await post('/small/link', 1500),
+    await post('/small/link', 1501),
+  ]).toEqual([200, 413, 200, 413, 413, 200, 413])
 })
 
 test('a refusal reaches a client that sends everything before it reads', async () => {
