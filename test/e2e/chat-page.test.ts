@@ -6,7 +6,18 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
-import { enter, isAtEnd, marks, notes, picture, say, shown, status, texts } from '../support/chat-page.ts'
+import {
+  enter,
+  isAtEnd,
+  marks,
+  notes,
+  picture,
+  say,
+  scrollUp,
+  shown,
+  status,
+  texts,
+} from '../support/chat-page.ts'
 import { faultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import { freePort } from '../../bin/free-port.ts'
