@@ -10,7 +10,7 @@ import type { Running, Surroundings } from './components.ts'
 import { tellEars } from './ears.ts'
 import { createEnding } from './ending.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
-import { buildGeneration } from './generation.ts'
+import { buildGeneration, refuseSharedPaths } from './generation.ts'
 import type { Generation, ReloadCause } from './generation.ts'
 import { createCluster } from './cluster.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
@@ -174,7 +174,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         broadcast: options.broadcast,
         identify: (credential, channel) => identity.forCredential(credential, channel),
         remount: () => {
-          if (generation !== undefined) mount(generation)
+          if (generation === undefined) return
+          refuseSharedPaths(generation.channels)
+          mount(generation)
         },
       }),
     scope: (role, component) =>

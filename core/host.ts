@@ -19,7 +19,7 @@ export interface HostOptions {
   /** The gateway stops. */
   readonly stopping: AbortSignal
   readonly identify: (credential: Credential, channel: string) => Promise<Identity>
-  /** The channel serves something new while it runs. */
+  /** The channel serves something new. Throws, with nothing changed, what keeps it from being served while it runs. */
   readonly remount: () => void
   /** Tells the other instances; undefined: there can be none. */
   readonly broadcast: Broadcast | undefined
@@ -59,13 +59,11 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     identify: (credential) => options.identify(credential, settings.id),
     serve(path, handler, { signed = false, refused } = {}) {
       checkPath(path)
-      mounts.push({ path, handler, signed, ...(refused !== undefined && { refused }) })
-      options.remount()
+      mountAt(mounts, { path, handler, signed, ...(refused !== undefined && { refused }) })
     },
     socket(path, handler, socketOptions = {}) {
       checkPath(path)
-      sockets.push({ path, handler, options: socketOptions, open: new Set() })
-      options.remount()
+      mountAt(sockets, { path, handler, options: socketOptions, open: new Set() })
     },
   }
 
@@ -74,6 +72,17 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     const priority = draft.priority ?? settings.priority ?? 'normal'
     await admission.enter({ priority, sheds: !parts.pushes, signal: acceptOptions?.signal })
     return pipeline.accept(origin, draft, acceptOptions)
+  }
+
+  /** What cannot be served does not stay: every later generation would be refused for its sake. */
+  function mountAt<T>(all: T[], one: T): void {
+    all.push(one)
+    try {
+      options.remount()
+    } catch (error) {
+      all.splice(all.indexOf(one), 1)
+      throw error
+    }
   }
 
   function checkPath(path: string): void {

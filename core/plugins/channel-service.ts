@@ -36,7 +36,6 @@ export interface ChannelServiceOptions {
 export interface ChannelService {
   readonly services: Readonly<Record<string, Service>>
   onLost(isDead: boolean): void
-  flaw(): unknown
   /** Served over HTTP. */
   paths(): readonly string[]
 }
@@ -63,7 +62,6 @@ export function channelService(
   const handed = new Set<string>()
   let isListening = false
   let last = 0
-  let flaw: unknown
 
   async function http(path: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
     const args = [served.get(path), { ...request, body: ownBytes(request.body) }]
@@ -130,12 +128,16 @@ export function channelService(
     return link
   }
 
-  /** What a worker only tells: the failure is known when the channel's start is judged. */
-  function noted(work: () => void): void {
+  /** What a worker only tells. What is not there yet is mounted; what cannot be is forgotten. */
+  function mountOnce<T>(all: Map<string, T>, path: string, now: T, mount: () => void): void {
+    const isNew = !all.has(path)
+    all.set(path, now)
+    if (!isNew) return
     try {
-      work()
+      mount()
     } catch (error) {
-      flaw ??= error
+      all.delete(path)
+      hosted().flawed(error)
     }
   }
 
@@ -161,33 +163,29 @@ export function channelService(
       if (!isListening) host.onTold((said) => hosted().tell('told', said))
       isListening = true
     },
-    serve: ([path, handler, signed, hasWords]) =>
-      noted(() => {
-        const at = path as string
-        const isNew = !served.has(at)
-        served.set(at, handler as number)
-        if (!isNew) return
+    serve: ([path, handler, signed, hasWords]) => {
+      const at = path as string
+      mountOnce(served, at, handler as number, () =>
         host.serve(at, (request, signal) => http(at, request, signal), {
           signed: signed === true,
           ...(hasWords === true && { refused: (error) => refused(at, error) }),
-        })
-      }),
-    socket: ([path, handler, options, isAdmitting]) =>
-      noted(() => {
-        const at = path as string
-        const isNew = !taken.has(at)
-        taken.set(at, { handler: handler as number, isAdmitting: isAdmitting === true })
-        if (!isNew) return
-        const admit = async (request: HttpRequest): Promise<void> => {
-          const now = taken.get(at)
-          if (now?.isAdmitting === true)
-            await hosted().call('socket.admit', [now.handler, request], { refusal })
-        }
+        }),
+      )
+    },
+    socket: ([path, handler, options, isAdmitting]) => {
+      const at = path as string
+      const admit = async (request: HttpRequest): Promise<void> => {
+        const now = taken.get(at)
+        if (now?.isAdmitting === true)
+          await hosted().call('socket.admit', [now.handler, request], { refusal })
+      }
+      mountOnce(taken, at, { handler: handler as number, isAdmitting: isAdmitting === true }, () =>
         host.socket(at, (socket, request) => open(at, socket, request), {
           ...(options as SocketOptions),
           admit,
-        })
-      }),
+        }),
+      )
+    },
     'socket.listen': ([number]) => {
       sockets.get(number as number)?.onMessage(async (data) => {
         await hosted().call('socket.message', [number, data], { refusal })
@@ -227,7 +225,6 @@ export function channelService(
 
   return {
     services,
-    flaw: () => flaw,
     paths: () => [...served.keys()],
     onLost(isDead) {
       const gone = new GatewayError('CHANNEL_GONE', 'the version of the plugin that streams has ended')

@@ -35,8 +35,6 @@ export interface HostedParts {
   readonly onLost?: (isDead: boolean) => void
   /** Of a channel: what it serves. */
   readonly paths?: () => readonly string[]
-  /** What went wrong with something it told, and did not wait for. */
-  readonly flaw?: () => unknown
 }
 
 export interface CallOptions {
@@ -60,6 +58,8 @@ export class Hosted {
   readonly #number: number
   #operations: Readonly<Record<string, Operation>> = {}
   #begun: Begun | undefined
+  /** Of the start that is under way. */
+  #flaw: unknown
   #isUp = false
   #isEnded = false
   #inFlight = 0
@@ -103,13 +103,13 @@ export class Hosted {
 
   /** Also in the worker that follows one that died. */
   async beginOn(thread: Thread): Promise<void> {
-    const { beginning, flaw } = this.#parts
+    const { beginning } = this.#parts
     const what = `the start of ${this.#what()}`
+    this.#flaw = undefined
     const begun = (await withDeadline({ ms: START_MS, what }, (signal) =>
       thread.rpc.call('begin', [this.#number, beginning], signal),
     )) as Begun // worker.ts answers
-    const wrong = flaw?.()
-    if (wrong !== undefined) throw wrong
+    if (this.#flaw !== undefined) throw this.#flaw
     this.#operations = begun.operations
     this.#begun = begun
     this.#isUp = true
@@ -148,6 +148,16 @@ export class Hosted {
   /** Without an answer. */
   tell(method: string, ...args: readonly unknown[]): void {
     this.#home.thread?.rpc.tell(method, [this.#number, ...args])
+  }
+
+  /** What it told, without waiting for an answer, cannot be done: its start fails; once it has begun it goes on without. */
+  flawed(error: unknown): void {
+    if (!this.#isUp) {
+      this.#flaw ??= error
+      return
+    }
+    this.#home.log.error(`${this.#what()} cannot have what it asked for after its start`, { error })
+    this.#home.failed(error, 'after its start')
   }
 
   /** Its worker has died. */

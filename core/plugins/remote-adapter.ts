@@ -96,7 +96,6 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
         beginning: { role: 'channel', id: scope.id, config, operations: host.operations },
         services: { ...scopeService(scope), ...service.services },
         onLost: (isDead) => service.onLost(isDead),
-        flaw: () => service.flaw(),
         paths: () => service.paths(),
       })
       await hosted.start()

@@ -253,6 +253,44 @@ test('its worker dies: what a handler has begun is in doubt, sockets are closed,
   again.socket.close()
 })
 
+test.each([
+  ["one of the gateway's own pages", 'serve', '/healthz', `channel "demo" cannot serve /healthz`],
+  ["a WebSocket at one of the gateway's own pages", 'socket', '/readyz', `cannot serve /readyz`],
+  ['a path of another channel', 'serve', '/v1', `channels "web" and "demo" both serve /v1`],
+  ['WebSockets of another channel', 'socket', '/v1/ws', `both serve WebSockets at /v1/ws`],
+  ['a path with dot segments', 'serve', '/a/../b', `path "/a/../b" must be decoded`],
+])(
+  'DESIGN §6: served after the start, %s is refused, told of its plugin, and in the way of nobody',
+  async (_, action, path, problem) => {
+    expect(await answer(`${action}?${path}`)).toBe(true)
+    const told = (): string | undefined =>
+      house.plugins.list().find(({ name }) => name === 'everything')?.failure?.message
+    await until(() => (told()?.includes(problem) === true ? true : undefined))
+    expect(told()).toMatch(/^everything\.ts: after its start: /)
+    const lines = house.log().split('\n')
+    const logged = lines.findLast((each) => each.includes('channel \\"demo\\" cannot have what it asked for'))
+    expect(JSON.parse(logged ?? '{}')).toMatchObject({
+      level: 'error',
+      error: { message: expect.stringContaining(problem) },
+    })
+    await house.reload(yaml)
+    expect((await fetch(`${house.base}/healthz`)).status).toBe(200)
+    expect((await say(house.base, 'hello', { waitSeconds: 30 })).status).toBe(200)
+  },
+)
+
+test('a path served after the start is served; after one that was refused a worker that dies is replaced all the same', async () => {
+  await answer('serve?/demo-late')
+  const late = await until(async () => {
+    const answered = await fetch(`${house.base}/demo-late`)
+    return answered.status === 200 ? answered : undefined
+  })
+  expect(await late.text()).toBe('served late')
+  await answer('serve?/healthz')
+  await post('die')
+  await until(async () => ((await post('echo', 'abc')).status === 200 ? true : undefined))
+})
+
 test('removed, its paths answer 503, never 404 and never open; back again, they are served', async () => {
   await house.drop('everything.ts', undefined)
   await house.reload(yaml)

@@ -109,6 +109,14 @@ export default defineAdapter({
         async agentLink() {
           host.link({ role: 'agent', id: 'x' }, () => undefined)
         },
+        async serve({ query }) {
+          host.serve(query, async () => ({ status: 200, body: 'served late' }))
+          return json(true)
+        },
+        async socket({ query }) {
+          host.socket(query, () => undefined)
+          return json(true)
+        },
         die: async () => process.exit(1),
       }
       return {
