@@ -142,6 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       admission: protection.admission,
       limited: (calling) => protection.limited(calling),
       store,
+      log: log.child('link'),
       telemetry,
       dedupeMs: settings.store.dedupeMs,
       now: Date.now,

@@ -1,6 +1,6 @@
 // What becomes of a `send`: stored under its number, a gap, or a refusal that is remembered (DESIGN §12, SEMANTICS 13, 14, 41).
 import { GatewayError, errorTable } from '../api.ts'
-import type { Draft, Identity, RefusedFrame, SendFrame } from '../api.ts'
+import type { Draft, Identity, Log, RefusedFrame, SendFrame } from '../api.ts'
 import type { Admission } from '../guard/admission.ts'
 import { digest, newId } from '../ids.ts'
 import { callingOf, normalise } from '../normalise.ts'
@@ -17,6 +17,7 @@ export interface UplinkOptions {
   /** How often somebody may call. Throws `RATE_LIMITED`. */
   readonly limited: PipelineOptions['limited']
   readonly store: Store
+  readonly log: Log
   readonly telemetry: Pick<Telemetry, 'intake'>
   /** How long ids are remembered. */
   readonly dedupeMs: number
@@ -66,7 +67,7 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { pipeline, admission, limited, store, telemetry, dedupeMs, now, isChannel } = options
+  const { pipeline, admission, limited, store, log, telemetry, dedupeMs, now, isChannel } = options
 
   async function offer(outbox: Outbox, frame: SendFrame): Promise<Taken> {
     const { channel, identity, device, boot } = outbox
@@ -151,6 +152,12 @@ export function createUplink(options: UplinkOptions): Uplink {
     return { status: 'refused', code: 'IDEMPOTENCY_MISMATCH', message }
   }
 
+  /** INTERNAL tells its app that the log has the details. */
+  function later({ n, id }: { readonly n: number; readonly id: string }, error: GatewayError): Taken {
+    if (error.code === 'INTERNAL') log.error('what came over a link was not taken in', { id, n, error })
+    return { status: 'later', error }
+  }
+
   async function refuse(
     { channel, identity, home, device, boot }: Outbox,
     { n, id }: { readonly n: number; readonly id: string },
@@ -182,7 +189,7 @@ export function createUplink(options: UplinkOptions): Uplink {
         )
       throw new GatewayError('INTERNAL', `the store answered "${result.status}" to a refusal`)
     } catch (error) {
-      return { status: 'later', error: GatewayError.from(error) }
+      return later({ n, id }, GatewayError.from(error))
     }
   }
 
@@ -208,7 +215,7 @@ export function createUplink(options: UplinkOptions): Uplink {
         const error = GatewayError.from(thrown)
         const isOurs = error.side !== 'caller' && error.code !== 'OVERLOADED'
         telemetry.intake(isOurs ? 'failed' : 'refused', outbox.channel.id)
-        if (errorTable[error.code].retry || error.code === 'INTERNAL') return { status: 'later', error }
+        if (errorTable[error.code].retry || error.code === 'INTERNAL') return later(frame, error)
         return refuse(outbox, frame, error)
       }
     },

@@ -1,6 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
+import type { Log } from '../../../../core/api.ts'
+import { createUplink } from '../../../../core/link/uplink.ts'
+import type { UplinkOptions } from '../../../../core/link/uplink.ts'
+import { noLog } from '../../../../core/map/stand-ins.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { until } from '../../../support/gateway.ts'
 import { ann, bob, changed, connectApp, linkHouse } from '../../../support/link.ts'
@@ -308,4 +312,34 @@ routes: [ { when: "parts[0].text = 'now'", agent: bot, priority: urgent }, { age
   await until(() => house.agent.asked.length === 2 || undefined)
   expect(house.agent.asked.map(({ message }) => message.priority)).toEqual(['high', 'urgent'])
   expect(await offered('high')).toBe(before + 2)
+})
+
+test('what is nak INTERNAL, as our own mistake, stands in the log that the frame speaks of', async () => {
+  const error = vi.fn<Log['error']>()
+  const mistake = new TypeError('x is not a function')
+  const uplink = createUplink({
+    pipeline: { append: () => Promise.reject(mistake) },
+    log: { ...noLog, error },
+    admission: { enter: () => undefined },
+    limited: () => undefined,
+    telemetry: { intake() {} },
+    dedupeMs: 1000,
+    now: Date.now,
+    isChannel: () => true,
+  } as unknown as UplinkOptions) // and nothing else
+  const outbox = {
+    channel: { id: 'app', adapter: 'app' },
+    identity: ann,
+    home: 'link/ann',
+    device: 'd',
+    boot: 'b',
+  }
+  const taken = await uplink.take(outbox, { t: 'send', n: 7, id: 'f-7', message: { text: 'hello' } })
+  expect(taken).toMatchObject({ status: 'later', error: { code: 'INTERNAL', cause: mistake } })
+  expect(error.mock.calls).toEqual([
+    [
+      'what came over a link was not taken in',
+      { id: 'f-7', n: 7, error: expect.objectContaining({ cause: mistake }) },
+    ],
+  ])
 })
