@@ -59,13 +59,19 @@ export type JsonKind = 'boolean' | 'integer' | 'double' | 'qname' | 'string'
 
 const kinds = new WeakMap<SimpleType, JsonKind>()
 
-/** How values of a type look in JSON; the first member of a union that takes the value decides. */
+/**
+ * How values of a type look in JSON. The first member of a union that takes the value decides, but what would be written in
+ * another form (`007`) is its text: another member may mean it (DESIGN §3).
+ */
 export function jsonKind(type: SimpleType, value: string): JsonKind {
   if (type.variety === 'union') {
     const member = type.members?.find(
       (candidate) => problemOf(candidate, normalise(candidate, value)) === undefined,
     )
-    return member === undefined ? 'string' : jsonKind(member, normalise(member, value))
+    if (member === undefined) return 'string'
+    const text = normalise(member, value)
+    const kind = jsonKind(member, text)
+    return textOfJson(type, jsonOf(member, text, kind)) === text ? kind : 'string'
   }
   let kind = kinds.get(type)
   if (kind === undefined) kinds.set(type, (kind = kindOf(type)))

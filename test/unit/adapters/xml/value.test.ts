@@ -205,6 +205,19 @@ test('a union takes the first member that fits, and its JSON is that one’s (XS
   expect(written(true, decl)).toBe('<e>true</e>')
 })
 
+test('in a union a number or boolean that would be written otherwise is its text (DESIGN §3)', () => {
+  const decl = declared(
+    '<xs:simpleType><xs:union memberTypes="xs:int xs:double xs:boolean xs:string"/></xs:simpleType>',
+  )
+  const texts = ['007', '+86', '-0', '1.50', '1e3', '7', '-7', '2.5', 'true', 'x']
+  const values = texts.map((text) => read(text, decl))
+  expect(values).toEqual(['007', '+86', '-0', '1.50', '1e3', 7, -7, 2.5, true, 'x'])
+  expect(values.map((value) => written(value, decl))).toEqual(texts.map((text) => `<e>${text}</e>`))
+  expect(
+    read('1', declared('<xs:simpleType><xs:union memberTypes="xs:boolean xs:string"/></xs:simpleType>')),
+  ).toBe('1')
+})
+
 test('octets lose the lines a client broke them into, and nothing else', () => {
   const decl = declared('type="xs:base64Binary"')
   expect(read('\n  dGV4\n  dA==\n', decl)).toBe('dGV4dA==')
