@@ -56,8 +56,14 @@ export function typedOut(value: Json, name: XmlName, { decl, binding }: Typed): 
 function textIn(object: JsonMembers, binding: Binding): Json {
   const text = getMember(object, '#text')
   if (text === undefined && Object.keys(object).some((key) => !key.startsWith('@'))) return object
-  reportLoose(object, new Set(['#text', '@type', '@xsi:type']), binding)
+  reportBesideText(object, binding)
   return text ?? ''
+}
+
+/** A simple type has no attributes. */
+function reportBesideText(object: JsonMembers, binding: Binding): void {
+  for (const key of Object.keys(object))
+    if (key !== '#text' && key !== '@type' && key !== '@xsi:type') reportLooseKey(key, binding)
 }
 
 /** An element before its content: its name, what xsi:type says, and the prefix that needs. */
@@ -118,9 +124,11 @@ function nilOut(
 ): XmlElement {
   if (!decl.nillable && binding.options.encoded === undefined)
     throw binding.problem('is null, the schema does not allow nil')
-  const attributes =
-    object === undefined || type.kind === 'simple' ? [] : attributesOut(object, type, binding).attributes
-  return finish(start, [...attributes, nil], [])
+  if (object === undefined) return finish(start, [nil], [])
+  if (type.kind === 'complex')
+    return finish(start, [...attributesOut(object, type, binding).attributes, nil], [])
+  reportBesideText(object, binding)
+  return finish(start, [nil], [])
 }
 
 function simpleElement(start: Start, value: Json, type: SimpleType, { decl, binding }: Typed): XmlElement {

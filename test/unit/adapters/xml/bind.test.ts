@@ -332,6 +332,21 @@ test('outwards members nobody declared are left out and told, or refused', () =>
   )
 })
 
+test('an attribute that a simple element has no place for is told, or refused', () => {
+  const decl = declared(
+    sequence('<xs:element name="s" type="xs:string"/><xs:element name="n" type="xs:int" nillable="true"/>'),
+  )
+  const dropped: string[] = []
+  const value = { s: { '@type': 'string', '@lang': 'x', '#text': 'y' }, n: { '@id': '1', '#text': null } }
+  expect(written(value, decl, { dropped: (path) => void dropped.push(path) })).toBe(
+    '<e><s>y</s><n xsi:nil="true"/></e>',
+  )
+  expect(dropped).toEqual(['e/s/@lang', 'e/n/@id'])
+  expect(refusal(() => written({ s: { '@lang': 'x' }, n: 1 }, decl, { unknown: 'refuse' }))).toBe(
+    'ENCODE_FAILED e/s/@lang: is not in the schema',
+  )
+})
+
 test('characters xml cannot carry are refused with the path', () => {
   expect(refusal(() => written({ note: 'a\u0001' }, note))).toBe(
     'ENCODE_FAILED e/note: "a\\u0001" holds U+0001, which xml cannot carry',
