@@ -1,6 +1,4 @@
 // The chat page in a real browser, over a network that is cut and restored (DESIGN §12: the app's half).
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { chromium } from 'playwright-core'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -15,6 +13,7 @@ import {
   say,
   scrollUp,
   shown,
+  startsOf,
   status,
   texts,
 } from '../support/chat-page.ts'
@@ -23,9 +22,13 @@ import type { FaultProxy } from '../support/fault-proxy.ts'
 import { freePort } from '../../bin/free-port.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
+import { startShop } from '../support/shop.ts'
+import type { Shop } from '../support/shop.ts'
 import { IDENTITY_YAML, tokenOf } from '../support/token.ts'
 
 let bot: Bot
+/** Behind `order?`. */
+let shop: Shop
 let gateway: GatewayProcess
 /** One that asks for tokens. */
 let guarded: GatewayProcess
@@ -46,18 +49,11 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
 }
 
-/** The business system behind `order?`. */
-const shop = createServer((_request, response) => {
-  response.writeHead(isShopDown ? 503 : 200, { 'content-type': 'application/json' })
-  response.end('{"text":"Order 7 is on its way"}')
-})
-let isShopDown = false
 /** What the answer to `later` waits for. */
 let later = Promise.withResolvers<void>()
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve))
-  const { port } = shop.address() as AddressInfo // it listens on TCP
+  shop = await startShop()
   bot = await startBot(async (one) => {
     const question = textOf(one)
     if (question === 'later') await later.promise
@@ -72,7 +68,7 @@ agents: { bot: { adapter: webhook, url: "${bot.url}" } }
 backends:
   shop:
     adapter: rest
-    url: http://127.0.0.1:${port}
+    url: ${shop.url}
     operations: { GetOrder: { method: GET, path: "/7", cache: { fresh: 0s, stale: 1h } } }
 routes:
   - { when: "parts[0].text = 'order?'", backend: shop, operation: GetOrder, params: "{}" }
@@ -95,7 +91,7 @@ afterAll(async () => {
   await gateway[Symbol.asyncDispose]()
   await guarded[Symbol.asyncDispose]()
   await bot[Symbol.asyncDispose]()
-  shop.close()
+  await shop[Symbol.asyncDispose]()
 })
 
 interface Visit extends AsyncDisposable {
@@ -150,10 +146,10 @@ test('a question is answered, marked as read, and still there when the page is l
 test('the last good answer of a system that is down says so, in both languages, of which the chosen one is kept', async () => {
   await using hal = await visit('hal')
   const page = await hal.open()
-  isShopDown = false
+  shop.answer = async () => 200
   await say(page, 'order?')
   await shown(page, 2)
-  isShopDown = true
+  shop.answer = async () => 503
   await say(page, 'order?')
   await shown(page, 4)
   await page.locator('li.them + li.me[data-mark=read]').waitFor()
@@ -364,24 +360,7 @@ test('each line runs as its own script does: Hebrew from right to left, English 
   const page = await gil.open()
   await say(page, 'hebrew')
   await shown(page, 2)
-  // Where the first and the last character of each line stand, the full stop at its end by the direction of the line.
-  const starts = await page
-    .locator('#messages li.them span')
-    .first()
-    .evaluate((line) => {
-      const text = line.firstChild
-      const range = document.createRange()
-      const whole = text?.textContent ?? ''
-      const leftOf = (at: number): number => {
-        if (text === null) return Number.NaN
-        range.setStart(text, at)
-        range.setEnd(text, at + 1)
-        return range.getBoundingClientRect().left
-      }
-      const newline = whole.indexOf('\n')
-      return [leftOf(newline - 1) < leftOf(0), leftOf(newline + 1) < leftOf(whole.length - 1)]
-    })
-  expect(starts).toEqual([true, true])
+  expect(await startsOf(page.locator('#messages li.them span').first())).toEqual([true, true])
   await page.fill('#text', 'מה עם הזמנה 13?')
   expect(await page.locator('#text').evaluate((field) => getComputedStyle(field).direction)).toBe('rtl')
   await picture(page, 'hebrew')

@@ -1,6 +1,6 @@
 // What a person does on the chat page, and what he sees there.
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { until } from './gateway.ts'
 
 export async function enter(page: Page, token: string): Promise<void> {
@@ -50,5 +50,25 @@ export async function scrollUp(page: Page): Promise<void> {
     const scrolled = new Promise((resolve) => box.addEventListener('scroll', resolve, { once: true }))
     box.scrollTop = 0
     return scrolled
+  })
+}
+
+/**
+ * Of a text in Hebrew and one in English below it: whether each begins at its own side. Where the first and the last character of a
+ * line stand tells, the full stop at its end by the direction of the line.
+ */
+export function startsOf(both: Locator): Promise<readonly boolean[]> {
+  return both.evaluate((line) => {
+    const text = line.firstChild
+    const range = document.createRange()
+    const whole = text?.textContent ?? ''
+    const leftOf = (at: number): number => {
+      if (text === null) return Number.NaN
+      range.setStart(text, at)
+      range.setEnd(text, at + 1)
+      return range.getBoundingClientRect().left
+    }
+    const newline = whole.indexOf('\n')
+    return [leftOf(newline - 1) < leftOf(0), leftOf(newline + 1) < leftOf(whole.length - 1)]
   })
 }
