@@ -9,7 +9,7 @@ import { ConfigError, configFile, dataFolder, loadSections, loadWithoutPlugins }
 import { checkFolder, foreign, isForeign } from './data-folder.ts'
 import { callLocally, localGateway } from './local-gateway.ts'
 import type { LocalAnswer } from './local-gateway.ts'
-import { inLine } from './printable.ts'
+import { inLine, pad, widthOf } from './printable.ts'
 
 export interface AdminOptions {
   readonly config?: string
@@ -171,11 +171,13 @@ export function byWorker(
 /** Columns as wide as their widest cell; another's words may stand in one. */
 export function table(raw: readonly (readonly string[])[]): string {
   const rows = raw.map((row) => row.map(inLine))
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? '')), 0),
+  )
   return rows
     .map((row) =>
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => pad(cell, widths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     )

@@ -7,6 +7,7 @@ import { checkContracts } from './check-contracts.ts'
 import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
+import { inLines } from './printable.ts'
 
 /** `named` as `--config` would name it. */
 export async function check(named: string | undefined, { config }: { config?: string }): Promise<void> {
@@ -44,9 +45,10 @@ async function tellPluginsBeside(file: string): Promise<void> {
   tellFailures(loaded.plugins)
 }
 
-function tellFailures(plugins: readonly LoadedPlugin[]): void {
+/** Says what is wrong with plugins, on the error output. */
+export function tellFailures(plugins: readonly LoadedPlugin[]): void {
   for (const { name, failure } of plugins)
-    if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
+    if (failure !== undefined) console.error(inLines(`plugin ${name}: ${failure.message}`))
 }
 
 /** Says what is wrong with plugins, on the error output. False, with exit status 1: a component needs one that cannot run. */

@@ -15,7 +15,7 @@ import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
-import { asJson, inLine, inLines } from './printable.ts'
+import { asJson, fit, inLine, inLines } from './printable.ts'
 import { openReader } from './store-reader.ts'
 
 interface Filter {
@@ -31,7 +31,7 @@ type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'part' | 'message' | 'failure
 
 type Members = Readonly<Record<string, unknown>>
 
-const SHOWN_CHARS = 60
+const SHOWN_COLUMNS = 60
 const PAGE = 500
 
 /** Adds the command and what is below it. */
@@ -113,7 +113,7 @@ async function list(options: AdminOptions & Filter & { readonly limit?: number }
             work === 'message' || work === 'claim' ? `${kind} ${type}` : `${work} ${type}`,
             `${sender} by ${channel}`,
             String(attempts),
-            `${halts ? 'HALTS ITS KEY, ' : ''}${code}: ${error}`.slice(0, SHOWN_CHARS),
+            fit(`${halts ? 'HALTS ITS KEY, ' : ''}${code}: ${error}`, SHOWN_COLUMNS),
           ]),
         ]),
       )
@@ -267,7 +267,7 @@ function filterOf({ code, kind, type, channel }: Filter): Record<string, string>
 
 function replayedLine(answer: unknown): string {
   const { id, as, conversation, sequence } = answer as Replayed // our own admin API
-  return `${id} goes again as ${as} (${conversation} #${sequence}).`
+  return inLine(`${id} goes again as ${as} (${conversation} #${sequence}).`)
 }
 
 function changesOf(before: Members, after: Members): Members {

@@ -3,6 +3,7 @@ import { parseDuration } from '../config/units.ts'
 import { GatewayError } from '../core/api.ts'
 import { adminOf } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
+import { fit, inLine } from './printable.ts'
 
 /** Where the cursor was, without what stood below it: the screen does not flicker. */
 const HOME = '\u001b[H'
@@ -47,13 +48,13 @@ interface Screen {
 export function show(lines: readonly string[]): void {
   const { columns } = roomOf(process.stdout)
   if (!process.stdout.isTTY) return console.log(`${lines.join('\n')}\n`)
-  const cut = lines.map((line) => `${line.slice(0, columns)}${CLEAR_LINE}`)
+  const cut = lines.map((line) => `${fit(line, columns)}${CLEAR_LINE}`)
   process.stdout.write(`${HOME}${cut.join('\n')}${CLEAR_BELOW}`)
 }
 
 /** A gateway that is gone is waited for. */
 export async function showGone(error: unknown, admin: Admin, options: AdminOptions): Promise<Admin> {
-  show([`${new Date().toISOString()}   ${GatewayError.from(error).message}`])
+  show([`${new Date().toISOString()}   ${inLine(GatewayError.from(error).message)}`])
   try {
     return await adminOf(options) // after a restart it may listen elsewhere
   } catch (problem) {

@@ -12,6 +12,7 @@ import type { Told } from '../core/map/recorder.ts'
 import { mapRequest } from '../core/map/report.ts'
 import type { MapOptions, MapReport } from '../core/map/report.ts'
 import { noLog } from '../core/map/stand-ins.ts'
+import { tellFailures } from './check.ts'
 import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -38,8 +39,7 @@ export async function map(file: string, options: MapCommand): Promise<void> {
     await using loaded = await loadOnce(configFile(options.config), {
       offline: (what) => void attempts.push(what),
     })
-    for (const { name, failure } of loaded.plugins.plugins)
-      if (failure !== undefined) console.error(`plugin ${name}: ${failure.message}`)
+    tellFailures(loaded.plugins.plugins)
     const report = await mapRequest({ ...mapOptions(loaded, { given, answer }), request })
     const shown = redacted(report, loaded.config.secrets)
     const tried = attempts.map((what) => ({ component: 'network', level: 'error' as const, message: what }))

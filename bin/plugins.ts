@@ -11,7 +11,7 @@ import { adminOf, byWorker, LONG_MS, table } from './admin-client.ts'
 import type { AdminOptions } from './admin-client.ts'
 import { configFile, isOwnConfig, ownPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
-import { asJson } from './printable.ts'
+import { asJson, inLine } from './printable.ts'
 
 export async function listPlugins(options: AdminOptions): Promise<void> {
   try {
@@ -42,7 +42,7 @@ function readable(rows: readonly Row[]): string {
     ]),
   ])
   const failures = new Set(
-    rows.flatMap(({ name, failure }) => (failure === null ? [] : [`${name}: ${failure.message}`])),
+    rows.flatMap(({ name, failure }) => (failure === null ? [] : [inLine(`${name}: ${failure.message}`)])),
   )
   return [table(lines), ...(failures.size > 0 ? ['', 'Last failures:', ...failures] : [])].join('\n')
 }

@@ -106,6 +106,9 @@ test('a running gateway: list shows versions and failures, restart tries again; 
   await until(async () =>
     (await run('plugins')).out.includes('Last failures:\nshop: shop.ts:1:') ? true : undefined,
   )
+  await writeFile(join(directory, 'plugins', 'shop.ts'), String.raw`throw new Error('a\u001B[2Jb\u202Ec')`)
+  await until(async () => ((await run('plugins')).out.includes('a [2Jb c') ? true : undefined))
+  expect((await run('check')).error).toContain(String.raw`a\u001b[2Jb\u202ec`)
   expect((await run('plugins', 'restart', 'shop')).out).toMatch(/shop +running +[0-9a-f]{12} +1 +\d+ +0 +1 /)
   expect((await run('plugins', 'restart', 'nobody')).error).toContain('no plugin is named')
   expect((await post(`${gateway.base}/v1/requests/Look`, {})).body).toMatchObject({ version: 2 })
