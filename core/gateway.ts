@@ -292,7 +292,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         const refused = error instanceof Error ? error.message : String(error)
         lastReload = { at, error: refused }
         protection.onReload({ refused })
-        log.child('gateway').error('the change was not taken over; the running generation goes on', { error })
+        log.child('gateway').error('the change was not taken over; the running generation goes on', {
+          error: withoutBlame(error),
+        })
         throw error
       }
     })
@@ -378,4 +380,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reloadTls: () => edge.reloadTls(),
     ...ending,
   }
+}
+
+/** What a generation is refused with is a mistake of its config or of a plugin: as INTERNAL it would call whoever watches for the gateway's own. */
+function withoutBlame(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'INTERNAL') return error
+  const { message, cause } = error
+  return cause === undefined ? { message } : { message, cause }
 }

@@ -295,6 +295,13 @@ test('what an adapter of the gateway’s own process makes is checked as a plugi
   await expect(house.reload(yaml('0').replace('adapter: bot', 'adapter: late'))).rejects.toThrow(
     'agent "helper" could not be made: `create` returns a promise',
   )
+  // It is the adapter's mistake: whoever watches for the gateway's own is not called.
+  const refused = house
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('the change was not taken over'))
+  expect(refused).toEqual([expect.stringContaining('could not be made: `create` returns a promise')])
+  expect(house.log()).not.toContain('INTERNAL')
   expect((await say(house.base, 'hello', { waitSeconds: 10 })).body.reply?.parts?.[0]?.text).toBe(
     'echo hello',
   )
