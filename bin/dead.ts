@@ -1,19 +1,16 @@
 // `dragoman dead`: what could not be delivered: list, show, edit, replay, drop.
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import type { Command, Option } from 'commander'
 import { GatewayError } from '../core/api.ts'
-import type { Message } from '../core/api.ts'
 import { listDead, showDead } from '../core/dead-letters.ts'
 import type { DeadFilter, DeadSummary, DroppedAll, Replayed, ReplayedAll } from '../core/dead-letters.ts'
-import { parseExact } from '../core/json.ts'
 import type { DeadRow, Store } from '../core/store/store.ts'
 import { adminOf, LONG_MS, table } from './admin-client.ts'
 import type { Admin, AdminOptions } from './admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { changesOf, contentOf, jsonOf, sendEdited } from './dead-editor.ts'
+import type { Members } from './dead-editor.ts'
 import { fail } from './fail.ts'
 import { asJson, fit, inLine, inLines } from './printable.ts'
 import { openReader } from './store-reader.ts'
@@ -28,8 +25,6 @@ interface Filter {
 type Letter = Pick<DeadRow, 'id' | 'at' | 'kind' | 'part' | 'message' | 'failure' | 'attempts' | 'halts'> & {
   readonly raw?: { readonly mediaType: string; readonly base64: string }
 }
-
-type Members = Readonly<Record<string, unknown>>
 
 const SHOWN_COLUMNS = 60
 const PAGE = 500
@@ -131,15 +126,11 @@ async function show(id: string, options: AdminOptions): Promise<void> {
 
 async function edit(id: string, options: AdminOptions & { readonly file?: string }): Promise<void> {
   await withGateway(options, async (admin) => {
-    const { message } = await fetchLetter(admin, id)
-    const before = contentOf(message)
-    const changes =
-      options.file === undefined
-        ? changesOf(before, withoutOmitted(before, inEditor(before)))
-        : changesOf(before, jsonOf(readFileSync(options.file, 'utf8'), options.file))
-    if (Object.keys(changes).length === 0)
-      throw new GatewayError('DECODE_FAILED', 'nothing was changed: "dragoman dead replay" sends it as it is')
-    console.log(replayedLine(await admin('dead-letters/replay', post({ id, edit: changes }))))
+    const content = contentOf((await fetchLetter(admin, id)).message)
+    const send = async (changes: Members): Promise<void> =>
+      console.log(replayedLine(await admin('dead-letters/replay', post({ id, edit: changes }))))
+    if (options.file === undefined) await sendEdited(id, content, send)
+    else await send(changesOf(content, jsonOf(readFileSync(options.file, 'utf8'), options.file)))
   })
 }
 
@@ -149,7 +140,9 @@ async function replay(
 ): Promise<void> {
   await withGateway(options, async (admin) => {
     const isAll = areMany(ids, options)
-    for (const id of ids) console.log(replayedLine(await admin('dead-letters/replay', post({ id }))))
+    await oneByOne(ids, async (id) =>
+      console.log(replayedLine(await admin('dead-letters/replay', post({ id })))),
+    )
     if (isAll) await inSteps(admin, 'replay', wantedOf(options))
   })
 }
@@ -161,10 +154,10 @@ async function drop(
   await withGateway(options, async (admin) => {
     const isAll = areMany(ids, options)
     const reason = options.reason === undefined ? {} : { reason: options.reason }
-    for (const id of ids) {
+    await oneByOne(ids, async (id) => {
       await admin('dead-letters/drop', post({ id, ...reason }))
       console.log(`${id} dropped.`)
-    }
+    })
     if (isAll) await inSteps(admin, 'drop', { ...wantedOf(options), ...reason })
   })
 }
@@ -178,6 +171,19 @@ function areMany(ids: readonly string[], options: Filter & { readonly all?: bool
       'name the ids, or a --code, --kind, --type or --channel, or --all',
     )
   return isAll
+}
+
+/** One that fails is told and stands in no other's way; a gateway that cannot be reached, or takes no token, ends it. */
+async function oneByOne(ids: readonly string[], handle: (id: string) => Promise<void>): Promise<void> {
+  for (const id of ids) {
+    try {
+      await handle(id)
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code === 'CHANNEL_GONE' || error.code === 'AUTH_FAILED')
+        throw error
+      fail(new GatewayError(error.code, `${id}: ${error.message}`, { cause: error }))
+    }
+  }
 }
 
 function wantedOf(options: Filter & { readonly all?: boolean }): Members {
@@ -268,61 +274,6 @@ function filterOf({ code, kind, type, channel }: Filter): Record<string, string>
 function replayedLine(answer: unknown): string {
   const { id, as, conversation, sequence } = answer as Replayed // our own admin API
   return inLine(`${id} goes again as ${as} (${conversation} #${sequence}).`)
-}
-
-function changesOf(before: Members, after: Members): Members {
-  return Object.fromEntries(
-    Object.entries(after).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])),
-  )
-}
-
-/** What was deleted in the editor is to be taken away, unless `text` stands for the parts. Throws `DECODE_FAILED`. */
-function withoutOmitted(before: Members, after: Members): Members {
-  const omitted = Object.keys(before).filter(
-    (name) => !(name in after) && !(name === 'parts' && 'text' in after),
-  )
-  if (omitted.includes('type'))
-    throw new GatewayError('DECODE_FAILED', 'type cannot be taken away: every message has one')
-  return { ...after, ...Object.fromEntries(omitted.map((name) => [name, null])) }
-}
-
-/** What may be written anew. */
-function contentOf(message: Message): Members {
-  const { type, parts, data, metadata, priority, expiresAt } = message
-  return {
-    type,
-    ...(parts !== undefined && { parts }),
-    ...(data !== undefined && { data }),
-    ...(metadata !== undefined && { metadata }),
-    ...(priority !== undefined && { priority }),
-    ...(expiresAt !== undefined && { expiresAt }),
-  }
-}
-
-function inEditor(content: Members): Members {
-  const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi'
-  const folder = mkdtempSync(join(tmpdir(), 'dragoman-')) // mode 0700
-  const file = join(folder, 'message.json')
-  try {
-    writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`)
-    // $EDITOR may hold options, as for git.
-    const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
-    if (error !== undefined || status !== 0)
-      throw new GatewayError('DECODE_FAILED', `the editor "${editor}" ended with ${status}; nothing was sent`)
-    return jsonOf(readFileSync(file, 'utf8'), 'what was written')
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-function jsonOf(text: string, what: string): Members {
-  try {
-    const value = parseExact(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Members // an object
-    throw new SyntaxError('it is no object')
-  } catch (error) {
-    throw new GatewayError('DECODE_FAILED', `${what} is not a JSON object`, { cause: error })
-  }
 }
 
 function readable({ id, at, kind, part = -1, message, failure, attempts, raw, halts }: Letter): string {

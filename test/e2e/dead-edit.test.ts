@@ -1,6 +1,6 @@
 // SEMANTICS 19: a dead letter is sent again as the operator's editor left it.
 import { execFile } from 'node:child_process'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -31,9 +31,11 @@ routes: [{ agent: helper }]
   const written = join(gateway.directory, 'written.json')
   await writeFile(editor, `#!/bin/sh\ncp "${written}" "$1"\n`)
   await chmod(editor, 0o755)
+  const temporary = join(gateway.directory, 'temporary')
+  await mkdir(temporary)
   const dead = async (...given: readonly string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)(process.execPath, [cli, 'dead', ...given, ...where], {
-      env: { ...process.env, EDITOR: editor, VISUAL: editor },
+      env: { ...process.env, EDITOR: editor, VISUAL: editor, TMPDIR: temporary },
       maxBuffer: 2 ** 26,
     })
     return stdout
@@ -58,6 +60,9 @@ routes: [{ agent: helper }]
       return await dead('edit', await letter(), ...given)
     },
     written,
+    dead,
+    /** What the editor left behind. */
+    left: () => readdir(temporary),
     async [Symbol.asyncDispose]() {
       await gateway.stop()
       await bot[Symbol.asyncDispose]()
@@ -73,6 +78,29 @@ const all = {
   expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
 }
 
+/** What a command says that was refused, the file it kept, and the words it says to go on with. */
+async function keptOf(refused: Promise<unknown>) {
+  const { stderr: said } = (await refused.catch((error: unknown) => error)) as { readonly stderr: string } // what execFile rejects with
+  const [, file = '', words = ''] =
+    /^What you wrote is kept in (\S+): dragoman dead (edit \S+ --file \1)/mu.exec(said) ?? []
+  return { said, file, words: words.split(' '), text: await readFile(file, 'utf8') }
+}
+
+test('what was written is kept where it is no JSON', { timeout: 120_000 }, async () => {
+  await using it = await world()
+  await it.say(all)
+  const slip = '{ "text": "right", "data": null, '
+  const kept = await keptOf(it.edit(slip))
+  expect(kept.said).toContain('what was written is not a JSON object')
+  expect(kept.said).toContain('null takes a member away')
+  expect(kept.text).toBe(slip)
+  await writeFile(kept.file, `${slip} "priority": "low" }`)
+  await it.dead(...kept.words)
+  const message = await it.message(await it.letter())
+  expect(message).toMatchObject({ parts: [{ text: 'right' }], metadata: all.metadata, priority: 'low' })
+  expect(message).not.toHaveProperty('data')
+})
+
 test('what is deleted in the editor is taken away', { timeout: 120_000 }, async () => {
   await using it = await world()
   await it.say(all)
@@ -82,7 +110,9 @@ test('what is deleted in the editor is taken away', { timeout: 120_000 }, async 
   await expect(it.edit(JSON.stringify({ ...asBefore, type: undefined }))).rejects.toThrow(
     'type cannot be taken away',
   )
+  expect(await it.left()).toHaveLength(1)
   await expect(it.edit(JSON.stringify(asBefore))).rejects.toThrow('nothing was changed')
+  expect(await it.left()).toHaveLength(1)
   await expect(it.edit(JSON.stringify({ type }))).rejects.toThrow('a message needs parts or data')
   expect(await it.letter()).toBe(first)
 
@@ -91,7 +121,12 @@ test('what is deleted in the editor is taken away', { timeout: 120_000 }, async 
   expect(second).toMatchObject({ parts: [{ kind: 'text', text: 'right' }], sender: { id: 'ann' } })
   for (const gone of ['data', 'metadata', 'priority', 'expiresAt']) expect(second).not.toHaveProperty(gone)
 
-  await it.edit(JSON.stringify({ type, data: { order: '008' } }))
+  expect(await it.left()).toHaveLength(2)
+  const refused = await keptOf(it.edit(JSON.stringify({ type, data: { order: '008' }, priority: 'hgih' })))
+  expect(refused.said).toMatch(/the gateway answered 400: [^]*priority/u)
+  expect(JSON.parse(refused.text)).toEqual({ type, data: { order: '008' }, priority: 'hgih', parts: null })
+  await writeFile(refused.file, refused.text.replace('hgih', 'high'))
+  await it.dead(...refused.words)
   const third = await it.message(await it.letter())
   expect(third).toMatchObject({ data: { order: '008' } })
   expect(third).not.toHaveProperty('parts')

@@ -400,9 +400,19 @@ routes: [{ agent: helper }]
   expect(await dead('edit', idOf('broken'))).toContain('goes again as')
   await until(async () => ((await readLog(gateway.base, 'web:broken')).length === 3 ? true : undefined))
   expect(texts(await readLog(gateway.base, 'web:broken'))).toContain('outbound: echo mended')
-  expect(await dead('drop', idOf('three'), '--reason', 'old')).toBe(`${idOf('three')} dropped.\n`)
+  // One that is gone stands in no other's way.
+  await expect(dead('drop', 'nobody', idOf('three'), '--reason', 'old')).rejects.toMatchObject({
+    code: 1,
+    stdout: `${idOf('three')} dropped.\n`,
+    stderr: 'dragoman: nobody: the gateway answered 404: no dead letter has the id nobody (any more)\n',
+  })
   await expect(dead('replay')).rejects.toThrow('--all')
-  expect(await dead('replay', '--kind', 'message')).toBe('1 replayed.\n')
+  await expect(dead('replay', 'nobody', idOf('two'))).rejects.toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^\S+ goes again as \S+ \(web:two #2\)\.\n$/u),
+    stderr: expect.stringContaining('nobody: '),
+  })
+  expect(await dead('replay', '--kind', 'message')).toBe('0 replayed.\n')
   // None runs: its file is read, and nothing can be sent.
   bot.answer = () => ({ status: 400 })
   await say(gateway.base, 'last', { customer: 'last' })
