@@ -1,7 +1,7 @@
 // Tells when the plugins of a folder are others than before, however they are written: in pieces, renamed into place, by hand.
 import { existsSync, watch } from 'node:fs'
-import type { FSWatcher } from 'node:fs'
-import { lstat } from 'node:fs/promises'
+import type { FSWatcher, Stats } from 'node:fs'
+import { lstat, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { findPlugins, pluginNameOf, isCode, pluginsRoot, walk } from './find.ts'
 
@@ -18,14 +18,18 @@ export interface WatchPluginsOptions {
 
 const LONGEST_MS = 2000
 
-/** A place that has gone, or that nobody may look at, is a state like any other. */
+/** Of a link with what it leads to. A place that has gone, or that nobody may look at, is a state like any other. */
 async function stateOf(place: string): Promise<readonly (string | number)[]> {
   try {
-    const { size, mtimeMs, ctimeMs, ino } = await lstat(place)
-    return [place, size, mtimeMs, ctimeMs, ino]
+    const here = await lstat(place)
+    return [place, ...figuresOf(here), ...(here.isSymbolicLink() ? figuresOf(await stat(place)) : [])]
   } catch (error) {
     return [place, String(error)]
   }
+}
+
+function figuresOf({ size, mtimeMs, ctimeMs, ino }: Stats): readonly number[] {
+  return [size, mtimeMs, ctimeMs, ino]
 }
 
 /**

@@ -1,5 +1,5 @@
 import type * as fs from 'node:fs'
-import { appendFile, mkdir, mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -64,6 +64,35 @@ test.each([
   await next(3)
   await rm(join(root, 'new.ts'))
   await next(4)
+})
+
+test('what a link leads to is changed, and links are swapped as in a volume of Kubernetes: both are told', async () => {
+  const { root, changes } = await watched({ pollMs: 50 })
+  const next = async (count: number): Promise<true> => until(() => (changes() >= count ? true : undefined))
+  for (const [place, file] of [
+    ['_src', 'ln.ts'],
+    ['..1', 'km.ts'],
+    ['..2', 'km.ts'],
+  ] as const) {
+    await mkdir(join(root, place))
+    await writeFile(join(root, place, file), place)
+  }
+  await symlink('..1', join(root, '..data'))
+  await symlink('_src/ln.ts', join(root, 'ln.ts'))
+  await next(1)
+  await writeFile(join(root, '_src', 'ln.ts'), '2')
+  await next(2)
+  await rm(join(root, 'ln.ts'))
+  await next(3)
+  await symlink('../_src/ln.ts', join(root, 'shop', 'ln.ts'))
+  await next(4)
+  await writeFile(join(root, '_src', 'ln.ts'), '3')
+  await next(5)
+  await symlink('..data/km.ts', join(root, 'km.ts'))
+  await next(6)
+  await symlink('..2', join(root, '..data_tmp'))
+  await rename(join(root, '..data_tmp'), join(root, '..data'))
+  await next(7)
 })
 
 test('what is written in pieces is told when it has been left alone', async () => {
