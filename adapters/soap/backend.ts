@@ -180,11 +180,12 @@ function packed(caller: Caller, call: BackendCall) {
     encoded: input.encoded,
     ...(body === undefined ? {} : { body }),
   })
+  const attach = config.mtom && body !== undefined ? input.attachable(body) : undefined
   return packEnvelope(envelope, {
     version,
     sealer: guard,
     action: operation.soapAction === '' ? undefined : operation.soapAction,
-    attach: config.mtom && body !== undefined ? input.attachable(body) : undefined,
+    attach: attach?.size === 0 ? undefined : attach,
   })
 }
 

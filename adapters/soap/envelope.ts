@@ -135,7 +135,7 @@ export interface Packing {
   readonly sealer?: Sealer | undefined
   /** The action parameter of SOAP 1.2. */
   readonly action?: string | undefined
-  /** Elements whose values travel as attachments. */
+  /** Makes it MTOM: the elements whose values travel as attachments, if there are any. */
   readonly attach?: ReadonlySet<XmlElement> | undefined
 }
 
@@ -152,7 +152,7 @@ export function packEnvelope(envelope: XmlElement, packing: Packing): Packed {
   const block = sealer?.block()
   const sealed =
     sealer === undefined || block === undefined ? envelope : sealer.sign(withBlock(envelope, block))
-  if (attach === undefined || attach.size === 0)
+  if (attach === undefined)
     return {
       bytes: writeXml(sealed, { charset, prefixes }),
       contentType: contentType(version, charset, action),

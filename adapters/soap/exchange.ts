@@ -109,9 +109,10 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
   }
   if (type.type !== 'multipart/related')
     return readXml(request.body, { ...options, charset: type.parameters.get('charset') })
+  const isXop = type.parameters.get('type')?.toLowerCase() === 'application/xop+xml' // XOP §5.1; else plain attachments
+  state.mtom = config.mtom === 'both' && isXop
   const { root, type: inner, parts } = readPackage(request.body, type)
   if (inner.type === versions['1.2'].mediaType) state.version = '1.2'
-  state.mtom = config.mtom === 'both'
   const document = readXml(root, { ...options, charset: inner.parameters.get('charset') })
   return { ...document, root: includeParts(document.root, parts) }
 }

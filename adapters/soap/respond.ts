@@ -25,7 +25,7 @@ export interface Exchange {
   charset: string
   addressing?: Addressing
   readonly sealer: Guard | undefined
-  /** The request came in MTOM, and so may the answer go. */
+  /** The request came in MTOM, and so the answer goes, a fault too: WCF reads nothing else then. */
   mtom: boolean
 }
 
@@ -60,7 +60,7 @@ export function replyResponse(
       version,
       charset,
       sealer,
-      attach: body === undefined || !state.mtom ? undefined : operation.attachable(body),
+      attach: state.mtom ? (body === undefined ? noElements : operation.attachable(body)) : undefined,
     },
   )
   return {
@@ -75,6 +75,8 @@ export function replyResponse(
   }
 }
 
+const noElements: ReadonlySet<XmlElement> = new Set()
+
 interface FaultAnswer {
   readonly accepted?: Accepted
   readonly headers?: readonly XmlElement[]
@@ -83,7 +85,7 @@ interface FaultAnswer {
 /** A fault of the caller's version. */
 export function faultResponse(
   fault: SoapFault,
-  { version, charset, addressing, sealer }: Exchange,
+  { version, charset, addressing, sealer, mtom }: Exchange,
   given: FaultAnswer = {},
 ): HttpResponse {
   const headers = [
@@ -94,6 +96,7 @@ export function faultResponse(
     version,
     charset,
     sealer,
+    attach: mtom ? noElements : undefined,
   })
   const { retryAfterMs } = fault
   return {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { HttpResponse } from 'dragoman'
 import {
   extractParts,
   includeParts,
@@ -10,7 +11,7 @@ import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { childElements, element, textOf } from '../../../../adapters/xml/tree.ts'
 import { call, open, ticketAnswer, wire, xml } from './caller.ts'
 import { captures } from './corpus.ts'
-import { wsdl } from './service.ts'
+import { bodyText, envelope, orders, serve, wsdl } from './service.ts'
 
 const xop = 'xmlns:x="http://www.w3.org/2004/08/xop/include"'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -175,5 +176,37 @@ describe('attachments', () => {
     const { envelope, parts } = extractParts(whole, new Set([value]))
     expect(parts.map((part) => part.bytes.length)).toEqual([3000])
     expect(includeParts(envelope, new Map(parts.map((part) => [part.id, part.bytes])))).toEqual(whole)
+  })
+})
+
+describe('with mtom: both', () => {
+  const ask = async (setting: string, body: string, type: string): Promise<HttpResponse> => {
+    await using running = await serve({ config: { mtom: setting } })
+    return running.post(`--b\r\nContent-Type: ${type}\r\n\r\n${body}\r\n--b--`, {
+      'content-type': `multipart/related; boundary=b; type="${type.split(';')[0]}"`,
+    })
+  }
+  const xopped = 'application/xop+xml; charset=utf-8; type="text/xml"'
+  const whoAmI = envelope(`<o:WhoAmI xmlns:o="${orders}"/>`)
+
+  test.each([
+    ['a short answer', whoAmI, 'WhoAmIResponse'],
+    ['a fault', envelope(`<o:Nope xmlns:o="${orders}"/>`), ':Fault>'],
+    ['a fault about the request itself', '<a', ':Fault>'],
+  ])('who sent MTOM reads %s in it, without parts (MTOM §3.2)', async (_what, body, inside) => {
+    const response = await ask('both', body, xopped)
+    const type = mediaType(response.headers?.['content-type'])
+    expect([type.type, type.parameters.get('start-info')]).toEqual(['multipart/related', 'text/xml'])
+    const { root, parts } = readPackage(bytes(bodyText(response)), type)
+    expect(new TextDecoder().decode(root)).toContain(inside)
+    expect(parts.size).toBe(0)
+  })
+
+  test.each([
+    ['who sent attachments without XOP', 'both', 'text/xml'],
+    ['who sent MTOM where the channel answers none', 'in', xopped],
+  ])('%s reads an envelope alone', async (_what, setting, type) => {
+    const response = await ask(setting, whoAmI, type)
+    expect(response.headers?.['content-type']).toBe('text/xml; charset=utf-8')
   })
 })
