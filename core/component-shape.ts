@@ -9,7 +9,9 @@ const CURES = {
   answer: 'write `async answer(message, conversation, signal) { … }`',
 } as const
 const OPTIONAL = ['start', 'send', 'hint', 'probe'] as const
+const FLAGS = new Set(['safe', 'idempotent', 'readsMessage'])
 const MOST_NAMES = 5
+const MOST_CHARACTERS = 80
 
 /** What is wrong with what a component's `create` returned, and what to do; undefined: nothing. */
 export function shapeProblem(role: Role, made: unknown): string | undefined {
@@ -24,10 +26,34 @@ export function shapeProblem(role: Role, made: unknown): string | undefined {
   if (typeof has[method] !== 'function') return missing(`function \`${method}\``, CURES[method])
   if (role === 'backend' && !isTable(has['operations']))
     return missing('object `operations`', 'write `operations: { GetOrder: { safe: true } }`')
+  const misfit = role === 'backend' ? operationsProblem(has['operations']) : undefined
+  if (misfit !== undefined) return misfit
   if (typeof has[Symbol.asyncDispose] !== 'function')
     return missing('`[Symbol.asyncDispose]`', 'write `async [Symbol.asyncDispose]() { … }`, its end')
   const wrong = OPTIONAL.find((name) => has[name] !== undefined && typeof has[name] !== 'function')
   return wrong === undefined ? undefined : `the \`${wrong}\` of what \`create\` returns is no function`
+}
+
+/**
+ * What is wrong with a backend's operations: a text is true to JavaScript, so `safe: 'false'` would repeat a write. A member that is
+ * absent is false.
+ */
+function operationsProblem(operations: unknown): string | undefined {
+  for (const [name, operation] of Object.entries(Object(operations))) {
+    const called = `operation ${JSON.stringify(name)}`
+    if (!isTable(operation))
+      return `${called} is ${wordsOf(operation)}: write \`{ safe: true }\` or \`{ safe: false }\``
+    for (const [member, value] of Object.entries(Object(operation)))
+      if (FLAGS.has(member) && value !== undefined && typeof value !== 'boolean')
+        return `${called}: \`${member}\` is ${wordsOf(value)}: write true or false`
+  }
+  return undefined
+}
+
+function wordsOf(value: unknown): string {
+  if (typeof value === 'string') return `the text ${JSON.stringify(value.slice(0, MOST_CHARACTERS))}`
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
 }
 
 /** What it has beside: one of these is likely what is missing, misspelt. */

@@ -223,6 +223,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
     }
     instances.set(number, { made, ending, services: { call, probe } })
     await made.start?.(signal)
+    shaped(role, made) // it may have learnt its operations in `start`
     return { operations: { ...made.operations }, sends: false, probes: made.probe !== undefined }
   }
   if (adapter?.agent === undefined) throw new Error(`the adapter offers no ${role}`)

@@ -15,6 +15,18 @@ test.each([
   ['agent', { answer: nothing, ...end }],
   ['agent', { answer: nothing, start: nothing, extra: 1, ...end }],
   ['backend', { operations: {}, call: nothing, probe: undefined, ...end }],
+  [
+    'backend',
+    {
+      operations: {
+        Get: { safe: true, readsMessage: false },
+        Pay: { safe: false, idempotent: undefined },
+        Log: {},
+      },
+      call: nothing,
+      ...end,
+    },
+  ],
   ['channel', { start: nothing, ...end }],
   [
     'agent',
@@ -45,6 +57,32 @@ test.each([
   ['agent', Promise.resolve({ answer: nothing, ...end }), /^`create` returns a promise: .*`start`$/],
   ['agent', undefined, /^`create` returns undefined, not an object/],
   ['backend', () => nothing, /^`create` returns function, not an object/],
+  [
+    'backend',
+    { operations: { Get: { safe: true }, Pay: { safe: 'false' } }, call: nothing, ...end },
+    /^operation "Pay": `safe` is the text "false": write true or false$/,
+  ],
+  ['backend', { operations: { Pay: { safe: null } }, call: nothing, ...end }, /"Pay": `safe` is null: write/],
+  [
+    'backend',
+    { operations: { Pay: { safe: false, idempotent: 1 } }, call: nothing, ...end },
+    /^operation "Pay": `idempotent` is 1: write true or false$/,
+  ],
+  [
+    'backend',
+    { operations: { Pay: { safe: false, readsMessage: [] } }, call: nothing, ...end },
+    /"Pay": `readsMessage` is a list: write/,
+  ],
+  [
+    'backend',
+    { operations: { Nul: null }, call: nothing, ...end },
+    /^operation "Nul" is null: write `\{ safe: true \}` or `\{ safe: false \}`$/,
+  ],
+  [
+    'backend',
+    { operations: { Txt: 'safe' }, call: nothing, ...end },
+    /^operation "Txt" is the text "safe": write/,
+  ],
 ] as const)('of an unfit %s it says what is missing and what is there: %o', (role, made, told) => {
   expect(shapeProblem(role, made)).toMatch(told)
 })

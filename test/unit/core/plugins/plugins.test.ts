@@ -155,19 +155,27 @@ test('DESIGN §9: a component without its methods does not start, an async creat
   const { root, plugins } = await opened({
     'typo.ts': bad('typo', '() => ({ anwser: async () => ({}), async [Symbol.asyncDispose]() {} })'),
     'late.ts': bad('late', "async () => { throw new Error('no database') }"),
+    'paid.ts': versioned('paid', 1).replace('safe: false', "safe: 'false'"),
+    'told.ts': versioned('told', 1).replace('call:', 'async start() { this.operations.Pay = null }, call:'),
   })
   const { adapters } = await plugins.load({ directory: root })
   plugins.adopt(1)
-  const start = (name: string): Promise<void> | undefined =>
+  const start = (name: string, role: 'agent' | 'backend' = 'agent'): Promise<void> | undefined =>
     adapters
       .find((each) => each.name === name)
-      ?.agent?.create({}, testScope())
+      ?.[role]?.create({}, testScope())
       .start?.(new AbortController().signal)
   await expect(start('typo')).rejects.toThrow('no function `answer`')
   await expect(start('late')).rejects.toThrow('returns a promise')
+  await expect(start('paid', 'backend')).rejects.toThrow('operation "Pay": `safe` is the text "false"')
+  await expect(start('told', 'backend')).rejects.toThrow('operation "Pay" is null')
   const failures = plugins.list().map(({ failure }) => failure?.message)
   expect(failures).toEqual([
     expect.stringMatching(/^late\.ts: agent ".*" did not start: `create` returns a promise/u),
+    expect.stringMatching(
+      /^paid\.ts: backend ".*" did not start: operation "Pay": .*: write true or false$/u,
+    ),
+    expect.stringMatching(/^told\.ts: backend ".*" did not start: operation "Pay" is null/u),
     expect.stringMatching(/^typo\.ts: agent ".*" did not start: .*it has `anwser`/u),
   ])
 })
