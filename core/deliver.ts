@@ -58,12 +58,17 @@ export interface DeliverContext {
   readonly effects: Effects
   /** Whether somebody waits for the outcome, here or on another instance. */
   readonly isAwaited: (work: Work) => boolean
+  /** Other instances may take messages in, by a config that this one has not read yet. */
+  readonly isShared: boolean
   readonly traced?: Traced | undefined
 }
 
 const EXPIRED: Verdict = { outcome: 'expired', target: 'nobody' }
 const RETRY_FIRST_MS = 500
 const RETRY_LONGEST_MS = 15_000
+/** A new config reaches one instance after the other. */
+const NEW_FOR_MS = 5 * 60_000
+const NEW_MS = 1000
 
 /** Of a queued write whose operation nobody knows any more. */
 const HALTS: WriteQueue = { onPoison: 'halt' }
@@ -89,8 +94,10 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
     context.traced?.stage('route')
     const found = await context.router.route(message)
     context.traced?.stage('deliver')
-    if (found === undefined)
+    if (found === undefined) {
+      if (mayBeNew(work, context)) return { outcome: 'retry', target, delayMs: NEW_MS, idle: true }
       throw new GatewayError('NO_ROUTE', `no route takes this ${message.kind} of type "${message.type}"`)
+    }
     route = found
     target = describe(route)
     asked = await askedBy(route, work, context.components)
@@ -115,6 +122,15 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   } catch (error) {
     return failedStep(step, target, { failure: GatewayError.from(error), queue })
   }
+}
+
+/** Its channel is not known here: another instance has taken it in, by a config that comes here in a moment. */
+function mayBeNew(
+  { message }: Work,
+  { isShared, components, now }: Pick<DeliverContext, 'isShared' | 'components' | 'now'>,
+): boolean {
+  const isKnown = components.channel(message.channel) !== undefined
+  return isShared && !isKnown && now - timeOf(message.receivedAt) < NEW_FOR_MS
 }
 
 /**

@@ -80,7 +80,7 @@ export class Pipeline {
   readonly absent: Absent
   readonly #options: PipelineOptions
   readonly #stopped = new AbortController()
-  readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited' | 'ownerOf'>
+  readonly #around: Pick<DeliverContext, 'effects' | 'isAwaited' | 'isShared' | 'ownerOf'>
   readonly #handOvers: HandOvers
   readonly #suspects: Suspects
   readonly #requests: Requests
@@ -111,9 +111,8 @@ export class Pipeline {
     this.#around = {
       ownerOf: (work) => this.#handOvers.ownerOf(work),
       effects: createEffects({ ...options, poke }),
-      // Whoever waited was told when it was first tried in vain. Of this process' own callers it is known who has gone.
-      isAwaited: ({ message: { id }, awaited, attempts }) =>
-        attempts.length === 0 && (waiters.isAwaited(id) || (awaited === true && store.partitions > 1)),
+      isAwaited: (work) => waiters.isAwaitedAnywhere(work),
+      isShared: store.partitions > 1,
     }
     this.#joining = createJoining({ store, waiters })
     this.#push = createPushing(options)

@@ -1,6 +1,6 @@
 // Callers who wait for an outcome, by the id of the message it will belong to.
 import type { Reply } from './api.ts'
-import type { Failure, Outcome, Store, Watch } from './store/store.ts'
+import type { Failure, Outcome, Store, Watch, Work } from './store/store.ts'
 import { isAtWork } from './writes.ts'
 
 export interface Ended {
@@ -28,7 +28,7 @@ const LONGEST_MS = 2_147_483_647
 const SETTLE_MS = 5000
 
 export interface WaitersOptions {
-  readonly store: Pick<Store, 'watch' | 'find'>
+  readonly store: Pick<Store, 'watch' | 'find' | 'partitions'>
   /** How the message has ended by now, as the store has it; undefined: not yet. */
   readonly look: (id: string) => Promise<Ended | undefined>
 }
@@ -80,6 +80,17 @@ export class Waiters {
 
   isAwaited(id: string): boolean {
     return this.#byId.has(id)
+  }
+
+  /**
+   * Here or on another instance. Whoever waited was told when it was first tried in vain; of this process' own callers it is known
+   * who has gone.
+   */
+  isAwaitedAnywhere({ message: { id }, awaited, attempts }: Work): boolean {
+    return (
+      attempts.length === 0 &&
+      (this.isAwaited(id) || (awaited === true && this.#options.store.partitions > 1))
+    )
   }
 
   resolve(id: string, ended: Ended): void {
