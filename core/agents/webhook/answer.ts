@@ -10,6 +10,8 @@ export interface ReadOptions {
   readonly now: number
 }
 
+const MAX_PARTS = 100
+const MAX_REASON = 1_000
 /** A number as JSON writes it, of no more digits than a double keeps. */
 const DECIMAL = /^\d{1,16}(\.\d+)?([eE][+-]?\d{1,2})?$/
 /** Whatever JSON.parse gives is plain data; looking into it would cost its member names. */
@@ -42,12 +44,12 @@ const fault = z.object({ code: text.min(1), message: text, detail: json.exactOpt
 /** Unknown members are left out (DESIGN §16); the core sets the origin. */
 const reply = z.object({
   text: text.exactOptional(),
-  parts: z.array(part).max(100).exactOptional(),
+  parts: z.array(part).max(MAX_PARTS).exactOptional(),
   data: json.exactOptional(),
   fault: fault.exactOptional(),
   metadata: metadata.exactOptional(),
 })
-const handoff = z.object({ handoff: text.max(1_000) })
+const handoff = z.object({ handoff: text.overwrite(shortened) })
 
 const known = ['handoff', ...Object.keys(reply.shape)]
 /** Many languages write what is absent as null. `data` may well be null. */
@@ -122,6 +124,12 @@ function integerOf(value: unknown): unknown {
   if (typeof value !== 'string' || !DECIMAL.test(value)) return value
   const number = Number(value)
   return Number.isSafeInteger(number) && String(number) !== value ? number : value
+}
+
+/** A hand-off is never refused for the length of its reason: the customer would wait for an answer that nobody gives. */
+function shortened(reason: string): string {
+  if (reason.length <= MAX_REASON) return reason
+  return `${reason.slice(0, MAX_REASON - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
 function isObject(value: unknown): value is object {

@@ -47,6 +47,13 @@ test('null stands for what is absent, in parts, their media and metadata too, an
   })
 })
 
+test('a hand-off is never refused for the length of its reason, which is cut at a whole character', async () => {
+  const reason = async (handoff: string): Promise<unknown> => read(JSON.stringify({ handoff }))
+  expect(await reason('x'.repeat(1_000))).toEqual({ handoff: 'x'.repeat(1_000) })
+  expect(await reason('x'.repeat(1_050))).toEqual({ handoff: `${'x'.repeat(999)}…` })
+  expect(await reason(`${'x'.repeat(998)}👍👍`)).toEqual({ handoff: `${'x'.repeat(998)}…` })
+})
+
 test.each([
   ['12.0', 12],
   ['1e2', 100],
