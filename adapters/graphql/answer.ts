@@ -120,7 +120,9 @@ function isVerdict(status: number): boolean {
 /** An error with a `path` was met while a field was executed (§7.1.2), also where the server then left `data` out. */
 function isRequestError(errors: unknown): boolean {
   return (
-    Array.isArray(errors) && errors.length > 0 && !errors.some((error) => isObject(error) && 'path' in error)
+    Array.isArray(errors) &&
+    errors.length > 0 &&
+    !errors.some((error) => isObject(error) && (error['path'] ?? undefined) !== undefined)
   )
 }
 

@@ -2,9 +2,10 @@
 import { ClientError, GraphQLClient } from 'graphql-request'
 
 import { GatewayError } from 'dragoman'
+import type { Json } from 'dragoman'
 
 import type { Answered } from './answer.ts'
-import { decodeUtf8, parseJsonText } from '../data/json.ts'
+import { decodeUtf8, isObject, parseJsonText } from '../data/json.ts'
 import { isJson, isUtf8, mediaType } from '../data/media-type.ts'
 
 export interface Asked {
@@ -23,7 +24,7 @@ export function createClient(url: string, transport: typeof fetch): Client {
     const client = new GraphQLClient(url, {
       fetch: async (input, init) => decoded(await transport(input, init)),
       errorPolicy: 'all',
-      jsonSerializer: { parse: parseJsonText, stringify: (value: unknown) => JSON.stringify(value) },
+      jsonSerializer: { parse: resultOf, stringify: (value: unknown) => JSON.stringify(value) },
       // A redirect would repeat the call somewhere the config does not name.
       redirect: 'manual',
     })
@@ -45,6 +46,18 @@ export function createClient(url: string, transport: typeof fetch): Client {
 }
 // GraphQL over HTTP §6.1: the newer media type says by the status whether anything was executed.
 const ACCEPT = 'application/graphql-response+json, application/json;q=0.9'
+
+/**
+ * The result as graphql-request takes it: to that null in the place of an absent entry is a mistake, and a list the answers of a batch.
+ * Throws `SyntaxError` for what is no JSON object (GraphQL §7.1).
+ */
+function resultOf(text: string): Json {
+  const result = parseJsonText(text)
+  if (!isObject(result)) throw new SyntaxError('the answer is no JSON object')
+  const isNothing = (name: string): boolean => OPTIONAL.has(name) && result[name] === null
+  return Object.fromEntries(Object.entries(result).filter(([name]) => !isNothing(name)))
+}
+const OPTIONAL = new Set(['errors', 'extensions'])
 
 /**
  * The answer with its text decoded, which `Response.text()` would mend where it is broken. Of an error that has no JSON to read the status

@@ -102,6 +102,8 @@ describe('GraphQL (October 2021) §7.1: errors without the entry `data` were rai
     const refused = { data: null, errors: [{ message, locations: [{ line: 1, column: 10 }] }] }
     const fault = { code: 'REQUEST_ERROR', message }
     expect(await read({ status: 400, ...refused })).toEqual({ fault })
+    const nowhere = [{ message, locations: null, path: null, extensions: null }]
+    expect(await read({ status: 400, data: null, errors: nowhere })).toEqual({ fault })
     const met = [{ message }, { message, path: ['put'] }]
     expect(await failure({ status: 400, data: null, errors: met })).toMatchObject({
       code: 'BACKEND_FAILED',

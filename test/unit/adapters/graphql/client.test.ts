@@ -59,3 +59,27 @@ test.each([
 test('204 is no GraphQL result', async () => {
   await expect(ask(null, { status: 204 })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
 })
+
+const json = typed('application/json')
+
+test('null in the place of `errors` or `extensions` is as good as none (System.Text.Json, GSON)', async () => {
+  const { data, errors } = await ask('{"data":{"a":1},"errors":null,"extensions":null}', json)
+  expect({ data, errors }).toEqual({ data: { a: 1 }, errors: undefined })
+  const refused = '{"data":null,"errors":[{"message":"no","path":null}],"extensions":null}'
+  expect(await ask(refused, { ...json, status: 400 })).toMatchObject({
+    status: 400,
+    errors: [{ message: 'no' }],
+  })
+})
+
+test.each(['[{"data":{"a":1}}]', '[{"errors":[{"message":"no"}]}]', '[]', '"x"', 'null'])(
+  '%s is no GraphQL result (§7.1): a list is no answer to one operation',
+  async (body) => {
+    await expect(ask(body, json)).rejects.toMatchObject({
+      code: 'BACKEND_FAILED',
+      message: 'the answer is no GraphQL result',
+    })
+    const { status, data, errors } = await ask(body, { ...json, status: 429 })
+    expect({ status, data, errors }).toEqual({ status: 429 })
+  },
+)
