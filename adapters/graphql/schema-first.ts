@@ -7,12 +7,20 @@ import {
   OperationTypeNode,
   buildASTSchema,
   getNamedType,
+  getNullableType,
   isLeafType,
   isNonNullType,
+  isScalarType,
   parse,
   validateSchema,
 } from 'graphql'
-import type { GraphQLOutputType, GraphQLResolveInfo, GraphQLSchema, SelectionSetNode } from 'graphql'
+import type {
+  GraphQLInputType,
+  GraphQLOutputType,
+  GraphQLResolveInfo,
+  GraphQLSchema,
+  SelectionSetNode,
+} from 'graphql'
 
 import { GatewayError } from 'dragoman'
 import type { Accepted, ChannelHost } from 'dragoman'
@@ -22,7 +30,7 @@ import type { Resolver, Roots } from './bind.ts'
 import { acceptedShown, followed } from './built-in.ts'
 import { accept, callerOf, carriedBy, externalIdOf, queuedAs } from './call.ts'
 import type { Queued } from './call.ts'
-import { faultError, queuedError } from './errors.ts'
+import { faultError, queuedError, refusal } from './errors.ts'
 import { textOf } from './follow.ts'
 import { decodeUtf8 } from '../data/json.ts'
 import { plain } from './scalars.ts'
@@ -42,9 +50,15 @@ export async function readSchema(
       problems.push(
         `operation "${name}" is no field of Query or Mutation: there are ${[...fields].join(', ')}`,
       )
-  for (const { name, args } of Object.values(schema.getSubscriptionType()?.getFields() ?? {}))
+  for (const { name, args } of Object.values(schema.getSubscriptionType()?.getFields() ?? {})) {
     if (!args.some((argument) => argument.name === 'conversation'))
       problems.push(`the subscription "${name}" needs the argument conversation: it is the log of one`)
+    for (const argument of args)
+      if (FOLLOWED.has(argument.name) && !isPlace(argument.type))
+        problems.push(
+          `the argument ${argument.name} of the subscription "${name}" is ${String(argument.type)}: a number or a text is needed`,
+        )
+  }
   if (problems.length > 0) throw new Error(`${file}: ${problems.join('; ')}`)
   return schema
 }
@@ -52,10 +66,33 @@ export async function readSchema(
 export const schemaFirstRoots: Roots = {
   query: (field) => operation(field),
   mutation: (field) => operation(field),
-  subscription: () => (_source, args, context) => {
-    const { conversation, after } = args
-    return followed(String(conversation), typeof after === 'number' ? after : 0, context)
-  },
+  subscription:
+    (name) =>
+    (_source, args, context, { fieldNodes }) => {
+      for (const { name: argument } of fieldNodes.flatMap((node) => node.arguments ?? []))
+        if (!FOLLOWED.has(argument.value))
+          throw refusal(`${name}: nothing reads the argument ${argument.value}, so it is not taken`)
+      const { conversation, after } = args
+      if (conversation === undefined || conversation === null)
+        throw refusal('conversation is missing: say whose log is followed')
+      return followed(String(conversation), sequenceOf(after), context)
+    },
+}
+
+/** The arguments of a subscription that mean something. */
+const FOLLOWED = new Set(['conversation', 'after'])
+
+function isPlace(type: GraphQLInputType): boolean {
+  const nullable = getNullableType(type)
+  return isScalarType(nullable) && nullable.name !== 'Boolean'
+}
+
+/** A cursor as the schema declares it: a number, or its digits as a text. Throws `DECODE_FAILED`. */
+function sequenceOf(after: unknown): number {
+  if (after === undefined || after === null) return 0
+  const sequence = typeof after === 'string' && /^\d+$/.test(after) ? Number(after) : after
+  if (typeof sequence === 'number' && Number.isSafeInteger(sequence) && sequence >= 0) return sequence
+  throw refusal(`after is ${JSON.stringify(after)}: a sequence number of 0 or more is needed`)
 }
 
 function operation(name: string): Resolver {

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import type { ChannelOperation } from 'dragoman'
+import type { ChannelOperation, HttpResponse } from 'dragoman'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { growingLog, trial } from './trial.ts'
+import { JSON_TYPE, bytes, growingLog, trial } from './trial.ts'
 import type { TrialOptions } from './trial.ts'
 
 const sdl = /* GraphQL */ `
@@ -81,6 +81,7 @@ const sdl = /* GraphQL */ `
   }
   type Subscription {
     replies(conversation: ID!, after: Int): JSON
+    since(conversation: ID, after: ID, tag: String = "x"): JSON
   }
 `
 let directory = ''
@@ -299,6 +300,50 @@ describe('messages and events by the channel’s operations', () => {
   })
 })
 
+describe('a subscription begins where its arguments say, or not at all', () => {
+  test.each(['"2"', '2'])('after: %s, declared ID', async (after) => {
+    const { log, read, say } = growingLog('c')
+    await using channel = await trial({ config: { schema }, log })
+    say('one', 'two', 'three')
+    const stream = await channel.send({
+      headers: { ...JSON_TYPE, accept: 'text/event-stream' },
+      body: bytes({ query: `subscription { since(conversation: "c", after: ${after}) }` }),
+    })
+    expect(stream.headers?.['content-type']).toBe('text/event-stream')
+    expect(read[0]).toBe(2)
+    if (typeof stream.body === 'object' && !(stream.body instanceof Uint8Array))
+      await stream.body[Symbol.asyncIterator]().return?.()
+  })
+
+  test.each([
+    ['conversation: "c", after: "m2"', 'after is "m2": a sequence number of 0 or more is needed'],
+    ['conversation: "c", after: "9007199254740993"', /^after is "9007199254740993"/u],
+    ['conversation: "c", tag: "y"', /since: nothing reads the argument tag/u],
+    ['after: 1', 'conversation is missing: say whose log is followed'],
+  ])('%s is DECODE_FAILED', async (given, message) => {
+    const { log, read } = growingLog('c')
+    await using channel = await trial({ config: { schema }, log })
+    const body = bytes({ query: `subscription { since(${given}) }` })
+    const { text } = await readStream(await channel.send({ body }))
+    const { errors } = JSON.parse(/\{.*\}/u.exec(text)?.[0] ?? '') as { readonly errors: readonly object[] }
+    expect(errors).toMatchObject([
+      {
+        message: typeof message === 'string' ? message : expect.stringMatching(message),
+        extensions: { code: 'DECODE_FAILED' },
+      },
+    ])
+    expect(read).toEqual([])
+  })
+})
+
+async function readStream({ body = '' }: HttpResponse): Promise<{ readonly text: string }> {
+  if (typeof body === 'string') return { text: body }
+  if (body instanceof Uint8Array) return { text: new TextDecoder().decode(body) }
+  let text = ''
+  for await (const piece of body) text += typeof piece === 'string' ? piece : new TextDecoder().decode(piece)
+  return { text }
+}
+
 describe('a file that does not do is refused at the start, with the place', () => {
   test.each([
     ['syntax', 'type Query {', {}, /bad\.graphql: line 1, column 13: Syntax Error/u],
@@ -315,6 +360,18 @@ describe('a file that does not do is refused at the start, with the place', () =
       'type Query { a: Int } type Subscription { replies(id: ID): String }',
       {},
       /the subscription "replies" needs the argument conversation/u,
+    ],
+    [
+      'a place in the log that cannot be read',
+      'type Query { a: Int } type Subscription { replies(conversation: ID!, after: Boolean): String }',
+      {},
+      /the argument after of the subscription "replies" is Boolean: a number or a text is needed/u,
+    ],
+    [
+      'a conversation that cannot be read',
+      'type Query { a: Int } type Subscription { replies(conversation: [ID!]): String }',
+      {},
+      /the argument conversation of the subscription "replies" is \[ID!\]: a number or a text is needed/u,
     ],
   ] as const)('%s', async (_what, text, operations, says) => {
     const file = join(directory, 'bad.graphql')
