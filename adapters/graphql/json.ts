@@ -3,17 +3,24 @@ import { checkDepth } from '../data/json.ts'
 
 // Only text that has one of these can hold a number that a double would change, or half a surrogate pair.
 const DELICATE = /\d{16}|\d[.eE]|-0|\\u[dD]/
+const DECIMAL =
+  /^[\t\n\r ]*(?<sign>[+-])?(?:(?<whole>\d+)(?:\.(?<decimals>\d*))?|\.(?<fraction>\d+))(?<exponent>[eE][+-]?\d+)?[\t\n\r ]*$/
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 /** A number that a double would not give back as it was written: `1.10`, `1e5`, 20 digits. Only a scalar of the schema may read it. */
 export class ExactNumber {
-  readonly text: string
+  readonly #text: string
   constructor(text: string) {
-    this.text = text
+    this.#text = text
+    // An input object (GraphQL §3.10) refuses a member that its type does not have, and no name begins with a digit (§2.1.9).
+    Object.defineProperty(this, text, { value: undefined, enumerable: true })
+  }
+  toString(): string {
+    return this.#text
   }
   /** What error messages show. */
   toJSON(): string {
-    return this.text
+    return this.#text
   }
 }
 
@@ -40,6 +47,15 @@ export function numberOf(text: string): number | undefined {
 /** Whether the text is a JSON number (RFC 8259 §6). */
 export function isNumeral(text: string): boolean {
   return NUMBER.test(text)
+}
+
+/** What XML calls a decimal or a double (XSD 1.1 Part 2 §3.3.3, §3.3.5) as a JSON number, with all its digits; undefined: it is none. */
+export function numeralOf(text: string): string | undefined {
+  const found = DECIMAL.exec(text)?.groups
+  if (found === undefined) return undefined
+  const { sign, whole = '0', decimals, fraction = decimals, exponent = '' } = found
+  const places = fraction === undefined || fraction === '' ? '' : `.${fraction}`
+  return `${sign === '-' ? '-' : ''}${whole.replace(/^0+(?=\d)/, '')}${places}${exponent}`
 }
 
 /** A number written into JSON text exactly as it stands. */

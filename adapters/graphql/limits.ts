@@ -74,7 +74,7 @@ export function checkVariables(
   for (const name of pagingVariables.get(document) ?? []) {
     const value: unknown = Object.hasOwn(variables, name) ? variables[name] : undefined
     if (typeof value === 'number') checkPage(`$${name}`, value, listSize)
-    else if (value instanceof ExactNumber) checkPage(`$${name}`, Number(value.text), listSize)
+    else if (value instanceof ExactNumber) checkPage(`$${name}`, Number(String(value)), listSize)
   }
 }
 

@@ -4,8 +4,8 @@ import type { GraphQLParams } from 'graphql-yoga'
 import { GatewayError } from 'dragoman'
 import type { HttpRequest } from 'dragoman'
 
-import { decodeUtf8 } from '../data/json.ts'
-import { parseExact } from './json.ts'
+import { decodeUtf8, isObject } from '../data/json.ts'
+import { ExactNumber, parseExact } from './json.ts'
 
 const MEMBERS = ['query', 'operationName', 'variables', 'extensions', 'documentId'] as const
 
@@ -26,14 +26,14 @@ export function paramsOf(request: HttpRequest, batch: number): GraphQLParams | G
 
 /** Of the members of a request only those that mean something; null stands for an absent one. Throws `DECODE_FAILED`. */
 export function member(given: unknown): GraphQLParams {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
+  if (!isObject(given) || given instanceof ExactNumber)
     throw refused('an operation is an object with the member query')
   const found: Record<string, unknown> = {}
   for (const name of MEMBERS) {
     const value: unknown = Object.hasOwn(given, name) ? given[name as keyof typeof given] : undefined
     if (value === undefined || value === null) continue
     const wanted = name === 'variables' || name === 'extensions' ? 'object' : 'string'
-    if (typeof value !== wanted || Array.isArray(value))
+    if (typeof value !== wanted || Array.isArray(value) || value instanceof ExactNumber)
       throw refused(`${name} is not ${wanted === 'object' ? 'an object' : 'a text'}`)
     found[name] = value
   }

@@ -4,22 +4,25 @@ import type { ValueNode } from 'graphql'
 
 import type { Json } from 'dragoman'
 
-import { ExactNumber, isNumeral, numberOf, rawNumber } from './json.ts'
+import { ExactNumber, numberOf, numeralOf, rawNumber } from './json.ts'
 
-/** Int: 32 bits (GraphQL §3.5.1); `1e2` and `5.0` in variables are integers too. */
+/** Int: 32 bits (GraphQL §3.5.1); `1e2` and `5.0` are integers too, in variables and in a business system's text. */
 export const exactInt = new GraphQLScalarType<number, number>({
   ...GraphQLInt.toConfig(),
-  parseValue: (value) => GraphQLInt.parseValue(value instanceof ExactNumber ? Number(value.text) : value),
+  serialize: (value) => GraphQLInt.serialize(typeof value === 'string' ? wholeOf(value) : value),
+  parseValue: (value) => GraphQLInt.parseValue(value instanceof ExactNumber ? Number(String(value)) : value),
 })
 
 /** Float: a number where a double holds it exactly, else its text, inwards and outwards. */
 export const exactFloat = new GraphQLScalarType<number | string, unknown>({
   ...GraphQLFloat.toConfig(),
-  serialize: (value) =>
-    typeof value === 'string' && isNumeral(value) && numberOf(value) === undefined
-      ? rawNumber(value)
-      : GraphQLFloat.serialize(value),
-  parseValue: (value) => (value instanceof ExactNumber ? finite(value.text) : GraphQLFloat.parseValue(value)),
+  serialize(value) {
+    if (typeof value !== 'string') return GraphQLFloat.serialize(value)
+    const numeral = numeralIn(value, 'Float')
+    return numberOf(numeral) ?? rawNumber(numeral)
+  },
+  parseValue: (value) =>
+    value instanceof ExactNumber ? finite(String(value)) : GraphQLFloat.parseValue(value),
   parseLiteral: (node) =>
     node.kind === Kind.INT || node.kind === Kind.FLOAT
       ? (numberOf(node.value) ?? finite(node.value))
@@ -30,7 +33,9 @@ export const exactFloat = new GraphQLScalarType<number | string, unknown>({
 export const exactId = new GraphQLScalarType<string, string>({
   ...GraphQLID.toConfig(),
   parseValue: (value) =>
-    value instanceof ExactNumber && /^-?\d+$/.test(value.text) ? value.text : GraphQLID.parseValue(value),
+    value instanceof ExactNumber && /^-?\d+$/.test(String(value))
+      ? String(value)
+      : GraphQLID.parseValue(value),
 })
 
 /** The exact scalar in the place of a built-in one. */
@@ -47,12 +52,29 @@ export function carryJson(scalar: GraphQLScalarType): void {
 
 /** Plain data of what a caller sent. */
 export function plain(value: unknown): Json {
-  if (value instanceof ExactNumber) return value.text
+  if (value instanceof ExactNumber) return String(value)
   if (Array.isArray(value)) return value.map(plain)
   if (typeof value === 'object' && value !== null)
     // fromEntries defines its members, so that __proto__ stays a name.
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]))
   return value as Json // what JSON.parse makes is null, a text, a number or a boolean here
+}
+
+/** Throws a `GraphQLError` for a text that is no decimal number. */
+function numeralIn(text: string, type: string): string {
+  const numeral = numeralOf(text)
+  if (numeral !== undefined) return numeral
+  throw new GraphQLError(
+    `${type} cannot represent what is no decimal number: ${JSON.stringify(text.slice(0, 40))}`,
+  )
+}
+
+// A double would round a fraction away that is long enough.
+function wholeOf(text: string): number {
+  const numeral = numeralIn(text, 'Int')
+  if (/[1-9]/.test(/\.(\d*)$/.exec(numeral)?.[1] ?? ''))
+    throw new GraphQLError(`Int cannot represent non-integer value: ${numeral.slice(0, 40)}`)
+  return Number(numeral)
 }
 
 function literal(node: ValueNode, variables?: Readonly<Record<string, unknown>> | null): Json {

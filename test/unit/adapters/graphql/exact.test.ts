@@ -108,6 +108,13 @@ const sdl = /* GraphQL */ `
   type Line {
     sku: String
   }
+  input Note {
+    text: String
+    toString: String
+  }
+  type Mutation {
+    note(n: Note): String
+  }
 `
 let directory = ''
 let schema = ''
@@ -149,6 +156,76 @@ test('answers keep their digits: a Float is written as the business system wrote
   expect(text).toBe(
     '{"data":{"order":{"no":"000777","total":1.10,"count":42,"id":"9007199254740993","price":"1.10","paid":true,"lines":[{"sku":"A"}],"constructor":null}}}',
   )
+})
+
+test.each([
+  ['+12345678901234567890', '12345678901234567890'],
+  ['\n 1234567890.12345678901 ', '1234567890.12345678901'],
+  ['0012345678901234567890.50', '12345678901234567890.50'],
+  ['-007', '-7'],
+  ['.5', '0.5'],
+  ['5.', '5'],
+  ['+0.10', '0.10'],
+  ['0', '0'],
+])(
+  'a decimal as XML writes it (XSD 1.1 Part 2 §3.3.3) keeps its digits as a Float: %j',
+  async (total, wanted) => {
+    await using channel = await trial({
+      config: { schema },
+      accept: async () => ({ reply: { origin: 'backend', data: { no: '1', total } } }),
+    })
+    const { text } = await channel.ask('{ order(no: "7") { total } }')
+    expect(text).toBe(`{"data":{"order":{"total":${wanted}}}}`)
+  },
+)
+
+test.each([
+  [' +0042\n', 42],
+  ['42.0', 42],
+  ['1e2', 100],
+])('an integer as XML writes it is an Int: %j', async (count, wanted) => {
+  await using channel = await trial({
+    config: { schema },
+    accept: async () => ({ reply: { origin: 'backend', data: { no: '1', count } } }),
+  })
+  expect((await channel.ask('{ order(no: "7") { count } }')).data).toEqual({ order: { count: wanted } })
+})
+
+test.each(['', ' ', '\n  ', '0x1F', '1 2', '+', '.', 'e5', '1.5x', 'Infinity'])(
+  'text that is no decimal is no number (ENCODE_FAILED): %j',
+  async (written) => {
+    await using channel = await trial({
+      config: { schema },
+      accept: async () => ({
+        reply: { origin: 'backend', data: { no: '1', total: written, count: written } },
+      }),
+    })
+    const { data, errors } = await channel.ask('{ order(no: "7") { total count } }')
+    expect(data).toEqual({ order: { total: null, count: null } })
+    expect(errors?.map(({ extensions }) => extensions['code'])).toEqual(['ENCODE_FAILED', 'ENCODE_FAILED'])
+  },
+)
+
+test('the digits of an Int are not rounded away: 2147483647.00000000001 is none', async () => {
+  await using channel = await trial({
+    config: { schema },
+    accept: async () => ({
+      reply: { origin: 'backend', data: { no: '1', count: '2147483647.00000000001' } },
+    }),
+  })
+  const { errors } = await channel.ask('{ order(no: "7") { count } }')
+  expect(errors).toMatchObject([{ path: ['order', 'count'], extensions: { code: 'ENCODE_FAILED' } }])
+})
+
+test('a bare number is no input object, whatever the fields of that are called (§3.10)', async () => {
+  await using channel = await trial({ config: { schema } })
+  const noted = 'mutation($n: Note) { note(n: $n) }'
+  for (const variables of ['{"n":1.10}', '{"n":[1.10]}', '1.10']) {
+    const body = bytes(`{"query":${JSON.stringify(noted)},"variables":${variables}}`)
+    const { errors } = await readAnswer(await channel.send({ body }))
+    expect(errors?.[0]?.extensions['code']).toBe('DECODE_FAILED')
+  }
+  expect(channel.drafts).toEqual([])
 })
 
 test.each([
