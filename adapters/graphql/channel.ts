@@ -67,6 +67,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       })
     },
     hint: (origin) => {
+      if (config.persisted.only) return undefined // which of the file's documents can be sent as it stands is not known
       const asked =
         file === undefined
           ? {

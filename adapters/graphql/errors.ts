@@ -1,6 +1,6 @@
 // Failures in GraphQL's own form (GraphQL §7.1.2): every code of the table, business faults, and what the libraries throw.
-import { GraphQLError } from 'graphql'
-import type { GraphQLErrorExtensions } from 'graphql'
+import { GraphQLError, Kind } from 'graphql'
+import type { GraphQLErrorExtensions, GraphQLErrorOptions } from 'graphql'
 
 import { GatewayError, errorTable } from 'dragoman'
 import type { ErrorCode, Fault, Log } from 'dragoman'
@@ -38,8 +38,9 @@ export function inItsForm(error: GatewayError): GraphQLError {
 
 /** A document or its variables are refused before anything is executed: status 400 whatever the caller accepts. */
 export function refusal(message: string, status = 400): GraphQLError {
+  const http: Http = { status, own: true }
   return new GraphQLError(clipped(message), {
-    extensions: { code: 'DECODE_FAILED', retryable: false, http: { status } },
+    extensions: { code: 'DECODE_FAILED', retryable: false, http: { ...http } },
   })
 }
 
@@ -59,18 +60,15 @@ export function queuedError({ id, status }: Queued): GraphQLError {
 /** Gives an error of the libraries (parser, validator, executor, yoga) a code of the table; with `hidden`, no name of the schema is suggested. */
 export function coded(error: GraphQLError, options: { readonly hidden?: boolean } = {}): GraphQLError {
   if (isOurs(error)) return withStatus(error)
-  const http = httpOf(error.extensions)
-  const { nodes, source, positions, path } = error
+  const http: Http = { status: 400, ...httpOf(error.extensions) }
   const message = options.hidden === true ? withoutSuggestion(error.message) : error.message
   return new GraphQLError(clipped(message), {
-    ...(nodes !== undefined && { nodes }),
-    ...(source !== undefined && { source }),
-    ...(positions !== undefined && { positions }),
-    ...(path !== undefined && { path }),
+    ...placeOf(error),
     extensions: {
-      code: codeOf(error, http?.status),
+      code: codeOf(error, http.status),
       retryable: false,
-      http: http ?? { spec: true, status: 400 },
+      // The executor leaves `spec` out where it refuses variables or an operation's name, the validator has it (GraphQL over HTTP §6.4.1).
+      http: http.status === 400 ? { ...http, spec: true } : http,
     },
   })
 }
@@ -81,12 +79,11 @@ export function maskedError(
   { log, hidden }: { readonly log: Log; readonly hidden: boolean },
 ): GraphQLError {
   if (!(error instanceof GraphQLError)) return graphqlError(error, log)
-  const { originalError, nodes, path } = error
+  const { originalError } = error
   if (!(originalError instanceof GatewayError)) return coded(error, { hidden })
   const { message, extensions } = graphqlError(originalError, log)
   return new GraphQLError(message, {
-    ...(nodes !== undefined && { nodes }),
-    ...(path !== undefined && { path }),
+    ...placeOf(error),
     extensions,
   })
 }
@@ -101,7 +98,10 @@ export function shownError(error: GraphQLError): ReturnType<GraphQLError['toJSON
 interface Http {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
+  /** yoga's: the status is 200 for who accepts application/json alone. */
   readonly spec?: boolean
+  /** Ours: the status is that whatever the caller accepts. */
+  readonly own?: boolean
 }
 
 function isOurs({ extensions }: GraphQLError): boolean {
@@ -118,8 +118,24 @@ function isOurs({ extensions }: GraphQLError): boolean {
 function codeOf(error: GraphQLError, status: number | undefined): ErrorCode {
   if (status === 405) return 'METHOD_NOT_ALLOWED'
   if (status === 413) return 'TOO_LARGE'
-  // With a path it was met while the answer was written: the business system's data does not fit the schema.
-  return error.path === undefined ? 'DECODE_FAILED' : 'ENCODE_FAILED'
+  // With a path it was met while the answer was written: the business system's data does not fit the schema. What is wrong with an
+  // argument (GraphQL §6.4.1) has the place of that, not of a field.
+  const isOfField = error.nodes?.[0]?.kind === Kind.FIELD
+  return error.path !== undefined && isOfField ? 'ENCODE_FAILED' : 'DECODE_FAILED'
+}
+
+function placeOf({
+  nodes,
+  source,
+  positions,
+  path,
+}: GraphQLError): Pick<GraphQLErrorOptions, 'nodes' | 'source' | 'positions' | 'path'> {
+  return {
+    ...(nodes !== undefined && { nodes }),
+    ...(source !== undefined && { source }),
+    ...(positions !== undefined && { positions }),
+    ...(path !== undefined && { path }),
+  }
 }
 
 function httpOf(extensions: GraphQLErrorExtensions): Http | undefined {
@@ -130,8 +146,8 @@ function httpOf(extensions: GraphQLErrorExtensions): Http | undefined {
 // yoga takes every failure to parse for one of the syntax, whose status depends on what the caller accepts: a refusal has its own.
 function withStatus(error: GraphQLError): GraphQLError {
   const { spec, ...http } = httpOf(error.extensions) ?? {}
-  if (spec !== true) return error
-  return new GraphQLError(error.message, { extensions: { ...error.extensions, http } })
+  if (spec !== true || http.own !== true) return error
+  return new GraphQLError(error.message, { ...placeOf(error), extensions: { ...error.extensions, http } })
 }
 
 // What a caller sent may stand in a message: it is not sent back to him by the megabyte.

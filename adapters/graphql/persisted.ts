@@ -48,6 +48,7 @@ export async function openPersisted({
     if (known !== undefined) return known
     if (only) {
       if (given !== undefined && texts.has(given)) return given
+      if (given === undefined && name !== undefined) throw unknown(name)
       throw refusal('only persisted documents are taken here: send the id of one', 403)
     }
     if (name === undefined) return given
@@ -55,7 +56,7 @@ export async function openPersisted({
       if (given !== undefined) return given
       // The texts and codes that clients of automatic persisted queries look for.
       if (hash !== undefined) throw missing('PersistedQueryNotSupported', PERSISTED_NOT_SUPPORTED)
-      throw missing(`there is no document "${name.slice(0, 80)}"`, PERSISTED_NOT_FOUND)
+      throw unknown(name)
     }
     if (given === undefined) {
       const found = registered.get(hash)
@@ -87,6 +88,10 @@ function hashOf(extensions: unknown): string | undefined {
 // Status 200: the caller sends the document next, and that is no error of HTTP.
 function missing(message: string, code: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code, http: { status: 200 } } })
+}
+
+function unknown(name: string): GraphQLError {
+  return missing(`there is no document "${name.slice(0, 80)}"`, PERSISTED_NOT_FOUND)
 }
 
 async function readDocuments(file: string): Promise<ReadonlyMap<string, string>> {

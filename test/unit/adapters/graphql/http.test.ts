@@ -130,6 +130,39 @@ describe('HTTP (GraphQL over HTTP)', () => {
     expect(await ask('application/graphql-response+json')).toBe(400)
   })
 
+  test.each([
+    ['a variable is missing', 'query($id: ID!) { conversation(id: $id) { next } }', {}],
+    ['a variable is of the wrong type', 'query($id: ID!) { conversation(id: $id) { next } }', { id: {} }],
+    ['the operation is not named', 'query A { __typename } query B { __typename }', {}],
+    ['a field is not there', '{ nope }', {}],
+  ])(
+    '%s: 200 for application/json and 400 for the newer type, also the second time',
+    async (_what, query, variables) => {
+      await using channel = await trial()
+      for (const [accept, wanted] of [
+        ['application/json', 200],
+        ['application/graphql-response+json', 400],
+        ['application/json', 200],
+      ] as const) {
+        const { status, errors } = await channel.ask(query, variables, { headers: { ...JSON_TYPE, accept } })
+        expect([status, errors?.[0]?.extensions['code']]).toEqual([wanted, 'DECODE_FAILED'])
+      }
+    },
+  )
+
+  test('the same mistake a second time is told with its place as the first time', async () => {
+    await using channel = await trial()
+    const first = await channel.ask('{\n  nope\n}')
+    expect(first.errors).toMatchObject([{ locations: [{ line: 2, column: 3 }] }])
+    expect((await channel.ask('{\n  nope\n}')).text).toBe(first.text)
+  })
+
+  test('an argument that may not be null, by a variable that may: the caller’s mistake, at its place (§6.4.1)', async () => {
+    await using channel = await trial()
+    const { errors } = await channel.ask('query($n: ID = "x") { conversation(id: $n) { next } }', { n: null })
+    expect(errors).toMatchObject([{ path: ['conversation'], extensions: { code: 'DECODE_FAILED' } }])
+  })
+
   test('a batch is answered in its order, each with its own mistakes', async () => {
     await using channel = await trial()
     const answer = await channel.send({
@@ -197,6 +230,11 @@ describe('persisted documents', () => {
         403,
         'only persisted documents are taken here: send the id of one',
       ])
+      const nope = await send(channel, { documentId: 'nope' })
+      expect(nope.errors).toMatchObject([
+        { message: 'there is no document "nope"', extensions: { code: 'PERSISTED_QUERY_NOT_FOUND' } },
+      ])
+      expect(channel.hint('http://127.0.0.1:8080')).toBeUndefined()
       const hashed = '{ b: __typename }'
       const registering = await send(channel, {
         query: hashed,
