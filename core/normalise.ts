@@ -46,8 +46,8 @@ const KINDS = new Set(['message', 'event', 'request'])
 const ROLES = new Set(['customer', 'agent', 'bot', 'system'])
 const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
 const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
-/** The namespace of what customers send by their own credential. */
-const LINK = 'link'
+/** The namespaces of what people send by a credential of their own: no channel is called so (config/places.ts, `NAME`). */
+const OWN = { customer: 'link', agent: '~agent' } as const
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a
@@ -58,7 +58,7 @@ export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   check(draft)
   const { identity, channel, now } = options
   checkMayName(draft.metadata, options)
-  const namespace = identity?.role === 'customer' ? LINK : channel.id
+  const namespace = namespaceOf(identity) ?? channel.id
   const sender = senderOf(draft.sender, identity)
   const usual = `${namespace}:${sender.id}`
   const conversation = draft.conversation ?? usual
@@ -120,12 +120,17 @@ export function callingOf(
   return { channel: channel.id, pushes: channel.pushes, operation: message.type, caller }
 }
 
+/** A customer and a person at the desk of one name are two (SEMANTICS 9), and neither is whom a channel's program names. */
+function namespaceOf(identity: Identity | undefined): string | undefined {
+  return identity === undefined || identity.role === 'program' ? undefined : OWN[identity.role]
+}
+
 /** SEMANTICS 9: a customer's usual conversation is his alone, also before he has said a word in it. */
 function checkNobodysUsual(conversation: string, { isChannel }: NormaliseOptions): void {
   const end = conversation.indexOf(':')
   if (end === -1) return
   const namespace = conversation.slice(0, end)
-  if (namespace === LINK || isChannel(namespace))
+  if (namespace === OWN.customer || namespace === OWN.agent || isChannel(namespace))
     throw new GatewayError(
       'FORBIDDEN',
       `conversation "${conversation}" is another customer's: leave it out, or choose a name that does not begin with a channel's`,

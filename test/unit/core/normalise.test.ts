@@ -32,6 +32,19 @@ test('a name never comes from a body when a credential gave one (DESIGN §11)', 
   expect(home).toBe('link/bob')
 })
 
+test('a person at the desk has a conversation, a home and ids that no customer of the same name has (SEMANTICS 8, 9)', () => {
+  const max = { sender: { id: 'max', role: 'customer' }, externalId: 'x' }
+  const agent = of(max, { identity: { role: 'agent', id: 'max' } })
+  expect([agent.message.conversation, agent.home]).toEqual(['~agent:max', '~agent/max'])
+  const others = [undefined, { role: 'customer', id: 'max' }, { role: 'program', id: 'max' }]
+  for (const identity of others) {
+    const other = of(max, { identity })
+    expect(other.home).not.toBe(agent.home)
+    expect(other.dedupe?.key).not.toBe(agent.dedupe?.key)
+    expect(() => of({ ...max, conversation: '~agent:max' }, { identity })).toThrow(/is another customer's/u)
+  }
+})
+
 test('what backends take for words of their protocol only programs may send, and XML-RPC types whoever speaks XML-RPC', () => {
   const code = (name: string, identity: object | undefined, adapter = 'rest'): string | undefined => {
     try {
