@@ -64,6 +64,7 @@ export interface KeptPlugin {
 export interface Entry {
   readonly found: Found
   readonly hash: string
+  readonly packages?: string | undefined
   readonly version?: PluginVersion | undefined
   readonly failure?: Failure | undefined
 }

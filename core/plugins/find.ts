@@ -1,6 +1,6 @@
 // What lies in the plugins folder: which of its files and folders are plugins, and whether the folder may be trusted at all.
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 export interface Found {
   /** Of the file or folder, without its ending. */
@@ -150,6 +150,11 @@ async function listed(root: string): Promise<readonly { readonly name: string }[
 
 export function isCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/** What npm writes when it is done with the packages that lie beside a plugin, and removes first. */
+export function installMark(entry: string): string {
+  return join(dirname(entry), 'node_modules', '.package-lock.json')
 }
 
 /** Lies beside the code, and is no part of what runs. */

@@ -12,8 +12,8 @@ import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
 import { Restless } from './restless.ts'
-import { takeSnapshot } from './snapshot.ts'
-import type { Snapshot, Taken } from './snapshot.ts'
+import { isAsBefore, takeSnapshot } from './snapshot.ts'
+import type { Contents, Snapshot, Taken } from './snapshot.ts'
 import { Spare, spawnWorker } from './spawn.ts'
 import type { Spawned } from './spawn.ts'
 import { standsInFor } from './stand-in.ts'
@@ -33,8 +33,7 @@ export interface PluginsOptions {
   readonly onState?: (plugin: string, state: PluginRow['state']) => void
 }
 
-interface Rejected {
-  readonly hash: string
+interface Rejected extends Contents {
   readonly failure: Failure
 }
 
@@ -119,7 +118,7 @@ export class Plugins implements AsyncDisposable {
         last?.found.entry === each.entry &&
         ('failure' in taken
           ? taken.failure.message === last?.failure?.message
-          : taken.snapshot.hash === last?.hash)
+          : isAsBefore(last, taken.snapshot))
       if (!isSame) return true
     }
     void this.#spare.drop()
@@ -163,9 +162,9 @@ export class Plugins implements AsyncDisposable {
     const out = blamed.length > 0 ? blamed : fresh.filter(({ version }) => this.#current.has(version.name))
     const told = error instanceof Error ? error.message : String(error)
     for (const { version, hash } of out) {
-      const { file, root } = version.snapshot
+      const { file, root, packages } = version.snapshot
       const failure = version.failure ?? failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
-      this.#rejected.set(version.name, { hash, failure })
+      this.#rejected.set(version.name, { hash, packages, failure })
       if (!this.#current.has(version.name)) this.#absent.remember(version)
     }
     for (const { version } of out.length > 0 ? out : fresh) await version.kill()
@@ -252,22 +251,26 @@ export class Plugins implements AsyncDisposable {
     const version = this.#current.get(name)
     if ('failure' in taken) return { found, version, ...taken }
     const { snapshot } = taken
-    const { hash, root } = snapshot
+    const { hash, packages, root } = snapshot
+    const entry = { found, hash, packages }
     const locked = lockProblem(name, hash, allow)
     if (locked !== undefined) {
       const isStillAllowed =
         version !== undefined && lockProblem(name, version.snapshot.hash, allow) === undefined
       const failure = failureAt(root, { file: snapshot.file }, locked)
-      return { found, hash, failure, version: isStillAllowed ? version : undefined }
+      return { ...entry, failure, version: isStillAllowed ? version : undefined }
     }
     const fits = (known: PluginVersion | undefined): boolean =>
-      known?.snapshot.hash === hash && known.snapshot.file === snapshot.file && known.state !== 'ended'
-    if (fits(version)) return { found, hash, version }
+      known?.snapshot.file === snapshot.file &&
+      isAsBefore(known.snapshot, snapshot) &&
+      known.state !== 'ended'
+    if (fits(version)) return { ...entry, version }
     const waiting = this.#last.get(name)?.version
-    if (fits(waiting) && waiting?.failure === undefined) return { found, hash, version: waiting }
+    if (fits(waiting) && waiting?.failure === undefined) return { ...entry, version: waiting }
     const before = this.#rejected.get(name)
-    if (before?.hash === hash) return { found, hash, version, failure: before.failure }
-    if (version !== undefined) this.#note(version, snapshot)
+    if (before !== undefined && isAsBefore(before, snapshot))
+      return { ...entry, version, failure: before.failure }
+    if (version !== undefined && version.snapshot.hash !== hash) this.#note(version, snapshot)
     try {
       const fresh = await PluginVersion.load(snapshot, {
         log: this.#options.log.child(`plugin ${name}`, ADAPTER_LOG),
@@ -279,11 +282,11 @@ export class Plugins implements AsyncDisposable {
         now: () => performance.now(),
         onState: () => this.#report(name),
       })
-      return { found, hash, version: fresh }
+      return { ...entry, version: fresh }
     } catch (error) {
       if (!(error instanceof NotLoaded)) throw error
-      this.#rejected.set(name, { hash, failure: error.failure })
-      return { found, hash, version, failure: error.failure }
+      this.#rejected.set(name, { hash, packages, failure: error.failure })
+      return { ...entry, version, failure: error.failure }
     }
   }
 

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { MISNAMED, distrust, isThere, walk, whyUnreadable } from './find.ts'
+import { MISNAMED, distrust, installMark, isThere, walk, whyUnreadable } from './find.ts'
 import type { Found } from './find.ts'
 
 export interface Snapshot {
@@ -17,6 +17,8 @@ export interface Snapshot {
   readonly root: string
   /** SHA-256, in hexadecimal, of the file, or of the folder's files and their names. Packages it brings along are named by its lock file. */
   readonly hash: string
+  /** When npm was done with the packages beside it, which the hash does not cover. Undefined: it was not, or is at work. */
+  readonly packages?: string | undefined
   /** The text of its own code, by `file:` address: a version that is started again is the same version. */
   readonly sources: ReadonlyMap<string, string>
   /** The SHA-256 of its files that are no code, by their absolute names: the plugin reads them where they lie. */
@@ -24,6 +26,8 @@ export interface Snapshot {
   /** The address of its file, or of its folder with a slash at the end. */
   readonly own: string
 }
+
+export type Contents = Pick<Snapshot, 'hash' | 'packages'>
 
 export type Taken = { readonly snapshot: Snapshot } | { readonly failure: Failure; readonly hash: string }
 
@@ -34,6 +38,12 @@ const RUN = /\.(?:[cm]?[jt]s|json)$/
 
 export function isCode(file: string): boolean {
   return /\.[cm]?[jt]s$/.test(file)
+}
+
+/** Whether nothing of a plugin has changed. Packages that npm has not finished yet have not. */
+export function isAsBefore(before: Contents | undefined, now: Contents): boolean {
+  if (before?.hash !== now.hash) return false
+  return now.packages === undefined || now.packages === before.packages
 }
 
 /**
@@ -100,5 +110,15 @@ async function taken(
     if (!RUN.test(file)) others.set(file, createHash('sha256').update(content).digest('hex'))
   }
   const own = isFile ? pathToFileURL(path).href : `${pathToFileURL(path).href}/`
-  return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), sources, others, own } }
+  const packages = await installedAt(entry)
+  return { snapshot: { name, file: entry, root, hash: hash.digest('hex'), packages, sources, others, own } }
+}
+
+async function installedAt(entry: string): Promise<string | undefined> {
+  try {
+    const { mtimeMs, size } = await stat(installMark(entry))
+    return `${mtimeMs} ${size}`
+  } catch {
+    return undefined
+  }
 }

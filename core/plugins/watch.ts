@@ -3,7 +3,7 @@ import { existsSync, watch } from 'node:fs'
 import type { FSWatcher, Stats } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { findPlugins, pluginNameOf, isCode, pluginsRoot, walk } from './find.ts'
+import { findPlugins, installMark, isCode, pluginNameOf, pluginsRoot, walk } from './find.ts'
 
 export interface WatchPluginsOptions {
   /** How long nothing may have changed before a change counts: an editor writes in pieces. Default 80 ms. */
@@ -33,7 +33,7 @@ function figuresOf({ size, mtimeMs, ctimeMs, ino }: Stats): readonly number[] {
 }
 
 /**
- * Calls `onChange` when a file of a plugin has come, gone or changed, and has been left alone since; and once at the start,
+ * Calls `onChange` when a file of a plugin, or npm's mark beside it, has come, gone or changed, and has been left alone since; and once at the start,
  * for what has changed before. Calls do not overlap. Does not keep the process alive. Disposing waits for a running
  * `onChange`. `directory` is asked at each look: a new config may name another.
  */
@@ -57,6 +57,7 @@ export function watchPlugins(
     const places: string[] = []
     for (const { path, entry, problem } of await findPlugins(root)) {
       places.push(path)
+      if (entry !== undefined) places.push(installMark(entry))
       if (path === entry || problem !== undefined) continue
       const below = await walk(path).catch(() => undefined)
       if (below === undefined) continue

@@ -122,6 +122,20 @@ test('packages, tests, drafts and other files are not looked at', async () => {
   expect(changes()).toBe(1)
 })
 
+test('npm is done with the packages of a plugin: that is told, also beside a plugin of one file', async () => {
+  const { root, changes } = await watched({ pollMs: 50 })
+  await writeFile(join(root, 'one.ts'), '1')
+  await until(() => (changes() === 1 ? true : undefined))
+  for (const [told, folder] of [
+    [2, join(root, 'shop')],
+    [3, root],
+  ] as const) {
+    await mkdir(join(folder, 'node_modules'))
+    await writeFile(join(folder, 'node_modules', '.package-lock.json'), '{}')
+    await until(() => (changes() === told ? true : undefined))
+  }
+})
+
 test('the first sign names the plugin, before it has settled; what is no plugin and what has gone give none', async () => {
   const told = new Set<string>()
   const { root, changes } = await watched({
