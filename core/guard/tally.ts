@@ -86,6 +86,13 @@ export function isTheirFailure(thrown: unknown): boolean {
   if (!(thrown instanceof GatewayError))
     return !(thrown instanceof DOMException && thrown.name === 'AbortError')
   if (thrown.code === 'BREAKER_OPEN') return false // somebody's refusal: nobody was asked
-  if (saysNothing(thrown)) return false
+  if (saysNothing(thrown) || wrapsRefusal(thrown)) return false
   return thrown.side === 'backend'
+}
+
+/** An adapter's words around the guard's refusal of an address: nobody was asked. Behind a redirect somebody was. */
+function wrapsRefusal({ notExecuted, cause }: GatewayError): boolean {
+  if (!notExecuted) return false
+  for (let at = cause; at instanceof GatewayError; at = at.cause) if (at.code === 'FORBIDDEN') return true
+  return false
 }

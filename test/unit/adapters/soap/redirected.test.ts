@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import { testMessage, testScope } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
+import { createBreaker } from '../../../../core/guard/breaker.ts'
 import { wsdl } from './service.ts'
 
 const signal = new AbortController().signal
@@ -33,6 +34,32 @@ test.each([true, false])(
       cause: { message: expect.stringMatching(/^https?:.* write it as endpoint$/u) },
       notExecuted,
     })
+  },
+)
+
+test.each([
+  [true, 'ACTIVE'],
+  [false, 'OPEN'],
+])(
+  'an address that we refuse moves no breaker, one behind a redirect does (DESIGN §7; not executed: %o)',
+  async (notExecuted, state) => {
+    const breaker = createBreaker('orders.WhoAmI', {
+      errorRate: 50,
+      minimumCalls: 10,
+      windowMs: 10_000,
+      openForMs: 5_000,
+    })
+    const failure = await failureWith(async () => {
+      throw new GatewayError('FORBIDDEN', 'the address is not public', { notExecuted })
+    })
+    for (let i = 0; i < 20; i += 1)
+      await breaker
+        .run(async () => {
+          throw failure
+        })
+        .catch(() => undefined)
+    expect(breaker.state).toBe(state)
+    breaker.dispose()
   },
 )
 
