@@ -23,6 +23,7 @@ import type {
   Reply,
   Scope,
   SocketHandler,
+  SocketOptions,
   State,
 } from './api.ts'
 import { refuseForeign } from './foreign.ts'
@@ -104,7 +105,7 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
   const drafts: Draft[] = []
   const links: TestLink[] = []
   const served = testServed()
-  const socketHandlers = new Map<string, SocketHandler>()
+  const taken = new Map<string, { readonly handler: SocketHandler; readonly options: SocketOptions }>()
   let next: Reply | GatewayError | undefined
   return {
     drafts,
@@ -127,8 +128,8 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     },
     handed() {},
     serve: served.serve,
-    socket(path, handler) {
-      socketHandlers.set(path, handler)
+    socket(path, handler, options = {}) {
+      taken.set(path, { handler, options })
     },
     link(who, send, options = {}) {
       const made = testLink({ who, send, options }, () => (next instanceof GatewayError ? next : undefined))
@@ -146,10 +147,10 @@ export function testHost(operations: Readonly<Record<string, ChannelOperation>> 
     identify: async () => ({ role: 'program', id: 'test' }),
     handle: served.handle,
     connect(request) {
-      const handler = socketHandlers.get(request.path)
-      if (handler === undefined) throw new Error(`nothing takes WebSockets at ${request.path}`)
-      const made = testSocket()
-      handler(made.socket, wholeRequest(request, 'GET'))
+      const found = taken.get(request.path)
+      if (found === undefined) throw new Error(`nothing takes WebSockets at ${request.path}`)
+      const made = testSocket(undefined, found.options)
+      found.handler(made.socket, wholeRequest(request, 'GET'))
       return made.peer
     },
   }

@@ -62,6 +62,29 @@ test('what a handler throws is answered as at the edge: as a problem, or in the 
   })
 })
 
+test('the messages of a socket wait for each other, unless it is `concurrent`', async () => {
+  const host = testHost()
+  const taken: string[] = []
+  for (const concurrent of [false, true])
+    host.socket(
+      `/${concurrent}`,
+      (socket) =>
+        socket.onMessage((data) => {
+          taken.push(`${concurrent} ${String(data)}`)
+          return new Promise(() => undefined) // it is at work for ever
+        }),
+      { concurrent },
+    )
+  const patient = host.connect({ path: '/false' })
+  void patient.say('1')
+  void patient.say('2')
+  const hasty = host.connect({ path: '/true' })
+  await hasty.say('1')
+  await hasty.say('2')
+  await new Promise((later) => setImmediate(later))
+  expect(taken.toSorted()).toEqual(['false 1', 'true 1', 'true 2'])
+})
+
 test("a handler's own mistake is the test's failure, with the handler's line", async () => {
   const host = testHost()
   host.serve('/broken', async () => {

@@ -177,6 +177,40 @@ test('drain closes every WebSocket with 1012, takes no new one, and ends', async
   expect(await codes).toEqual([1012, 1012])
 })
 
+test('drain lets a `concurrent` socket answer what is under way, takes no further message, and cuts what outlives the deadline', async () => {
+  const letGo: (() => void)[] = []
+  const taken: string[] = []
+  await using ear = await listening({
+    options: { concurrent: true },
+    handler: (socket) =>
+      socket.onMessage(async (data) => {
+        taken.push(String(data))
+        await new Promise<void>((go) => letGo.push(go))
+        await socket.send(`done ${String(data)}`)
+      }),
+  })
+  const [answered, stuck] = await Promise.all([ear.client(), ear.client()])
+  const came: unknown[] = []
+  answered.on('message', (data: Buffer) => came.push(data.toString()))
+  answered.on('close', (code) => came.push(code))
+  for (const text of ['a', 'b']) answered.send(text)
+  await vi.waitFor(() => expect(taken).toEqual(['a', 'b']), 10_000)
+  stuck.send('c')
+  await vi.waitFor(() => expect(taken).toHaveLength(3), 10_000)
+  const cut = once(stuck, 'close')
+  const drained = ear.edge.drain(1500)
+  answered.send('late')
+  answered.ping()
+  await once(answered, 'pong') // by then it has been read
+  expect(came).toEqual([])
+  letGo[1]?.()
+  letGo[0]?.()
+  await drained
+  expect(came).toEqual(['done b', 'done a', 1012])
+  expect(taken).toEqual(['a', 'b', 'c'])
+  await cut
+})
+
 test('1,000 half-open handshakes harm nobody', async () => {
   await using ear = await listening({
     http: { maxConnections: 2000, headerTimeoutMs: 1500, requestTimeoutMs: 1500 },
