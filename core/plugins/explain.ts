@@ -60,8 +60,27 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
   return failureAt(
     root,
     place,
-    `it throws "${firstLine(thrown.message)}" while it is loaded: ${NOTHING_RUNS}`,
+    `it throws "${firstLine(thrown.message)}" while it is loaded: ${scopeCure(thrown.message) ?? NOTHING_RUNS}`,
   )
+}
+
+/** What to do about a name of CommonJS in a module. */
+function scopeCure(message: string): string | undefined {
+  const [, name] = /^(\w+) is not defined in ES module scope/.exec(message) ?? []
+  switch (name) {
+    case 'require':
+      return 'write `import … from`'
+    case 'module':
+    case 'exports':
+      return 'write `export default`'
+    case '__dirname':
+    case '__filename':
+      return `write \`import.meta.${name.slice(2)}\``
+    default:
+      return message.startsWith('Dynamic require of ')
+        ? 'bundle it as CommonJS (esbuild: `--format=cjs`), which has a `require`'
+        : undefined
+  }
 }
 
 /** Not one that the plugin's own code threw, of a text it read: `JSON.parse` at the top of it. */
@@ -133,6 +152,12 @@ function notFound(error: Error, { file: entry, root, text }: Imported): Failure 
   const last = wanted.split('/').at(-1) ?? wanted
   const line = lineOf(text(file), [`${last}'`, `${last}"`])
   const place = { file, ...(line !== undefined && { line }) }
+  if (/^(?:dragoman|zod)(?:\/|$)/.test(wanted))
+    return failureAt(
+      root,
+      place,
+      `it asks for "${wanted}" from outside its folder: write \`import … from '${wanted}'\` in its own code, to which the gateway lends it`,
+    )
   if (kind === 'package' || !wanted.startsWith('/'))
     return failureAt(
       root,

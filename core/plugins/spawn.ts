@@ -28,10 +28,14 @@ const ENTRY = new URL('worker.ts', import.meta.url)
 
 /**
  * Before anything of ours is loaded the cache of what Node has compiled is on, which a worker does not inherit: it halves
- * what a start costs. So this one line is no file of its own, which would have to be compiled first.
+ * what a start costs. So these lines are no file of their own, which would have to be compiled first.
+ *
+ * What Node gives to such lines goes with them: a plugin's module has no `require`, and one of the gateway's own folder would be
+ * taken for it.
  */
 const BEGIN = `const { entry, cache } = require('node:worker_threads').workerData
 if (cache !== undefined) require('node:module').enableCompileCache(cache)
+for (const name of ['require', 'module', 'exports', '__filename', '__dirname']) delete globalThis[name]
 import(entry)`
 
 /** Its environment is empty, and it is told nothing of the gateway's arguments. */

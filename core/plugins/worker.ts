@@ -88,8 +88,7 @@ async function load(order: WorkerOrder): Promise<Loading> {
   const { file, root } = order
   lendPackages(order)
   try {
-    const module: unknown = await import(pathToFileURL(file).href)
-    const exported = (module as { readonly default?: unknown }).default // a module may be asked for any export
+    const exported = defaultExport(await import(pathToFileURL(file).href))
     if (exported === undefined)
       return {
         failure: failureAt(
@@ -100,7 +99,12 @@ async function load(order: WorkerOrder): Promise<Loading> {
       }
     const problem = adapterProblem(exported)
     if (problem !== undefined) {
-      const line = lineOf(textOf(order)(file), ['export default', 'as default', 'module.exports'])
+      const line = lineOf(textOf(order)(file), [
+        'export default',
+        'as default',
+        'module.exports',
+        'exports.default',
+      ])
       const place = { file, ...(line !== undefined && { line }) }
       return { failure: failureAt(root, place, `the default export ${problem}: ${adapterCure(problem)}`) }
     }
@@ -109,6 +113,18 @@ async function load(order: WorkerOrder): Promise<Loading> {
   } catch (thrown) {
     return { failure: await explained(thrown, order) }
   }
+}
+
+/**
+ * Of a module. CommonJS has one value in its place; where a compiler wrote it, that value is the module as it was, and names itself
+ * `__esModule`. One that exports nothing has none.
+ */
+function defaultExport(module: Readonly<Record<string, unknown>>): unknown {
+  const exported = module['default']
+  if (!('module.exports' in module) || typeof exported !== 'object' || exported === null) return exported
+  const has = exported as Readonly<Record<string, unknown>> // any object may be asked for any member
+  if (has['__esModule'] === true) return has['default']
+  return Object.keys(has).length === 0 ? undefined : exported
 }
 
 /** Nearly every plugin is TypeScript and makes its schema with zod: both take longer to load than all of ours. */

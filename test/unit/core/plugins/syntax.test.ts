@@ -26,6 +26,23 @@ test('a .js file is a module if its syntax says so, wherever import and export s
     'awaited/helper.js':
       "const path = await import('node:path')\nif (path.sep !== '/') throw new Error('no')",
     'awaited/package.json': '{"type":"module"}',
+    // As tsc and esbuild write `export default` in CommonJS.
+    'compiled.js': `"use strict";
+      Object.defineProperty(exports, "__esModule", { value: true });
+      const dragoman_1 = require("dragoman");
+      const { z } = require("zod");
+      exports.default = (0, dragoman_1.defineAdapter)({ name: 'compiled', ${body};`,
+    'bundled.js': `"use strict";
+      var name = (at, member, get) => Object.defineProperty(at, member, { get, enumerable: true });
+      module.exports = name(Object.defineProperty({}, "__esModule", { value: true }), "default", () => bundle_default);
+      var import_dragoman = require("dragoman");
+      var { z } = require("zod");
+      var bundle_default = (0, import_dragoman.defineAdapter)({ name: 'bundled', ${body};`,
+    'strict.js': `import { defineAdapter } from 'dragoman'
+      import { z } from 'zod'
+      const found = [typeof require, typeof module, typeof exports, typeof __filename, typeof __dirname]
+      if (found.some((kind) => kind !== 'undefined')) throw new Error('CommonJS in a module: ' + found)
+      export default defineAdapter({ name: 'strict', ${body}`,
     'broken/index.js': "require('./helper.js')",
     'broken/helper.js': 'module.exports = {\n  a: ]\n}',
   }
@@ -41,8 +58,11 @@ test('a .js file is a module if its syntax says so, wherever import and export s
   expect(failures).toEqual([['broken', expect.stringMatching(/^broken\/helper\.js:2: Unexpected token/)]])
   expect(plugins.flatMap(({ adapter }) => adapter?.name ?? [])).toEqual([
     'awaited',
+    'bundled',
+    'compiled',
     'licensed',
     'minified',
     'required',
+    'strict',
   ])
 })
