@@ -53,9 +53,9 @@ export function channelService(
   host: ChannelHost,
   { hosted, refusal, handlerRefusal }: ChannelServiceOptions,
 ): ChannelService {
-  /** By path: the handler's number in the worker that runs now. */
-  const served = new Map<string, number>()
-  const taken = new Map<string, { handler: number; isAdmitting: boolean }>()
+  /** By path: the handler's number in the worker that runs now; undefined: that one has not served it yet. */
+  const served = new Map<string, number | undefined>()
+  const taken = new Map<string, { handler: number; isAdmitting: boolean } | undefined>()
   const sockets = new Map<number, Socket>()
   const links = new Map<number, Link | GatewayError>()
   const streams = new Map<number, (reason: GatewayError) => void>()
@@ -64,7 +64,7 @@ export function channelService(
   let last = 0
 
   async function http(path: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const args = [served.get(path), { ...request, body: ownBytes(request.body) }]
+    const args = [nowAt(served, path), { ...request, body: ownBytes(request.body) }]
     const what = `the channel's answer at ${path}`
     const ask = (within: AbortSignal): Promise<unknown> =>
       hosted().call('http', args, { signal: within, refusal: handlerRefusal })
@@ -77,7 +77,7 @@ export function channelService(
   async function refused(path: string, error: GatewayError): Promise<RefusedBody> {
     const { cause: _cause, ...shown } = packError(error) // what is behind it is not for a plugin's answer
     const ask = (signal: AbortSignal): Promise<unknown> =>
-      hosted().call('http.refused', [served.get(path), shown], { signal, refusal })
+      hosted().call('http.refused', [nowAt(served, path), shown], { signal, refusal })
     const said = await withDeadline({ ms: REFUSAL_MS, what: `what the channel at ${path} says` }, ask)
     const { contentType, body } = (said ?? {}) as Partial<RefusedBody> // the plugin's word
     if (typeof contentType !== 'string' || typeof body !== 'string')
@@ -115,10 +115,11 @@ export function channelService(
       sockets.delete(number)
       hosted().tell('socket.closed', number, code, reason)
     })
-    const args = [taken.get(path)?.handler, number, socket.protocol, request]
-    hosted()
-      .call('socket.open', args, { refusal })
-      .catch(() => socket.close(SERVICE_RESTART, 'connect again'))
+    const opened = async (): Promise<unknown> =>
+      hosted().call('socket.open', [nowAt(taken, path).handler, number, socket.protocol, request], {
+        refusal,
+      })
+    opened().catch(() => socket.close(SERVICE_RESTART, 'connect again'))
   }
 
   function linkOf(number: unknown): Link {
@@ -175,9 +176,8 @@ export function channelService(
     socket: ([path, handler, options, isAdmitting]) => {
       const at = path as string
       const admit = async (request: HttpRequest): Promise<void> => {
-        const now = taken.get(at)
-        if (now?.isAdmitting === true)
-          await hosted().call('socket.admit', [now.handler, request], { refusal })
+        const { handler: now, isAdmitting: asks } = nowAt(taken, at)
+        if (asks) await hosted().call('socket.admit', [now, request], { refusal })
       }
       mountOnce(taken, at, { handler: handler as number, isAdmitting: isAdmitting === true }, () =>
         host.socket(at, (socket, request) => open(at, socket, request), {
@@ -237,6 +237,17 @@ export function channelService(
       // Whether a caller got it is not known; a push makes sure (SEMANTICS 22).
       if (isDead) for (const id of handed) host.handed(id, 'back')
       handed.clear()
+      // Another worker numbers its handlers anew.
+      for (const path of served.keys()) served.set(path, undefined)
+      for (const path of taken.keys()) taken.set(path, undefined)
     },
   }
+}
+
+/** Throws `CHANNEL_GONE` where the worker that runs now has not asked for the path again. */
+function nowAt<T>(all: ReadonlyMap<string, T | undefined>, path: string): T {
+  const known = all.get(path)
+  if (known === undefined)
+    throw new GatewayError('CHANNEL_GONE', `${path} is not served again yet`, { retryAfterMs: 1000 })
+  return known
 }

@@ -289,6 +289,11 @@ test('a path served after the start is served; after one that was refused a work
   await answer('serve?/healthz')
   await post('die')
   await until(async () => ((await post('echo', 'abc')).status === 200 ? true : undefined))
+  // Never another path's handler, which may have its number by now.
+  const away = await fetch(`${house.base}/demo-late`)
+  expect([away.status, away.headers.get('retry-after')]).toEqual([503, '1'])
+  await answer('serve?/demo-late')
+  await until(async () => ((await fetch(`${house.base}/demo-late`)).status === 200 ? true : undefined))
 })
 
 test('removed, its paths answer 503, never 404 and never open; back again, they are served', async () => {
