@@ -60,7 +60,8 @@ export function queuedError({ id, status }: Queued): GraphQLError {
 /** Gives an error of the libraries (parser, validator, executor, yoga) a code of the table; with `hidden`, no name of the schema is suggested. */
 export function coded(error: GraphQLError, options: { readonly hidden?: boolean } = {}): GraphQLError {
   if (isOurs(error)) return withStatus(error)
-  const http: Http = { status: 400, ...httpOf(error.extensions) }
+  // What a field met does not make the request a wrong one (GraphQL over HTTP §6.4.2).
+  const http: Http = { ...(!isOfField(error) && { status: 400 }), ...httpOf(error.extensions) }
   const message = options.hidden === true ? withoutSuggestion(error.message) : error.message
   return new GraphQLError(clipped(message), {
     ...placeOf(error),
@@ -118,10 +119,15 @@ function isOurs({ extensions }: GraphQLError): boolean {
 function codeOf(error: GraphQLError, status: number | undefined): ErrorCode {
   if (status === 405) return 'METHOD_NOT_ALLOWED'
   if (status === 413) return 'TOO_LARGE'
-  // With a path it was met while the answer was written: the business system's data does not fit the schema. What is wrong with an
-  // argument (GraphQL §6.4.1) has the place of that, not of a field.
-  const isOfField = error.nodes?.[0]?.kind === Kind.FIELD
-  return error.path !== undefined && isOfField ? 'ENCODE_FAILED' : 'DECODE_FAILED'
+  return isOfField(error) ? 'ENCODE_FAILED' : 'DECODE_FAILED'
+}
+
+/**
+ * With a path it was met while the answer was written: the business system's data does not fit the schema. What is wrong with an
+ * argument (GraphQL §6.4.1) has the place of that, not of a field.
+ */
+function isOfField({ path, nodes }: GraphQLError): boolean {
+  return path !== undefined && nodes?.[0]?.kind === Kind.FIELD
 }
 
 function placeOf({

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { testMessage } from 'dragoman/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { bytes, readAnswer, trial } from './trial.ts'
+import { JSON_TYPE, bytes, readAnswer, trial } from './trial.ts'
 
 const asked = 'mutation($p: JSON) { request(operation: "A", params: $p) { data } }'
 
@@ -237,7 +237,9 @@ test.each([
     config: { schema },
     accept: async () => ({ reply: { origin: 'backend', data } }),
   })
-  const { errors } = await channel.ask('{ order(no: "7") { no total count } }')
+  const headers = { ...JSON_TYPE, accept: 'application/graphql-response+json' }
+  const { status, errors } = await channel.ask('{ order(no: "7") { no total count } }', {}, { headers })
   expect(errors).toMatchObject([{ path, extensions: { code: 'ENCODE_FAILED' } }])
+  expect(status).toBe(200) // GraphQL over HTTP §6.4.2: the request was a good one
   expect(channel.errors).toEqual([])
 })
