@@ -232,45 +232,6 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
     ['no default export', 'defineAdapter'],
   ],
   ['an empty file', { 'shop.ts': '' }, undefined, ['no default export']],
-  ['an empty file of JavaScript', { 'shop.js': '' }, undefined, ['no default export']],
-  [
-    'a compiled module without a default export',
-    { 'shop.js': "Object.defineProperty(exports, '__esModule', { value: true })\nexports.adapter = 1" },
-    undefined,
-    ['no default export'],
-  ],
-  [
-    'require in TypeScript',
-    { 'shop.ts': "\nconst { defineAdapter } = require('dragoman')\nexport default defineAdapter({})" },
-    2,
-    ['require is not defined', 'write `import … from`'],
-  ],
-  [
-    'module.exports in TypeScript',
-    { 'shop.ts': 'module.exports = {}' },
-    1,
-    ['module is not defined', 'write `export default`'],
-  ],
-  [
-    'the folder as CommonJS calls it, in a module',
-    { 'shop.ts': 'export default __dirname' },
-    1,
-    ['__dirname is not defined', '`import.meta.dirname`'],
-  ],
-  [
-    'a bundle that requires at run time',
-    { 'shop.js': `throw Error('Dynamic require of "events" is not supported')` },
-    1,
-    ['Dynamic require', '--format=cjs'],
-  ],
-  [
-    'dragoman of another folder',
-    {
-      'shop.ts': `import { createRequire } from 'node:module'\nexport default createRequire('/')('dragoman')`,
-    },
-    2,
-    ['"dragoman"', "write `import … from 'dragoman'`"],
-  ],
   [
     'a class as the export',
     { 'shop.ts': '\nexport default class {}' },

@@ -66,3 +66,35 @@ test('a .js file is a module if its syntax says so, wherever import and export s
     'strict',
   ])
 })
+
+test('what is CommonJS where a module is, or a module where CommonJS is, is refused with line and cure', async () => {
+  const root = await temporaryDirectory()
+  onTestFinished(async () => rm(root, { recursive: true }))
+  const files: Readonly<Record<string, readonly [text: string, problem: RegExp]>> = {
+    'bundle.js': [
+      `throw Error('Dynamic require of "events" is not supported')`,
+      /^bundle\.js:1: .*Dynamic require.*--format=cjs/u,
+    ],
+    'empty.js': ['', /^empty\.js: it has no default export: add/u],
+    'folder.ts': ['export default __dirname', /^folder\.ts:1: .*: write `import\.meta\.dirname`$/u],
+    'module.ts': ['module.exports = {}', /^module\.ts:1: .*: write `export default`$/u],
+    'named.js': [
+      "Object.defineProperty(exports, '__esModule', { value: true })\nexports.adapter = 1",
+      /^named\.js: it has no default export/u,
+    ],
+    'outside.ts': [
+      `import { createRequire } from 'node:module'\nexport default createRequire('/')('dragoman')`,
+      /^outside\.ts:2: it asks for "dragoman" from outside.*write `import … from 'dragoman'`/u,
+    ],
+    'require.ts': [
+      "\nconst { defineAdapter } = require('dragoman')\nexport default defineAdapter({})",
+      /^require\.ts:2: .*require is not defined.*: write `import … from`$/u,
+    ],
+  }
+  for (const [name, [text]] of Object.entries(files)) await writeFile(join(root, name), text)
+  await using set = new Plugins({ log: { child: () => noLog }, builtIn: [] })
+  const { plugins } = await set.load({ directory: root })
+  expect(plugins.map(({ failure }) => failure?.message)).toEqual(
+    Object.values(files).map(([, problem]) => expect.stringMatching(problem)),
+  )
+})
