@@ -318,7 +318,7 @@ export class Pipeline {
       case 'message':
         return deliver(work, context)
       case 'timer':
-        return missedCallback(work, context)
+        return missedCallback(work, context, this.#options.store)
       case 'claim':
         return this.#requests.recover(work, { router, components })
     }

@@ -102,6 +102,11 @@ export function isHandedOff(timer: string): boolean {
   return timer.endsWith(HANDED_OFF)
 }
 
+/** The promise that a handed-off one stands in for. */
+export function promiseGivenBack(timer: string): string {
+  return isHandedOff(timer) ? timer.slice(0, -HANDED_OFF.length) : timer
+}
+
 /** The id of the message to which an answer was promised. */
 function questionOf(timer: string): string {
   return timer.split(':')[1] ?? ''

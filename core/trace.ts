@@ -1,5 +1,6 @@
 // One message's way, step by step, as `dragoman trace ID` and the admin API show it: read from the store alone.
 import type { Json } from './api.ts'
+import { isPromiseOf } from './settling.ts'
 import type { Row, Store } from './store/store.ts'
 
 export interface Step {
@@ -20,17 +21,30 @@ export async function traceOf(store: Pick<Store, 'find'>, id: string): Promise<T
   const rows = await store.find({ by: 'id', id })
   if (rows.length === 0) return undefined
   const message = rows.find((row) => row.row === 'message' && row.message.id === id)
-  const steps = rows
-    .flatMap((row) => stepsOf(row, id))
-    .toSorted((a, b) => (a.at ?? '~').localeCompare(b.at ?? '~'))
+  const isPromised = rows.some(
+    (row) => (row.row === 'work' || row.row === 'settled') && isPromiseOf(row.id, id),
+  )
+  const steps = rows.flatMap((row) => stepsOf(row, { id, isPromised })).toSorted(byMoment)
   // A Message is plain data.
   return { id, ...(message?.row === 'message' && { message: message.message as unknown as Json }), steps }
+}
+
+interface Traced {
+  readonly id: string
+  /** An answer to it was promised, so its own step ended as `taken`, whatever has come of the promise. */
+  readonly isPromised: boolean
+}
+
+/** What has no moment is how it stands now, and comes last. */
+function byMoment({ at: a }: Step, { at: b }: Step): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined)
+  return a.localeCompare(b)
 }
 
 /** What another message is to the one that caused it. */
 const CAUSED = { inbound: 'replayed', outbound: 'reply', internal: 'note' } as const
 
-function stepsOf(row: Row, id: string): Step[] {
+function stepsOf(row: Row, { id, isPromised }: Traced): Step[] {
   switch (row.row) {
     case 'message': {
       const { message } = row
@@ -45,8 +59,10 @@ function stepsOf(row: Row, id: string): Step[] {
         ...row.attempts.map(attemptStep),
         { step: row.state, detail: `${row.kind} ${row.id} in lane ${row.lane}, attempt ${row.attempt}` },
       ]
-    case 'settled':
-      return [...row.attempts.map(attemptStep), { at: row.at, step: 'settled', detail: row.outcome }]
+    case 'settled': {
+      const outcome = isPromised && row.id === id ? 'taken' : row.outcome
+      return [...row.attempts.map(attemptStep), { at: row.at, step: 'settled', detail: outcome }]
+    }
     case 'claim':
       return [
         {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Asked } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
+import { traceOf } from '../../core/trace.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, said } from '../support/parts.ts'
 import type { HandAgent } from '../support/parts.ts'
@@ -322,13 +323,25 @@ test('a callback that hands off where nobody is left is a dead letter, and who w
     yaml: takingYaml('1h', false),
     adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
   })
-  const waiting = say(house.base, 'hello', { waitSeconds: 15 })
+  const waiting = say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
   await until(() => bot.asked[0])
   const { url, token } = given(bot)
+  const id = bot.asked[0]?.message.id ?? ''
+  const told = async (): Promise<readonly string[]> =>
+    ((await traceOf(house.store, id))?.steps ?? [])
+      .filter(({ step }) => step === 'settled' || step === 'claim')
+      .map(({ step, detail }) => `${step} ${detail}`)
+  expect(await told()).toEqual(['settled taken', 'claim taken'])
   await post(url, { handoff: 'a person' }, { headers: { authorization: `Bearer ${token}` } })
   expect((await waiting).status).toBe(502)
-  expect((await house.dead()).map(({ failure }) => failure.message)).toEqual([
-    expect.stringMatching(/but nobody is left$/u),
+  const failure = 'agent helper hands off ("a person"), but nobody is left'
+  expect((await house.dead()).map((letter) => letter.failure.message)).toEqual([failure])
+  // What was so at its moment is told so for ever.
+  expect(await told()).toEqual([
+    'settled taken',
+    'settled taken',
+    'settled failed',
+    `claim failed: ${failure}`,
   ])
   expect(house.log()).toContain('give the route a fallback')
 })

@@ -267,7 +267,7 @@ test('a fallback that has the conversation may hand off what it promised before 
   )
   for (let n = 0; n < 2; n++) expect((await callBack(desk, 'one', { handoff: 'gives up' })).status).toBe(200)
   const { failure } = await until(async () => (await house.dead())[0])
-  expect(failure.message).toBe('agent people hands off, but nobody is left')
+  expect(failure.message).toBe('agent people hands off ("gives up"), but nobody is left')
   expect((await callBack(desk, 'two', { text: 'two it is' })).status).toBe(200)
 })
 
