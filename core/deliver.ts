@@ -58,8 +58,8 @@ export interface DeliverContext {
   readonly effects: Effects
   /** Whether somebody waits for the outcome, here or on another instance. */
   readonly isAwaited: (work: Work) => boolean
-  /** Other instances may take messages in, by a config that this one has not read yet. */
-  readonly isShared: boolean
+  /** Other instances take messages in, by a config that this one may not have read yet. */
+  readonly isShared: () => boolean
   readonly traced?: Traced | undefined
 }
 
@@ -67,7 +67,6 @@ const EXPIRED: Verdict = { outcome: 'expired', target: 'nobody' }
 const RETRY_FIRST_MS = 500
 const RETRY_LONGEST_MS = 15_000
 /** A new config reaches one instance after the other. */
-const NEW_FOR_MS = 5 * 60_000
 const NEW_MS = 1000
 
 /** Of a queued write whose operation nobody knows any more. */
@@ -124,13 +123,12 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   }
 }
 
-/** Its channel is not known here: another instance has taken it in, by a config that comes here in a moment. */
+/** Its channel is not known here: another instance may have taken it in, by a config that comes here in a moment. */
 function mayBeNew(
-  { message }: Work,
-  { isShared, components, now }: Pick<DeliverContext, 'isShared' | 'components' | 'now'>,
+  { message, heldMs }: Work,
+  { isShared, components, holdMs }: Pick<DeliverContext, 'isShared' | 'components' | 'holdMs'>,
 ): boolean {
-  const isKnown = components.channel(message.channel) !== undefined
-  return isShared && !isKnown && now - timeOf(message.receivedAt) < NEW_FOR_MS
+  return components.channel(message.channel) === undefined && isShared() && heldMs + NEW_MS < holdMs
 }
 
 /**
@@ -181,6 +179,12 @@ export function retryDelay(attempt: number, askedMs?: number): number {
   return Math.ceil(Math.random() * Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_LONGEST_MS))
 }
 
+/** Since the first try, below `heldMs`. Before, while its channel was not here, nobody was asked. */
+export function triedForMs({ heldMs, attempts }: Work, now: number): number {
+  const first = attempts[0]?.startedAt
+  return first === undefined ? 0 : Math.min(heldMs, Math.max(0, now - Date.parse(first)))
+}
+
 /** What the other side will say again, however often it is asked: a 4xx, a fault about how we spoke. */
 function isForGood(error: GatewayError): boolean {
   return (error.code === 'BACKEND_FAILED' || error.code === 'AGENT_FAILED') && classify(error) === 'permanent'
@@ -199,7 +203,7 @@ export class Step {
 
   /** What a call may take of what is left. A head that is begun late gets its whole call. */
   ms(timeoutMs: number, share = 1): number {
-    const left = this.context.holdMs - this.work.heldMs
+    const left = this.context.holdMs - this.#triedForMs
     if (left <= 0) return timeoutMs
     return Math.min(timeoutMs, left * share - this.#elapsedMs)
   }
@@ -214,7 +218,7 @@ export class Step {
     const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
     const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
-    return work.heldMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
+    return this.#triedForMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
   }
 
   failed(target: string, failure: GatewayError): Verdict {
@@ -260,6 +264,10 @@ export class Step {
     } catch (error) {
       return this.failed(`agent ${fallback}`, GatewayError.from(error))
     }
+  }
+
+  get #triedForMs(): number {
+    return triedForMs(this.work, this.context.now)
   }
 
   get #elapsedMs(): number {

@@ -134,6 +134,11 @@ export class Lanes {
     this.#inFlight.add(running)
   }
 
+  /** Other instances run lanes, too. */
+  get isShared(): boolean {
+    return this.#leases.held < this.#partitions.length
+  }
+
   /** Something waits that this process did not begin. */
   poke(home: string): void {
     this.#pokeAt(this.#options.store.partitionOf(home))

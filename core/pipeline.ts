@@ -112,7 +112,7 @@ export class Pipeline {
       ownerOf: (work) => this.#handOvers.ownerOf(work),
       effects: createEffects({ ...options, poke }),
       isAwaited: (work) => waiters.isAwaitedAnywhere(work),
-      isShared: store.partitions > 1,
+      isShared: () => lanes.isShared,
     }
     this.#joining = createJoining({ store, waiters })
     this.#push = createPushing(options)

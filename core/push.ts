@@ -2,7 +2,7 @@
 import { GatewayError } from './api.ts'
 import type { Delivery, Log, Message, Part } from './api.ts'
 import type { ChannelInUse, Components } from './calls.ts'
-import { isExpired, retryDelay } from './deliver.ts'
+import { isExpired, retryDelay, triedForMs } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { deliveryOf } from './delivery-shape.ts'
 import { withDeadline } from './guard/deadline.ts'
@@ -171,12 +171,6 @@ function again(
   if (triedForMs(work, why.now) + delayMs >= why.holdMs)
     return parked(target, `${reason} (tried for as long as "hold" allows)`, cause)
   return { outcome: 'retry', target, failure: new GatewayError('CHANNEL_GONE', reason, { cause }), delayMs }
-}
-
-/** Since the first try. While its channel was gone it was not tried, and held nobody up who could have gone out. */
-function triedForMs({ heldMs, attempts }: Work, now: number): number {
-  const first = attempts[0]?.startedAt
-  return first === undefined ? 0 : Math.min(heldMs, Math.max(0, now - Date.parse(first)))
 }
 
 /** SEMANTICS 21: until a channel of that name and adapter is back. Looked for ever less often; that is no attempt of anybody. */
