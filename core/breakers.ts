@@ -82,7 +82,10 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     known = snapshotsIn(value)
     for (const name of new Set([...before.keys(), ...known.keys()])) {
       const theirs = known.get(name)
-      if (!changes.has(name) && !isSame(before.get(name), theirs)) tell(name, theirs)
+      if (isSame(before.get(name), theirs)) continue
+      // What this process has found out by itself, and could not say yet, does not undo what was put OFF by hand meanwhile.
+      if (theirs?.state === 'OFF' && changes.get(name)?.state !== 'OFF') changes.delete(name)
+      if (!changes.has(name)) tell(name, theirs)
     }
   }
 

@@ -31,7 +31,9 @@ const READING = /\$message\b(?!\.(?:sender|conversation|channel|metadata)\b)|\$e
 
 /** Whether JSONata in these settings can see what the message says: `readsMessage` of an operation. */
 export function readsMessage(...settings: readonly unknown[]): boolean {
-  return READING.test(JSON.stringify(settings))
+  const text = JSON.stringify(settings)
+  // `%` is the parent of what was found: from the sender back to the message.
+  return READING.test(text) || (text.includes('$message') && text.includes('%'))
 }
 
 /** Compiles JSONata. Throws what the parser throws: the config was checked before. */

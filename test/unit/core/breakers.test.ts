@@ -150,6 +150,15 @@ test('what could not be stored, or not read, while the store was away is told wh
   expect(b.breaker.state).toBe('OFF')
   away.delete(second)
   await until(() => b.breaker.state === 'ACTIVE' || undefined)
+
+  away.add(first)
+  for (const _ of [1, 2]) await fail(a.breaker)
+  expect([a.breaker.state, await a.memory.flushed()]).toEqual(['OPEN', false])
+  b.breaker.off('maintenance', 60_000)
+  expect(await b.memory.flushed()).toBe(true)
+  away.delete(first)
+  await until(() => a.breaker.state === 'OFF' || undefined)
+  expect([await a.memory.flushed(), (await instance(store())).breaker.state]).toEqual([true, 'OFF'])
   for (const { memory } of [a, b]) memory[Symbol.dispose]()
 })
 

@@ -84,4 +84,6 @@ test('settings read the message by its name, or may by an expression that is mad
     readsMessage({ body: '$messages', who: '$message.sender.id & $message.metadata.`soap:Tenant`' }),
   ).toBe(false)
   expect(readsMessage({ who: '[$message.sender.id, $message]' })).toBe(true)
+  expect(readsMessage({ who: '$message.sender.%.parts[0].text' })).toBe(true)
+  expect(readsMessage({ share: 'a % b' })).toBe(false)
 })
