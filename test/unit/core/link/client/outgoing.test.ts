@@ -20,6 +20,14 @@ test.each([
   [message({ x: () => 1 }), 'data.x is no JSON: a function'],
   [message([1, undefined]), 'data[1] is no JSON: undefined'],
   [new Map([['text', 'x']]), 'the message is no JSON: of Map'],
+  [message({ of: Buffer.from('hello') }), 'data.of is no JSON: of Buffer'],
+  [Buffer.from('hello'), 'the message is no JSON: of Buffer'],
+  [message([new Date(Number.NaN)]), 'data[0] is no JSON: of Date, whose toJSON gives null'],
+  [
+    message({ x: Object.create(Object.create(Object.create(null))) }),
+    'data.x is no JSON: of an unknown class',
+  ],
+  [new Date(0), 'a message is a text or an object, not Date'],
 ])('what JSON would change or empty without a word is refused with its place: %o', (given, why) => {
   expect(() => outgoingOf(given)).toThrow(new TypeError(why))
 })
