@@ -210,18 +210,23 @@ export function createClaims(options: ClaimsOptions): Claims {
       },
       ...ending,
     })
+    // Its id may be a stored write's by now: who waits for that is told by that.
+    if (stored === 'released') return flown
     const end = stored ?? flown
     waiters.resolve(claim.id, end)
     return end
   }
 
-  /** Undefined: as it was to be. Never rejects. */
-  async function keep(settle: Settle): Promise<Flown | undefined> {
+  /**
+   * Undefined: as it was to be. `released`: an earlier try of the release had come through and its result was lost (SEMANTICS 15);
+   * what became of the claim since is not this call's end. Never rejects.
+   */
+  async function keep(settle: Settle): Promise<Flown | 'released' | undefined> {
     try {
       // Without a fence: the call's own end counts, whoever holds the partition by now (SEMANTICS 2).
       const settled = await settleDurably(store, settle, { log, stopped })
       if (settled?.status === 'settled') return undefined
-      if (settled?.status === 'already') return settled
+      if (settled?.status === 'already') return settle.outcome === 'retry' ? 'released' : settled
       throw new GatewayError('STORE_UNAVAILABLE', 'the gateway stopped before the answer was stored')
     } catch (error) {
       log.error('the end of a call could not be stored', { id: settle.id, error })

@@ -55,6 +55,20 @@ test('a call that has not ended by then is still at work', async () => {
   expect(await failed).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
 })
 
+/** Claims that make calls of their own. */
+function calling(store: Store, waiters = new Waiters({ store, look: async () => undefined })) {
+  const hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
+  return createClaims({
+    store,
+    log: noLog,
+    lanes: { callHold: async () => hold },
+    waiters,
+    stopped: new AbortController().signal,
+    now: () => 0,
+    telemetry: { ended() {} },
+  } as unknown as ClaimsOptions) // and nothing else
+}
+
 test('SEMANTICS 2: a call that is made again in the moment the one before is released runs until it has ended', async () => {
   const settled = Promise.withResolvers<unknown>()
   const claimed = Promise.withResolvers<unknown>()
@@ -63,16 +77,7 @@ test('SEMANTICS 2: a call that is made again in the moment the one before is rel
   const settle = vi.fn<() => Promise<unknown>>(async () => ({ status: 'settled', waiting: 0 }))
   settle.mockReturnValueOnce(settled.promise)
   const store = { watch: () => new Hints().watch([]), claim, settle } as unknown as Store // what calling asks of it
-  const hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
-  const claims = createClaims({
-    store,
-    log: noLog,
-    lanes: { callHold: async () => hold },
-    waiters: new Waiters({ store, look: async () => undefined }),
-    stopped: new AbortController().signal,
-    now: () => 0,
-    telemetry: { ended() {} },
-  } as unknown as ClaimsOptions) // and nothing else
+  const claims = calling(store)
   const answer = Promise.withResolvers<Reply>()
   const make = vi.fn<Call['make']>(() => answer.promise)
   make.mockRejectedValueOnce(new GatewayError('BACKEND_FAILED', 'refused', { notExecuted: true }))
@@ -92,6 +97,28 @@ test('SEMANTICS 2: a call that is made again in the moment the one before is rel
   answer.resolve({ data: 'done', origin: 'backend' })
   expect(await second).toMatchObject({ reply: { data: 'done' } })
   expect(claims.isRunning('first')).toBe(false)
+})
+
+test('SEMANTICS 15: a refused call says so also where its release was sent again and its id is a stored write’s by then', async () => {
+  const settle = vi.fn<() => Promise<unknown>>(async () => ({ status: 'already', outcome: 'unknown' }))
+  settle.mockRejectedValueOnce(new GatewayError('STORE_UNAVAILABLE', 'the answer was lost'))
+  const claim = async () => ({ status: 'run', id: 'first', attempt: 1 })
+  const store = { watch: () => new Hints().watch([]), claim, settle } as unknown as Store // what calling asks of it
+  const waiters = new Waiters({ store, look: async () => undefined })
+  const claims = calling(store, waiters)
+  const refused = new GatewayError('BACKEND_FAILED', 'refused', { notExecuted: true })
+  const make = () => Promise.reject(refused)
+  const wanted: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make }
+  const dedupe = { key: 'k', fingerprint: 'f', ttlMs: 1000 }
+  const normalised = { message: testMessage(), home: 'web/ann', dedupe } as unknown as Normalised // as above
+  const writer = waiters.register('first', { ms: 1000 })
+  const called = claims.call(normalised, wanted).catch((error: unknown) => error)
+  await vi.advanceTimersByTimeAsync(100)
+  expect(settle).toHaveBeenCalledTimes(2)
+  expect(await called).toBe(refused)
+  // Who waits for the write is told by that.
+  waiters.resolve('first', { outcome: 'answered' })
+  expect(await writer.ended).toEqual({ outcome: 'answered' })
 })
 
 test('a message that was taken and not answered yet is no answer of a call: its own way tells of it', async () => {
