@@ -76,11 +76,14 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     }
   }
 
-  /** Of a released call: what is stored now has its key. */
+  /** Of a released call: what is stored now has its key. Rows only; its lane in memory goes after the last statement. */
   function endCall(id: number): void {
     rows.end(id)
     dropBegun.run(id)
     claims.drop(id)
+  }
+
+  function leaveLane(id: number): void {
     lanes.claim.remove(String(id), id, clock.now)
   }
 
@@ -154,6 +157,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
     if (extras?.device !== undefined) devices.advance(owner, extras.device)
     if (extras?.patch !== undefined) heads.patch(place, extras.patch)
     if (lane === null) {
+      if (released !== undefined) leaveLane(released.id)
       counters.accepted++
       counters.settled++
       return [sequence, offset ?? 0, 0, place.ownerEpoch]
@@ -174,6 +178,7 @@ export function acceptOperation(ground: Ground): (request: AcceptWire) => Accept
       raw,
     }
     rows.open(work)
+    if (released !== undefined) leaveLane(released.id)
     rows.show(work)
     if (begins) {
       const open = { lane, attempt: 1, waitUntil: work.waitUntil, attempts: null }

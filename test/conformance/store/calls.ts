@@ -151,11 +151,12 @@ export function callsSuite(factory: StoreFactory): void {
     const begun = working('c1', { ...key, fence: world.fence })
     expect(await world.store.accept(begun)).toMatchObject(stored)
     expect(await world.store.accept(begun)).toMatchObject(stored)
+    expect((await world.take()).nextDueMs).toBeUndefined()
     const duplicate = { status: 'duplicate', id: 'c1', sequence: 1, state: 'running' }
     expect(await world.store.accept(working('m2', key))).toMatchObject(duplicate)
     expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
-    // The release of the call, sent again, does not end what is stored.
-    expect(await world.store.settle(release)).toMatchObject({ status: 'already' })
+    // The release of the call, sent again, does not end what is stored, and is told nothing of it.
+    expect(await world.store.settle(release)).toEqual({ status: 'already', outcome: 'unknown' })
     await world.reopen('third life')
     world.advance(60_000)
     expect(await world.takeWork()).toMatchObject([{ kind: 'message', id: 'c1', attempt: 2 }])

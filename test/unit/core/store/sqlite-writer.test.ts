@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { accept, answering, message, working } from '../../../conformance/store/world.ts'
+import { accept, answering, message, settle, working } from '../../../conformance/store/world.ts'
 import { SqliteHarness, worldOn } from './sqlite-harness.ts'
 
 const make = () => SqliteHarness.make()
@@ -88,6 +88,21 @@ test('an operation that cannot be carried out fails alone (SEMANTICS 39)', async
   expect(await w.takeWork()).toMatchObject([{ id: 'b', attempt: 1 }])
   expect(await w.ledger()).toMatchObject({ accepted: 3, settled: 2, waiting: 1 })
   expect(w.store.health()).toEqual({ writable: true })
+})
+
+test('a released call whose accept cannot be carried out is still made again, or ends with its time', async () => {
+  await using w = (await worldOn()).world
+  await w.store.claim(w.claim('c1'))
+  await w.store.settle(settle('c1', { kind: 'claim', outcome: 'retry', delayMs: 60_000 }))
+  // No caller may, as above.
+  const broken = { dedupe: { key: 'call-key', fingerprint: 'same', ttlMs: Number.NaN } }
+  for (const asked of [working('c1', broken), accept('c1', broken)]) {
+    await expect(w.store.accept(asked)).rejects.toMatchObject({ code: 'INTERNAL' })
+    expect(await w.take()).toMatchObject({ work: [], nextDueMs: 60_000 })
+  }
+  // Stored without work, it leaves its lane too.
+  await w.accept(accept('c1', { dedupe: { ...broken.dedupe, ttlMs: 1000 } }))
+  expect((await w.take()).nextDueMs).toBeUndefined()
 })
 
 test('durations with fractions are whole milliseconds in the store', async () => {
