@@ -7,11 +7,15 @@ import type { Kept, Mark, Outgoing, Said } from './types.ts'
 /** `messageId`: the gateway's id of one that was sent from here; any other has it as `said.id`. */
 export type Row = { readonly key: string; said: Said; readonly messageId?: string }
 
+/** The highest sequence seen of a conversation, and when the gateway received the last one seen; a box from before that was kept does not say. */
+export type Seen = readonly [conversation: string, sequence: number, receivedAt?: string]
+
 export interface HistoryOptions {
   /** Messages kept, beside those that were not shown yet. */
   readonly most: number
-  /** The highest sequence seen of each conversation. */
-  readonly seen: Iterable<readonly [conversation: string, sequence: number]>
+  readonly seen: Iterable<Seen>
+  /** What `seen` was of conversations whose sequences began anew. */
+  readonly former: Iterable<Seen>
   /** What the box has of it, in order. */
   readonly rows: readonly Row[]
   readonly onMark: (id: string, mark: Mark, code: string | undefined) => void
@@ -22,7 +26,8 @@ const DIGITS = 15
 export class History {
   readonly #most: number
   readonly #onMark: HistoryOptions['onMark']
-  readonly #seen: Map<string, number>
+  readonly #seen: Map<string, Seen>
+  readonly #former: Map<string, Seen>
   readonly #rows: Row[]
   readonly #byId: Map<string, Row>
   #last: number
@@ -30,10 +35,11 @@ export class History {
   /** Forgotten here, and not in the box yet. */
   #gone: Change[] = []
 
-  constructor({ most, seen, rows, onMark }: HistoryOptions) {
+  constructor({ most, seen, former, rows, onMark }: HistoryOptions) {
     this.#most = most
     this.#onMark = onMark
-    this.#seen = new Map(seen)
+    this.#seen = byConversation(seen)
+    this.#former = byConversation(former)
     this.#rows = [...rows]
     this.#byId = new Map(rows.map((row) => [row.said.id, row]))
     this.#last = numberIn(rows.at(-1)?.key ?? 'said/0')
@@ -49,8 +55,11 @@ export class History {
   get shown(): number {
     return this.#shown
   }
-  get seen(): readonly (readonly [conversation: string, sequence: number])[] {
-    return [...this.#seen]
+  get seen(): readonly Seen[] {
+    return [...this.#seen.values()]
+  }
+  get former(): readonly Seen[] {
+    return [...this.#former.values()]
   }
   /** What is durable here, the oldest first. */
   get said(): readonly Said[] {
@@ -94,20 +103,26 @@ export class History {
     // Not the first row's: an own one that was stored later than others may stand before them, or not be stored yet.
     for (const { said } of this.#rows) {
       const { conversation, sequence } = said
-      if (conversation === undefined || sequence === undefined || !this.#seen.has(conversation)) continue
-      this.#seen.set(conversation, Math.min(this.#seenOf(conversation), sequence - 1))
+      const seen = this.#seen.get(conversation ?? '')
+      if (seen === undefined || sequence === undefined) continue
+      const [name, upTo, ...receivedAt] = seen
+      this.#seen.set(name, [name, Math.min(upTo, sequence - 1), ...receivedAt])
     }
   }
 
-  /** Its log is gone, or ends before what was seen: sequences begin there anew, or what is kept no more is found by `#isForgotten`. */
+  /** Its log is gone, or ends before what was seen: sequences begin there anew, and what was shown of the former ones is not shown again. */
   beginAnew(conversation: string): void {
+    const seen = this.#seen.get(conversation)
+    if (seen === undefined) return
     this.#seen.delete(conversation)
+    this.#former.set(conversation, latest(seen, this.#former.get(conversation)))
   }
 
   /** Once by its id, and what it says of own messages. Returns what is to be kept. */
   take(message: MsgFrame['message']): readonly Change[] {
-    const { conversation, sequence } = message
-    if (!this.hasPassed(message)) this.#seen.set(conversation, sequence)
+    const { conversation, sequence, receivedAt } = message
+    if (!this.hasPassed(message))
+      this.#seen.set(conversation, latest([conversation, sequence, receivedAt], this.#seen.get(conversation)))
     const own = this.#byId.get(message.externalId ?? '')
     if (own !== undefined && message.direction === 'inbound')
       return this.mark(own.said.id, 'stored', { messageId: message.id, sequence, conversation })
@@ -183,20 +198,29 @@ export class History {
   }
 
   /**
-   * Where sequences begin anew (`beginAnew`): whether it was shown and is kept no more. In a restored log such a one stands before all that is
-   * kept of its conversation and was received before it; of another log under that name everything was received later.
+   * Where sequences began anew (`beginAnew`): whether it was shown and is kept no more. A restored log has such ones under their former sequences;
+   * what is said since, there or in another log under that name, was received later than all that was seen.
    */
   #isForgotten({ conversation, sequence, receivedAt }: MsgFrame['message']): boolean {
-    let oldest: MsgFrame['message'] | undefined
-    for (const { said } of this.#rows)
-      if (said.conversation === conversation && 'receivedAt' in said.message)
-        if (said.message.sequence < (oldest?.sequence ?? Infinity)) oldest = said.message
-    return oldest !== undefined && sequence < oldest.sequence && receivedAt <= oldest.receivedAt
+    const [, upTo = 0, lastAt = ''] = this.#former.get(conversation) ?? []
+    return sequence <= upTo && receivedAt <= lastAt
   }
 
   #seenOf(conversation: string): number {
-    return this.#seen.get(conversation) ?? 0
+    return this.#seen.get(conversation)?.[1] ?? 0
   }
+}
+
+function byConversation(seen: Iterable<Seen>): Map<string, Seen> {
+  return new Map(Array.from(seen, (one) => [one[0], one]))
+}
+
+/** The higher sequence and the later time of both. */
+function latest(
+  [conversation, sequence, receivedAt = '']: Seen,
+  [, upTo = 0, lastAt = '']: Seen | readonly [] = [],
+): Seen {
+  return [conversation, Math.max(sequence, upTo), receivedAt > lastAt ? receivedAt : lastAt]
 }
 
 export function keyOf(kind: 'out' | 'said', number: number): string {

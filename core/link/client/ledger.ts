@@ -2,7 +2,7 @@
 import type { HelloFrame, MsgFrame, RefusedFrame, SendFrame } from '../../api.ts'
 import type { Box, Change, Opening } from './box.ts'
 import { History, keyOf, numberIn, textOf } from './history.ts'
-import type { Row } from './history.ts'
+import type { Row, Seen } from './history.ts'
 import { newId } from './ids.ts'
 import type { Kept, Outgoing, Said, StateEvent } from './types.ts'
 import { Writer } from './writer.ts'
@@ -16,8 +16,10 @@ interface Place {
   readonly sent?: number
   readonly epoch: string
   readonly offset: number
-  /** The highest sequence seen of each conversation: where its log goes on after a gap in the inbox. */
-  readonly seen: readonly (readonly [conversation: string, sequence: number])[]
+  /** Where the log of each conversation goes on after a gap in the inbox. */
+  readonly seen: readonly Seen[]
+  /** The same of before their sequences began anew; none: a box from before this was kept. */
+  readonly former?: readonly Seen[]
   /** After such a gap: the logs that are not read to their end yet. */
   readonly owed: readonly (readonly [conversation: string, after: number])[]
   /** Whose this is: the inbox of the last welcome, and the subject of the token it was for; where they were said. */
@@ -75,6 +77,7 @@ export class Ledger {
     this.#history = new History({
       most: history,
       seen: this.#place.seen,
+      former: this.#place.former ?? [],
       rows,
       onMark: (id, mark, code) =>
         events.onState({ what: 'mark', id, mark, ...(code !== undefined && { code }) }),
@@ -368,7 +371,8 @@ export class Ledger {
 
   async #keep(...changes: readonly Change[]): Promise<void> {
     const upTo = this.#history.last
-    const place: Change = [PLACE, { ...this.#place, seen: this.#history.seen }]
+    const { seen, former } = this.#history
+    const place: Change = [PLACE, { ...this.#place, seen, former } as unknown as Kept] // plain data
     const written = this.#writer.write([...this.#history.forgotten(), ...changes, place])
     await written
     for (const { said, number } of this.#history.show(upTo)) this.#events.onSaid(said, number)

@@ -123,6 +123,48 @@ test('a log that is gone, or shorter than it was, begins anew: what comes under 
   expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'new'])
 })
 
+test.each([
+  ['all that is kept is of another conversation', 'order-2', 'outbound'],
+  ['all that is kept was sent from here', 'link:ann', 'inbound'],
+] as const)(
+  'a restored log does not show again what this device has forgotten, where %s; over a kill too (SEMANTICS 12)',
+  async (_, conversation, direction) => {
+    const box = memoryBox()
+    const { ledger, said } = await openLedger(box, 3)
+    const at = (minute: number): string => `2026-01-01T00:0${minute}:00.000Z`
+    ledger.begin('e1')
+    const first = [1, 2, 3].map((n) => msg(n, `m${n}`, { receivedAt: at(n) }))
+    for (const message of first) ledger.take(message)
+    for (const n of [4, 5, 6, 7]) {
+      const own = direction === 'inbound' ? await ledger.enqueue({ text: `m${n}` }) : undefined
+      const sequence = own === undefined ? n - 3 : n
+      const more = {
+        conversation,
+        direction,
+        sequence,
+        receivedAt: at(n),
+        ...(own && { externalId: own.id }),
+      }
+      ledger.take(msg(n, `m${n}`, more))
+    }
+    await ledger.durable()
+    expect(texts(said)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'])
+    expect(texts(ledger.said)).toEqual(['m5', 'm6', 'm7'])
+    // The backup was made after the second.
+    ledger.moveTo('e2', 3)
+    const restored = first.slice(0, 2).map(({ message }) => message)
+    await ledger.keepPage('link:ann', { messages: restored.slice(0, 1), next: 1, isAnew: true })
+    const { ledger: next, said: since } = await openLedger(box, 3)
+    const said3 = msg(3, 'since', { receivedAt: at(8) })
+    await next.keepPage('link:ann', { messages: [...restored.slice(1), said3.message], next: undefined })
+    await next.keepPage('order-2', { messages: [], next: undefined, isAnew: true })
+    next.begin('e2')
+    for (const message of [...first.slice(0, 2), said3]) next.take({ ...message, epoch: 'e2' })
+    await next.durable()
+    expect(texts([...said, ...since]).slice(7)).toEqual(['since'])
+  },
+)
+
 test('of what the inbox has skipped as many are looked for in the logs: fewer, and not all was found', async () => {
   const box = memoryBox()
   const { ledger } = await openLedger(box)
