@@ -671,8 +671,8 @@ export interface SocketOptions {
   /** Closes a socket when its credential ends. Default 1008; a moment later than `Identity.until`, so that the handler may say more. */
   readonly expiredCode?: number
   /**
-   * A message is handed in while others are under way. What the handler's promises stand for is done before a restart closes
-   * the socket (1012): nothing is read meanwhile. Default false.
+   * A message is handed in while others are under way. A restart closes the socket (1012) as soon as none of the handler's
+   * promises is open, or they have had their time; until then it is read as ever. Default false.
    */
   readonly concurrent?: boolean
   /** Called before the handshake is answered; what it throws refuses it, in plain HTTP. */

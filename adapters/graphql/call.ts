@@ -26,7 +26,7 @@ export interface Call {
   readonly maxWaitMs: number
   /** The caller is gone. */
   readonly signal: AbortSignal
-  /** The channel ends: what was begun is finished, nothing is followed any further. */
+  /** The channel ends, or the socket of the call: what was begun is finished, nothing is followed any further. */
   readonly closing: AbortSignal
   readonly log: Log
 }

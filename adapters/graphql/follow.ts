@@ -15,7 +15,7 @@ export interface FollowOptions {
   readonly identity: Identity
   /** The subscriber is gone. */
   readonly signal: AbortSignal
-  /** The channel ends. */
+  /** Nothing is read any further: the channel ends, or the subscriber's socket. */
   readonly closing: AbortSignal
   /** The log no longer reaches back to the cursor: called once, before the first message. */
   readonly onTruncated: (oldest: number) => void
@@ -23,8 +23,8 @@ export interface FollowOptions {
 
 /**
  * The messages after a cursor, oldest first, and those that come. Every read goes on where the one before it ended, so a
- * wake-up that is lost costs time, never a message. A conversation has no end: where the channel has one, nothing comes any more until
- * the subscriber, who is cut off then, is gone. Rejects before the first message with what `host.log` throws.
+ * wake-up that is lost costs time, never a message. A conversation has no end: after `closing` nothing comes any more until the
+ * subscriber, who is cut off then, is gone. Rejects before the first message with what `host.log` throws.
  */
 export async function follow(options: FollowOptions): Promise<AsyncIterable<ShownMessage>> {
   const { host, conversation, identity, signal, closing, after, onTruncated } = options

@@ -23,8 +23,8 @@ export interface SocketsOptions {
   /** Operations at once on one socket. */
   readonly concurrent: number
   readonly log: Log
-  /** The call of an operation, but for its bytes and its caller's end. */
-  readonly callOf: (request: HttpRequest) => Omit<Call, 'raw' | 'signal'>
+  /** The call of an operation, but for its bytes and its end. */
+  readonly callOf: (request: HttpRequest) => Omit<Call, 'raw' | 'signal' | 'closing'>
 }
 
 /** One connection: who speaks, and of the message that was read last its text, and whom to tell that it subscribes. */
@@ -121,6 +121,8 @@ function createServer({ host, engine, persisted, concurrent, log, callOf }: Sock
       ...callOf(request),
       identity,
       signal: gone.signal,
+      // Until what is under way at the channel's end is answered, the subscriptions beside it go on.
+      closing: gone.signal,
       raw: { mediaType: 'application/json', bytes: new TextEncoder().encode(arrived) },
     }
     const { schema, parse, validate, contextFactory, execute, subscribe } = engine.getEnveloped({

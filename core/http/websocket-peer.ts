@@ -55,8 +55,6 @@ export class Peer implements Socket {
   #isAlive = true
   /** By us: what still arrives is dropped. */
   #isClosing = false
-  /** As above, before it closes. */
-  #isRestarting = false
   #closed: { readonly code: number; readonly reason: string } | undefined
 
   constructor(ws: WebSocket, options: PeerOptions) {
@@ -124,10 +122,8 @@ export class Peer implements Socket {
     this.#ws.resume() // its answer is to be read
   }
 
-  /** Closes with 1012 when what is under way is done, `withinMs` later at the latest. */
+  /** Closes with 1012 as soon as nothing is under way, `withinMs` later at the latest. Until then it goes on: whoever hears nothing cuts the line. */
   async restart(reason: string, withinMs: number): Promise<void> {
-    this.#isRestarting = true
-    this.#waiting.length = 0
     await this.#answering.idle(withinMs)
     this.close(CLOSE.restart, reason)
   }
@@ -143,7 +139,7 @@ export class Peer implements Socket {
   }
 
   #arrived(message: string | Uint8Array): void {
-    if (this.#isClosing || this.#isRestarting) return
+    if (this.#isClosing) return
     this.#isAlive = true
     this.#waiting.push(message)
     if (this.#isWorking || this.#handler === undefined) this.#ws.pause()

@@ -15,7 +15,8 @@ routes: [{ when: "kind = 'request'", backend: erp }, { agent: helper }]
 const PAY = 'mutation { a: request(operation: "Pay") { data } b: request(operation: "Pay") { data } }'
 const PAID = { data: { a: { data: { n: 1 } }, b: { data: { n: 2 } } } }
 const FOLLOW = 'subscription { messages(conversation: "c") { text } }'
-const SAY = 'mutation { sendMessage(sender: {id: "ann"}, text: "hello", conversation: "c") { id } }'
+const say = (text: string): string =>
+  `mutation { sendMessage(sender: {id: "ann"}, text: "${text}", conversation: "c") { id } }`
 
 /** Each call of `erp` waits until it is let go, and answers with its number. */
 function slowErp() {
@@ -53,16 +54,17 @@ async function socket(base: string) {
   return {
     came,
     seen,
+    ping: () => ws.send(JSON.stringify({ type: 'ping' })),
     subscribe: (id: string, query: string) =>
       ws.send(JSON.stringify({ id, type: 'subscribe', payload: { query } })),
   }
 }
 
-test('a mutation that is under way when its channel is replaced, or the gateway stopped, is answered, field by field; a stream is cut without `complete`', async () => {
+test('a mutation that is under way when its channel is replaced, or the gateway stopped, is answered, field by field, its socket goes on until then, and a stream is cut without `complete`', async () => {
   const { erp, begun, letGo } = slowErp()
   const bot = handAgent('bot', async () => undefined)
   await using house = await openHouse({ yaml: yaml(11), adapters: [erp.adapter, bot.adapter] })
-  expect((await ask(house.base, SAY)).status).toBe(200)
+  expect((await ask(house.base, say('hello'))).status).toBe(200)
   const stream = await ask(house.base, FOLLOW, 'text/event-stream')
   const streamed = stream.text()
   const idle = await socket(house.base)
@@ -90,10 +92,20 @@ test('a mutation that is under way when its channel is replaced, or the gateway 
   await house.reload(yaml(9))
   letGo()
   await begun(4)
+  busy.ping()
+  await busy.seen(3)
+  expect((await ask(house.base, say('after the reload'))).status).toBe(200)
+  await busy.seen(4)
+  busy.subscribe('q', '{ __typename }')
+  await busy.seen(6)
   letGo()
-  await busy.seen(5)
+  await busy.seen(9)
   const second = { data: { a: { data: { n: 3 } }, b: { data: { n: 4 } } } }
   expect(busy.came.slice(2)).toEqual([
+    { type: 'pong' },
+    { id: 's', type: 'next', payload: { data: { messages: { text: 'after the reload' } } } },
+    { id: 'q', type: 'next', payload: { data: { __typename: 'Query' } } },
+    { id: 'q', type: 'complete' },
     { id: 'm', type: 'next', payload: second },
     { id: 'm', type: 'complete' },
     1012,
