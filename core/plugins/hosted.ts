@@ -61,6 +61,7 @@ export class Hosted {
   /** Of the start that is under way. */
   #flaw: unknown
   #isUp = false
+  #isClosing = false
   #isEnded = false
   #inFlight = 0
   #onQuiet: (() => void) | undefined
@@ -113,6 +114,7 @@ export class Hosted {
     this.#operations = begun.operations
     this.#begun = begun
     this.#isUp = true
+    if (this.#isClosing) this.tell('ending')
   }
 
   /** Rejects with what the component throws, with the signal's reason, or with a refusal. */
@@ -166,12 +168,18 @@ export class Hosted {
     this.#parts.onLost?.(true)
   }
 
+  /** Ends the signal of its start, also in a worker that follows one that dies; what is under way goes on. Twice does no harm. */
+  close(): void {
+    this.#isClosing = true
+    this.tell('ending')
+  }
+
   /** Lets what is under way finish, then ends it over there. Twice does no harm. Throws what its end throws. */
   async end(): Promise<void> {
     if (this.#isEnded) return
     this.#isEnded = true
     try {
-      this.tell('ending')
+      this.close()
       const stragglers = await this.#quiet()
       if (stragglers > 0)
         this.#home.log.warn('calls outlived their component', { component: this.#what(), stragglers })

@@ -86,7 +86,7 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
   const send: NonNullable<Channel['send']> = async (message, key, signal) =>
     (await running(hosted).call('send', [withOwnBytes(message), key], { signal, refusal, judge })) as Delivery // push.ts reads it as anybody's
   return {
-    async start(host: ChannelHost) {
+    async start(host: ChannelHost, signal) {
       const service = channelService(host, {
         hosted: () => running(hosted),
         refusal,
@@ -98,6 +98,7 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
         onLost: (isDead) => service.onLost(isDead),
         paths: () => service.paths(),
       })
+      signal.addEventListener('abort', () => hosted?.close(), { once: true })
       await hosted.start()
     },
     get send() {

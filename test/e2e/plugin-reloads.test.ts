@@ -81,16 +81,18 @@ test('twenty bad plugins under load: the version before goes on each time, and a
   expect(await house.row('shop')).toMatchObject({ state: 'running', failure: null })
 }, 600_000)
 
-test('a new version of a channel: a handler at work for 6 s answers, a stream is cut so that its reader sees it', async () => {
+test('a new version of a channel: a handler at work for 6 s answers, one that waits for news is told of the end at once, a stream is cut so that its reader sees it', async () => {
   const yaml = 'channels: { web: { adapter: unhurried } }\n'
   await using house = await openHouse({ yaml, plugins: { 'unhurried.ts': unhurried(1) } })
   const version = async (): Promise<string> => (await fetch(`${house.base}/version`)).text()
   const stream = await fetch(`${house.base}/stream`)
   const slow = fetch(`${house.base}/slow`)
+  const news = fetch(`${house.base}/news`)
   await until(async () => ((await (await fetch(`${house.base}/begun`)).text()) === 'true' ? true : undefined))
   await house.drop('unhurried.ts', unhurried(2))
   await house.reload(yaml)
   expect(await version()).toBe('2')
+  expect(await (await Promise.race([news, slow])).text()).toBe('no news 1')
   const answer = await slow
   expect([answer.status, await answer.text()]).toEqual([200, 'slow 1'])
   await expect(stream.text()).rejects.toThrow('terminated')

@@ -66,7 +66,7 @@ export default defineAdapter({
 })
 `
 
-/** A channel with a handler that takes 6 s, and a stream without end. */
+/** A channel with a handler that takes 6 s, one that waits for the channel's end, and a stream without end. */
 export const unhurried = (version: number): string => `
 import { defineAdapter } from 'dragoman'
 import { z } from 'zod'
@@ -79,13 +79,17 @@ export default defineAdapter({
   channel: {
     config: z.strictObject({}),
     create: () => ({
-      async start(host) {
+      async start(host, signal) {
         host.serve('/version', async () => ({ status: 200, body: '${version}' }))
         host.serve('/begun', async () => ({ status: 200, body: String(begun) }))
         host.serve('/slow', async () => {
           begun = true
           await wait(6000)
           return { status: 200, body: 'slow ${version}' }
+        })
+        host.serve('/news', async () => {
+          if (!signal.aborted) await new Promise((end) => signal.addEventListener('abort', end))
+          return { status: 200, body: 'no news ${version}' }
         })
         host.serve('/stream', async () => ({
           status: 200,
