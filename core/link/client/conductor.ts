@@ -1,7 +1,7 @@
 // Which link is used: the best one that works, a better one tried beside it, never instead of it (DESIGN §12).
 import type { MsgFrame, ResetFrame, WelcomeFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
-import { ANOTHER_INBOX, Line } from './line.ts'
+import { AGAIN, Line } from './line.ts'
 import type { Gone } from './line.ts'
 import { BadToken } from './token.ts'
 import type { LinkKind, OpenTransport, StateEvent } from './types.ts'
@@ -21,6 +21,8 @@ export interface ConductorOptions {
 interface Way {
   readonly kind: LinkKind
   failures: number
+  /** How often hello was said anew over it (`AGAIN`), since it was a good one. */
+  repeats: number
   /** Not tried before. */
   notBefore: number
   isAsking: boolean
@@ -30,6 +32,8 @@ interface Way {
 /** The next kind is tried beside one that has not been welcomed for so long, or has failed so often. */
 const BESIDE_MS = 2500
 const BESIDE_FAILURES = 2
+/** A new device, a cut and a restored store want a hello or two more; with more than these it is a failure, so that nobody is called without end. */
+const REPEATS = 3
 const BACKOFF_MS = 500
 const BACKOFF_MOST_MS = 8000
 /** A better kind is tried this long after a worse one was taken, and later each time it fails. */
@@ -106,7 +110,11 @@ export class Conductor {
         this.#retired.close()
         this.#retired = undefined
       }
-      if (now - this.#activatedAt > GOOD_MS) this.#way(this.#active.kind).failures = 0
+      if (now - this.#activatedAt > GOOD_MS) {
+        const way = this.#way(this.#active.kind)
+        way.failures = 0
+        way.repeats = 0
+      }
     }
   }
 
@@ -182,7 +190,7 @@ export class Conductor {
     }
     if (welcome.recovered) ledger.begin(welcome.epoch)
     else if (onReset({ ...welcome, why: 'the inbox no longer reaches back' })) {
-      this.#gone(line, { reason: ANOTHER_INBOX })
+      this.#gone(line, AGAIN)
       return
     }
     if (this.#active === line) return
@@ -225,6 +233,11 @@ export class Conductor {
     if (wasActive) this.#active = undefined
     // By another process; unless there was another link of ours, of which the gateway heard after this one.
     this.#isElsewhere ||= wasActive && gone.code === 'replaced' && this.#formerAt < line.openedAt
+    if (gone.code === 'again' && ++way.repeats <= REPEATS) {
+      way.notBefore = 0
+      if (this.#active === undefined) this.#seek()
+      return
+    }
     this.#failed(way, gone)
     if (!wasActive) return
     if (this.#isElsewhere) this.#tell('elsewhere', undefined, gone.reason)
@@ -258,7 +271,7 @@ export class Conductor {
   #way(kind: LinkKind): Way {
     const known = this.#ways.get(kind)
     if (known !== undefined) return known
-    const way: Way = { kind, failures: 0, notBefore: 0, isAsking: false, line: undefined }
+    const way: Way = { kind, failures: 0, repeats: 0, notBefore: 0, isAsking: false, line: undefined }
     this.#ways.set(kind, way)
     return way
   }

@@ -23,12 +23,13 @@ export interface LineOptions {
 
 export interface Gone {
   readonly reason: string
-  readonly code?: 'replaced' | 'auth' | 'moved'
+  /** `again`: nothing has failed, hello is to be said anew from another place of the inbox. */
+  readonly code?: 'replaced' | 'auth' | 'moved' | 'again'
   /** Not before. */
   readonly afterMs?: number
 }
 
-export const ANOTHER_INBOX = 'the inbox is read from another place'
+export const AGAIN: Gone = { reason: 'the inbox is read from another place', code: 'again' }
 const WINDOW = 32
 /** Bytes on their way at once; on a slow line each takes its time, and that is granted beside the patience. */
 const WINDOW_BYTES = 128 * 1024
@@ -218,7 +219,7 @@ export class Line {
         this.#answers++
         return
       case 'reset':
-        if (onReset(frame)) this.#end({ reason: ANOTHER_INBOX })
+        if (onReset(frame)) this.#end(AGAIN)
         return
       case 'kick':
         this.#end({ reason: `kicked: ${frame.code}`, code: frame.code, afterMs: frame.after })

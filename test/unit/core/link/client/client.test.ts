@@ -134,6 +134,11 @@ test('a conversation begun while it was away is shown from the inbox, however mu
   ])
   const missed = await until(() => after.states.find(({ what }) => what === 'missed'))
   expect(missed).toEqual({ what: 'missed', all: true, why: 'the inbox no longer reaches back' })
+  for (const { states } of [other, after])
+    expect(states.filter(({ what }) => what === 'link')).toEqual([
+      { what: 'link', status: 'connecting' },
+      { what: 'link', status: 'online', link: 'websocket' },
+    ])
   held.resolve()
   expect(await after.theirs(3)).toEqual(['echo first', 'echo about 7', 'echo slow'])
 })

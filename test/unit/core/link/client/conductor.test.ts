@@ -319,6 +319,37 @@ test('tries are never more than 8 s apart: after a long blackout it is back soon
   expect(Math.max(...pauses)).toBeLessThanOrEqual(8400)
 })
 
+test('where the inbox is to be read from another place hello is said anew at once: no link has failed, and nobody is told so (SEMANTICS 12, 23)', async () => {
+  app = await openApp()
+  await pass(10)
+  // Restored, and then cut.
+  app.ledger.begin('e0')
+  await app.links[0]?.welcome({ recovered: false, top: 8, oldest: 7 })
+  await pass(1)
+  await app.links[1]?.welcome({ recovered: false, top: 8, oldest: 7 })
+  await pass(1)
+  await app.links[2]?.welcome({ top: 8 })
+  expect(kinds()).toEqual(['(websocket)', '(websocket)', 'websocket'])
+  expect(app.links[2]?.up[0]).toMatchObject({ t: 'hello', epoch: 'e1', offset: 6 })
+  await app.links[2]?.say({ t: 'reset', epoch: 'e2', top: 3, oldest: 1, why: 'restored' })
+  await pass(1)
+  expect(kinds().slice(3)).toEqual(['websocket'])
+  expect(app.states.filter(({ what }) => what === 'link')).toEqual([
+    { what: 'link', status: 'online', link: 'websocket' },
+    { what: 'link', status: 'connecting' },
+  ])
+})
+
+test('a gateway that names another place each time is called ever less often, as one whose links fail', async () => {
+  app = await openApp(['websocket'])
+  for (let count = 0; count < 200; count++) {
+    await pass(50)
+    const link = app.links.at(-1)
+    if (link?.isClosed === false) await link.welcome({ recovered: false, epoch: `e${count + 2}` })
+  }
+  expect(app.links.length).toBeLessThan(12)
+})
+
 test('an old copy of the outbox starts a new boot: its messages keep their ids under new numbers', async () => {
   app = await openApp(['websocket'])
   const one = await app.send('one')
