@@ -93,9 +93,9 @@ export class History {
     return sequence <= this.#seenOf(conversation)
   }
 
-  /** How many of these the inbox had, and are ahead of what was seen of their conversation: a log has events and requests too. */
-  countNew(messages: readonly MsgFrame['message'][]): number {
-    return messages.filter((message) => message.kind === 'message' && !this.hasPassed(message)).length
+  /** Which of these the inbox had, and are ahead of what was seen of their conversation: a log has events and requests too. */
+  newOf(messages: readonly MsgFrame['message'][]): readonly MsgFrame['message'][] {
+    return messages.filter((message) => message.kind === 'message' && !this.hasPassed(message))
   }
 
   /** A store that came from a backup gives sequences out again: everything known here is to be looked at again, and dropped by its id. */

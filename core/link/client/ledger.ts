@@ -2,33 +2,13 @@
 import type { HelloFrame, MsgFrame, RefusedFrame, SendFrame } from '../../api.ts'
 import type { Box, Change, Opening } from './box.ts'
 import { History, keyOf, numberIn, textOf } from './history.ts'
-import type { Row, Seen } from './history.ts'
+import type { Row } from './history.ts'
 import { newId } from './ids.ts'
+import { fresh } from './place.ts'
+import type { Place } from './place.ts'
 import type { Kept, Outgoing, Said, StateEvent } from './types.ts'
 import { Writer } from './writer.ts'
 
-interface Place {
-  readonly device: string
-  readonly boot: string
-  /** The number of the next own message. */
-  readonly next: number
-  /** The highest that a link was given under this boot; none: 0, or a box from before this was kept. */
-  readonly sent?: number
-  readonly epoch: string
-  readonly offset: number
-  /** Where the log of each conversation goes on after a gap in the inbox. */
-  readonly seen: readonly Seen[]
-  /** The same of before their sequences began anew; none: a box from before this was kept. */
-  readonly former?: readonly Seen[]
-  /** After such a gap: the logs that are not read to their end yet. */
-  readonly owed: readonly (readonly [conversation: string, after: number])[]
-  /** Whose this is: the inbox of the last welcome, and the subject of the token it was for; where they were said. */
-  readonly inbox?: string
-  readonly subject?: string
-  /** After such a gap: how far the inbox went then, and so many up to there that neither the logs nor the inbox have brought yet. */
-  readonly until?: number
-  readonly missing?: number
-}
 export interface OwedPage {
   readonly messages: readonly MsgFrame['message'][]
   readonly next: number | undefined
@@ -60,6 +40,8 @@ export class Ledger {
   readonly #outbox = new Map<number, Entry>()
   /** The highest number that may be sent, as it is durable. */
   #durable: number
+  /** Of those that were found after a gap: when each that the inbox has not brought too was received, by its id. Forgotten with the process. */
+  readonly #inLogs = new Map<string, string>()
 
   private constructor(
     values: ReadonlyMap<string, Kept>,
@@ -277,8 +259,12 @@ export class Ledger {
     if (offset !== this.#place.offset + 1) return false
     // What a log gave comes once more where the inbox still has it.
     const isNew = !this.#history.hasPassed(message)
+    const { until, missing = 0 } = this.#place
     const found = isNew && this.isBehind ? 1 : 0
-    this.#place = { ...this.#place, offset, missing: (this.#place.missing ?? 0) - found }
+    this.#inLogs.delete(message.id)
+    // Said while the logs were read: they were not among those that are looked for.
+    const since = [...this.#inLogs.values()].filter((at) => offset === until && at > message.receivedAt)
+    this.#place = { ...this.#place, offset, missing: missing - found + since.length }
     this.#keepBehind(...(isNew ? this.#history.take(message) : []))
     return true
   }
@@ -311,6 +297,7 @@ export class Ledger {
     const { owed, missing = 0 } = this.#place
     if (owed.length > 0 || this.isBehind) return undefined
     this.#place = { ...this.#place, missing: 0 }
+    this.#inLogs.clear()
     this.#keepBehind()
     return missing <= 0
   }
@@ -329,12 +316,13 @@ export class Ledger {
   async keepPage(conversation: string, { messages, next, isAnew = false }: OwedPage): Promise<void> {
     if (isAnew) this.#history.beginAnew(conversation)
     const rest = this.#place.owed.filter(([name]) => name !== conversation)
-    const found = this.#history.countNew(messages)
+    const found = this.#history.newOf(messages)
+    for (const { id, receivedAt } of found) this.#inLogs.set(id, receivedAt)
     const changes = messages.flatMap((message) => this.#history.take(message))
     this.#place = {
       ...this.#place,
       owed: next === undefined ? rest : [[conversation, next], ...rest],
-      missing: (this.#place.missing ?? 0) - found,
+      missing: (this.#place.missing ?? 0) - found.length,
     }
     await this.#keep(...changes)
   }
@@ -386,8 +374,4 @@ export class Ledger {
   #tellWaiting(): void {
     this.#events.onState({ what: 'outbox', waiting: this.#outbox.size })
   }
-}
-
-function fresh(): Place {
-  return { device: newId(), boot: newId(), next: 1, epoch: '', offset: 0, seen: [], owed: [] }
 }

@@ -61,6 +61,34 @@ test('whether all was found is known when the logs are read and the inbox has co
   expect([next.isBehind, next.foundAll(), next.foundAll()]).toEqual([false, false, true])
 })
 
+test('what was said while the logs were read is none of what was missing, from here too: that some is gone is told', async () => {
+  const { ledger } = await openLedger()
+  const at = (second: number): string => `2026-01-01T00:00:0${second}.000Z`
+  const of = (offset: number) => msg(offset, `m${offset}`, { sequence: offset - 1, receivedAt: at(offset) })
+  ledger.begin('e1')
+  ledger.take(msg(1, 'm1', { conversation: 'shop' }))
+  ledger.take(of(2))
+  // 3 and 4 are cut, one of them in a conversation that is not known here.
+  ledger.moveTo('e1', 6, 5)
+  const own = await ledger.enqueue({ text: 'said meanwhile' })
+  const more = { direction: 'inbound', sequence: 7, receivedAt: at(8), externalId: own.id } as const
+  const last = [of(7), msg(8, own.text, more)]
+  const log = [of(3), of(5), of(6), ...last].map(({ message }) => message)
+  await ledger.keepPage('link:ann', { messages: log, next: undefined })
+  await ledger.keepPage('shop', { messages: [], next: undefined })
+  for (const message of [of(5), of(6)]) ledger.take(message)
+  expect(ledger.foundAll()).toBe(false)
+  for (const message of last) ledger.take(message)
+  // With both of them found, in whatever order the last were received.
+  ledger.moveTo('e1', 11, 10)
+  const late = msg(10, 'm10', { sequence: 9, receivedAt: '2026-01-01T00:00:20.000Z' })
+  const rest = [of(9), late, msg(11, 'm11', { sequence: 10, receivedAt: at(9) })]
+  await ledger.keepPage('link:ann', { messages: rest.map(({ message }) => message), next: undefined })
+  await ledger.keepPage('shop', { messages: [], next: undefined })
+  for (const message of rest.slice(1)) ledger.take(message)
+  expect(ledger.foundAll()).toBe(true)
+})
+
 test('over a restored store what is known here is looked at again, and dropped by its id (SEMANTICS 12)', async () => {
   const { ledger, said } = await openLedger()
   ledger.begin('e1')
