@@ -1,6 +1,7 @@
 // The generations that were replaced: each ends when its last attempt has, or could have no more time (SEMANTICS 21).
 import type { Log } from './api.ts'
 import type { Generation } from './generation.ts'
+import { HANDLER_MS } from './plugins/channel-service.ts'
 
 export interface Retiring {
   /** Their work is not over yet; in their order. */
@@ -29,7 +30,9 @@ export function createRetiring({
     // An older one may be at work still, with what a younger one had from it.
     const kept = new Set([current(), ...retirees].flatMap((other) => [...other.running()]))
     const gone = [...before.running()].filter((running) => !kept.has(running))
-    await Promise.all(gone.map((running) => running.dispose(before.longestMs)))
+    // A handler of a channel has its own time, whatever those that it asks have.
+    const longestMs = Math.max(before.longestMs, HANDLER_MS)
+    await Promise.all(gone.map((running) => running.dispose(longestMs)))
     onRetired?.(before.number)
   }
 

@@ -114,6 +114,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     if (head.hasBody)
       share = new BodyShare(gate.budget, mount.access === 'handler' && mount.admits === undefined)
     const body = share === undefined ? EMPTY : await bodyOf(exchange, turn, { head, mount, share })
+    if (share !== undefined) mount = servingNow(gate, mount, head)
     const request: HttpRequest = {
       method: head.method,
       path: head.path,
@@ -138,6 +139,13 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
   } finally {
     share?.giveBack()
   }
+}
+
+/** While the body came a reload may have put another generation of the same channel in its place, and ended the one that was found. */
+function servingNow(gate: Gate, mount: Mount, { path }: Head): Mount {
+  const now = gate.table().find(path)
+  const isSame = now?.channel === mount.channel && now.path === mount.path && now.access === mount.access
+  return isSame ? now : mount
 }
 
 /** The body is unpacked: what the adapter sees has no coding any more (RFC 9110 §8.4). */

@@ -41,7 +41,7 @@ export interface ChannelService {
 }
 
 /** Longer than any wait a caller may ask for. */
-const HANDLER_MS = 120_000
+export const HANDLER_MS = 120_000
 /** Nobody waits long to be refused. */
 const REFUSAL_MS = 2000
 /** 1012 in the IANA registry of WebSocket close codes. */

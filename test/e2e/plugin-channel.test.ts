@@ -296,6 +296,24 @@ test('a path served after the start is served; after one that was refused a work
   await until(async () => ((await fetch(`${house.base}/demo-late`)).status === 200 ? true : undefined))
 })
 
+test('a body that is still on its way while the plugin is saved reaches the version that serves the path then', async () => {
+  const rest = Promise.withResolvers<void>()
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(Buffer.from('first '))
+      await rest.promise
+      controller.enqueue(Buffer.from('second'))
+      controller.close()
+    },
+  })
+  const answered = post('echo', body, { duplex: 'half' } as RequestInit)
+  await house.drop('everything.ts', `${everything}\n// saved`)
+  await house.reload(yaml)
+  rest.resolve()
+  const whole = await answered
+  expect([whole.status, await whole.text()]).toEqual([200, 'irst second'])
+})
+
 test('removed, its paths answer 503, never 404 and never open; back again, they are served', async () => {
   await house.drop('everything.ts', undefined)
   await house.reload(yaml)
