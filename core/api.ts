@@ -671,7 +671,7 @@ export interface SocketOptions {
   /** Closes a socket when its credential ends. Default 1008; a moment later than `Identity.until`, so that the handler may say more. */
   readonly expiredCode?: number
   /**
-   * A message is handed in while others are under way. A restart closes the socket (1012) as soon as none of the handler's
+   * A message is handed in while others are under way: up to 64, or as many bytes as may wait for a slow reader. A restart closes the socket (1012) as soon as none of the handler's
    * promises is open, or they have had their time; until then it is read as ever. Default false.
    */
   readonly concurrent?: boolean

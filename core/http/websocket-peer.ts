@@ -10,7 +10,7 @@ export interface PeerOptions {
   readonly bufferedBytes: number
   /** What it is closed with when its credential ends. */
   readonly expiredCode: number | undefined
-  /** Messages do not wait for each other. */
+  /** Messages do not wait for each other, up to a bound. */
   readonly concurrent: boolean
   /** Called with a code that no close may have, and what it is closed with instead. */
   readonly onMisclosed: (code: unknown, instead: number) => void
@@ -36,6 +36,9 @@ export const CLOSE = {
 /** RFC 6455 §7.4.1: read for a close without a code, and never sent. */
 const NO_CODE = 1005
 
+/** Of messages that do not wait for each other: a peer that sends more is read again when some are done. */
+const MOST_UNDER_WAY = 64
+
 /** A peer that does not answer our close is cut off after this. */
 const CLOSE_MS = 3000
 /** RFC 6455 §5.5: a control frame holds 125 bytes, two of them the code. */
@@ -52,6 +55,9 @@ export class Peer implements Socket {
   #isWorking = false
   /** With the handler, where messages do not wait for each other. */
   readonly #answering = new Answering()
+  #underWay = 0
+  #underWayBytes = 0
+  #room: PromiseWithResolvers<void> | undefined
   #isAlive = true
   /** By us: what still arrives is dropped. */
   #isClosing = false
@@ -154,11 +160,11 @@ export class Peer implements Socket {
         const done = this.#handler?.(next)
         if (done === undefined) continue
         if (this.#options.concurrent) {
-          void this.#answering.during(() => done).catch((error: unknown) => this.#failed(error))
-          continue
+          void this.#beside(done, next.length)
+          if (!this.#isCrowded) continue
         }
         this.#ws.pause()
-        await done
+        await (this.#options.concurrent ? this.#roomy() : done)
       }
     } catch (error) {
       this.#failed(error)
@@ -169,8 +175,34 @@ export class Peer implements Socket {
     }
   }
 
+  /** Never rejects. */
+  async #beside(done: Promise<void>, length: number): Promise<void> {
+    this.#underWay++
+    this.#underWayBytes += length
+    try {
+      await this.#answering.during(() => done)
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.#underWay--
+      this.#underWayBytes -= length
+      if (!this.#isCrowded) this.#room?.resolve()
+    }
+  }
+
+  get #isCrowded(): boolean {
+    return this.#underWay >= MOST_UNDER_WAY || this.#underWayBytes > this.#options.bufferedBytes
+  }
+
+  async #roomy(): Promise<void> {
+    this.#room = Promise.withResolvers()
+    await this.#room.promise
+  }
+
+  /** What has closed it is told once. */
   #failed(error: unknown): void {
-    this.#options.log.error('a message on a WebSocket failed', { error })
+    const level = this.#isClosing || this.#closed !== undefined ? 'debug' : 'error'
+    this.#options.log[level]('a message on a WebSocket failed', { error })
     this.close(CLOSE.internal, 'the gateway made a mistake')
   }
 

@@ -209,6 +209,23 @@ test('drain leaves a `concurrent` socket as it is until nothing is under way on 
   await cut
 })
 
+test('on a `concurrent` socket 64 messages are under way at most: no more are read before one of them is done', async () => {
+  const letGo: (() => void)[] = []
+  await using ear = await listening({
+    options: { concurrent: true },
+    handler: (socket) => socket.onMessage(() => new Promise<void>((go) => letGo.push(go))),
+  })
+  const client = await ear.client()
+  for (let sent = 0; sent < 100; sent++) client.send(String(sent))
+  await vi.waitFor(() => expect(letGo).toHaveLength(64), 10_000)
+  for (const go of letGo.slice(0, 10)) go()
+  await vi.waitFor(() => expect(letGo).toHaveLength(74), 10_000)
+  await new Promise((later) => setTimeout(later, 100))
+  expect(letGo).toHaveLength(74)
+  for (const go of letGo) go()
+  await vi.waitFor(() => expect(letGo).toHaveLength(100), 10_000)
+})
+
 test('1,000 half-open handshakes harm nobody', async () => {
   await using ear = await listening({
     http: { maxConnections: 2000, headerTimeoutMs: 1500, requestTimeoutMs: 1500 },
