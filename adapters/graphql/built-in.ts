@@ -160,6 +160,7 @@ export async function followed(
   { call, marks }: Context,
 ): Promise<AsyncIterable<unknown>> {
   const { host, identity, signal, closing } = call
+  marks.follows = true
   return follow({
     host,
     conversation: name,

@@ -36,6 +36,8 @@ export interface Marks {
   readonly answers: Map<string, Mark | Queued>
   /** The log no longer reaches back to the subscriber's cursor: this is the oldest it has. */
   oldest?: number
+  /** It is the events of a log, which have no end of their own. */
+  follows?: true
 }
 
 /** How a root field was answered, where there is something to say beside its data. */

@@ -45,6 +45,7 @@ export async function answer(request: HttpRequest, options: HttpOptions): Promis
     return await shown(response, {
       more: staleness === undefined ? {} : staleHeaders(staleness.asOf, now()),
       call,
+      follows: told.some((marks) => marks.follows === true),
     })
   } catch (error) {
     return refusalOf(error, log)
@@ -106,10 +107,13 @@ function isJson(field: string | undefined): boolean {
   )
 }
 
-async function shown(
-  response: Response,
-  { more, call }: { readonly more: Readonly<Record<string, string>>; readonly call: Call },
-): Promise<HttpResponse> {
+interface Showing {
+  readonly more: Readonly<Record<string, string>>
+  readonly call: Call
+  readonly follows: boolean
+}
+
+async function shown(response: Response, { more, call, follows }: Showing): Promise<HttpResponse> {
   if (response.status === 406) throw notAcceptable('a subscription is a stream: accept text/event-stream')
   const headers: Record<string, string> = {
     'cache-control': 'no-store',
@@ -123,7 +127,9 @@ async function shown(
   if (headers['content-type']?.startsWith('text/event-stream') !== true)
     return { status: response.status, headers, body: await response.text() }
   headers['x-accel-buffering'] = 'no' // nginx would hold the stream back
-  return { status: response.status, headers, body: response.body === null ? '' : pieces(response.body, call) }
+  // The events of what is answered are all there: the channel's end cuts none of them.
+  const body = follows && response.body !== null ? pieces(response.body, call) : await response.text()
+  return { status: response.status, headers, body }
 }
 
 /** As in every dialect over HTTP: RFC 9111 §5.1, RFC 9211. */
@@ -136,7 +142,7 @@ function staleHeaders(asOf: string | undefined, now: number): Readonly<Record<st
 }
 
 /**
- * Cancels the stream when its reader goes, also while a read is under way. At the end of the channel it stops in the middle: the
+ * The events of a log. Cancels the stream when its reader goes, also while a read is under way. At the end of the channel it stops in the middle: the
  * event `complete` would tell a client (graphql-sse, Distinct connections mode) not to come again.
  */
 function pieces(

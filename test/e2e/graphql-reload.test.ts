@@ -13,7 +13,7 @@ agents: { helper: { adapter: bot } }
 routes: [{ when: "kind = 'request'", backend: erp }, { agent: helper }]
 `
 const PAY = 'mutation { a: request(operation: "Pay") { data } b: request(operation: "Pay") { data } }'
-const PAID = { data: { a: { data: { n: 1 } }, b: { data: { n: 2 } } } }
+const paid = (a: number, b: number) => ({ data: { a: { data: { n: a } }, b: { data: { n: b } } } })
 const FOLLOW = 'subscription { messages(conversation: "c") { text } }'
 const say = (text: string): string =>
   `mutation { sendMessage(sender: {id: "ann"}, text: "${text}", conversation: "c") { id } }`
@@ -73,25 +73,33 @@ test('a mutation that is under way when its channel is replaced, or the gateway 
 
   const posted = ask(house.base, PAY)
   await begun(1)
+  const evented = ask(house.base, PAY, 'text/event-stream') // as graphql-sse asks for everything
+  await begun(2)
   await house.reload(yaml(10))
   letGo()
-  await begun(2)
+  await begun(3)
+  letGo()
+  await begun(4)
   expect((await streamed).match(/^event: .+$/gmu)).toEqual(['event: next'])
   await idle.seen(3)
   expect(idle.came.slice(1)).toEqual([expect.objectContaining({ id: 's', type: 'next' }), 1012])
   letGo()
+  letGo()
   const answered = await posted
   expect(answered.status).toBe(200)
-  expect(await answered.json()).toEqual(PAID)
+  expect(await answered.json()).toEqual(paid(1, 3))
+  expect(await (await evented).text()).toBe(
+    `:\n\nevent: next\ndata: ${JSON.stringify(paid(2, 4))}\n\nevent: complete\ndata:\n\n`,
+  )
 
   const busy = await socket(house.base)
   busy.subscribe('s', FOLLOW)
   await busy.seen(2)
   busy.subscribe('m', PAY)
-  await begun(3)
+  await begun(5)
   await house.reload(yaml(9))
   letGo()
-  await begun(4)
+  await begun(6)
   busy.ping()
   await busy.seen(3)
   expect((await ask(house.base, say('after the reload'))).status).toBe(200)
@@ -100,25 +108,24 @@ test('a mutation that is under way when its channel is replaced, or the gateway 
   await busy.seen(6)
   letGo()
   await busy.seen(9)
-  const second = { data: { a: { data: { n: 3 } }, b: { data: { n: 4 } } } }
   expect(busy.came.slice(2)).toEqual([
     { type: 'pong' },
     { id: 's', type: 'next', payload: { data: { messages: { text: 'after the reload' } } } },
     { id: 'q', type: 'next', payload: { data: { __typename: 'Query' } } },
     { id: 'q', type: 'complete' },
-    { id: 'm', type: 'next', payload: second },
+    { id: 'm', type: 'next', payload: paid(5, 6) },
     { id: 'm', type: 'complete' },
     1012,
   ])
 
   const last = await socket(house.base)
   last.subscribe('m', 'mutation { request(operation: "Pay") { data } }')
-  await begun(5)
+  await begun(7)
   const stopped = house.stop()
   letGo()
   await stopped
   expect(last.came.slice(1)).toEqual([
-    { id: 'm', type: 'next', payload: { data: { request: { data: { n: 5 } } } } },
+    { id: 'm', type: 'next', payload: { data: { request: { data: { n: 7 } } } } },
     { id: 'm', type: 'complete' },
     1012,
   ])
