@@ -111,6 +111,9 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
     return readXml(request.body, { ...options, charset: type.parameters.get('charset') })
   const isXop = type.parameters.get('type')?.toLowerCase() === 'application/xop+xml' // XOP §5.1; else plain attachments
   state.mtom = config.mtom === 'both' && isXop
+  // what cannot be read is answered as the package itself names its envelope (RFC 2387 §3.1, §3.3)
+  const named = mediaType(type.parameters.get(isXop ? 'start-info' : 'type'))
+  if (named.type === versions['1.2'].mediaType) state.version = '1.2'
   const { root, type: inner, parts } = readPackage(request.body, type)
   if (inner.type === versions['1.2'].mediaType) state.version = '1.2'
   const document = readXml(root, { ...options, charset: inner.parameters.get('charset') })

@@ -203,6 +203,23 @@ describe('with mtom: both', () => {
   })
 
   test.each([
+    ['both', 'type="application/xop+xml"; start-info="application/soap+xml"', 'multipart/related'],
+    ['in', 'type="application/soap+xml"', 'application/soap+xml'],
+  ])(
+    'a package of SOAP 1.2 that cannot be read is answered in it (mtom: %s, %s)',
+    async (mtom, says, outer) => {
+      await using running = await serve({ config: { mtom } })
+      const response = await running.post('no multipart', {
+        'content-type': `multipart/related; boundary=b; ${says}`,
+      })
+      const type = mediaType(response.headers?.['content-type'])
+      expect([response.status, type.type]).toEqual([400, outer])
+      expect(type.parameters.get('start-info')).toBe(mtom === 'both' ? 'application/soap+xml' : undefined)
+      expect(bodyText(response)).toContain('http://www.w3.org/2003/05/soap-envelope')
+    },
+  )
+
+  test.each([
     ['who sent attachments without XOP', 'both', 'text/xml'],
     ['who sent MTOM where the channel answers none', 'in', xopped],
   ])('%s reads an envelope alone', async (_what, setting, type) => {
