@@ -117,14 +117,18 @@ async function load(order: WorkerOrder): Promise<Loading> {
 
 /**
  * Of a module. CommonJS has one value in its place; where a compiler wrote it, that value is the module as it was, and names itself
- * `__esModule`. One that exports nothing has none.
+ * `__esModule`: without a default it may be an adapter of named exports. One that exports nothing has none.
  */
 function defaultExport(module: Readonly<Record<string, unknown>>): unknown {
   const exported = module['default']
   if (!('module.exports' in module) || typeof exported !== 'object' || exported === null) return exported
   const has = exported as Readonly<Record<string, unknown>> // any object may be asked for any member
-  if (has['__esModule'] === true) return has['default']
-  return Object.keys(has).length === 0 ? undefined : exported
+  if (has['__esModule'] === true) {
+    if ('default' in has) return has['default']
+    return adapterProblem(has) === undefined ? has : undefined
+  }
+  const isUntouched = Object.getPrototypeOf(has) === Object.prototype && Reflect.ownKeys(has).length === 0
+  return isUntouched ? undefined : has
 }
 
 /** Nearly every plugin is TypeScript and makes its schema with zod: both take longer to load than all of ours. */

@@ -38,6 +38,24 @@ test('a .js file is a module if its syntax says so, wherever import and export s
       var import_dragoman = require("dragoman");
       var { z } = require("zod");
       var bundle_default = (0, import_dragoman.defineAdapter)({ name: 'bundled', ${body};`,
+    // As tsc writes `export const name`, without a default.
+    'exported.js': `"use strict";
+      Object.defineProperty(exports, "__esModule", { value: true });
+      exports.agent = exports.apiVersion = exports.name = void 0;
+      const zod_1 = require("zod");
+      exports.name = 'exported';
+      exports.apiVersion = 1;
+      exports.agent = { config: zod_1.z.strictObject({}), create: () => ({}) };`,
+    'instance.js': `const { z } = require('zod')
+      class Shop {
+        get name() { return 'instance' }
+        get apiVersion() { return 1 }
+        get agent() { return { config: z.strictObject({}), create: () => ({}) } }
+      }
+      module.exports = new Shop()`,
+    'hidden.js': `const { z } = require('zod')
+      const agent = { config: z.strictObject({}), create: () => ({}) }
+      Object.defineProperties(module.exports, { name: { value: 'hidden' }, apiVersion: { value: 1 }, agent: { value: agent } })`,
     'strict.js': `import { defineAdapter } from 'dragoman'
       import { z } from 'zod'
       const found = [typeof require, typeof module, typeof exports, typeof __filename, typeof __dirname]
@@ -60,6 +78,9 @@ test('a .js file is a module if its syntax says so, wherever import and export s
     'awaited',
     'bundled',
     'compiled',
+    'exported',
+    'hidden',
+    'instance',
     'licensed',
     'minified',
     'required',
