@@ -9,7 +9,7 @@ const CURES = {
   answer: 'write `async answer(message, conversation, signal) { … }`',
 } as const
 const OPTIONAL = ['start', 'send', 'hint', 'probe'] as const
-const FLAGS = new Set(['safe', 'idempotent', 'readsMessage'])
+const FLAGS = ['safe', 'idempotent', 'readsMessage'] as const
 const MOST_NAMES = 5
 const MOST_CHARACTERS = 80
 
@@ -43,9 +43,12 @@ function operationsProblem(operations: unknown): string | undefined {
     const called = `operation ${JSON.stringify(name)}`
     if (!isTable(operation))
       return `${called} is ${wordsOf(operation)}: write \`{ safe: true }\` or \`{ safe: false }\``
-    for (const [member, value] of Object.entries(Object(operation)))
-      if (FLAGS.has(member) && value !== undefined && typeof value !== 'boolean')
-        return `${called}: \`${member}\` is ${wordsOf(value)}: write true or false`
+    const has = operation as Readonly<Record<string, unknown>> // any object may be asked for any member
+    for (const flag of FLAGS) {
+      const value = has[flag]
+      if (value !== undefined && typeof value !== 'boolean')
+        return `${called}: \`${flag}\` is ${wordsOf(value)}: write true or false`
+    }
   }
   return undefined
 }

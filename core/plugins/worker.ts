@@ -244,7 +244,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
     instances.set(number, { made, ending, services: { call, probe } })
     await made.start?.(signal)
     shaped(role, made) // it may have learnt its operations in `start`
-    return { operations: { ...made.operations }, sends: false, probes: made.probe !== undefined }
+    return { operations: saidOf(made.operations), sends: false, probes: made.probe !== undefined }
   }
   if (adapter?.agent === undefined) throw new Error(`the adapter offers no ${role}`)
   const made = shaped('agent', adapter.agent.create(value, scope))
@@ -253,6 +253,20 @@ async function begin(number: number, { role, id, config, operations }: Beginning
   instances.set(number, { made, ending, services: { answer } })
   await made.start?.(signal)
   return { operations: {}, sends: false, probes: false }
+}
+
+/** What the gateway reads of them, getters and inherited members too: a clone would leave those out, and refuses a function beside them. */
+function saidOf(operations: Backend['operations']): Backend['operations'] {
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, { safe, idempotent, readsMessage }]) => [
+      name,
+      {
+        safe,
+        ...(idempotent !== undefined && { idempotent }),
+        ...(readsMessage !== undefined && { readsMessage }),
+      },
+    ]),
+  )
 }
 
 /** Throws what is wrong with it: nobody has started it, so there is nothing to end. */

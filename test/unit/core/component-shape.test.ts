@@ -11,6 +11,16 @@ class Bot {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+class Flags {
+  readonly #safe: unknown
+  constructor(safe: unknown) {
+    this.#safe = safe
+  }
+  get safe(): unknown {
+    return this.#safe
+  }
+}
+
 test.each([
   ['agent', { answer: nothing, ...end }],
   ['agent', { answer: nothing, start: nothing, extra: 1, ...end }],
@@ -33,6 +43,10 @@ test.each([
     new (class extends Bot {
       answer = nothing
     })(),
+  ],
+  [
+    'backend',
+    { operations: { Get: new Flags(true), Run: { safe: true, run: nothing } }, call: nothing, ...end },
   ],
 ] as const)('a whole %s has no problem', (role, made) => {
   expect(shapeProblem(role, made)).toBeUndefined()
@@ -60,6 +74,11 @@ test.each([
   [
     'backend',
     { operations: { Get: { safe: true }, Pay: { safe: 'false' } }, call: nothing, ...end },
+    /^operation "Pay": `safe` is the text "false": write true or false$/,
+  ],
+  [
+    'backend',
+    { operations: { Pay: new Flags('false') }, call: nothing, ...end },
     /^operation "Pay": `safe` is the text "false": write true or false$/,
   ],
   ['backend', { operations: { Pay: { safe: null } }, call: nothing, ...end }, /"Pay": `safe` is null: write/],

@@ -179,3 +179,17 @@ test('DESIGN §9: a component without its methods does not start, an async creat
     expect.stringMatching(/^typo\.ts: agent ".*" did not start: .*it has `anwser`/u),
   ])
 })
+
+test('what an operation says is read by name, whatever else it has: getters count, functions stay in the worker', async () => {
+  const operations =
+    'operations: { Ask: new (class { get safe() { return true } get readsMessage() { return false } })(), Pay: { safe: false, idempotent: true, run: () => 1 } }'
+  const source = versioned('shop', 1).replace(/operations: \{ .*? \} \}/u, operations)
+  const { root, plugins } = await opened({ 'shop.ts': source })
+  const { adapters } = await plugins.load({ directory: root })
+  const backend = adapters[0]?.backend?.create({}, testScope())
+  await backend?.start?.(new AbortController().signal)
+  expect(backend?.operations).toEqual({
+    Ask: { safe: true, readsMessage: false },
+    Pay: { safe: false, idempotent: true },
+  })
+})
