@@ -19,9 +19,10 @@ export function asJson(value: unknown): string {
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
 const ASCII = /^[\u0020-\u007E]*$/u
 const EMOJI = /^\p{RGI_Emoji}$/v
-const WITHOUT_WIDTH = /^[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]*$/u
+/** The vowels and finals of a Hangul syllable stand within the two columns of its first consonant. */
+const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\u1160-\u11FF]/u
 
-/** Columns of a terminal: two for what is wide in East Asia (UAX #11) and for an emoji, none for what stands on another character. */
+/** Columns of a terminal, as `wcswidth` counts: two for what is wide in East Asia (UAX #11), none for what stands on another character; and two for an emoji. */
 export function widthOf(text: string): number {
   if (ASCII.test(text)) return text.length
   let width = 0
@@ -47,5 +48,8 @@ export function pad(text: string, columns: number): string {
 
 function columnsOf(grapheme: string): number {
   if (EMOJI.test(grapheme)) return 2
-  return WITHOUT_WIDTH.test(grapheme) ? 0 : eastAsianWidth(grapheme.codePointAt(0) ?? 0)
+  let width = 0
+  for (const character of grapheme)
+    if (!WITHOUT_WIDTH.test(character)) width += eastAsianWidth(character.codePointAt(0) ?? 0)
+  return width
 }
