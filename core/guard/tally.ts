@@ -83,16 +83,29 @@ function empty(): Bucket {
 
 /** Whether it is the other side's doing: not our own refusals, not the caller's mistakes, not a caller who has gone. */
 export function isTheirFailure(thrown: unknown): boolean {
+  if (wrapsRefusal(thrown)) return false
   if (!(thrown instanceof GatewayError))
     return !(thrown instanceof DOMException && thrown.name === 'AbortError')
   if (thrown.code === 'BREAKER_OPEN') return false // somebody's refusal: nobody was asked
-  if (saysNothing(thrown) || wrapsRefusal(thrown)) return false
+  if (saysNothing(thrown)) return false
   return thrown.side === 'backend'
 }
 
-/** An adapter's words around the guard's refusal of an address: nobody was asked. Behind a redirect somebody was. */
-function wrapsRefusal({ notExecuted, cause }: GatewayError): boolean {
-  if (!notExecuted) return false
-  for (let at = cause; at instanceof GatewayError; at = at.cause) if (at.code === 'FORBIDDEN') return true
+const MAX_CAUSES = 8
+
+/**
+ * Somebody's words, or none, around the guard's refusal of an address: nobody was asked, as the refusal itself says or who puts it
+ * into words. Behind a redirect somebody was.
+ */
+function wrapsRefusal(thrown: unknown): boolean {
+  let isUnasked = false
+  let at = thrown
+  for (let depth = 0; at instanceof Error && depth <= MAX_CAUSES; depth += 1) {
+    if (at instanceof GatewayError) {
+      isUnasked ||= at.notExecuted
+      if (isUnasked && at.code === 'FORBIDDEN') return true
+    }
+    at = at.cause
+  }
   return false
 }
