@@ -28,6 +28,7 @@ import { asyncApiMount } from './link/asyncapi.ts'
 import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
+import { OthersMistake } from './log-fields.ts'
 import { channelMounts } from './mounts.ts'
 import { ownMounts, refuseOwnPaths, startingMount } from './own-pages.ts'
 import { ownCallbacks } from './own-callbacks.ts'
@@ -293,7 +294,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         lastReload = { at, error: refused }
         protection.onReload({ refused })
         log.child('gateway').error('the change was not taken over; the running generation goes on', {
-          error: withoutBlame(error),
+          error: new OthersMistake(error),
         })
         throw error
       }
@@ -380,11 +381,4 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reloadTls: () => edge.reloadTls(),
     ...ending,
   }
-}
-
-/** What a generation is refused with is a mistake of its config or of a plugin: as INTERNAL it would call whoever watches for the gateway's own. */
-function withoutBlame(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || error.code !== 'INTERNAL') return error
-  const { message, cause } = error
-  return cause === undefined ? { message } : { message, cause }
 }

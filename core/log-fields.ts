@@ -15,6 +15,15 @@ const MAX_CAUSES = 8
 
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
+/** What was thrown for a mistake of the config or of a plugin: told as it is, but for the code `INTERNAL`, by which whoever watches knows the gateway's own. */
+export class OthersMistake {
+  readonly thrown: unknown
+
+  constructor(thrown: unknown) {
+    this.thrown = thrown
+  }
+}
+
 /** `clean` takes the secrets out of every text; `taken` are names that stand in the line already. Never throws, whatever it is given: getters that throw, cycles, proxies. */
 export function fieldsFor(
   fields: Readonly<Record<string, unknown>> | undefined,
@@ -41,6 +50,8 @@ interface At {
   readonly depth: number
   readonly clean: (text: string) => string
   readonly maxChars: number
+  /** Default false. */
+  readonly isOthers?: boolean
 }
 
 function plain(name: string, value: unknown, at: At): Plain {
@@ -67,6 +78,7 @@ function plain(name: string, value: unknown, at: At): Plain {
 }
 
 function object(value: object, at: At): Plain {
+  if (value instanceof OthersMistake) return plain('', value.thrown, { ...at, isOthers: true })
   if (value instanceof Error) return errorFields(value, at)
   if (ArrayBuffer.isView(value)) return `<${value.byteLength} bytes>`
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString()
@@ -92,7 +104,7 @@ function errorFields(error: Error, at: At): Plain {
     chain.push(each)
   }
   const foreign = chain.findLast((each) => !(each instanceof GatewayError) && codeOf(each) === undefined)
-  const code = codeOf(error)
+  const code = shownCode(error, at)
   return {
     ...(code === undefined ? {} : { code }),
     message: cut(error.message, at),
@@ -102,8 +114,12 @@ function errorFields(error: Error, at: At): Plain {
 }
 
 function causeText(error: Error, at: At): string {
-  const code = codeOf(error)
+  const code = shownCode(error, at)
   return cut(code === undefined ? error.message : `${code}: ${error.message}`, at)
+}
+
+function shownCode(error: Error, { isOthers = false }: At): string | undefined {
+  return isOthers && error instanceof GatewayError && error.code === 'INTERNAL' ? undefined : codeOf(error)
 }
 
 function codeOf(error: Error): string | undefined {

@@ -2,6 +2,7 @@
 import { GatewayError } from '../api.ts'
 import type { Log, Operation } from '../api.ts'
 import { withDeadline } from '../guard/deadline.ts'
+import { OthersMistake } from '../log-fields.ts'
 import type { Beginning, Begun } from './contract.ts'
 import type { Service } from './scope-service.ts'
 import { WorkerGone } from './thread.ts'
@@ -158,7 +159,9 @@ export class Hosted {
       this.#flaw ??= error
       return
     }
-    this.#home.log.error(`${this.#what()} cannot have what it asked for after its start`, { error })
+    this.#home.log.error(`${this.#what()} cannot have what it asked for after its start`, {
+      error: new OthersMistake(error),
+    })
     this.#home.failed(error, 'after its start')
   }
 

@@ -273,6 +273,7 @@ test.each([
       level: 'error',
       error: { message: expect.stringContaining(problem) },
     })
+    expect(logged).not.toContain('INTERNAL') // which would be a mistake of the gateway's
     await house.reload(yaml)
     expect((await fetch(`${house.base}/healthz`)).status).toBe(200)
     expect((await say(house.base, 'hello', { waitSeconds: 30 })).status).toBe(200)

@@ -1,7 +1,7 @@
 // SEMANTICS 21: an attempt ends in the generation it began in; a change under load fails nobody.
 import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { defineAdapter } from '../../core/api.ts'
+import { defineAdapter, GatewayError } from '../../core/api.ts'
 import type { Agent } from '../../core/api.ts'
 import { freePort } from '../../bin/free-port.ts'
 import type { Broadcast, Ear } from '../../core/broadcast.ts'
@@ -290,17 +290,45 @@ test('what an adapter of the gateway’s own process makes is checked as a plugi
       // JavaScript would let it pass.
       create: (() => Promise.resolve({})) as unknown as () => Agent,
     },
+    channel: {
+      config: z.strictObject({}),
+      create: () => ({
+        async start(host) {
+          try {
+            host.serve('nope', async () => ({ status: 200 }))
+          } catch (cause) {
+            throw new GatewayError('INTERNAL', 'it cannot begin', { cause })
+          }
+        },
+        deliver: async () => ({ status: 'sent' }),
+        async [Symbol.asyncDispose]() {},
+      }),
+    },
   })
   await using house = await openHouse({ yaml: yaml('0'), adapters: [bot.adapter, erp.adapter, late] })
   await expect(house.reload(yaml('0').replace('adapter: bot', 'adapter: late'))).rejects.toThrow(
     'agent "helper" could not be made: `create` returns a promise',
   )
+  await expect(
+    house.reload(yaml('0').replace('{ adapter: rest }', '{ adapter: rest }, hook: { adapter: late }')),
+  ).rejects.toThrow('it cannot begin')
   // It is the adapter's mistake: whoever watches for the gateway's own is not called.
   const refused = house
     .log()
     .split('\n')
     .filter((line) => line.includes('the change was not taken over'))
-  expect(refused).toEqual([expect.stringContaining('could not be made: `create` returns a promise')])
+    .map((line) => JSON.parse(line) as unknown)
+  expect(refused).toMatchObject([
+    { error: { message: expect.stringContaining('could not be made: `create` returns a promise') } },
+    {
+      error: {
+        message: expect.stringContaining('it cannot begin'),
+        causes: expect.arrayContaining([
+          expect.stringContaining('channel "hook": the path "nope" does not begin with /'),
+        ]),
+      },
+    },
+  ])
   expect(house.log()).not.toContain('INTERNAL')
   expect((await say(house.base, 'hello', { waitSeconds: 10 })).body.reply?.parts?.[0]?.text).toBe(
     'echo hello',

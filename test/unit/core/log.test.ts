@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
+import { OthersMistake } from '../../../core/log-fields.ts'
 import { type ChildOptions, createLog, type LogLevel } from '../../../core/log.ts'
 import { until } from '../../support/gateway.ts'
 
@@ -162,6 +163,24 @@ test('an error shows its code, its message and the messages of all its causes; a
     },
   ])
   expect(lines()[0]?.['error']).not.toHaveProperty('stack')
+})
+
+test('a mistake of others is told as any error, but for the code that says the gateway made one', () => {
+  const { child, lines } = logging()
+  const cause = new GatewayError('INTERNAL', 'the path "nope" does not begin with /')
+  const away = new GatewayError('BACKEND_FAILED', 'db away', { cause: new TypeError('x is not a function') })
+  child().error('a', { error: new OthersMistake(new GatewayError('INTERNAL', 'not started', { cause })) })
+  child().error('b', { error: new OthersMistake(new GatewayError('INTERNAL', 'no probe', { cause: away })) })
+  child().error('c', { error: new OthersMistake(away) })
+  child().error('d', { error: new OthersMistake('no error at all') })
+  const causes = ['BACKEND_FAILED: db away', 'x is not a function']
+  const stack = expect.stringContaining('log.test.ts')
+  expect(lines().map(({ error }) => error)).toEqual([
+    { message: 'not started', causes: ['the path "nope" does not begin with /'] },
+    { message: 'no probe', causes, stack },
+    { code: 'BACKEND_FAILED', message: 'db away', causes: causes.slice(1), stack },
+    'no error at all',
+  ])
 })
 
 test('hostile fields neither throw nor break nor flood the line', () => {
