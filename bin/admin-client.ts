@@ -29,7 +29,8 @@ export const LONG_MS = 120_000
 
 /**
  * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
- * tokens that are known here (a `ConfigError` where the config has a mistake), `NOT_FOUND` and `INTERNAL` with what the gateway answered where it refuses, and `INTERNAL` where it does not answer. Without a gateway nobody is sent anything.
+ * tokens that are known here (a `ConfigError` where the config has a mistake), `NOT_FOUND` and `INTERNAL` with what the gateway answered,
+ * and its status, where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent anything.
  */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
@@ -71,7 +72,8 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
     if (response.status === 401) throw mistaken ?? ofItsStart('the gateway does not take the admin token')
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
-    throw new GatewayError(code, `the gateway answered ${response.status}: ${String(detail)}`)
+    const { status } = response
+    throw new GatewayError(code, `the gateway answered ${status}: ${String(detail)}`, { status })
   }
 }
 

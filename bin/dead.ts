@@ -128,7 +128,7 @@ async function edit(id: string, options: AdminOptions & { readonly file?: string
   await withGateway(options, async (admin) => {
     const content = contentOf((await fetchLetter(admin, id)).message)
     const send = async (changes: Members): Promise<void> =>
-      console.log(replayedLine(await admin('dead-letters/replay', post({ id, edit: changes }))))
+      console.log(replayedLine(await change(admin, 'replay', { id, edit: changes })))
     if (options.file === undefined) await sendEdited(id, content, send)
     else await send(changesOf(content, jsonOf(readFileSync(options.file, 'utf8'), options.file)))
   })
@@ -140,9 +140,7 @@ async function replay(
 ): Promise<void> {
   await withGateway(options, async (admin) => {
     const isAll = areMany(ids, options)
-    await oneByOne(ids, async (id) =>
-      console.log(replayedLine(await admin('dead-letters/replay', post({ id })))),
-    )
+    await oneByOne(ids, async (id) => console.log(replayedLine(await change(admin, 'replay', { id }))))
     if (isAll) await inSteps(admin, 'replay', wantedOf(options))
   })
 }
@@ -155,7 +153,7 @@ async function drop(
     const isAll = areMany(ids, options)
     const reason = options.reason === undefined ? {} : { reason: options.reason }
     await oneByOne(ids, async (id) => {
-      await admin('dead-letters/drop', post({ id, ...reason }))
+      await change(admin, 'drop', { id, ...reason })
       console.log(`${id} dropped.`)
     })
     if (isAll) await inSteps(admin, 'drop', { ...wantedOf(options), ...reason })
@@ -173,15 +171,22 @@ function areMany(ids: readonly string[], options: Filter & { readonly all?: bool
   return isAll
 }
 
-/** One that fails is told and stands in no other's way; a gateway that cannot be reached, or takes no token, ends it. */
+/**
+ * One that the gateway refuses is told and stands in no other's way. A gateway that cannot be reached, takes no token, does not answer or
+ * answers 5xx ends it: what it has heard it may do yet, though here it would be told as failed.
+ */
 async function oneByOne(ids: readonly string[], handle: (id: string) => Promise<void>): Promise<void> {
-  for (const id of ids) {
+  for (const [at, id] of ids.entries()) {
     try {
       await handle(id)
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code === 'CHANNEL_GONE' || error.code === 'AUTH_FAILED')
         throw error
-      fail(new GatewayError(error.code, `${id}: ${error.message}`, { cause: error }))
+      const isTheEnd = error.status >= 500
+      const left = isTheEnd ? ids.slice(at + 1) : []
+      const untried = left.length === 0 ? '' : `; not tried: ${left.join(', ')}`
+      fail(new GatewayError(error.code, `${id}: ${error.message}${untried}`, { cause: error }))
+      if (isTheEnd) return
     }
   }
 }
@@ -194,10 +199,8 @@ function wantedOf(options: Filter & { readonly all?: boolean }): Members {
 async function inSteps(admin: Admin, how: 'replay' | 'drop', wanted: Members): Promise<void> {
   let count = 0
   for (let from = {}; ;) {
-    const body = post({ ...wanted, ...from })
-    const done = (await admin(`dead-letters/${how}-all`, { ...body, limitMs: LONG_MS })) as
-      | ReplayedAll
-      | DroppedAll // our own admin API
+    const body = { ...wanted, ...from }
+    const done = (await change(admin, `${how}-all`, body, LONG_MS)) as ReplayedAll | DroppedAll // our own admin API
     count += 'replayed' in done ? done.replayed : done.dropped
     for (const { id, error } of done.failed) fail(new GatewayError('INTERNAL', `${id}: ${error}`))
     if (done.next === undefined) break
@@ -258,8 +261,19 @@ async function fetchLetter(admin: Admin, id: string): Promise<Letter> {
   return (await admin(`dead-letters?${new URLSearchParams({ id })}`)) as Letter // our own admin API
 }
 
-function post(body: unknown): { readonly method: 'POST'; readonly body: unknown } {
-  return { method: 'POST', body }
+/** Throws as `Admin` does; where no answer came in time, with what is to be thought of it. */
+async function change(admin: Admin, how: string, body: Members, limitMs?: number): Promise<unknown> {
+  try {
+    return await admin(`dead-letters/${how}`, {
+      method: 'POST',
+      body,
+      ...(limitMs !== undefined && { limitMs }),
+    })
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'DEADLINE_EXCEEDED') throw error
+    const inDoubt = `${error.message}; it may have been done: look with "dragoman dead list"`
+    throw new GatewayError('DEADLINE_EXCEEDED', inDoubt, { cause: error })
+  }
 }
 
 function filterOf({ code, kind, type, channel }: Filter): Record<string, string> {

@@ -57,8 +57,8 @@ export async function localGateway(dataDirectory: string): Promise<LocalGateway>
 /**
  * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
  * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
- * for a caller. Throws `INTERNAL` where the answer takes too long. Rejects with the system's error where nobody listens, or there is no such
- * file.
+ * for a caller. Throws `DEADLINE_EXCEEDED` where the answer takes too long: what was asked for may be done yet. Rejects with the system's
+ * error where nobody listens, or there is no such file.
  */
 export async function callLocally(
   { origin, certFile, keyFile }: LocalGateway,
@@ -82,7 +82,7 @@ export async function callLocally(
   } catch (error) {
     if (signal.aborted)
       throw new GatewayError(
-        'INTERNAL',
+        'DEADLINE_EXCEEDED',
         `the gateway at ${origin} has not answered for ${limitMs / 1000} s`,
         { cause: error },
       )
