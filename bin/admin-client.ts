@@ -29,8 +29,9 @@ export const LONG_MS = 120_000
 
 /**
  * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
- * tokens that are known here (a `ConfigError` where the config has a mistake), `NOT_FOUND` and `INTERNAL` with what the gateway answered,
- * and its status, where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent anything.
+ * tokens that are known here (a `ConfigError` where a mistake of the config hides its token), `NOT_FOUND` and `INTERNAL` with what the
+ * gateway answered, and its status, where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent
+ * anything.
  */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
@@ -69,7 +70,10 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
     }
     const answer = jsonOf(response, gateway.origin)
     if (response.status < 300) return answer
-    if (response.status === 401) throw mistaken ?? ofItsStart('the gateway does not take the admin token')
+    if (response.status === 401)
+      throw mistaken !== undefined && configured === undefined
+        ? mistaken
+        : ofItsStart('the gateway does not take the admin token', mistaken)
     const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
     const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
     const { status } = response
@@ -77,12 +81,17 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
   }
 }
 
-/** Its token is one of those things that no reload changes. */
-function ofItsStart(what: string): GatewayError {
-  return new GatewayError(
-    'AUTH_FAILED',
-    `${what}: the running one has that of its start, so restart it, or let the config name that one again`,
-  )
+/** Its token is one of those things that no reload changes; with a config that has a mistake it would not start again. */
+function ofItsStart(what: string, mistaken?: ConfigError): GatewayError {
+  const why = `${what}: the running one has that of its start, so`
+  const again = 'let the config name that one again'
+  return mistaken === undefined
+    ? new GatewayError('AUTH_FAILED', `${why} restart it, or ${again}`)
+    : new GatewayError(
+        'AUTH_FAILED',
+        `${why} ${again}; and no start is possible with the config as it is:\n${mistaken.message}`,
+        { cause: mistaken },
+      )
 }
 
 function jsonOf({ status, body }: LocalAnswer, origin: string): unknown {

@@ -80,10 +80,22 @@ test.each([
   expect(asked).toEqual(['Bearer the-edited-token-of-now'])
 })
 
+test('where the token was edited and the config has a mistake beside it, both are said: a restart would not help', async () => {
+  const { config } = await running('the-token-of-the-start', { config: `${EDITED}foo: 1\n` })
+  const error: unknown = await adminOf({ config })
+    .then((admin) => admin('status'))
+    .catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'AUTH_FAILED' })
+  expect(String(error)).toMatch(
+    /the running one has that of its start, so let the config name that one again/u,
+  )
+  expect(String(error)).toContain(`\n${config}:2:1: unknown key "foo"`)
+  expect(String(error)).not.toContain('restart')
+})
+
 test.each([
   ['NO_SUCH_TOKEN is not set', { config: 'admin: { token: "${NO_SUCH_TOKEN}" }\n' }],
   ['NO_SUCH_TOKEN is not set', { config: 'admin: { token: "a${NO_SUCH_TOKEN}" }\n', made: 'the-made-token' }],
-  ['unknown key "foo"', { config: `${EDITED}foo: 1\n` }],
   ['admin.token', { config: 'admin: { token: "two words" }\n' }],
 ])('where the token cannot be told, the mistake of the config is: %s', async (problem, now) => {
   const { config, asked } = await running('the-token-of-the-start', now)
