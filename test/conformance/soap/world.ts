@@ -214,9 +214,12 @@ export function echo(said: Partial<typeof scalars>): string {
   return `<m:EchoScalars xmlns:m="${ORDERS}"><m:in>${all.join('')}</m:in></m:EchoScalars>`
 }
 
+/** Of MTOM the root part, which comes first. */
+const ENVELOPE = /<(?:\?xml|(?:\w+:)?Envelope)\b[^]*Envelope>/u
+
 /** The Body's child of an answer. */
 export function entryOf({ body }: Pick<Answer, 'body'>): XmlElement {
-  const root = readXmlText(body)
+  const root = readXmlText(ENVELOPE.exec(body)?.[0] ?? body)
   const found = childElement(root, root.uri, 'Body')
   const [entry] = found === undefined ? [] : childElements(found)
   if (entry === undefined) throw new Error(`the Body is empty: ${body}`)
