@@ -4,6 +4,7 @@ import type { Json, Log } from './api.ts'
 import type { BreakerSnapshot } from './guard/breaker.ts'
 import { readAtHints } from './store/hints.ts'
 import type { Store, ValueResult } from './store/store.ts'
+import { WriteBehind } from './write-behind.ts'
 
 export interface BreakerMemory extends Disposable {
   /** How it stood when it was last heard of; undefined: ACTIVE. `operation` may have been put out with all of its owner. */
@@ -46,7 +47,6 @@ interface Stored extends Omit<BreakerSnapshot, 'state'> {
 
 /** Others may write at the same moment. */
 const TRIES = 16
-const AGAIN_MS = 1000
 
 /** Reads what an earlier life left behind, and hears of the other instances. A value that cannot be understood is as if there were none. */
 export async function loadBreakers({ store, log, onOther }: BreakersOptions): Promise<BreakerMemory> {
@@ -57,10 +57,15 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   let known = snapshotsIn(first.value)
   /** What this process has to say; undefined: ACTIVE. */
   let changes = new Map<string, Stored | undefined>()
-  let writing: Promise<void> | undefined
   let written = 0
-  let again: NodeJS.Timeout | undefined
-  let isClosed = false
+  const behind = new WriteBehind({
+    write,
+    isLeft: () => changes.size > 0,
+    onFailure: (error) =>
+      log.warn('how the breakers stand could not be stored: it is tried again', {
+        error: GatewayError.from(error).message,
+      }),
+  })
   let hasToldFull = false
   void readAtHints(
     watch,
@@ -106,10 +111,10 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   /** Read while nothing of this process was written: else it may be older than what is known. */
   async function newest(): Promise<ValueResult> {
     for (;;) {
-      await writing
+      await behind.underWay
       const before = written
       const found = await store.value({ key: KEY })
-      if (written === before && writing === undefined) return found
+      if (written === before && behind.underWay === undefined) return found
     }
   }
 
@@ -134,43 +139,25 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         )
       }
       const put = Object.fromEntries(kept) as unknown as Json // snapshots are plain data
-      try {
-        const result = await store.value({ key: KEY, expect: version, put, announce: true })
-        written++
-        version = result.version ?? 'absent'
-        if (result.status === 'conflict') {
-          learn(result.value)
-          continue
-        }
-        known = next
-        changes = new Map(
-          [...changes].filter(([name, snapshot]) => said.get(name) !== snapshot || !said.has(name)),
-        )
-        tries = 0
-      } catch (error) {
-        if (again === undefined)
-          log.warn('how the breakers stand could not be stored: it is tried again', {
-            error: GatewayError.from(error).message,
-          })
-        return
+      const result = await store.value({ key: KEY, expect: version, put, announce: true })
+      written++
+      version = result.version ?? 'absent'
+      if (result.status === 'conflict') {
+        learn(result.value)
+        continue
       }
+      known = next
+      changes = new Map(
+        [...changes].filter(([name, snapshot]) => said.get(name) !== snapshot || !said.has(name)),
+      )
+      tries = 0
     }
   }
 
   function changed(name: string, snapshot: Stored | undefined): void {
     changes.delete(name)
     changes.set(name, snapshot)
-    void writeAll()
-  }
-
-  function writeAll(): Promise<void> {
-    writing ??= write().finally(() => {
-      writing = undefined
-      clearTimeout(again)
-      again = undefined
-      if (changes.size > 0 && !isClosed) again = setTimeout(() => void writeAll(), AGAIN_MS).unref()
-    })
-    return writing
+    void behind.begin()
   }
 
   function standing(name: string): Stored | undefined {
@@ -227,12 +214,11 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         if (name.startsWith(`${owner}.`)) changed(name, undefined)
     },
     async flushed() {
-      await writing
+      await behind.underWay
       return changes.size === 0
     },
     [Symbol.dispose]() {
-      isClosed = true
-      clearTimeout(again)
+      behind[Symbol.dispose]()
       watch.close()
     },
   }

@@ -38,9 +38,9 @@ export function inItsForm(error: GatewayError): GraphQLError {
 
 /** A document or its variables are refused before anything is executed: status 400 whatever the caller accepts. */
 export function refusal(message: string, status = 400): GraphQLError {
-  const http: Http = { status, own: true }
+  const http = { status, own: true } satisfies Http
   return new GraphQLError(clipped(message), {
-    extensions: { code: 'DECODE_FAILED', retryable: false, http: { ...http } },
+    extensions: { code: 'DECODE_FAILED', retryable: false, http },
   })
 }
 

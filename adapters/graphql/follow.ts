@@ -74,8 +74,12 @@ function endOf(signal: AbortSignal, withinMs?: number): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = withinMs === undefined ? undefined : setTimeout(resolve, withinMs)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  return promise.finally(() => clearTimeout(timer))
+  const end = (): void => resolve()
+  signal.addEventListener('abort', end, { once: true })
+  return promise.finally(() => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', end)
+  })
 }
 
 export type ShownMessage = Omit<Message, 'raw'> & { readonly text?: string }

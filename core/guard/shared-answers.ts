@@ -4,6 +4,7 @@ import { GatewayError } from '../api.ts'
 import type { Json, Log, Reply } from '../api.ts'
 import { readAtHints } from '../store/hints.ts'
 import type { Store } from '../store/store.ts'
+import { WriteBehind } from '../write-behind.ts'
 import type { FallbackCache, Found, Place } from './cache.ts'
 
 /** Where the instances put them: bounded, and free to forget. Both reject where it cannot be asked. */
@@ -50,7 +51,6 @@ type Eras = ReadonlyMap<string, readonly [era: number, purged: number]>
 const KEY = 'core/answers'
 const SEPARATOR = '\u001F'
 const WITHIN_MS = 100
-const AGAIN_MS = 1000
 const TRIES = 16
 const MOST_BYTES = 256 * 1024
 const MOST_BEGINNING = 2 ** 47
@@ -69,9 +69,14 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
   let version: number | 'absent' = first.version ?? 'absent'
   /** What the others have not been told. */
   const unsaid = new Map<string, { readonly keepStale: boolean }>()
-  let saying: Promise<void> | undefined
-  let again: NodeJS.Timeout | undefined
-  let isClosed = false
+  const behind = new WriteBehind({
+    write: say,
+    isLeft: () => unsaid.size > 0,
+    onFailure: (error) =>
+      log.warn('the other instances could not be told what a write made untrue', {
+        error: GatewayError.from(error).message,
+      }),
+  })
   await begin()
   // What an earlier life has kept: nobody told it what was written since. The others have what still holds.
   await Promise.all(cache.figures().map((place) => cache.invalidate(place)))
@@ -148,21 +153,6 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     }
   }
 
-  function sayAll(): Promise<void> {
-    saying ??= say()
-      .catch((error: unknown) => {
-        log.warn('the other instances could not be told what a write made untrue', {
-          error: GatewayError.from(error).message,
-        })
-      })
-      .finally(() => {
-        saying = undefined
-        clearTimeout(again)
-        if (unsaid.size > 0 && !isClosed) again = setTimeout(() => void sayAll(), AGAIN_MS).unref()
-      })
-    return saying
-  }
-
   return {
     eraOf: ({ backend, operation }) => eraOf(nameOf(backend, operation)),
 
@@ -194,7 +184,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     async invalidate({ backend, operation }, { keepStale = false }) {
       const place = nameOf(backend, operation)
       unsaid.set(place, { keepStale: keepStale && unsaid.get(place)?.keepStale !== false })
-      await within(WITHIN_MS, sayAll()).catch(() => undefined) // it goes on behind
+      await within(WITHIN_MS, behind.begin()).catch(() => undefined) // it goes on behind
     },
 
     resize(next) {
@@ -202,8 +192,7 @@ export async function openSharedAnswers(options: SharedAnswersOptions): Promise<
     },
 
     [Symbol.dispose]() {
-      isClosed = true
-      clearTimeout(again)
+      behind[Symbol.dispose]()
       watch.close()
     },
   }

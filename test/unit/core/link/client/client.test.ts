@@ -55,12 +55,18 @@ async function trimAll(house: House): Promise<void> {
   while ((await house.store.trim(all)).more) continue
 }
 
-test('the inbox was cut while it was away: what the logs still have is fetched, in order, and the app is told (SEMANTICS 23)', async () => {
+/** Answers `slow` when it is let go. */
+function slowBot() {
   const held = Promise.withResolvers<void>()
   const bot = handAgent('bot', async (message) => {
     if (message.parts?.[0]?.text === 'slow') await held.promise
     return echo(message)
   })
+  return { bot, held }
+}
+
+test('the inbox was cut while it was away: what the logs still have is fetched, in order, and the app is told (SEMANTICS 23)', async () => {
+  const { bot, held } = slowBot()
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })
   const box = memoryBox()
   const before = start(house.base, box)
@@ -108,11 +114,7 @@ test('what is gone from the logs too is said, and the rest goes on: never a sile
 })
 
 test('a conversation begun while it was away is shown from the inbox, however much of that was cut before it (SEMANTICS 10, 23)', async () => {
-  const held = Promise.withResolvers<void>()
-  const bot = handAgent('bot', async (message) => {
-    if (message.parts?.[0]?.text === 'slow') await held.promise
-    return echo(message)
-  })
+  const { bot, held } = slowBot()
   await using house = await openHouse({ yaml, adapters: [bot.adapter] })
   const box = memoryBox()
   const before = start(house.base, box)
