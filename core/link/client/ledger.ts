@@ -263,8 +263,8 @@ export class Ledger {
     const found = isNew && this.isBehind ? 1 : 0
     this.#inLogs.delete(message.id)
     // Said while the logs were read: they were not among those that are looked for.
-    const since = [...this.#inLogs.values()].filter((at) => offset === until && at > message.receivedAt)
-    this.#place = { ...this.#place, offset, missing: missing - found + since.length }
+    const since = offset === until ? this.#foundSince(message.receivedAt) : 0
+    this.#place = { ...this.#place, offset, missing: missing - found + since }
     this.#keepBehind(...(isNew ? this.#history.take(message) : []))
     return true
   }
@@ -290,6 +290,10 @@ export class Ledger {
     }
     this.#keepBehind()
     return isAnother || offset < top
+  }
+
+  #foundSince(receivedAt: string): number {
+    return [...this.#inLogs.values()].filter((at) => at > receivedAt).length
   }
 
   /** Whether the logs and the inbox had all that was missing; undefined: they are not read so far yet. */
