@@ -10,6 +10,8 @@ const MOST_AT_ONCE_BYTES = 64 * 1024
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 const LONGEST_FLUSH_MS = 1000
 const BUSY_MS = 10
+/** What the exit leaves a write that is under way to end, so that the rest comes after it. */
+const UNDER_WAY_MS = 250
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -107,11 +109,12 @@ export class ErrorOutput {
     this.#current = this.#current.subarray(count)
   }
 
-  /** There is no event loop any more. A write that is under way ends by itself; one that hangs would not be alone. */
+  /** There is no event loop any more. A write that is under way ends by itself, in its thread; one that hangs would not be alone. */
   #writeRest(): void {
     const begun = performance.now()
     if (this.#writingSince !== undefined) {
       if (begun - this.#writingSince > LONGEST_FLUSH_MS / 2) return
+      pause(UNDER_WAY_MS)
       this.#took(this.#current.length)
     }
     while (this.#next().length > 0) {
@@ -119,10 +122,15 @@ export class ErrorOutput {
         this.#took(writeSync(FD, this.#current))
       } catch (error) {
         if (!isBusy(error) || performance.now() - begun > LONGEST_FLUSH_MS) return
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_MS)
+        pause(BUSY_MS)
       }
     }
   }
+}
+
+/** Holds the thread. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 /** A pipe that does not wait, and is full. */

@@ -256,21 +256,28 @@ const program = fileURLToPath(new URL('./log-child.ts', import.meta.url))
 
 test.each([
   ['exit', 3],
+  ['busy-exit', 3],
   ['throw', 1],
   ['reject', 1],
   ['end', 0],
-])('no line is lost when the process ends by %s, and all of them are on stderr', async (how, code) => {
-  const child = spawn(process.execPath, [program, how], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let stderr = ''
-  let stdout = ''
-  child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()))
-  child.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString()))
-  expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code)
-  const logged = stderr.split('\n').filter((line) => line.startsWith('{"level"'))
-  expect(logged).toHaveLength(500)
-  expect(JSON.parse(logged[499] ?? '')).toMatchObject({ n: 499 })
-  expect(stdout).toBe('')
-})
+])(
+  'no line is lost when the process ends by %s, and all of them are on stderr, in order',
+  async (how, code) => {
+    const child = spawn(process.execPath, [program, how], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+    })
+    let stderr = ''
+    let stdout = ''
+    child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()))
+    child.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString()))
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code)
+    const logged = stderr.split('\n').filter((line) => line.startsWith('{"level"'))
+    const counted = logged.map((line) => (JSON.parse(line) as { n: number }).n) // as log-child writes them
+    expect(counted).toEqual(Array.from({ length: 500 }, (_, n) => n))
+    expect(stdout).toBe('')
+  },
+)
 
 test('a reader that goes away does not end the process', async () => {
   const child = spawn(process.execPath, [program, 'broken-pipe'], { stdio: ['ignore', 'pipe', 'pipe'] })
