@@ -226,7 +226,7 @@ function defaultAddress({ channel, conversation }: Message): Address | undefined
 function broken(error: unknown, family: Family): Delivery {
   const { message, code, notExecuted, retryAfterMs } = GatewayError.from(error)
   if (code === 'ENCODE_FAILED' || code === 'FORBIDDEN' || code === 'DECODE_FAILED') return never(message)
-  const afterMs = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }
+  const afterMs = retryAfterMs === undefined ? {} : { afterMs: Math.max(retryAfterMs, LATER_MS) }
   if (notExecuted || family === 'kf') return { status: 'refused', retry: true, reason: message, ...afterMs }
   return { status: 'unknown', reason: message }
 }

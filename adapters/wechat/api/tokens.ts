@@ -23,7 +23,10 @@ export interface TokenOptions {
 }
 
 export interface Tokens {
-  /** The current token. Throws what the platform's refusal means, always with `notExecuted`: nothing was called with it. */
+  /**
+   * The current token. Throws `BACKEND_FAILED` with what the platform's refusal means, always with `notExecuted` (nothing was called
+   * with it) and `retryAfterMs`: until then nobody asks the platform, whoever wants the token.
+   */
   get(): Promise<string>
   /** The platform did not take `used`. Another one is fetched only if that was the current one: a late refusal of an old token does nothing. */
   renew(used: string): Promise<string>
@@ -61,7 +64,7 @@ export function createTokens(options: TokenOptions): Tokens {
   let held: Held | undefined
   let running: Promise<Held> | undefined
   let confirmed = { token: '', until: 0 }
-  let failed: { readonly error: GatewayError; readonly until: number; readonly times: number } | undefined
+  let failed: { readonly thrown: unknown; readonly until: number; readonly times: number } | undefined
 
   /** Joined by everybody who needs another token than `old`. */
   function another(old: string | undefined): Promise<Held> {
@@ -72,17 +75,20 @@ export function createTokens(options: TokenOptions): Tokens {
   }
 
   async function fetchAnother(old: string | undefined): Promise<Held> {
-    if (failed !== undefined && monotonic() < failed.until) throw failed.error
+    const restMs = failed === undefined ? 0 : failed.until - monotonic()
+    if (failed !== undefined && restMs > 0) throw notCalled(failed.thrown, what, restMs)
     try {
       held = await underLease(old)
       failed = undefined
       if (held.token === old) confirmed = { token: old, until: monotonic() + CONFIRMED_MS }
       return held
     } catch (thrown) {
-      const error = notCalled(thrown, what)
       const times = (failed?.times ?? 0) + 1
-      const ms = Math.min(PAUSE_FIRST_MS * 2 ** (times - 1), PAUSE_LONGEST_MS)
-      failed = { error, until: monotonic() + ms, times }
+      // The token of a third party's customer waits for the third party's own.
+      const askedMs = GatewayError.from(thrown).retryAfterMs ?? 0
+      const ms = Math.min(Math.max(PAUSE_FIRST_MS * 2 ** (times - 1), askedMs), PAUSE_LONGEST_MS)
+      failed = { thrown, until: monotonic() + ms, times }
+      const error = notCalled(thrown, what, ms)
       scope.log.warn(`${what} could not be renewed`, { error: error.message, againInMs: ms })
       throw error
     }
@@ -170,11 +176,10 @@ export function createTokens(options: TokenOptions): Tokens {
 
 const NO_STORE = Symbol('the store cannot be used')
 
-function notCalled(thrown: unknown, what: string): GatewayError {
-  const { message, retryAfterMs } = GatewayError.from(thrown)
-  return new GatewayError('BACKEND_FAILED', `${what} cannot be had: ${message}`, {
+function notCalled(thrown: unknown, what: string, restMs: number): GatewayError {
+  return new GatewayError('BACKEND_FAILED', `${what} cannot be had: ${GatewayError.from(thrown).message}`, {
     cause: thrown,
     notExecuted: true,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    retryAfterMs: Math.ceil(restMs),
   })
 }

@@ -76,6 +76,16 @@ test('a platform that cannot be reached proves that nothing was sent', async () 
   expect(delivery).toMatchObject({ status: 'refused', retry: true })
 })
 
+test('a push for which no token can be had is tried again no sooner than one that is told to come later', async () => {
+  await using t = await trial()
+  t.api.fail('/cgi-bin/stable_token', { errcode: -1 })
+  const again = { status: 'refused', retry: true, afterMs: 10_000 }
+  expect(await t.platform.send(reply('hello'), 'k1', never)).toMatchObject(again)
+  // The platform would give one now; it is left alone for a moment.
+  expect(await t.platform.send(reply('hello'), 'k2', never)).toMatchObject(again)
+  expect(t.api.asked).toHaveLength(1)
+})
+
 test('the sixth message after one of the customer is refused here, in words, and the platform is not asked', async () => {
   await using t = await trial()
   t.api.contact('oAnn')

@@ -124,6 +124,27 @@ test('a wrong secret is not asked about with every message', async () => {
   expect(trial.fetched).toBe(1)
 })
 
+test('what a failure throws says when the platform is asked again, and so does everything thrown until then', async () => {
+  const here = world()
+  const trial = instance(here, 'one', () => Promise.reject(new GatewayError('BACKEND_FAILED', 'busy')))
+  await expect(trial.tokens.get()).rejects.toMatchObject({ retryAfterMs: 500 })
+  pass(here, trial, 200)
+  await expect(trial.tokens.get()).rejects.toMatchObject({ notExecuted: true, retryAfterMs: 300 })
+  pass(here, trial, 300)
+  await expect(trial.tokens.get()).rejects.toMatchObject({ retryAfterMs: 1000 })
+  expect(trial.fetched).toBe(2)
+})
+
+test('a token that waits for another one is not asked about before that one is', async () => {
+  const here = world()
+  const asked = { notExecuted: true, retryAfterMs: 20_000 }
+  const trial = instance(here, 'one', () => Promise.reject(new GatewayError('BACKEND_FAILED', 'no', asked)))
+  await expect(trial.tokens.get()).rejects.toMatchObject({ retryAfterMs: 20_000 })
+  pass(here, trial, 19_000)
+  await expect(trial.tokens.get()).rejects.toMatchObject({ retryAfterMs: 1000 })
+  expect(trial.fetched).toBe(1)
+})
+
 test('a late 40001 for an old token renews nothing', async () => {
   const here = world()
   const trial = instance(here)
