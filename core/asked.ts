@@ -3,7 +3,7 @@ import { GatewayError } from './api.ts'
 import type { BackendInUse, Components, OperationInUse } from './calls.ts'
 import type { Route } from './router.ts'
 import type { Work } from './store/store.ts'
-import { isQueuedWrite } from './writes.ts'
+import { HALTS, isQueuedWrite } from './writes.ts'
 import type { WriteQueue } from './writes.ts'
 
 export interface Asked {
@@ -14,7 +14,7 @@ export interface Asked {
   readonly operation: OperationInUse
   /** Changes nothing, or done twice is done once. */
   readonly repeatable: boolean
-  /** Where this is a write that stands in one. */
+  /** Where this is a write that stands in one, also of an operation that has none any more: what 202 was said of keeps its place. */
   readonly queue: WriteQueue | undefined
 }
 
@@ -33,7 +33,7 @@ export async function askedBy(route: Route, work: Work, components: Components):
     name,
     operation,
     repeatable: operation.safe || operation.idempotent === true,
-    queue: isQueuedWrite(work) ? operation.queue : undefined,
+    queue: isQueuedWrite(work) ? (operation.queue ?? HALTS) : undefined,
   }
 }
 

@@ -16,7 +16,7 @@ import type { Attempt, ConversationPatch, Outcome, Work } from './store/store.ts
 import { isLost } from './suspects.ts'
 import type { Traced } from './tracing.ts'
 import type { Ended } from './waiters.ts'
-import { failedWrite, isQueuedWrite, poisonedWrite } from './writes.ts'
+import { failedWrite, HALTS, isQueuedWrite, poisonedWrite } from './writes.ts'
 import type { WriteQueue } from './writes.ts'
 
 export interface Verdict {
@@ -68,9 +68,6 @@ const RETRY_FIRST_MS = 500
 const RETRY_LONGEST_MS = 15_000
 /** A new config reaches one instance after the other. */
 const NEW_MS = 1000
-
-/** Of a queued write whose operation nobody knows any more. */
-const HALTS: WriteQueue = { onPoison: 'halt' }
 
 /** Routes and delivers one step. */
 export async function deliver(work: Work, context: DeliverContext): Promise<Verdict> {

@@ -4,6 +4,7 @@ import { GatewayError } from './api.ts'
 import type { HttpRequest, HttpResponse, Json } from './api.ts'
 import type { Verdict } from './deliver.ts'
 import { compileExpression } from './expression.ts'
+import type { Expression } from './expression.ts'
 import { canonical } from './json.ts'
 import type { Routable } from './router.ts'
 import type { OperationSettings } from './settings.ts'
@@ -13,7 +14,7 @@ import type { Ended } from './waiters.ts'
 
 /** What an operation with `onFailure: queue` says of its queue. */
 export interface WriteQueue {
-  /** Writes with the same value keep their order. Undefined: those of one customer do, and who is none waits for nobody. */
+  /** Writes with the same value keep their order. Undefined: those of one customer do, and who is none waits for nobody. Throws `DECODE_FAILED`. */
   readonly key?: (params: Json, message: Routable) => Promise<string | undefined>
   /** What happens to a key when a write cannot be made: it stops until an operator decides, or goes on with the next. */
   readonly onPoison: 'halt' | 'skip'
@@ -32,7 +33,7 @@ export function queueOf({
     queue: {
       onPoison,
       async key(params, message) {
-        const value = await evaluate(params, { message })
+        const value = await evaluated(evaluate, params, message)
         if (value === undefined || value === null) return undefined
         return typeof value === 'string' ? value : canonical(value)
       },
@@ -40,7 +41,23 @@ export function queueOf({
   }
 }
 
+async function evaluated(queueKey: Expression, params: Json, message: Routable): Promise<unknown> {
+  try {
+    return await queueKey(params, { message })
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new GatewayError(
+      'DECODE_FAILED',
+      `the key of its queue (queueKey) cannot be made of these parameters: ${why}`,
+      { cause: error, notExecuted: true },
+    )
+  }
+}
+
 export const STATUS_PATH = '/v1/status'
+
+/** Of a queued write whose operation has no queue any more, or is gone. */
+export const HALTS: WriteQueue = { onPoison: 'halt' }
 
 const QUEUE = 'queue:'
 /** Who waits is served soon after the system is back. */

@@ -70,3 +70,20 @@ test('a repeat gets the same status also where its route queues no more, and wha
   expect((await write('1', { key: 'k1' })).body.code).toBe('ENCODE_FAILED')
   expect(agent.asked).toHaveLength(1)
 })
+
+test('SEMANTICS 19: writes that 202 was said of are neither given up nor overtaken when their operation queues no more', async () => {
+  const { house, write, backend, made } = await world()
+  await using _ = house
+  backend.call = refused
+  const first = await write('1')
+  const second = await write('2')
+  expect([first.status, second.status]).toEqual([202, 202])
+  await house.reload(yaml('{}'))
+  // The third try of a message is its last.
+  await until(async () => ((await statusOf(first.body.status)).attempts ?? 3) >= 3 || undefined)
+  backend.call = async () => ({ data: { done: 'late' } })
+  for (const { body } of [first, second])
+    expect(await ended(body.status)).toMatchObject({ state: 'done', result: { done: 'late' } })
+  expect([made().at(-1), new Set(made().slice(0, -1))]).toEqual(['2', new Set(['1'])])
+  expect(await house.dead()).toEqual([])
+})

@@ -145,6 +145,18 @@ test('a lane for each value of the key; without one the customer’s, and of nob
   expect(queueOf({ queueKey: 'a' })).toEqual({})
 })
 
+test('parameters of which no key can be made are the caller’s mistake, in words', async () => {
+  const { queue } = queueOf({ onFailure: 'queue', queueKey: '$number(no)' })
+  if (queue === undefined) throw new Error('there is a queue')
+  const write = { backend: 'orders', message, home: 'web/ann' }
+  expect(await writeLane(queue, { ...write, params: { no: '7' } })).toBe('queue:orders:7')
+  await expect(writeLane(queue, { ...write, params: { no: 'abc' } })).rejects.toMatchObject({
+    code: 'DECODE_FAILED',
+    message: expect.stringMatching(/^the key of its queue \(queueKey\) .*: .*"abc"/u),
+    notExecuted: true,
+  })
+})
+
 function finding(rows: readonly Row[], lane: readonly Row[] = []) {
   return { find: async ({ by }: { by: string }) => (by === 'lane' ? lane : rows) }
 }
