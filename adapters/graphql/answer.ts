@@ -135,16 +135,28 @@ function failuresOf(errors: unknown): readonly Failed[] {
     return {
       message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : 'an error without a message',
       ...(typeof code === 'string' && { code }),
-      ...(extensions !== undefined && { extensions }),
+      ...(extensions !== undefined && { extensions: withoutStacks(extensions) }),
     }
   })
 }
 
+/**
+ * Without what servers in their debug mode tell of themselves (DESIGN §11): `stacktrace` of Apollo 4, `exception.stacktrace` of 2 and 3,
+ * `stackTrace` of Hot Chocolate.
+ */
+function withoutStacks(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutStacks)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => name.toLowerCase() !== 'stacktrace')
+      .map(([name, member]) => [name, withoutStacks(member)]),
+  )
+}
+
 function faultOf({ code, message, extensions }: Failed): Fault {
   const detail = isObject(extensions)
-    ? Object.fromEntries(
-        Object.entries(extensions).filter(([name]) => name !== 'code' && name !== 'stacktrace'),
-      )
+    ? Object.fromEntries(Object.entries(extensions).filter(([name]) => name !== 'code'))
     : {}
   return { code: code ?? 'FAULT', message, ...(Object.keys(detail).length > 0 && { detail }) }
 }

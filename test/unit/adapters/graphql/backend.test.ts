@@ -265,6 +265,34 @@ describe('what comes back', () => {
   })
 
   test.each([
+    ['Apollo 4', '"stacktrace":["Error: x","at /srv/a.js:1"]', {}],
+    [
+      'Apollo 2 and 3',
+      '"exception":{"stacktrace":["at /srv/a.js:1"],"errno":7}',
+      { exception: { errno: 7 } },
+    ],
+    ['Hot Chocolate', '"stackTrace":"at Shop.Orders in /srv/Orders.cs"', {}],
+  ])(
+    'the stack that %s puts into an error goes nowhere, neither with a fault nor with partial data',
+    async (_server, member, rest) => {
+      next = {
+        text: `{"data":{"order":{"no":"1"}},"errors":[{"message":"x","extensions":{"code":"X","line":3,${member}}}]}`,
+      }
+      await using backend = await start({
+        GetOrder: { ...GetOrder, errors: 'partial' },
+        Faulty: { ...GetOrder, faults: ['X'] },
+      })
+      const { metadata } = await call(backend, 'GetOrder', { no: '1' })
+      expect(JSON.parse(metadata?.['graphql:errors'] ?? '')).toEqual([
+        { message: 'x', code: 'X', extensions: { code: 'X', line: 3, ...rest } },
+      ])
+      expect(await call(backend, 'Faulty', { no: '1' })).toEqual({
+        fault: { code: 'X', message: 'x', detail: { line: 3, ...rest } },
+      })
+    },
+  )
+
+  test.each([
     [500, '{"errors":[{"message":"x"}]}', {}, { notExecuted: false }],
     [
       503,
