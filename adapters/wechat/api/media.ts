@@ -24,8 +24,9 @@ export type Authorised = (
 
 export interface Media {
   /**
-   * The media_id of a file somewhere else, fetched and uploaded. Throws `ENCODE_FAILED` or, for its size, `DECODE_FAILED`
-   * where the platform does not take such a file, else `BACKEND_FAILED`; nothing of the message has been sent then (`notExecuted`).
+   * The media_id of a file somewhere else, fetched and uploaded until the signal ends. Throws `ENCODE_FAILED` or, for its size,
+   * `DECODE_FAILED` where the platform does not take such a file, `FORBIDDEN` where it is not to be fetched, else `BACKEND_FAILED`:
+   * nothing of the message has been sent then, whatever broke (`notExecuted`).
    */
   ofUrl(url: string, type: MediaType, to: Destination): Promise<string>
 }
@@ -91,13 +92,32 @@ export function createMedia(fetch: Scope['fetch'], authorised: Authorised): Medi
       const key = `${authorizer ?? ''} ${type} ${url}`
       const found = known.get(key)
       if (found !== undefined) return found
-      const file = await download(fetch, url, { type, signal })
-      const answer = await authorised(uploadCall(file, type), { authorizer, signal })
-      const id = mediaIdOf(answer, type)
-      known.set(key, id)
-      return id
+      try {
+        const file = await download(fetch, url, { type, signal })
+        const answer = await authorised(uploadCall(file, type), { authorizer, signal })
+        const id = mediaIdOf(answer, type)
+        known.set(key, id)
+        return id
+      } catch (thrown) {
+        throw notSent(thrown, type, signal)
+      }
     },
   }
+}
+
+const FOR_GOOD: ReadonlySet<string> = new Set(['ENCODE_FAILED', 'DECODE_FAILED', 'FORBIDDEN'])
+
+/** A line that broke, or a proxy's answer, says nothing of what was done: of the message it was nothing. */
+function notSent(thrown: unknown, type: MediaType, signal: AbortSignal): GatewayError {
+  const error = GatewayError.from(thrown)
+  if (error.notExecuted || FOR_GOOD.has(error.code)) return error
+  const { message, retryAfterMs } = error
+  const why = signal.aborted ? 'it could not be fetched and uploaded in time' : message
+  return new GatewayError('BACKEND_FAILED', `the ${type} to send: ${why}`, {
+    cause: thrown,
+    notExecuted: true,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
 }
 
 function mediaIdOf(answer: WireAnswer, type: MediaType): string {
@@ -115,13 +135,12 @@ function mediaIdOf(answer: WireAnswer, type: MediaType): string {
   throw new GatewayError('BACKEND_FAILED', 'the answer to the upload has no media_id', { notExecuted: true })
 }
 
-/** Nothing of the message has been sent yet: every failure here is `notExecuted`. */
 async function download(
   fetch: Scope['fetch'],
   url: string,
   { type, signal }: { readonly type: MediaType; readonly signal: AbortSignal },
 ): Promise<MediaFile> {
-  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_MS)]) })
+  const response = await fetch(url, { signal })
   if (!response.ok)
     throw new GatewayError('BACKEND_FAILED', `the ${type} to send: its address answers ${response.status}`, {
       notExecuted: true,

@@ -35,6 +35,8 @@ type Address = Pick<ReplyContext, 'to' | 'authorizer' | 'openKfId' | 'agentId' |
 
 /** The platform says "later" in seconds or minutes, never exactly. */
 const LATER_MS = 10_000
+/** For all files of a push together: the core gives it up after 15 s, and takes it for one that may have been sent. */
+const FILES_MS = 12_000
 /** How far an answer of several messages has come, should its push be repeated. */
 const PROGRESS_MS = 24 * 3_600_000
 
@@ -59,7 +61,11 @@ export function createSend(parts: SendParts): Send {
     if ((family === 'official' || family === 'miniprogram') && shown.some(isTransfer))
       return never(NO_TRANSFER)
     const { authorizer } = address
-    const upload: Upload = (url, type) => media.ofUrl(url, type, { authorizer, signal })
+    let within: AbortSignal | undefined
+    const upload: Upload = (url, type) => {
+      within ??= AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
+      return media.ofUrl(url, type, { authorizer, signal: within })
+    }
     const contents: Content[] = []
     for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
