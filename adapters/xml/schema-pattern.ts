@@ -7,8 +7,8 @@ import type { PatternNode } from './schema-regex.ts'
 
 export interface Pattern {
   readonly matches: (value: string) => boolean
-  /** A shortest value that matches, if one is found. */
-  readonly example: () => string | undefined
+  /** A shortest value that matches, of `atLeast` characters (default 0) or more, if one is found. */
+  readonly example: (atLeast?: number) => string | undefined
 }
 
 /** States after the bounded repeats are written out; a pattern that needs more is not enforced. */
@@ -26,7 +26,7 @@ export function compilePattern(source: string): Pattern | undefined {
   if (first === undefined) return undefined
   return {
     matches: (value) => machines.some((machine) => run(machine, value)),
-    example: () => shortest(first),
+    example: (atLeast = 0) => shortest(first, atLeast),
   }
 }
 
@@ -115,21 +115,30 @@ function run({ states, start }: Machine, value: string): boolean {
 
 const likely = 'A1a0-./:@_ ,+é中'
 
-function shortest({ states, start }: Machine): string | undefined {
+/** Places an example is looked for in: states times characters. */
+const maxPlaces = 50_000
+
+/** Breadth first; a place is a state and how many characters led there, up to as many as are wanted. */
+function shortest({ states, start }: Machine, atLeast: number): string | undefined {
+  if (states.length * (atLeast + 1) > maxPlaces) return undefined
   const found = new Map<number, string>([[start, '']])
   const queue = [start]
-  for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+  for (let place = queue.shift(); place !== undefined; place = queue.shift()) {
+    const at = place % states.length
+    const many = Math.floor(place / states.length)
     const state = states[at]
-    const text = found.get(at) ?? ''
-    if (at === 0) return text
-    if (state === undefined) continue
+    const text = found.get(place) ?? ''
+    if (at === 0 && many === atLeast) return text
+    if (at === 0 || state === undefined) continue
     const reads = state.is === undefined ? '' : representative(state.is)
     if (reads === undefined) continue
+    const reached = reads === '' ? many : Math.min(many + 1, atLeast)
     for (const next of [state.next, state.other]) {
-      if (found.has(next)) continue
-      found.set(next, text + reads)
-      if (reads === '') queue.unshift(next)
-      else queue.push(next)
+      const there = reached * states.length + next
+      if (found.has(there)) continue
+      found.set(there, text + reads)
+      if (reads === '') queue.unshift(there)
+      else queue.push(there)
     }
   }
   return undefined

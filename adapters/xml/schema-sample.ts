@@ -1,18 +1,23 @@
 // A sample of an element as JSON, for help pages and commands to paste.
 import type { Json } from 'dragoman'
-import { isObject, setMember } from './bind-context.ts'
+import { getMember, isObject, setMember } from './bind-context.ts'
 import type { JsonObject } from './bind-context.ts'
 import { shapeOf } from './bind-shape.ts'
 import type { Shape } from './bind-shape.ts'
 import { clark } from './names.ts'
-import type { ComplexType, ElementDecl, Particle, SimpleType, TypeDecl, XmlSchemas } from './schema.ts'
+import type { ComplexType, ElementDecl, Particle, TypeDecl, XmlSchemas } from './schema.ts'
 import { derivesFrom } from './schema.ts'
-import { jsonOf, normalise, problemOf } from './value.ts'
+import { sampleValue } from './sample-value.ts'
 
 /** Deeper than this only what is required. */
 const enoughLevels = 6
+/** Of one element, whatever the schema wants at least. */
+const enoughCopies = 100
 
-/** Valid by its schema as far as facets can be met by trying; optional members are there, lists have one item. */
+/**
+ * Valid by its schema as far as facets can be met by trying; optional members are there, lists have as many items as they
+ * need at least, up to a hundred.
+ */
 export function sample(decl: ElementDecl): Json {
   return new Sampler(decl.schemas).element(decl)
 }
@@ -20,6 +25,8 @@ export function sample(decl: ElementDecl): Json {
 class Sampler {
   readonly #schemas: XmlSchemas
   readonly #open: TypeDecl[] = []
+  /** How often what is made here will stand in the whole: lists in lists multiply. */
+  #copies = 1
 
   constructor(schemas: XmlSchemas) {
     this.#schemas = schemas
@@ -65,89 +72,66 @@ class Sampler {
 
   #particle(particle: Particle, shape: Shape, object: JsonObject): void {
     if (particle.kind === 'any') return
-    if (particle.kind === 'choice') {
-      const first = particle.items.find((item) => item.kind !== 'any')
-      if (first !== undefined) this.#particle(first, shape, object)
-      return
+    if (particle.kind === 'element') return this.#member(particle, shape, object)
+    this.#times(particle.min, () => {
+      for (const item of particle.kind === 'choice' ? this.#branch(particle.items) : particle.items)
+        this.#particle(item, shape, object)
+    })
+  }
+
+  /** The first branch that comes to an end, of a choice. */
+  #branch(items: readonly Particle[]): readonly Particle[] {
+    const shown = items.filter((item) => item.kind !== 'any')
+    const found = shown.find((item) => !this.#isEndless(item)) ?? shown[0]
+    return found === undefined ? [] : [found]
+  }
+
+  /** Whether it needs what is being made already. */
+  #isEndless(particle: Particle): boolean {
+    if (particle.kind === 'any' || particle.min === 0) return false
+    if (particle.kind === 'element') {
+      const shown = shownOf(particle.decl)
+      return shown !== undefined && this.#open.includes(shown.type)
     }
-    if (particle.kind !== 'element') {
-      for (const item of particle.items) this.#particle(item, shape, object)
-      return
-    }
-    const { decl } = particle
-    const shown = decl.abstract ? decl.substitutes.find((other) => !other.abstract) : decl
+    if (particle.kind === 'choice') return particle.items.every((item) => this.#isEndless(item))
+    return particle.items.some((item) => this.#isEndless(item))
+  }
+
+  #member(particle: ElementParticle, shape: Shape, object: JsonObject): void {
+    const shown = shownOf(particle.decl)
     const member = shown === undefined ? undefined : shape.byName.get(clark(shown.name.uri, shown.name.local))
-    if (member === undefined || Object.hasOwn(object, member.key)) return
+    if (member === undefined) return
+    const before = getMember(object, member.key)
+    if (before !== undefined && (!member.repeated || particle.min === 0)) return
     const again = this.#open.includes(member.decl.type) || this.#open.length > enoughLevels
     if (again && particle.min === 0) {
       if (member.repeated) setMember(object, member.key, [])
       return
     }
     if (this.#open.filter((type) => type === member.decl.type).length > 1) return // required in itself: it has no end
-    const value = this.element(member.decl)
-    const many = Math.max(1, Math.min(particle.min, 3))
-    setMember(object, member.key, member.repeated ? Array.from({ length: many }, () => value) : value)
+    if (!member.repeated) return setMember(object, member.key, this.element(member.decl))
+    const values: Json[] = []
+    this.#times(particle.min, () => values.push(this.element(member.decl)))
+    setMember(object, member.key, [...(Array.isArray(before) ? before : []), ...values])
   }
+
+  /** Makes something as often as it has to be, once at least, and not so often that the whole grows out of hand. */
+  #times(min: number, make: () => void): void {
+    const copies = this.#copies
+    const many = Math.max(1, Math.min(min, Math.floor(enoughCopies / copies)))
+    this.#copies = copies * many
+    for (let i = 0; i < many; i++) make()
+    this.#copies = copies
+  }
+}
+
+type ElementParticle = Extract<Particle, { readonly kind: 'element' }>
+
+/** The element itself, or the first that stands for an abstract one. */
+function shownOf(decl: ElementDecl): ElementDecl | undefined {
+  return decl.abstract ? decl.substitutes.find((other) => !other.abstract) : decl
 }
 
 function anyDecl(schemas: XmlSchemas): Omit<ElementDecl, 'type'> {
   return { name: { uri: '', local: 'item' }, nillable: true, abstract: false, substitutes: [], schemas }
-}
-
-const texts: ReadonlyMap<string, string> = new Map([
-  ['boolean', 'true'],
-  ['decimal', '1.00'],
-  ['float', '1.5'],
-  ['double', '1.5'],
-  ['duration', 'P1D'],
-  ['dateTime', '2024-01-31T12:00:00Z'],
-  ['time', '12:00:00'],
-  ['date', '2024-01-31'],
-  ['gYearMonth', '2024-01'],
-  ['gYear', '2024'],
-  ['gMonthDay', '--01-31'],
-  ['gDay', '---31'],
-  ['gMonth', '--01'],
-  ['hexBinary', '74657874'],
-  ['base64Binary', 'dGV4dA=='],
-  ['anyURI', 'http://example.com/'],
-  ['language', 'en'],
-  ['negativeInteger', '-1'],
-  ['nonPositiveInteger', '0'],
-])
-
-function sampleValue(type: SimpleType, said?: string): Json {
-  const text =
-    said ?? candidates(type).find((candidate) => problemOf(type, normalise(type, candidate)) === undefined)
-  return text === undefined ? '' : jsonOf(type, normalise(type, text))
-}
-
-/** What is tried, the likeliest first. */
-function candidates(type: SimpleType): string[] {
-  const {
-    enumeration = [],
-    example,
-    length,
-    minLength,
-    minInclusive,
-    maxInclusive,
-    minExclusive,
-  } = type.facets
-  const item = type.item ?? type.members?.[0]
-  const inner = item === undefined ? [] : candidates(item)
-  const matching = example?.()
-  const size = length ?? minLength ?? 0
-  return [
-    ...enumeration,
-    ...(matching === undefined ? [] : [matching]),
-    texts.get(type.builtin) ?? 'text',
-    '1',
-    ...inner,
-    ...[minInclusive, maxInclusive].filter((bound) => bound !== undefined),
-    ...(minExclusive === undefined ? [] : [String(Number(minExclusive) + 1)]),
-    ...(size > 10_000
-      ? []
-      : ['x'.repeat(size), '1'.repeat(size), Array.from({ length: size }, () => inner[0] ?? 'x').join(' ')]),
-    '',
-  ]
 }

@@ -71,8 +71,8 @@ export interface Facets {
   readonly maxExclusive?: string
   readonly totalDigits?: number
   readonly fractionDigits?: number
-  /** A value that matches the pattern, for samples. */
-  readonly example?: () => string | undefined
+  /** A value that matches the pattern, of so many characters or more, for samples. */
+  readonly example?: (atLeast?: number) => string | undefined
 }
 
 export interface ComplexType {

@@ -13,6 +13,7 @@ import {
   schema,
   schemasOfWsdl,
   schemaText,
+  sequence,
   written,
 } from './support.ts'
 
@@ -315,4 +316,53 @@ test('samples meet facets, follow recursion to its end, and name a type where on
     again: {},
   })
   expect(roundTrip(value, decl)).toEqual(value)
+})
+
+const restricted = (base: string, facets: string) =>
+  `><xs:simpleType><xs:restriction base="${base}">${facets}</xs:restriction></xs:simpleType></xs:element>`
+
+test.each([
+  ['twelve items', 'type="xs:string" minOccurs="12" maxOccurs="12"/>'],
+  ['octets in hex of one length', restricted('xs:hexBinary', '<xs:length value="16"/>')],
+  ['octets in base64 of one length', restricted('xs:base64Binary', '<xs:length value="20"/>')],
+  [
+    'a list of one length',
+    '><xs:simpleType><xs:restriction><xs:simpleType><xs:list itemType="xs:int"/></xs:simpleType><xs:length value="3"/></xs:restriction></xs:simpleType></xs:element>',
+  ],
+  ['a pattern and a length', restricted('xs:string', '<xs:pattern value="[A-Z]+"/><xs:length value="10"/>')],
+  [
+    'a pattern and a least length',
+    restricted('xs:string', '<xs:pattern value="[0-9]*-?[A-Z]{2,}"/><xs:minLength value="7"/>'),
+  ],
+  [
+    'decimals between two neighbours',
+    restricted('xs:decimal', '<xs:minExclusive value="5"/><xs:maxExclusive value="6"/>'),
+  ],
+  ['integers below 0', restricted('xs:int', '<xs:maxExclusive value="0"/>')],
+  ['doubles below -3', restricted('xs:double', '<xs:maxExclusive value="-3"/>')],
+  ['dates before one', restricted('xs:date', '<xs:maxExclusive value="2000-01-01"/>')],
+  ['dates after one', restricted('xs:date', '<xs:minExclusive value="2030-12-31"/>')],
+  ['times of day after one', restricted('xs:time', '<xs:minExclusive value="18:00:00"/>')],
+  ['moments before one', restricted('xs:dateTime', '<xs:maxExclusive value="2000-01-01T00:00:00+08:00"/>')],
+  ['times of a pattern', restricted('xs:time', '<xs:pattern value="[0-9]{2}:[0-9]{2}:00"/>')],
+  ['durations of a pattern', restricted('xs:duration', '<xs:pattern value="PT[0-9]+M"/>')],
+  [
+    'a choice that is itself in its first branch',
+    'type="t:Term"/>',
+    '<xs:complexType name="Term"><xs:choice><xs:element name="not" type="t:Term"/><xs:element name="word" type="xs:string"/></xs:choice></xs:complexType>',
+  ],
+  [
+    'an element twice',
+    'type="xs:string"/><xs:element name="b" type="xs:string"/><xs:element name="a" type="xs:string"/>',
+  ],
+])('a sample has %s', (_what, content, others = '') => {
+  const decl = declared(sequence(`<xs:element name="a" ${content}`), others)
+  expect(refusal(() => written(sample(decl), decl))).toBe('accepted')
+})
+
+test('a sample is small whatever a schema wants at least', () => {
+  const item = (name: string, type: string) =>
+    `<xs:complexType name="${name}"><xs:sequence><xs:element name="x" type="${type}" minOccurs="1000" maxOccurs="1000"/></xs:sequence></xs:complexType>`
+  const decl = declared('type="t:A"', item('A', 't:B') + item('B', 't:C') + item('C', 'xs:string'))
+  expect(JSON.stringify(sample(decl)).length).toBeLessThan(10_000)
 })
