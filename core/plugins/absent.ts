@@ -17,11 +17,11 @@ export class Absent {
     this.#remembered.set(adapter.name, { plugin: name, components: new Map(kept) })
   }
 
-  /** A plugin that cannot be loaded cannot say its adapter's name: it is likely its own, or one that stands in its text. */
-  guess({ name, entry }: Found, hash: string): void {
+  /** A plugin that cannot be loaded cannot say its adapter's name: it is likely its own, or one that stands in its text. `known`: it was loaded, and may not run. */
+  guess({ name, entry }: Found, hash: string, known?: string): void {
     if (this.#guessed.get(name) === hash && hash !== '') return
     this.#guessed.set(name, hash)
-    for (const each of [name, ...namesIn(entry)])
+    for (const each of [name, ...(known === undefined ? namesIn(entry) : [known])])
       if (NAME.test(each) && !this.#remembered.has(each))
         this.#remembered.set(each, { plugin: name, components: new Map() })
   }

@@ -7,9 +7,10 @@ import { isNamed, lockProblem, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { distrust, fileOf, findPlugins, oneOfEach, pluginsRoot } from './find.ts'
+import { distrust, findPlugins, oneOfEach, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
+import { settleNames } from './names.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
 import { Restless } from './restless.ts'
 import { isAsBefore, takeSnapshot } from './snapshot.ts'
@@ -58,9 +59,10 @@ export class Plugins implements AsyncDisposable {
 
   /**
    * Loads what has changed; what has not is the same adapter. Never rejects for a plugin's sake: what cannot be loaded has
-   * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two plugins with one name,
-   * of a file or of an adapter, the one that runs stays, else the first by file name. `adopt` or `refuse` says what became of it. With `kept`, those
-   * are loaded, as they were, in the place of what lies in the folder now.
+   * a `failure`, and the version that runs stays. A folder that does not exist has no plugins. Of two files with one name
+   * the one that runs stays, else the first. Of two adapters with one name the one that runs stays, else the one whose file is
+   * called so, even if it cannot be loaded, else none. `adopt` or `refuse` says what became of it. With `kept`, those are
+   * loaded, as they were, in the place of what lies in the folder now.
    */
   async load(where: Where, kept?: readonly KeptPlugin[]): Promise<LoadedPlugins> {
     const entries =
@@ -74,7 +76,10 @@ export class Plugins implements AsyncDisposable {
             ),
           )
     void this.#spare.drop() // whoever needed it has it
-    const named = this.#named(entries.flatMap((entry) => entry ?? []))
+    const named = this.#named(
+      entries.flatMap((entry) => entry ?? []),
+      kept !== undefined,
+    )
     const before = this.#last
     this.#last = new Map(named.map((entry) => [entry.found.name, entry]))
     const known = new Set(named.map(({ version }) => version))
@@ -82,8 +87,6 @@ export class Plugins implements AsyncDisposable {
       if (version !== undefined && !known.has(version) && !this.#isCurrent(version)) await version.kill()
     this.#tell(before)
     for (const [name, version] of this.#current) if (!this.#last.has(name)) this.#absent.remember(version)
-    for (const { found: at, hash, version, failure } of named)
-      if (failure !== undefined && version === undefined) this.#absent.guess(at, hash)
     const adapters = named.flatMap(({ version }) => version?.adapter ?? [])
     const taken = new Set([...this.#options.builtIn, ...adapters.map(({ name }) => name)])
     return {
@@ -290,32 +293,17 @@ export class Plugins implements AsyncDisposable {
     }
   }
 
-  /** Each name belongs to one: a built-in, then whoever has it, then the first by file name. */
-  #named(entries: readonly Entry[]): readonly Entry[] {
-    const owners = new Map(this.#options.builtIn.map((name) => [name, 'a built-in adapter']))
-    const isOwner = ({ found, version }: Entry): boolean =>
-      version !== undefined && this.#current.get(found.name)?.adapter.name === version.adapter.name
-    const inTurn = [...entries.filter(isOwner), ...entries.filter((entry) => !isOwner(entry))]
-    const settled = new Map<Entry, Entry>()
-    for (const entry of inTurn) {
-      const { found, version } = entry
-      const named = version?.adapter.name
-      const owner = named === undefined ? undefined : owners.get(named)
-      if (version === undefined || named === undefined || owner === undefined) {
-        if (named !== undefined) owners.set(named, `the plugin ${fileOf(found)}`)
-        settled.set(entry, entry)
-        continue
-      }
-      const { file, root } = version.snapshot
-      const problem = `the name "${named}" belongs to ${owner}: give this one another name`
-      const older = this.#current.get(found.name)
-      const isFree = older !== undefined && older !== version && !owners.has(older.adapter.name)
-      if (isFree) owners.set(older.adapter.name, `the plugin ${fileOf(found)}`)
-      const failure = failureAt(root, { file }, problem)
-      settled.set(entry, { ...entry, failure, version: isFree ? older : undefined })
+  /** With what is known of those that run not at all, first of those that cannot be loaded: their names are theirs. */
+  #named(entries: readonly Entry[], areKept: boolean): readonly Entry[] {
+    const named = settleNames(entries, { builtIn: this.#options.builtIn, current: this.#current, areKept })
+    for (const { found, hash, version, failure } of entries)
+      if (failure !== undefined && version === undefined) this.#absent.guess(found, hash)
+    for (const [at, { found, hash, version }] of entries.entries()) {
+      if (version === undefined || named[at]?.version === version) continue
+      if (named[at]?.version === undefined) this.#absent.guess(found, hash, version.adapter.name)
       if (!this.#isCurrent(version)) void version.kill()
     }
-    return entries.map((entry) => settled.get(entry) ?? entry)
+    return named
   }
 
   /** What could not be loaded is said once. */

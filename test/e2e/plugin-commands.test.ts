@@ -112,6 +112,12 @@ test('a running gateway: list shows versions and failures, restart tries again; 
   expect((await run('plugins', 'restart', 'shop')).out).toMatch(/shop +running +[0-9a-f]{12} +1 +\d+ +0 +1 /)
   expect((await run('plugins', 'restart', 'nobody')).error).toContain('no plugin is named')
   expect((await post(`${gateway.base}/v1/requests/Look`, {})).body).toMatchObject({ version: 2 })
+  // A copy under the same name answers neither now nor after the next start.
+  await writeFile(join(directory, 'plugins', 'shop-old.ts'), versioned('shop', 'old'))
+  await until(async () =>
+    (await run('plugins')).out.includes('"shop" belongs to the plugin shop.ts') ? true : undefined,
+  )
+  expect((await post(`${gateway.base}/v1/requests/Look`, {})).body).toMatchObject({ version: 2 })
   await gateway.stop()
 
   // Where not even the first version can be loaded its routes are refused, and all else runs.

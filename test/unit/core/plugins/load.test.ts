@@ -354,16 +354,16 @@ test.each<[string, Readonly<Record<string, string>>, number | undefined, readonl
   expect(failure?.message).not.toMatch(/\?v=|node:internal|\n/)
 })
 
-test('of two plugins with one name the first by file name stays, the other is told', async () => {
+test('of two plugins with one name the one whose file is called so stays, the other is told', async () => {
   const { adapters, plugins } = await load({
     'a.ts': plugin('shop'),
-    'b/index.ts': plugin('shop'),
     'c.ts': plugin('other'),
+    'shop/index.ts': plugin('shop'),
   })
-  expect(adapters).toStrictEqual(['shop', 'other'])
+  expect(adapters).toStrictEqual(['other', 'shop'])
   expect(plugins.map(({ failure }) => failure?.message)).toStrictEqual([
+    'a.ts: the name "shop" belongs to the plugin shop/index.ts: give this one another name',
     undefined,
-    'b/index.ts: the name "shop" belongs to the plugin a.ts: give this one another name',
     undefined,
   ])
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { noLog } from '../../../../core/map/stand-ins.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
+import { standsInFor } from '../../../../core/plugins/stand-in.ts'
 import { testScope } from '../../../../core/testing.ts'
 import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
@@ -33,6 +34,48 @@ test('who runs keeps his name, though another file comes before his; when he goe
   const { adapters, plugins: left } = await plugins.load({ directory: root })
   expect(left.map(({ name, failure }) => [name, failure])).toEqual([['a', undefined]])
   expect(adapters.find(({ name }) => name === 'shop')).toBe(left[0]?.adapter)
+})
+
+test('a fresh start: a name belongs to the file that is called so, though a copy comes before it and though it cannot be loaded', async () => {
+  const { root, plugins } = await opened({
+    'shop-old.ts': versioned('shop', 'old'),
+    'shop.ts': versioned('shop', 1),
+  })
+  const fresh = await plugins.load({ directory: root })
+  expect(fresh.plugins.map(({ name, failure }) => [name, failure?.message])).toEqual([
+    ['shop-old', 'shop-old.ts: the name "shop" belongs to the plugin shop.ts: give this one another name'],
+    ['shop', undefined],
+  ])
+  expect(fresh.adapters.find(({ name }) => name === 'shop')).toBe(fresh.plugins[1]?.adapter)
+  await writeFile(join(root, 'shop.ts'), 'enum A {}')
+  const broken = await plugins.load({ directory: root })
+  expect(broken.plugins.map(({ adapter }) => adapter)).toEqual([undefined, undefined])
+  const standIn = broken.adapters.find(({ name }) => name === 'shop')
+  expect(standIn && standsInFor(standIn)).toBe('shop')
+})
+
+test('a fresh start: of several that want one name, and none is called so, none runs; the one that runs stays', async () => {
+  const computed = versioned('shop', 2).replace("name: 'shop'", "name: ['sh', 'op'].join('')")
+  const { root, plugins } = await opened({ 'a.ts': computed, 'b.ts': computed })
+  const where = { directory: root }
+  const both = await plugins.load(where)
+  const problem = 'the name "shop" is wanted by a.ts and b.ts: keep one of them, or call its file shop.ts'
+  expect(both.plugins.map(({ failure, adapter }) => [failure?.message, adapter])).toEqual([
+    [`a.ts: ${problem}`, undefined],
+    [`b.ts: ${problem}`, undefined],
+  ])
+  const standIn = both.adapters.find(({ name }) => name === 'shop')
+  expect(standIn && plugins.whyDown(standIn)).toContain(problem)
+  await rm(join(root, 'b.ts'))
+  const { plugins: alone } = await plugins.load(where)
+  plugins.adopt(1)
+  expect(alone.map(({ adapter }) => adapter?.name)).toEqual(['shop'])
+  for (const file of ['b.ts', 'shop.ts']) await writeFile(join(root, file), versioned('shop', 3))
+  expect((await plugins.load(where)).plugins.map(({ adapter }) => adapter)).toEqual([
+    alone[0]?.adapter,
+    undefined,
+    undefined,
+  ])
 })
 
 test('a file that was renamed is the same plugin under another name; one that was only touched has not changed', async () => {
