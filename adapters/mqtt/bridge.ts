@@ -159,19 +159,18 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         await Promise.all(ended)
       })
     },
-    ...(mapping.replies && {
-      async send(message: Message, key: string) {
-        const at = await replyTopics.find(message)
-        if ('status' in at) return at
-        try {
-          await outbox.append({ ...at, payload: encodeMessage(message, key) })
-          return { status: 'sent' }
-        } catch (error) {
-          const { retry, message: reason } = GatewayError.from(error)
-          return { status: 'refused', retry, afterMs: FULL_MS, reason }
-        }
-      },
-    }),
+    // Also where no topic has a reply now: one may have had it when what waits was said (SEMANTICS 21).
+    async send(message: Message, key: string) {
+      const at = await replyTopics.find(message)
+      if ('status' in at) return at
+      try {
+        await outbox.append({ ...at, payload: encodeMessage(message, key) })
+        return { status: 'sent' }
+      } catch (error) {
+        const { retry, message: reason } = GatewayError.from(error)
+        return { status: 'refused', retry, afterMs: FULL_MS, reason }
+      }
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -25,10 +25,11 @@ async function openBridge(
   host: Partial<ChannelHost> = {},
   scope?: Scope,
   url = mosquitto.url,
+  topics: object = TOPICS,
 ): Promise<Channel & { readonly scope: Scope }> {
   bridges += 1
   const used = scope ?? testScope({ id: `bridge-${bridges}` })
-  const channel = createFrom(adapter.channel, { url, topics: TOPICS }, used)
+  const channel = createFrom(adapter.channel, { url, topics }, used)
   await channel.start(Object.assign(testHost(), host), new AbortController().signal)
   return Object.assign(channel, { scope: used })
 }
@@ -280,4 +281,15 @@ test('a reply larger than the other broker takes is told and given up; those beh
   expect([...new Set(came)]).toEqual(['before', 'behind'])
   expect(told).toMatchObject([{ topic: 'shop/7/display', id: 'large' }])
   await client.endAsync(true)
+})
+
+test('where no topic has a reply, what is said of an event is refused, not taken for sent', async () => {
+  const topics = { 'nr/+': { kind: 'event', sender: 'topic[1]' } }
+  await using bridge = await openBridge({}, undefined, undefined, topics)
+  const said = { ...testMessage(), receivedAt: '2026-01-01T00:00:00Z' }
+  expect(await bridge.send?.(said, 'k', AbortSignal.timeout(1000))).toMatchObject({
+    status: 'refused',
+    retry: false,
+    reason: expect.stringContaining('no topic is known'),
+  })
 })

@@ -221,6 +221,18 @@ test.each([
   expect(await send({ ...testMessage(), replyContext })).toMatchObject({ status: 'refused', retry: false })
 })
 
+test('a reply that waits for its device goes on waiting after a reload that takes `reply` out of the topics (SEMANTICS 21)', async () => {
+  const topics = { 'shop/+/say': { kind: 'message', sender: 'topic[1]' } }
+  await using world = await openWorld({ config: { topics } })
+  const reply = { ...testMessage(), replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } }
+  const send = (): Promise<Delivery> | undefined =>
+    world.channel.send?.(reply, 'k', AbortSignal.timeout(10_000))
+  expect(await send()).toMatchObject({ status: 'absent', keepMs: 86_400_000 })
+  const display = await world.client()
+  await display.subscribeAsync('shop/7/display', { qos: 1 })
+  expect(await send()).toEqual({ status: 'sent' })
+})
+
 test('no customer has the answers to his own words shown where another listens: that is refused before it is stored', async () => {
   const topics = {
     'shop/+/say': { kind: 'message', reply: "'shop/' & topic[1] & '/display'" },
