@@ -1,7 +1,7 @@
 // What has changed lately, for operators: the last thousand changes of this process, in order.
 
 export interface OperatorEvent {
-  /** From 1, gapless in one process. */
+  /** Gapless in one process, which begins with the milliseconds since the epoch: no later life has the same numbers. */
   readonly n: number
   /** RFC 3339. */
   readonly at: string
@@ -12,15 +12,22 @@ export interface OperatorEvent {
 
 export interface OperatorEvents {
   add(type: string, data: OperatorEvent['data']): void
-  /** Those after a number, oldest first; `missed`: some of them are forgotten already. */
-  after(n: number, limit: number): { readonly events: readonly OperatorEvent[]; readonly missed: boolean }
+  /**
+   * Those after a number, oldest first; 0: from the first. `next`: what to ask after the next time. `missed`: some of them are forgotten
+   * already, or the number is of an earlier life; then all that there are.
+   */
+  after(
+    n: number,
+    limit: number,
+  ): { readonly events: readonly OperatorEvent[]; readonly next: number; readonly missed: boolean }
 }
 
 const KEPT = 1000
 
 export function createOperatorEvents(now: () => number): OperatorEvents {
   let events: OperatorEvent[] = []
-  let last = 0
+  const before = now()
+  let last = before
   return {
     add(type, data) {
       last += 1
@@ -30,7 +37,11 @@ export function createOperatorEvents(now: () => number): OperatorEvents {
     after(n, limit) {
       const kept = events.slice(-KEPT)
       const oldest = kept[0]?.n ?? last + 1
-      return { events: kept.filter((event) => event.n > n).slice(0, limit), missed: n + 1 < oldest }
+      const isKnown = n <= last
+      const from = n === 0 || !isKnown ? before : n
+      const found = kept.filter((event) => event.n > from).slice(0, limit)
+      const missed = !isKnown || from + 1 < oldest
+      return { events: found, next: found.at(-1)?.n ?? (missed ? last : n), missed }
     },
   }
 }

@@ -139,8 +139,8 @@ function breakerAdmin({ generation, breakers, events }: OperateOptions): Breaker
       return switched(owner, { isAll, named })
     },
     events({ after, limit }) {
-      const { events: found, missed } = events.after(after, limit)
-      return { events: found.map((event) => ({ ...event })), next: found.at(-1)?.n ?? after, missed }
+      const { events: found, ...page } = events.after(after, limit)
+      return { events: found.map((event) => ({ ...event })), ...page }
     },
   }
 }

@@ -46,10 +46,16 @@ interface Limiter {
   readonly rule: RateRule
   readonly count: LimitCount
   readonly limiter: Pick<RateLimiterMemory, 'consume'>
+  readonly counting: Counting
+}
+
+/** What this process counts for a rule, whatever number of calls it allows. */
+interface Counting {
+  readonly memory: RateLimiterMemory
   readonly keyOf: (caller: string) => string
 }
 
-/** Makes the limits of a config. What `before` counted for a rule that is the same counts on: a reload gives nobody a new start. */
+/** Makes the limits of a config. What `before` counted for a rule about the same calls counts on: a reload gives nobody a new start. */
 export function createRateLimits(
   rules: Readonly<Record<string, RateRule>>,
   { countOf, shared }: RateLimitsOptions,
@@ -58,9 +64,9 @@ export function createRateLimits(
   const known = new Map((before === undefined ? [] : (made.get(before) ?? [])).map((one) => [one.name, one]))
   const limiters = Object.entries(rules).map(([name, rule]) => {
     const old = known.get(name)
-    return old !== undefined && JSON.stringify(old.rule) === JSON.stringify(rule)
-      ? old
-      : createLimiter(name, rule, { count: countOf(name), shared })
+    if (old !== undefined && JSON.stringify(old.rule) === JSON.stringify(rule)) return old
+    const counting = old !== undefined && countsAlike(old.rule, rule) ? old.counting : createCounting(rule)
+    return createLimiter(name, rule, { count: countOf(name), shared, counting })
   })
   const limits: RateLimits = {
     check(calling) {
@@ -74,15 +80,46 @@ export function createRateLimits(
 
 const made = new WeakMap<RateLimits, readonly Limiter[]>()
 
+function countsAlike(one: RateRule, other: RateRule): boolean {
+  return (['by', 'perMs', 'channel', 'operation'] as const).every((key) => one[key] === other[key])
+}
+
+function createCounting({ by, calls, perMs }: RateRule): Counting {
+  const memory = new RateLimiterMemory({ points: calls, duration: perMs / 1000 })
+  return { memory, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+}
+
 function createLimiter(
   name: string,
   rule: RateRule,
-  { count, shared }: { readonly count: LimitCount; readonly shared: SharedCounter | undefined },
+  {
+    count,
+    shared,
+    counting,
+  }: {
+    readonly count: LimitCount
+    readonly shared: SharedCounter | undefined
+    readonly counting: Counting
+  },
 ): Limiter {
-  const { by, calls, perMs } = rule
-  const memory = new RateLimiterMemory({ points: calls, duration: perMs / 1000 })
-  const limiter = shared === undefined ? memory : together(name, { rule, shared, memory })
-  return { name, rule, count, limiter, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+  const { memory } = counting
+  memory.points = rule.calls
+  const limiter = shared === undefined ? acceptedOf(memory) : together(name, { rule, shared, memory })
+  return { name, rule, count, limiter, counting }
+}
+
+/** Counts what it lets through: who was refused often gains by a limit that is raised as others do. */
+function acceptedOf(memory: RateLimiterMemory): Limiter['limiter'] {
+  return {
+    async consume(key) {
+      try {
+        return await memory.consume(key)
+      } catch (rejected) {
+        await memory.reward(key)
+        throw rejected
+      }
+    },
+  }
 }
 
 /** While nobody can be asked each instance counts for itself, with the same rule. */
@@ -120,10 +157,10 @@ async function consumeAll(limiters: readonly Limiter[], caller: string): Promise
   for (const limiter of limiters) await consume(limiter, caller)
 }
 
-async function consume({ name, rule, count, limiter, keyOf }: Limiter, caller: string): Promise<void> {
+async function consume({ name, rule, count, limiter, counting }: Limiter, caller: string): Promise<void> {
   count.offered()
   try {
-    await limiter.consume(keyOf(caller))
+    await limiter.consume(counting.keyOf(caller))
   } catch (rejected) {
     if (!(rejected instanceof RateLimiterRes)) {
       count.failed()

@@ -81,12 +81,25 @@ test('a dry run refuses nothing and counts what it would have', async () => {
   expect(count('each')).toEqual({ offered: 5, accepted: 5, refused: 0, failed: 0, wouldRefuse: 3 })
 })
 
-test('a reload gives nobody a new start where the rule is the same, and everybody one where it is not', async () => {
+test('a reload gives nobody a new start where the rule is about the same, and everybody one where it is not', async () => {
   const before = limits({ each: rule, other: rule })
   for (let n = 0; n < 2; n += 1) await before.ask()
   const same = limits({ each: rule }, before)
-  expect(await same.ask()).toBe('RATE_LIMITED')
-  expect(await limits({ each: { ...rule, calls: 3 } }, same).ask()).toBe('ok')
+  for (let n = 0; n < 5; n += 1) expect(await same.ask()).toBe('RATE_LIMITED')
+  // What was refused does not count: a limit that is raised helps at once.
+  const more = limits({ each: { ...rule, calls: 3 } }, same)
+  expect([await more.ask(), await more.ask()]).toEqual(['ok', 'RATE_LIMITED'])
+  const fewer = limits({ each: rule }, more)
+  expect([await fewer.ask(), await fewer.ask({ caller: 'customer/bob' })]).toEqual(['RATE_LIMITED', 'ok'])
+  const dry = limits({ each: { ...rule, dryRun: true } }, fewer)
+  expect([await dry.ask(), dry.count('each')]).toMatchObject(['ok', { wouldRefuse: 1 }])
+  for (const other of [
+    { operation: 'GetOrder' },
+    { channel: 'web' },
+    { perMs: 2000 },
+    { by: 'all' },
+  ] as const)
+    expect(await limits({ each: { ...rule, ...other } }, dry).ask()).toBe('ok')
 })
 
 test('names from callers are data, and of their keys so many are kept and no more: beyond that new ones share', async () => {
