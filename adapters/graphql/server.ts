@@ -14,6 +14,7 @@ import type { ChannelConfig } from './channel-config.ts'
 import { coded, graphqlError, maskedError, refusal } from './errors.ts'
 import { checkVariables, parseWithin } from './limits.ts'
 import type { Persisted } from './persisted.ts'
+import { checkRootConditions } from './root-condition.ts'
 
 /** What the HTTP side hands in beside the request. */
 export interface Incoming {
@@ -55,7 +56,11 @@ export function createEngine({ config, schema, persisted, log }: EngineOptions):
       setParams(query === undefined ? rest : { ...rest, query })
     },
     onParse({ setParseFn }) {
-      setParseFn((source: unknown) => parseWithin(String(source), limits))
+      setParseFn((source: unknown) => {
+        const document = parseWithin(String(source), limits)
+        checkRootConditions(document)
+        return document
+      })
     },
     onValidate({ addValidationRule, context }) {
       const hidden = !mayIntrospect(config.introspection, context.call.request)
