@@ -21,6 +21,7 @@ import { writeXml } from '../adapters/xml/write.ts'
 import { GatewayError } from '../core/api.ts'
 import type { Json } from '../core/api.ts'
 import { decodeContent } from '../core/guard/content-coding.ts'
+import { graphqlSample } from './map-graphql.ts'
 
 const LIMIT_BYTES = 64 * 1024 * 1024
 const HINT =
@@ -66,6 +67,12 @@ export async function sampleAnswer(asked: Asked): Promise<Given> {
   const wanted = shapesAnswer(settings.config, target.operation)
     ? undefined
     : await wantedBy(channel, operation)
+  if (settings.adapter === 'graphql')
+    return {
+      told: json(graphqlSample(asked.request.body, wanted)),
+      from: 'a sample by the document of the operation',
+      hint: HINT,
+    }
   if (wanted !== undefined)
     return { told: json(wanted), from: "a sample by the caller's schema, as JSON", hint: HINT }
   return { told: json({}), from: 'an empty object: nothing is known of what it answers', hint: HINT }

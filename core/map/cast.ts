@@ -90,8 +90,10 @@ export class Cast implements AsyncDisposable {
   }
 
   /** Throws why it did not start. */
-  async channel(settings: ChannelSettings): Promise<void> {
-    await this.#give(createChannel(settings, this.#adapter(settings), this.#around)).start()
+  async channel(settings: ChannelSettings): Promise<RunningChannel> {
+    const running = this.#give(createChannel(settings, this.#adapter(settings), this.#around))
+    await running.start()
+    return running
   }
 
   /** Throws why it did not start. */
@@ -145,7 +147,7 @@ export class Cast implements AsyncDisposable {
       metrics: noMetrics,
       state: kept.state,
       fetch: recordingFetch(async (request) => {
-        if (this.answering === undefined) throw notFetched(name, request.url)
+        if (this.answering === undefined) throw notFetched(name, request)
         return this.answering(request)
       }),
     }

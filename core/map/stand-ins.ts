@@ -3,6 +3,7 @@ import { GatewayError } from '../api.ts'
 import type { ChannelHost, Json, Log, Metrics, State } from '../api.ts'
 import type { ChannelParts } from '../components.ts'
 import type { Said } from './passage.ts'
+import type { Recorded } from './recorder.ts'
 
 /** A log whose warnings and errors are handed on, the reason of an error with them. */
 export function tellingLog(component: string, said: (line: Said) => void): Log {
@@ -58,11 +59,16 @@ export function silentHost({ operations, mounts, sockets, places }: ChannelParts
   }
 }
 
-/** A component wants something over the network while it starts: it must get it from a file. */
-export function notFetched(owner: string, url: string): GatewayError {
+/**
+ * A component wants something over the network while it starts: a document must come from a file. What is asked by another method than
+ * GET is an answer, which no file can give.
+ */
+export function notFetched(owner: string, { method, url }: Pick<Recorded, 'method' | 'url'>): GatewayError {
   return new GatewayError(
     'BACKEND_FAILED',
-    `${owner} wants ${url}, and nobody is called here: save it to a file and name that in the config you map with`,
+    method === 'GET'
+      ? `${owner} wants ${url}, and nobody is called here: save it to a file and name that in the config you map with`
+      : `${owner} asks ${url}, and nobody is called here: what it would answer is not known`,
     { notExecuted: true },
   )
 }

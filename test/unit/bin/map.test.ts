@@ -53,6 +53,13 @@ backends:
   rpc: { adapter: webservice, dialect: xmlrpc, url: "http://127.0.0.1:${port}/rpc" }
   form: { adapter: webservice, dialect: asmx-get, url: "http://127.0.0.1:${port}/s.asmx", charset: gbk }
   later: { adapter: soap, wsdl: "http://127.0.0.1:${port}/orders?wsdl" }
+  shop:
+    adapter: graphql
+    url: http://127.0.0.1:${port}/graphql
+    operations:
+      order:
+        document: "query ($no: ID!) { order(no: $no) { ...Head customer { name } } } fragment Head on Order { no: orderNo customer { city } }"
+        result: order
 routes:
   - { when: "type = 'GetOrder'", backend: erp, operation: readOrder, params: "{ 'no': orderNo, 'status': '02', 'total': '5.00' }" }
   - { when: "type = 'Read'", backend: erp, operation: readOrder, params: "{ 'no': orderNo, 'status': status, 'total': total, 'currency': cur }" }
@@ -60,6 +67,7 @@ routes:
   - { when: "type = 'Rpc'", backend: rpc }
   - { when: "type = 'Form'", backend: form }
   - { when: "type = 'Later'", backend: later, operation: GetOrder }
+  - { when: "type = 'Shop'", backend: shop, operation: order }
 `
 }
 
@@ -175,6 +183,18 @@ test('a SOAP backend answers with a sample by its WSDL; what its schema has no p
   expect(report.reply?.data).toMatchObject({ total: '1.00', lines: [{ sku: 'text', quantity: 1 }] })
   expect(became(report.values.request)).toEqual({ number: 'kept', hint: 'checked' })
   expect(report.log).toMatchObject([{ component: 'backend "legacy"', level: 'warn' }])
+})
+
+test('a GraphQL backend answers with what its document selects; that its schema is not asked for is said without advice', async () => {
+  const captured = await file('shop.http', rest('Shop', '{"no":"1"}'))
+  const { status, output } = await dragoman(captured, '--config', 'reshape.yaml')
+  expect(output).toContain('a sample by the document of the operation')
+  expect(output).toContain('nobody is called here: what it would answer is not known')
+  expect(output).not.toContain('save it to a file')
+  expect(status).toBe(0)
+  const { reply } = await reported(captured, '--config', 'reshape.yaml')
+  expect(reply?.data).toEqual({ no: 'text', customer: { city: 'text', name: 'text' } })
+  expect(connections).toBe(0)
 })
 
 test('members of XML-RPC and form fields in GBK are followed by their names', async () => {
