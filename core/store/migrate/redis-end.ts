@@ -5,7 +5,7 @@ import type { Json } from '../../api.ts'
 import { addressOf } from '../redis/address.ts'
 import type { ClientsOptions } from '../redis/clients.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
-import { evicts, isEvicting } from '../redis/health.ts'
+import { evictionOf } from '../redis/health.ts'
 import { TEXT_BYTES } from '../redis/replies.ts'
 import { markOf } from './ends.ts'
 import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
@@ -32,7 +32,8 @@ export async function openRedisEnd({ prefix = 'dragoman:', ...where }: RedisEndO
     const facts = await client.facts()
     if (facts.role !== 'master')
       throw new GatewayError('STORE_UNAVAILABLE', `Redis is a ${facts.role}, which takes no writes`)
-    if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
+    const eviction = evictionOf(facts)
+    if (eviction !== undefined) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${eviction}`)
     const dataset = hash((await client.ask([['HGETALL', client.key(0, 'dataset')]]))[0])
     return new RedisEnd(client, nameOf(where.url), Number(dataset.get('partitions') ?? PARTITIONS))
   } catch (error) {

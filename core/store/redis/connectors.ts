@@ -80,6 +80,7 @@ export class WatchedConnector extends SentinelConnector {
 
   override async connect(tell: Parameters<SentinelConnector['connect']>[0]): Promise<Stream> {
     this.#failures.clear()
+    this.#askAll()
     const hear = (event: string, error: Error): void => {
       const { at = '', what = '' } = ASKED.exec(error.message)?.groups ?? {}
       if (!this.#failures.has(at)) this.#failures.set(at, toldOf(new Error(what)))
@@ -98,6 +99,15 @@ export class WatchedConnector extends SentinelConnector {
         cause: error,
       })
     }
+  }
+
+  /**
+   * ioredis goes on behind the one that answered last and ends at the list's end, so that after the last one nobody is asked. It is behind
+   * the others instead, and not before them: one that is cut off from them names the old master for ever.
+   */
+  #askAll(): void {
+    const { done } = this.sentinelIterator.next()
+    this.sentinelIterator.reset(!done) // `true`: from the one that `next` gave
   }
 }
 

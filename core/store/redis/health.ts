@@ -96,8 +96,7 @@ export class StoreHealth {
     if (this.#lost !== undefined) return this.#lost
     if (this.#unsafe !== undefined) return this.#unsafe
     if (this.refusal !== undefined) return this.refusal
-    if (memory !== undefined && isEvicting(memory)) return evicts(memory)
-    return this.pressure
+    return (memory && evictionOf(memory)) ?? this.pressure
   }
 
   /** How full the memory is, where nothing new is taken for it; else empty. */
@@ -115,11 +114,9 @@ export class StoreHealth {
   }
 }
 
-export function isEvicting({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): boolean {
-  return evictionPolicy !== 'noeviction'
-}
-
-export function evicts({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): string {
+/** What its policy does with stored messages; undefined: nothing. */
+export function evictionOf({ evictionPolicy }: Pick<Memory, 'evictionPolicy'>): string | undefined {
+  if (evictionPolicy === 'noeviction') return undefined
   return `its maxmemory-policy is "${evictionPolicy}", which throws stored messages away: set it to "noeviction"`
 }
 

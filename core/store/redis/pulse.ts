@@ -5,7 +5,7 @@ import type { Log } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
 import type { Health } from '../store.ts'
 import type { Connection } from './connection.ts'
-import { StoreHealth, contentRoomOf, evicts, isEvicting, megabytes } from './health.ts'
+import { StoreHealth, contentRoomOf, evictionOf, megabytes } from './health.ts'
 import type { Memory } from './health.ts'
 import { isSilence, isWriteRefusal, reasonOf, toldOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
@@ -43,6 +43,7 @@ export class Pulse {
   #unanswered = 0
   /** What the settings of the server that is there now cost, where that is more than is wanted. */
   #weak: string | undefined
+  #toldWeak: string | undefined
   /** What was last said of the memory. */
   #isToldPressed = false
   /** The refusal of writes that was said and is not over, and when a reason was said last. */
@@ -125,7 +126,8 @@ export class Pulse {
   /** Says what the server's settings can cost. Throws `STORE_UNAVAILABLE` where it evicts, or where that is more than is wanted. */
   async requireDurability(connection: Connection): Promise<void> {
     const facts = await connection.facts()
-    if (isEvicting(facts)) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${evicts(facts)}`)
+    const eviction = evictionOf(facts)
+    if (eviction !== undefined) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${eviction}`)
     const says = await this.weigh(connection, facts)
     const { needed } = connection.replicas
     this.#options.log?.info(`${facts.version}: ${says}`, { replicas: facts.replicas, acknowledged: needed })
@@ -134,11 +136,15 @@ export class Pulse {
     this.#saw(facts)
   }
 
-  /** A failover may be to a server with other settings: what is too little under `strict` is remembered. Says what they cost. */
+  /**
+   * A failover may be to a server with other settings, and they may be changed while it runs: what is too little under `strict`, or evicts,
+   * is remembered. Says what they cost.
+   */
   async weigh(connection: Connection, facts: ServerFacts): Promise<string> {
     const { says, isStrict } = durabilityOf(facts, await connection.fsync(), connection.replicas.needed)
     const isWeak = this.#options.durability === 'strict' && !isStrict
-    this.#weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
+    const weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
+    this.#weak = evictionOf(facts) ?? weak
     return says
   }
 
@@ -164,7 +170,9 @@ export class Pulse {
       this.#silent = 0
       this.#unanswered = 0
       this.#saw(this.#options.memory?.() ?? facts)
-      if (this.#options.durability === 'strict' && connection.isReady) await this.weigh(connection, facts)
+      if (this.#options.durability === 'any') this.#weak = evictionOf(facts)
+      else if (connection.isReady) await this.weigh(connection, facts)
+      this.#tellWeak()
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.found()
     } catch (error) {
@@ -193,6 +201,15 @@ export class Pulse {
     this.#isToldPressed = isPressed
     if (isPressed) this.#options.log?.warn('the store takes nothing new, only what drains it', { reason })
     else this.#options.log?.info('the store takes new messages again', {})
+  }
+
+  /** Once each time the settings are others that will not do, and once when they do again. */
+  #tellWeak(): void {
+    const reason = this.#weak
+    if (reason === this.#toldWeak) return
+    this.#toldWeak = reason
+    if (reason === undefined) this.#options.log?.info('Redis has settings again that will do', {})
+    else this.#options.log?.error('Redis is written no more for its settings', { reason })
   }
 
   /** Once when writes are refused, and once when that is over. */

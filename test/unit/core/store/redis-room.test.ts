@@ -72,3 +72,27 @@ test('the reserve of the memory: one warning when it is reached, one line when t
   await store.accept(accept('b', place))
   expect(said.slice(1)).toEqual([expect.stringMatching(/^info the store takes new messages again/u)])
 })
+
+test('a maxmemory-policy that evicts and comes while the gateway runs: nothing is acknowledged, one error names it, and one line says it is over', async () => {
+  const store = await open()
+  const place = { home: 'web/u1', conversation: 'web:u1' }
+  await store.accept(accept('a', place))
+  said = []
+  server.cli('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+  await expect
+    .poll(() => store.health(), { timeout: 20_000 })
+    .toMatchObject({ writable: false, reason: expect.stringContaining('"allkeys-lru"') })
+  for (const id of ['b', 'c'])
+    await expect(store.accept(accept(id, place))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('"allkeys-lru"'),
+      notExecuted: true,
+    })
+  server.cli('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+  await expect.poll(() => store.health(), { timeout: 20_000 }).toEqual({ writable: true })
+  expect(await store.accept(accept('b', place))).toMatchObject({ status: 'accepted' })
+  expect(said).toEqual([
+    expect.stringMatching(/^error Redis is written no more for its settings .*allkeys-lru/u),
+    expect.stringMatching(/^info Redis has settings again that will do/u),
+  ])
+})

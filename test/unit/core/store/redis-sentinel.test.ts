@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { freePort } from '../../../../bin/free-port.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
+import { WatchedConnector } from '../../../../core/store/redis/connectors.ts'
 import { accept } from '../../../conformance/store/world.ts'
 import { RedisSentinel, SENTINEL_PASSWORD } from '../../../support/redis-sentinel.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
@@ -65,6 +66,22 @@ test('one Sentinel of two is down, and a master that needs no password gets one:
   // The other one is tried again each half a second.
   await new Promise((later) => setTimeout(later, 700))
   expect(printed).toEqual([])
+})
+
+test.each([
+  ['it is the only one', [true]],
+  ['the one behind it is down', [true, false]],
+  ['the one before it is down', [false, true]],
+])('a Sentinel that has answered is asked again for each connection where %s', async (_what, areUp) => {
+  const sentinels = areUp.map((isUp) => ({ host: '127.0.0.1', port: isUp ? sentinel.port : nobody }))
+  const login = { sentinelUsername: 'default', sentinelPassword: SENTINEL_PASSWORD }
+  const connector = new WatchedConnector({
+    sentinels,
+    name: 'main',
+    ...login,
+    sentinelRetryStrategy: () => null,
+  })
+  for (let connection = 0; connection < 3; connection++) (await connector.connect(() => undefined)).destroy()
 })
 
 test('a cluster’s first node is no cluster: the start says that, not that a node is gone', async () => {
