@@ -8,7 +8,7 @@ import { toJson } from '../xml/bind.ts'
 import { readXmlText } from '../xml/read.ts'
 import { readFlat } from './flat.ts'
 import { extentOf, withControlsEscaped } from './json-text.ts'
-import { stowControls, tidyCdata } from './tidy.ts'
+import { stowControls, tidyCdata, withOneSection } from './tidy.ts'
 
 export type Fields = { readonly [field: string]: Json }
 export type Format = 'xml' | 'json'
@@ -94,19 +94,40 @@ function isList(value: Json): value is readonly Json[] {
 
 // ─── XML ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** What holds a customer's own words, once in a push; what comes last in one first: its end is not among the words before it. */
+const OWN_WORDS = ['Url', 'PagePath', 'FileName', 'Description', 'Title', 'Label', 'Recognition', 'Content']
+
 function readXmlFields(text: string): Fields {
   const { text: legal, restore } = stowControls(text)
-  let json: Json
-  try {
-    json = toJson(readXmlText(tidyCdata(legal), LIMITS), undefined)
-  } catch (strict) {
-    const repaired = tidyCdata(legal, true)
-    if (repaired === tidyCdata(legal)) throw strict
-    json = toJson(readXmlText(repaired, LIMITS), undefined)
-  }
+  const json = readWhole(legal)
   const fields = restore === undefined ? json : mapTexts(json, restore)
   if (!isFields(fields)) throw new GatewayError('DECODE_FAILED', 'the xml has no fields')
   return fields
+}
+
+/** Where a customer's words hold the end of their own element, or of another, they are taken up to the last one of their own. */
+function readWhole(legal: string): Json {
+  const joined = OWN_WORDS.reduce(withOneSection, legal)
+  let json: Json
+  try {
+    json = readTidy(legal)
+  } catch (error) {
+    if (joined === legal) throw error
+    return readTidy(joined)
+  }
+  const isRepeated = isFields(json) && OWN_WORDS.some((name) => listIn(json, name).length > 1)
+  return isRepeated ? readTidy(joined) : json
+}
+
+function readTidy(legal: string): Json {
+  const tidy = tidyCdata(legal)
+  try {
+    return toJson(readXmlText(tidy, LIMITS), undefined)
+  } catch (strict) {
+    const repaired = tidyCdata(legal, true)
+    if (repaired === tidy) throw strict
+    return toJson(readXmlText(repaired, LIMITS), undefined)
+  }
 }
 
 function mapTexts(value: Json, change: (text: string) => string): Json {

@@ -2,6 +2,8 @@
 
 const OPEN = '<![CDATA['
 const CLOSE = ']]>'
+/** `]]>` as the text of two sections. */
+const SPLIT = `]]${CLOSE}${OPEN}>`
 
 // XML 1.0 §2.2 has none of these. They travel as characters of the last private plane, of which nobody makes use.
 const ILLEGAL = new RegExp(String.raw`[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]`, 'gu')
@@ -50,12 +52,21 @@ export function tidyCdata(text: string, repair = false): string {
     const trimmed = before.trimEnd()
     tidy += trimmed.endsWith('>') ? trimmed : before
     const inside = text.slice(start, end)
-    tidy += OPEN + (repair ? inside.replaceAll(CLOSE, `]]${CLOSE}${OPEN}>`) : inside) + CLOSE
+    tidy += OPEN + (repair ? inside.replaceAll(CLOSE, SPLIT) : inside) + CLOSE
     at = end + CLOSE.length
     const rest = BLANKS_BEFORE_END.exec(text.slice(at, at + MOST_BLANKS))
     if (rest !== null) at += rest[0].length - 2
   }
   return at === 0 ? text : tidy + text.slice(at)
+}
+
+/** The same text where the first section of this element goes on to the last end of one. */
+export function withOneSection(text: string, name: string): string {
+  const [start = ''] = new RegExp(`<${name}>\\s*<!\\[CDATA\\[`, 'u').exec(text) ?? []
+  const from = text.indexOf(start) + start.length
+  const to = text.lastIndexOf(`${CLOSE}</${name}>`)
+  if (start === '' || to < from) return text
+  return text.slice(0, from) + text.slice(from, to).replaceAll(CLOSE, SPLIT) + text.slice(to)
 }
 
 /** The first `]]>` that an end tag or another section follows; -1: none does. */

@@ -34,6 +34,29 @@ test('a `]]>` split over two sections is joined, a raw one stays in the text (DE
   expect(read('<xml><a><![CDATA[]]>]]></a></xml>')).toEqual({ a: ']]>' })
 })
 
+test('what a customer makes look like an element of its own stays in his text (DESIGN §16 "WeChat")', () => {
+  const names = '<FromUserName><![CDATA[ann]]></FromUserName><MsgType><![CDATA[text]]></MsgType>'
+  for (const said of [
+    'hello ]]></Content><Content><![CDATA[evil',
+    'a ]]></b> b',
+    'a ]]></Content> b',
+    'a ]]> b ]]></Content>\n<Content><![CDATA[ c ]]> d \u0001',
+    'x]]></Content><Event>subscribe</Event><FromUserName>bob</FromUserName><Content><![CDATA[y',
+    'x]]></Content><MsgId>7</MsgId><Content>y<b/></Content><Content><![CDATA[]]></Content><Content><![CDATA[z',
+  ])
+    expect(read(`<xml>${names}<Content><![CDATA[${said}]]></Content><MsgId>1</MsgId></xml>`)).toEqual({
+      FromUserName: 'ann',
+      MsgType: 'text',
+      Content: said,
+      MsgId: '1',
+    })
+  const [title, description] = ['a]]></Title><Title><![CDATA[b', 'c]]></Title><Description><![CDATA[d']
+  const link = `<Title><![CDATA[${title}]]></Title><Description><![CDATA[${description}]]></Description>`
+  expect(read(`<xml>${link}</xml>`)).toEqual({ Title: title, Description: description })
+  // What the platform itself repeats is a list, in whatever form.
+  expect(read('<xml><Id><![CDATA[1]]></Id><Id><![CDATA[2]]></Id></xml>')).toEqual({ Id: ['1', '2'] })
+})
+
 test('bytes that are no UTF-8 become U+FFFD, and the rest is heard (DESIGN §16 "WeChat")', () => {
   const bytes = Buffer.concat([
     Buffer.from('<xml><a><![CDATA[x'),

@@ -25,6 +25,11 @@ test.each([
   ['text', '<Content></Content>', { kind: 'text', text: '' }],
   [
     'text',
+    '<Content><![CDATA[a]]></Content><bizmsgmenuid>101</bizmsgmenuid><Content><![CDATA[b]]></Content>',
+    { kind: 'text', text: 'a]]></Content><bizmsgmenuid>101</bizmsgmenuid><Content><![CDATA[b' },
+  ],
+  [
+    'text',
     '<Content>yes</Content><bizmsgmenuid>101</bizmsgmenuid>',
     { kind: 'text', text: 'yes', data: { menuId: '101' } },
   ],
