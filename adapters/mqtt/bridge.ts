@@ -14,6 +14,8 @@ import type { Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
 import { compileMapping } from './mapping.ts'
 import { createOutbox } from './outbox.ts'
+import type { Entry } from './outbox.ts'
+import { createOwn } from './own.ts'
 import { encodeMessage } from './payload.ts'
 import { createReplyTopics } from './reply-topics.ts'
 import { Turns } from './turns.ts'
@@ -33,6 +35,7 @@ const MAX_REQUESTS = 16
 export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
   const mapping = compileMapping(config.topics)
   const outbox = createOutbox(scope)
+  const own = createOwn(scope)
   // Nobody behind another broker speaks frames.
   const replyTopics = createReplyTopics(scope, () => false)
   const hub = hubOf(scope.id)
@@ -41,6 +44,11 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
   let client: BrokerClient | undefined
   const requests = new Turns(MAX_REQUESTS)
 
+  async function say(entry: Entry): Promise<void> {
+    if (mapping.has(entry.topic)) await own.note(entry.topic, entry.payload)
+    await outbox.append(entry)
+  }
+
   async function take(host: ChannelHost, message: Arrived, { goOn, signal }: Turn): Promise<void> {
     const { topic } = message
     if (hub.isAwaited(topic)) return hub.deliver(topic, message.payload)
@@ -48,6 +56,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
     if (!mapping.has(topic)) return scope.log.debug('a message on a topic that is not mapped', { topic })
     // A broker shows what it retains at every subscription: that is no news.
     if (message.retain) return
+    if (await own.isBack(topic, message.payload)) return
     // Messages are stored one after another. A request lasts as long as its call: none but those of its sender wait for it (SEMANTICS 18).
     const accept: ChannelHost['accept'] = (draft, options) => {
       if (draft.kind !== 'request') return host.accept(draft, options)
@@ -61,7 +70,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         mapping,
         scope,
         replyTopics,
-        answer: ({ topic: at, qos }, payload) => outbox.append({ topic: at, payload, qos }),
+        answer: ({ topic: at, qos }, payload) => say({ topic: at, payload, qos }),
         tell() {}, // on somebody else's broker nobody has asked for it
       },
     )
@@ -164,7 +173,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       const at = await replyTopics.find(message)
       if ('status' in at) return at
       try {
-        await outbox.append({ ...at, payload: encodeMessage(message, key) })
+        await say({ ...at, payload: encodeMessage(message, key) })
         return { status: 'sent' }
       } catch (error) {
         const { retry, message: reason } = GatewayError.from(error)

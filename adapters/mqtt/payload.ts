@@ -126,3 +126,12 @@ export function encodeError(
     ...(about.id !== undefined && { id: about.id }),
   })
 }
+
+/** Whether a payload begins as those that are made here do: any other is nobody's of ours. */
+export function isLikeOurs(payload: Uint8Array): boolean {
+  const begin = Buffer.from(payload.subarray(0, OUR_BEGINNINGS[0].length)).toString()
+  return OUR_BEGINNINGS.some((ours) => begin.startsWith(ours))
+}
+
+/** The longest first. */
+const OUR_BEGINNINGS = ['{"specversion":"1.0","id":', '{"error":{"code":'] as const

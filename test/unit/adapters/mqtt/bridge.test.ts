@@ -293,3 +293,62 @@ test('where no topic has a reply, what is said of an event is refused, not taken
     reason: expect.stringContaining('no topic is known'),
   })
 })
+
+test('a bridge whose filter covers the topics of its replies takes none of them for a message, also after a restart', async () => {
+  const reply = "'shop/' & topic[1] & '/display'"
+  const topics = {
+    'shop/+/ask': { kind: 'request', sender: 'topic[1]', reply },
+    'shop/#': { kind: 'message', sender: 'topic[1]', reply },
+  }
+  const scope = testScope({ id: 'echo' })
+  const warned: unknown[] = []
+  let own = 0
+  const observed: Scope = {
+    ...scope,
+    log: { ...scope.log, warn: (text, fields) => void (text.includes('hears') && warned.push(fields)) },
+    metrics: { ...scope.metrics, count: (name) => void (own += name === 'mqtt_own' ? 1 : 0) },
+  }
+  const ids: string[] = []
+  let bridge: Channel | undefined
+  /** As the core with a bot that answers whatever comes. */
+  const accept: ChannelHost['accept'] = async (draft) => {
+    ids.push(draft.externalId ?? '')
+    const accepted = { id: `m${ids.length}`, conversation: 'c', sequence: ids.length, duplicate: false }
+    if (draft.externalId === 'unknown') throw new GatewayError('NO_ROUTE', 'no route takes this')
+    if (draft.kind === 'request') return { ...accepted, reply: { data: 1, origin: 'backend' } }
+    const said = { ...testMessage(), replyContext: draft.replyContext ?? null }
+    await bridge?.send?.(said, `${accepted.id}/0`, AbortSignal.timeout(10_000))
+    return accepted
+  }
+  const open = async (): Promise<void> =>
+    void (bridge = await openBridge({ accept }, observed, undefined, topics))
+  await open()
+  const client = await other()
+  const shown: Buffer[] = []
+  client.on('message', (_topic, payload) => shown.push(payload))
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  await subscribed(client, ids, 'shop/7/say')
+  const tell = async (topic: string, id: string): Promise<unknown> =>
+    client.publishAsync(topic, JSON.stringify({ id }), { qos: 1 })
+  await tell('shop/7/ask', 'asked')
+  await tell('shop/7/ask', 'unknown')
+  await tell('shop/7/say', 'said')
+  await until(
+    () => (numbered(ids).length >= 3 && shown.length >= ids.length && own >= ids.length) || undefined,
+  )
+  expect(numbered(ids)).toEqual(['asked', 'unknown', 'said'])
+  expect(own).toBe(shown.length)
+  expect(warned).toEqual([{ topic: 'shop/7/display' }])
+
+  await bridge?.[Symbol.asyncDispose]()
+  const before = own
+  // What the broker kept for it.
+  for (const payload of shown.slice(0, 3)) await client.publishAsync('shop/7/display', payload, { qos: 1 })
+  await tell('shop/7/display', 'of another')
+  await open()
+  await until(() => ids.includes('of another') || undefined)
+  expect(own - before).toBe(3)
+  expect(numbered(ids).slice(3)).toEqual(['of another'])
+  await bridge?.[Symbol.asyncDispose]()
+  await client.endAsync()
+})
