@@ -18,10 +18,10 @@ export async function checkContracts(
   const { dataDirectory } = config
   if (statSync(dataDirectory, { throwIfNoEntry: false })?.isFile() === true)
     report.add(['data'], `${dataDirectory} is a file: wanted is the folder of the data`)
-  for (const { section, id, message } of await contractRefusals(config, adapters)) {
+  for (const { section, id, at, message } of await contractRefusals(config, adapters)) {
     const path = [section, id]
     const key = KEYS.find((name) => valueAt(tree.root, [...path, name]) !== undefined)
-    report.add(key === undefined ? path : [...path, key], message)
+    report.add([...path, ...(at ?? (key === undefined ? [] : [key]))], message)
   }
   report.end()
 }

@@ -14,7 +14,7 @@ import { buildGeneration, refuseSharedPaths } from './generation.ts'
 import type { Generation, ReloadCause } from './generation.ts'
 import { createCluster } from './cluster.ts'
 import { createDeadLetters, listDead, showDead } from './dead-letters.ts'
-import { withCredential } from './hint.ts'
+import { hintsOf } from './hint.ts'
 import { createHost } from './host.ts'
 import { deadPages } from './http/admin-dead.ts'
 import type { Unready } from './http/admin.ts'
@@ -371,12 +371,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port: listening.port,
     origin,
     hints: () =>
-      [...current().channels.values()].flatMap(({ id, access, inUse }) => {
-        const command = inUse.channel.hint?.(origin)
-        return command === undefined
-          ? []
-          : [{ channel: id, command: withCredential(command, access, options.open) }]
-      }),
+      hintsOf(current().channels.values(), { origin, isOpen: options.open, log: log.child('gateway') }),
     reload,
     reloadTls: () => edge.reloadTls(),
     ...ending,

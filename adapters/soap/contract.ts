@@ -58,7 +58,10 @@ export interface Contract {
    * its own.
    */
   find(asked: Asked): ServedOperation
-  /** A request of this operation to paste; undefined if it has none. */
+  /**
+   * A request of this operation to paste; undefined if it has none. Without a `value` one by the schema, as far as one can
+   * be made. Throws `ENCODE_FAILED` for a `value` that does not fit, or where the schema wants what cannot be made up.
+   */
   example(operation: string | undefined, value: Json | undefined): Example | undefined
 }
 
@@ -122,9 +125,22 @@ export function wsdlContract(wsdl: Wsdl): Contract {
       )
       if (operation === undefined) return undefined
       const codec = messageCodec(schemas, operation, operation.input)
-      const body = codec.encode(value ?? codec.sample(), '1.1')
+      const body =
+        value === undefined
+          ? codec.encode(codec.sample(), '1.1', { missing: 'keep' })
+          : ofOperator(operation.name, () => codec.encode(value, '1.1'))
       return { name: operation.name, soapAction: operation.soapAction, body, encoded: codec.encoded }
     },
+  }
+}
+
+/** The example is the operator's: where it stands goes before what is wrong with it. */
+function ofOperator<T>(operation: string, encode: () => T): T {
+  try {
+    return encode()
+  } catch (error) {
+    const { code, message } = GatewayError.from(error)
+    throw new GatewayError(code, `operations.${operation}.example: ${message}`, { cause: error })
   }
 }
 
@@ -198,7 +214,10 @@ export function openContract({ schemas, lists, types }: OpenOptions): Contract {
       return {
         name: decl.name.local,
         soapAction: '',
-        body: fromJson(value ?? sample(decl), decl.name, decl),
+        body:
+          value === undefined
+            ? fromJson(sample(decl), decl.name, decl, { missing: 'keep' })
+            : ofOperator(decl.name.local, () => fromJson(value, decl.name, decl)),
         encoded: false,
       }
     },

@@ -31,14 +31,24 @@ export function samplesOf(service: Service, operation: string, address: string):
     const type = 'application/x-www-form-urlencoded'
     samples.push({ dialect: 'HTTP POST', command: `${curl(below, type)} -d ${quoted(query)}` })
   }
-  const pox = poxSample(service, operation, at)
+  const pox = shownPox(service, operation, at)
   if (pox !== undefined) samples.push({ dialect: 'XML', command: pox })
   const call = callElement(operation, writeParameters(...parametersOf(service, operation)))
   samples.push({ dialect: 'XML-RPC', command: posted(at, call) })
   return samples
 }
 
-/** Plain XML, the one every operation with a name of XML has. */
+/** The page of an operation has its other samples where this one cannot be made. */
+function shownPox(service: Service, operation: string, address: string): string | undefined {
+  try {
+    return poxSample(service, operation, address)
+  } catch (error) {
+    service.scope.log.debug('a sample in XML cannot be shown', { operation, error })
+    return undefined
+  }
+}
+
+/** Plain XML, the one every operation with a name of XML has. Throws `ENCODE_FAILED` for an example that does not fit. */
 export function poxSample(service: Service, operation: string, address: string): string | undefined {
   if (!isNcName(operation)) return undefined
   const { contract } = service

@@ -12,11 +12,11 @@ import { sampleValue } from './sample-value.ts'
 /** Deeper than this only what is required. */
 const enoughLevels = 6
 /** Of one element, whatever the schema wants at least. */
-const enoughCopies = 100
+const enoughCopies = 20
 
 /**
  * Valid by its schema as far as facets can be met by trying; optional members are there, lists have as many items as they
- * need at least, up to a hundred.
+ * need at least, up to twenty.
  */
 export function sample(decl: ElementDecl): Json {
   return new Sampler(decl.schemas).element(decl)

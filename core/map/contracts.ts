@@ -8,6 +8,8 @@ import { silentHost } from './stand-ins.ts'
 export interface Refusal {
   readonly section: 'channels' | 'backends'
   readonly id: string
+  /** Where in the component, if it is not its contract. */
+  readonly at?: readonly string[]
   /** As the start says it. */
   readonly message: string
 }
@@ -15,7 +17,10 @@ export interface Refusal {
 /** Their start reads a WSDL, a schema or documents, and does nothing else. */
 const READING: ReadonlySet<string> = new Set(['soap', 'webservice', 'graphql'])
 
-/** What a start would refuse of contracts that are files; one that has to be fetched says nothing here. */
+/**
+ * What a start would refuse of contracts that are files, and examples that do not fit them; a contract that has to be
+ * fetched says nothing here.
+ */
 export async function contractRefusals(
   settings: Pick<GenerationSettings, 'channels' | 'backends' | 'agents' | 'routes'>,
   adapters: ReadonlyMap<string, Adapter>,
@@ -28,18 +33,29 @@ export async function contractRefusals(
     said() {},
   })
   const refusals: Refusal[] = []
-  const tried = async (one: Omit<Refusal, 'message'>, start: Promise<unknown>): Promise<void> => {
+  const tried = async <T>(one: Omit<Refusal, 'message'>, start: Promise<T>): Promise<T | undefined> => {
     try {
-      await start
+      return await start
     } catch (error) {
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error // the start's own words go before it
       if (GatewayError.from(reason).code !== 'BACKEND_FAILED')
         refusals.push({ ...one, message: reason instanceof Error ? reason.message : String(reason) })
+      return undefined
     }
   }
   const reads = ({ adapter }: ChannelSettings | BackendSettings): boolean => READING.has(adapter)
-  for (const channel of Object.values(settings.channels).filter(reads))
-    await tried({ section: 'channels', id: channel.id }, cast.channel(channel))
+  for (const channel of Object.values(settings.channels).filter(reads)) {
+    const here = { section: 'channels', id: channel.id } as const
+    const running = await tried(here, cast.channel(channel))
+    // The one that its command would be made of.
+    const operations = Object.entries(channel.operations)
+    const [shown] =
+      operations.find(([, { kind, example }]) => kind === 'request' && example !== undefined) ?? []
+    if (running === undefined || shown === undefined) continue
+    const at = ['operations', shown, 'example']
+    const made = async (): Promise<unknown> => running.inUse.channel.hint?.('http://127.0.0.1')
+    await tried({ ...here, at }, made())
+  }
   for (const backend of Object.values(settings.backends).filter(reads))
     await tried({ section: 'backends', id: backend.id }, cast.backend(backend))
   return refusals

@@ -59,6 +59,10 @@ test.each([
     'channels.c.wsdl: the WSDL has no operation "GetOrde" (did you mean "GetOrder"?)',
   ],
   [
+    `adapter: soap, path: /c, wsdl: ${crm}, operations: { GetOrder: { kind: request, example: { no: 1 } } }`,
+    'channels.c.operations.GetOrder.example: GetOrder/orderNo: is missing',
+  ],
+  [
     'adapter: soap, path: /c',
     'channels.c: channel "c": without a wsdl, operations must say what is accepted',
   ],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { withCredential } from '../../../core/hint.ts'
+import { testScope } from 'dragoman/testing'
+import { hintsOf, withCredential } from '../../../core/hint.ts'
 
 const COMMAND = "curl -s 'http://127.0.0.1:8080/v1/messages'"
 
@@ -18,4 +19,27 @@ test('the place of a token, or of the password of the named user, is shown, neve
   expect(withCredential(COMMAND, { basic }, true)).toBe(
     String.raw`curl -s -u 'o'\''erp$&:PASSWORD' 'http://127.0.0.1:8080/v1/messages'`,
   )
+})
+
+test('a channel that cannot make its command is told of, and the others show theirs', () => {
+  const warned: string[] = []
+  const { log } = testScope()
+  const channel = (id: string, hint: () => string | undefined) => ({
+    id,
+    access: undefined,
+    inUse: { channel: { hint } },
+  })
+  const broken = (): never => {
+    throw new Error('Op/a: is missing')
+  }
+  const hints = hintsOf(
+    [channel('s', broken), channel('quiet', () => undefined), channel('web', () => COMMAND)],
+    {
+      origin: 'http://127.0.0.1:8080',
+      isOpen: true,
+      log: { ...log, warn: (message) => warned.push(message) },
+    },
+  )
+  expect(hints).toEqual([{ channel: 'web', command: COMMAND }])
+  expect(warned).toEqual(['channel "s": no command to try it can be shown'])
 })

@@ -7,6 +7,7 @@ import {
   ask,
   bodyText,
   envelope,
+  files,
   fixtureText,
   getTicket,
   orders,
@@ -266,4 +267,27 @@ test('a WSDL of a URL that is not there keeps no channel from starting: 503 unti
   expect((await running.post(body)).status).toBe(200)
   expect((await running.handle({ method: 'GET', query: 'wsdl' })).status).toBe(200)
   await expect(serve({ config: { wsdl: '/no/such.wsdl' } })).rejects.toThrow(/no\/such\.wsdl/u)
+})
+
+describe('the command to try a channel', () => {
+  test('is there whatever the schema has: what it wants and cannot be made up is left out', async () => {
+    const text = (await fixtureText('wsdl/orders.wsdl')).replace(
+      '<xsd:element name="ticketId" type="xsd:long"/>',
+      '<xsd:element name="ticketId" minOccurs="300" maxOccurs="300" type="xsd:long"/>',
+    )
+    const folder = await files({ 'many.wsdl': text })
+    await using running = await serve({
+      config: { wsdl: `${folder}/many.wsdl` },
+      operations: { GetTicket: { kind: 'request' } },
+    })
+    expect(running.channel.hint?.('http://127.0.0.1')).toContain('<ns1:ticketId>1</ns1:ticketId>')
+  })
+
+  test('says which example of the config does not fit', async () => {
+    const operations = { GetTicket: { kind: 'request', example: { b: 1 } } } as const
+    await using running = await serve({ operations })
+    expect(() => running.channel.hint?.('http://127.0.0.1')).toThrow(
+      'operations.GetTicket.example: GetTicket/ticketId: is missing',
+    )
+  })
 })
