@@ -3,6 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 
 import type { OperationConfig } from './backend-config.ts'
+import { answerHeaders } from '../data/answer-headers.ts'
 import { compileExpression } from '../data/expression.ts'
 import { isObject } from '../data/json.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
@@ -83,7 +84,7 @@ export function compileAnswer({
 
     const texts: Record<string, string> = {}
     if (failures.length > 0) texts['graphql:errors'] = JSON.stringify(failures)
-    const bindings = { message: call.message, headers: Object.fromEntries(headers) }
+    const bindings = { message: call.message, headers: answerHeaders(headers) }
     try {
       const value = data === undefined ? content : await data(content, bindings)
       for (const [name, expression] of marks) {

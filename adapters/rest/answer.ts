@@ -3,6 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 
 import type { OperationConfig } from './backend-config.ts'
+import { answerHeaders } from '../data/answer-headers.ts'
 import { compileExpression } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
@@ -52,7 +53,7 @@ export function compileAnswer({ result, metadata, notExecuted }: OperationConfig
 
     const content = bytes.byteLength === 0 ? undefined : contentOf(response, bytes, fail)
     if (data === undefined && marks.length === 0) return content === undefined ? {} : { data: content }
-    const bindings = { message: call.message, headers: headersOf(response.headers) }
+    const bindings = { message: call.message, headers: answerHeaders(response.headers) }
     try {
       return await answerOf({ content, bindings, data, marks })
     } catch (error) {
@@ -120,8 +121,4 @@ function problemMembers(response: Response, bytes: Uint8Array): Readonly<Record<
 function textOf(value: Json | undefined): string | undefined {
   if (typeof value === 'number') return String(value)
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function headersOf(headers: Headers): Readonly<Record<string, string>> {
-  return Object.fromEntries(headers) // names are lower case there
 }

@@ -7,6 +7,7 @@ import type { BackendConfig, OperationConfig } from './config.ts'
 import { isObject, loadContract } from './contract.ts'
 import type { Contract } from './contract.ts'
 import type { Dialect, Outbound } from './dialect.ts'
+import { answerHeaders } from '../data/answer-headers.ts'
 import { Description } from '../data/description.ts'
 import { compileExpression, readsMessage } from '../data/expression.ts'
 import type { Expression } from '../data/expression.ts'
@@ -187,7 +188,7 @@ async function shaped(
   { call, response }: { readonly call: BackendCall; readonly response: Response },
 ): Promise<Answer> {
   if (fault === undefined && result === undefined) return answer
-  const bindings = { message: call.message, headers: Object.fromEntries(response.headers) }
+  const bindings = { message: call.message, headers: answerHeaders(response.headers) }
   const said = faultOf(await fault?.(answer.data, bindings))
   if (said !== undefined) return { fault: said }
   if (result === undefined) return answer

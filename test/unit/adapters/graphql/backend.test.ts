@@ -37,7 +37,9 @@ interface Arrived {
   readonly text: string
 }
 let arrived: Arrived[] = []
-let next: { status?: number; headers?: Record<string, string>; text: string } = { text: '{"data":{}}' }
+let next: { status?: number; headers?: Record<string, string | string[]>; text: string } = {
+  text: '{"data":{}}',
+}
 let tellsSchema = true
 let isUp = true
 let introspected: IncomingHttpHeaders[] = []
@@ -211,12 +213,14 @@ describe('what comes back', () => {
     },
   )
 
-  test('without result it is the data; metadata sees the headers', async () => {
-    next = { text: '{"data":{"order":{"no":"1"}}}', headers: { 'x-left': '9' } }
-    await using backend = await start({ GetOrder: { ...GetOrder, metadata: { left: '$headers.`x-left`' } } })
+  test('without result it is the data; metadata sees the headers, of several cookies each', async () => {
+    const headers = { 'x-left': '9', 'set-cookie': ['sid=1; Path=/', 'lang=de'] }
+    next = { text: '{"data":{"order":{"no":"1"}}}', headers }
+    const metadata = { left: '$headers.`x-left`', cookies: '$headers.`set-cookie`' }
+    await using backend = await start({ GetOrder: { ...GetOrder, metadata } })
     expect(await call(backend, 'GetOrder', { no: '1' })).toEqual({
       data: { order: { no: '1' } },
-      metadata: { left: '9' },
+      metadata: { left: '9', cookies: '["sid=1; Path=/","lang=de"]' },
     })
   })
 

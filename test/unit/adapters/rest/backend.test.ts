@@ -19,7 +19,7 @@ interface Seen {
 }
 interface Script {
   readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | string[]>>
   readonly body?: string | Uint8Array
 }
 
@@ -193,18 +193,25 @@ test('the answer is the JSON body, no digit lost (DESIGN §3)', async () => {
 })
 
 test('result and metadata see the answer as $, its headers as $headers and the message', async () => {
-  script = { body: '{"order":{"no":"7","rows":[{"sku":"a"}]}}', headers: { 'X-Rate-Left': '9' } }
+  const cookies = ['sid=1; Path=/', 'lang=de']
+  const headers = { 'X-Rate-Left': '9', 'Set-Cookie': cookies }
+  script = { body: '{"order":{"no":"7","rows":[{"sku":"a"}]}}', headers }
   const answer = await call(
     open({
       method: 'GET',
       result:
         '{ "no": order.no, "skus": [order.rows.sku], "left": $headers."x-rate-left", "for": $message.sender.id, "gone": nope }',
-      metadata: { left: '$headers."x-rate-left"', 'soap:Row': 'order.rows[0]', none: 'nope' },
+      metadata: {
+        left: '$headers."x-rate-left"',
+        'soap:Row': 'order.rows[0]',
+        none: 'nope',
+        cookies: '$headers."set-cookie"',
+      },
     }),
   )
   expect(answer).toStrictEqual({
     data: { no: '7', skus: ['a'], left: '9', for: 'c-1' },
-    metadata: { left: '9', 'soap:Row': '{"sku":"a"}' },
+    metadata: { left: '9', 'soap:Row': '{"sku":"a"}', cookies: JSON.stringify(cookies) },
   })
   expect(() => structuredClone(answer)).not.toThrow()
 })

@@ -12,6 +12,7 @@ interface Canned {
   readonly type?: string
   readonly body?: string | Uint8Array
   readonly headers?: Record<string, string>
+  readonly cookies?: readonly string[]
 }
 
 interface Seen {
@@ -24,7 +25,7 @@ interface Seen {
 /** Asks a business system that gives one answer. */
 async function asked(
   config: Record<string, unknown>,
-  { status = 200, type = 'text/xml; charset=utf-8', body = '', headers = {} }: Canned,
+  { status = 200, type = 'text/xml; charset=utf-8', body = '', headers = {}, cookies = [] }: Canned,
   params: Json = {},
 ): Promise<{ readonly answer: Answer; readonly seen: Seen }> {
   const seen: Seen = { url: '', method: '', headers: new Headers(), body: new Uint8Array() }
@@ -33,10 +34,9 @@ async function asked(
     seen.method = init.method ?? ''
     seen.headers = new Headers(init.headers)
     seen.body = init.body instanceof Uint8Array ? init.body : new Uint8Array()
-    return new Response(typeof body === 'string' ? body : Buffer.from(body), {
-      status,
-      headers: { ...(type === '' ? {} : { 'content-type': type }), ...headers },
-    })
+    const fields = new Headers({ ...(type === '' ? {} : { 'content-type': type }), ...headers })
+    for (const cookie of cookies) fields.append('set-cookie', cookie)
+    return new Response(typeof body === 'string' ? body : Buffer.from(body), { status, headers: fields })
   }
   await using backend = await makeBackend({ url: 'http://erp.example.com/service', ...config }, fetched)
   return { answer: await ask(backend, 'GetOrder', params), seen }
@@ -113,13 +113,15 @@ describe('plain XML', () => {
   test('shapes the answer by result, and finds a no in it by fault', async () => {
     const operations = {
       '*': {
-        result: '{ "no": order.no, "left": $headers."x-left" }',
+        result: '{ "no": order.no, "left": $headers."x-left", "cookies": $headers."set-cookie" }',
         fault: 'error.code != "0" ? { "code": error.code, "message": error.text }',
       },
     }
     const good = '<R><error><code>0</code></error><order><no>7</no></order></R>'
-    const { answer } = await asked({ dialect: 'pox', operations }, { body: good, headers: { 'x-left': '5' } })
-    expect(answer).toEqual({ data: { no: '7', left: '5' } })
+    const headers = { 'x-left': '5' }
+    const cookies = ['sid=1; Path=/', 'lang=de']
+    const { answer } = await asked({ dialect: 'pox', operations }, { body: good, headers, cookies })
+    expect(answer).toEqual({ data: { no: '7', left: '5', cookies } })
     const bad = '<R><error><code>12</code><text>sold out</text></error></R>'
     const refused = await asked({ dialect: 'pox', operations }, { body: bad })
     expect(refused.answer).toEqual({ fault: { code: '12', message: 'sold out' } })
