@@ -153,7 +153,7 @@ export class Connection {
   /** Asks the servers what they are and how they are doing, and their replicas whether they follow. */
   async facts(): Promise<ServerFacts> {
     const facts = await this.#ask()
-    this.replicas.saw(facts.replicas)
+    this.replicas.saw(facts.masters)
     if (this.#isReady && (facts.replicationId !== this.#replicationId || facts.role !== 'master')) {
       // A failover that cut no line, or one of the cluster's.
       this.#lose('another server is behind its address')
@@ -184,7 +184,12 @@ export class Connection {
   }
 
   async #ask(): Promise<ServerFacts> {
-    return together(await Promise.all(this.#clients.lines().map(readServer)))
+    const all = this.#clients.lines().map(async (line) => {
+      const facts = await readServer(line)
+      this.replicas.leads(line, facts.replicationId)
+      return facts
+    })
+    return together(await Promise.all(all))
   }
 
   fsync(): Promise<Fsync> {
@@ -240,7 +245,7 @@ export class Connection {
       inOneWrite(line)
       const replying = line.callBuffer(command, first, ...rest)
       // On the same line and behind it, in the same turn: both are one round trip.
-      const kept = this.replicas.isWaitedFor(name) ? this.replicas.haveIt(line) : undefined
+      const kept = this.replicas.isWaitedFor(name, line) ? this.replicas.haveIt(line) : undefined
       const reply = await replying
       await kept
       return reply as Cell // what the protocol has: lists, bytes, numbers, nothing
@@ -328,7 +333,7 @@ export class Connection {
     this.#requireHolders()
     await Promise.all(lines.map(requireDatabase))
     const facts = await this.#ask()
-    const { replicationId, role, version, needed, replicas, isOne } = facts
+    const { replicationId, role, version, needed, masters, isOne } = facts
     if (!isOne && this.#clients.kind !== 'cluster') {
       // Some went to a new master, and the old one still answers the others.
       this.#clients.reconnect()
@@ -348,7 +353,7 @@ export class Connection {
     const fresh = randomBytes(9).toString('base64url')
     const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
     const dataset = datasetOf(reply)
-    if (replicationId !== this.#replicationId) this.replicas.countAnew(replicas)
+    if (replicationId !== this.#replicationId) this.replicas.countAnew(masters)
     await this.#options.weigh(this, facts)
     // A line that was made anew meanwhile may lead to a server nobody looked at.
     if (this.#losses !== losses) throw this.#unavailable('its lines change')

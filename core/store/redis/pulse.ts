@@ -129,8 +129,11 @@ export class Pulse {
     const eviction = evictionOf(facts)
     if (eviction !== undefined) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${eviction}`)
     const says = await this.weigh(connection, facts)
-    const { needed } = connection.replicas
-    this.#options.log?.info(`${facts.version}: ${says}`, { replicas: facts.replicas, acknowledged: needed })
+    const { replicas } = connection
+    this.#options.log?.info(`${facts.version}: ${says}`, {
+      replicas: range(facts.masters.map((master) => master.replicas)),
+      acknowledged: range(facts.masters.map(({ replicationId }) => replicas.neededBy(replicationId))),
+    })
     if (this.#weak !== undefined) throw new GatewayError('STORE_UNAVAILABLE', this.#weak)
     this.#weighRetention(facts.maxMemory * connection.masters)
     this.#saw(facts)
@@ -141,7 +144,9 @@ export class Pulse {
    * is remembered. Says what they cost.
    */
   async weigh(connection: Connection, facts: ServerFacts): Promise<string> {
-    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), connection.replicas.needed)
+    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), (id) =>
+      connection.replicas.neededBy(id),
+    )
     const isWeak = this.#options.durability === 'strict' && !isStrict
     const weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
     this.#weak = evictionOf(facts) ?? weak
@@ -247,4 +252,10 @@ export class Pulse {
       cause,
     })
   }
+}
+
+/** Of several masters the fewest and the most, where they differ. */
+function range(counts: readonly number[]): number | string {
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)]
+  return fewest === most ? fewest : `${fewest} to ${most}`
 }

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
 import type { ScriptName } from './scripts.ts'
+import type { Master } from './server.ts'
 
 /** Together with what waits behind it still less than a command's time. */
 const WAIT_MS = 400
@@ -29,42 +30,55 @@ interface Line {
   isWaiting: boolean
 }
 
+/** How many replicas of a master acknowledged, of how many. */
+interface Said {
+  readonly count: number
+  readonly needed: number
+}
+
 /**
  * WAIT and not WAITAOF: what a replica has in memory survives the master's end, and its own power loss at the same moment is no
  * failover. Redis 7.2 alone has the other.
  */
 export class Replicas {
   readonly #wanted: number | undefined
-  #seen = 0
+  /** By the replication id of a master: the most that followed it. */
+  #seen: ReadonlyMap<string, number> = new Map()
+  readonly #masters = new WeakMap<Redis, string>()
   #trouble: string | undefined
   readonly #lines = new WeakMap<Redis, Line>()
 
-  /** How many must acknowledge; undefined: as many as there were. */
+  /** How many must acknowledge; undefined: of each master as many as it had. */
   constructor(wanted: number | undefined) {
     this.#wanted = wanted
   }
 
-  get needed(): number {
-    return this.#wanted ?? this.#seen
+  /** How many must acknowledge what this master is sent; as many as of any where it was not counted yet. */
+  neededBy(replicationId: string | undefined): number {
+    return this.#wanted ?? this.#seen.get(replicationId ?? '') ?? Math.max(0, ...this.#seen.values())
   }
 
   /** Why nothing is acknowledged now. */
   get trouble(): string | undefined {
-    return this.needed === 0 ? undefined : this.#trouble
+    return this.#trouble
   }
 
-  saw(replicas: number): void {
-    this.#seen = Math.max(this.#seen, replicas)
+  leads(line: Redis, replicationId: string): void {
+    this.#masters.set(line, replicationId)
   }
 
-  /** After a failover those that may be promoted are counted anew: none may be left. */
-  countAnew(replicas: number): void {
-    this.#seen = replicas
+  saw(masters: readonly Master[]): void {
+    this.#seen = new Map([...this.#seen, ...this.#most(masters)])
+  }
+
+  /** After a failover: at the master that is another one, those that may be promoted are counted anew. None may be left. */
+  countAnew(masters: readonly Master[]): void {
+    this.#seen = this.#most(masters)
     this.#trouble = undefined
   }
 
-  isWaitedFor(name: ScriptName): boolean {
-    return this.needed > 0 && mustBeKept(name)
+  isWaitedFor(name: ScriptName, line: Redis): boolean {
+    return mustBeKept(name) && this.#neededOn(line) > 0
   }
 
   /**
@@ -83,9 +97,9 @@ export class Replicas {
 
   /** Asks all lines whether replicas follow. */
   async look(lines: readonly Redis[]): Promise<void> {
-    if (this.needed === 0) return
-    const counts = await Promise.all(lines.map((line) => this.#count(line)))
-    this.#judge(Math.min(...counts))
+    const waited = lines.filter((line) => this.#neededOn(line) > 0)
+    const all = await Promise.all(waited.map((line) => this.#ask(line)))
+    this.#trouble = all.map(troubleOf).find((trouble) => trouble !== undefined)
   }
 
   async #wait(line: Redis, state: Line): Promise<void> {
@@ -94,32 +108,45 @@ export class Replicas {
     state.next = undefined
     state.isWaiting = true
     try {
-      const count = await this.#count(line)
-      this.#judge(count)
-      if (count >= this.needed) next.resolve()
-      else next.reject(this.#unknown(count))
+      const said = await this.#ask(line)
+      this.#trouble = troubleOf(said)
+      if (this.#trouble === undefined) next.resolve()
+      else next.reject(unknown(said))
     } catch (error) {
-      next.reject(this.#unknown(0, error))
+      next.reject(unknown({ count: 0, needed: this.#neededOn(line) }, error))
     }
     state.isWaiting = false
     // What was sent meanwhile.
     void this.#wait(line, state)
   }
 
-  async #count(line: Redis): Promise<number> {
-    return Number(await line.call('WAIT', this.needed, WAIT_MS))
+  async #ask(line: Redis): Promise<Said> {
+    const needed = this.#neededOn(line)
+    return { count: Number(await line.call('WAIT', needed, WAIT_MS)), needed }
   }
 
-  #judge(count: number): void {
-    this.#trouble =
-      count >= this.needed ? undefined : `${count} of ${this.needed} replicas acknowledge what is written`
+  #neededOn(line: Redis): number {
+    return this.neededBy(this.#masters.get(line))
   }
 
-  #unknown(count: number, cause?: unknown): GatewayError {
-    return new GatewayError(
-      'STORE_UNAVAILABLE',
-      `the store cannot be used: ${count} of ${this.needed} replicas acknowledged within ${WAIT_MS} ms, so nobody knows whether a failover keeps it`,
-      { retryAfterMs: PROBE_MS, ...(cause !== undefined && { cause }) },
+  #most(masters: readonly Master[]): ReadonlyMap<string, number> {
+    return new Map(
+      masters.map(({ replicationId, replicas }) => [
+        replicationId,
+        Math.max(replicas, this.#seen.get(replicationId) ?? 0),
+      ]),
     )
   }
+}
+
+function troubleOf({ count, needed }: Said): string | undefined {
+  return count >= needed ? undefined : `${count} of ${needed} replicas acknowledge what is written`
+}
+
+function unknown({ count, needed }: Said, cause?: unknown): GatewayError {
+  return new GatewayError(
+    'STORE_UNAVAILABLE',
+    `the store cannot be used: ${count} of ${needed} replicas acknowledged within ${WAIT_MS} ms, so nobody knows whether a failover keeps it`,
+    { retryAfterMs: PROBE_MS, ...(cause !== undefined && { cause }) },
+  )
 }

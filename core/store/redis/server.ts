@@ -12,13 +12,19 @@ export interface ServerFacts {
   readonly replicationId: string
   /** Whether all that were asked have the same data. */
   readonly isOne: boolean
-  /** Those that follow: of several masters, the fewest of one. */
-  readonly replicas: number
+  /** Each of those that were asked, once. */
+  readonly masters: readonly Master[]
   readonly usedMemory: number
   /** 0: without a limit. */
   readonly maxMemory: number
   readonly evictionPolicy: string
   readonly appendOnly: boolean
+}
+
+export interface Master {
+  readonly replicationId: string
+  /** Those that follow it. */
+  readonly replicas: number
 }
 
 /** Throws what the connection throws, and an `Error` for what is no such answer. */
@@ -31,15 +37,18 @@ export async function readServer(redis: Redis): Promise<ServerFacts> {
   const text = (name: string): string => facts.get(name) ?? ''
   const version = text('redis_version')
   if (version === '' || text('role') === '') throw new Error('it does not say what it is')
+  const replicationId = text('master_replid')
+  const replicas = [...facts].filter(
+    ([name, value]) => /^slave\d+$/.test(name) && value.includes('state=online'),
+  ).length
   const valkey = facts.get('valkey_version')
   return {
     version: valkey === undefined ? `Redis ${version}` : `Valkey ${valkey}`,
     needed: neededOf(version, text('arch_bits')),
     role: text('role'),
-    replicationId: text('master_replid'),
+    replicationId,
     isOne: true,
-    replicas: [...facts].filter(([name, value]) => /^slave\d+$/.test(name) && value.includes('state=online'))
-      .length,
+    masters: [{ replicationId, replicas }],
     usedMemory: Number(text('used_memory')),
     maxMemory: Number(text('maxmemory')),
     evictionPolicy: text('maxmemory_policy'),
@@ -66,7 +75,9 @@ export function together(all: readonly ServerFacts[]): ServerFacts {
             .update([...ids].toSorted().join())
             .digest('hex'),
     isOne: ids.size === 1,
-    replicas: Math.min(...all.map(({ replicas }) => replicas)),
+    masters: [
+      ...new Map(all.flatMap(({ masters }) => masters).map((one) => [one.replicationId, one])).values(),
+    ],
     usedMemory: fullest.usedMemory,
     maxMemory: fullest.maxMemory,
     evictionPolicy:
@@ -127,15 +138,25 @@ export interface Durability {
   readonly isStrict: boolean
 }
 
-/** DESIGN §13: said at start, never assumed. `waited`: how many replicas must have a write before it is acknowledged. */
+/**
+ * DESIGN §13: said at start, never assumed. `neededBy`: how many replicas of the master with this replication id must have a write before
+ * it is acknowledged.
+ */
 export function durabilityOf(
-  { appendOnly, replicas }: Pick<ServerFacts, 'appendOnly' | 'replicas'>,
+  { appendOnly, masters }: Pick<ServerFacts, 'appendOnly' | 'masters'>,
   fsync: Fsync,
-  waited: number,
+  neededBy: (replicationId: string) => number,
 ): Durability {
+  const all = masters
+    .map(({ replicationId, replicas }) => ({ replicas, waited: neededBy(replicationId) }))
+    .toSorted((a, b) => a.replicas - b.replicas)
+  const failovers = new Set(all.map(failover))
   return {
-    says: `${powerLoss(appendOnly, fsync)}; ${failover(replicas, waited)}`,
-    isStrict: appendOnly && fsync === 'always' && waited <= replicas && (replicas === 0 || waited > 0),
+    says: `${powerLoss(appendOnly, fsync)}; ${[...failovers].join(', at another master ')}`,
+    isStrict:
+      appendOnly &&
+      fsync === 'always' &&
+      all.every(({ replicas, waited }) => waited <= replicas && (replicas === 0 || waited > 0)),
   }
 }
 
@@ -156,7 +177,7 @@ function powerLoss(appendOnly: boolean, fsync: Fsync): string {
   }
 }
 
-function failover(replicas: number, waited: number): string {
+function failover({ replicas, waited }: { readonly replicas: number; readonly waited: number }): string {
   if (replicas === 0 && waited === 0) return 'there is no replica to fail over to'
   const count = replicas === 1 ? 'its replica' : `one of its ${replicas} replicas`
   if (waited === 0) return `a failover to ${count} may cost what had not reached it yet`

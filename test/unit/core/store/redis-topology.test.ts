@@ -288,6 +288,28 @@ describe('a cluster of three masters, each with a replica', () => {
     for (const node of cluster.masters) expect(Number(node.cli('DBSIZE'))).toBeGreaterThan(10)
   })
 
+  test('a master without a replica: the others’ writes wait for their own all the same, and the start says both', async () => {
+    const [frozen, gone] = cluster.replicas
+    const [, lonely] = cluster.masters
+    const isFollowed = (): boolean => lonely?.cli('INFO', 'replication').includes('state=online') === true
+    await gone?.end('SIGKILL')
+    await until(() => !isFollowed() || undefined)
+    const store = await open({ url: cluster.url, durability: 'strict' })
+    expect(said.join('\n')).toContain(
+      'there is no replica to fail over to, at another master a failover to its replica costs nothing that was acknowledged (WAIT 1)',
+    )
+    process.kill(frozen?.pid ?? 0, 'SIGSTOP')
+    const users = Array.from({ length: 30 }, (_, user) => user + 300)
+    const ends = await Promise.allSettled(users.map((user) => store.accept(accept(`m${user}`, of(user)))))
+    const refused = ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : []))
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused.length).toBeLessThan(users.length)
+    expect(new Set(refused).values().next().value).toContain('0 of 1 replicas acknowledged')
+    process.kill(frozen?.pid ?? 0, 'SIGCONT')
+    await gone?.begin()
+    await until(() => isFollowed() || undefined, 30_000)
+  })
+
   test(
     'one of its masters is killed: all is refused until its replica is promoted, and nothing acknowledged is lost (SEMANTICS 12)',
     { timeout: 90_000 },
