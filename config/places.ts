@@ -21,6 +21,8 @@ export const OWN_PATHS = [
 const CHAT_PAGE = '/demo/chat'
 /** Whose paths are certainly those of requests: a plugin's `path` may be a folder. */
 const OURS = new Set(['graphql', 'mqtt', 'rest', 'soap', 'webservice', 'wechat'])
+/** What a `rest` channel serves below its path (`adapters/rest/endpoints.ts`). */
+const REST = /^\/(?:messages|events|requests|conversations|link|ws)(?:\/|$)/u
 /** `tls` says itself what is wrong with its files, the operations of a channel are expressions. */
 const NO_FILES = { channels: ['operations'], backends: ['tls'], agents: ['tls'] } as const
 
@@ -40,7 +42,10 @@ export interface Listener {
   readonly port: number
 }
 
-/** The names of the channels; where each is served, with what its adapter chose: no two can be served at one place. */
+/**
+ * The names of the channels; where each is served, with what its adapter chose: no two can be served at one place. One inside what another
+ * serves is a notice: the longest path is asked (DESIGN §16), so the other one does not hear of it.
+ */
 export function checkChannels(
   channels: Resolved<ChannelConfig>,
   listener: Listener | undefined,
@@ -56,7 +61,7 @@ export function checkChannels(
     if (channel === undefined) continue
     const told = new Set<string>()
     for (const { key, place: written, isSocket } of doorsOf(channel)) {
-      const place = written.length > 1 && written.endsWith('/') ? written.slice(0, -1) : written
+      const place = withoutSlash(written)
       const owner = owners.get(`${isSocket} ${place}`)
       const own = owned.find((page) => place === page || place.startsWith(`${page}/`))
       const problem =
@@ -65,8 +70,10 @@ export function checkChannels(
           : own !== undefined
             ? `${place} is the gateway's own: choose another path`
             : owner !== undefined && `${place} is the path of channel "${owner}" already`
-      if (problem === false) owners.set(`${isSocket} ${place}`, id)
-      else if (!told.has(key)) report.add(['channels', id, key], problem)
+      if (problem === false) {
+        owners.set(`${isSocket} ${place}`, id)
+        if (!isSocket) noticeTaken({ id, key, place }, channels, report)
+      } else if (!told.has(key)) report.add(['channels', id, key], problem)
       if (problem !== false) told.add(key)
     }
     const port = portOf(channel)
@@ -75,6 +82,32 @@ export function checkChannels(
     if (other === undefined) open.push({ ...port, of: `channel "${id}"` })
     else report.add(['channels', id, 'port'], `${port.port} is the port of ${other.of} already`)
   }
+}
+
+/** A path below that of another channel which answers there. */
+function noticeTaken(
+  { id, key, place }: { readonly id: string; readonly key: string; readonly place: string },
+  channels: Resolved<ChannelConfig>,
+  report: Report,
+): void {
+  for (const [other, channel] of channels) {
+    const base = channel === undefined || other === id ? undefined : pathAbove(channel, place)
+    if (base === undefined) continue
+    const what = `takes ${place} away from channel "${other}", which serves it below ${base}`
+    report.notice(['channels', id, key], what)
+  }
+}
+
+/** The channel's path, where it answers at `place` below it. */
+function pathAbove({ adapter, config }: ChannelConfig, place: string): string | undefined {
+  const { path: written, product, serve } = isFields(config) ? config : {}
+  const path = typeof written === 'string' ? withoutSlash(written) : '/'
+  if (path === '/' || !place.startsWith(`${path}/`)) return undefined
+  const isServed =
+    (adapter === 'rest' && REST.test(place.slice(path.length))) ||
+    (adapter === 'webservice' && serve !== 'operations') ||
+    (adapter === 'wechat' && product === 'component')
+  return isServed ? path : undefined
 }
 
 interface Door {
@@ -101,6 +134,10 @@ function doorsOf({ adapter, config }: ChannelConfig): readonly Door[] {
     add(openapi === undefined ? 'path' : 'openapi', openapi ?? beside, false)
   }
   return doors
+}
+
+function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
 /** Where an MQTT channel listens; undefined: nowhere, or at any free port. */

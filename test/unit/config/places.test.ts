@@ -2,12 +2,14 @@
 import { expect, test } from 'vitest'
 import graphql from '../../../adapters/graphql/index.ts'
 import mqtt from '../../../adapters/mqtt/index.ts'
+import { endpoints } from '../../../adapters/rest/endpoints.ts'
 import rest from '../../../adapters/rest/index.ts'
 import soap from '../../../adapters/soap/index.ts'
 import webservice from '../../../adapters/webservice/index.ts'
+import wechat from '../../../adapters/wechat/index.ts'
 import { z } from 'zod'
 import { defineAdapter } from '../../../core/api.ts'
-import { problemsOf } from './fakes.ts'
+import { load, problemsOf } from './fakes.ts'
 
 const spool = defineAdapter({
   name: 'spool',
@@ -17,7 +19,9 @@ const spool = defineAdapter({
     create: () => ({ start: async () => undefined, [Symbol.asyncDispose]: async () => undefined }),
   },
 })
-const adapters = new Map([graphql, mqtt, rest, soap, spool, webservice].map((each) => [each.name, each]))
+const adapters = new Map(
+  [graphql, mqtt, rest, soap, spool, webservice, wechat].map((each) => [each.name, each]),
+)
 
 /** Without positions. */
 async function told(channels: string, more = ''): Promise<readonly string[]> {
@@ -70,6 +74,32 @@ test('what an adapter serves beside its path is taken too, for requests and for 
   d: { adapter: rest, path: /v2 }
   e: { adapter: graphql }`),
   ).toEqual([])
+})
+
+test('a path inside what another channel serves takes it away from that one, which is told (DESIGN §16 "serve")', async () => {
+  const noticed = async (channels: string): Promise<readonly string[]> => {
+    const { notices } = await load(`channels:\n${channels}\n`, { adapters })
+    return notices.map((notice) => notice.replace(/^.*gateway\.yaml:\d+:\d+: /u, ''))
+  }
+  const web = '  web: { adapter: rest }'
+  const hook = (path: string) => `  hook: { adapter: webservice, path: ${path} }`
+  const served = endpoints.map(({ path }) => `/v1${path.replace(/\{\w+\}/u, 'x')}`)
+  for (const path of [...served, '/v1/requests', '/v1/conversations/x'])
+    for (const both of [`${web}\n${hook(path)}`, `${hook(path)}\n${web}`])
+      expect(await noticed(both)).toEqual([
+        `channels.hook.path: takes ${path} away from channel "web", which serves it below /v1`,
+      ])
+  const component = `{ adapter: wechat, product: component, appId: wx1234567890abcdef, token: changeme, secret: s, encodingAESKey: ${'a'.repeat(43)} }`
+  expect(await noticed(`  we: ${component}\n${hook('/wechat/callback')}`)).toContain(
+    'channels.hook.path: takes /wechat/callback away from channel "we", which serves it below /wechat',
+  )
+  expect(await noticed(`  erp: { adapter: webservice, path: /erp/ }\n${hook('/erp/GetOrder')}`)).toEqual([
+    'channels.hook.path: takes /erp/GetOrder away from channel "erp", which serves it below /erp',
+  ])
+  // What lies beside what is served there takes nothing away.
+  for (const path of ['/v1/erp', '/v1/message', '/v2', '/messages'])
+    expect(await noticed(`${web}\n${hook(path)}`)).toEqual([])
+  expect(await noticed(`  soap: { adapter: graphql, path: /a }\n${hook('/a/b')}`)).toEqual([])
 })
 
 test("a plugin's `path` may be no path of HTTP: a folder that it watches", async () => {
