@@ -48,7 +48,7 @@ export interface WsdlOptions {
   readonly port?: string
 }
 
-/** Reads the model from loaded documents. Throws `DECODE_FAILED` where a reference leads nowhere. */
+/** Reads the model from loaded documents. Throws `DECODE_FAILED` where a reference leads nowhere; `detail.at` is the option that is to blame. */
 export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl {
   const index = new WsdlIndex(documents.definitions)
   const left: string[] = []
@@ -74,9 +74,12 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
     operations.push(...boundOperations(index, binding, { port: where, left, meanings, names }))
   }
   if (operations.length === 0)
-    throw new GatewayError(
-      'DECODE_FAILED',
-      `"${documents.main.location}" has no SOAP port${options.port === undefined ? '' : ` named "${options.port}"`} with an operation${left.map((why) => `; ${why}`).join('')}`,
+    throw (
+      absent(documents, index, options) ??
+      new GatewayError(
+        'DECODE_FAILED',
+        `"${documents.main.location}" has no SOAP port${options.port === undefined ? '' : ` named "${options.port}"`} with an operation${left.map((why) => `; ${why}`).join('')}`,
+      )
     )
   const ambiguous = ambiguities(meanings)
   return {
@@ -88,6 +91,36 @@ export function readWsdl(documents: Documents, options: WsdlOptions = {}): Wsdl 
     left: [...left, ...ambiguous.values()],
     names,
   }
+}
+
+/** The service or the port that is named and not there, with those that are; `detail.at` is the key that names it. */
+function absent(documents: Documents, index: WsdlIndex, options: WsdlOptions): GatewayError | undefined {
+  const ports = [...index.ports()].map(({ service, port }) => ({
+    service: attribute(service, 'name') ?? '',
+    port: attribute(port, 'name') ?? '',
+    isSoap: childElements(port).some(
+      ({ local, uri }) => local === 'address' && soapVersion(uri) !== undefined,
+    ),
+  }))
+  const refusal = (key: 'service' | 'port', problem: string, there: readonly string[]): GatewayError => {
+    const known = there.length === 0 ? '' : `: there is ${[...new Set(there)].join(', ')}`
+    const message = `"${documents.main.location}" has no ${problem}${known}`
+    return new GatewayError('DECODE_FAILED', message, { detail: { at: [key] } })
+  }
+  const soap = ports.filter(({ isSoap }) => isSoap)
+  const { service, port } = options
+  const isMeant = (each: { readonly service: string }): boolean =>
+    service === undefined || each.service === service
+  if (service !== undefined && !ports.some(isMeant))
+    return refusal(
+      'service',
+      `service "${service}"`,
+      soap.map((each) => each.service),
+    )
+  if (port === undefined || ports.some((each) => isMeant(each) && each.port === port)) return undefined
+  const where = service === undefined ? '' : ` in the service "${service}"`
+  const there = soap.filter(isMeant).map((each) => each.port)
+  return refusal('port', `SOAP port named "${port}"${where}`, there)
 }
 
 /** What a name stands for: operations of port types, each with the first port that has it. */

@@ -1,6 +1,6 @@
 // Whether components can use the contracts that they name: they are started, with nobody to call and nothing to serve.
 import { GatewayError } from '../api.ts'
-import type { Adapter } from '../api.ts'
+import type { Adapter, Json } from '../api.ts'
 import type { BackendSettings, ChannelSettings, GenerationSettings } from '../settings.ts'
 import { Cast } from './cast.ts'
 import { silentHost } from './stand-ins.ts'
@@ -38,8 +38,13 @@ export async function contractRefusals(
       return await start
     } catch (error) {
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error // the start's own words go before it
-      if (GatewayError.from(reason).code !== 'BACKEND_FAILED')
-        refusals.push({ ...one, message: reason instanceof Error ? reason.message : String(reason) })
+      const { code, detail } = GatewayError.from(reason)
+      if (code !== 'BACKEND_FAILED')
+        refusals.push({
+          ...one,
+          ...placeOf(detail),
+          message: reason instanceof Error ? reason.message : String(reason),
+        })
       return undefined
     }
   }
@@ -59,4 +64,11 @@ export async function contractRefusals(
   for (const backend of Object.values(settings.backends).filter(reads))
     await tried({ section: 'backends', id: backend.id }, cast.backend(backend))
   return refusals
+}
+
+/** The key that an adapter says is to blame: `detail.at`. */
+function placeOf(detail: Json | undefined): Pick<Refusal, 'at'> {
+  if (typeof detail !== 'object' || detail === null || !Object.hasOwn(detail, 'at')) return {}
+  const at = (detail as Readonly<Record<string, Json>>)['at'] // an object that has this own member
+  return Array.isArray(at) ? { at: at.map(String) } : {}
 }

@@ -63,6 +63,10 @@ test.each([
     'channels.c.operations.GetOrder.example: GetOrder/orderNo: is missing',
   ],
   [
+    `adapter: soap, path: /c, wsdl: ${crm}, service: Nope`,
+    `channels.c.service: "${crm}" has no service "Nope": there is CrmService`,
+  ],
+  [
     'adapter: soap, path: /c',
     'channels.c: channel "c": without a wsdl, operations must say what is accepted',
   ],
