@@ -38,7 +38,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     requests.set(name, compileRequest(operation, scope.id))
     operations[name] = { safe: false, readsMessage: readsMessage(operation) }
   }
-  const correlation = createCorrelation(requests.values())
+  const correlation = createCorrelation(requests.values(), scope)
   const stack = new AsyncDisposableStack()
   let way: Way | undefined
 
@@ -53,7 +53,10 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
       wanted: () => wanted,
-      onMessage: async ({ topic, payload }) => correlation.arrived(topic, payload),
+      async onMessage({ topic, payload, retain }) {
+        const reason = correlation.arrived(topic, payload)
+        if (reason !== undefined && !retain) correlation.dropped(topic, reason)
+      },
       onListening: () => listening.resolve(),
     })
     stack.defer(() => client.close())
@@ -68,7 +71,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     const close = hub.open({
       out: [...requests.values()].map(({ filter }) => filter),
       in: correlation.filters,
-      on: (topic, payload) => correlation.arrived(topic, payload),
+      to: correlation,
     })
     stack.defer(close)
     return {

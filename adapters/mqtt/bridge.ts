@@ -51,9 +51,13 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
 
   async function take(host: ChannelHost, message: Arrived, { goOn, signal }: Turn): Promise<void> {
     const { topic } = message
-    if (hub.isAwaited(topic)) return hub.deliver(topic, message.payload)
+    const isMapped = mapping.has(topic)
+    if (hub.isAwaited(topic)) {
+      const isAnswer = !isMapped && !message.retain
+      if (hub.deliver(topic, message.payload, { isAnswer }) || !isMapped) return
+    }
     // A filter that the config no longer has may still be in the broker's session.
-    if (!mapping.has(topic)) return scope.log.debug('a message on a topic that is not mapped', { topic })
+    if (!isMapped) return scope.log.debug('a message on a topic that is not mapped', { topic })
     // A broker shows what it retains at every subscription: that is no news.
     if (message.retain) return
     if (await own.isBack(topic, message.payload)) return

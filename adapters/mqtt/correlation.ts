@@ -1,9 +1,10 @@
 // Who waits for which answer: by the topic where it has the correlation in it, else by `correlationid` in the payload.
 import { GatewayError } from 'dragoman'
-import type { Json } from 'dragoman'
+import type { Json, Scope } from 'dragoman'
 
 import { isObject, parseJson } from '../data/json.ts'
 import type { CompiledRequest } from './request.ts'
+import { matches } from './topics.ts'
 
 export interface Waiting extends Disposable {
   /** The payload of the answer. Rejects with what the signal says, or `BACKEND_FAILED` for what is no JSON. */
@@ -13,10 +14,22 @@ export interface Waiting extends Disposable {
 export interface Correlation {
   /** What is to be subscribed to. */
   readonly filters: readonly string[]
-  /** A message on one of these topics; one that nobody waits for (any more) is dropped. */
-  arrived(topic: string, payload: Uint8Array): void
+  /** A message on one of these topics. Undefined: a call has it as its answer; otherwise why none has. */
+  arrived(topic: string, payload: Uint8Array): Unmatched | undefined
+  /** It is no other's either: counted (`mqtt_answers_unmatched`), and the first one of its filter and reason warned of. */
+  dropped(topic: string, reason: Unmatched): void
   wait(correlationId: string, replyTopic: string, signal: AbortSignal): Waiting
 }
+
+export type Unmatched = keyof typeof UNMATCHED
+
+const UNMATCHED = {
+  not_json: 'it is not JSON',
+  no_correlation: 'it has no correlationid',
+  nobody_waits:
+    'no call waits for its correlationid: it is late, for another instance, or not the one that was asked with',
+  other_topic: 'its call waits on another topic',
+} as const
 
 interface Waiter {
   readonly replyTopic: string
@@ -24,11 +37,15 @@ interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
-export function createCorrelation(requests: Iterable<CompiledRequest>): Correlation {
+export function createCorrelation(
+  requests: Iterable<CompiledRequest>,
+  { log, metrics }: Pick<Scope, 'log' | 'metrics'>,
+): Correlation {
   const filters = new Set<string>()
   for (const { replyFilter } of requests) if (replyFilter !== undefined) filters.add(replyFilter)
   const byId = new Map<string, Waiter>()
   const byTopic = new Map<string, string>()
+  const warned = new Set<string>()
 
   return {
     filters: [...filters],
@@ -40,12 +57,24 @@ export function createCorrelation(requests: Iterable<CompiledRequest>): Correlat
       } catch (error) {
         const waiter = named === undefined ? undefined : byId.get(named)
         waiter?.reject(new GatewayError('BACKEND_FAILED', 'the answer is not JSON', { cause: error }))
-        return
+        return waiter === undefined ? 'not_json' : undefined
       }
       const id = named ?? correlationOf(payload)
-      const waiter = id === undefined ? undefined : byId.get(id)
+      if (id === undefined) return 'no_correlation'
+      const waiter = byId.get(id)
+      if (waiter === undefined) return 'nobody_waits'
       // The topic it was asked for on: another device's answer is not this one's.
-      if (waiter?.replyTopic === topic) waiter.resolve(payload)
+      if (waiter.replyTopic !== topic) return 'other_topic'
+      waiter.resolve(payload)
+      return undefined
+    },
+    dropped(topic, reason) {
+      metrics.count('mqtt_answers_unmatched', { reason })
+      const filter = [...filters].find((one) => matches(one, topic)) ?? topic
+      const about = `${reason} ${filter}`
+      if (warned.has(about)) return
+      warned.add(about)
+      log.warn('an answer is no call’s', { filter, topic, reason: UNMATCHED[reason] })
     },
     wait(correlationId, replyTopic, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<Json>()

@@ -206,7 +206,7 @@ class Device implements SessionHandler {
   }
 
   async onPublished(packet: Published): Promise<void> {
-    const { hub } = this.#serving
+    const { hub, mapping } = this.#serving
     const session = this.#session
     if (packet.topic === upOf(session.id)) {
       // It waited behind another publish while the connection closed: nobody would close its link, and nobody hears the answer.
@@ -215,8 +215,10 @@ class Device implements SessionHandler {
       return this.#frames.receive(packet.payload)
     }
     // What answers a backend is a program, never a customer.
-    if (session.who.role === 'program' && hub.isAwaited(packet.topic))
-      return hub.deliver(packet.topic, packet.payload)
+    if (session.who.role === 'program' && hub.isAwaited(packet.topic)) {
+      const isAnswer = !mapping.has(packet.topic)
+      if (hub.deliver(packet.topic, packet.payload, { isAnswer }) || isAnswer) return
+    }
     await takeIn(packet, {
       ...this.#serving,
       identity: session.who,

@@ -1,4 +1,5 @@
 // Where components of one process meet by a channel's name: what goes out to its devices, and who waits for what they answer.
+import type { Correlation } from './correlation.ts'
 import { covers, matches } from './topics.ts'
 
 /**
@@ -22,7 +23,7 @@ export interface Outlet {
   look?(): void
 }
 
-export type Listener = (topic: string, payload: Uint8Array) => void
+export type Listener = Pick<Correlation, 'arrived' | 'dropped'>
 
 export interface Hub {
   /** The channel runs. Returns what takes it back. */
@@ -32,20 +33,20 @@ export interface Hub {
   open(filters: {
     readonly out: readonly string[]
     readonly in: readonly string[]
-    readonly on: Listener
+    readonly to: Listener
   }): () => void
   /** Whether a subscription lies within what goes out. */
   goesOut(filter: string): boolean
   isAwaited(topic: string): boolean
   awaited(): Iterable<string>
-  /** Hands a device's publish to who listens. */
-  deliver(topic: string, payload: Uint8Array): void
+  /** Hands a device's publish to who listens. Whether somebody took it; who has it as nobody's is told only where it is an answer or nothing. */
+  deliver(topic: string, payload: Uint8Array, options: { readonly isAnswer: boolean }): boolean
 }
 
 interface Opened {
   readonly out: readonly string[]
   readonly in: readonly string[]
-  readonly on: Listener
+  readonly to: Listener
 }
 
 /** Of several who subscribe one that has it is enough: its `sent` waits for no other. */
@@ -95,9 +96,16 @@ function createHub(): Hub {
     *awaited() {
       for (const { in: filters } of opened) yield* filters
     },
-    deliver(topic, payload) {
-      for (const { in: filters, on } of opened)
-        if (filters.some((filter) => matches(filter, topic))) on(topic, payload)
+    deliver(topic, payload, { isAnswer }) {
+      const refusals: (() => void)[] = []
+      for (const { in: filters, to } of opened) {
+        if (!filters.some((filter) => matches(filter, topic))) continue
+        const reason = to.arrived(topic, payload)
+        if (reason === undefined) return true
+        refusals.push(() => to.dropped(topic, reason))
+      }
+      if (isAnswer) for (const drop of refusals) drop()
+      return false
     },
   }
 }

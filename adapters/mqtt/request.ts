@@ -104,15 +104,20 @@ function answerOf(payload: Json): Answer {
   return { data: data === undefined ? rest : data }
 }
 
+/** Whatever its shape, what says that it failed is never taken for success. */
 function faultOf(value: Json | undefined): Fault | undefined {
-  if (!isObject(value)) return undefined
-  const { code, message, detail } = value
-  if (typeof code !== 'string' || code === '') return undefined
+  if (value === undefined || value === null || value === false) return undefined
+  const { code, message, detail } = isObject(value) ? value : shaped(value)
+  const named = (typeof code === 'string' || typeof code === 'number') && code !== '' ? String(code) : 'FAULT'
   return {
-    code,
-    message: typeof message === 'string' ? message : code,
+    code: named,
+    message: typeof message === 'string' && message !== '' ? message : named,
     ...(detail !== undefined && { detail }),
   }
+}
+
+function shaped(value: Json): Readonly<Record<string, Json>> {
+  return typeof value === 'string' ? { message: value } : { detail: value }
 }
 
 /** Each value stays within its level: no `/`, no wildcard, nothing empty. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 
 import { Aedes } from 'aedes'
-import type { Backend, BackendCall, Json } from 'dragoman'
+import type { Backend, BackendCall, Json, Log, Metrics, Scope } from 'dragoman'
 import { testBackend, testHost, testMessage, testScope } from 'dragoman/testing'
 import { connectAsync } from 'mqtt'
 import { afterAll, expect, test } from 'vitest'
@@ -27,12 +27,15 @@ service.on('message', (topic, payload) => {
     service.publish(request.replyto, JSON.stringify({ correlationid: request.correlationid, ...said }), {
       qos: 1,
     })
+  } else if (topic === 'svc/faults') {
+    const { correlationid } = request
+    service.publish(request.replyto, JSON.stringify({ correlationid, fault: request.data.fault }), { qos: 1 })
   } else if (topic.startsWith('old/') && topic.endsWith('/get')) {
     const [, shop, correlation] = topic.split('/')
     service.publish(`old/${shop}/${correlation}/answer`, '{"level":12345678901234567890}')
   }
 })
-await service.subscribeAsync(['svc/orders', 'svc/silent', 'old/+/+/get'], { qos: 1 })
+await service.subscribeAsync(['svc/orders', 'svc/silent', 'svc/faults', 'old/+/+/get'], { qos: 1 })
 afterAll(async () => {
   await service.endAsync()
   await mosquitto[Symbol.asyncDispose]()
@@ -48,6 +51,7 @@ const OPERATIONS = {
   },
   Notify: { topic: 'svc/silent' },
   Silent: { topic: 'svc/silent', replyTopic: 'svc/answers' },
+  Fail: { topic: 'svc/faults', replyTopic: 'svc/answers' },
 }
 
 testBackend('mqtt', {
@@ -69,9 +73,11 @@ testBackend('mqtt', {
   ],
 })
 
-function create(config: Readonly<Record<string, unknown>>): Backend {
-  const backend = createFrom(adapter.backend, config, testScope({ id: 'orders' }))
-  return backend
+function create(
+  config: Readonly<Record<string, unknown>>,
+  observed: Partial<Pick<Scope, 'log' | 'metrics'>> = {},
+): Backend {
+  return createFrom(adapter.backend, config, { ...testScope({ id: 'orders' }), ...observed })
 }
 
 function call(operation: string, params: Json): BackendCall {
@@ -100,6 +106,48 @@ test('without an answer the call ends with its deadline, and a late one harms no
   await service.publishAsync('svc/answers', 'no json')
   const answer = await backend.call(call('GetOrder', { orderNo: '000777' }), AbortSignal.timeout(30_000))
   expect(answer.data).toMatchObject({ total: '1.10' })
+})
+
+test('an answer that is no call’s is counted, and said once for each reason', async () => {
+  const counted: unknown[] = []
+  const warned: unknown[] = []
+  const log: Log = { ...testScope().log, warn: (_text, fields) => void warned.push(fields) }
+  const metrics: Metrics = {
+    ...testScope().metrics,
+    count: (name, labels) => void counted.push([name, labels?.['reason']]),
+  }
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS }, { log, metrics })
+  await backend.start?.(AbortSignal.timeout(30_000))
+  for (const said of ['OK', '{"v":1}', '{"correlationid":"foreign"}', '{"v":2}'])
+    await service.publishAsync('svc/answers', said, { qos: 1 })
+  await until(() => counted.length === 4 || undefined)
+  expect(counted).toEqual(
+    ['not_json', 'no_correlation', 'nobody_waits', 'no_correlation'].map((reason) => [
+      'mqtt_answers_unmatched',
+      reason,
+    ]),
+  )
+  expect(warned).toEqual(
+    ['JSON', 'has no correlationid', 'no call waits'].map((reason) => ({
+      filter: 'svc/answers',
+      topic: 'svc/answers',
+      reason: expect.stringContaining(reason),
+    })),
+  )
+})
+
+test('a fault of any shape is a fault, never an answer', async () => {
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+  await backend.start?.(AbortSignal.timeout(30_000))
+  const told = (fault: Json): Promise<unknown> =>
+    backend.call(call('Fail', { fault }), AbortSignal.timeout(10_000))
+  expect(await told('broken')).toEqual({ fault: { code: 'FAULT', message: 'broken' } })
+  expect(await told({ code: 7, message: 'broken' })).toEqual({ fault: { code: '7', message: 'broken' } })
+  expect(await told({ message: 'broken', detail: 1 })).toEqual({
+    fault: { code: 'FAULT', message: 'broken', detail: 1 },
+  })
+  expect(await told(['a', 'b'])).toEqual({ fault: { code: 'FAULT', message: 'FAULT', detail: ['a', 'b'] } })
+  for (const none of [null, false]) expect(await told(none)).not.toHaveProperty('fault')
 })
 
 test('a broker that is away: the gateway starts, and the call says that nothing was done', async () => {
@@ -177,6 +225,24 @@ test('a customer answers no backend, not even where the config maps the topic of
   await lamp.publishAsync('lamp/7/done', answer('real'), { qos: 1 })
   expect(await answering).toEqual({ data: 'real' })
   expect(world.drafts).toMatchObject([{ type: 'lamp.done', sender: { id: 'mallory' } }])
+})
+
+test('what a device says on a mapped topic that may also bear an answer is the answer to no call: it is taken as what it is', async () => {
+  const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
+  await using world = await openWorld({ id: 'meters', config: { topics } })
+  const read = { topic: 'meter/{no}', replyTopic: 'meter/{no}/{correlation}' }
+  await using backend = create({ channel: 'meters', operations: { read } })
+  await backend.start?.(AbortSignal.timeout(30_000))
+  const meter = await world.client({ clientId: 'meter-7' })
+  meter.on('message', (_topic, payload) => {
+    const { replyto, correlationid } = JSON.parse(payload.toString())
+    meter.publish(replyto, JSON.stringify({ correlationid, data: 1 }), { qos: 1 })
+  })
+  await meter.subscribeAsync('meter/7', { qos: 1 })
+  await meter.publishAsync('meter/7/alarm', '{"id":"a1"}', { qos: 1 })
+  expect(world.drafts).toMatchObject([{ kind: 'event', externalId: 'a1' }])
+  expect(await backend.call(call('read', { no: 7 }), AbortSignal.timeout(10_000))).toEqual({ data: 1 })
+  expect(world.drafts).toHaveLength(1)
 })
 
 test('the connection breaks while an answer is waited for: the answer after the reconnect still counts', async () => {

@@ -352,3 +352,16 @@ test('a bridge whose filter covers the topics of its replies takes none of them 
   await bridge?.[Symbol.asyncDispose]()
   await client.endAsync()
 })
+
+test('what comes on a mapped topic on which a backend waits for answers is taken where it answers no call', async () => {
+  const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
+  const scope = testScope({ id: 'metering' })
+  const operations = { read: { topic: 'meter/{no}', replyTopic: 'meter/{no}/{correlation}' } }
+  await using backend = createFrom(adapter.backend, { channel: scope.id, operations }, testScope())
+  await backend.start?.(AbortSignal.timeout(1000))
+  const { ids, accept } = collector()
+  await using _bridge = await openBridge({ accept }, scope, undefined, topics)
+  const client = await other()
+  await subscribed(client, ids, 'meter/7/alarm')
+  await client.endAsync()
+})
