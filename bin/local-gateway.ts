@@ -32,19 +32,25 @@ export interface LocalAnswer {
 }
 
 const LIMIT_MS = 10_000
+/** What this process wrote for which data folder. */
+const left = new Map<string, string>()
 
 /** Shows as well that this process lives (`isAlive`). */
 export async function leaveAddress(
   dataDirectory: string,
   { origin, certFile, keyFile }: LocalGateway,
 ): Promise<void> {
-  const lines = [origin, certFile, keyFile].filter((line) => line !== undefined)
-  await writeFile(fileIn(dataDirectory), `${lines.join('\n')}\n`, { mode: 0o600 })
+  const address = `${[origin, certFile, keyFile].filter((line) => line !== undefined).join('\n')}\n`
+  left.set(dataDirectory, address)
+  await writeFile(fileIn(dataDirectory), address, { mode: 0o600 })
   hold(dataDirectory) // last: what a dead gateway had left must not pass for ours
 }
 
+/** Only what this process has left: a start that is refused takes nothing from the gateway that runs. */
 export async function takeAddress(dataDirectory: string): Promise<void> {
-  await rm(fileIn(dataDirectory), { force: true })
+  const file = fileIn(dataDirectory)
+  if (left.has(dataDirectory) && (await contentOf(file)) === left.get(dataDirectory)) await rm(file)
+  left.delete(dataDirectory)
   release(dataDirectory)
 }
 
@@ -95,6 +101,15 @@ export async function callLocally(
         'if that file has just been renewed try again, else something else listens there',
       { cause: error },
     )
+  }
+}
+
+async function contentOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -108,7 +108,7 @@ export class Crew {
         if (this.#status !== undefined) return // all have been told to end: one more would not hear of it
         const next = this.#launch(number, true)
         await this.#readyInTime(next)
-        await this.#retire(old)
+        await this.#clear(old.number)
       }
       log.info('all workers were replaced')
     } catch (error) {
@@ -135,6 +135,14 @@ export class Crew {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Nobody is in this place any more, nor comes into it: neither who was there at first nor who has come in his place meanwhile. */
+  async #clear(number: number): Promise<void> {
+    clearTimeout(this.#pending.get(number))
+    this.#pending.delete(number)
+    const member = this.#members.get(number)
+    if (member !== undefined) await this.#retire(member)
   }
 
   async #retire(member: Member): Promise<void> {

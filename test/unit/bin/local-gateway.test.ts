@@ -116,3 +116,14 @@ test('the address left is that of this machine, for its owner alone, with the ce
   await takeAddress(folder)
   await expect(localGateway(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })
+
+test('who has left no address, or whose address another gateway has replaced, takes none', async () => {
+  const folder = await temporary()
+  const file = join(folder, 'gateway.url')
+  await writeFile(file, 'http://127.0.0.1:1\n')
+  await takeAddress(folder)
+  await leaveAddress(folder, { origin: 'http://127.0.0.1:2' })
+  await writeFile(file, 'http://127.0.0.1:1\n')
+  await takeAddress(folder)
+  expect(await localGateway(folder)).toMatchObject({ origin: 'http://127.0.0.1:1' })
+})

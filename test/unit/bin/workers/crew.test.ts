@@ -107,6 +107,22 @@ test('all are replaced, each by one in a free place that was prepared; what they
   ])
 })
 
+test('one that dies while its successor starts is not started again beside it', async () => {
+  let isFirst = true
+  const { one, ready, pids, times } = crew('lives', {
+    onPrepare: () => {
+      if (isFirst) setImmediate(() => process.kill(pids()[0] ?? 0, 'SIGKILL'))
+      isFirst = false
+    },
+  })
+  await ready()
+  await one.replaceAll()
+  expect(times('all workers were replaced')).toBe(1)
+  expect(times('a worker has died')).toBe(1)
+  await new Promise((passed) => setTimeout(passed, 500)) // it would be there after 100 ms
+  expect(pids()).toHaveLength(2)
+})
+
 test('an end while a successor’s place is prepared starts nobody in it', async () => {
   const { one, ready, ended, times } = crew('lives', { onPrepare: () => one.end(0) })
   await ready()
