@@ -9,7 +9,10 @@ import { WriteBehind } from './write-behind.ts'
 export interface BreakerMemory extends Disposable {
   /** How it stood when it was last heard of; undefined: ACTIVE. `operation` may have been put out with all of its owner. */
   saved(owner: string, operation: string): BreakerSnapshot | undefined
-  /** Undefined: ACTIVE. Written behind, and told to the other instances; a store that cannot be written is tried again after a second. */
+  /**
+   * Undefined: ACTIVE. Written behind, and told to the other instances; a store that cannot be written is tried again after a second. An OPEN
+   * takes no OFF's place before its time is over.
+   */
   keep(owner: string, operation: string, snapshot: BreakerSnapshot | undefined): void
   /** All of an owner are ACTIVE, also those that have no breaker in this life. */
   forget(owner: string): void
@@ -195,14 +198,18 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     return { ...all, state: 'ON', reason: '', leftMs: all.until - Date.now() }
   }
 
+  function saved(owner: string, operation: string): BreakerSnapshot | undefined {
+    const one = own(owner, operation)
+    const all = offOf(owner)
+    const last = counts(all, one) ? all : one
+    return last && snapshotOf(last)
+  }
+
   return {
-    saved(owner, operation) {
-      const one = own(owner, operation)
-      const all = offOf(owner)
-      const last = counts(all, one) ? all : one
-      return last && snapshotOf(last)
-    },
+    saved,
     keep(owner, operation, snapshot) {
+      const stands = saved(owner, operation)
+      if (snapshot?.state === 'OPEN' && stands?.state === 'OFF' && stands.until > Date.now()) return
       const name = nameOf(owner, operation)
       const all = offOf(owner)
       const next = snapshot === undefined ? all && exceptionTo(all) : madeNow(owner, operation, snapshot)

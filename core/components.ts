@@ -126,6 +126,8 @@ export interface Running {
   readonly key: string
   readonly adapter: Adapter
   start(): Promise<void>
+  /** A generation without it runs from now on; it goes on for the attempts of earlier ones. */
+  replaced?(): void
   /** What is at work for callers of a channel may take so long; default: no time. */
   dispose(withinMs?: number): Promise<void>
 }
@@ -219,6 +221,7 @@ export function createBackend(
   const breakers = new Map<string, Breaker>()
   const budget = createRetryBudget(settings.retryBudget ?? 0)
   const bulkhead = bulkheadOf(settings, around)
+  let isReplaced = false
   const operation = (name: string): OperationInUse | undefined => {
     const known = inUse.get(name)
     if (known !== undefined) return known
@@ -230,7 +233,7 @@ export function createBackend(
     const said = ownOr(settings.operations, name) ?? {}
     const label = ownName(instance.operations, settings.operations, name)
     const called = { target: 'backend', name: settings.id, operation: label, around } as const
-    const watch = { owner: settings.id, operation: name, label, around }
+    const watch = { owner: settings.id, operation: name, label, around, isReplaced: () => isReplaced }
     const breaker = watched(watch, said.breaker ?? settings.breaker)
     const safe = said.safe ?? offered.safe
     const idempotent = said.idempotent ?? offered.idempotent ?? false
@@ -259,6 +262,7 @@ export function createBackend(
       for (const name of Object.keys(instance.operations))
         if (around.savedBreaker?.(settings.id, name) !== undefined) operation(name)
     },
+    replaced: () => void (isReplaced = true),
     dispose: async () => {
       for (const breaker of breakers.values()) breaker.dispose()
       await life.running.dispose()
@@ -271,11 +275,19 @@ const MAX_OPERATIONS = 1000
 
 export function createAgent(settings: AgentSettings, adapter: Adapter, around: Surroundings): RunningAgent {
   const life = create<Agent>('agent', { settings, adapter, component: adapter.agent, around })
-  const watch = { owner: settings.id, operation: 'answer', label: 'answer', around }
+  let isReplaced = false
+  const watch = {
+    owner: settings.id,
+    operation: 'answer',
+    label: 'answer',
+    around,
+    isReplaced: () => isReplaced,
+  }
   const breaker = watched(watch, settings.breaker)
   return {
     ...life.running,
     start: () => life.start(async (signal) => life.instance.start?.(signal)),
+    replaced: () => void (isReplaced = true),
     dispose: async () => {
       breaker.dispose()
       await life.running.dispose()

@@ -10,14 +10,14 @@ import { withDeadline } from './guard/deadline.ts'
 import type { CallSettings, ComponentSettings } from './settings.ts'
 import type { Called } from './telemetry.ts'
 
-/** The breaker of one operation or agent: as it stood before, each change told. */
-export function watched(
-  {
-    around,
-    ...who
-  }: Pick<BreakerChange, 'owner' | 'operation' | 'label'> & { readonly around: Surroundings },
-  options: BreakerOptions,
-): Breaker {
+export interface Watch extends Pick<BreakerChange, 'owner' | 'operation' | 'label'> {
+  readonly around: Surroundings
+  /** Another generation runs without its component: what the attempts of the old one still find is theirs alone. */
+  readonly isReplaced: () => boolean
+}
+
+/** The breaker of one operation or agent: as it stood before, each change told until it is replaced. */
+export function watched({ around, isReplaced, ...who }: Watch, options: BreakerOptions): Breaker {
   const { owner, operation } = who
   const saved = around.savedBreaker?.(owner, operation)
   const { lead } = around
@@ -25,6 +25,7 @@ export function watched(
   made = createBreaker(`${owner}.${operation}`, options, {
     saved,
     onState: (state, reason, isAdopted) => {
+      if (isReplaced()) return
       const snapshot = made === undefined ? saved : made.snapshot()
       around.onBreaker({ ...who, state, reason, snapshot, isAdopted })
     },

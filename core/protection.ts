@@ -128,12 +128,20 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
     admission,
     limited: (calling) => limits?.check(calling),
     adopt(settings) {
+      for (const owner of [...Object.keys(settings.backends), ...Object.keys(settings.agents)])
+        for (const [operation, breaker] of breakersOf(owner) ?? []) {
+          // What was new was made before the one in its place had its last say.
+          const saved = breakers.saved(owner, operation)
+          const isOff = breaker.state === 'OFF'
+          if (isOff !== (saved?.state === 'OFF') || (saved !== undefined && breaker.state === 'ACTIVE'))
+            breaker.adopt(saved)
+        }
       // Nobody shall be called at night for a system that is no longer there, nor for a name the new one was not asked for.
       for (const [owner, states] of ailing) {
         if (Object.hasOwn(settings.backends, owner) || Object.hasOwn(settings.agents, owner)) {
           const here = breakersOf(owner)
           for (const [operation, standing] of states)
-            if (here?.has(operation) !== true) show({ ...standing, state: 'ACTIVE' })
+            show({ ...standing, state: here?.get(operation)?.state ?? 'ACTIVE' })
           continue
         }
         metrics.breakerState.remove(owner)

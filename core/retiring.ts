@@ -40,6 +40,8 @@ export function createRetiring({
     retirees,
     retire(before) {
       retirees.add(before)
+      const kept = new Set(current().running())
+      for (const running of before.running()) if (!kept.has(running)) running.replaced?.()
       end(before).catch((error: unknown) => log.error('the old generation did not end', { error }))
     },
   }

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { GatewayError } from '../../core/api.ts'
+import { z } from 'zod'
+import { defineAdapter, GatewayError } from '../../core/api.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
@@ -116,6 +117,49 @@ test('a system that is taken out of the config leaves no alarm behind', async ()
   )
 })
 
+test('what a replaced system still does is told to nobody: an OFF stands, and no alarm comes back', async () => {
+  const { backend, mend } = erp()
+  const text = (timeout: string, name = 'erp'): string =>
+    yaml()
+      .replace('timeout: 2s', `timeout: ${timeout}`)
+      .replace('  erp:', `  ${name}:`)
+      .replace('backend: erp', `backend: ${name}`)
+  await using house = await openHouse({ yaml: text('400ms'), adapters: [backend.adapter] })
+  const openOldOne = async (next: string, then = async (): Promise<void> => undefined): Promise<void> => {
+    backend.call = () => new Promise(() => undefined)
+    const begun = backend.calls.length
+    const slow = Promise.all(Array.from({ length: 4 }, () => ask(house)))
+    await until(() => (backend.calls.length === begun + 4 ? true : undefined))
+    await house.reload(next)
+    await then()
+    expect((await slow).map(({ status }) => status)).toEqual([504, 504, 504, 504])
+    mend()
+  }
+  const stored = async (): Promise<unknown> => (await house.store.value({ key: 'core/breakers' })).value
+  const figures = async (): Promise<readonly string[]> =>
+    (await (await fetch(`${house.base}/metrics`)).text()).match(/dragoman_breaker_state\{.*\} 1$/gmu) ?? []
+  const off = { name: 'erp.Look', reason: 'maintenance', forMs: 3_600_000 }
+
+  await openOldOne(text('500ms'), async () => void (await admin(house, 'breakers/off', off)))
+  expect(await admin(house, 'breakers')).toMatchObject([{ name: 'erp.Look', state: 'OFF' }])
+  expect(await figures()).toEqual(['dragoman_breaker_state{backend="erp",operation="Look",state="off"} 1'])
+  expect(await stored()).toMatchObject({ 'erp.Look': { state: 'OFF' } })
+
+  await admin(house, 'breakers/on', { name: 'erp.Look' })
+  await openOldOne(text('450ms'))
+  expect((await ask(house)).status).toBe(200)
+  expect(await figures()).not.toContainEqual(expect.stringContaining('open'))
+
+  await openOldOne(text('2s', 'shop'))
+  expect(await figures()).toEqual([])
+  expect(await stored()).toEqual({})
+  expect(await admin(house, 'events')).not.toMatchObject({
+    events: expect.arrayContaining([
+      expect.objectContaining({ data: expect.objectContaining({ state: 'OPEN' }) }),
+    ]),
+  })
+})
+
 test('OFF by hand: refused with its reason, for operations nobody has called too, over a restart, until ON', async () => {
   const { backend } = erp()
   const first = await openHouse({ yaml: yaml(), adapters: [backend.adapter] })
@@ -164,6 +208,38 @@ test('OFF by hand: what was said last of an operation counts, after a restart an
     directory: first.directory,
   })
   await isSo(house)
+})
+
+test('OFF and ON by hand count also where they are said while a reload starts what takes their place', async () => {
+  const { backend } = erp()
+  let starting = async (): Promise<void> => undefined
+  const bot = defineAdapter({
+    name: 'bot',
+    apiVersion: 1,
+    agent: {
+      config: z.strictObject({}),
+      create: () => ({
+        answer: async () => undefined,
+        start: () => starting(),
+        async [Symbol.asyncDispose]() {},
+      }),
+    },
+  })
+  const text = (timeout: string): string =>
+    `${yaml().replace('timeout: 2s', `timeout: ${timeout}`)}agents: { bot: { adapter: bot, timeout: ${timeout} } }\n`
+  await using house = await openHouse({ yaml: text('2s'), adapters: [backend.adapter, bot] })
+  await admin(house, 'breakers/off', { name: 'erp', reason: 'maintenance' })
+  starting = async () => {
+    await admin(house, 'breakers/on', { name: 'erp' })
+    await admin(house, 'breakers/off', { name: 'bot', reason: 'it talks nonsense' })
+  }
+  await house.reload(text('3s'))
+  expect((await ask(house)).status).toBe(200)
+  expect(await admin(house, 'breakers')).toMatchObject([
+    { name: 'erp.Look', state: 'ACTIVE' },
+    { name: 'erp.Other', state: 'ACTIVE' },
+    { name: 'bot.answer', state: 'OFF', reason: 'it talks nonsense' },
+  ])
 })
 
 test('OFF by hand is shown after a restart before anybody calls, also of a system that a plugin calls', async () => {

@@ -360,3 +360,17 @@ test('an exception to an OFF goes with it', async () => {
   await memory.flushed()
   expect(await names()).toEqual(['orders.*', 'erp.Look'])
 })
+
+test.each(['Get', '*'])('an OPEN takes the place of no OFF of %s before its time is over', async (meant) => {
+  const { memory } = await instance(shared()())
+  const at = (state: BreakerSnapshot['state'], forMs: number): BreakerSnapshot => {
+    const now = Date.now()
+    return { state, openedAt: now, until: now + forMs, openForMs: forMs, reason: state }
+  }
+  memory.keep('orders', meant, at('OFF', 60_000))
+  memory.keep('orders', 'Get', at('OPEN', 5000))
+  expect(memory.saved('orders', 'Get')).toMatchObject({ state: 'OFF' })
+  memory.keep('orders', 'Get', undefined)
+  memory.keep('orders', 'Get', at('OPEN', 5000))
+  expect(memory.saved('orders', 'Get')).toMatchObject({ state: 'OPEN' })
+})
