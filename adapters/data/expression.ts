@@ -23,6 +23,13 @@ export function expressionProblem(source: string): string | undefined {
   }
 }
 
+/** The text that an expression is whatever it is evaluated over, as `'text'`; undefined where it is no such constant. */
+export function constantText(source: string): string | undefined {
+  if (expressionProblem(source) !== undefined) return undefined
+  const { type, value } = jsonata(source).ast()
+  return type === 'string' ? String(value) : undefined
+}
+
 /** `authorization: Bearer abc` is what people write first. */
 const CONSTANT = `a constant text stands in quotes of its own: "'text'"`
 

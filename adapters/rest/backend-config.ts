@@ -1,7 +1,9 @@
 // What a REST backend takes: its address and, per operation, how a request is made and an answer read.
 import { z } from 'zod'
 
-import { expressionProblem } from '../data/expression.ts'
+import { constantText, expressionProblem } from '../data/expression.ts'
+import { mediaType } from '../data/media-type.ts'
+import { canonicalCharset } from '../xml/charset.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
@@ -26,13 +28,26 @@ const TRANSPORT = new Set([
   'transfer-encoding',
   'upgrade',
 ])
-const headers = z.record(
-  z
-    .string()
-    .regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'expected the name of a header field')
-    .refine((name) => !TRANSPORT.has(name.toLowerCase()), 'this header belongs to the transport'),
-  expression,
-)
+const headers = z
+  .record(
+    z
+      .string()
+      .regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'expected the name of a header field')
+      .refine((name) => !TRANSPORT.has(name.toLowerCase()), 'this header belongs to the transport'),
+    expression,
+  )
+  .superRefine((fields, context) => {
+    for (const [name, source] of Object.entries(fields)) {
+      if (name.toLowerCase() !== 'content-type') continue
+      const charset = mediaType(constantText(source))?.charset
+      if (charset !== undefined && canonicalCharset(charset) === undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `charset "${charset}" is not one this gateway writes`,
+        })
+    }
+  })
 
 const operation = z
   .strictObject({

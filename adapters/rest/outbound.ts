@@ -8,13 +8,15 @@ import type { Expression } from '../data/expression.ts'
 import { isFieldValue } from '../data/field.ts'
 import { isJson, mediaType } from '../data/media-type.ts'
 import { isObject } from '../data/json.ts'
+import { canonicalCharset, encodeExtended, encodeText } from '../xml/charset.ts'
 import { compilePath } from './path.ts'
 
 export interface Outbound {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | undefined
+  /** A text goes out in UTF-8. */
+  readonly body: string | Uint8Array<ArrayBuffer> | undefined
 }
 
 /**
@@ -58,9 +60,9 @@ export function compileRequest(
     }
     const content =
       body === undefined ? (sendsBody ? params : undefined) : await evaluated(body, call, 'body')
-    const text = content === undefined ? undefined : bodyText(content, fields)
+    const sent = content === undefined ? undefined : bodyOf(content, fields)
     const rendered = search.size === 0 ? '' : `?${search.toString()}`
-    return { method, url: `${path.render(operation, values)}${rendered}`, headers: fields, body: text }
+    return { method, url: `${path.render(operation, values)}${rendered}`, headers: fields, body: sent }
   }
 }
 
@@ -110,15 +112,44 @@ function headerText(name: string, value: Json | undefined): string | undefined {
   throw refusal('DECODE_FAILED', `header "${name}" holds a character that HTTP headers cannot carry`)
 }
 
-function bodyText(content: Json, fields: Record<string, string>): string {
+/** In the charset that the content type names: UTF-8 under another name would be read as other characters, by everybody in silence. */
+function bodyOf(content: Json, fields: Record<string, string>): string | Uint8Array<ArrayBuffer> {
   const declared = fields['content-type']
   const type = mediaType(declared)
+  const { charset: label = UTF_8 } = type ?? {}
+  const charset = canonicalCharset(label)
+  if (charset === undefined)
+    throw refusal('ENCODE_FAILED', `charset "${label}" is not one this gateway writes`)
   if (declared === undefined || (type !== undefined && isJson(type))) {
     fields['content-type'] = declared ?? 'application/json'
-    return JSON.stringify(content)
+    const text = JSON.stringify(content)
+    return inCharset(text, charset, encodeText) ?? inAscii(text)
   }
-  if (typeof content === 'string') return content
-  throw refusal('ENCODE_FAILED', `a body of type ${declared} must be a text: let \`body\` make one`)
+  if (typeof content !== 'string')
+    throw refusal('ENCODE_FAILED', `a body of type ${declared} must be a text: let \`body\` make one`)
+  const body = inCharset(content, charset, encodeExtended)
+  if (body === undefined)
+    throw refusal('DECODE_FAILED', `the body holds a character that ${charset} cannot carry`)
+  return body
+}
+const UTF_8 = 'utf-8'
+
+function inCharset(
+  text: string,
+  charset: string,
+  encode: typeof encodeText,
+): string | Uint8Array<ArrayBuffer> | undefined {
+  if (charset === UTF_8) return text.isWellFormed() ? text : undefined
+  const bytes = encode(charset === 'utf-16' ? `\uFEFF${text}` : text, charset) // RFC 2781 §3.2: the mark says which order it is
+  return bytes && Buffer.from(bytes)
+}
+
+/** RFC 8259 §7: what a charset lacks can be escaped; outside ASCII there is nothing but strings. */
+function inAscii(json: string): string {
+  return json.replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Nothing has gone out yet, so a write may be queued or sent again. */
