@@ -7,7 +7,10 @@ export interface MediaType {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** Reads a Content-Type (RFC 9110 §8.3.1): case-insensitive, parameters quoted or not. */
+/**
+ * Reads a Content-Type (RFC 9110 §8.3.1): case-insensitive, parameters quoted or not. Of several lines that were joined by
+ * commas (§5.3) the first.
+ */
 export function mediaType(header = ''): MediaType {
   const before = known.get(header)
   if (before !== undefined) return before
@@ -20,7 +23,7 @@ export function mediaType(header = ''): MediaType {
 const known = new Map<string, MediaType>()
 
 function readMediaType(header: string): MediaType {
-  const [type = '', ...rest] = splitParameters(header)
+  const [type = '', ...rest] = splitParameters(firstLine(header))
   const parameters = new Map<string, string>()
   for (const part of rest) {
     const equals = part.indexOf('=')
@@ -29,6 +32,10 @@ function readMediaType(header: string): MediaType {
     if (!parameters.has(name)) parameters.set(name, unquote(part.slice(equals + 1).trim()))
   }
   return { type: type.trim().toLowerCase(), parameters }
+}
+
+function firstLine(header: string): string {
+  return header.includes(',') ? (/^(?:"(?:[^"\\]|\\.)*"|[^,"]|")*/.exec(header)?.[0] ?? '') : header
 }
 
 function splitParameters(header: string): string[] {

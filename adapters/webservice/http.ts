@@ -10,9 +10,10 @@ export interface MediaType {
   readonly charset?: string
 }
 
-/** Reads a Content-Type (RFC 9110 §8.3.1): any case, parameters quoted or not. */
+/** Reads a Content-Type (RFC 9110 §8.3.1): any case, parameters quoted or not. Of several lines joined by commas the first. */
 export function mediaType(header: string | null | undefined): MediaType {
-  const [type = '', ...parameters] = (header ?? '').split(';')
+  const [first = ''] = /^(?:"[^"]*"|[^,"]|")*/.exec(header ?? '') ?? []
+  const [type = '', ...parameters] = first.split(';')
   for (const parameter of parameters) {
     const charset = /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/i.exec(parameter)?.[1]
     if (charset !== undefined) return { type: type.trim().toLowerCase(), charset }

@@ -11,6 +11,13 @@ describe('a Content-Type', () => {
     ])
   })
 
+  test('that comes twice is its first line (RFC 9110 §8.3)', () => {
+    const { type, parameters } = mediaType('text/xml; charset=utf-8, text/xml')
+    expect([type, parameters.get('charset')]).toEqual(['text/xml', 'utf-8'])
+    expect(mediaType('text/xml, text/xml; charset=utf-8').type).toBe('text/xml')
+    expect(mediaType('text/xml; action="urn:a,b"').parameters.get('action')).toBe('urn:a,b')
+  })
+
   test('that is missing is empty, and hostile ones end', () => {
     expect(mediaType(undefined)).toEqual({ type: '', parameters: new Map() })
     expect(mediaType(`${'"'.repeat(20_000)};charset=x`).type).toHaveLength(20_000)
