@@ -1,7 +1,8 @@
 // Reads a WSDL or schema with everything it imports and includes, from files or URLs, each document once.
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { GatewayError } from 'dragoman'
 import { OLD_XSD_NS, isXsd } from '../xml/names.ts'
 import { readXml } from '../xml/read.ts'
@@ -108,11 +109,7 @@ class Loader {
     if (this.documents.size >= maxDocuments)
       throw new GatewayError('DECODE_FAILED', `"${this.start}" imports more than ${maxDocuments} documents`)
     const { bytes, charset } = await this.#bytes(location)
-    const { root } = readXml(bytes, {
-      ...(charset === undefined ? {} : { charset }),
-      maxBytes,
-      processingInstructions: 'ignore',
-    })
+    const root = readDocument(location, bytes, charset)
     const document = { location, name: this.#name(location, isSchema(root) ? 'xsd' : 'wsdl'), root }
     this.documents.set(location, document)
     return document
@@ -209,15 +206,46 @@ class Loader {
   }
 }
 
+/** The document is named before what is wrong with it: there may be many. */
+function readDocument(location: string, bytes: Uint8Array, charset: string | undefined): XmlElement {
+  try {
+    const options = { maxBytes, processingInstructions: 'ignore' } as const
+    return readXml(bytes, charset === undefined ? options : { ...options, charset }).root
+  } catch (error) {
+    const { code, message } = GatewayError.from(error)
+    const advice = message.endsWith('a DOCTYPE is not allowed') ? ': take it out of the copy' : ''
+    throw new GatewayError(code, `"${location}": ${message}${advice}`, { cause: error })
+  }
+}
+
 function absolute(location: string): string {
   if (isRemote(location)) return new URL(location).href
   const path = localPath(location)
   return isAbsolute(path) ? path : resolve(path)
 }
 
-function absoluteFrom(base: string, location: string): string {
-  if (isRemote(location)) return new URL(location).href
-  return isRemote(base) ? new URL(location, base).href : resolve(dirname(base), localPath(location))
+/** Where a reference of a document leads: a URI without its fragment (RFC 3986 §5.2), or the name of a file as it is. */
+function absoluteFrom(base: string, written: string): string {
+  const location = written.trim()
+  if (isRemote(location) || isRemote(base)) {
+    const url = new URL(location, isRemote(base) ? base : undefined)
+    url.hash = ''
+    return url.href
+  }
+  const literal = resolve(dirname(base), localPath(location))
+  return /[%#?\\]/.test(location) ? (pathOfUri(location, base, literal) ?? literal) : literal
+}
+
+/** Undefined where it is no URI of a file, or only the file of that very name is there. */
+function pathOfUri(location: string, base: string, literal: string): string | undefined {
+  let path
+  try {
+    path = fileURLToPath(new URL(location, pathToFileURL(base)))
+  } catch (error) {
+    if (error instanceof URIError || error instanceof TypeError) return undefined
+    throw error
+  }
+  return existsSync(path) || !existsSync(literal) ? path : undefined
 }
 
 function localPath(location: string): string {

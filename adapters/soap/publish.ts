@@ -31,11 +31,33 @@ interface Context {
 
 function rewrite(source: XmlElement, context: Context): XmlElement {
   const attributes = rewriteAttributes(source, context)
+  const isPort = source.uri === ns.wsdl && source.local === 'port'
   const children = source.children
     .filter((child) => typeof child === 'string' || !isForeignPort(child))
-    .map((child) => (typeof child === 'string' ? child : rewrite(child, context)))
+    .map((child) => {
+      if (typeof child === 'string') return child
+      return isPort && isReference(child) ? readdressed(child, context) : rewrite(child, context)
+    })
   return withParts(source, { attributes, children })
 }
+
+/** WS-Addressing 1.0 WSDL Binding §4.1: in a port it says where the port is. */
+function isReference({ uri, local }: XmlElement): boolean {
+  return uri === ns.wsa && local === 'EndpointReference'
+}
+
+/** The old address leads past us, and who stands at it (WCF's Identity) is not who answers here. */
+function readdressed(reference: XmlElement, { address }: Context): XmlElement {
+  const children = reference.children
+    .filter((child) => typeof child === 'string' || child.uri !== identityNs)
+    .map((child) => {
+      const isAddress = typeof child !== 'string' && child.uri === ns.wsa && child.local === 'Address'
+      return isAddress ? withParts(child, { children: [address] }) : child
+    })
+  return withParts(reference, { children })
+}
+
+const identityNs = 'http://schemas.xmlsoap.org/ws/2006/02/addressingidentity'
 
 function rewriteAttributes(source: XmlElement, { documents, address }: Context): XmlElement['attributes'] {
   if (isSoapAddress(source)) return replaced(source, 'location', address)

@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
@@ -86,6 +87,17 @@ describe('a WSDL in several files', () => {
     expect(publish(documents, 'https://desk.example/ask', '../secret')).toBeUndefined()
   })
 
+  test('is shown with our address where an endpoint reference names the old one (WS-Addressing 1.0 WSDL Binding §4.1)', async () => {
+    const wsa = 'http://www.w3.org/2005/08/addressing'
+    const reference = `<w:EndpointReference xmlns:w="${wsa}"><w:Address> http://old.example/ask </w:Address><i:Identity xmlns:i="http://schemas.xmlsoap.org/ws/2006/02/addressingidentity"><i:Dns>old.example</i:Dns></i:Identity></w:EndpointReference></port>`
+    const documents = await whole({
+      'service.wsdl': pieces['service.wsdl'].replace('/></port>', `/>${reference}`),
+    })
+    const shown = Buffer.from(publish(documents, 'https://desk.example/ask') ?? []).toString()
+    expect(shown).toContain('Address>https://desk.example/ask</')
+    expect(shown).not.toContain('old.example')
+  })
+
   test('may have its schemas in the language of October 2000, and shows them so', async () => {
     const old = Object.entries(pieces).map(([name, text]) => [
       name,
@@ -131,6 +143,36 @@ describe('a WSDL in several files', () => {
     expect(() => codec.decode(asked('abcd'), '1.1')).toThrow('3 is the most')
     const shown = Buffer.from(publish(documents, 'http://gate/x', 'abstract.wsdl') ?? []).toString()
     expect(shown).toContain('redefine schemaLocation="http://gate/x?xsd=common.xsd"')
+  })
+
+  test.each([
+    ['written as a URI', 'My%20Types/b.xsd', 'My Types/b.xsd'],
+    ['between blanks', '\n  common.xsd ', 'common.xsd'],
+    ['with a fragment', 'common.xsd#types', 'common.xsd'],
+    ['written as a file name', 'My Types/50%.xsd', 'My Types/50%.xsd'],
+    ['that has a name with a #', 'a#b.xsd', 'a#b.xsd'],
+    ['that has a name as if it were escaped', 'My%20Types.xsd', 'My%20Types.xsd'],
+  ])('finds a piece %s (RFC 3986 §4.1)', async (_what, written, file) => {
+    const folder = await files({
+      ...pieces,
+      'abstract.wsdl': pieces['abstract.wsdl'].replace('"common.xsd"', `"${written}"`),
+      'common.xsd': '',
+    })
+    await mkdir(join(folder, 'My Types'))
+    await writeFile(join(folder, file), pieces['common.xsd'].replace(/<x:include[^>]*>/u, ''))
+    const documents = await loadDocuments(join(folder, 'service.wsdl'), { fetch: noFetch, imports: [] })
+    expect(readWsdl(documents).schemas.type({ uri: 'urn:m', local: 'Text' })).toBeDefined()
+  })
+
+  test('names the piece that is refused, and says what to do about a DOCTYPE', async () => {
+    const refused = (text: string) => whole({ 'common.xsd': text })
+    await expect(refused(`<!DOCTYPE x SYSTEM "a.dtd">\n${pieces['common.xsd']}`)).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+      message: expect.stringMatching(
+        /^".*\/common\.xsd": xml .*: a DOCTYPE is not allowed: take it out of the copy$/u,
+      ),
+    })
+    await expect(refused('<a>')).rejects.toThrow(/^".*\/common\.xsd": xml /u)
   })
 
   test('that is missing a piece names it', async () => {
