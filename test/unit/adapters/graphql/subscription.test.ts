@@ -190,45 +190,6 @@ describe('over SSE', () => {
       await response.body[Symbol.asyncIterator]().return?.()
   })
 
-  test.each([
-    'subscription { messages(conversation: "x") @skip(if: true) { text } }',
-    'subscription { messages(conversation: "x") @include(if: false) { text } }',
-    'subscription($live: Boolean!) { messages(conversation: "x") @include(if: $live) { text } }',
-    'subscription { ... @skip(if: true) { messages(conversation: "x") { text } } }',
-    'subscription { ...A } fragment A on Subscription { ...B @include(if: true) } fragment B on Subscription { messages(conversation: "x") { text } }',
-    'subscription S { ...A ...A } fragment A on Subscription { messages(conversation: "x") @skip(if: false) { text } }',
-  ])(
-    'what is subscribed to takes no condition (GraphQL September 2025, Single Root Field): %s',
-    async (conditional) => {
-      await using channel = await trial()
-      const variables = { live: true }
-      const { status, text, errors } = await channel.ask(conditional, variables, {
-        headers: { ...JSON_TYPE, accept: 'application/graphql-response+json, text/event-stream' },
-      })
-      expect([status, text]).toEqual([400, expect.not.stringContaining('"data"')])
-      expect(errors).toContainEqual(
-        expect.objectContaining({
-          message: "a subscription's field takes no @skip or @include: leave the subscription out",
-          extensions: { code: 'DECODE_FAILED', retryable: false },
-        }),
-      )
-      expect(channel.errors).toEqual([])
-    },
-  )
-
-  test('below the field that is subscribed to, and in a query beside it, conditions hold', async () => {
-    const { log, say } = growingLog('app:ann')
-    await using channel = await trial({ log })
-    say('text 1')
-    const socket = await open(channel)
-    const conditional =
-      'query Q { __typename @skip(if: true) } subscription S { messages(conversation: "app:ann") { sequence @include(if: true) text @skip(if: true) } }'
-    await socket.say({ id: 's', type: 'subscribe', payload: { query: conditional, operationName: 'S' } })
-    await socket.seen('s', 'next')
-    expect(socket.next('s')).toMatchObject([{ payload: { data: { messages: { sequence: 1 } } } }])
-    socket.peer.close()
-  })
-
   test('a caller who takes JSON alone is told that this is none (406)', async () => {
     const { log } = growingLog('app:ann')
     await using channel = await trial({ log })
