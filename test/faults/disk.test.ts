@@ -150,13 +150,14 @@ routes: [{ agent: helper }]
 `,
     })
     const { base } = gateway
+    await say(base, 'first', { customer: 'bea', key: 'n0', waitSeconds: 10 })
     const held = Promise.all(
       Array.from({ length: 40 }, (_, n) =>
         say(base, 'held', { customer: `h${n}`, key: `h${n}`, waitSeconds: 40 }),
       ),
     )
     held.catch(() => undefined) // told where it is awaited
-    await until(() => (bot.asked.length === 40 ? true : undefined))
+    await until(() => (bot.asked.length === 41 ? true : undefined))
     const filler = join(disk.path, 'filler')
     const fillTo = async (free: number): Promise<void> => {
       const { bavail, bsize } = await statfs(disk.path)
@@ -180,6 +181,9 @@ routes: [{ agent: helper }]
     gate.resolve()
     await until(() => (gateway.log().includes('a settle waits for the store') ? true : undefined))
     expect((await say(base, 'new', { key: 'n2' })).status).toBe(503)
+
+    // What needs no room goes on.
+    expect(texts(await readLog(base, 'web:bea'))).toEqual(['inbound: first', 'outbound: fine'])
 
     await rm(filler)
     await isReady(base)

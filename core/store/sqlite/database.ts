@@ -17,7 +17,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import { ownDatabase, ownFile } from '../../own-file.ts'
-import { checkFile, migrate } from './schema.ts'
+import { checkFile, migrate, pragma } from './schema.ts'
 
 export const FILE = 'dragoman.db'
 const LOCK = 'dragoman.lock'
@@ -27,8 +27,6 @@ const WITNESS = 'dragoman.witness'
 // 16 MB of pages in memory: a commit that has split pages walks all of them, and 64 MB cost more there than the reads they saved.
 // fullfsync: on macOS fsync alone leaves the drive's cache.
 const PRAGMAS = `
-  PRAGMA page_size = 4096;
-  PRAGMA auto_vacuum = INCREMENTAL;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA fullfsync = ON;
@@ -37,6 +35,13 @@ const PRAGMAS = `
   PRAGMA cache_size = -16384;
   PRAGMA temp_store = MEMORY;
 `
+
+/** What the file itself keeps. Said again to a file that is there, the second is a write, which a full disk refuses. */
+const LAYOUT = `
+  PRAGMA page_size = 4096;
+  PRAGMA auto_vacuum = INCREMENTAL;
+`
+const INCREMENTAL = 2
 
 /** A prepared statement whose rows are tuples. */
 export interface Query<Row extends readonly unknown[] = readonly never[]> {
@@ -100,6 +105,7 @@ export function openFile(directory: string, options: { readonly mustSync?: boole
   const db = new DatabaseSync(join(directory, FILE), { timeout: 5000, enableForeignKeyConstraints: false })
   try {
     checkFile(db)
+    if (pragma(db, 'auto_vacuum') !== INCREMENTAL) db.exec(LAYOUT)
     db.exec(PRAGMAS)
     const mode = query<[string]>(db, 'PRAGMA journal_mode').get()?.[0]
     if (mode !== 'wal')
