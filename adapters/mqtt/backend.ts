@@ -4,7 +4,7 @@ import type { Answer, Backend, BackendCall, Component, Operation, Scope } from '
 
 import { readsMessage } from '../data/expression.ts'
 import { openClient } from './client.ts'
-import { backendConfig } from './config.ts'
+import { backendConfig, hearsItself } from './config.ts'
 import type { BackendConfig } from './config.ts'
 import { createCorrelation } from './correlation.ts'
 import { hubOf } from './hub.ts'
@@ -102,7 +102,11 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
 
   /** Throws `BACKEND_FAILED` where nothing can be asked, or no answer heard; nothing was done then. */
   function ready(answers: (filter: string) => boolean): Way {
-    if (way?.connected !== true) throw notDone(`the broker of backend "${scope.id}" is not connected`)
+    if (way?.connected !== true) {
+      const { channel } = config
+      const what = channel === undefined ? `the broker of backend "${scope.id}"` : `channel "${channel.id}"`
+      throw notDone(`${what} is not connected`)
+    }
     const deaf = way.missing.filter(answers)
     if (deaf.length > 0)
       throw notDone(`the broker of backend "${scope.id}" does not let us hear answers on ${deaf.join(', ')}`)
@@ -113,7 +117,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     operations,
     async start(signal) {
       if (config.url !== undefined) way = await throughUrl(config.url, signal)
-      else if (config.channel !== undefined) way = throughChannel(config.channel)
+      else if (config.channel !== undefined) way = throughChannel(config.channel.id)
     },
     async call(call: BackendCall, signal: AbortSignal): Promise<Answer> {
       const request = requests.get(call.operation) ?? requests.get('*')
@@ -129,6 +133,10 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
         await through.publish(topic, payload, { qos: request.qos, signal })
         return {}
       }
+      if (topic === replyTopic && hearsItself(config))
+        throw new GatewayError('DECODE_FAILED', `${topic} is to bear both the question and its answer`, {
+          notExecuted: true,
+        })
       // Registered first: an answer may overtake the PUBACK.
       using waiting = correlation.wait(correlationId, replyTopic, signal)
       await Promise.race([through.publish(topic, payload, { qos: request.qos, signal }), waiting.answer])

@@ -163,20 +163,57 @@ const operation = z.strictObject({
   result: expression.optional().meta({ description: 'Default: the data of the answer.' }),
 })
 
+/** What the config loader puts in the place of a channel's name. */
+export interface NamedChannel {
+  readonly id: string
+  readonly config: ChannelConfig
+}
+
+const namedChannel = z
+  .custom<NamedChannel>(isNamedChannel, 'must be the name of an mqtt channel')
+  .optional()
+  .meta({ type: 'string', format: 'channel', description: 'An MQTT channel: its devices are asked.' })
+
 export const backendConfig = z
   .strictObject({
     url: brokerUrl.optional(),
-    channel: z.string().min(1).optional().meta({ description: 'An MQTT channel: its devices are asked.' }),
+    channel: namedChannel,
     clientId: client.clientId,
     keepAlive: client.keepAlive,
     operations: z.record(z.string().min(1), operation),
   })
-  .superRefine(({ url, channel, clientId, keepAlive }, context) => {
+  .superRefine((config, context) => {
+    const { url, channel, clientId, keepAlive } = config
     if ((url === undefined) === (channel === undefined))
       context.addIssue({ code: 'custom', path: ['url'], message: 'either a url or a channel is needed' })
     if (url === undefined && (clientId !== undefined || keepAlive !== undefined))
       context.addIssue({ code: 'custom', path: ['url'], message: 'clientId and keepAlive go with a url' })
+    if (!hearsItself(config)) return
+    for (const [name, { topic, replyTopic }] of Object.entries(config.operations))
+      if (topic === replyTopic)
+        context.addIssue({
+          code: 'custom',
+          path: ['operations', name, 'replyTopic'],
+          message: `"${topic}" is the topic of the question: a broker shows it to who waits there, and it would pass for its own answer`,
+        })
   })
+
+/** Whether what is published comes back where it is subscribed to: MQTT 3.1.1 has no "no local". The gateway's own devices get it alone. */
+export function hearsItself({
+  url,
+  channel,
+}: {
+  readonly url?: string | undefined
+  readonly channel?: NamedChannel | undefined
+}): boolean {
+  return url !== undefined || channel?.config.url !== undefined
+}
+
+function isNamedChannel(value: unknown): value is NamedChannel {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, config } = value as Partial<Record<keyof NamedChannel, unknown>> // any object may be asked for these members
+  return typeof id === 'string' && typeof config === 'object' && config !== null && 'topics' in config
+}
 
 export type BackendConfig = z.output<typeof backendConfig>
 export type BackendOperation = BackendConfig['operations'][string]

@@ -82,6 +82,37 @@ test.each([
   ])
 })
 
+const mqtt = (more = ''): string => `
+channels:
+  devices: { adapter: mqtt, port: 0${more} }
+  web: { adapter: rest }
+`
+const asking = (channel: string, replyTopic = 'lamp/{no}/done'): string =>
+  `backends: { lamps: { adapter: mqtt, channel: ${channel}, operations: { do: { topic: 'lamp/{no}', replyTopic: '${replyTopic}' } } } }`
+
+test.each([
+  ['device', 'backends.lamps.channel: no channel is named "device" (did you mean "devices"?)'],
+  ['web', 'backends.lamps.channel: channel "web" has the adapter "rest", not "mqtt"'],
+  ['7', 'backends.lamps.channel: 7: must be the name of an mqtt channel'],
+])('an MQTT backend’s channel %s is reported where it stands', async (channel, problem) => {
+  expect(await problems(mqtt() + asking(channel))).toEqual([problem])
+})
+
+test('an MQTT backend changes with its channel, and has its url: what is asked over a bridge comes back', async () => {
+  const { backends } = await load(mqtt() + asking('devices', 'lamp/{no}'))
+  expect(backends['lamps']?.config).toMatchObject({ channel: { id: 'devices', config: { port: 0 } } })
+  const changed = await load(mqtt(', connections: 7') + asking('devices', 'lamp/{no}'))
+  expect(changed.backends['lamps']?.hash).not.toBe(backends['lamps']?.hash)
+  const bridge = `
+channels: { devices: { adapter: mqtt, url: 'mqtt://127.0.0.1:1', topics: { 'a/b': { kind: event } } } }
+`
+  expect(await problems(bridge + asking('devices', 'lamp/{no}'))).toEqual([
+    expect.stringContaining(
+      'backends.lamps.operations.do.replyTopic: "lamp/{no}" is the topic of the question',
+    ),
+  ])
+})
+
 test('a channel with a problem of its own is reported once, there', async () => {
   const text = `
 channels: { main: { adapter: wechat, token: "", appId: wx1, secret: s } }

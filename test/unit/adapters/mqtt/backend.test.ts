@@ -11,7 +11,7 @@ import { afterAll, expect, test } from 'vitest'
 import adapter from '../../../../adapters/mqtt/index.ts'
 import { until } from '../../../support/gateway.ts'
 import { startMosquitto } from './mosquitto.ts'
-import { TOPICS, openWorld } from './world.ts'
+import { TOPICS, named, openWorld } from './world.ts'
 import { createFrom } from '../../../support/create-from.ts'
 
 const mosquitto = await startMosquitto()
@@ -171,12 +171,35 @@ test.each(['a/b', '+', '#', '', 'x\u0000'])(
   },
 )
 
+test('where the question comes back to who asks, its topic is not that of the answer', async () => {
+  const url = 'mqtt://127.0.0.1:1'
+  const same = { topic: 'switch/{no}', replyTopic: 'switch/{no}' }
+  const bridge = named('bridge', { url })
+  for (const way of [{ url }, { channel: bridge }])
+    expect(() => create({ ...way, operations: { same } })).toThrow(
+      '"switch/{no}" is the topic of the question',
+    )
+  await using _devices = create({ channel: named('devices'), operations: { same } })
+
+  const pair = { topic: 'switch/{from}', replyTopic: 'switch/{to}' }
+  await using backend = create({ url: mosquitto.url, operations: { pair } })
+  await backend.start?.(AbortSignal.timeout(30_000))
+  await expect(
+    backend.call(call('pair', { from: 7, to: 7 }), AbortSignal.timeout(10_000)),
+  ).rejects.toMatchObject({ code: 'DECODE_FAILED', notExecuted: true })
+})
+
 test('the devices of a channel can be asked; who is not there is said', async () => {
   await using world = await openWorld({ id: 'lamps' })
   const config = {
-    channel: 'lamps',
+    channel: named('lamps'),
     operations: { Switch: { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' } },
   }
+  await using early = create({ ...config, channel: named('not yet') })
+  await early.start?.(AbortSignal.timeout(30_000))
+  await expect(early.call(call('Switch', { id: 7 }), AbortSignal.timeout(1000))).rejects.toThrow(
+    'channel "not yet" is not connected',
+  )
   await using backend = create(config)
   await backend.start?.(AbortSignal.timeout(30_000))
   const nobody = await backend
@@ -210,7 +233,7 @@ test('a customer answers no backend, not even where the config maps the topic of
   const topics = { 'lamp/+/done': { kind: 'event', type: "'lamp.done'" } }
   await using world = await openWorld({ id: 'mapped-lamps', config: { topics } })
   const Switch = { topic: 'lamp/{id}/do', replyTopic: 'lamp/{id}/done' }
-  await using backend = create({ channel: 'mapped-lamps', operations: { Switch } })
+  await using backend = create({ channel: named('mapped-lamps'), operations: { Switch } })
   await backend.start?.(AbortSignal.timeout(30_000))
   const lamp = await world.client({ clientId: 'lamp-7' })
   const asked = new Promise<string>((resolve) =>
@@ -231,7 +254,7 @@ test('what a device says on a mapped topic that may also bear an answer is the a
   const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
   await using world = await openWorld({ id: 'meters', config: { topics } })
   const read = { topic: 'meter/{no}', replyTopic: 'meter/{no}/{correlation}' }
-  await using backend = create({ channel: 'meters', operations: { read } })
+  await using backend = create({ channel: named('meters'), operations: { read } })
   await backend.start?.(AbortSignal.timeout(30_000))
   const meter = await world.client({ clientId: 'meter-7' })
   meter.on('message', (_topic, payload) => {
@@ -317,7 +340,7 @@ async function bridged(authorizeSubscribe: Aedes['authorizeSubscribe']) {
   const { asked, url } = broker
   const channel = createFrom(adapter.channel, { url, topics: TOPICS }, testScope({ id: 'bridge' }))
   await channel.start(testHost(), new AbortController().signal)
-  const backend = create({ channel: 'bridge', operations: OPERATIONS })
+  const backend = create({ channel: named('bridge'), operations: OPERATIONS })
   await backend.start?.(AbortSignal.timeout(500))
   return {
     asked,

@@ -13,7 +13,7 @@ import { afterAll, expect, test } from 'vitest'
 import adapter from '../../../../adapters/mqtt/index.ts'
 import { until } from '../../../support/gateway.ts'
 import { startMosquitto } from './mosquitto.ts'
-import { TOPICS } from './world.ts'
+import { TOPICS, named } from './world.ts'
 import { createFrom } from '../../../support/create-from.ts'
 
 const mosquitto = await startMosquitto()
@@ -357,7 +357,7 @@ test('what comes on a mapped topic on which a backend waits for answers is taken
   const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
   const scope = testScope({ id: 'metering' })
   const operations = { read: { topic: 'meter/{no}', replyTopic: 'meter/{no}/{correlation}' } }
-  await using backend = createFrom(adapter.backend, { channel: scope.id, operations }, testScope())
+  await using backend = createFrom(adapter.backend, { channel: named(scope.id), operations }, testScope())
   await backend.start?.(AbortSignal.timeout(1000))
   const { ids, accept } = collector()
   await using _bridge = await openBridge({ accept }, scope, undefined, topics)

@@ -40,6 +40,11 @@ export const TOPICS = {
   },
 }
 
+/** What the config loader makes of a backend's `channel: ID`. */
+export function named(id: string, config: object = {}): object {
+  return { id, config: { topics: {}, ...config } }
+}
+
 /** A password is the customer's name, as a gateway that tries out has it. */
 export async function identify(credential: Credential): Promise<Identity> {
   if (credential.scheme === 'bearer') return { role: 'customer', id: credential.token }
