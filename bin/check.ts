@@ -3,7 +3,7 @@ import { ConfigError, readConfig } from '../config/load.ts'
 import { loadPlugins } from '../core/plugins/load.ts'
 import type { LoadedPlugin } from '../core/plugins/load.ts'
 import { builtInNames } from './adapters.ts'
-import { checkContracts } from './check-contracts.ts'
+import { checkContracts, withContracts } from './check-contracts.ts'
 import { configFile, loadOnce } from './config-file.ts'
 import type { Loaded } from './config-file.ts'
 import { fail } from './fail.ts'
@@ -13,9 +13,10 @@ import { inLines } from './printable.ts'
 export async function check(named: string | undefined, { config }: { config?: string }): Promise<void> {
   const file = configFile(named ?? config)
   try {
-    await using loaded = await loadOnce(file)
-    if (!tellPlugins(file, loaded)) return
+    await using loaded = await loadOrTell(file)
+    const areThere = tellPlugins(file, loaded)
     await checkContracts(file, loaded)
+    if (!areThere) return
     const count = (table: object, noun: string): string => {
       const { length } = Object.keys(table)
       return `${length} ${noun}${length === 1 ? '' : 's'}`
@@ -26,8 +27,18 @@ export async function check(named: string | undefined, { config }: { config?: st
       `${file}: ok (${[count(channels, 'channel'), count(backends, 'backend'), count(agents, 'agent'), count(routes, 'route')].join(', ')})`,
     )
   } catch (error) {
-    if (error instanceof ConfigError) await tellPluginsBeside(file)
     fail(error)
+  }
+}
+
+/** Throws `ConfigError` with what is wrong with the config and with its contracts; plugins have been told then. */
+async function loadOrTell(file: string): ReturnType<typeof loadOnce> {
+  try {
+    return await loadOnce(file)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    await tellPluginsBeside(file)
+    throw await withContracts(file, error)
   }
 }
 

@@ -14,8 +14,8 @@ export interface Refusal {
   readonly message: string
 }
 
-/** Their start reads a WSDL, a schema or documents, and does nothing else. */
-const READING: ReadonlySet<string> = new Set(['soap', 'webservice', 'graphql'])
+/** The adapters whose start reads a WSDL, a schema or documents, and does nothing else. */
+export const READING: ReadonlySet<string> = new Set(['soap', 'webservice', 'graphql'])
 
 /**
  * What a start would refuse of contracts that are files, and examples that do not fit them; a contract that has to be

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { checkContracts } from '../../../bin/check-contracts.ts'
+import { checkContracts, withContracts } from '../../../bin/check-contracts.ts'
 import { loadOnce } from '../../../bin/config-file.ts'
 import { ConfigError } from '../../../config/load.ts'
 
@@ -28,14 +28,26 @@ afterAll(() => rm(folder, { recursive: true }))
 async function told(yaml: string): Promise<string> {
   const file = join(folder, 'gateway.yaml')
   await writeFile(file, yaml)
-  await using loaded = await loadOnce(file)
   try {
+    await using loaded = await loadOnce(file)
     await checkContracts(file, loaded)
     return 'nothing'
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     return error.message.replaceAll(`${folder}/`, '')
   }
+}
+
+/** As `told`, of a file with which something else is wrong. */
+async function allTold(yaml: string): Promise<readonly string[]> {
+  const file = join(folder, 'gateway.yaml')
+  await writeFile(file, yaml)
+  const error = await loadOnce(file).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof ConfigError)) throw new Error('nothing is wrong with the file itself')
+  return (await withContracts(file, error)).message.replaceAll(`${folder}/`, '').split('\n')
 }
 
 test.each([
@@ -102,4 +114,31 @@ test('a file in the place of the data folder is a problem; a folder that is not 
     'gateway.yaml:1:7: data: page.html is a file: wanted is the folder of the data',
   )
   expect(await told('data: ./not-there/yet')).toBe('nothing')
+})
+
+test('DESIGN §10: what is wrong with contracts is told together with what is wrong with the rest, in the order of the file', async () => {
+  expect(
+    await allTold(`data: ./page.html
+channels:
+  a: { adapter: soap, path: /a, wsdl: ${crm}, operations: { GetOder: {} } }
+  b: { adapter: soap, path: /b, wsdl: ${crm}, service: Nope }
+  c: { adapter: graphql, schema: ./good.graphql, operations: { b: } }
+  d: { adapter: soap, path: /d, wsdl: ./text.wsdl, nonsense: 1 }
+  e: { adapter: nobody }
+agents: { f: { adapter: webhook, url: "http://127.0.0.1:1/\${NOT_SET}" } }
+routes: [{ agent: f, timout: 1 }]
+`),
+  ).toEqual([
+    'gateway.yaml:1:7: data: page.html is a file: wanted is the folder of the data',
+    expect.stringMatching(
+      /^gateway.yaml:3:\d+: channels.a.wsdl: the WSDL has no operation "GetOder" \(did you/,
+    ),
+    expect.stringMatching(/^gateway.yaml:4:\d+: channels.b.service: .* has no service "Nope": there is CrmS/),
+    expect.stringMatching(/^gateway.yaml:5:\d+: channels.c.schema: .*operation "b" is no field of Query/),
+    expect.stringMatching(/^gateway.yaml:6:\d+: channels.d: unknown key "nonsense"/),
+    expect.stringMatching(/^gateway.yaml:7:\d+: channels.e.adapter: no adapter is named "nobody"/),
+    expect.stringMatching(/^gateway.yaml:8:\d+: .*NOT_SET/),
+    expect.stringMatching(/^gateway.yaml:9:\d+: route 1: unknown key "timout"/),
+  ])
+  expect(await allTold('channels: [')).toHaveLength(1)
 })
