@@ -90,6 +90,8 @@ export interface Message extends Draft {
   readonly asOf?: string
   /** Of an answer: the business system gave a part of it, and errors in place of the rest. */
   readonly partial?: boolean
+  /** Handed to a channel's `send`: other parts of the same answer follow, each by itself. Absent: this is the last one. */
+  readonly more?: boolean
   /** A tombstone: the number stays, the content is gone. */
   readonly gone?: 'expired' | 'erased'
 }

@@ -124,7 +124,11 @@ async function failedBefore({ message, part }: Work, store: Store): Promise<stri
 /** An empty text beside parts that say something is not sent: a platform would refuse it, and the rest with it (SEMANTICS 30). */
 function saysNothing({ message: { parts = [] }, part }: Work): boolean {
   const own = part === undefined ? undefined : parts[part]
-  return own !== undefined && isEmpty(own) && !parts.every(isEmpty)
+  return own !== undefined && isLeftOut(own, parts)
+}
+
+function isLeftOut(part: Part, parts: readonly Part[]): boolean {
+  return isEmpty(part) && !parts.every(isEmpty)
 }
 
 function isEmpty({ kind, text, data, media }: Part): boolean {
@@ -149,9 +153,13 @@ async function send(work: Work, { id, channel }: ChannelInUse): Promise<Sent | '
   }
 }
 
-function onePart(message: Message, part: number | undefined): Message {
-  const chosen = part === undefined ? undefined : message.parts?.[part]
-  return chosen === undefined ? message : { ...message, parts: [chosen] }
+/** What a channel is handed of an answer. Without a part, or where it has none of that number, the whole of it. */
+export function onePart(message: Message, part: number | undefined): Message {
+  const { parts = [] } = message
+  const chosen = part === undefined ? undefined : parts[part]
+  if (part === undefined || chosen === undefined) return message
+  const isFollowed = parts.slice(part + 1).some((each) => !isLeftOut(each, parts))
+  return { ...message, parts: [chosen], ...(isFollowed && { more: true }) }
 }
 
 function again(

@@ -18,6 +18,7 @@ import { callAgent, callBackend } from '../calls.ts'
 import type { ChannelParts } from '../components.ts'
 import { freezePlain } from '../json.ts'
 import { normalise } from '../normalise.ts'
+import { onePart, pushesOf } from '../push.ts'
 import { createRouter } from '../router.ts'
 import type { Route, Router } from '../router.ts'
 import type { AgentSettings, BackendSettings, ChannelSettings, GenerationSettings } from '../settings.ts'
@@ -245,7 +246,8 @@ export class Rehearsal implements AsyncDisposable {
   /** What the caller's answer does not carry goes to a platform part by part (SEMANTICS 30). */
   async #push(passage: Passage): Promise<void> {
     const { message, reply, returned } = passage
-    const { channel } = this.#channel().running.inUse
+    const { inUse } = this.#channel().running
+    const { channel } = inUse
     const said =
       message === undefined || reply === undefined || returned
         ? undefined
@@ -256,10 +258,9 @@ export class Rehearsal implements AsyncDisposable {
       return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from('{}') }
     }
     try {
-      for (const parts of said.parts?.map((part) => [part]) ?? [undefined]) {
-        const whole: Message = { ...said, sequence: 2, ...(parts !== undefined && { parts }) }
-        await channel.send?.(whole, `${said.id}/0`, new AbortController().signal)
-      }
+      const whole: Message = { ...said, sequence: 2 }
+      for (const { key, part } of pushesOf(inUse, said))
+        await channel.send?.(onePart(whole, part), key, new AbortController().signal)
     } catch (error) {
       passage.failure ??= { stage: 'encode', error: GatewayError.from(error) }
     } finally {

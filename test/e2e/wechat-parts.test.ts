@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
-import { handAgent } from '../support/parts.ts'
+import { handAgent, handBackend } from '../support/parts.ts'
 import { APP_ID, TOKEN, eventXml, plainPush, textXml } from '../unit/adapters/wechat/pushing.ts'
 import { startPlatformStub } from './wechat-platform.ts'
 
@@ -60,6 +60,31 @@ test('an empty text stops none of the parts beside it; one alone is a dead lette
   expect(await push(house, textXml('hi', { id: '2' }))).toBe('success')
   expect(await deadReasons(house)).toContain('the text is empty')
   expect(platform.sent).toHaveLength(2)
+})
+
+test('the sentence under a stale answer that is sent part by part stands once, under its last text', async () => {
+  await using platform = await startPlatformStub()
+  const picture: Part = { kind: 'image', text: 'one', media: { id: 'm1' } }
+  const parts = [text('Two offers:'), picture, text('Bye.'), text('')]
+  const shop = handBackend('shop', { Offers: { safe: true } }, async () => ({ parts }))
+  const cached = `backends: { shop: { adapter: shop, operations: { Offers: { cache: { fresh: 0s, stale: 1h } } } } }
+routes: [{ backend: shop, operation: Offers, params: '{}' }]`
+  const channel = yaml(`secret: s\n    apiBase: "${platform.apiBase}"\n    staleText: (old)`)
+  await using house = await openHouse({
+    yaml: channel.replace(/^agents:.*/msu, cached),
+    adapters: [shop.adapter],
+  })
+  const shown = (): readonly string[] =>
+    platform.sent.map(({ msgtype, text: said }) => said?.content ?? msgtype)
+  expect(await push(house, textXml('hi'))).toBe('success')
+  await until(() => platform.sent[2])
+  expect(shown()).toEqual(['Two offers:', 'image', 'Bye.'])
+  shop.call = async () => {
+    throw new Error('down')
+  }
+  expect(await push(house, textXml('hi', { id: '2' }))).toBe('success')
+  await until(() => platform.sent[5])
+  expect(shown().slice(3)).toEqual(['Two offers:', 'image', 'Bye.\n(old)'])
 })
 
 test('a transfer that comes after the response, or beside a text, is a dead letter that says so; the text is sent', async () => {
