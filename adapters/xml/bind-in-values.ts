@@ -12,7 +12,7 @@ import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts
 import { derivesFrom } from './schema.ts'
 import { isNamed, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
-import { jsonKind, jsonOf, normalise, problemOf, takes } from './value.ts'
+import { isSameValue, jsonKind, jsonOf, normalise, problemOf, takes } from './value.ts'
 
 /** XSD 1 §2.6.2, §3.3.4 cvc-elt.3: xsi:nil in any lexical form of a boolean, and then nothing inside. */
 export function isNil(element: XmlElement, binding: Binding): boolean {
@@ -81,7 +81,7 @@ export function simpleIn(
   // XSD 1 §3.3.1: an element that is there and empty has its default.
   const meant = raw === '' ? (decl.default ?? decl.fixed ?? raw) : raw
   const value = valueIn(meant, type, { scope: element, binding })
-  if (decl.fixed !== undefined && normalise(type, meant) !== normalise(type, decl.fixed))
+  if (decl.fixed !== undefined && !isSameValue(type, normalise(type, meant), normalise(type, decl.fixed)))
     throw binding.problem(`${quoted(meant)} is not the fixed value ${quoted(decl.fixed)}`)
   return value
 }
@@ -131,8 +131,9 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
     const value = said ?? (into.defaults && !decl.required ? (decl.default ?? decl.fixed) : undefined)
     if (value === undefined || (said === undefined && isSoapEncoding(decl.name.uri))) continue
     setMember(object, key, valueIn(value, decl.type, { scope: element, binding, below: key }))
-    if (decl.fixed !== undefined && normalise(decl.type, value) !== normalise(decl.type, decl.fixed))
-      throw binding.problem(`${quoted(value)} is not the fixed value ${quoted(decl.fixed)}`, key)
+    const { fixed, type: simple } = decl
+    if (fixed !== undefined && !isSameValue(simple, normalise(simple, value), normalise(simple, fixed)))
+      throw binding.problem(`${quoted(value)} is not the fixed value ${quoted(fixed)}`, key)
   }
   for (const one of loose)
     looseAttribute(one, object, { binding, allowed: type.anyAttribute, taken: shape.attributesByKey })

@@ -7,7 +7,7 @@ import { illegalProblem } from './escape.ts'
 import type { AttributeDecl, ComplexType, SimpleType } from './schema.ts'
 import { attributeOf } from './tree.ts'
 import type { XmlAttribute } from './tree.ts'
-import { anyText, normalise, problemOf, textOfJson } from './value.ts'
+import { anyText, isSameValue, normalise, problemOf, textOfJson } from './value.ts'
 
 export type JsonMembers = { readonly [member: string]: Json }
 
@@ -38,7 +38,7 @@ export function textOut(value: Json, type: SimpleType, { binding, fixed, below }
   const normal = normalise(type, written.text)
   const problem = problemOf(type, normal) ?? illegalProblem(written.text)
   if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
-  if (fixed !== undefined && normal !== normalise(type, fixed))
+  if (fixed !== undefined && !isSameValue(type, normal, normalise(type, fixed)))
     throw binding.problem(`${quoted(text)} is not the fixed value ${quoted(fixed)}`, below)
   return written
 }

@@ -233,22 +233,32 @@ function compareValues(builtin: string, a: string, b: string): number | undefine
   return isLexical('decimal', a) && isLexical('decimal', b) ? compareDecimals(a, b) : undefined
 }
 
-/** §4.3.5, in the value space where that differs from the text (`1.0` is `1`). */
+/** §4.3.5 */
 function enumerationProblem(type: SimpleType, value: string): string | undefined {
   const { enumeration } = type.facets
   if (enumeration === undefined || enumeration.includes(value)) return undefined
-  const isNumber =
-    type.variety === 'atomic' &&
-    (isDecimalLike(type) || type.builtin === 'double' || type.builtin === 'float')
-  if (isNumber && enumeration.some((allowed) => compareValues(type.builtin, value, allowed) === 0))
-    return undefined
-  if (
-    type.builtin === 'boolean' &&
-    enumeration.some((allowed) => jsonOf(type, allowed) === jsonOf(type, value))
-  )
-    return undefined
+  if (enumeration.some((allowed) => isSameValue(type, value, allowed))) return undefined
   const shown = enumeration.slice(0, 10).join(', ')
   return `is not one of ${shown}${enumeration.length > 10 ? ' …' : ''}`
+}
+
+const ordered: ReadonlySet<string> = new Set(['double', 'float', 'dateTime', 'date', 'time'])
+
+/** Whether two texts of a type (normalised) are one value: `1.0` is `1`, `1` is `true`, `0a` is `0A` (XSD 1.0 Part 2 §2.2). */
+export function isSameValue(type: SimpleType, a: string, b: string): boolean {
+  if (a === b) return true
+  const { item, members = [], builtin } = type
+  if (item !== undefined) {
+    const [left, right] = [itemsOf(a), itemsOf(b)]
+    return left.length === right.length && left.every((one, i) => isSameValue(item, one, right[i] ?? ''))
+  }
+  if (type.variety === 'union') {
+    const [left, right] = [a, b].map((text) => members.find((member) => takes(member, text)))
+    return left !== undefined && left === right && isSameValue(left, normalise(left, a), normalise(left, b))
+  }
+  if (builtin === 'boolean' || builtin === 'base64Binary') return jsonOf(type, a) === jsonOf(type, b)
+  if (builtin === 'hexBinary') return a.toUpperCase() === b.toUpperCase()
+  return (ordered.has(builtin) || isDecimalLike(type)) && compareValues(builtin, a, b) === 0
 }
 
 function isDecimalLike(type: SimpleType): boolean {

@@ -245,3 +245,36 @@ test('a date as ISO 8601 also has it, which is XML-RPC’s, is written as XSD ha
   const text = declared(sequence('<xs:element name="at" type="xs:string"/>'))
   expect(written({ at: '20240102T03:04:05' }, text)).toBe('<e><at>20240102T03:04:05</at></e>')
 })
+
+test.each([
+  ['type="xs:boolean" fixed="1"', 'true', true],
+  ['type="xs:decimal" fixed="1.0"', '1.00', '1.00'],
+  ['type="xs:double" fixed="1e2"', '100', 100],
+  ['type="xs:hexBinary" fixed="0a"', '0A', '0A'],
+  [
+    'type="xs:dateTime" fixed="2024-01-01T00:00:00Z"',
+    '2024-01-01T08:00:00+08:00',
+    '2024-01-01T08:00:00+08:00',
+  ],
+  ['type="t:L" fixed="1 2"', '01  +2', '01 +2'],
+  ['type="t:U" fixed="1"', '1.0', '1.0'],
+])(
+  'what is fixed is a value, not a text: %s takes %s (XSD 1 §3.3.4 cvc-elt.5.2.2.2.2, cvc-au)',
+  (type, text, value) => {
+    const types = `<xs:simpleType name="L"><xs:list itemType="xs:int"/></xs:simpleType>
+    <xs:simpleType name="U"><xs:union memberTypes="xs:decimal xs:string"/></xs:simpleType>`
+    const inside = declared(sequence(`<xs:element name="v" ${type}/>`), types)
+    expect(read(`<v>${text}</v>`, inside)).toEqual({ v: value })
+    expect(roundTrip({ v: text }, inside)).toEqual({ v: value })
+    const beside = declared(`<xs:complexType><xs:attribute name="v" ${type}/></xs:complexType>`, types)
+    expect(read(`<e v="${text}"/>`, beside)).toEqual({ '@v': value })
+    expect(roundTrip({ '@v': text }, beside)).toEqual({ '@v': value })
+    expect(refusal(() => read('<v>7</v>', inside))).toContain('DECODE_FAILED')
+  },
+)
+
+test('what is fixed as a text is that text', () => {
+  const decl = declared(sequence('<xs:element name="v" type="xs:string" fixed="1.0"/>'))
+  expect(refusal(() => read('<v>1</v>', decl))).toContain('is not the fixed value "1.0"')
+  expect(refusal(() => written({ v: '1' }, decl))).toContain('is not the fixed value "1.0"')
+})
