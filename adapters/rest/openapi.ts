@@ -12,6 +12,8 @@ import { problemAnswer, published, statusAnswer } from './schemas.ts'
 export type Document = Readonly<Record<string, unknown>>
 
 const COMPONENT = '#/components/schemas/'
+const CREDENTIALS =
+  'A credential is needed unless the gateway has no `identity`, or `access` of the channel lets callers in without.'
 
 /** Describes the channel at `path` with its configured operations. Plain data; where it is served says `servedAt`. */
 export function openApi(path: string, operations: Readonly<Record<string, ChannelOperation>>): Document {
@@ -21,11 +23,11 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
     info: {
       title: 'Dragoman',
       version: '1',
-      description: 'Messages, events and requests in; answers and the conversation log out.',
+      description: `Messages, events and requests in; answers and the conversation log out. ${CREDENTIALS}`,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    // Which of them a channel takes, its `access` and the gateway's `identity` say.
-    security: [{}, { bearer: [] }, { apiKey: [] }, { basic: [] }],
+    // Which of them a channel takes, its `access` and the gateway's `identity` say, which no channel is told.
+    security: [{ bearer: [] }, { apiKey: [] }, { basic: [] }],
     paths: Object.fromEntries([
       ...endpoints.map((endpoint) => [
         `${path}${endpoint.path}`,
@@ -62,7 +64,7 @@ export function openApi(path: string, operations: Readonly<Record<string, Channe
           description: 'A token of a customer or an agent, or an API key',
         },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The key of a program' },
-        basic: { type: 'http', scheme: 'basic' },
+        basic: { type: 'http', scheme: 'basic', description: "Where the channel's `access` has one" },
       },
     },
   }

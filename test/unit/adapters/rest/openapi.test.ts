@@ -174,10 +174,13 @@ test('an operation that makes a message is answered as one; a write that is carr
   expect(at(status, 'application/json', 'schema')).toStrictEqual({ $ref: '#/components/schemas/WriteStatus' })
 })
 
-test('every way to say who calls is described, and a refusal whatever its status', async () => {
+test('every way to say who calls is described, that none is needed is not promised, and a refusal whatever its status', async () => {
   const doc = await published()
-  expect(doc['security']).toStrictEqual([{}, { bearer: [] }, { apiKey: [] }, { basic: [] }])
+  // OpenAPI 3.1 §4.8.30: an empty requirement would say that a call may come without, which `identity` refuses.
+  expect(doc['security']).toStrictEqual([{ bearer: [] }, { apiKey: [] }, { basic: [] }])
+  expect(at(doc, 'info')['description']).toContain('A credential is needed unless')
   expect(Object.keys(at(doc, 'components', 'securitySchemes'))).toStrictEqual(['bearer', 'apiKey', 'basic'])
+  expect(at(doc, 'paths', '/v1/status/{id}', 'get')['security']).toStrictEqual([{}])
   for (const status of ['4XX', '5XX'])
     expect(at(doc, 'paths', '/v1/messages', 'post', 'responses', status)['$ref']).toBe(
       '#/components/responses/Problem',
