@@ -63,6 +63,9 @@ interface Prepared {
   readonly lane?: (home: string) => Promise<string>
 }
 
+/** How long a repeat waits for what is at work, where nothing says any more how long that may take. */
+const REPEAT_MS = 10_000
+
 export function createRequests(options: RequestsOptions): Requests {
   const claims = createClaims({ ...options, telemetry: { ended: told } })
 
@@ -157,6 +160,40 @@ export function createRequests(options: RequestsOptions): Requests {
     return { call, route, target: `agent ${agent}` }
   }
 
+  async function claimed(
+    normalised: Normalised,
+    call: Call,
+    lane: () => string | Promise<string>,
+  ): Promise<RequestResult> {
+    const { id, conversation } = normalised.message
+    const claim = await claims.call(normalised, call)
+    if (claim.status === 'stored')
+      return { status: 'record', lane: await lane(), waitMs: call.ms, isWrite: claim.isWrite }
+    const { reply, first } = claim
+    const accepted = { id: first, conversation, sequence: 0, duplicate: first !== id, reply }
+    return { status: 'answered', accepted }
+  }
+
+  /** SEMANTICS 1: where its route or operation is gone, an id that is known gets what became of it all the same. Nothing is begun. */
+  async function repeated(
+    normalised: Normalised,
+    { failure, acknowledges }: { readonly failure: GatewayError; readonly acknowledges: boolean | undefined },
+  ): Promise<RequestResult> {
+    const { message, dedupe } = normalised
+    if (failure.code !== 'NO_ROUTE' || dedupe === undefined) throw failure
+    if ((await options.store.find({ by: 'key', key: dedupe.key })).length === 0) throw failure
+    const lane = `request:${message.id}`
+    if (acknowledges === true) return { status: 'record', lane, waitMs: REPEAT_MS, isWrite: false }
+    const call: Call = {
+      what: `operation "${message.type}"`,
+      safe: false,
+      repeatable: false,
+      ms: REPEAT_MS,
+      make: () => Promise.reject(failure),
+    }
+    return claimed(normalised, call, () => lane)
+  }
+
   return {
     async answer(normalised, { pinned, signal, traced, acknowledges }) {
       using held = pinned
@@ -165,7 +202,12 @@ export function createRequests(options: RequestsOptions): Requests {
       if (isExpired(message.expiresAt, options.now()))
         throw new GatewayError('EXPIRED', `the request expired at ${message.expiresAt}, before it was begun`)
       traced?.stage('route')
-      const prepared = await prepare(message, normalised.caller, held)
+      let prepared: Prepared
+      try {
+        prepared = await prepare(message, normalised.caller, held)
+      } catch (error) {
+        return await repeated(normalised, { failure: GatewayError.from(error), acknowledges })
+      }
       traced?.stage('deliver')
       const { call, route } = prepared
       const isWrite = prepared.lane !== undefined
@@ -178,14 +220,7 @@ export function createRequests(options: RequestsOptions): Requests {
         const reply = await unclaimed(message, call, signal)
         return { status: 'answered', accepted: { id, conversation, sequence: 0, duplicate: false, reply } }
       }
-      const claimed = await claims.call(normalised, call)
-      if (claimed.status === 'stored') {
-        const lane = await laneOf(prepared, message, normalised.home)
-        return { status: 'record', lane, waitMs: call.ms, isWrite: claimed.isWrite }
-      }
-      const { reply, first } = claimed
-      const accepted = { id: first, conversation, sequence: 0, duplicate: first !== id, reply }
-      return { status: 'answered', accepted }
+      return claimed(normalised, call, () => laneOf(prepared, message, normalised.home))
     },
 
     laneOf: async (message, home, pinned) => laneOf(await prepare(message, home, pinned), message, home),

@@ -87,3 +87,34 @@ test('SEMANTICS 19: writes that 202 was said of are neither given up nor overtak
   expect([made().at(-1), new Set(made().slice(0, -1))]).toEqual(['2', new Set(['1'])])
   expect(await house.dead()).toEqual([])
 })
+
+test('SEMANTICS 1: a repeat gets the same answer or status also when its route is gone, and what is new does not', async () => {
+  const { house, write, backend } = await world('{ onFailure: queue, queueKey: orderNo }')
+  await using _ = house
+  const ticket = { key: 'k0', operation: 'SubmitTicket' }
+  expect((await write('0', ticket)).status).toBe(200)
+  expect((await write('1', { key: 'k1' })).status).toBe(200)
+  backend.call = refused
+  const failed = { key: 'k4', operation: 'SubmitTicket' }
+  expect((await write('4', failed)).body.code).toBe('BACKEND_FAILED')
+  expect((await write('2', { key: 'k2' })).status).toBe(202)
+  const behind = await write('3', { key: 'k3' })
+  expect(behind.status).toBe(202)
+  await house.reload(yaml().replace('backend: orders }', 'backend: orders, when: "$.type = \'Cancel\'" }'))
+  const calls = backend.calls.length
+  expect(await write('0', ticket)).toMatchObject({ status: 200, body: { done: '0' } })
+  expect(await write('1', { key: 'k1' })).toMatchObject({ status: 200, body: { done: '1' } })
+  const { id, status } = behind.body
+  expect(await write('3', { key: 'k3' })).toMatchObject({
+    status: 202,
+    body: { id, status, duplicate: true },
+  })
+  for (const key of ['k1', 'k3'])
+    expect((await write('other', { key })).body.code).toBe('IDEMPOTENCY_MISMATCH')
+  for (const more of [failed, failed, { key: 'new' }, {}])
+    expect((await write('4', more)).body.code).toBe('NO_ROUTE')
+  expect(backend.calls).toHaveLength(calls)
+  backend.call = async () => ({ data: { done: 'again' } })
+  await house.reload(yaml())
+  expect(await write('4', failed)).toMatchObject({ status: 200, body: { done: 'again' } })
+})
