@@ -120,9 +120,10 @@ function packaged({
     exports: typed(rest.exports),
     files: [
       ...FOLDERS.map((folder) => `dist/${folder}`),
-      '{adapters,config,core,plugins}/**/README.md',
-      '!plugins/_*',
+      '{adapters,bin,config,core,plugins}/**/README.md',
+      'config/deploy',
       'plugins/*.ts',
+      'plugins/_examples',
       'core/api.ts',
       'CHANGELOG.md',
     ],

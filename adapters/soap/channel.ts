@@ -51,7 +51,8 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
     },
     hint(origin) {
       const contract = description?.value?.contract
-      return contract === undefined || host === undefined
+      // A token or a signature is the client's to make.
+      return contract === undefined || host === undefined || config.security !== undefined
         ? undefined
         : curl(`${origin}${config.path}`, contract, host)
     },

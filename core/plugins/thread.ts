@@ -155,7 +155,7 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
   }
 
   const late = Promise.withResolvers<Loading>()
-  const problem = `it has not finished loading after ${limits.loadMs / 1000} s: await nothing outside of \`start\``
+  const problem = `it has not finished loading after ${limits.loadMs / 1000} s: await nothing outside of \`start\`, and let every loop end`
   const timer = setTimeout(() => late.resolve({ failure: failureAt(root, { file }, problem) }), limits.loadMs)
   try {
     const loaded = await Promise.race([rpc.call('load', [order]), late.promise, died.promise])

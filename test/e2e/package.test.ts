@@ -1,9 +1,9 @@
 // The package that `npm pack` makes, in an empty folder, and plugins/README.md followed word for word: there and in a checkout.
 import { spawn } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../bin/free-port.ts'
@@ -76,15 +76,26 @@ test('the package has JavaScript, types, licence and READMEs; no tests, no sourc
   ])
     expect(files).toContain(file)
   expect(readFileSync(join(home, 'LICENSE'), 'utf8')).toContain('Apache License')
-  expect(files.filter((file) => /\.test\.|(?<!\.d)\.ts$|\.map$|^test\/|\/_/u.test(file)).toSorted()).toEqual([
-    'core/api.ts',
-    'plugins/sample-orders.ts',
-  ])
+  const sources = files.filter((file) => !file.startsWith('plugins/_examples/')) // to be copied, as they are
+  expect(
+    sources.filter((file) => /\.test\.|(?<!\.d)\.ts$|\.map$|^test\/|\/_/u.test(file)).toSorted(),
+  ).toEqual(['config/deploy/probe.ts', 'core/api.ts', 'plugins/sample-orders.ts'])
   for (const file of files) {
     const text = readFileSync(join(home, file), 'utf8')
     for (const found of ['sourceMappingURL=', checkout, away, `${homedir()}/`])
       expect(text.includes(found) && `${file} has ${found}`).toBe(false)
   }
+})
+
+test('what a document of the package links to is in the package', () => {
+  const home = join(folder, 'node_modules/dragoman')
+  const missing = globSync('**/*.md', { cwd: home, exclude: ['**/node_modules/**'] }).flatMap((file) =>
+    Array.from(readFileSync(join(home, file), 'utf8').matchAll(/\]\((?<path>[^)#\s]+)(?:#[^)]*)?\)/gu))
+      .map(({ groups }) => groups?.['path'] ?? '')
+      .filter((path) => !/^[a-z]+:/u.test(path) && !existsSync(join(home, dirname(file), path)))
+      .map((path) => `${file}: ${path}`),
+  )
+  expect(missing).toEqual([])
 })
 
 test('every block of plugins/README.md is one that these tests run', () => {

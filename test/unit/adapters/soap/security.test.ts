@@ -21,6 +21,11 @@ describe('a channel that asks for users', () => {
     expect(running.host.drafts[0]).not.toHaveProperty('raw')
   })
 
+  test('shows no command to try it with: a token is the client’s to make', async () => {
+    await using running = await serve({ config: { security } })
+    expect(running.channel.hint?.('http://127.0.0.1')).toBeUndefined()
+  })
+
   test('refuses a request without one, as a fault of its version, before anything happens (WSS 1.1 §12)', async () => {
     await using running = await serve({ config: { security } })
     const first = await running.post(envelope(getTicket()))
