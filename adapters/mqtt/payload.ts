@@ -3,12 +3,14 @@ import { isUtf8 } from 'node:buffer'
 import { GatewayError } from 'dragoman'
 import type { Json, Message, Reply } from 'dragoman'
 
-import { decodeUtf8, isObject, parseJsonText } from '../data/json.ts'
+import { decodeUtf8, isObject, parseJson, parseJsonText } from '../data/json.ts'
+import { isJson, mediaType } from '../data/media-type.ts'
 
 /** What arrived, decoded. */
 export interface Payload {
-  /** JSON as it is, or the text where it is none; `{ data_base64 }` for other bytes. A CloudEvent's `data`. */
+  /** JSON as it is, or the text where it is none; `{ data_base64 }` for other bytes. Of a CloudEvent its `data`, or what `data_base64` holds. */
   readonly value: Json
+  /** What a person reads: all of the payload; of a CloudEvent its data where that is a text, else ''. */
   readonly text: string
   /** A CloudEvent's attributes (CloudEvents 1.0.2 JSON format §3), else none. */
   readonly event?: {
@@ -21,19 +23,21 @@ export interface Payload {
 
 /**
  * Decodes a payload. What is no UTF-8 becomes `{ data_base64 }`, as CloudEvents write it. Throws `DECODE_FAILED` for what begins
- * like JSON and is none, or is nested too deeply, and for a CloudEvent without id or type.
+ * like JSON and is none, or is nested too deeply, and for a CloudEvent without id or type, with both `data` and `data_base64`, or whose
+ * `data_base64` is not what it says.
  */
 export function decodePayload(bytes: Uint8Array): Payload {
   const text = decoded(bytes)
   if (text === undefined) return { value: { data_base64: Buffer.from(bytes).toString('base64') }, text: '' }
   const value = valueOf(text)
   if (!isObject(value) || value['specversion'] !== '1.0') return { value, text }
-  const { id, type, time, traceparent, data = null } = value
+  const { id, type, time, traceparent } = value
   if (typeof id !== 'string' || id === '' || typeof type !== 'string' || type === '')
     throw new GatewayError('DECODE_FAILED', 'the CloudEvent needs an id and a type')
+  const data = dataOf(value)
   return {
     value: data,
-    text,
+    text: typeof data === 'string' ? data : '',
     event: {
       id,
       type,
@@ -42,6 +46,35 @@ export function decodePayload(bytes: Uint8Array): Payload {
     },
   }
 }
+
+/** CloudEvents 1.0.2 JSON format §3.1: a member that is null is as good as absent, but `data`. */
+function dataOf({
+  data,
+  data_base64: base64 = null,
+  datacontenttype: type,
+}: Readonly<Record<string, Json>>): Json {
+  if (base64 === null) return data ?? null
+  if (data !== undefined)
+    throw new GatewayError('DECODE_FAILED', 'the CloudEvent has both data and data_base64: send one')
+  if (typeof base64 !== 'string' || !BASE64.test(base64))
+    throw new GatewayError('DECODE_FAILED', 'data_base64 of the CloudEvent is not Base64')
+  const bytes = Buffer.from(base64, 'base64')
+  // §3.1: without a type it is JSON.
+  const media = mediaType(typeof type === 'string' ? type : 'application/json')
+  if (media !== undefined && isJson(media)) {
+    try {
+      return parseJson(bytes)
+    } catch (error) {
+      const reason = `data_base64 of the CloudEvent is not JSON: ${reasonOf(error)}`
+      throw new GatewayError('DECODE_FAILED', reason, { cause: error })
+    }
+  }
+  const text = media?.essence.startsWith('text/') === true ? decoded(bytes) : undefined
+  return text ?? { data_base64: base64 }
+}
+
+/** RFC 4648 §4. */
+const BASE64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/u
 
 /** Undefined: bytes of another kind, which a device may well send. */
 function decoded(bytes: Uint8Array): string | undefined {

@@ -51,6 +51,13 @@ test('what a draft says: kind, type, sender, id, data, topic', async () => {
     },
   ])
   expect(world.drafts[1]).not.toHaveProperty('externalId')
+  const event = { specversion: '1.0', id: 'e1', source: '/phone', type: 'chat', data: 'where is my order?' }
+  await client.publishAsync('shop/8/say', JSON.stringify(event), { qos: 1 })
+  expect(world.drafts[2]).toMatchObject({
+    type: 'chat',
+    parts: [{ kind: 'text', text: 'where is my order?' }],
+  })
+  expect(world.drafts[2]).not.toHaveProperty('data')
 })
 
 /** Takes everything but the first. */

@@ -40,6 +40,37 @@ test('a CloudEvent gives its data, id, type and time (CloudEvents 1.0.2 JSON for
   expect(() => decode('{"specversion":"1.0","id":"e1"}')).toThrow(/needs an id and a type/u)
 })
 
+const eventOf = (members: object): ReturnType<typeof decodePayload> =>
+  decodePayload(
+    Buffer.from(JSON.stringify({ specversion: '1.0', id: 'e1', source: '/s', type: 't', ...members })),
+  )
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+test.each([
+  ['a text is what it says', { data: 'hello' }, 'hello', 'hello'],
+  ['a number says nothing', { data: 7 }, 7, ''],
+  ['nor does a list', { data: ['a'] }, ['a'], ''],
+  ['without data there is none', {}, null, ''],
+  ['JSON in data_base64', { data_base64: base64('{"level":1.10}') }, { level: '1.10' }, ''],
+  ['a text in data_base64', { data_base64: base64('hi'), datacontenttype: 'text/plain' }, 'hi', 'hi'],
+  ['bytes', { data_base64: '/wBB', datacontenttype: 'image/png' }, { data_base64: '/wBB' }, ''],
+  ['null is none', { data: 'hi', data_base64: null }, 'hi', 'hi'],
+])(
+  'the data of a CloudEvent, whatever it is (CloudEvents 1.0.2 JSON format §3.1): %s',
+  (_, members, value, text) => {
+    expect(eventOf(members)).toMatchObject({ value, text, event: { id: 'e1' } })
+  },
+)
+
+test.each([
+  [{ data: 1, data_base64: 'MQ==' }, /both data and data_base64/u],
+  [{ data_base64: '%' }, /not Base64/u],
+  [{ data_base64: 7 }, /not Base64/u],
+  [{ data_base64: '/wBB' }, /not JSON/u],
+])('a CloudEvent whose data cannot be known is refused: %j', (members, problem) => {
+  expect(() => eventOf(members)).toThrow(problem)
+})
+
 test.each(['{"a":', '[1', `${'['.repeat(100)}${']'.repeat(100)}`])(
   'what begins like JSON and is none is refused: %s',
   (text) => {
