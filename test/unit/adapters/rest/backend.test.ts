@@ -182,6 +182,8 @@ test('a body of another type is the text that the expression makes', async () =>
   await call(open(operation), { no: '007', qty: '1.10' })
   expect([seen[0]?.body, seen[0]?.headers['content-type']]).toStrictEqual(['007;1.10', 'text/csv'])
   expect((await failure(call(open({ ...operation, body: '$' }), { a: 1 }))).code).toBe('ENCODE_FAILED')
+  await call(open({ headers: { 'content-type': "'text/csv; charset=gbk'" }, body: 'no' }), { no: '王小明' })
+  expect(seen[1]?.headers['content-length']).toBe('6')
 })
 
 test('the answer is the JSON body, no digit lost (DESIGN §3)', async () => {
