@@ -1,4 +1,5 @@
 // The TCP port, with TLS or without. One process opens an address once, however many generations of a channel use it.
+import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -46,9 +47,9 @@ export async function listen({ host, port, tls, onConnection }: ListenOptions): 
     socket.setKeepAlive(true, PROBE_MS)
     onConnection(context === undefined ? socket : secured(socket, context, tls?.ca !== undefined))
   }
-  // Any free port is a new one each time.
-  const name = `${host} ${port === 0 ? crypto.randomUUID() : port}`
-  const opening = shared.get(name) ?? open(host, port)
+  // Any free port is a new one each time. `localhost` is the address that it stands for.
+  const name = `${await addressOf(host)} ${port === 0 ? crypto.randomUUID() : port}`
+  const opening = shared.get(name) ?? open({ name, host, port })
   shared.set(name, opening)
   let used: Shared
   try {
@@ -81,21 +82,45 @@ export async function listen({ host, port, tls, onConnection }: ListenOptions): 
   }
 }
 
-function reasonOf(error: NodeJS.ErrnoException): string {
+/** A name that nobody knows is told by who listens there. */
+async function addressOf(host: string): Promise<string> {
+  return lookup(host).then(
+    ({ address }) => address,
+    () => host,
+  )
+}
+
+/** Where this process has that port open, at another address than the one that is refused. */
+function otherThan(name: string, port: number): string | undefined {
+  const other = [...shared.keys()].find((one) => one !== name && one.endsWith(` ${port}`))
+  return other?.replace(' ', ':')
+}
+
+function reasonOf(error: NodeJS.ErrnoException, own: string | undefined): string {
+  if (error.code === 'EADDRINUSE' && own !== undefined)
+    return `this gateway itself has ${own} open: restart it to change the host, or give the channel another port`
   if (error.code === 'EADDRINUSE') return 'the port is in use (give the channel another one)'
   if (error.code === 'EACCES') return 'ports below 1024 need a privilege'
   if (error.code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
   return error.message
 }
 
-async function open(host: string, port: number): Promise<Shared> {
+async function open({
+  name,
+  host,
+  port,
+}: Pick<ListenOptions, 'host' | 'port'> & { readonly name: string }): Promise<Shared> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const server = createServer((socket) => opened.connection(socket))
   server.once('error', (error) =>
     reject(
-      new GatewayError('INTERNAL', `MQTT cannot listen on ${host}:${port}: ${reasonOf(error)}`, {
-        cause: error,
-      }),
+      new GatewayError(
+        'INTERNAL',
+        `MQTT cannot listen on ${host}:${port}: ${reasonOf(error, otherThan(name, port))}`,
+        {
+          cause: error,
+        },
+      ),
     ),
   )
   server.listen({ host, port, backlog: BACKLOG }, resolve)

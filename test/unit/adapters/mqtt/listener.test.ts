@@ -1,8 +1,10 @@
 // The TCP port of the broker.
+import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { freePort } from '../../../../bin/free-port.ts'
 import { listen } from '../../../../adapters/mqtt/listener.ts'
 
 test('a port that another program has is said with what to do', async () => {
@@ -18,4 +20,17 @@ test('a port that another program has is said with what to do', async () => {
   } finally {
     other.close()
   }
+})
+
+test('another host on a port that this gateway has open is refused with what to do; localhost is the address it stands for', async () => {
+  const onConnection = (socket: Socket): void => void socket.destroy()
+  await using held = await listen({ host: '127.0.0.1', port: await freePort(), onConnection })
+  const { port } = held
+  await expect(listen({ host: '0.0.0.0', port, onConnection })).rejects.toThrow(
+    `MQTT cannot listen on 0.0.0.0:${port}: this gateway itself has 127.0.0.1:${port} open: restart it to change the host, or give the channel another port`,
+  )
+  const { address } = await lookup('localhost')
+  await using resolved = await listen({ host: address, port, onConnection })
+  await using named = await listen({ host: 'localhost', port, onConnection })
+  expect([resolved.port, named.port]).toEqual([port, port])
 })
