@@ -456,6 +456,8 @@ export interface Channel extends AsyncDisposable {
    * A throw or a deadline counts as `unknown`.
    */
   send?(message: Message, key: string, signal: AbortSignal): Promise<Delivery>
+  /** `send` is handed a reply with all its parts, once, because its receiver takes one message only. */
+  readonly pushesWhole?: boolean
   /** One command a person can paste to try the channel, given our base address: `curl …`. */
   hint?(origin: string): string | undefined
 }
@@ -884,7 +886,11 @@ export interface BackendCall {
 export interface Backend extends AsyncDisposable {
   /** `*` stands for any other name. What the config says of an operation wins. */
   readonly operations: Readonly<Record<string, Operation>>
-  start?(signal: AbortSignal): Promise<void>
+  /**
+   * `named` are the operations that the config has settings for, without `*`: for an adapter that reads elsewhere which there are. Those
+   * of a plugin are not told. `detail.at` of what is thrown is the key to blame.
+   */
+  start?(signal: AbortSignal, named?: readonly string[]): Promise<void>
   /** A business fault is a value; a breakage is thrown as `BACKEND_FAILED` or `DEADLINE_EXCEEDED`. */
   call(call: BackendCall, signal: AbortSignal): Promise<Answer>
   /** Resolves if the system answers at all. */

@@ -256,7 +256,8 @@ export function createBackend(
   return {
     ...life.running,
     async start() {
-      await life.start(async (signal) => instance.start?.(signal))
+      const named = Object.keys(settings.operations).filter((name) => name !== '*')
+      await life.start(async (signal) => instance.start?.(signal, named))
       warnOfUnused({ settings, instance, adapter, log: around.log })
       // What is open or off since an earlier life is shown before anybody calls it; a plugin's operations are known only now.
       for (const name of Object.keys(instance.operations))

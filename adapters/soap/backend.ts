@@ -13,7 +13,7 @@ import { messageCodec, type MessageCodec } from './messages.ts'
 import { versions, type Version } from './names.ts'
 import { readAnswer } from './answer.ts'
 import { backendGuard, type Guard } from './security.ts'
-import { lackOfInput, readWsdl, type Wsdl, type WsdlOperation } from './wsdl.ts'
+import { lackOfInput, readWsdl, refuseStrangers, type Wsdl, type WsdlOperation } from './wsdl.ts'
 
 /** An operation with its codecs, on the port that is called. */
 export interface CalledOperation {
@@ -30,11 +30,13 @@ export interface CalledOperation {
 /** Makes a SOAP backend. A WSDL from a file must be readable at the start; one from a URL may come later, with its system. */
 export function createBackend(config: BackendConfig, scope: Scope): Backend {
   let operations: Backend['operations'] = { '*': { safe: false, readsMessage: false } }
+  let named: readonly string[] = []
   const description = new Description<Loaded>({
     what: `backend "${scope.id}": its WSDL`,
     scope,
     async read(fetch) {
       const loaded = await load(config, scope, fetch)
+      refuseStrangers(loaded.wsdl, named, (problem) => scope.log.warn(`backend "${scope.id}": ${problem}`))
       operations = Object.fromEntries(
         [...loaded.calls.keys()].map((name) => [name, { safe: false, readsMessage: false }]),
       )
@@ -49,7 +51,8 @@ export function createBackend(config: BackendConfig, scope: Scope): Backend {
     get operations() {
       return operations
     },
-    async start(signal) {
+    async start(signal, asked = []) {
+      named = asked
       await guard()
       await description.begin(signal)
     },

@@ -3,19 +3,18 @@ import { GatewayError } from 'dragoman'
 import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { isCrossSite } from '../data/cross-site.ts'
 import { Description } from '../data/description.ts'
-import { didYouMean } from '../data/nearest.ts'
 import { compileSchemas } from '../xml/schema.ts'
 import type { ChannelConfig } from './config.ts'
 import { mediaType } from './content.ts'
 import { openContract, wsdlContract, type Contract } from './contract.ts'
-import { isRemote, loadDocuments, type Documents } from './documents.ts'
+import { loadDocuments, type Documents } from './documents.ts'
 import { contentType, makeEnvelope } from './envelope.ts'
 import { exchange } from './exchange.ts'
 import { prefixes } from './names.ts'
 import { askedDocument, publish } from './publish.ts'
 import type { Service } from './respond.ts'
 import { channelGuard } from './security.ts'
-import { lackOfInput, readWsdl, type WsdlOperation } from './wsdl.ts'
+import { lackOfInput, readWsdl, refuseStrangers, type WsdlOperation } from './wsdl.ts'
 import { writeXmlText } from '../xml/write.ts'
 
 /** Origins whose published documents are kept; callers choose the Host header, so there is a bound. */
@@ -102,16 +101,7 @@ function makeContract(config: ChannelConfig, { documents, scope, host }: Around)
   for (const why of model.left) scope.log.warn(`not served: ${why}`)
   const offered = model.operations.filter(({ name }) => isOffered(host, name))
   for (const notice of new Set(offered.flatMap(noticesOf))) scope.log.warn(notice)
-  const strangers = Object.keys(host.operations).filter((name) => !model.names.has(name))
-  if (strangers.length > 0) {
-    const problem = strangers
-      .map((name) => `the WSDL has no operation "${name}"${didYouMean(name, model.names)}`)
-      .join('; ')
-    // What is fetched changes without us, and `check` does not read it: it ends no start.
-    if (!documents.all.some(({ location }) => isRemote(location)))
-      throw new GatewayError('DECODE_FAILED', problem)
-    scope.log.warn(problem)
-  }
+  refuseStrangers(model, Object.keys(host.operations), (problem) => scope.log.warn(problem))
   return wsdlContract(model)
 }
 

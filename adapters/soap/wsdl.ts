@@ -1,8 +1,9 @@
 // WSDL 1.1 as a model: which operations there are, how each is bound, and which one a body means.
 import { GatewayError } from 'dragoman'
+import { didYouMean } from '../data/nearest.ts'
 import { compileSchemas, type XmlSchemas } from '../xml/schema.ts'
 import { attribute, childElements, type XmlElement } from '../xml/tree.ts'
-import type { Documents } from './documents.ts'
+import { isRemote, type Documents } from './documents.ts'
 import { ns, type Version } from './names.ts'
 import { reference, soapVersion, wsdlChild, WsdlIndex } from './wsdl-index.ts'
 import { declaredFaults, wireMessage, type BlockPart, type WireMessage } from './wsdl-messages.ts'
@@ -150,6 +151,25 @@ export function lackOfInput({ name, input }: WsdlOperation): string | undefined 
   return input.beside === undefined
     ? undefined
     : `operation "${name}": part "${input.beside}" of its input travels as an attachment of its own (mime:content), which is not supported`
+}
+
+/**
+ * Refuses settings for operations that the WSDL does not have: throws `DECODE_FAILED`, `detail.at` is the key to blame. What is fetched
+ * changes without us, and `check` does not read it: then it ends no start, and is told to `warn`.
+ */
+export function refuseStrangers(
+  { documents, names }: Wsdl,
+  named: readonly string[],
+  warn: (problem: string) => void,
+): void {
+  const strangers = named.filter((name) => !names.has(name))
+  if (strangers.length === 0) return
+  const problem = strangers
+    .map((name) => `the WSDL has no operation "${name}"${didYouMean(name, names)}`)
+    .join('; ')
+  if (documents.all.some(({ location }) => isRemote(location))) return warn(problem)
+  const at = ['operations', ...(strangers.length === 1 ? strangers : [])]
+  throw new GatewayError('DECODE_FAILED', problem, { detail: { at } })
 }
 
 interface BindingContext {

@@ -68,7 +68,7 @@ test.each([
   ['adapter: soap, path: /c, wsdl: ./folder', 'channels.c.wsdl: "folder" cannot be read'],
   [
     `adapter: soap, path: /c, wsdl: ${crm}, operations: { GetOrde: { kind: request } }`,
-    'channels.c.wsdl: the WSDL has no operation "GetOrde" (did you mean "GetOrder"?)',
+    'channels.c.operations.GetOrde: the WSDL has no operation "GetOrde" (did you mean "GetOrder"?)',
   ],
   [
     `adapter: soap, path: /c, wsdl: ${crm}, operations: { GetOrder: { kind: request, example: { no: 1 } } }`,
@@ -93,6 +93,16 @@ test.each([
 })
 
 test('so is a backend, and what would have to be fetched is none', async () => {
+  const named = (...names: readonly string[]): Promise<string> =>
+    told(
+      `backends: { b: { adapter: soap, wsdl: ${crm}, operations: { ${names.map((name) => `${name}: { safe: true }`).join(', ')} } } }`,
+    )
+  expect(await named("'*'", 'GetOrder', 'SubmitTickt')).toMatch(
+    /:1:\d+: backends\.b\.operations\.SubmitTickt: the WSDL has no operation "SubmitTickt" \(did you mean "SubmitTicket"\?\)$/u,
+  )
+  expect(await named('SubmitTickt', 'Nothing')).toMatch(
+    /:1:\d+: backends\.b\.operations: the WSDL has no operation "SubmitTickt" .*; the WSDL has no operation "Nothing"$/u,
+  )
   expect(await told('backends: { b: { adapter: soap, wsdl: ./text.wsdl } }')).toContain(
     '1:39: backends.b.wsdl: ',
   )
@@ -103,7 +113,7 @@ channels:
   b: { adapter: soap, path: /b, wsdl: ${crm} }
   c: { adapter: graphql, schema: ./good.graphql }
 backends:
-  d: { adapter: soap, wsdl: "http://127.0.0.1:1/?wsdl" }
+  d: { adapter: soap, wsdl: "http://127.0.0.1:1/?wsdl", operations: { Nothing: { safe: true } } }
   e: { adapter: graphql, url: "http://127.0.0.1:1/", operations: { A: { document: "{ a }" } } }
 `),
   ).toBe('nothing')
@@ -131,7 +141,7 @@ routes: [{ agent: f, timout: 1 }]
   ).toEqual([
     'gateway.yaml:1:7: data: page.html is a file: wanted is the folder of the data',
     expect.stringMatching(
-      /^gateway.yaml:3:\d+: channels.a.wsdl: the WSDL has no operation "GetOder" \(did you/,
+      /^gateway.yaml:3:\d+: channels.a.operations.GetOder: the WSDL has no operation "GetOder" \(did you/,
     ),
     expect.stringMatching(/^gateway.yaml:4:\d+: channels.b.service: .* has no service "Nope": there is CrmS/),
     expect.stringMatching(/^gateway.yaml:5:\d+: channels.c.schema: .*operation "b" is no field of Query/),

@@ -5,6 +5,7 @@ import { GatewayError } from 'dragoman'
 import { testMessage } from 'dragoman/testing'
 import { call, open, signal, ticketAnswer, wire, xml } from './caller.ts'
 import { fixtures } from './corpus.ts'
+import { files } from './service.ts'
 
 describe('a WSDL from a URL', () => {
   const text = readFileSync(new URL('wsdl/orders.wsdl', fixtures), 'utf8').replaceAll(
@@ -76,7 +77,37 @@ describe('a WSDL from a URL', () => {
     await expect(call(backend, 'WhoAmI', {})).resolves.toEqual({ data: { user: 'x' } })
   })
 
-  test('from a file must be there', async () => {
+  test('may lack an operation that the config names: that ends no start, and is told as soon as it is known', async () => {
+    let up = false
+    let now = 0
+    const warned: string[] = []
+    const { fetch } = wire(({ url: asked }) =>
+      up ? (asked === url ? xml(text) : xml(ticketAnswer())) : xml('', 503),
+    )
+    const options = {
+      fetch,
+      now: () => now,
+      named: ['WhoAmY'],
+      warned: (told: string) => void warned.push(told),
+    }
+    await using backend = await open({ wsdl: url }, options)
+    expect(warned).toHaveLength(1) // that it cannot be had yet
+    up = true
+    now += 2000
+    await call(backend, 'WhoAmI', {})
+    expect(warned.slice(1)).toEqual([
+      'backend "test": the WSDL has no operation "WhoAmY" (did you mean "WhoAmI"?)',
+    ])
+  })
+
+  test('from a file must be there, with the operations that the config names', async () => {
+    const folder = await files({ 'orders.wsdl': text })
+    await using _backend = await open({ wsdl: `${folder}/orders.wsdl` }, { named: ['WhoAmI'] })
+    await expect(open({ wsdl: `${folder}/orders.wsdl` }, { named: ['WhoAmY'] })).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+      message: 'the WSDL has no operation "WhoAmY" (did you mean "WhoAmI"?)',
+      detail: { at: ['operations', 'WhoAmY'] },
+    })
     await expect(open({ wsdl: '/no/such.wsdl' })).rejects.toThrow(/no\/such\.wsdl/u)
   })
 })

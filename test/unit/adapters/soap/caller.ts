@@ -6,13 +6,21 @@ import { envelope, orders, soap11 } from './service.ts'
 
 export const signal = new AbortController().signal
 
-export async function open(config: object, scope: ScopeOptions = {}): Promise<Backend> {
+export interface OpenOptions extends ScopeOptions {
+  /** Operations that the config has settings for. */
+  readonly named?: readonly string[]
+  readonly warned?: (message: string) => void
+}
+
+export async function open(config: object, { named, warned, ...scope }: OpenOptions = {}): Promise<Backend> {
   const component = adapter.backend
   if (component === undefined) throw new Error('the adapter has no backend')
   const checked = await component.config['~standard'].validate(config)
   if (checked.issues !== undefined) throw new Error(checked.issues.map(({ message }) => message).join('; '))
-  const backend = component.create(checked.value, testScope(scope))
-  await backend.start?.(signal)
+  const around = testScope(scope)
+  const log = { ...around.log, ...(warned !== undefined && { warn: warned }) }
+  const backend = component.create(checked.value, { ...around, log })
+  await backend.start?.(signal, named)
   return backend
 }
 
