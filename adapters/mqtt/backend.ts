@@ -3,13 +3,13 @@ import { GatewayError } from 'dragoman'
 import type { Answer, Backend, BackendCall, Component, Operation, Scope } from 'dragoman'
 
 import { readsMessage } from '../data/expression.ts'
-import { openClient } from './client.ts'
 import { backendConfig, hearsItself } from './config.ts'
 import type { BackendConfig } from './config.ts'
 import { createCorrelation } from './correlation.ts'
 import { hubOf } from './hub.ts'
 import { compileRequest } from './request.ts'
 import type { CompiledRequest } from './request.ts'
+import { joinClient } from './shared-client.ts'
 
 export const backend: Component<Backend, BackendConfig> = {
   config: backendConfig,
@@ -44,22 +44,16 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
 
   async function throughUrl(url: string, signal: AbortSignal): Promise<Way> {
     const listening = Promise.withResolvers<void>()
-    const wanted = new Map(correlation.filters.map((filter) => [filter, 1 as const]))
-    const client = openClient({
+    const client = joinClient({
       url,
-      // Clean: an answer that nobody waits for any more is of no use.
       clientId: config.clientId ?? `dragoman-${scope.id}-${crypto.randomUUID().slice(0, 8)}`,
-      clean: true,
       keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
-      wanted: () => wanted,
-      async onMessage({ topic, payload, retain }) {
-        const reason = correlation.arrived(topic, payload)
-        if (reason !== undefined && !retain) correlation.dropped(topic, reason)
-      },
+      filters: correlation.filters,
+      to: correlation,
       onListening: () => listening.resolve(),
     })
-    stack.defer(() => client.close())
+    stack.use(client)
     // A broker that is away now does not keep the gateway from starting; calls say so until it is there.
     const soon = AbortSignal.any([signal, AbortSignal.timeout(FIRST_CONNECT_MS)])
     await Promise.race([listening.promise, new Promise((resolve) => soon.addEventListener('abort', resolve))])

@@ -72,7 +72,8 @@ export function hubOf(channel: string): Hub {
   return made
 }
 
-function createHub(): Hub {
+/** A meeting place that only those know who are given it. */
+export function createHub(): Hub {
   const outlets: Outlet[] = []
   const opened = new Set<Opened>()
   return {
