@@ -220,7 +220,8 @@ export function createRequests(options: RequestsOptions): Requests {
         const reply = await unclaimed(message, call, signal)
         return { status: 'answered', accepted: { id, conversation, sequence: 0, duplicate: false, reply } }
       }
-      return claimed(normalised, call, () => laneOf(prepared, message, normalised.home))
+      // Awaited: its generation is held until it has ended.
+      return await claimed(normalised, call, () => laneOf(prepared, message, normalised.home))
     },
 
     laneOf: async (message, home, pinned) => laneOf(await prepare(message, home, pinned), message, home),
