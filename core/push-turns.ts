@@ -117,5 +117,5 @@ export class PushTurns {
 }
 
 function hasNextPart({ message, part }: Work): boolean {
-  return part !== undefined && part + 1 < (message.parts?.length ?? 0)
+  return part !== undefined && part >= 0 && part + 1 < (message.parts?.length ?? 0)
 }

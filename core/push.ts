@@ -24,13 +24,13 @@ const PARKED_LONGEST_MS = 30_000
 const ATTEMPTS = 6
 
 /**
- * What a settle owes for a reply: one push a part, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. Of a
+ * What a settle owes for a reply: one push a part, or one where the channel pushes it whole, with keys that stay; nothing to a channel that is pulled from, nor for a mere mark. Of a
  * channel that the config does not have now nobody knows whether it pushes: it is owed, by the adapter that the reply context names
  * (SEMANTICS 21), and where there is none by whatever has the channel's name.
  */
 export function pushesOf(channel: ChannelInUse | undefined, said: Unnumbered | undefined): Settle['pushes'] {
   if (said === undefined || said.type === 'mark' || !mayPush(channel)) return []
-  const parts = said.parts?.length ?? 0
+  const parts = channel?.channel.pushesWhole === true ? 0 : (said.parts?.length ?? 0)
   const indexes = parts === 0 ? [-1] : Array.from({ length: parts }, (_, part) => part)
   return indexes.map((part) => ({
     key: keyOf(said.id, part),

@@ -189,6 +189,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
       host.serve(path, taken, { signed: true })
     },
     send,
+    pushesWhole: product === 'wecom-bot',
     hint: (origin) => hintOf(origin, config),
     async [Symbol.asyncDispose]() {
       closed.abort()

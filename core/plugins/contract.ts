@@ -60,6 +60,7 @@ export interface Beginning {
 export interface Begun {
   readonly operations: Readonly<Record<string, Operation>>
   readonly sends: boolean
+  readonly pushesWhole?: boolean
   readonly probes: boolean
   /** With `HINT_ORIGIN` where our address belongs. */
   readonly hint?: string

@@ -104,6 +104,9 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
     get send() {
       return hosted?.begun?.sends === true ? send : undefined
     },
+    get pushesWhole() {
+      return hosted?.begun?.pushesWhole === true
+    },
     hint(origin: string) {
       const { hint } = hosted?.begun ?? {}
       const host = URL.parse(origin)?.host ?? HINT_HOST

@@ -231,6 +231,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
     return {
       operations: {},
       sends: made.send !== undefined,
+      pushesWhole: made.pushesWhole === true,
       probes: false,
       ...(typeof hint === 'string' && { hint }),
     }

@@ -30,7 +30,10 @@ const broadcast: Broadcast = {
 let slow = Promise.withResolvers<void>()
 let said = Promise.withResolvers<void>()
 const bot = handAgent('bot', async (message) => {
-  if (message.parts?.[0]?.text === 'slow') await slow.promise
+  if (message.parts?.[0]?.text === 'slow') {
+    await slow.promise
+    return { parts: ['echo slow', 'more'].map((text) => ({ kind: 'text', text })) }
+  }
   if (message.parts?.[0]?.text === 'he is away') await said.promise
   return echo(message)
 })
@@ -75,14 +78,14 @@ test('a message is stored with its bytes, waited for, and its reply carried back
   expect(await answer('say', 'x'.repeat(100_000))).toMatchObject({ duplicate: false })
 })
 
-test('what is not answered in time is pushed, with the stable key', async () => {
+test('what is not answered in time is pushed, whole where the channel says so, with the stable key', async () => {
   slow = Promise.withResolvers()
   const before = pushed.length
   expect(await answer('say?50', 'slow')).not.toHaveProperty('reply')
   slow.resolve()
   const mine = (): readonly string[] => pushed.slice(before).filter((each) => each.includes('echo slow'))
   await until(() => mine()[0])
-  expect(mine()).toHaveLength(1)
+  expect(mine()).toEqual([expect.stringContaining('echo slow and more')])
 })
 
 test('a request that its channel acknowledges before the end is stored, answered in time or by push', async () => {
@@ -182,7 +185,7 @@ test('a push whose receiver is away waits, and goes out when the channel says th
   const before = pushed.length
   await post('say?1', 'he is away')
   said.resolve()
-  await until(async () => (JSON.stringify(await state('away')).includes('/0') ? true : undefined))
+  await until(async () => (JSON.stringify(await state('away')).includes('/-1') ? true : undefined))
   expect(pushed).toHaveLength(before)
   await post('arrived')
   const push = await until(() => pushed[before])

@@ -1,5 +1,6 @@
 // Each product from the push to the answer, in a running gateway, with keys of its own and the platform's API simulated.
 import { randomBytes } from 'node:crypto'
+import type { Part } from 'dragoman'
 import { expect, test } from 'vitest'
 import { startPlatformApi } from '../../bin/simulator/api.ts'
 import type { PlatformApi } from '../../bin/simulator/api.ts'
@@ -199,9 +200,10 @@ test('wecom-bot: JSON in lower case, a stream in the response, later the address
     stream: { finish: true, content: 'echo quick' },
   })
   const gate = Promise.withResolvers<void>()
-  on.bot.answer = async (message) => {
+  on.bot.answer = async () => {
     await gate.promise
-    return echo(message)
+    const link: Part = { kind: 'link', text: 'look', media: { url: 'https://a.example/' } }
+    return { parts: [{ kind: 'text', text: 'slow' }, link] }
   }
   expect(await on.push(sealedPush(said('b2', 'slow'), { ...on.account, format: 'bot' }))).toEqual(
     acknowledged,
@@ -209,7 +211,7 @@ test('wecom-bot: JSON in lower case, a stream in the response, later the address
   gate.resolve()
   await until(() => on.api.delivered[0])
   expect(on.api.delivered).toMatchObject([
-    { to: 'b2', type: 'markdown', body: { markdown: { content: 'echo slow' } } },
+    { to: 'b2', type: 'markdown', body: { markdown: { content: 'slow\nlook\nhttps://a.example/' } } },
   ])
 })
 

@@ -153,13 +153,14 @@ export default defineAdapter({
             },
           )
         },
+        pushesWhole: true,
         async send(message, key, signal) {
           const isAway = (await scope.state.get('away'))?.value
           if (isAway === true) {
             await scope.state.put('away', key)
             return { status: 'absent', keepMs: 3_600_000 }
           }
-          await scope.fetch(upstream + '/pushed', { method: 'POST', body: JSON.stringify({ key, text: message.parts[0].text }), signal })
+          await scope.fetch(upstream + '/pushed', { method: 'POST', body: JSON.stringify({ key, text: message.parts.map(({ text }) => text).join(' and ') }), signal })
           return { status: 'sent' }
         },
         hint: (origin) => 'curl ' + origin + path + '/say',

@@ -5,7 +5,7 @@ import type { Product } from '../account.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import type { MediaType } from './media.ts'
-import { textPieces } from './text-pieces.ts'
+import { cutAfter, textPieces } from './text-pieces.ts'
 
 /** `{ msgtype: 'text', text: { content } }`: what stands beside `touser`. */
 export type Content = { readonly msgtype: string; readonly [field: string]: Json }
@@ -53,11 +53,17 @@ const files: Readonly<Record<Family, readonly FileType[]>> = {
   bot: [],
 }
 
+/** A whole answer as the one message that a bot may send: its texts, cut where they are too long. Empty: there is nothing to show. */
+export function botContents(parts: readonly Part[]): readonly Content[] {
+  const texts = parts.map((part) => fallbackText(part, isFields(part.data) ? part.data : {}))
+  const text = texts.filter((each) => each !== '').join('\n')
+  return text === '' ? [] : [{ msgtype: 'markdown', markdown: { content: cutAfter(text, MARKDOWN_BYTES) } }]
+}
+
 /** One part as one message, or several where it is longer than one may be. Empty: there is nothing to show. */
 export async function contentsOf(part: Part, family: Family, upload: Upload): Promise<readonly Content[]> {
   const data = isFields(part.data) ? part.data : {}
-  const shown = family === 'bot' ? undefined : await richContents({ part, data, family, upload })
-  return shown ?? textContents(fallbackText(part, data), family)
+  return (await richContents({ part, data, family, upload })) ?? textContents(fallbackText(part, data))
 }
 
 interface Given {
@@ -202,10 +208,8 @@ function menu(data: Fields, list: readonly Json[], family: Family): Content {
   return { msgtype: 'msgmenu', msgmenu: body }
 }
 
-function textContents(text: string, family: Family): readonly Content[] {
+function textContents(text: string): readonly Content[] {
   if (text === '') return []
-  if (family === 'bot')
-    return textPieces(text, MARKDOWN_BYTES).map((content) => ({ msgtype: 'markdown', markdown: { content } }))
   return textPieces(text, TEXT_BYTES).map((content) => ({ msgtype: 'text', text: { content } }))
 }
 

@@ -1,6 +1,6 @@
 // The push of one part of an answer by the customer-service API, with its verdict: sent, refused, or nobody knows (SEMANTICS 6).
 import { GatewayError } from 'dragoman'
-import type { Delivery, Json, Message, Scope } from 'dragoman'
+import type { Delivery, Json, Message, Part, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
@@ -8,7 +8,7 @@ import { MAX_MESSAGES, isTransfer, shownParts } from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
-import { contentsOf, familyOf } from './contents.ts'
+import { botContents, contentsOf, familyOf } from './contents.ts'
 import type { Content, Family, Upload } from './contents.ts'
 import { rulingOf } from './errors.ts'
 import type { Authorised, Media } from './media.ts'
@@ -60,14 +60,7 @@ export function createSend(parts: SendParts): Send {
       return never('the answer has no text or other part that could be shown: give the route a `reply`')
     if ((family === 'official' || family === 'miniprogram') && shown.some(isTransfer))
       return never(NO_TRANSFER)
-    const { authorizer } = address
-    let within: AbortSignal | undefined
-    const upload: Upload = (url, type) => {
-      within ??= AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
-      return media.ofUrl(url, type, { authorizer, signal: within })
-    }
-    const contents: Content[] = []
-    for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
+    const contents = await messagesOf(shown, address, signal)
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
     if (contents.length > MAX_MESSAGES)
       return never(
@@ -77,6 +70,22 @@ export function createSend(parts: SendParts): Send {
     return contents.length === 1 && only !== undefined
       ? sendOne(only, address, { key: `${key}#0`, signal })
       : sendAll(contents, address, { key, signal })
+  }
+
+  async function messagesOf(
+    shown: readonly Part[],
+    { authorizer }: Address,
+    signal: AbortSignal,
+  ): Promise<readonly Content[]> {
+    if (family === 'bot') return botContents(shown)
+    let within: AbortSignal | undefined
+    const upload: Upload = (url, type) => {
+      within ??= AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
+      return media.ofUrl(url, type, { authorizer, signal: within })
+    }
+    const contents: Content[] = []
+    for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
+    return contents
   }
 
   /** One message after the other, from where the push has come to at an earlier try. */

@@ -13,6 +13,13 @@ export function textPieces(text: string, maxBytes: number): readonly string[] {
   return rest === '' && pieces.length > 0 ? pieces : [...pieces, rest]
 }
 
+/** The text, or as much of its beginning as fits with `…` behind it. */
+export function cutAfter(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text
+  return `${longestStart(text, maxBytes - Buffer.byteLength(SIGN))}${SIGN}`
+}
+const SIGN = '…'
+
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 function longestStart(text: string, maxBytes: number): string {

@@ -88,6 +88,21 @@ test('DESIGN §3: a fault has its message as text in the log, unless the other s
   expect(logged({ fault: { code: 'NO_STOCK', message: '' } })).toMatchObject(text('NO_STOCK'))
 })
 
+test('each part is its own push, and the whole is one where the channel pushes it whole (SEMANTICS 30)', () => {
+  const parts = ['one', 'two'].map((text) => ({ kind: 'text', text }) as const)
+  const said = outbound(testMessage(), replyOf({ parts }, 'agent', 'x'), { id: 'x', now: 0 })
+  const owed = (more: object) => {
+    const channel = { send: vi.fn<() => void>(), ...more }
+    const inUse = { id: 'chat', adapter: 'chat', channel, inDoubt: 'repeat' }
+    return pushesOf(inUse as unknown as ChannelInUse, said).map(({ key, part }) => [key, part]) // it looks at no more
+  }
+  expect(owed({})).toEqual([
+    [`${said?.id}/0`, 0],
+    [`${said?.id}/1`, 1],
+  ])
+  expect(owed({ pushesWhole: true })).toEqual([[`${said?.id}/-1`, -1]])
+})
+
 test('a mark is in the log without parts and is pushed to nobody; other metadata alone says nothing', () => {
   const logged = (metadata: Record<string, string>) =>
     outbound(testMessage(), replyOf({ metadata }, 'agent', 'x'), { id: 'x', now: 0 })

@@ -72,6 +72,14 @@ test('nobody waits for a part that has to be tried again, nor for one that does 
   expect(turns.size).toBe(0)
 })
 
+test('behind an answer that is pushed whole nothing waits for its parts', async () => {
+  const { begun, send, end } = world()
+  await send(push('reply', -1))
+  await send(push('text'))
+  await end('reply/-1')
+  expect(begun).toEqual(['reply/-1', 'text'])
+})
+
 test('other conversations go on beside it', async () => {
   const { begun, send } = world()
   await send(push('reply', 0))

@@ -387,6 +387,18 @@ test('a WeCom bot answers at the address it was given, without a token', async (
   expect(await t.platform.send(reply('hi'), 'k', never)).toMatchObject({ status: 'refused', retry: false })
 })
 
+test('a WeCom bot’s later answer is one message whatever it has, cut where it is too long: the address takes no second', async () => {
+  await using t = await trial({ product: 'wecom-bot' })
+  const responseUrl = `${t.api.base}/cgi-bin/aibot/response?response_code=r1`
+  const parts: readonly Part[] = [{ kind: 'text', text: '答'.repeat(7000) }, link]
+  expect(await t.platform.send(reply(parts, { responseUrl }), 'k', never)).toEqual({ status: 'sent' })
+  const other = { responseUrl: responseUrl.replace('r1', 'r2') }
+  expect(await t.platform.send(reply([link, image], other), 'k2', never)).toEqual({ status: 'sent' })
+  const said = t.api.asked.map(({ body }) => (body['markdown'] as { content: string }).content) // it is markdown
+  expect(said).toEqual([`${'答'.repeat(6665)}…`, 'Look\nhttps://a.example/\na photo'])
+  expect(Buffer.byteLength(said[0] ?? '')).toBeLessThanOrEqual(20_000)
+})
+
 test('no secret and no token stands in any log line or verdict', async () => {
   await using t = await trial()
   const said: unknown[] = []
