@@ -7,9 +7,9 @@ import { anyType, isOpen, noSchemas } from './schema-builtin.ts'
 import { arrayOf, isSoapEncoding } from './schema-complex.ts'
 import type { ArrayType, ElementDecl, TypeDecl } from './schema.ts'
 import { derivesFrom } from './schema.ts'
-import { attribute, resolveQName, textOf, isBlank } from './tree.ts'
+import { attribute, resolveQName, isBlank } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
-import { takes } from './value.ts'
+import { takesText } from './value-names.ts'
 
 /** Attributes that say how something is encoded, or meant for whom, not what it is; ids only where encoding has them. */
 export function isEncodingAttribute({ uri, local }: XmlName, { options }: Binding): boolean {
@@ -100,5 +100,5 @@ function saidItem(element: XmlElement, { item }: ArrayType, binding: Binding): T
 /** Whether an item is of the type its array says: one that says its own need not be, and PHP says xsd:int of every integer. */
 function fits(child: XmlElement, said: TypeDecl, { item }: ArrayType, { options }: Binding): boolean {
   if (item !== anyType && typeSaid(child) !== undefined) return false
-  return options.unknown !== 'keep' || takes(said, textOf(child))
+  return options.unknown !== 'keep' || takesText(said, child)
 }

@@ -12,7 +12,8 @@ import type { ComplexType, ElementDecl, SimpleType, TypeDecl } from './schema.ts
 import { derivesFrom } from './schema.ts'
 import { isNamed, resolveQName, textOf, isBlank } from './tree.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
-import { isSameValue, jsonKind, jsonOf, normalise, problemOf, takes } from './value.ts'
+import { isSameValue, jsonOf, normalise, problemOf } from './value.ts'
+import { expandNames, takesText } from './value-names.ts'
 
 /** XSD 1 §2.6.2, §3.3.4 cvc-elt.3: xsi:nil in any lexical form of a boolean, and then nothing inside. */
 export function isNil(element: XmlElement, binding: Binding): boolean {
@@ -35,7 +36,7 @@ export function actualType(element: XmlElement, declared: TypeDecl, binding: Bin
   // Perl and PHP say soapenc:Array, soapenc:Struct or a guessed xsd type where the schema has better: it is held to the schema.
   const isVague = isSoapEncoding(name.uri) || (isXsd(name.uri) && declared.kind === 'simple')
   const actual = binding.schemas?.type(name)
-  if (isAny && binding.options.unknown === 'keep' && !takes(actual, textOf(element))) return declared
+  if (isAny && binding.options.unknown === 'keep' && !takesText(actual, element)) return declared
   if (!isAny && isVague && (actual !== undefined || isSoapEncoding(name.uri))) return declared
   if (actual === undefined) throw binding.problem(`xsi:type ${quoted(said)} is not a known type`)
   if (derivesFrom(actual, declared)) return actual
@@ -79,11 +80,16 @@ export function simpleIn(
     if (typeof child !== 'string') throw binding.problem('takes text, not elements')
   const raw = textOf(element)
   // XSD 1 §3.3.1: an element that is there and empty has its default.
-  const meant = raw === '' ? (decl.default ?? decl.fixed ?? raw) : raw
-  const value = valueIn(meant, type, { scope: element, binding })
-  if (decl.fixed !== undefined && !isSameValue(type, normalise(type, meant), normalise(type, decl.fixed)))
-    throw binding.problem(`${quoted(meant)} is not the fixed value ${quoted(decl.fixed)}`)
-  return value
+  const implied = raw === '' ? (decl.default ?? decl.fixed) : undefined
+  return valueIn({ said: raw, implied, fixed: decl.fixed }, type, { scope: element, binding })
+}
+
+/** As documents have it, and as their schema has it: there QNames are expanded. */
+interface Given {
+  readonly said: string
+  /** Instead of what is said. */
+  readonly implied: string | undefined
+  readonly fixed: string | undefined
 }
 
 interface ValuePlace {
@@ -93,16 +99,17 @@ interface ValuePlace {
   readonly below?: string
 }
 
-function valueIn(raw: string, type: SimpleType, { scope, binding, below }: ValuePlace): Json {
-  const value = normalise(type, raw)
-  const problem = problemOf(type, value)
-  if (problem !== undefined) throw binding.problem(`${quoted(value)} ${problem}`, below)
-  const kind = jsonKind(type, value)
-  if (kind !== 'qname') return jsonOf(type, value, kind)
-  // A prefix means nothing outside its document: the expanded name does.
-  const name = resolveQName(scope, value)
-  if (name === undefined) throw binding.problem(`the prefix of ${quoted(value)} is not declared`, below)
-  return clark(name.uri, name.local)
+function valueIn({ said, implied, fixed }: Given, type: SimpleType, place: ValuePlace): Json {
+  const { scope, binding, below } = place
+  const plain = normalise(type, implied ?? said)
+  const isRead = type.names === true && implied === undefined
+  const { text, problem: nameless } = isRead ? expandNames(type, plain, scope) : { text: plain }
+  if (nameless !== undefined) throw binding.problem(nameless, below)
+  const problem = problemOf(type, text)
+  if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
+  if (fixed !== undefined && !isSameValue(type, text, normalise(type, fixed)))
+    throw binding.problem(`${quoted(text)} is not the fixed value ${quoted(fixed)}`, below)
+  return jsonOf(type, text)
 }
 
 interface AttributesInto {
@@ -128,12 +135,11 @@ export function attributesIn(element: XmlElement, type: ComplexType, into: Attri
     if (said === undefined && decl.required && into.defaults && binding.options.missing === 'refuse')
       throw binding.problem('is missing', key)
     // XSD 1 §3.4.4: an optional attribute that is not there has its default.
-    const value = said ?? (into.defaults && !decl.required ? (decl.default ?? decl.fixed) : undefined)
-    if (value === undefined || (said === undefined && isSoapEncoding(decl.name.uri))) continue
-    setMember(object, key, valueIn(value, decl.type, { scope: element, binding, below: key }))
-    const { fixed, type: simple } = decl
-    if (fixed !== undefined && !isSameValue(simple, normalise(simple, value), normalise(simple, fixed)))
-      throw binding.problem(`${quoted(value)} is not the fixed value ${quoted(fixed)}`, key)
+    const implied =
+      said === undefined && into.defaults && !decl.required ? (decl.default ?? decl.fixed) : undefined
+    if ((said ?? implied) === undefined || (said === undefined && isSoapEncoding(decl.name.uri))) continue
+    const given = { said: said ?? '', implied, fixed: decl.fixed }
+    setMember(object, key, valueIn(given, decl.type, { scope: element, binding, below: key }))
   }
   for (const one of loose)
     looseAttribute(one, object, { binding, allowed: type.anyAttribute, taken: shape.attributesByKey })

@@ -8,6 +8,8 @@ import type { AttributeDecl, ComplexType, SimpleType } from './schema.ts'
 import { attributeOf } from './tree.ts'
 import type { XmlAttribute } from './tree.ts'
 import { anyText, isSameValue, normalise, problemOf, textOfJson } from './value.ts'
+import { prefixNames } from './value-names.ts'
+import type { Prefixed } from './value-names.ts'
 
 export type JsonMembers = { readonly [member: string]: Json }
 
@@ -26,36 +28,22 @@ interface TextPlace {
   readonly below?: string
 }
 
-interface TextOut {
-  readonly text: string
-  readonly namespaces?: ReadonlyMap<string, string>
-}
-
-export function textOut(value: Json, type: SimpleType, { binding, fixed, below }: TextPlace): TextOut {
+/** The text of a value, checked; QNames came in as `{uri}local`, or `local` without a namespace, and their prefixes are made here. */
+export function textOut(value: Json, type: SimpleType, { binding, fixed, below }: TextPlace): Prefixed {
   const text = textOfJson(type, value)
   if (text === undefined) throw binding.problem(noText(value, type), below)
-  const written = type.builtin === 'QName' ? qnameOut(text, binding, below) : { text }
-  const normal = normalise(type, written.text)
-  const problem = problemOf(type, normal) ?? illegalProblem(written.text)
+  const normal = normalise(type, text)
+  const problem = problemOf(type, normal) ?? illegalProblem(text)
   if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
   if (fixed !== undefined && !isSameValue(type, normal, normalise(type, fixed)))
     throw binding.problem(`${quoted(text)} is not the fixed value ${quoted(fixed)}`, below)
-  return written
+  return type.names === true ? prefixNames(type, normal, binding) : { text }
 }
 
 function noText(value: Json, type: SimpleType): string {
   if (typeof value === 'number') return `${value} is a number that has lost digits, send it as a string`
   const what = Array.isArray(value) ? `a list of ${value.length}` : value === null ? 'null' : 'an object'
   return `takes one value of type ${type.builtin}, not ${what}`
-}
-
-/** A QName came in as `{uri}local`, or `local` without a namespace; its prefix is made here. */
-function qnameOut(text: string, binding: Binding, below: string | undefined): TextOut {
-  const { uri, local } = nameOfKey(text.trim(), '')
-  if (uri === '' && !local.includes(':')) return { text: local }
-  if (uri === '') throw binding.problem(`${quoted(text)} names a prefix, {uri}name is needed`, below)
-  const prefix = binding.prefixFor(uri)
-  return { text: `${prefix}:${local}`, namespaces: new Map([[prefix, uri]]) }
 }
 
 interface AttributesOut {

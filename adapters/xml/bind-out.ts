@@ -125,8 +125,10 @@ function nilOut(
   if (!decl.nillable && binding.options.encoded === undefined)
     throw binding.problem('is null, the schema does not allow nil')
   if (object === undefined) return finish(start, [nil], [])
-  if (type.kind === 'complex')
-    return finish(start, [...attributesOut(object, type, binding).attributes, nil], [])
+  if (type.kind === 'complex') {
+    const { attributes, namespaces } = attributesOut(object, type, binding)
+    return finish(start, [...attributes, nil], [], namespaces)
+  }
   reportBesideText(object, binding)
   return finish(start, [nil], [])
 }

@@ -6,6 +6,7 @@ import { isEncodingAttribute, looksLikeArray, refuseHoles } from './bind-encoded
 import { NAMESPACE, prefixesIn, prefixesOut } from './bind-prefixes.ts'
 import { illegalProblem } from './escape.ts'
 import { nilSaid, typeSaid } from './instance.ts'
+import { isLexical } from './lexical.ts'
 import { XSI_NS, fullKey, isNcName, isXsd } from './names.ts'
 import { isSoapEncoding } from './schema-complex.ts'
 import type { SimpleType } from './schema.ts'
@@ -82,9 +83,14 @@ function nilWith(object: JsonObject): Json {
 function valueIn(raw: string, type: SimpleType | undefined, binding: Binding, below?: string): Json {
   if (type === undefined) return raw
   const value = normalise(type, raw)
-  const problem = problemOf(type, value)
+  const problem = untypedProblem(type, value)
   if (problem !== undefined) throw binding.problem(`${quoted(value)} ${problem}`, below)
   return jsonOf(type, value)
+}
+
+/** A QName that no schema, only a path says to be one keeps its prefix. */
+function untypedProblem(type: SimpleType, value: string): string | undefined {
+  return type.names === true && isLexical('QName', value) ? undefined : problemOf(type, value)
 }
 
 function attributesIn(element: XmlElement, binding: Binding): JsonObject {
@@ -189,7 +195,7 @@ function scalarOut(value: Json, binding: Binding, below?: string): string {
         : 'text cannot be an object or a list'
     throw binding.problem(what, below)
   }
-  const problem = problemOf(type, normalise(type, text)) ?? illegalProblem(text)
+  const problem = untypedProblem(type, normalise(type, text)) ?? illegalProblem(text)
   if (problem !== undefined) throw binding.problem(`${quoted(text)} ${problem}`, below)
   return text
 }

@@ -92,6 +92,7 @@ function simple(
     builtin: local,
     whiteSpace: whiteSpaceOf(local),
     facets: {},
+    ...(local === 'QName' || local === 'NOTATION' ? { names: true } : {}),
     ...more,
   }
 }

@@ -26,6 +26,8 @@ import type {
 } from './schema.ts'
 import { attribute } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
+import { normalise } from './value.ts'
+import { expandNames } from './value-names.ts'
 
 /** The whole schema, every component looked at, so that what is wrong shows now. Throws `DECODE_FAILED`. */
 export function compile(documents: readonly SchemaDocument[], resolve: ResolveSchema): XmlSchemas {
@@ -138,7 +140,7 @@ class Compiler implements XmlSchemas, Surroundings {
       ref === undefined
         ? this.#attributeDeclaration(component, nameOf(node, form === 'qualified' ? file.namespace : ''))
         : this.attributeNamed(referenceOf(component, ref), node)
-    return { ...decl, ...constraint(node), required: attribute(node, 'use') === 'required' }
+    return { ...decl, ...constraint(node, decl.type), required: attribute(node, 'use') === 'required' }
   }
 
   groupNamed(name: XmlName, from: XmlElement): Component {
@@ -205,10 +207,10 @@ class Compiler implements XmlSchemas, Surroundings {
       abstract: isTrue(attribute(node, 'abstract')),
       substitutes: [],
       schemas: this,
-      ...constraint(node),
     }
     this.later(() => {
       decl.type = this.#typeOf(component)
+      Object.assign(decl, constraint(node, decl.type))
     })
     return decl
   }
@@ -231,7 +233,7 @@ class Compiler implements XmlSchemas, Surroundings {
     let type: SimpleType = anySimpleType
     if (named !== undefined) type = simpleOnly(this.find(referenceOf({ node, file }, named), node), node)
     else if (inline !== undefined) type = compileSimple({ node: inline, file }, this.find)
-    return { name, type, required: false, ...constraint(node) }
+    return { name, type, required: false, ...constraint(node, type) }
   }
 
   #heads(component: Component): string[] {
@@ -269,8 +271,15 @@ function nameOf(node: XmlElement, uri: string): XmlName {
   return { uri: interned(uri), local: interned(local) } // as those of requests
 }
 
-function constraint(node: XmlElement): { readonly default?: string; readonly fixed?: string } {
-  const [byDefault, fixed] = [attribute(node, 'default'), attribute(node, 'fixed')]
+function constraint(
+  node: XmlElement,
+  type: TypeDecl,
+): { readonly default?: string; readonly fixed?: string } {
+  const valueOf = (said: string | undefined): string | undefined =>
+    said === undefined || type.kind !== 'simple' || type.names !== true
+      ? said
+      : expandNames(type, normalise(type, said), node).text
+  const [byDefault, fixed] = [valueOf(attribute(node, 'default')), valueOf(attribute(node, 'fixed'))]
   return {
     ...(byDefault === undefined ? {} : { default: byDefault }),
     ...(fixed === undefined ? {} : { fixed }),

@@ -7,6 +7,8 @@ import { compilePattern } from './schema-pattern.ts'
 import type { Facets, SimpleType, TypeDecl } from './schema.ts'
 import { attribute, childElement } from './tree.ts'
 import type { XmlElement, XmlName } from './tree.ts'
+import { normalise } from './value.ts'
+import { expandNames } from './value-names.ts'
 
 /** How a name becomes a type; throws `DECODE_FAILED` for an unknown one. */
 export type FindType = (name: XmlName, from: XmlElement) => TypeDecl
@@ -27,16 +29,17 @@ export function compileSimple({ node, file }: Component, find: FindType, name?: 
   } as const
   if (how.local === 'list') {
     const item = typesIn(component, 'itemType', find)[0] ?? anySimpleType
-    return { ...common, variety: 'list', item, whiteSpace: 'collapse' }
+    return { ...common, ...namesOf([item]), variety: 'list', item, whiteSpace: 'collapse' }
   }
-  if (how.local === 'union')
-    return {
-      ...common,
-      variety: 'union',
-      members: flat(typesIn(component, 'memberTypes', find)),
-      whiteSpace: 'preserve',
-    }
+  if (how.local === 'union') {
+    const members = flat(typesIn(component, 'memberTypes', find))
+    return { ...common, ...namesOf(members), variety: 'union', members, whiteSpace: 'preserve' }
+  }
   throw schemaProblem(`${describe(node)} has a "${how.local}"`)
+}
+
+function namesOf(parts: readonly SimpleType[]): Pick<SimpleType, 'names'> {
+  return parts.some(({ names }) => names === true) ? { names: true } : {}
 }
 
 /** A restriction's type: the base narrowed by the facets in `node`; a `simpleType` inside replaces the base. */
@@ -85,7 +88,7 @@ export function simpleOnly(type: TypeDecl, from: XmlElement): SimpleType {
 function facetsOf(node: XmlElement, from: SimpleType): Facets {
   const enumeration = partsOf(node)
     .filter((part) => part.local === 'enumeration')
-    .map((part) => attribute(part, 'value') ?? '')
+    .map((part) => expandNames(from, normalise(from, attribute(part, 'value') ?? ''), part).text)
   // Patterns of one step are alternatives, those of different steps must all match (XSD 1.0 Part 2 §4.3.4).
   const patterns = partsOf(node)
     .filter((part) => part.local === 'pattern')

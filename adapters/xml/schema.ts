@@ -26,6 +26,7 @@ export interface ElementDecl {
   readonly type: TypeDecl
   readonly nillable: boolean
   readonly abstract: boolean
+  /** Of a simple type: QNames in it, and in what is fixed, are `{uri}local`. */
   readonly default?: string
   readonly fixed?: string
   /** Elements that may stand for this one (XSD 1 §3.3.2 substitutionGroup), transitively, without itself. */
@@ -53,12 +54,15 @@ export interface SimpleType {
   readonly builtin: string
   readonly item?: SimpleType
   readonly members?: readonly SimpleType[]
+  /** Its values are or may hold QNames. */
+  readonly names?: true
   readonly whiteSpace: 'preserve' | 'replace' | 'collapse'
   readonly facets: Facets
 }
 
 /** What restrictions add up to (XSD 1.0 Part 2 §4.3). Bounds are lexical. */
 export interface Facets {
+  /** QNames in it are `{uri}local`. */
   readonly enumeration?: readonly string[]
   /** All must match. */
   readonly patterns?: readonly ((value: string) => boolean)[]

@@ -9,7 +9,8 @@ import {
   withoutExponent,
 } from './decimal.ts'
 import { instantOf, isLexical } from './lexical.ts'
-import type { Facets, SimpleType, TypeDecl } from './schema.ts'
+import { isNcName } from './names.ts'
+import type { Facets, SimpleType } from './schema.ts'
 
 /** Text nobody has typed. */
 export const anyText: SimpleType = {
@@ -29,16 +30,15 @@ export function normalise(type: SimpleType, raw: string): string {
     : raw
 }
 
-/** What is wrong with a value (normalised), in words that follow it: `is not a long`. Undefined: nothing. */
+/** What is wrong with a value (normalised, QNames as `{uri}local`), in words that follow it: `is not a long`. Undefined: nothing. */
 export function problemOf(type: SimpleType, value: string): string | undefined {
   let check = checkers.get(type)
   if (check === undefined) checkers.set(type, (check = checkerOf(type)))
   return check(value)
 }
 
-/** Whether a type is known and, if it is simple, takes this text (raw). */
-export function takes(type: TypeDecl | undefined, raw: string): boolean {
-  return type?.kind === 'simple' ? problemOf(type, normalise(type, raw)) === undefined : type !== undefined
+function takes(type: SimpleType, value: string): boolean {
+  return problemOf(type, normalise(type, value)) === undefined
 }
 
 // JSON numbers hold these without loss (DESIGN: integers to 32 bits).
@@ -65,9 +65,7 @@ const kinds = new WeakMap<SimpleType, JsonKind>()
  */
 export function jsonKind(type: SimpleType, value: string): JsonKind {
   if (type.variety === 'union') {
-    const member = type.members?.find(
-      (candidate) => problemOf(candidate, normalise(candidate, value)) === undefined,
-    )
+    const member = type.members?.find((candidate) => takes(candidate, value))
     if (member === undefined) return 'string'
     const text = normalise(member, value)
     const kind = jsonKind(member, text)
@@ -86,7 +84,7 @@ function kindOf(type: SimpleType): JsonKind {
   return type.builtin === 'QName' || type.builtin === 'NOTATION' ? 'qname' : 'string'
 }
 
-/** A checked, normalised value as JSON: exact, else its text. QNames are the caller's business: they need a scope. */
+/** A checked, normalised value as JSON: exact, else its text. */
 export function jsonOf(
   type: SimpleType,
   value: string,
@@ -158,20 +156,28 @@ function kindCheck(type: SimpleType): Checker {
     }
   if (type.variety === 'union')
     return (value) =>
-      members.some((member) => problemOf(member, normalise(member, value)) === undefined)
+      members.some((member) => takes(member, value))
         ? undefined
         : `is not one of ${type.name?.local ?? 'the types it may be'}`
+  if (type.names === true) return (value) => nameProblem(builtin, value)
   return (value) => (isLexical(builtin, value) ? undefined : `is not of type ${builtin}`)
+}
+
+/** Of an expanded name. */
+function nameProblem(builtin: string, value: string): string | undefined {
+  if (isNcName(/^\{[^{}]*\}/.test(value) ? value.slice(value.indexOf('}') + 1) : value)) return undefined
+  return isLexical('QName', value) ? 'names a prefix, {uri}name is needed' : `is not of type ${builtin}`
 }
 
 function facetCheck(type: SimpleType): Checker {
   const { facets } = type
+  const patterns = type.names === true ? [] : (facets.patterns ?? []) // they would speak of prefixes, which are anybody's
   return (value) =>
     lengthProblem(type, value) ??
     digitsProblem(facets, value) ??
     rangeProblem(type, value) ??
     enumerationProblem(type, value) ??
-    (facets.patterns?.every((matches) => matches(value)) === false ? 'does not match the pattern' : undefined)
+    (patterns.every((matches) => matches(value)) ? undefined : 'does not match the pattern')
 }
 
 /** XSD 1.0 Part 2 §4.3.1 to §4.3.3: characters, octets or items. */
@@ -267,6 +273,6 @@ function isDecimalLike(type: SimpleType): boolean {
   return false
 }
 
-function itemsOf(value: string): string[] {
+export function itemsOf(value: string): string[] {
   return value === '' ? [] : value.split(' ')
 }
