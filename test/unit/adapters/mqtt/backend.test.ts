@@ -289,27 +289,6 @@ test('the connection breaks while an answer is waited for: the answer after the 
   expect(answer).toEqual({ data: 1 })
 })
 
-test('a backend with a client id of its own that a reload replaces keeps its connection: the answers to its calls arrive', async () => {
-  let asked: { replyto: string; correlationid: string } | undefined
-  service.on('message', (topic, payload) => {
-    if (topic === 'svc/silent') asked = JSON.parse(payload.toString())
-  })
-  const { GetOrder, GetLevel, Silent } = OPERATIONS
-  const config = { url: mosquitto.url, clientId: 'gw-orders' }
-  const old = create({ ...config, operations: { Silent } })
-  await old.start?.(AbortSignal.timeout(30_000))
-  const answering = old.call(call('Silent', {}), AbortSignal.timeout(10_000))
-  const request = await until(() => asked)
-  await using changed = create({ ...config, operations: { GetOrder, GetLevel } })
-  await changed.start?.(AbortSignal.timeout(30_000))
-  const said = JSON.stringify({ correlationid: request.correlationid, data: 1 })
-  await service.publishAsync(request.replyto, said, { qos: 1 })
-  expect(await answering).toEqual({ data: 1 })
-  await old[Symbol.asyncDispose]()
-  const level = await changed.call(call('GetLevel', { shop: 7 }), AbortSignal.timeout(10_000))
-  expect(level).toEqual({ data: '12345678901234567890' })
-})
-
 /** A broker that does with SUBSCRIBE as told and takes note of what is published. */
 async function brokerThat(authorizeSubscribe: Aedes['authorizeSubscribe']) {
   const asked: string[] = []
