@@ -9,6 +9,7 @@ import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend } from '../support/parts.ts'
 import { post, say } from '../support/rest.ts'
+import type { Posting } from '../support/rest.ts'
 
 const yaml = (tag: string): string => `
 channels: { web: { adapter: rest } }
@@ -80,7 +81,7 @@ test('a call begun two generations ago keeps what it uses, though the one betwee
   expect(bot.outlived).toBe(0)
 })
 
-test('SEMANTICS 21: a call may take its whole timeout, however long, and two changes later', async () => {
+test('SEMANTICS 21: a call may take its whole timeout, however long, and two changes later, with an id and without', async () => {
   const gate = Promise.withResolvers<void>()
   const bot = handAgent('bot', async () => {
     await gate.promise
@@ -92,19 +93,23 @@ agents: { helper: { adapter: bot, tag: "${tag}", timeout: 90s } }
 routes: [{ agent: helper }]
 `
   await using house = await openHouse({ yaml: text('0'), adapters: [bot.adapter] })
-  const asked = post<{ data: unknown }>(`${house.base}/v1/requests/Look`, {})
+  const ask = (how: Posting) => post(`${house.base}/v1/requests/Look`, {}, how)
+  const first = ask({})
   await until(() => bot.asked[0])
+  await house.reload(text('1'))
+  const claimed = ask({ key: 'k1' })
+  await until(() => bot.asked[1])
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
-    for (const tag of ['1', '2']) await house.reload(text(tag))
+    for (const tag of ['2', '3']) await house.reload(text(tag))
     await vi.advanceTimersByTimeAsync(45_000)
   } finally {
     vi.useRealTimers()
   }
-  expect([bot.made, bot.ended]).toEqual([3, 1]) // the one between had nothing to do
+  expect([bot.made, bot.ended]).toEqual([4, 1]) // the one between had nothing to do
   gate.resolve()
-  expect((await asked).status).toBe(200)
-  await until(() => (bot.ended === 2 ? true : undefined))
+  expect([(await first).status, (await claimed).status]).toEqual([200, 200])
+  await until(() => (bot.ended === 3 ? true : undefined))
   expect(bot.outlived).toBe(0)
 })
 
