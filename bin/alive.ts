@@ -2,7 +2,9 @@
 import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { sqliteCode } from '../core/store/sqlite/database.ts'
+import { GatewayError } from '../core/api.ts'
+import { refusedTo } from '../core/own-file.ts'
+import { TAKE_LOCK, sqliteCode } from '../core/store/sqlite/database.ts'
 
 const LOCK = 'gateway.lock'
 const BUSY = 5
@@ -27,18 +29,23 @@ export function release(dataDirectory: string): void {
   held.delete(dataDirectory)
 }
 
-/** False: whatever listens at the address left in the folder, it is not its gateway. Throws the system's error where we may not look. */
+/**
+ * False: whatever listens at the address left in the folder, it is not its gateway; nor is there one where the disk can only be read, by
+ * this mount. Throws `FORBIDDEN` where we may not look.
+ */
 export function isAlive(dataDirectory: string): boolean {
   const file = join(dataDirectory, LOCK)
   try {
     accessSync(file, constants.R_OK | constants.W_OK)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-    throw error
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'EROFS'].includes(String(error.code)))
+      return false
+    const why = refusedTo([file])
+    throw why === undefined ? error : new GatewayError('FORBIDDEN', why, { cause: error })
   }
   const lock = new DatabaseSync(file, { timeout: LOOK_MS })
   try {
-    lock.exec('BEGIN EXCLUSIVE')
+    lock.exec(TAKE_LOCK)
     return false
   } catch (error) {
     if (sqliteCode(error) === BUSY) return true

@@ -16,7 +16,7 @@ import { watchPlugins } from '../core/plugins/watch.ts'
 import { builtInNames } from './adapters.ts'
 import { announce } from './announce.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
-import { checkFolder } from './data-folder.ts'
+import { checkFiles, checkFolder } from './data-folder.ts'
 import { fail } from './fail.ts'
 import { instanceName } from './instance-name.ts'
 import { leaveAddress, takeAddress } from './local-gateway.ts'
@@ -140,6 +140,7 @@ async function logOptions(
   try {
     const { log, secrets, store, dataDirectory } = await loadWithoutPlugins(file, overrides)
     checkFolder(dataDirectory)
+    checkFiles(dataDirectory)
     const fields = { instance: instanceName(worker), ...(worker !== undefined && { worker }) }
     return { level: log.level, secrets, ...(store.url !== undefined && { fields }) }
   } catch (error) {

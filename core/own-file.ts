@@ -1,5 +1,5 @@
 // Files that hold what customers said: whoever may enter the folder, they are the gateway's user's alone.
-import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, closeSync, constants, openSync, statSync } from 'node:fs'
 
 const OWNER_ONLY = 0o600
 const OTHERS = 0o007
@@ -21,6 +21,37 @@ export function ownFile(file: string): void {
 export function ownDatabase(file: string): void {
   ownFile(file)
   for (const beside of [`${file}-wal`, `${file}-shm`]) if (isOpen(beside)) shut(beside)
+}
+
+/**
+ * Of the first of these files or folders that this process may not read and write: whose it is, and what to do. Undefined where it may
+ * use all that are there. `mode`: as of `access`.
+ */
+export function refusedTo(
+  paths: readonly string[],
+  mode = constants.R_OK | constants.W_OK,
+): string | undefined {
+  for (const path of paths) {
+    try {
+      accessSync(path, mode)
+    } catch (error) {
+      if (['EACCES', 'EPERM'].includes(codeOf(error))) return ownership(path)
+    }
+  }
+  return undefined
+}
+
+function ownership(path: string): string {
+  const own = process.getuid?.()
+  try {
+    const { uid, mode } = statSync(path)
+    const bits = (mode & 0o777).toString(8).padStart(4, '0')
+    if (own === undefined || own === uid)
+      return `${path} has the mode ${bits}, and this process may not read and write it: chmod u+rwX ${path}`
+    return `${path} belongs to user ${uid} (mode ${bits}) and this process runs as user ${own}: chown it`
+  } catch {
+    return `a folder above ${path} may not be entered by this process` // nor is it told whose the file is
+  }
 }
 
 function isOpen(file: string): boolean {

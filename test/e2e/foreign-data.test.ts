@@ -1,8 +1,9 @@
 // A data folder that cannot be used: another user's, or none at all. One line, and no stack.
 import { spawnSync } from 'node:child_process'
-import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { openSqliteStore } from '../../core/store/sqlite.ts'
 import { startGateway, temporaryDirectory } from '../support/gateway.ts'
 
 const SLOWLY_MS = 60_000
@@ -55,6 +56,42 @@ test(
     await chmod(data, 0o777)
     await writeFile(join(data, 'gateway.url'), 'http://127.0.0.1:1\n', { mode: 0o600 })
     expect(run(['breaker', '--config', config, '--data', data], NOBODY)).toEqual(told)
+  },
+)
+
+test(
+  'a store of which some files are another user’s: whose each is, and the store stays what it was',
+  { timeout: SLOWLY_MS, skip: process.getuid?.() !== 0 },
+  async () => {
+    const { config, data } = await folder()
+    const known = await (async () => {
+      await using store = await openSqliteStore({ directory: data })
+      return store.incarnation
+    })()
+    await mkdir(join(data, 'generations'), { mode: 0o700 })
+    await chown(data, NOBODY, NOBODY)
+    for (const name of await readdir(data)) await chown(join(data, name), NOBODY, NOBODY)
+    const asNobody = (...words: readonly string[]) =>
+      run([...words, '--config', config, '--data', data], NOBODY)
+    const start = ['start', '--port', '0'] as const
+    for (const [name, mode, words, said] of [
+      ['dragoman.db', '0600', ['dead', 'list'], `the store in "${data}" cannot be opened: `],
+      ['dragoman.db', '0644', start, ''],
+      ['dragoman.witness', '0600', start, ''],
+      ['generations', '0700', start, ''],
+    ] as const) {
+      const file = join(data, name)
+      await chown(file, 0, 0)
+      await chmod(file, Number.parseInt(mode, 8))
+      const whose = `${file} belongs to user 0 (mode ${mode}) and this process runs as user ${NOBODY}: chown it`
+      expect(asNobody(...words)).toEqual({ status: 1, errors: `dragoman: ${said}${whose}\n` })
+      await chown(file, NOBODY, NOBODY)
+    }
+    await chmod(data, 0o555)
+    expect(asNobody(...start).errors).toContain(`${data} has the mode 0555`)
+    await chmod(data, 0o700)
+    await using store = await openSqliteStore({ directory: data })
+    expect(store.incarnation).toBe(known)
   },
 )
 

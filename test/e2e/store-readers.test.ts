@@ -1,7 +1,8 @@
 // `dragoman trace` and `dragoman dead` where no gateway runs: they read the store the config names and change nothing of it.
 import { spawnSync } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { partitionLease } from '../../core/store/figures.ts'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
@@ -10,6 +11,7 @@ import type { Store } from '../../core/store/store.ts'
 import { HOME, LEASE_MS, expectStatus, settle, working } from '../conformance/store/world.ts'
 import { temporaryDirectory } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
+import { smallDisk } from '../support/small-disk.ts'
 
 const SLOWLY_MS = 120_000
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
@@ -19,12 +21,12 @@ const LOOKING = [
   ['dead', 'show', 'a'],
 ] as const
 
-async function folder(store = '') {
+async function folder(store = '', at?: string) {
   const directory = await temporaryDirectory()
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
   const config = join(directory, 'gateway.yaml')
   await writeFile(config, `channels: { web: { adapter: rest } }\n${store}\n`)
-  const data = join(directory, 'data')
+  const data = at ?? join(directory, 'data')
   const dragoman = (...words: readonly string[]) => {
     const args = [BIN, ...words, '--config', config, '--data', data]
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
@@ -45,6 +47,11 @@ async function bury(store: Store): Promise<void> {
   await store.settle(settle('a', { fence, outcome: 'failed', failure: dead, dead }))
 }
 
+function setSchema(data: string, version: number): void {
+  using db = new DatabaseSync(join(data, 'dragoman.db'))
+  db.exec(`PRAGMA user_version = ${version}`)
+}
+
 function shows(dragoman: Awaited<ReturnType<typeof folder>>['dragoman']): void {
   for (const words of LOOKING)
     expect(dragoman(...words)).toMatchObject({ status: 0, stdout: expect.stringContaining('nobody answers') })
@@ -58,7 +65,39 @@ test('those in a file', { timeout: SLOWLY_MS }, async () => {
     await bury(store)
   }
   shows(dragoman)
+  setSchema(data, 1)
+  expect(dragoman('dead', 'list').stderr).toMatch(
+    /has schema 1 and this gateway knows \d+: an older gateway wrote it; start this one once/u,
+  )
+  setSchema(data, 99)
+  expect(dragoman('dead', 'list').stderr).toContain('start the newer gateway that wrote it')
 })
+
+test(
+  'those on a disk that is full, or that can only be read; a backup to the full one is told why it is none',
+  { timeout: SLOWLY_MS },
+  async (context) => {
+    await using disk = await smallDisk(80)
+    if (disk === undefined) return context.skip('no file system of its own can be mounted here')
+    const data = join(disk.path, 'data')
+    const { dragoman } = await folder('', data)
+    {
+      await using store = await openSqliteStore({ directory: data })
+      await bury(store)
+    }
+    // As a gateway leaves it that was killed.
+    await writeFile(join(data, 'gateway.url'), 'http://127.0.0.1:1\n')
+    await writeFile(join(data, 'gateway.lock'), '')
+    const copy = join(disk.path, 'copy')
+    await mkdir(copy)
+    const full = `the copy in "${copy}" cannot be made: the disk that holds it is full: free some space`
+    await disk.fillTo(32 * 1024) // what readers share (-shm) takes
+    shows(dragoman)
+    expect(dragoman('backup', copy)).toMatchObject({ status: 1, stderr: `dragoman: ${full}\n` })
+    disk.readOnly()
+    shows(dragoman)
+  },
+)
 
 test(
   'those on Redis: an empty one stays empty, and is told as one without a store',

@@ -1,6 +1,5 @@
 // DESIGN §12, SEMANTICS 39, 42: a full or failing disk: nothing is acknowledged, everybody is told, and it heals without a restart.
-import { execFileSync } from 'node:child_process'
-import { rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { StoreHooks } from '../../core/store/sqlite.ts'
@@ -9,6 +8,7 @@ import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent } from '../support/parts.ts'
 import { readLog, say, texts } from '../support/rest.ts'
+import { smallDisk } from '../support/small-disk.ts'
 import { slownessFrom } from './random.ts'
 
 type Faults = ReturnType<NonNullable<StoreHooks['faults']>>
@@ -109,26 +109,6 @@ test('SEMANTICS 42: an answer that cannot be stored is stored when it can: the b
 
 const MEGABYTE = 1024 * 1024
 
-/** A file system of its own for the data; undefined where that is not allowed. */
-async function smallDisk(
-  megabytes: number,
-): Promise<(AsyncDisposable & { readonly path: string }) | undefined> {
-  const path = await temporaryDirectory()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path], { stdio: 'ignore' })
-  } catch {
-    await rm(path, { recursive: true })
-    return undefined // no root, or a container without the right
-  }
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      execFileSync('umount', ['-l', path])
-      await rm(path, { recursive: true })
-    },
-  }
-}
-
 test(
   'a disk that fills up under load: no acknowledgement is lost, and no restart is needed',
   { timeout: 120_000 },
@@ -158,14 +138,9 @@ routes: [{ agent: helper }]
     )
     held.catch(() => undefined) // told where it is awaited
     await until(() => (bot.asked.length === 41 ? true : undefined))
-    const filler = join(disk.path, 'filler')
-    const fillTo = async (free: number): Promise<void> => {
-      const { bavail, bsize } = await statfs(disk.path)
-      await writeFile(filler, Buffer.alloc(Math.max(0, bavail * bsize - free)), { flag: 'a' })
-    }
 
     // Below the reserve: nothing new, but what was begun ends.
-    await fillTo(40 * MEGABYTE)
+    await disk.fillTo(40 * MEGABYTE)
     let tries = 0
     const refused = await until(async () => {
       // Each under a key of its own: what slips in is a duplicate from then on.
@@ -177,7 +152,7 @@ routes: [{ agent: helper }]
     expect((await ready(base)).status).toBe(503)
 
     // Nothing at all: the 12 MB of answers fit nowhere.
-    await fillTo(0)
+    await disk.fillTo(0)
     gate.resolve()
     await until(() => (gateway.log().includes('a settle waits for the store') ? true : undefined))
     expect((await say(base, 'new', { key: 'n2' })).status).toBe(503)
@@ -185,7 +160,7 @@ routes: [{ agent: helper }]
     // What needs no room goes on.
     expect(texts(await readLog(base, 'web:bea'))).toEqual(['inbound: first', 'outbound: fine'])
 
-    await rm(filler)
+    await rm(disk.filler)
     await isReady(base)
     for (const { status, body } of await held) {
       expect(status).toBe(200)

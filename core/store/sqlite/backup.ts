@@ -7,6 +7,7 @@ import { GatewayError } from '../../api.ts'
 import { ownFile } from '../../own-file.ts'
 import { FILE, lockFile, makeDirectory, query, syncEntries } from './database.ts'
 import { refuseMarked } from './mark.ts'
+import { openToRead, whyNot } from './open-read.ts'
 import { noStore } from './reader.ts'
 
 export interface Backup {
@@ -17,7 +18,8 @@ export interface Backup {
 /**
  * Copies the store of one folder, as it is at this moment, into another that has none, and reads the copy whole before it gets its
  * name. Blocks this thread, not the gateway's. Throws `STORE_UNAVAILABLE` where there is no store, where there is one already or
- * another backup makes one, where the folder cannot be made, or where the copy is damaged.
+ * another backup makes one, where the folder cannot be made, where the copy is damaged, or where the
+ * disk has no room for it.
  */
 export function backUp(from: string, to: string): Backup {
   const source = join(from, FILE)
@@ -36,6 +38,10 @@ export function backUp(from: string, to: string): Backup {
     copyWhole(source, part)
     renameSync(part, file)
     syncEntries(to)
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    const message = `the copy in "${to}" cannot be made: ${whyNot(from, error)}`
+    throw new GatewayError('STORE_UNAVAILABLE', message, { cause: error })
   } finally {
     rmSync(part, { force: true })
     rmSync(taken, { force: true })
@@ -48,7 +54,7 @@ function copyWhole(source: string, part: string): void {
   rmSync(part, { force: true })
   ownFile(part)
   {
-    using db = new DatabaseSync(source, { readOnly: true, timeout: 5000 })
+    using db = openToRead(source)
     db.prepare('VACUUM INTO ?').run(part) // one read transaction: the state of one moment, without free pages
   }
   {

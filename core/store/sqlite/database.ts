@@ -16,7 +16,7 @@ import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { SQLInputValue, StatementResultingChanges } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
-import { ownDatabase, ownFile } from '../../own-file.ts'
+import { ownDatabase, ownFile, refusedTo } from '../../own-file.ts'
 import { checkFile, migrate, pragma } from './schema.ts'
 
 export const FILE = 'dragoman.db'
@@ -82,12 +82,15 @@ export function lockDirectory(directory: string): Disposable {
   )
 }
 
+/** Without a journal: that would be a file of its own, for which a full disk has no room. */
+export const TAKE_LOCK = 'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE'
+
 /** The same with another file, and what to say where another process holds it. */
 export function lockFile(file: string, inUse: string): Disposable {
   ownFile(file)
   const lock = new DatabaseSync(file, { timeout: 0 })
   try {
-    lock.exec('BEGIN EXCLUSIVE')
+    lock.exec(TAKE_LOCK)
   } catch (error) {
     lock.close()
     if (sqliteCode(error) !== BUSY) throw error
@@ -163,7 +166,8 @@ interface Witness {
 
 /**
  * The incarnation this file is to be known by (SEMANTICS 12): its own, or a new one if it is not the file that the witness beside
- * it saw last: another inode, another name, or a counter that went back. All three happen when a copy is put in its place.
+ * it saw last: another inode, another name, or a counter that went back. All three happen when a copy is put in its place. Throws
+ * `STORE_UNAVAILABLE` where the witness is there and cannot be read.
  */
 export function incarnationOf(directory: string, seen: { incarnation: string; next: number }): string {
   const witness = readWitness(directory)
@@ -192,10 +196,24 @@ export function dropWitness(directory: string): void {
 }
 
 function readWitness(directory: string): Witness | undefined {
+  const text = witnessText(join(directory, WITNESS))
+  if (text === undefined) return undefined
   try {
-    return JSON.parse(readFileSync(join(directory, WITNESS), 'utf8')) as Witness // written by writeWitness; anything else compares unequal
+    return JSON.parse(text) as Witness // written by writeWitness; anything else compares unequal
   } catch {
-    return undefined // absent, cut short or unreadable: nothing vouches for the file
+    return undefined // cut short: nothing vouches for the file
+  }
+}
+
+/** Undefined where there is none. One that may not be read must not pass for none: the store would be taken for a copy. */
+function witnessText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    const why = refusedTo([file]) ?? (error instanceof Error ? error.message : String(error))
+    const message = `the note beside the store cannot be read, so nobody knows whether the store is a copy: ${why}`
+    throw new GatewayError('STORE_UNAVAILABLE', message, { cause: error })
   }
 }
 

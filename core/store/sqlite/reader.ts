@@ -1,7 +1,7 @@
 // Looking into a store that no gateway holds, without changing a byte of it.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../api.ts'
 import type { Find, Row } from '../store.ts'
 import { StoreClock } from './clock.ts'
@@ -11,6 +11,7 @@ import { rowOf } from '../codec/decode.ts'
 import { findOperation } from './find.ts'
 import { layGround } from './ground.ts'
 import { Leases } from './leases.ts'
+import { cannotOpen, openToRead } from './open-read.ts'
 import { MIGRATIONS, pragma } from './schema.ts'
 
 export function noStore(directory: string): GatewayError {
@@ -24,18 +25,14 @@ export interface StoreReader extends Disposable {
   find(find: Find): readonly Row[]
 }
 
-/** Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, or where another version has written it. */
+/** Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, where it cannot be read, or another version has written it. */
 export function openStoreReader(directory: string): StoreReader {
   const file = join(directory, FILE)
   if (!existsSync(file)) throw noStore(directory)
-  const db = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
+  let db: DatabaseSync | undefined
   try {
-    const version = pragma(db, 'user_version')
-    if (version !== MIGRATIONS.length)
-      throw new GatewayError(
-        'STORE_UNAVAILABLE',
-        `the store in "${directory}" has schema ${version} and this gateway knows ${MIGRATIONS.length}: start the gateway that fits it`,
-      )
+    db = openToRead(file)
+    requireOwnSchema(directory, pragma(db, 'user_version'))
     const counters = Counters.read(db)
     if (counters === undefined)
       throw new GatewayError('STORE_UNAVAILABLE', `the store in "${directory}" is empty`)
@@ -44,9 +41,20 @@ export function openStoreReader(directory: string): StoreReader {
     const find = findOperation(
       layGround({ db, clock, leases: new Leases(), counters, isPressed: () => false }),
     )
-    return { find: (request) => find(request).map(rowOf), [Symbol.dispose]: () => db.close() }
+    const opened = db
+    return { find: (request) => find(request).map(rowOf), [Symbol.dispose]: () => opened.close() }
   } catch (error) {
-    db.close()
-    throw error
+    db?.close()
+    throw cannotOpen(directory, error)
   }
+}
+
+function requireOwnSchema(directory: string, version: number): void {
+  if (version === MIGRATIONS.length) return
+  const what = `the store in "${directory}" has schema ${version} and this gateway knows ${MIGRATIONS.length}`
+  const advice =
+    version < MIGRATIONS.length
+      ? 'an older gateway wrote it; start this one once, which brings it up to date (`dragoman backup` first)'
+      : 'start the newer gateway that wrote it'
+  throw new GatewayError('STORE_UNAVAILABLE', `${what}: ${advice}`)
 }

@@ -1,10 +1,10 @@
 // The writer's thread: takes all batches that queued up while it was busy, runs them as one group, answers them together.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { GatewayError } from '../../api.ts'
 import { PROBE_MS } from '../figures.ts'
 import { crashAt } from '../crash.ts'
 import { Engine } from './engine.ts'
 import { refusal } from './group.ts'
+import { cannotOpen } from './open-read.ts'
 import type { Request } from '../codec/wire.ts'
 import type { Batch, FromWorker, ToWorker, WorkerData } from './wire.ts'
 
@@ -25,7 +25,7 @@ function start(): Engine | undefined {
     tell({ kind: 'open', incarnation: opened.incarnation })
     return opened
   } catch (error) {
-    tell({ kind: 'failed', thrown: refusal(asRefusal(error)).thrown })
+    tell({ kind: 'failed', thrown: refusal(cannotOpen(data.directory, error)).thrown })
     port.close()
     return undefined
   }
@@ -80,12 +80,4 @@ function answer(running: Engine, batches: readonly Batch[]): void {
   const results = running.run(requests, last.stamp, last.faults)
   let at = 0
   tell({ kind: 'answers', batches: batches.map((batch) => results.slice(at, (at += batch.requests.length))) })
-}
-
-function asRefusal(error: unknown): GatewayError {
-  if (error instanceof GatewayError) return error
-  const why = error instanceof Error ? error.message : String(error)
-  return new GatewayError('STORE_UNAVAILABLE', `the store in "${data.directory}" cannot be opened: ${why}`, {
-    cause: error,
-  })
 }

@@ -1,7 +1,7 @@
 // What only the embedded store promises of its file: one process, known files only, another incarnation for a copy, disk given back.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
@@ -144,6 +144,25 @@ test('what trim removes becomes free disk, in slices', { timeout: 30_000 }, asyn
   expect((await stat(join(made.harness.data, 'dragoman.db'))).size).toBeLessThan(6_000_000)
   await w.openAgain()
   expect(await w.accept(accept('next'))).toMatchObject({ sequence: 1001 })
+})
+
+test('a note beside the store that cannot be read makes it no copy: it is not opened, and stays what it was (SEMANTICS 12)', async () => {
+  const made = await worldOn()
+  await using w = made.world
+  const { incarnation } = w.store
+  await w.accept(accept('a'))
+  await w.close()
+  const note = join(made.harness.data, 'dragoman.witness')
+  await rename(note, `${note}.kept`)
+  await mkdir(note) // root may read any file
+  await expect(made.harness.open()).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('the note beside the store cannot be read'),
+  })
+  await rmdir(note)
+  await rename(`${note}.kept`, note)
+  await w.openAgain()
+  expect(w.store.incarnation).toBe(incarnation)
 })
 
 test('a copy written over the file itself is another incarnation (SEMANTICS 12)', async () => {
