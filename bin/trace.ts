@@ -45,7 +45,10 @@ async function fromStore(options: TraceOptions, id: string): Promise<Trace> {
   if (found !== undefined) return found
   const place = config.store.url === undefined ? `in ${config.dataDirectory}` : 'on Redis'
   const what = 'wanted is the id of a message, as the gateway answered it; --data names another store'
-  throw new GatewayError('NOT_FOUND', `the store ${place} knows nothing of ${id}: ${what}`)
+  throw new GatewayError(
+    'NOT_FOUND',
+    `the store ${place} knows nothing of ${id}, or store.retention has removed it: ${what}`,
+  )
 }
 
 function readable({ id, steps }: Trace): string {

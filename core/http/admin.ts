@@ -82,7 +82,8 @@ function pages(source: AdminSource): Hono {
   app.get('/admin/v1/ledger', async () => Response.json(await source.ledger()))
   const traced = async (id: string): Promise<Response> => {
     const trace = await source.trace(id)
-    if (trace === undefined) throw new GatewayError('NOT_FOUND', `no message has the id ${id}`)
+    if (trace === undefined)
+      throw new GatewayError('NOT_FOUND', `no message has the id ${id}, or store.retention has removed it`)
     return Response.json(trace)
   }
   app.get('/admin/v1/trace', (c) => traced((c.req.query('id') ?? '').slice(0, MAX_ID_CHARS)))
