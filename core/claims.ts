@@ -1,30 +1,21 @@
 // Claimed calls: what is unsafe or identified is claimed before it begins, answered once, and joined (SEMANTICS 2, 35).
 import { GatewayError } from './api.ts'
 import type { Log, Message, Reply } from './api.ts'
+import { endOf, endWithout, made, notYetStored, unstored } from './claimed-call.ts'
+import type { Call, Flown, Flying, Made, Run } from './claimed-call.ts'
 import type { Verdict } from './deliver.ts'
 import { moment } from './ids.ts'
 import type { Lanes } from './lanes.ts'
 import type { Normalised } from './normalise.ts'
 import { isInDoubt } from './reconcile.ts'
 import { claimedEnd } from './return-right.ts'
-import { errorOf, failureOf, outcomeUnknown, provesNothingDone, settleDurably } from './settling.ts'
+import { errorOf, outcomeUnknown, settleDurably, sleep } from './settling.ts'
 import type { ClaimResult, Fence, Settle, Store, Work } from './store/store.ts'
+import { unkept } from './unkept.ts'
 import type { Ended, Waiters } from './waiters.ts'
 import { isQueuedWrite } from './writes.ts'
 
-/** One call of a route's target. */
-export interface Call {
-  /** `backend "orders", operation "GetOrder"`. */
-  readonly what: string
-  /** Changes nothing. */
-  readonly safe: boolean
-  /** Safe, or done once by the other side however often it comes with the same key. */
-  readonly repeatable: boolean
-  readonly ms: number
-  make(key: string, attempt: number, signal?: AbortSignal): Promise<Reply>
-  /** Where it was begun and nobody saw its end: what the cache knows is no longer good (SEMANTICS 32). Never rejects. */
-  readonly invalidate?: (() => Promise<void>) | undefined
-}
+export type { Call } from './claimed-call.ts'
 
 export interface ClaimsOptions {
   readonly store: Store
@@ -69,21 +60,9 @@ export interface Claims {
   ended(): Promise<void>
 }
 
-/** How a call of this process ended. */
-interface Flown extends Ended {
-  /** As it was thrown: it knows more than a stored failure does. */
-  readonly error?: GatewayError
-}
-
-interface Run {
-  readonly id: string
-  readonly attempt: number
-}
-
-interface Made extends Partial<Pick<Settle, 'outcome' | 'delayMs' | 'dead'>> {
-  readonly flown: Flown
-  /** Why there is no answer. */
-  readonly cause?: GatewayError
+interface Flight {
+  readonly claim: Run
+  readonly onMade: (flown: Flown) => void
 }
 
 /** Joiners give the running call this much longer than its own deadline, for its end to be stored. */
@@ -107,13 +86,18 @@ export function createClaims(options: ClaimsOptions): Claims {
       switch (claim.status) {
         case 'run': {
           const kept = held.move()
-          const flight = fly(normalised, wanted, claim).finally(() => {
+          const { promise: answered, resolve: onMade } = Promise.withResolvers<Flown>()
+          const flight = fly(normalised, wanted, { claim, onMade }).finally(() => {
             // Released, it may be made again before this one is over here.
             if (flights.get(first) === flight) flights.delete(first)
             kept.dispose()
           })
           flights.set(first, flight)
-          return { status: 'answered', reply: replyOrThrow(await flight), first }
+          const flown = await answered
+          // SEMANTICS 37: what was made is stored when the store is back, but nobody waits for that beyond his time.
+          const left = Math.max(SETTLE_MS, deadline - performance.now())
+          const end = (await within(left, flight)) ?? unstored(flown, wanted, notYetStored())
+          return { status: 'answered', reply: replyOrThrow(end), first }
         }
         case 'running': {
           const left = deadline - performance.now()
@@ -178,59 +162,73 @@ export function createClaims(options: ClaimsOptions): Claims {
     }
   }
 
-  /** Makes the call and completes its claim before anybody gets the answer. Never rejects. */
-  async function fly({ message, home, dedupe }: Normalised, wanted: Call, claim: Run): Promise<Flown> {
+  /** Makes the call and completes its claim before anybody gets the answer. `onMade` hears of it before it is stored. Never rejects. */
+  async function fly(normalised: Normalised, wanted: Call, { claim, onMade }: Flight): Promise<Flown> {
+    const { message, dedupe } = normalised
     const begun = performance.now()
     const startedAt = moment(now())
-    const { flown, cause, ...ending } = await made(wanted, claim, dedupe?.ttlMs)
+    const end = await made(wanted, claim, dedupe?.ttlMs)
     const durationMs = performance.now() - begun
-    const { outcome, reply, failure, error } = flown
+    const { outcome, reply, error } = end.flown
+    onMade(end.flown)
     options.telemetry.ended(Object.freeze({ ...message, sequence: 0 }), wanted, {
       outcome,
       durationMs,
       error,
       reply,
     })
-    const stored = await keep({
-      home,
-      kind: 'claim',
-      id: claim.id,
-      attempt: claim.attempt,
-      outcome,
-      ...(reply !== undefined && { reply }),
-      ...(failure !== undefined && { failure }),
-      replies: [],
-      inbox: false,
-      pushes: [],
-      tried: {
-        target: wanted.what,
-        startedAt,
-        durationMs,
-        ...(cause !== undefined && { failure: failureOf(cause) }),
-      },
-      ...ending,
-    })
+    const told = await keep({ normalised, wanted, claim, startedAt, durationMs }, end)
     // Its id may be a stored write's by now: who waits for that is told by that.
-    if (stored === 'released') return flown
-    const end = stored ?? flown
-    waiters.resolve(claim.id, end)
-    return end
+    if (told === 'released') return end.flown
+    waiters.resolve(claim.id, told)
+    return told
   }
 
   /**
-   * Undefined: as it was to be. `released`: an earlier try of the release had come through and its result was lost (SEMANTICS 15);
-   * what became of the claim since is not this call's end. Never rejects.
+   * What becomes of the claim, as its callers are told. `released`: an earlier try of the release had come through and its result was lost
+   * (SEMANTICS 15); what became of the claim since is not this call's end. Never rejects.
    */
-  async function keep(settle: Settle): Promise<Flown | 'released' | undefined> {
+  async function keep(run: Flying, end: Made): Promise<Flown | 'released'> {
+    const { flown } = end
+    const settle = endOf(run, end)
     try {
       // Without a fence: the call's own end counts, whoever holds the partition by now (SEMANTICS 2).
       const settled = await settleDurably(store, settle, { log, stopped })
-      if (settled?.status === 'settled') return undefined
-      if (settled?.status === 'already') return settle.outcome === 'retry' ? 'released' : settled
+      if (settled?.status === 'settled') return flown
+      if (settled !== undefined && settle.outcome === 'retry') return 'released'
+      if (settled?.status === 'already') return settled
+      if (settled?.status === 'gone') {
+        await claimAnew(run, settle)
+        return flown
+      }
       throw new GatewayError('STORE_UNAVAILABLE', 'the gateway stopped before the answer was stored')
     } catch (error) {
       log.error('the end of a call could not be stored', { id: settle.id, error })
-      return failed(GatewayError.from(error))
+      const failure = unkept(flown.reply, error)
+      if (failure === undefined) return unstored(flown, run.wanted, GatewayError.from(error))
+      return keep(run, endWithout(run.wanted, { failure, rememberedMs: run.normalised.dedupe?.ttlMs }))
+    }
+  }
+
+  /** The store lost it, and with it that the call was made: under the same id and key it knows again, so that a repeat finds it. */
+  async function claimAnew({ normalised, wanted }: Flying, settle: Settle): Promise<void> {
+    const { id } = settle
+    for (let pause = FIRST_LOOK_MS; ; pause *= 2) {
+      try {
+        using held = await lanes.callHold(normalised.home)
+        const claim = await begin(normalised, wanted, held.fence)
+        const isAgain = claim.status === 'run' && claim.id === id
+        if (isAgain) await store.settle({ ...settle, attempt: claim.attempt })
+        log.error('the store lost a call while it was made', { id, isStoredAgain: isAgain })
+        return
+      } catch (error) {
+        // Who held the partition before the loss has to get it anew.
+        if (pause > LONGEST_LOOK_MS || stopped.aborted) {
+          log.error('the store lost a call while it was made', { id, isStoredAgain: false, error })
+          return
+        }
+        await sleep(pause, stopped)
+      }
     }
   }
 
@@ -292,28 +290,6 @@ export function createClaims(options: ClaimsOptions): Claims {
       while (flights.size > 0) await Promise.all(flights.values())
     },
   }
-}
-
-/** The call itself, and how its claim is to end. Released, the next one with its id makes it again. Never rejects. */
-async function made(wanted: Call, claim: Run, rememberedMs: number | undefined): Promise<Made> {
-  try {
-    return { flown: { outcome: 'answered', reply: await wanted.make(claim.id, claim.attempt) } }
-  } catch (thrown) {
-    const cause = GatewayError.from(thrown)
-    if (wanted.repeatable || provesNothingDone(cause)) {
-      const flown = failed(cause)
-      // Where no other can come with that id, it is over.
-      return rememberedMs === undefined
-        ? { flown, cause }
-        : { flown, cause, outcome: 'retry', delayMs: rememberedMs }
-    }
-    const unknown = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown(wanted.what), { cause })
-    return { flown: { ...failed(unknown), outcome: 'unknown' }, cause, dead: failureOf(unknown) }
-  }
-}
-
-function failed(error: GatewayError): Flown {
-  return { outcome: 'failed', failure: failureOf(error), error }
 }
 
 function replyOrThrow(flown: Flown): Reply {

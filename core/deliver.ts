@@ -39,6 +39,8 @@ export interface Verdict {
   readonly promised?: { readonly term: string; readonly withinMs: number }
   /** Nobody was asked: it is no attempt and leaves no trace. */
   readonly idle?: boolean
+  /** What was answered is a call's that is not made twice, and what becomes of its queue where that answer is lost. */
+  readonly once?: { readonly queue: WriteQueue | undefined }
   /** A push whose receiver is not there. */
   readonly isAbsent?: true
   /** What those who wait for it learn although it has not ended: it is queued, or waits for an operator. */
@@ -328,7 +330,7 @@ async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdic
       retries: false,
       ms: queue === undefined ? step.ms(timeoutMs) : timeoutMs,
     })
-    return { outcome: 'answered', target, reply, by: backend.id }
+    return { outcome: 'answered', target, reply, by: backend.id, ...(!repeatable && { once: { queue } }) }
   } catch (error) {
     const failure = GatewayError.from(error)
     if (queue !== undefined) {

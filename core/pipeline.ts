@@ -22,13 +22,13 @@ import { createReturnRight, type ReturnRight } from './return-right.ts'
 import { record } from './record.ts'
 import { createReconcile, isInDoubt, type Reconcile } from './reconcile.ts'
 import { ranked, type Router } from './router.ts'
-import { settleDurably, settleOf } from './settling.ts'
 import type { Accept, AcceptResult, Fence, Store, Work } from './store/store.ts'
 import { Suspects } from './suspects.ts'
 import type { Telemetry } from './telemetry.ts'
 import { missedCallback } from './timers.ts'
 import { traceAttempt, traceIntake } from './tracing.ts'
 import type { Traced } from './tracing.ts'
+import { endOfLost, settleStep } from './unkept.ts'
 import { Waiters } from './waiters.ts'
 import type { Ended } from './waiters.ts'
 import { writeClaim } from './writes.ts'
@@ -286,7 +286,6 @@ export class Pipeline {
       const ended = await this.#handOvers.settled(work, verdict, (last) => this.#settle(work, last, step))
       // 9 return: to who waits; a push is owed already, a puller finds it in the log
       const isPromised = ended?.outcome === 'taken' && verdict.promised !== undefined
-      if (verdict.told !== undefined) this.#tell(work, verdict.told)
       if (ended !== undefined && work.kind !== 'push' && !isPromised)
         this.waiters.resolve(work.message.id, ended)
       // 10 record: exactly one outcome
@@ -327,11 +326,13 @@ export class Pipeline {
   /** One transaction. Undefined: nothing ended (tried again later, or another owner has it). */
   async #settle(work: Work, verdict: Verdict, step: StepContext): Promise<Ended | undefined> {
     const { store, log, now } = this.#options
-    const { outcome, reply } = verdict
-    const settle = settleOf(work, verdict, { ...step, now: now() })
-    const result = await settleDurably(store, settle, { log, stopped: this.#stopped.signal })
+    const how = { verdict, step: { ...step, now: now() }, log, stopped: this.#stopped.signal }
+    const { settle, result, told } = await settleStep(store, work, how)
+    const { outcome, reply } = settle
+    if (told !== undefined) this.#tell(work, told)
     if (work.kind === 'push') this.absent.settled(work, verdict.isAbsent === true && result !== undefined)
     if (result === undefined || result.status === 'fenced') return undefined
+    if (result.status === 'gone') return endOfLost(settle, { log, id: work.id })
     const owes = settle.pushes.length > 0 || settle.timer !== undefined || outcome === 'retry'
     if (owes || result.status !== 'settled' || result.waiting > 0) this.lanes.poke(work.home)
     if (outcome === 'retry') return undefined

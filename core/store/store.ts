@@ -263,6 +263,8 @@ export type SettleResult =
       readonly reply?: Reply
       readonly failure?: Failure
     }
+  /** Of this id nothing is known: it was lost. A timer's is kept for a while only, and is `already` `expired` then. */
+  | { readonly status: 'gone' }
   | { readonly status: 'fenced' }
   /** The replies were kept as internal notes, and nothing has ended: under the fence the attempt is due again at once, else the row stays as it was. */
   | { readonly status: 'notOwner' }

@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { startBot } from '../support/bot.ts'
+import { startBot, textOf } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
-import { post } from '../support/rest.ts'
+import { post, say } from '../support/rest.ts'
 import { APP_ID, KEY, TOKEN, sealedPush, textXml } from '../unit/adapters/wechat/pushing.ts'
 import { startBusiness } from './business.ts'
 
@@ -76,7 +76,10 @@ test(
   { timeout: 180_000 },
   async () => {
     await using redis = await RedisServer.start()
-    await using bot = await startBot(() => ({ body: { text: 'yes' } }))
+    await using bot = await startBot((asked) => {
+      if (textOf(asked) === 'empty it') redis.cli('FLUSHALL')
+      return { body: { text: 'yes' } }
+    })
     await using business = await startBusiness(Math.random)
     await using gateway = await startGateway({
       yaml: yaml({ redis: redis.url, bot: bot.url, business: business.url }),
@@ -135,5 +138,12 @@ test(
     expect(redis.cli('--scan', '--pattern', '*:log:*')).not.toContain('web:ann')
     expect(bot.asked).toHaveLength(0)
     socket.terminate()
+
+    // Emptied while the bot is asked: who waits gets its answer, and the log says that it is stored nowhere.
+    expect(await say(base, 'empty it', { key: 'e1', waitSeconds: 10 })).toMatchObject({
+      status: 200,
+      body: { reply: { parts: [{ text: 'yes' }] } },
+    })
+    await until(() => gateway.log().includes('the store lost what was at work') || undefined)
   },
 )

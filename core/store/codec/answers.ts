@@ -48,8 +48,7 @@ export type SettleAnswer =
       readonly reply: string | null
       readonly failure: string | null
     }
-  | { readonly status: 'fenced' }
-  | { readonly status: 'notOwner' }
+  | { readonly status: 'gone' | 'fenced' | 'notOwner' }
 
 export type ClaimAnswer =
   | { readonly status: 'run'; readonly id: string; readonly attempt: number }

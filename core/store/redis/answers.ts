@@ -165,6 +165,7 @@ export function settleAnswer(reply: Cell): SettleAnswer {
       return { status, sequences: cells.numbers(1), offsets: cells.numbers(2), waiting: cells.number(3) }
     case 'already':
       return { status, outcome: outcome(cells.text(1)), reply: cells.maybe(2), failure: cells.maybe(3) }
+    case 'gone':
     case 'fenced':
     case 'notOwner':
       return { status }

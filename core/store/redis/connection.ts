@@ -219,8 +219,9 @@ export class Connection {
     if (this.#flying >= QUEUED_REQUESTS || this.#flyingBytes >= FLYING_BYTES)
       throw this.#unavailable(`${this.#flying} operations are on their way to it`, undefined, true)
     const sizes = words.map(sizeOf)
-    if (sizes.some((size) => size > TEXT_BYTES))
-      throw new GatewayError('TOO_LARGE', `the store on Redis keeps no text of more than ${TEXT_BYTES} bytes`)
+    const largest = Math.max(...sizes)
+    if (largest > TEXT_BYTES)
+      throw new GatewayError('TOO_LARGE', `Redis keeps texts of ${TEXT_BYTES} bytes, and this has ${largest}`)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     this.#flying++
     this.#flyingBytes += bytes

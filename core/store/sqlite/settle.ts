@@ -106,12 +106,9 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       // Cut from the log long ago; a dead letter of it may still be there.
       const drops = outcome === 'failed' && !hasFence && extras?.dead === undefined
       if (drops && dead.drop(id)) return NOBODY_WAITS
-      return {
-        status: 'already',
-        outcome: kind === 'timer' ? 'expired' : 'unknown',
-        reply: null,
-        failure: null,
-      }
+      return kind === 'timer'
+        ? { status: 'already', outcome: 'expired', reply: null, failure: null }
+        : { status: 'gone' }
     }
     if (outcome === 'retry' && target.open === undefined) {
       const stored = outcomes.get(target.id)

@@ -156,7 +156,7 @@ export function callsSuite(factory: StoreFactory): void {
     expect(await world.store.accept(working('m2', key))).toMatchObject(duplicate)
     expect(await world.store.claim(world.claim('c2'))).toEqual({ status: 'running', id: 'c1' })
     // The release of the call, sent again, does not end what is stored, and is told nothing of it.
-    expect(await world.store.settle(release)).toEqual({ status: 'already', outcome: 'unknown' })
+    expect(await world.store.settle(release)).toEqual({ status: 'gone' })
     await world.reopen('third life')
     world.advance(60_000)
     expect(await world.takeWork()).toMatchObject([{ kind: 'message', id: 'c1', attempt: 2 }])

@@ -308,7 +308,7 @@ export function settlingSuite(factory: StoreFactory): void {
   test('what nobody knows of is not settled', async () => {
     await using world = await World.make(factory)
     const nobody = { outcome: 'answered', fence: world.fence } as const
-    expect(await world.store.settle(settle('x', nobody))).toEqual({ status: 'already', outcome: 'unknown' })
+    expect(await world.store.settle(settle('x', nobody))).toEqual({ status: 'gone' })
     expect(await world.store.settle(settle('x', { ...nobody, kind: 'timer' }))).toEqual({
       status: 'already',
       outcome: 'expired',

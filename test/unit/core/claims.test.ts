@@ -7,7 +7,7 @@ import type { Call, ClaimsOptions } from '../../../core/claims.ts'
 import { noLog } from '../../../core/map/stand-ins.ts'
 import type { Normalised } from '../../../core/normalise.ts'
 import { Hints } from '../../../core/store/hints.ts'
-import type { Store, Work } from '../../../core/store/store.ts'
+import type { Settle, Store, Work } from '../../../core/store/store.ts'
 import { testMessage } from '../../../core/testing.ts'
 import { Waiters } from '../../../core/waiters.ts'
 
@@ -56,7 +56,11 @@ test('a call that has not ended by then is still at work', async () => {
 })
 
 /** Claims that make calls of their own. */
-function calling(store: Store, waiters = new Waiters({ store, look: async () => undefined })) {
+function calling(
+  store: Store,
+  waiters = new Waiters({ store, look: async () => undefined }),
+  more: Partial<ClaimsOptions> = {},
+) {
   const hold = { fence: { counter: 1, random: 'r' }, isLive: true, [Symbol.dispose]() {} }
   return createClaims({
     store,
@@ -66,6 +70,7 @@ function calling(store: Store, waiters = new Waiters({ store, look: async () => 
     stopped: new AbortController().signal,
     now: () => 0,
     telemetry: { ended() {} },
+    ...more,
   } as unknown as ClaimsOptions) // and nothing else
 }
 
@@ -100,7 +105,7 @@ test('SEMANTICS 2: a call that is made again in the moment the one before is rel
 })
 
 test('SEMANTICS 15: a refused call says so also where its release was sent again and its id is a stored write’s by then', async () => {
-  const settle = vi.fn<() => Promise<unknown>>(async () => ({ status: 'already', outcome: 'unknown' }))
+  const settle = vi.fn<() => Promise<unknown>>(async () => ({ status: 'gone' }))
   settle.mockRejectedValueOnce(new GatewayError('STORE_UNAVAILABLE', 'the answer was lost'))
   const claim = async () => ({ status: 'run', id: 'first', attempt: 1 })
   const store = { watch: () => new Hints().watch([]), claim, settle } as unknown as Store // what calling asks of it
@@ -136,4 +141,106 @@ test('SEMANTICS 16: a call whose preparation the gateway did not live through is
   const work = { kind: 'claim', orphan: true, poison: true, isUnroutable: true } as unknown as Work // what it looks at
   expect(await claims.recover(work, prepare)).toMatchObject({ outcome: 'unknown', dead: true })
   expect(prepare).not.toHaveBeenCalled()
+})
+
+const done: Reply = { data: 'done', origin: 'backend' }
+const once: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make: async () => done }
+const away = new GatewayError('STORE_UNAVAILABLE', 'away')
+const keyed = {
+  message: testMessage(),
+  home: 'web/ann',
+  dedupe: { key: 'k', fingerprint: 'f', ttlMs: 1000 },
+} as unknown as Normalised // what a call is claimed with
+
+/** A store that lets each call run, and whose settle is this. */
+function storing(settle: (settle: Settle) => Promise<unknown>) {
+  const asked = vi.fn<(asked: Settle) => Promise<unknown>>(settle)
+  const claim = vi.fn<() => Promise<unknown>>(async () => ({ status: 'run', id: 'first', attempt: 1 }))
+  const store = { watch: () => new Hints().watch([]), claim, settle: asked } as unknown as Store // what calling asks of it
+  return { store, settle: asked, claim }
+}
+
+test.each([
+  [
+    'a write: nobody knows, and no retry is asked for',
+    once,
+    { code: 'OUTCOME_UNKNOWN', cause: { code: 'STORE_UNAVAILABLE' } },
+  ],
+  ['what may be made again: later', { ...once, repeatable: true }, { code: 'STORE_UNAVAILABLE' }],
+])(
+  'SEMANTICS 2: a call that was made and is not stored when its time is over is not waited for; %s',
+  async (_what, wanted, error) => {
+    let isAway = true
+    const { store } = storing(() => (isAway ? Promise.reject(away) : Promise.resolve({ status: 'settled' })))
+    const claims = calling(store)
+    const called = claims.call(keyed, wanted).catch((thrown: unknown) => thrown)
+    await vi.advanceTimersByTimeAsync(1200)
+    expect(await called).toMatchObject(error)
+    expect(claims.isRunning('first')).toBe(true)
+    isAway = false
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(claims.isRunning('first')).toBe(false)
+  },
+)
+
+test('SEMANTICS 2: a write that was made is not known of where the gateway stops before its answer is stored', async () => {
+  const stop = new AbortController()
+  const { store } = storing(() => Promise.reject(away))
+  const called = calling(store, undefined, { stopped: stop.signal }).call(keyed, once)
+  const told = called.catch((thrown: unknown) => thrown)
+  await vi.advanceTimersByTimeAsync(200)
+  stop.abort()
+  expect(await told).toMatchObject({
+    code: 'OUTCOME_UNKNOWN',
+    retry: false,
+    cause: { code: 'STORE_UNAVAILABLE' },
+  })
+})
+
+test.each([
+  [
+    'a write: unknown, and a dead letter',
+    once,
+    'OUTCOME_UNKNOWN',
+    { outcome: 'unknown', dead: expect.anything() },
+  ],
+  [
+    'what may be made again: failed, and released',
+    { ...once, repeatable: true },
+    'BACKEND_FAILED',
+    { outcome: 'retry' },
+  ],
+])(
+  'an answer that is too large for the store ends its call without it, and says how large it is; %s',
+  async (_what, wanted, code, end) => {
+    const large = new GatewayError('TOO_LARGE', 'no text of more than 16 bytes, and this has 17')
+    const { store, settle } = storing(({ reply }) =>
+      reply === undefined ? Promise.resolve({ status: 'settled' }) : Promise.reject(large),
+    )
+    await expect(calling(store).call(keyed, wanted)).rejects.toMatchObject({
+      code,
+      side: 'backend',
+      message: expect.stringContaining('and this has 17'),
+    })
+    expect(settle).toHaveBeenCalledTimes(2)
+    expect(settle).toHaveBeenLastCalledWith(expect.objectContaining({ ...end, kind: 'claim', id: 'first' }))
+  },
+)
+
+test('a claim that the store lost while its call was made: the caller has the answer, and a repeat of the key finds it', async () => {
+  const said: unknown[] = []
+  const log = { ...noLog, error: (text: string, fields: unknown) => void said.push([text, fields]) }
+  const { store, settle, claim } = storing(async () => ({ status: 'settled' }))
+  settle.mockResolvedValueOnce({ status: 'gone' })
+  // Who held the partition before the loss has to get it anew.
+  claim.mockResolvedValueOnce({ status: 'run', id: 'first', attempt: 1 }).mockRejectedValueOnce(away)
+  const called = calling(store, undefined, { log }).call(keyed, once)
+  await vi.advanceTimersByTimeAsync(100)
+  expect(await called).toMatchObject({ reply: { data: 'done' } })
+  expect(claim).toHaveBeenCalledTimes(3)
+  expect(settle).toHaveBeenCalledTimes(2)
+  expect(settle).toHaveBeenLastCalledWith(
+    expect.objectContaining({ id: 'first', outcome: 'answered', reply: done }),
+  )
+  expect(said).toEqual([['the store lost a call while it was made', { id: 'first', isStoredAgain: true }]])
 })

@@ -218,7 +218,8 @@ end
 if not is_known then
   -- Cut from the log long ago; a dead letter of it may still be there.
   if outcome == 'failed' and not has_fence and not dead and drop_dead(id) then return NOTHING end
-  return { 'already', kind == 'timer' and 'expired' or 'unknown', false, false }
+  if kind == 'timer' then return { 'already', 'expired', false, false } end
+  return { 'gone' }
 end
 if not open then
   if outcome ~= 'retry' then return ended() end
