@@ -130,7 +130,7 @@ routes: [{ agent: helper }]
 `,
     })
     const { base } = gateway
-    await say(base, 'first', { customer: 'bea', key: 'n0', waitSeconds: 10 })
+    const first = await say(base, 'first', { customer: 'bea', key: 'n0', waitSeconds: 10 })
     const held = Promise.all(
       Array.from({ length: 40 }, (_, n) =>
         say(base, 'held', { customer: `h${n}`, key: `h${n}`, waitSeconds: 40 }),
@@ -157,8 +157,12 @@ routes: [{ agent: helper }]
     await until(() => (gateway.log().includes('a settle waits for the store') ? true : undefined))
     expect((await say(base, 'new', { key: 'n2' })).status).toBe(503)
 
-    // What needs no room goes on.
+    // What needs no room goes on: a log is read, and who repeats a message gets the answer that is stored.
     expect(texts(await readLog(base, 'web:bea'))).toEqual(['inbound: first', 'outbound: fine'])
+    expect(await say(base, 'first', { customer: 'bea', key: 'n0', waitSeconds: 10 })).toMatchObject({
+      status: 200,
+      body: { id: first.body.id, duplicate: true, reply: { parts: [{ text: 'fine' }] } },
+    })
 
     await rm(disk.filler)
     await isReady(base)

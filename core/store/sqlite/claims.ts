@@ -60,14 +60,16 @@ export class Claims {
 
   /** The claim that holds a key. One whose time is over and whose outcome is known holds it no more, and is dropped here. */
   holding(key: string): ClaimMade | undefined {
-    const row = this.#sql.byKey.get(key)
-    if (row === undefined) return undefined
-    const [id, fingerprint, message, call, conversation, sequence, expires] = row
-    if (expires <= this.#clock.now && this.#isKnown(id, call === 1)) {
-      this.drop(id)
-      return undefined
-    }
-    return { id, fingerprint, message, isCall: call === 1, conversation, sequence, expires }
+    const claim = this.#of(key)
+    if (claim === undefined || !this.#isOver(claim)) return claim
+    this.drop(claim.id)
+    return undefined
+  }
+
+  /** The same without a write. */
+  found(key: string): ClaimMade | undefined {
+    const claim = this.#of(key)
+    return claim === undefined || this.#isOver(claim) ? undefined : claim
   }
 
   make(key: string, made: Omit<ClaimMade, 'expires'> & { readonly ttlMs: number }): void {
@@ -82,6 +84,17 @@ export class Claims {
     if (row !== undefined) return { state: row[0], reply: row[1], failure: row[2] }
     if (!this.isOpen(id)) return { state: 'taken', reply: null, failure: null }
     return { state: isCall ? 'begun' : 'running', reply: null, failure: null }
+  }
+
+  #of(key: string): ClaimMade | undefined {
+    const row = this.#sql.byKey.get(key)
+    if (row === undefined) return undefined
+    const [id, fingerprint, message, call, conversation, sequence, expires] = row
+    return { id, fingerprint, message, isCall: call === 1, conversation, sequence, expires }
+  }
+
+  #isOver({ id, isCall, expires }: ClaimMade): boolean {
+    return expires <= this.#clock.now && this.#isKnown(id, isCall)
   }
 
   #isKnown(id: number, isCall: boolean): boolean {

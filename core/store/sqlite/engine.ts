@@ -115,7 +115,19 @@ export class Engine implements Disposable {
       false,
     )
     let at = 0
-    return requests.map((request) => (isGrowing(request) ? undefined : results[at++]) ?? this.#unavailable())
+    return requests.map(
+      (request) => (isGrowing(request) ? this.#known(request) : results[at++]) ?? this.#unavailable(),
+    )
+  }
+
+  /** Undefined: new, still at work, or the file cannot be read either. */
+  #known(request: Request): Result | undefined {
+    try {
+      return this.#file.open.known(request)
+    } catch (error) {
+      this.#break(error)
+      return undefined
+    }
   }
 
   #runRest(requests: readonly Request[], isolated: boolean): Result[] {

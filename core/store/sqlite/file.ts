@@ -6,6 +6,8 @@ import { StoreClock } from './clock.ts'
 import { Counters } from './counters.ts'
 import { GatewayError } from '../../api.ts'
 import { damageIn } from './backup.ts'
+import { knownOn } from './known.ts'
+import type { Known } from './known.ts'
 import { incarnationOf, lockDirectory, openFile, writeWitness } from './database.ts'
 import { layGround } from './ground.ts'
 import type { Ground } from './ground.ts'
@@ -20,6 +22,7 @@ export interface Open {
   readonly db: DatabaseSync
   readonly ground: Ground
   readonly operations: Operations
+  readonly known: Known
 }
 
 export type Note = (
@@ -175,7 +178,7 @@ export class StoreFile implements Disposable {
       counters: this.#counters,
       isPressed: () => this.isPressed,
     })
-    return { db, ground, operations: operationsOn(ground) }
+    return { db, ground, operations: operationsOn(ground), known: knownOn(ground) }
   }
 }
 
