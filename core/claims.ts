@@ -69,6 +69,8 @@ interface Flight {
 const SETTLE_MS = 1000
 const FIRST_LOOK_MS = 50
 const LONGEST_LOOK_MS = 1000
+/** Who held a partition before the store lost its data has it anew within that. */
+const LEASED_ANEW_MS = 5000
 
 export function createClaims(options: ClaimsOptions): Claims {
   const { store, log, lanes, waiters, stopped, dedupeMs, now } = options
@@ -213,7 +215,8 @@ export function createClaims(options: ClaimsOptions): Claims {
   /** The store lost it, and with it that the call was made: under the same id and key it knows again, so that a repeat finds it. */
   async function claimAnew({ normalised, wanted }: Flying, settle: Settle): Promise<void> {
     const { id } = settle
-    for (let pause = FIRST_LOOK_MS; ; pause *= 2) {
+    const until = performance.now() + LEASED_ANEW_MS
+    for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LONGEST_LOOK_MS)) {
       try {
         using held = await lanes.callHold(normalised.home)
         const claim = await begin(normalised, wanted, held.fence)
@@ -222,8 +225,7 @@ export function createClaims(options: ClaimsOptions): Claims {
         log.error('the store lost a call while it was made', { id, isStoredAgain: isAgain })
         return
       } catch (error) {
-        // Who held the partition before the loss has to get it anew.
-        if (pause > LONGEST_LOOK_MS || stopped.aborted) {
+        if (performance.now() > until || stopped.aborted) {
           log.error('the store lost a call while it was made', { id, isStoredAgain: false, error })
           return
         }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { startBot, textOf } from '../support/bot.ts'
+import { startBot } from '../support/bot.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -31,7 +31,7 @@ backends:
       Ask: { method: GET, path: "/ask/{n}", safe: true }
       Order: { method: POST, path: "/order/{n}" }
 agents: { helper: { adapter: webhook, url: "${at.bot}" } }
-routes: [{ when: "kind = 'request'", backend: shop }, { agent: helper }]
+routes: [{ when: "kind = 'request' and type = 'Talk'", agent: helper }, { when: "kind = 'request'", backend: shop }, { agent: helper }]
 `
 
 const ticket =
@@ -77,7 +77,7 @@ test(
   async () => {
     await using redis = await RedisServer.start()
     await using bot = await startBot((asked) => {
-      if (textOf(asked) === 'empty it') redis.cli('FLUSHALL')
+      if (JSON.stringify(asked.event).includes('empty it')) redis.cli('FLUSHALL')
       return { body: { text: 'yes' } }
     })
     await using business = await startBusiness(Math.random)
@@ -145,5 +145,12 @@ test(
       body: { reply: { parts: [{ text: 'yes' }] } },
     })
     await until(() => gateway.log().includes('the store lost what was at work') || undefined)
+
+    // A call is claimed anew: a repeat of its key gets the answer, and it is not made again.
+    const talk = () => post(`${base}/v1/requests/Talk`, { text: 'empty it' }, { key: 't1' })
+    await until(async () => ((await talk()).status === 200 ? true : undefined))
+    const { length } = bot.asked
+    expect((await talk()).status).toBe(200)
+    expect(bot.asked).toHaveLength(length)
   },
 )
