@@ -1,20 +1,17 @@
 // Whether a data folder can be used by who asks, told before anything in it fails with the system's words.
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Config } from '../config/load.ts'
 import { GatewayError } from '../core/api.ts'
 import { refusedTo } from '../core/own-file.ts'
 
-/** What a start reads and writes, beside what it keeps of its generations. */
-const WRITTEN = [
-  'dragoman.lock',
-  'dragoman.db',
-  'dragoman.db-wal',
-  'dragoman.db-shm',
-  'gateway.lock',
-  'gateway.url',
-]
-const READ = ['dragoman.witness', 'dragoman.moved', 'admin.token']
+const WRITTEN = ['gateway.lock', 'gateway.url']
+const STORE_WRITTEN = ['dragoman.lock', 'dragoman.db', 'dragoman.db-wal', 'dragoman.db-shm']
+const STORE_READ = ['dragoman.witness', 'dragoman.moved']
+const TOKEN = 'admin.token'
 const GENERATIONS = 'generations'
+
+type Needs = Pick<Config, 'dataDirectory' | 'store' | 'admin'>
 
 /** Throws `FORBIDDEN` where it is another user's, or this user may not use it, `STORE_UNAVAILABLE` where it is no folder. One that is not there yet is none of both. */
 export function checkFolder(directory: string): void {
@@ -33,12 +30,15 @@ export function checkFolder(directory: string): void {
  * What a start needs in a folder that `checkFolder` has let pass: before any of it is opened, because a half that can be read says wrong
  * things of the other. Throws `FORBIDDEN` with whose file it is.
  */
-export function checkFiles(directory: string): void {
-  const pathOf = (name: string): string => join(directory, name)
+export function checkFiles({ dataDirectory, store, admin }: Needs): void {
+  const pathOf = (name: string): string => join(dataDirectory, name)
   const generations = pathOf(GENERATIONS)
+  const isEmbedded = store.url === undefined
+  const written = isEmbedded ? [...STORE_WRITTEN, ...WRITTEN] : WRITTEN
+  const read = [...(isEmbedded ? STORE_READ : []), ...(admin.token === undefined ? [TOKEN] : [])]
   const why =
-    refusedTo(WRITTEN.map(pathOf)) ??
-    refusedTo(READ.map(pathOf), constants.R_OK) ??
+    refusedTo(written.map(pathOf)) ??
+    refusedTo(read.map(pathOf), constants.R_OK) ??
     refusedTo([generations], constants.R_OK | constants.W_OK | constants.X_OK) ??
     refusedTo(entriesOf(generations), constants.R_OK)
   if (why !== undefined) throw new GatewayError('FORBIDDEN', why)

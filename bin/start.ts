@@ -138,9 +138,10 @@ async function logOptions(
   worker: number | undefined,
 ): Promise<LogOptions> {
   try {
-    const { log, secrets, store, dataDirectory } = await loadWithoutPlugins(file, overrides)
+    const config = await loadWithoutPlugins(file, overrides)
+    const { log, secrets, store, dataDirectory } = config
     checkFolder(dataDirectory)
-    checkFiles(dataDirectory)
+    checkFiles(config)
     const fields = { instance: instanceName(worker), ...(worker !== undefined && { worker }) }
     return { level: log.level, secrets, ...(store.url !== undefined && { fields }) }
   } catch (error) {
