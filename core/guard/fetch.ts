@@ -1,5 +1,5 @@
 // The fetch every component gets: bounded, pooled, and closed to addresses nobody meant.
-import { Agent } from 'undici'
+import { Agent, buildConnector } from 'undici'
 import { GatewayError } from '../api.ts'
 import type { Log } from '../api.ts'
 import { CodingError, decodeContent } from './content-coding.ts'
@@ -8,6 +8,7 @@ import type { RawAnswer } from './exchange.ts'
 import { checkedUrl, readOutbound } from './outbound.ts'
 import type { Outbound } from './outbound.ts'
 import { publicConnector } from './public-address.ts'
+import { withoutContinue } from './unasked-continue.ts'
 import { WholeResponse } from './whole-response.ts'
 
 export interface TlsOptions {
@@ -80,17 +81,15 @@ export function createFetch(options: FetchOptions): GuardedFetch {
   const { allow, own, tls = {}, connections, responseLimitBytes, log } = options
   const allowed = new Set(allow.map((host) => host.toLowerCase()))
   const { ca, cert, key, serverName, verify = true } = tls
-  const trusted = new Agent({
-    connections,
-    connect: {
-      rejectUnauthorized: verify,
-      ...(ca !== undefined && { ca: pem(ca) }),
-      ...(cert !== undefined && { cert: pem(cert) }),
-      ...(key !== undefined && { key: pem(key) }),
-      ...(serverName !== undefined && { servername: serverName }),
-    },
+  const connect = buildConnector({
+    rejectUnauthorized: verify,
+    ...(ca !== undefined && { ca: pem(ca) }),
+    ...(cert !== undefined && { cert: pem(cert) }),
+    ...(key !== undefined && { key: pem(key) }),
+    ...(serverName !== undefined && { servername: serverName }),
   })
-  const others = new Agent({ connections, connect: publicConnector() })
+  const trusted = new Agent({ connections, connect: withoutContinue(connect) })
+  const others = new Agent({ connections, connect: withoutContinue(publicConnector()) })
   let disposed = false
 
   async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
