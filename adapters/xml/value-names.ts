@@ -47,6 +47,8 @@ export function takesText(type: TypeDecl | undefined, element: XmlElement): bool
   return problem === undefined && problemOf(type, text) === undefined
 }
 
+const noDefault: ReadonlyMap<string, string> = new Map([['', '']])
+
 export interface Prefixed {
   readonly text: string
   /** What the text needs: prefix → namespace. */
@@ -67,7 +69,7 @@ export function prefixNames(type: SimpleType, text: string, binding: Binding): P
     return member?.names === true ? prefixNames(member, normalise(member, text), binding) : { text }
   }
   const { uri, local } = nameOfKey(text, '')
-  if (uri === '') return { text: local }
+  if (uri === '') return { text: local, namespaces: noDefault }
   const prefix = binding.prefixFor(uri)
   return { text: `${prefix}:${local}`, namespaces: new Map([[prefix, uri]]) }
 }

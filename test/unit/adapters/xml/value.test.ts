@@ -3,9 +3,10 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compareDecimals, countDigits, exactNumber, plainDecimal } from '../../../../adapters/xml/decimal.ts'
 import { isLexical } from '../../../../adapters/xml/lexical.ts'
-import { toJson } from '../../../../adapters/xml/bind.ts'
+import { fromJson, toJson } from '../../../../adapters/xml/bind.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import { sample } from '../../../../adapters/xml/schema.ts'
+import { writeXmlText } from '../../../../adapters/xml/write.ts'
 import { declared, read, refusal, roundTrip, written } from './support.ts'
 
 test.each([
@@ -293,6 +294,13 @@ test('a QName that is a default or fixed means what it means in the schema, and 
     '"{urn:evil}r" is not the fixed value "{urn:t}r"',
   )
   expect(sample(decl)).toEqual(value)
+})
+
+test('a QName without a namespace has none where a default namespace is written (Namespaces §6.2)', () => {
+  const decl = declared('type="t:Names"', codes)
+  const tree = fromJson('x {urn:o}y {urn:t}z', decl.name, decl)
+  const text = writeXmlText(tree, { prefixes: new Map([['urn:t', '']]) })
+  expect(toJson(readXmlText(text), decl)).toBe('x {urn:o}y {urn:t}z')
 })
 
 test('an attribute beside nil keeps what its prefix means', () => {
