@@ -1,4 +1,5 @@
 // What HTTP says about a body: media type, charset, action.
+import { mediaTypeParts } from '../data/media-type.ts'
 
 export interface MediaType {
   /** Lower case, without parameters; `''` if the header is missing. */
@@ -23,7 +24,7 @@ export function mediaType(header = ''): MediaType {
 const known = new Map<string, MediaType>()
 
 function readMediaType(header: string): MediaType {
-  const [type = '', ...rest] = splitParameters(firstLine(header))
+  const [type = '', ...rest] = mediaTypeParts(header)
   const parameters = new Map<string, string>()
   for (const part of rest) {
     const equals = part.indexOf('=')
@@ -32,14 +33,6 @@ function readMediaType(header: string): MediaType {
     if (!parameters.has(name)) parameters.set(name, unquote(part.slice(equals + 1).trim()))
   }
   return { type: type.trim().toLowerCase(), parameters }
-}
-
-function firstLine(header: string): string {
-  return header.includes(',') ? (/^(?:"(?:[^"\\]|\\.)*"|[^,"]|")*/.exec(header)?.[0] ?? '') : header
-}
-
-function splitParameters(header: string): string[] {
-  return header.match(/(?:"(?:[^"\\]|\\.)*"|[^;"]|")+/g) ?? []
 }
 
 function unquote(value: string): string {

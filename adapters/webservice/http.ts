@@ -2,6 +2,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import type { Accepted, HttpRequest } from 'dragoman'
 import { GatewayError } from 'dragoman'
+import { mediaTypeParts } from '../data/media-type.ts'
 import { canonicalCharset } from '../xml/charset.ts'
 
 export interface MediaType {
@@ -12,8 +13,7 @@ export interface MediaType {
 
 /** Reads a Content-Type (RFC 9110 §8.3.1): any case, parameters quoted or not. Of several lines joined by commas the first. */
 export function mediaType(header: string | null | undefined): MediaType {
-  const [first = ''] = /^(?:"[^"]*"|[^,"]|")*/.exec(header ?? '') ?? []
-  const [type = '', ...parameters] = first.split(';')
+  const [type = '', ...parameters] = mediaTypeParts(header ?? '')
   for (const parameter of parameters) {
     const charset = /^\s*charset\s*=\s*"?([^"\s]+)"?\s*$/i.exec(parameter)?.[1]
     if (charset !== undefined) return { type: type.trim().toLowerCase(), charset }
