@@ -104,7 +104,8 @@ function createLimiter(
 ): Limiter {
   const { memory } = counting
   memory.points = rule.calls
-  const limiter = shared === undefined ? acceptedOf(memory) : together(name, { rule, shared, memory })
+  const alone = rule.dryRun ? memory : acceptedOf(memory)
+  const limiter = shared === undefined ? alone : together(name, { rule, shared, memory })
   return { name, rule, count, limiter, counting }
 }
 

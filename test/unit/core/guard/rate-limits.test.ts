@@ -92,14 +92,18 @@ test('a reload gives nobody a new start where the rule is about the same, and ev
   const fewer = limits({ each: rule }, more)
   expect([await fewer.ask(), await fewer.ask({ caller: 'customer/bob' })]).toEqual(['RATE_LIMITED', 'ok'])
   const dry = limits({ each: { ...rule, dryRun: true } }, fewer)
-  expect([await dry.ask(), dry.count('each')]).toMatchObject(['ok', { wouldRefuse: 1 }])
+  for (let n = 1; n <= 3; n += 1)
+    expect([await dry.ask(), dry.count('each')]).toMatchObject(['ok', { wouldRefuse: n }])
+  // What a dry run let through counts as well.
+  const strict = limits({ each: { ...rule, calls: 7 } }, dry)
+  expect([await strict.ask(), await strict.ask()]).toEqual(['ok', 'RATE_LIMITED'])
   for (const other of [
     { operation: 'GetOrder' },
     { channel: 'web' },
     { perMs: 2000 },
     { by: 'all' },
   ] as const)
-    expect(await limits({ each: { ...rule, ...other } }, dry).ask()).toBe('ok')
+    expect(await limits({ each: { ...rule, ...other } }, strict).ask()).toBe('ok')
 })
 
 test('names from callers are data, and of their keys so many are kept and no more: beyond that new ones share', async () => {
