@@ -6,6 +6,11 @@ export function bodyText(bytes: Uint8Array, contentType = ''): string {
   const type = contentType.toLowerCase()
   if (/^(?:image|audio|video|font)\/|^application\/(?:octet-stream|pdf|zip|gzip)/.test(type))
     return `(${bytes.length} bytes of ${contentType})`
+  return decodedBody(bytes, contentType)
+}
+
+/** Any body as text: in the charset that its type states, or its XML declaration, else in UTF-8. */
+export function decodedBody(bytes: Uint8Array, contentType = ''): string {
   return decoder(bytes, contentType).decode(bytes)
 }
 

@@ -1,4 +1,5 @@
 // Every single value of an HTTP message that goes out, with where it stands: address, headers, body of any kind.
+import { decodedBody } from './body-text.ts'
 import { jsonLeaves } from './json-leaves.ts'
 
 /** A value as text, and where it is: `query customer`, `body order.items[0].sku`. */
@@ -52,7 +53,7 @@ function placesOfBody({ body, headers, charset }: Outgoing, xml: XmlPlaces): rea
   const [type = ''] = contentType.toLowerCase().split(/\s*;/)
   try {
     if (/\bjson$/.test(type))
-      return jsonLeaves(new TextDecoder().decode(body)).map(({ path, text }) => ({
+      return jsonLeaves(decodedBody(body, contentType)).map(({ path, text }) => ({
         path: path === '' ? 'body' : `body ${path}`,
         text,
       }))
@@ -63,7 +64,7 @@ function placesOfBody({ body, headers, charset }: Outgoing, xml: XmlPlaces): rea
   } catch {
     // What does not hold what its type says is looked at as one text: it will be shown as it is.
   }
-  return [{ path: 'body', text: new TextDecoder().decode(body) }]
+  return [{ path: 'body', text: decodedBody(body, contentType) }]
 }
 
 /** WHATWG URL §5.1, but in any charset. */

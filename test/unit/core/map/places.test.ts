@@ -40,6 +40,15 @@ test('a form has its fields; a body that is not what its type says is one text',
   expect(table({ headers: { 'content-type': 'text/xml' }, body: bytes('<a') })).toMatchObject({ body: '<a' })
 })
 
+test('a body is read in the charset that its type states, else in UTF-8; one of unknown bytes stays comparable', () => {
+  const gbk = Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xd6, 0xd0, 0x22, 0x7d])
+  const of = (type: string, body: Uint8Array) => table({ headers: { 'content-type': type }, body })
+  expect(of('application/json; charset=gbk', gbk)).toMatchObject({ 'body a': '中' })
+  expect(of('text/plain; charset=GBK', gbk)).toMatchObject({ body: '{"a":"中"}' })
+  expect(of('application/json', bytes('{"a":"中"}'))).toMatchObject({ 'body a': '中' })
+  expect(of('application/pdf', bytes('%PDF 1'))).toMatchObject({ body: '%PDF 1' })
+})
+
 test('a body is shown in its own charset, and binary ones by their size', () => {
   const gbk = new Uint8Array([0xd6, 0xd0])
   expect(bodyText(gbk, 'text/plain; charset=gbk')).toBe('中')
