@@ -14,9 +14,9 @@ export function withoutContinue(connect: buildConnector.connector): buildConnect
     })
 }
 
-const space = 0x20
-const digits = Buffer.from('100')
-const statusAt = 'HTTP/1.1 '.length
+const begin = Buffer.from('HTTP/1.1 100')
+/** HTTP/1.0 as well. */
+const minorAt = 'HTTP/1.'.length
 const end = '\r\n\r\n'
 /** As undici's own limit for the head of an answer. */
 const maxHeadBytes = 16 * 1024
@@ -52,10 +52,8 @@ function hideContinue(socket: Socket): void {
 function afterContinue(bytes: Buffer): Buffer | undefined {
   let rest = bytes
   while (rest.length > 0) {
-    const status = rest.subarray(statusAt, statusAt + digits.length)
-    const isOther =
-      !digits.subarray(0, status.length).equals(status) || (rest[statusAt - 1] ?? space) !== space
-    if (isOther || rest.length > maxHeadBytes) return rest
+    const isLike = rest.subarray(0, begin.length).every((byte, at) => at === minorAt || byte === begin[at])
+    if (!isLike || rest.length > maxHeadBytes) return rest
     const at = rest.indexOf(end)
     if (at === -1) return undefined
     rest = rest.subarray(at + end.length)
