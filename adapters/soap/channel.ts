@@ -50,10 +50,9 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
     },
     hint(origin) {
       const contract = description?.value?.contract
-      // A token or a signature is the client's to make.
-      return contract === undefined || host === undefined || config.security !== undefined
-        ? undefined
-        : curl(`${origin}${config.path}`, contract, host)
+      if (contract === undefined || host === undefined) return undefined
+      const command = curl(`${origin}${config.path}`, contract, host) // throws where an example of the config does not fit
+      return config.security === undefined ? command : undefined // a token or a signature is the client's to make
     },
     async [Symbol.asyncDispose]() {
       description?.end()

@@ -75,6 +75,10 @@ test.each([
     'channels.c.operations.GetOrder.example: GetOrder/orderNo: is missing',
   ],
   [
+    `adapter: soap, path: /c, wsdl: ${crm}, security: { users: [{ user: a, password: b }] }, operations: { GetOrder: { kind: request, example: { no: 1 } } }`,
+    'channels.c.operations.GetOrder.example: GetOrder/orderNo: is missing',
+  ],
+  [
     `adapter: soap, path: /c, wsdl: ${crm}, service: Nope`,
     `channels.c.service: "${crm}" has no service "Nope": there is CrmService`,
   ],
