@@ -133,26 +133,42 @@ function failuresOf(errors: unknown): readonly Failed[] {
     if (!isObject(error)) return { message: 'an error without a message' }
     const { message, extensions } = error
     const code = isObject(extensions) ? extensions['code'] : undefined
+    const said = extensions === undefined ? undefined : withoutStacks(extensions)
     return {
       message: typeof message === 'string' ? message.slice(0, MAX_MESSAGE) : 'an error without a message',
       ...(typeof code === 'string' && { code }),
-      ...(extensions !== undefined && { extensions: withoutStacks(extensions) }),
+      ...(said !== undefined && { extensions: said }),
     }
   })
 }
 
 /**
  * Without what servers in their debug mode tell of themselves (DESIGN §11): `stacktrace` of Apollo 4, `exception.stacktrace` of 2 and 3,
- * `stackTrace` of Hot Chocolate.
+ * `stackTrace` of Hot Chocolate, `debugMessage`, `trace`, `file` and `line` of webonyx and Lighthouse, `backtrace` of graphql-ruby.
+ * Undefined: there was nothing else in it.
  */
-function withoutStacks(value: Json): Json {
-  if (Array.isArray(value)) return value.map(withoutStacks)
+function withoutStacks(value: Json): Json | undefined {
+  if (Array.isArray(value)) return value.map(withoutStacks).filter((member) => member !== undefined)
   if (!isObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([name]) => name.toLowerCase() !== 'stacktrace')
-      .map(([name, member]) => [name, withoutStacks(member)]),
-  )
+  const members = Object.entries(value)
+  const isPlace = isPlaceInCode(value)
+  const kept: [string, Json][] = []
+  for (const [name, member] of members) {
+    const rest =
+      isOfStack(name, member) || (isPlace && /^(?:file|line)$/.test(name)) ? undefined : withoutStacks(member)
+    if (rest !== undefined) kept.push([name, rest])
+  }
+  return kept.length === 0 && members.length > 0 ? undefined : Object.fromEntries(kept)
+}
+
+function isOfStack(name: string, member: Json): boolean {
+  if (/^(?:stacktrace|debugmessage)$/i.test(name)) return true
+  return /^(?:back)?trace$/i.test(name) && Array.isArray(member) // a text is a trace's id
+}
+
+/** With a folder: a file that the caller handed in has none. */
+function isPlaceInCode({ file, line }: Readonly<Record<string, Json>>): boolean {
+  return typeof file === 'string' && /[/\\]/.test(file) && typeof line === 'number'
 }
 
 function faultOf({ code, message, extensions }: Failed): Fault {

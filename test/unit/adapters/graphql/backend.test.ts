@@ -260,11 +260,12 @@ describe('what comes back', () => {
 
   test('a code the config names is a business fault: a valid answer, without the server’s stack', async () => {
     next = {
-      text: '{"data":{"order":null},"errors":[{"message":"closed","extensions":{"code":"CLOSED","since":1.10,"stacktrace":["at x"]}}]}',
+      text: '{"data":{"order":null},"errors":[{"message":"closed","extensions":{"code":"CLOSED","since":1.10,"stacktrace":["at x"],"trace":"4bf92f35","import":{"file":"a.csv","line":7}}}]}',
     }
     await using backend = await start({ GetOrder: { ...GetOrder, faults: ['CLOSED'] } })
+    const detail = { since: '1.10', trace: '4bf92f35', import: { file: 'a.csv', line: 7 } }
     expect(await call(backend, 'GetOrder', { no: '1' })).toEqual({
-      fault: { code: 'CLOSED', message: 'closed', detail: { since: '1.10' } },
+      fault: { code: 'CLOSED', message: 'closed', detail },
     })
   })
 
@@ -276,6 +277,12 @@ describe('what comes back', () => {
       { exception: { errno: 7 } },
     ],
     ['Hot Chocolate', '"stackTrace":"at Shop.Orders in /srv/Orders.cs"', {}],
+    [
+      'webonyx or Lighthouse',
+      '"errno":7,"debugMessage":"SQLSTATE[42S02]","file":"/srv/app/Orders.php","trace":[{"file":"/srv/a.php","line":1,"call":"f()"}]',
+      { line: undefined, errno: 7 },
+    ],
+    ['graphql-ruby', '"exception":{"backtrace":["/srv/orders.rb:1:in `find\'"]},"empty":{}', { empty: {} }],
   ])(
     'the stack that %s puts into an error goes nowhere, neither with a fault nor with partial data',
     async (_server, member, rest) => {
