@@ -132,9 +132,10 @@ export async function createProtection(options: ProtectionOptions): Promise<Prot
         for (const [operation, breaker] of breakersOf(owner) ?? []) {
           // What was new was made before the one in its place had its last say.
           const saved = breakers.saved(owner, operation)
-          const isOff = breaker.state === 'OFF'
-          if (isOff !== (saved?.state === 'OFF') || (saved !== undefined && breaker.state === 'ACTIVE'))
-            breaker.adopt(saved)
+          // An OPEN ends no OFF by itself: it was put on by hand before it opened.
+          if (breaker.state === 'OFF' && saved?.state !== 'OFF') breaker.adopt(undefined)
+          const isOther = saved?.state === 'OFF' ? breaker.state !== 'OFF' : breaker.state === 'ACTIVE'
+          if (saved !== undefined && isOther) breaker.adopt(saved)
         }
       // Nobody shall be called at night for a system that is no longer there, nor for a name the new one was not asked for.
       for (const [owner, states] of ailing) {

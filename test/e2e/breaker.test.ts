@@ -211,7 +211,7 @@ test('OFF by hand: what was said last of an operation counts, after a restart an
 })
 
 test('OFF and ON by hand count also where they are said while a reload starts what takes their place', async () => {
-  const { backend } = erp()
+  const { backend, fail, mend } = erp()
   let starting = async (): Promise<void> => undefined
   const bot = defineAdapter({
     name: 'bot',
@@ -231,13 +231,16 @@ test('OFF and ON by hand count also where they are said while a reload starts wh
   await admin(house, 'breakers/off', { name: 'erp', reason: 'maintenance' })
   starting = async () => {
     await admin(house, 'breakers/on', { name: 'erp' })
+    fail()
+    for (let n = 0; n < 4; n++) await ask(house, 'Other')
+    mend()
     await admin(house, 'breakers/off', { name: 'bot', reason: 'it talks nonsense' })
   }
   await house.reload(text('3s'))
   expect((await ask(house)).status).toBe(200)
   expect(await admin(house, 'breakers')).toMatchObject([
     { name: 'erp.Look', state: 'ACTIVE' },
-    { name: 'erp.Other', state: 'ACTIVE' },
+    { name: 'erp.Other', state: 'OPEN', reason: '4 of 4 calls failed, the last: connection refused' },
     { name: 'bot.answer', state: 'OFF', reason: 'it talks nonsense' },
   ])
 })
