@@ -61,8 +61,9 @@ export async function sendPush(work: Work, components: Components, context: Push
   if (isExpired(work.message.expiresAt, context.now)) return { outcome: 'expired', target }
   const isHere = channel !== undefined && (adapter === undefined || channel.adapter === adapter)
   if (!isHere) return waiting(work, target)
-  // It was owed while the channel was away: who pulls finds it in the log.
-  if (channel.channel.send === undefined) return { outcome: 'answered', target }
+  // SEMANTICS 21: what has an address waits until the channel pushes again; whoever pulls finds anything else in the log.
+  if (channel.channel.send === undefined)
+    return work.message.replyContext === undefined ? { outcome: 'answered', target } : waiting(work, target)
   // SEMANTICS 16: what ends the gateway each time is not sent for ever.
   if (work.poison)
     return parked(target, `begun ${work.attempt - 1} times, and the gateway did not live to its end`)

@@ -145,20 +145,23 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       host.linkedAt(place)
       stack.defer(hub.attach(outlet))
     },
-    // Also where no topic has a reply now: one may have had it when what waits was said (SEMANTICS 21).
-    async send(message: Message, key: string, signal: AbortSignal) {
-      const at = await replyTopics.find(message)
-      if ('status' in at) return at
-      if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
-      try {
-        const payload = encodeMessage(message, key)
-        return deliveryOf(await reach.reply(key, at.topic, payload, { qos: at.qos, signal }), at.topic)
-      } catch (error) {
-        const { code, message: reason } = GatewayError.from(error)
-        if (code !== 'TOO_LARGE') throw error
-        return { status: 'refused', retry: false, reason }
-      }
-    },
+    // Also where no topic has a reply now: one may have had it when what waits was said (SEMANTICS 21). Without topics each
+    // reply would cost a push that nobody can have asked for; what waits is kept until there are some.
+    ...(mapping.filters.length > 0 && {
+      async send(message: Message, key: string, signal: AbortSignal) {
+        const at = await replyTopics.find(message)
+        if ('status' in at) return at
+        if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
+        try {
+          const payload = encodeMessage(message, key)
+          return deliveryOf(await reach.reply(key, at.topic, payload, { qos: at.qos, signal }), at.topic)
+        } catch (error) {
+          const { code, message: reason } = GatewayError.from(error)
+          if (code !== 'TOO_LARGE') throw error
+          return { status: 'refused', retry: false, reason }
+        }
+      },
+    }),
     hint: () => hintOf(config, listener?.port),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

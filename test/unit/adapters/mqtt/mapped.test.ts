@@ -240,6 +240,19 @@ test('a reply that waits for its device goes on waiting after a reload that take
   expect(await send()).toEqual({ status: 'sent' })
 })
 
+test('only a channel that has topics owes replies: a reload that takes all away takes `send` with them, one that brings them back finds what waited', async () => {
+  const of = (topics: object) => openWorld({ config: { topics } })
+  const reply = { ...testMessage(), replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } }
+  {
+    await using none = await of({})
+    expect(none.channel).not.toHaveProperty('send')
+  }
+  await using back = await of({ 'shop/+/say': { kind: 'message', sender: 'topic[1]' } })
+  const display = await back.client()
+  await display.subscribeAsync('shop/7/display', { qos: 1 })
+  expect(await back.channel.send?.(reply, 'k', AbortSignal.timeout(10_000))).toEqual({ status: 'sent' })
+})
+
 test('no customer has the answers to his own words shown where another listens: that is refused before it is stored', async () => {
   const topics = {
     'shop/+/say': { kind: 'message', reply: "'shop/' & topic[1] & '/display'" },
