@@ -181,9 +181,11 @@ export function createRequests(options: RequestsOptions): Requests {
   ): Promise<RequestResult> {
     const { message, dedupe } = normalised
     if (failure.code !== 'NO_ROUTE' || dedupe === undefined) throw failure
-    if ((await options.store.find({ by: 'key', key: dedupe.key })).length === 0) throw failure
+    const [known] = await options.store.find({ by: 'key', key: dedupe.key })
+    if (known?.row !== 'claim') throw failure
     const lane = `request:${message.id}`
-    if (acknowledges === true) return { status: 'record', lane, waitMs: REPEAT_MS, isWrite: false }
+    // Stored in the place of a call that came to nothing it would be a dead letter, and its id would be used up.
+    if (acknowledges === true && !(await isReleased(known.id))) return { status: 'record', lane, waitMs: REPEAT_MS, isWrite: false }
     const call: Call = {
       what: `operation "${message.type}"`,
       safe: false,
@@ -192,6 +194,11 @@ export function createRequests(options: RequestsOptions): Requests {
       make: () => Promise.reject(failure),
     }
     return claimed(normalised, call, () => lane)
+  }
+
+  async function isReleased(id: string): Promise<boolean> {
+    const rows = await options.store.find({ by: 'id', id })
+    return rows.some((row) => row.row === 'work' && row.kind === 'claim' && row.state === 'waiting')
   }
 
   return {

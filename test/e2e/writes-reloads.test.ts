@@ -1,8 +1,9 @@
 // SEMANTICS 2, 3: the same id before and after a reload that makes a call a queued write, or a queued write something else.
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
+import type { AcceptOptions } from '../../core/api.ts'
 import { until } from '../support/gateway.ts'
-import { handAgent } from '../support/parts.ts'
+import { handAgent, handChannel } from '../support/parts.ts'
 import { OPEN, ended, refused, statusOf, world, yaml } from './writes-world.ts'
 
 test('SEMANTICS 2: a call that came to nothing is stored under its id when its operation queues, or its route records, by then', async () => {
@@ -89,18 +90,28 @@ test('SEMANTICS 19: writes that 202 was said of are neither given up nor overtak
 })
 
 test('SEMANTICS 1: a repeat gets the same answer or status also when its route is gone, and what is new does not', async () => {
-  const { house, write, backend } = await world('{ onFailure: queue, queueKey: orderNo }')
+  const chat = handChannel('chat')
+  const { house, write, backend } = await world('{ onFailure: queue, queueKey: orderNo }', {
+    adapters: [chat.adapter],
+  })
   await using _ = house
+  const routed = yaml().replace('channels:', 'channels:\n  chat: { adapter: chat }')
+  await house.reload(routed)
+  const asked = { kind: 'request', type: 'SubmitTicket', sender: { id: 'ann', role: 'customer' } } as const
+  const bring = (externalId: string, how: AcceptOptions = { acknowledges: true, waitMs: 300 }) =>
+    chat.host.accept({ ...asked, externalId, data: { n: externalId } }, how)
+  await bring('c0', {})
   const ticket = { key: 'k0', operation: 'SubmitTicket' }
   expect((await write('0', ticket)).status).toBe(200)
   expect((await write('1', { key: 'k1' })).status).toBe(200)
   backend.call = refused
   const failed = { key: 'k4', operation: 'SubmitTicket' }
   expect((await write('4', failed)).body.code).toBe('BACKEND_FAILED')
+  await expect(bring('c1', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
   expect((await write('2', { key: 'k2' })).status).toBe(202)
   const behind = await write('3', { key: 'k3' })
   expect(behind.status).toBe(202)
-  await house.reload(yaml().replace('backend: orders }', 'backend: orders, when: "$.type = \'Cancel\'" }'))
+  await house.reload(routed.replace('backend: orders }', 'backend: orders, when: "$.type = \'Cancel\'" }'))
   const calls = backend.calls.length
   expect(await write('0', ticket)).toMatchObject({ status: 200, body: { done: '0' } })
   expect(await write('1', { key: 'k1' })).toMatchObject({ status: 200, body: { done: '1' } })
@@ -113,8 +124,12 @@ test('SEMANTICS 1: a repeat gets the same answer or status also when its route i
     expect((await write('other', { key })).body.code).toBe('IDEMPOTENCY_MISMATCH')
   for (const more of [failed, failed, { key: 'new' }, {}])
     expect((await write('4', more)).body.code).toBe('NO_ROUTE')
+  expect(await bring('c0')).toMatchObject({ duplicate: true, reply: { data: { done: 'c0' } } })
+  await expect(bring('c1')).rejects.toMatchObject({ code: 'NO_ROUTE' })
+  expect(await house.dead()).toEqual([])
   expect(backend.calls).toHaveLength(calls)
   backend.call = async () => ({ data: { done: 'again' } })
-  await house.reload(yaml())
+  await house.reload(routed)
   expect(await write('4', failed)).toMatchObject({ status: 200, body: { done: 'again' } })
+  expect(await bring('c1')).toMatchObject({ reply: { data: { done: 'again' } } })
 })
