@@ -24,7 +24,7 @@ export interface Payload {
 /**
  * Decodes a payload. What is no UTF-8 becomes `{ data_base64 }`, as CloudEvents write it. Throws `DECODE_FAILED` for what begins
  * like JSON and is none, or is nested too deeply, and for a CloudEvent without id or type, with both `data` and `data_base64`, or whose
- * `data_base64` is not what it says.
+ * `data_base64` is no Base64, or not the JSON that its `datacontenttype` states.
  */
 export function decodePayload(bytes: Uint8Array): Payload {
   const text = decoded(bytes)
@@ -59,8 +59,8 @@ function dataOf({
   if (typeof base64 !== 'string' || !BASE64.test(base64))
     throw new GatewayError('DECODE_FAILED', 'data_base64 of the CloudEvent is not Base64')
   const bytes = Buffer.from(base64, 'base64')
-  // §3.1: without a type it is JSON.
-  const media = mediaType(typeof type === 'string' ? type : 'application/json')
+  // §3.1.2: it says that these are bytes. No type means JSON for `data` alone.
+  const media = typeof type === 'string' ? mediaType(type) : undefined
   if (media !== undefined && isJson(media)) {
     try {
       return parseJson(bytes)

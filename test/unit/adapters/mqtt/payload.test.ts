@@ -51,9 +51,16 @@ test.each([
   ['a number says nothing', { data: 7 }, 7, ''],
   ['nor does a list', { data: ['a'] }, ['a'], ''],
   ['without data there is none', {}, null, ''],
-  ['JSON in data_base64', { data_base64: base64('{"level":1.10}') }, { level: '1.10' }, ''],
+  [
+    'JSON in data_base64',
+    { data_base64: base64('{"level":1.10}'), datacontenttype: 'application/json' },
+    { level: '1.10' },
+    '',
+  ],
   ['a text in data_base64', { data_base64: base64('hi'), datacontenttype: 'text/plain' }, 'hi', 'hi'],
   ['bytes', { data_base64: '/wBB', datacontenttype: 'image/png' }, { data_base64: '/wBB' }, ''],
+  ['data_base64 without a type is bytes', { data_base64: '/wBB' }, { data_base64: '/wBB' }, ''],
+  ['also where they are a text', { data_base64: base64('hi') }, { data_base64: base64('hi') }, ''],
   ['null is none', { data: 'hi', data_base64: null }, 'hi', 'hi'],
 ])(
   'the data of a CloudEvent, whatever it is (CloudEvents 1.0.2 JSON format §3.1): %s',
@@ -66,7 +73,7 @@ test.each([
   [{ data: 1, data_base64: 'MQ==' }, /both data and data_base64/u],
   [{ data_base64: '%' }, /not Base64/u],
   [{ data_base64: 7 }, /not Base64/u],
-  [{ data_base64: '/wBB' }, /not JSON/u],
+  [{ data_base64: '/wBB', datacontenttype: 'application/json' }, /not JSON/u],
 ])('a CloudEvent whose data cannot be known is refused: %j', (members, problem) => {
   expect(() => eventOf(members)).toThrow(problem)
 })
