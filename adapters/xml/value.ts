@@ -111,7 +111,7 @@ export function jsonOf(
  */
 export function textOfJson(type: SimpleType, value: Json): string | undefined {
   if (typeof value === 'string') return textOfString(type, value)
-  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'boolean') return textOfBoolean(type, value)
   if (typeof value === 'number') {
     if (type.builtin === 'double' || type.builtin === 'float') return String(value)
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) return undefined
@@ -120,6 +120,13 @@ export function textOfJson(type: SimpleType, value: Json): string | undefined {
   if (!Array.isArray(value) || type.variety !== 'list') return undefined
   const texts = value.map((item: Json) => textOfJson(type.item ?? type, item))
   return texts.includes(undefined) ? undefined : texts.join(' ')
+}
+
+/** A pattern may want `1` for true, and `0` for false. */
+function textOfBoolean(type: SimpleType, value: boolean): string {
+  const digit = value ? '1' : '0'
+  const isDigit = type.builtin === 'boolean' && !takes(type, String(value)) && takes(type, digit)
+  return isDigit ? digit : String(value)
 }
 
 /** Text as a type wants it that has another form of the same value: a number of JSON that a double would change is text. */

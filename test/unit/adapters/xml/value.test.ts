@@ -222,6 +222,17 @@ test('in a union a number or boolean that would be written otherwise is its text
   ).toBe('1')
 })
 
+test.each([
+  ['0|1', '1', '0'],
+  ['true|false', 'true', 'false'],
+  ['true|0', 'true', '0'],
+])('a boolean is written as its pattern %s has it, and samples are such ones', (pattern, yes, no) => {
+  const decl = declared(restricted('xs:boolean', `<xs:pattern value="${pattern}"/>`))
+  expect([yes, no].map((text) => read(text, decl))).toEqual([true, false])
+  expect([written(true, decl), written(false, decl)]).toEqual([`<e>${yes}</e>`, `<e>${no}</e>`])
+  expect([`<e>${yes}</e>`, `<e>${no}</e>`]).toContain(written(sample(decl), decl))
+})
+
 test('octets lose the lines a client broke them into, and nothing else', () => {
   const decl = declared('type="xs:base64Binary"')
   expect(read('\n  dGV4\n  dA==\n', decl)).toBe('dGV4dA==')
