@@ -185,7 +185,8 @@ export function createRequests(options: RequestsOptions): Requests {
     if (known?.row !== 'claim') throw failure
     const lane = `request:${message.id}`
     // Stored in the place of a call that came to nothing it would be a dead letter, and its id would be used up.
-    if (acknowledges === true && !(await isReleased(known.id))) return { status: 'record', lane, waitMs: REPEAT_MS, isWrite: false }
+    if (acknowledges === true && !(await isReleased(known.id)))
+      return { status: 'record', lane, waitMs: REPEAT_MS, isWrite: false }
     const call: Call = {
       what: `operation "${message.type}"`,
       safe: false,
