@@ -14,7 +14,6 @@ import type { Outlet } from './hub.ts'
 import { takeIn } from './intake.ts'
 import { compileMapping } from './mapping.ts'
 import { createOutbox } from './outbox.ts'
-import type { Entry } from './outbox.ts'
 import { createOwn } from './own.ts'
 import { encodeMessage } from './payload.ts'
 import { createReplyTopics } from './reply-topics.ts'
@@ -34,8 +33,15 @@ const MAX_REQUESTS = 16
 /** `url` is the config's; everything else as there. */
 export function createBridge(config: ChannelConfig & { readonly url: string }, scope: Scope): Channel {
   const mapping = compileMapping(config.topics)
-  const outbox = createOutbox(scope)
   const own = createOwn(scope)
+  const { state, log, metrics } = scope
+  const outbox = createOutbox({
+    state,
+    log,
+    metrics,
+    // Not when it is said: filters may have changed, and notes have ended, by the time it is published.
+    before: async ({ topic, payload }) => (mapping.has(topic) ? own.note(topic, payload) : undefined),
+  })
   // Nobody behind another broker speaks frames.
   const replyTopics = createReplyTopics(scope, () => false)
   const hub = hubOf(scope.id)
@@ -43,11 +49,6 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
   const stack = new AsyncDisposableStack()
   let client: BrokerClient | undefined
   const requests = new Turns(MAX_REQUESTS)
-
-  async function say(entry: Entry): Promise<void> {
-    if (mapping.has(entry.topic)) await own.note(entry.topic, entry.payload)
-    await outbox.append(entry)
-  }
 
   async function take(host: ChannelHost, message: Arrived, { goOn, signal }: Turn): Promise<void> {
     const { topic } = message
@@ -74,7 +75,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
         mapping,
         scope,
         replyTopics,
-        answer: ({ topic: at, qos }, payload) => say({ topic: at, payload, qos }),
+        answer: ({ topic: at, qos }, payload) => outbox.append({ topic: at, payload, qos }),
         tell() {}, // on somebody else's broker nobody has asked for it
       },
     )
@@ -177,7 +178,7 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       const at = await replyTopics.find(message)
       if ('status' in at) return at
       try {
-        await say({ ...at, payload: encodeMessage(message, key) })
+        await outbox.append({ ...at, payload: encodeMessage(message, key) })
         return { status: 'sent' }
       } catch (error) {
         const { retry, message: reason } = GatewayError.from(error)

@@ -31,6 +31,8 @@ export interface OutboxOptions {
   readonly state: State
   readonly log: Log
   readonly metrics: Metrics
+  /** Called before each try to publish an entry, for all that go together at once; none of them is sent before it resolves, or where it rejects. */
+  readonly before?: (entry: Entry) => Promise<void>
   /** A number whose entry has not come by then is given up: who took it has ended, or begins anew. */
   readonly holeMs?: number
 }
@@ -58,7 +60,7 @@ interface Pointers {
 /** A number without an entry: it may still come; or it never will, and nobody waits for it. */
 type Hole = 'missing' | 'given up'
 
-export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOptions): Outbox {
+export function createOutbox({ state, log, metrics, before, holeMs = HOLE_MS }: OutboxOptions): Outbox {
   let appending: Promise<unknown> = Promise.resolve()
   let wakeUp: () => void = () => undefined
   const suspicion = new Suspicion(WINDOW)
@@ -182,6 +184,7 @@ export function createOutbox({ state, log, metrics, holeMs = HOLE_MS }: OutboxOp
           const found = await batch(pointers, suspicion.most)
           const gap = found.indexOf('missing')
           const entries = gap === -1 ? found : found.slice(0, gap)
+          await Promise.all(entries.map(async (entry) => typeof entry === 'object' && before?.(entry)))
           const { done, failure } = await publishAll(entries, publish)
           if (done > 0) await forget(pointers.first, entries.slice(0, done))
           else if (gap === 0) {

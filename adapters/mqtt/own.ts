@@ -17,14 +17,24 @@ export interface Own {
   isBack(topic: string, payload: Uint8Array): Promise<boolean>
 }
 
+/** Whoever publishes it again and again, as its broker is away, notes it no more often. */
+const RENEWED_MS = 3_600_000
+/** More than an outbox tries to publish at once. */
+const NOTED = 100
 /** A broker may keep for a session that is away what it said last. */
 const KEPT_MS = 24 * 3_600_000
 const WARNED_TOPICS = 1000
 
 export function createOwn({ state, log, metrics }: Pick<Scope, 'state' | 'log' | 'metrics'>): Own {
   const warned = new LRUCache<string, true>({ max: WARNED_TOPICS })
+  const noted = new LRUCache<string, true>({ max: NOTED, ttl: RENEWED_MS })
   return {
-    note: (topic, payload) => state.put(keyOf(topic, payload), true, { ttlMs: KEPT_MS }),
+    async note(topic, payload) {
+      const key = keyOf(topic, payload)
+      if (noted.has(key)) return
+      await state.put(key, true, { ttlMs: KEPT_MS })
+      noted.set(key, true)
+    },
     async isBack(topic, payload) {
       if (!isLikeOurs(payload)) return false
       if ((await state.get(keyOf(topic, payload))) === undefined) return false

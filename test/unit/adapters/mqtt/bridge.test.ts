@@ -353,6 +353,28 @@ test('a bridge whose filter covers the topics of its replies takes none of them 
   await client.endAsync()
 })
 
+test('what waited in the outbox is known as the bridge’s own by the filters of the time when it is published', async () => {
+  const topics = { 'shop/#': { kind: 'message', sender: 'topic[1]' } }
+  const scope = testScope({ id: 'widened' })
+  const before = await openBridge({}, scope, 'mqtt://127.0.0.1:1', { 'nr/+': { kind: 'event' } })
+  const said = { ...testMessage(), replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } }
+  for (const key of ['w1', 'w2']) await before.send?.(said, key, AbortSignal.timeout(10_000))
+  const client = await other()
+  const shown: string[] = []
+  client.on('message', (_topic, payload) => shown.push(JSON.parse(payload.toString()).id))
+  await client.subscribeAsync('shop/7/display', { qos: 1 })
+  const heard = collector()
+  // Its session is subscribed to before it publishes.
+  await (await openBridge({}, testScope({ id: 'widened' }), undefined, topics))[Symbol.asyncDispose]()
+  await before[Symbol.asyncDispose]()
+  await using _wide = await openBridge({ accept: heard.accept }, scope, undefined, topics)
+  await until(() => shown.length >= 2 || undefined)
+  await subscribed(client, heard.ids, 'shop/7/say')
+  expect([...new Set(shown)]).toEqual(['w1', 'w2'])
+  expect(numbered(heard.ids)).toEqual([])
+  await client.endAsync()
+})
+
 test('what comes on a mapped topic on which a backend waits for answers is taken where it answers no call', async () => {
   const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
   const scope = testScope({ id: 'metering' })
