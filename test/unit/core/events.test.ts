@@ -53,3 +53,36 @@ test('that an earlier life was missed is told once, also before anything has cha
   events.add('reload', { generation: 2 })
   expect(events.after(found.next, 100)).toMatchObject({ events: [{ type: 'reload' }], missed: false })
 })
+
+test('who asks several processes in turn with the number of the last answer gets nothing twice', () => {
+  let now = FIRST_LIFE
+  const [one, other] = [0, 1].map(() => {
+    now += 10
+    return createOperatorEvents(() => now)
+  })
+  const seen: unknown[] = []
+  const missed: boolean[] = []
+  let after = 0
+  for (let turn = 0; turn < 6; turn += 1) {
+    now += 1000
+    const asked = turn % 2 === 0 ? one : other
+    asked?.add('breaker', { turn })
+    const found = asked?.after(after, 100)
+    seen.push(...(found?.events ?? []).map(({ data }) => data['turn']))
+    missed.push(found?.missed ?? true)
+    after = found?.next ?? 0
+  }
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5])
+  expect(missed).not.toContain(true)
+})
+
+test('what is new has a greater number than what was told before a restart, and the restart is told once', () => {
+  const before = life(FIRST_LIFE, 3).after(0, 100)
+  let now = FIRST_LIFE + 60_000
+  const events = createOperatorEvents(() => now)
+  expect(events.after(before.next, 100)).toEqual({ events: [], next: now, missed: true })
+  now += 5000
+  events.add('reload', { generation: 2 })
+  const found = events.after(FIRST_LIFE + 60_000, 100)
+  expect(found).toMatchObject({ events: [{ n: now }], next: now, missed: false })
+})
