@@ -50,3 +50,21 @@ export function createOperatorEvents(now: () => number): OperatorEvents {
     },
   }
 }
+
+/**
+ * One page of those of several processes with the same clock; events of one number stay together, also beyond `limit`. What is as young as the
+ * question `askedAt` (milliseconds since the epoch) comes the next time: another may be about to add one before it.
+ */
+export function joinEventPages(
+  pages: readonly OperatorEventPage[],
+  { after, limit, askedAt }: { readonly after: number; readonly limit: number; readonly askedAt: number },
+): OperatorEventPage {
+  const all = pages.flatMap(({ events }) => events.filter(({ n }) => n < askedAt))
+  const inOrder = all.toSorted((one, other) => one.n - other.n)
+  const last = inOrder.slice(0, limit).at(-1)?.n
+  const missed = pages.some((page) => page.missed)
+  const events = last === undefined ? [] : inOrder.filter(({ n }) => n <= last)
+  // Beyond the begin of every process: what was missed is told once.
+  const next = missed && inOrder.length < limit ? askedAt - 1 : (last ?? after)
+  return { events, next, missed }
+}

@@ -43,10 +43,16 @@ export function breakerPages(app: Hono, source: BreakerAdmin): void {
     return Response.json(await source.on(which))
   })
   app.get('/admin/v1/events', (c) => {
-    const after = whole('after', c.req.query('after') ?? '0', Number.MAX_SAFE_INTEGER)
-    const limit = whole('limit', c.req.query('limit') ?? '100', MAX_EVENTS)
-    return Response.json(source.events({ after, limit }))
+    return Response.json(source.events(eventsAsked(new URL(c.req.url).searchParams)))
   })
+}
+
+/** What is asked for by the query of `/admin/v1/events`. Throws `DECODE_FAILED`. */
+export function eventsAsked(query: URLSearchParams): { readonly after: number; readonly limit: number } {
+  return {
+    after: whole('after', query.get('after') ?? '0', Number.MAX_SAFE_INTEGER),
+    limit: whole('limit', query.get('limit') ?? '100', MAX_EVENTS),
+  }
 }
 
 function whole(what: string, text: string, most: number): number {

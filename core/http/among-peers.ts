@@ -4,8 +4,11 @@ import { AggregatorRegistry } from 'prom-client'
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import { GatewayError } from '../api.ts'
 import type { Json } from '../api.ts'
+import { joinEventPages } from '../events.ts'
+import type { OperatorEventPage } from '../events.ts'
 import { addTops } from '../top.ts'
 import type { Top } from '../top.ts'
+import { eventsAsked } from './admin-breakers.ts'
 import type { PeerAnswer, Peers } from './peers.ts'
 
 /** Each process has these for itself. */
@@ -23,6 +26,7 @@ const FIND = '/admin/v1/generations/find'
 /** A row of each process, with the number of its worker. */
 const LISTS = new Set(['/admin/v1/breakers', '/admin/v1/cache', '/admin/v1/plugins'])
 const TOP = '/admin/v1/top'
+const EVENTS = '/admin/v1/events'
 export const FIGURES = '/metrics'
 
 type Fetch = (request: Request) => Promise<Response>
@@ -48,7 +52,7 @@ export function amongPeers(app: Hono, peers: AmongPeers, figures: () => Promise<
     }
   })
   return async (request) => {
-    const { pathname, search } = new URL(request.url)
+    const { pathname, search, searchParams } = new URL(request.url)
     const { method } = request
     const path = `${pathname}${search}`
     if (method === 'POST' && CHANGES.has(pathname)) {
@@ -62,7 +66,9 @@ export function amongPeers(app: Hono, peers: AmongPeers, figures: () => Promise<
       refuseHalf(answers)
       return response
     }
-    if (method !== 'GET' || !(LISTS.has(pathname) || pathname === TOP)) return own(request)
+    if (method !== 'GET' || !(LISTS.has(pathname) || pathname === TOP || pathname === EVENTS))
+      return own(request)
+    const askedAt = Date.now()
     const [response, answers] = await Promise.all([own(request), peers.ask({ method, path })])
     const rest = answers.filter(({ status }) => status === 200)
     const first: unknown = await response.json()
@@ -73,11 +79,21 @@ export function amongPeers(app: Hono, peers: AmongPeers, figures: () => Promise<
           rest.map(({ body }) => body as unknown as Top),
         ),
       ) // of the same page
-    const rows = [{ worker: peers.worker, body: first }, ...rest].flatMap(({ worker, body }) =>
+    const of = [{ worker: peers.worker, body: first }, ...rest]
+    if (pathname === EVENTS) {
+      if (!response.ok) return Response.json(first, response)
+      const pages = of.map(({ worker, body }) => withWorker(body as OperatorEventPage, worker)) // of the same page
+      return Response.json(joinEventPages(pages, { ...eventsAsked(searchParams), askedAt }))
+    }
+    const rows = of.flatMap(({ worker, body }) =>
       (Array.isArray(body) ? body : []).map((row: object) => ({ worker, ...row })),
     )
     return Response.json(rows)
   }
+}
+
+function withWorker(page: OperatorEventPage, worker: number): OperatorEventPage {
+  return { ...page, events: page.events.map((event) => ({ worker, ...event })) }
 }
 
 /** Throws what the page throws that looks for it. */

@@ -3,6 +3,9 @@ import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import type { Json } from '../../../../core/api.ts'
+import { createOperatorEvents, joinEventPages } from '../../../../core/events.ts'
+import type { OperatorEventPage as Page } from '../../../../core/events.ts'
+import { breakerPages } from '../../../../core/http/admin-breakers.ts'
 import { generationPages } from '../../../../core/http/admin-generations.ts'
 import { amongPeers, figuresOfAll } from '../../../../core/http/among-peers.ts'
 import { createMetrics } from '../../../../core/http/metrics.ts'
@@ -127,6 +130,71 @@ test('lists are of all, each row with its worker', async () => {
     { worker: 1, name: 'orders.GetOrder', state: 'ACTIVE' },
     { worker: 2, name: 'orders.GetOrder', state: 'OPEN' },
   ])
+})
+
+interface Rows {
+  readonly events: readonly { readonly worker: number; readonly n: number }[]
+}
+
+test('events are of all, in the order of their moments, each once with its worker, a page after the other', async () => {
+  let now = 1000
+  const logs = [1, 2].map(() => createOperatorEvents(() => now))
+  const apps = logs.map((log) => {
+    const app = new Hono()
+    breakerPages(app, {
+      breakers: () => [],
+      off: async () => ({ names: [], isStored: true }),
+      on: async () => ({ names: [], isStored: true }),
+      events: ({ after, limit }) => log.after(after, limit) as unknown as Json, // plain data
+    })
+    return app
+  })
+  for (const [moment, worker] of [1, 0, 0, 1, 0].entries()) {
+    now = 2000 + 10 * moment
+    logs[worker]?.add('breaker', { moment })
+  }
+  now = 2040
+  logs[1]?.add('breaker', { moment: 5 })
+  const peers = processes(...apps)
+  const seen: (readonly [worker: number, n: number])[] = []
+  let after = 0
+  for (let turn = 0; turn < 5; turn += 1) {
+    const response = await peers[turn % 2]?.(at(`/admin/v1/events?after=${after}&limit=2`))
+    const page = (await response?.json()) as Omit<Page, 'events'> & Rows // of all
+    expect(page.missed).toBe(false)
+    seen.push(...page.events.map(({ worker, n }) => [worker, n] as const))
+    after = page.next
+  }
+  expect(seen).toEqual([
+    [2, 2000],
+    [1, 2010],
+    [1, 2020],
+    [2, 2030],
+    [1, 2040],
+    [2, 2040],
+  ])
+})
+
+test('an event as young as the question comes the next time, and that some were missed is told once', () => {
+  const event = (n: number) => ({ n, at: '', type: 'breaker', data: {} })
+  const [old, young] = [event(5000), event(6000)]
+  const asked = { after: 4000, limit: 100 }
+  const pages = (...events: readonly Page['events'][number][]): readonly Page[] => [
+    { events, next: 6000, missed: false },
+    { events: [], next: 4000, missed: false },
+  ]
+  expect(joinEventPages(pages(old, young), { ...asked, askedAt: 6000 })).toEqual({
+    events: [old],
+    next: 5000,
+    missed: false,
+  })
+  expect(joinEventPages(pages(young), { ...asked, askedAt: 6000 })).toMatchObject({ events: [], next: 4000 })
+  const missed = [...pages(old), { events: [], next: 5500, missed: true }]
+  expect(joinEventPages(missed, { ...asked, askedAt: 6000 })).toEqual({
+    events: [old],
+    next: 5999,
+    missed: true,
+  })
 })
 
 test('the counters of top are added up, by operation; a breaker that is open in one is shown', async () => {
