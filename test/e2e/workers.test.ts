@@ -326,6 +326,8 @@ test(
     const [one, other] = taken
     expect(one?.config).toBe(other?.config)
     expect(one?.config).not.toBe(refusing[0]?.config)
+    const told = (await (await admin('/admin/v1/events')).json()) as { events: { worker: number }[] } // our own admin API
+    expect(new Set(told.events.map(({ worker }) => worker)).size).toBe(2)
   },
   LONG_MS,
 )
