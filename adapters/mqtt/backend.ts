@@ -39,6 +39,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
     operations[name] = { safe: false, readsMessage: readsMessage(operation) }
   }
   const correlation = createCorrelation(requests.values(), scope)
+  const questions = [...requests.values()].map(({ filter }) => filter)
   const stack = new AsyncDisposableStack()
   let way: Way | undefined
 
@@ -49,6 +50,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
       clientId: config.clientId ?? `dragoman-${scope.id}-${crypto.randomUUID().slice(0, 8)}`,
       keepAliveSeconds: config.keepAlive ?? DEFAULT_KEEP_ALIVE_SECONDS,
       log: scope.log,
+      questions,
       filters: correlation.filters,
       to: correlation,
       onListening: () => listening.resolve(),
@@ -63,7 +65,7 @@ function createBackend(config: BackendConfig, scope: Scope): Backend {
   function throughChannel(channel: string): Way {
     const hub = hubOf(channel)
     const close = hub.open({
-      out: [...requests.values()].map(({ filter }) => filter),
+      out: questions,
       in: correlation.filters,
       to: correlation,
     })

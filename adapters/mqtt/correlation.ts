@@ -1,4 +1,6 @@
 // Who waits for which answer: by the topic where it has the correlation in it, else by `correlationid` in the payload.
+import { LRUCache } from 'lru-cache'
+
 import { GatewayError } from 'dragoman'
 import type { Json, Scope } from 'dragoman'
 
@@ -14,7 +16,7 @@ export interface Waiting extends Disposable {
 export interface Correlation {
   /** What is to be subscribed to. */
   readonly filters: readonly string[]
-  /** A message on one of these topics. Undefined: a call has it as its answer; otherwise why none has. */
+  /** A message on one of these topics. Undefined: a call has it as its answer; otherwise why none has. `ended`: but one did wait for it. */
   arrived(topic: string, payload: Uint8Array): Unmatched | undefined
   /** It is no other's either: counted (`mqtt_answers_unmatched`), and the first one of its filter and reason warned of. */
   dropped(topic: string, reason: Unmatched): void
@@ -26,10 +28,16 @@ export type Unmatched = keyof typeof UNMATCHED
 const UNMATCHED = {
   not_json: 'it is not JSON',
   no_correlation: 'it has no correlationid',
+  ended: 'its call has ended: it is late, or came before',
   nobody_waits:
     'no call waits for its correlationid: it is late, for another instance, or not the one that was asked with',
   other_topic: 'its call waits on another topic',
 } as const
+
+const ENDED = 10_000
+const ENDED_MS = 600_000
+/** Of all backends of the process, as what is asked before a reload may be answered after it. */
+const ended = new LRUCache<string, true>({ max: ENDED, ttl: ENDED_MS })
 
 interface Waiter {
   readonly replyTopic: string
@@ -51,6 +59,7 @@ export function createCorrelation(
     filters: [...filters],
     arrived(topic, bytes) {
       const named = byTopic.get(topic)
+      if (ended.has(topic)) return 'ended'
       let payload: Json
       try {
         payload = parseJson(bytes)
@@ -62,7 +71,7 @@ export function createCorrelation(
       const id = named ?? correlationOf(payload)
       if (id === undefined) return 'no_correlation'
       const waiter = byId.get(id)
-      if (waiter === undefined) return 'nobody_waits'
+      if (waiter === undefined) return ended.has(`${topic}\u0000${id}`) ? 'ended' : 'nobody_waits'
       // The topic it was asked for on: another device's answer is not this one's.
       if (waiter.replyTopic !== topic) return 'other_topic'
       waiter.resolve(payload)
@@ -91,6 +100,8 @@ export function createCorrelation(
           signal.removeEventListener('abort', onAbort)
           byId.delete(correlationId)
           if (perCall) byTopic.delete(replyTopic)
+          // U+0000 stands in no topic.
+          ended.set(perCall ? replyTopic : `${replyTopic}\u0000${correlationId}`, true)
         },
       }
     },

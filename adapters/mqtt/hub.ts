@@ -39,7 +39,7 @@ export interface Hub {
   goesOut(filter: string): boolean
   isAwaited(topic: string): boolean
   awaited(): Iterable<string>
-  /** Hands a device's publish to who listens. Whether somebody took it; who has it as nobody's is told only where it is an answer or nothing. */
+  /** Hands a device's publish to who listens. Whether somebody took it; who has it as nobody's is told only where it is an answer or nothing, and on no topic of a question. */
   deliver(topic: string, payload: Uint8Array, options: { readonly isAnswer: boolean }): boolean
 }
 
@@ -103,9 +103,16 @@ export function createHub(): Hub {
         if (!filters.some((filter) => matches(filter, topic))) continue
         const reason = to.arrived(topic, payload)
         if (reason === undefined) return true
+        // At least once (QoS 1), or after the deadline: an answer all the same, and nobody's message.
+        if (reason === 'ended') {
+          to.dropped(topic, reason)
+          return true
+        }
         refusals.push(() => to.dropped(topic, reason))
       }
-      if (isAnswer) for (const drop of refusals) drop()
+      // A question of ours, heard where the filter of answers is wide, is no answer that was lost.
+      const isQuestion = any(opened, ({ out }) => out.some((filter) => matches(filter, topic)))
+      if (isAnswer && !isQuestion) for (const drop of refusals) drop()
       return false
     },
   }

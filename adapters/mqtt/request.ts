@@ -104,14 +104,19 @@ function answerOf(payload: Json): Answer {
   return { data: data === undefined ? rest : data }
 }
 
-/** Whatever its shape, what says that it failed is never taken for success. */
+/** A text, a number, true, a list, or an object with a code or a message. Devices write 0, '' and what is empty where nothing failed. */
 function faultOf(value: Json | undefined): Fault | undefined {
-  if (value === undefined || value === null || value === false) return undefined
+  if (value === undefined || value === null || value === false || value === 0 || value === '')
+    return undefined
+  if (Array.isArray(value) && value.length === 0) return undefined
   const { code, message, detail } = isObject(value) ? value : shaped(value)
-  const named = (typeof code === 'string' || typeof code === 'number') && code !== '' ? String(code) : 'FAULT'
+  const hasCode = (typeof code === 'string' && code !== '') || (typeof code === 'number' && code !== 0)
+  const hasMessage = typeof message === 'string' && message !== ''
+  if (isObject(value) && !hasCode && !hasMessage) return undefined
+  const named = hasCode ? String(code) : 'FAULT'
   return {
     code: named,
-    message: typeof message === 'string' && message !== '' ? message : named,
+    message: hasMessage ? message : named,
     ...(detail !== undefined && { detail }),
   }
 }

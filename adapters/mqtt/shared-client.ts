@@ -8,6 +8,8 @@ import type { Hub, Listener } from './hub.ts'
 
 export interface JoinOptions extends Pick<ClientOptions, 'url' | 'clientId' | 'keepAliveSeconds'> {
   readonly log: Log
+  /** Where questions go. */
+  readonly questions: readonly string[]
   /** Where answers come. */
   readonly filters: readonly string[]
   readonly to: Listener
@@ -29,14 +31,14 @@ const shared = new Map<string, Shared>()
 
 /** Joins the connection, or opens it: then with this keep-alive and log, until it is closed. */
 export function joinClient(options: JoinOptions): Joined {
-  const { url, clientId, filters, to, onListening } = options
+  const { url, clientId, questions, filters, to, onListening } = options
   const name = `${clientId} ${url}`
   const used = shared.get(name) ?? open(options)
   shared.set(name, used)
   const { client, hub } = used
   used.users += 1
   used.onListening.add(onListening)
-  const unhear = hub.open({ out: [], in: filters, to })
+  const unhear = hub.open({ out: questions, in: filters, to })
   client.look()
   return {
     get connected() {

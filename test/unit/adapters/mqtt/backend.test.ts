@@ -27,15 +27,12 @@ service.on('message', (topic, payload) => {
     service.publish(request.replyto, JSON.stringify({ correlationid: request.correlationid, ...said }), {
       qos: 1,
     })
-  } else if (topic === 'svc/faults') {
-    const { correlationid } = request
-    service.publish(request.replyto, JSON.stringify({ correlationid, fault: request.data.fault }), { qos: 1 })
   } else if (topic.startsWith('old/') && topic.endsWith('/get')) {
     const [, shop, correlation] = topic.split('/')
     service.publish(`old/${shop}/${correlation}/answer`, '{"level":12345678901234567890}')
   }
 })
-await service.subscribeAsync(['svc/orders', 'svc/silent', 'svc/faults', 'old/+/+/get'], { qos: 1 })
+await service.subscribeAsync(['svc/orders', 'svc/silent', 'old/+/+/get'], { qos: 1 })
 afterAll(async () => {
   await service.endAsync()
   await mosquitto[Symbol.asyncDispose]()
@@ -51,7 +48,6 @@ const OPERATIONS = {
   },
   Notify: { topic: 'svc/silent' },
   Silent: { topic: 'svc/silent', replyTopic: 'svc/answers' },
-  Fail: { topic: 'svc/faults', replyTopic: 'svc/answers' },
 }
 
 testBackend('mqtt', {
@@ -108,7 +104,8 @@ test('without an answer the call ends with its deadline, and a late one harms no
   expect(answer.data).toMatchObject({ total: '1.10' })
 })
 
-test('an answer that is no call’s is counted, and said once for each reason', async () => {
+/** What a backend counts, with its reason, and what it warns of. */
+function observer() {
   const counted: unknown[] = []
   const warned: unknown[] = []
   const log: Log = { ...testScope().log, warn: (_text, fields) => void warned.push(fields) }
@@ -116,7 +113,12 @@ test('an answer that is no call’s is counted, and said once for each reason', 
     ...testScope().metrics,
     count: (name, labels) => void counted.push([name, labels?.['reason']]),
   }
-  await using backend = create({ url: mosquitto.url, operations: OPERATIONS }, { log, metrics })
+  return { counted, warned, observed: { log, metrics } }
+}
+
+test('an answer that is no call’s is counted, and said once for each reason', async () => {
+  const { counted, warned, observed } = observer()
+  await using backend = create({ url: mosquitto.url, operations: OPERATIONS }, observed)
   await backend.start?.(AbortSignal.timeout(30_000))
   for (const said of ['OK', '{"v":1}', '{"correlationid":"foreign"}', '{"v":2}'])
     await service.publishAsync('svc/answers', said, { qos: 1 })
@@ -136,18 +138,17 @@ test('an answer that is no call’s is counted, and said once for each reason', 
   )
 })
 
-test('a fault of any shape is a fault, never an answer', async () => {
-  await using backend = create({ url: mosquitto.url, operations: OPERATIONS })
+test('a question of ours that comes where answers do is no answer without a call', async () => {
+  const { counted, warned, observed } = observer()
+  const GetLevel = { ...OPERATIONS.GetLevel, replyTopic: 'old/{shop}/{correlation}/{kind}' }
+  await using backend = create({ url: mosquitto.url, operations: { GetLevel } }, observed)
   await backend.start?.(AbortSignal.timeout(30_000))
-  const told = (fault: Json): Promise<unknown> =>
-    backend.call(call('Fail', { fault }), AbortSignal.timeout(10_000))
-  expect(await told('broken')).toEqual({ fault: { code: 'FAULT', message: 'broken' } })
-  expect(await told({ code: 7, message: 'broken' })).toEqual({ fault: { code: '7', message: 'broken' } })
-  expect(await told({ message: 'broken', detail: 1 })).toEqual({
-    fault: { code: 'FAULT', message: 'broken', detail: 1 },
-  })
-  expect(await told(['a', 'b'])).toEqual({ fault: { code: 'FAULT', message: 'FAULT', detail: ['a', 'b'] } })
-  for (const none of [null, false]) expect(await told(none)).not.toHaveProperty('fault')
+  const params = { shop: 7, kind: 'answer' }
+  for (const _ of [1, 2])
+    expect(await backend.call(call('GetLevel', params), AbortSignal.timeout(10_000))).toHaveProperty('data')
+  await service.publishAsync('old/7/x/other', '{"correlationid":"foreign"}', { qos: 1 })
+  await until(() => warned.length > 0 || undefined)
+  expect(counted).toEqual([['mqtt_answers_unmatched', 'nobody_waits']])
 })
 
 test('a broker that is away: the gateway starts, and the call says that nothing was done', async () => {
@@ -251,21 +252,30 @@ test('a customer answers no backend, not even where the config maps the topic of
 })
 
 test('what a device says on a mapped topic that may also bear an answer is the answer to no call: it is taken as what it is', async () => {
-  const topics = { 'meter/+/alarm': { kind: 'event', sender: 'topic[1]' } }
+  const topics = { 'meter/+/+': { kind: 'event', sender: 'topic[1]' } }
   await using world = await openWorld({ id: 'meters', config: { topics } })
   const read = { topic: 'meter/{no}', replyTopic: 'meter/{no}/{correlation}' }
-  await using backend = create({ channel: named('meters'), operations: { read } })
+  const { counted, observed } = observer()
+  await using backend = create({ channel: named('meters'), operations: { read } }, observed)
+  let last: [string, string] = ['', '']
   await backend.start?.(AbortSignal.timeout(30_000))
   const meter = await world.client({ clientId: 'meter-7' })
   meter.on('message', (_topic, payload) => {
     const { replyto, correlationid } = JSON.parse(payload.toString())
-    meter.publish(replyto, JSON.stringify({ correlationid, data: 1 }), { qos: 1 })
+    last = [replyto, JSON.stringify({ correlationid, data: 1 })]
+    meter.publish(...last, { qos: 1 })
   })
   await meter.subscribeAsync('meter/7', { qos: 1 })
   await meter.publishAsync('meter/7/alarm', '{"id":"a1"}', { qos: 1 })
   expect(world.drafts).toMatchObject([{ kind: 'event', externalId: 'a1' }])
   expect(await backend.call(call('read', { no: 7 }), AbortSignal.timeout(10_000))).toEqual({ data: 1 })
+  // Sent again (QoS 1), when a reload has put another backend in its place.
+  await using next = create({ channel: named('meters'), operations: { read } }, observed)
+  await next.start?.(AbortSignal.timeout(1000))
+  await backend[Symbol.asyncDispose]()
+  await meter.publishAsync(...last, { qos: 1 })
   expect(world.drafts).toHaveLength(1)
+  expect(counted).toEqual([['mqtt_answers_unmatched', 'ended']])
 })
 
 test('the connection breaks while an answer is waited for: the answer after the reconnect still counts', async () => {
