@@ -145,9 +145,9 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       host.linkedAt(place)
       stack.defer(hub.attach(outlet))
     },
-    // Also where no topic has a reply now: one may have had it when what waits was said (SEMANTICS 21). Without topics each
-    // reply would cost a push that nobody can have asked for; what waits is kept until there are some.
-    ...(mapping.filters.length > 0 && {
+    // Who has it counts as a platform, and each reply as a push: `lanes.limit` would refuse nobody where no topic has a reply.
+    // What one had that a topic has lost waits in the core until some topic has one (SEMANTICS 21).
+    ...(mapping.replies && {
       async send(message: Message, key: string, signal: AbortSignal) {
         const at = await replyTopics.find(message)
         if ('status' in at) return at

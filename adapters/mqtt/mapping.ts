@@ -15,6 +15,8 @@ export interface Mapping {
   has(topic: string): boolean
   /** The filters, with the QoS that is asked for them. */
   readonly filters: readonly { readonly filter: string; readonly qos: 0 | 1 }[]
+  /** Some topic has a reply. */
+  readonly replies: boolean
   /**
    * The draft. Throws `DECODE_FAILED` where the payload is not text, an expression cannot be evaluated or gives nothing usable.
    * `id` in the error's detail is not known then.
@@ -71,6 +73,7 @@ export function compileMapping(topics: ChannelConfig['topics']): Mapping {
   return {
     has: (topic) => topicProblem(topic) === undefined && find(topic) !== undefined,
     filters: compiled.map(({ filter, config: { qos } }) => ({ filter, qos })),
+    replies: compiled.some(({ expressions }) => expressions.reply !== undefined),
     async draft(topic, payload, from) {
       const found = find(topic)
       if (found === undefined) throw new GatewayError('NOT_FOUND', `no topic of the config matches ${topic}`)

@@ -4,7 +4,7 @@ import { testMessage } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { until } from '../../../support/gateway.ts'
-import { openWorld } from './world.ts'
+import { TOPICS, openWorld } from './world.ts'
 
 test('a mapped topic becomes a draft by its expressions, and PUBACK comes after it is stored (SEMANTICS 43)', async () => {
   const { promise: stored, resolve: store } = Promise.withResolvers<void>()
@@ -228,8 +228,11 @@ test.each([
   expect(await send({ ...testMessage(), replyContext })).toMatchObject({ status: 'refused', retry: false })
 })
 
-test('a reply that waits for its device goes on waiting after a reload that takes `reply` out of the topics (SEMANTICS 21)', async () => {
-  const topics = { 'shop/+/say': { kind: 'message', sender: 'topic[1]' } }
+test('a reply that waits for its device goes on waiting after a reload that takes `reply` out of its topic, and leaves one elsewhere (SEMANTICS 21)', async () => {
+  const topics = {
+    'shop/+/say': { kind: 'message', sender: 'topic[1]' },
+    'desk/say': { kind: 'event', reply: "'desk/screen'" },
+  }
   await using world = await openWorld({ config: { topics } })
   const reply = { ...testMessage(), replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } }
   const send = (): Promise<Delivery> | undefined =>
@@ -240,14 +243,14 @@ test('a reply that waits for its device goes on waiting after a reload that take
   expect(await send()).toEqual({ status: 'sent' })
 })
 
-test('only a channel that has topics owes replies: a reload that takes all away takes `send` with them, one that brings them back finds what waited', async () => {
+test('only a channel where a topic has a `reply` is a platform: a reload that takes all of them takes `send` with them, one that brings them back sends what waited', async () => {
   const of = (topics: object) => openWorld({ config: { topics } })
   const reply = { ...testMessage(), replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } }
   {
-    await using none = await of({})
+    await using none = await of({ 'shop/+/say': { kind: 'message', sender: 'topic[1]' } })
     expect(none.channel).not.toHaveProperty('send')
   }
-  await using back = await of({ 'shop/+/say': { kind: 'message', sender: 'topic[1]' } })
+  await using back = await of(TOPICS)
   const display = await back.client()
   await display.subscribeAsync('shop/7/display', { qos: 1 })
   expect(await back.channel.send?.(reply, 'k', AbortSignal.timeout(10_000))).toEqual({ status: 'sent' })
