@@ -90,8 +90,11 @@ export interface Message extends Draft {
   readonly asOf?: string
   /** Of an answer: the business system gave a part of it, and errors in place of the rest. */
   readonly partial?: boolean
-  /** Handed to a channel's `send`: other parts of the same answer follow, each by itself. Absent: this is the last one. */
-  readonly more?: boolean
+  /**
+   * Handed to a channel's `send`, of one part of an answer: what is said once of the whole, as that it is stale, belongs to another part. That is its last
+   * text, and where it has none its last part.
+   */
+  readonly aside?: boolean
   /** A tombstone: the number stays, the content is gone. */
   readonly gone?: 'expired' | 'erased'
 }

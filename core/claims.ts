@@ -221,7 +221,7 @@ export function createClaims(options: ClaimsOptions): Claims {
         using held = await lanes.callHold(normalised.home)
         const claim = await begin(normalised, wanted, held.fence)
         const isAgain = claim.status === 'run' && claim.id === id
-        if (isAgain) await store.settle({ ...settle, attempt: claim.attempt })
+        if (isAgain) await settleDurably(store, { ...settle, attempt: claim.attempt }, { log, stopped })
         log.error('the store lost a call while it was made', { id, isStoredAgain: isAgain })
         return
       } catch (error) {

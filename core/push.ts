@@ -159,8 +159,9 @@ export function onePart(message: Message, part: number | undefined): Message {
   const { parts = [] } = message
   const chosen = part === undefined ? undefined : parts[part]
   if (part === undefined || chosen === undefined) return message
-  const isFollowed = parts.slice(part + 1).some((each) => !isLeftOut(each, parts))
-  return { ...message, parts: [chosen], ...(isFollowed && { more: true }) }
+  const shown = parts.filter((each) => !isLeftOut(each, parts))
+  const marked = shown.findLast(({ kind }) => kind === 'text') ?? shown.at(-1)
+  return { ...message, parts: [chosen], ...(chosen !== marked && { aside: true }) }
 }
 
 function again(

@@ -23,7 +23,9 @@ export async function settleStep(
 }> {
   const settle = settleOf(work, verdict, step)
   try {
-    return { settle, result: await settleDurably(store, settle, options), told: verdict.told }
+    const result = await settleDurably(store, settle, options)
+    const isUntrue = result?.status === 'gone' && verdict.told?.outcome === 'taken' // nothing is left to be made later
+    return { settle, result, told: isUntrue ? undefined : verdict.told }
   } catch (error) {
     const failure = unkept(verdict.reply, error)
     if (failure === undefined) throw error

@@ -103,7 +103,7 @@ function reasonOf(error: unknown): string {
 
 /** A reply or another outbound message for a mapped topic: a CloudEvent 1.0 whose `data` is the message; `key` removes repeats. */
 export function encodeMessage(message: Message, key: string): string {
-  const { raw: _raw, replyContext: _context, more: _more, ...data } = message
+  const { raw: _raw, replyContext: _context, aside: _aside, ...data } = message
   return JSON.stringify({
     specversion: '1.0',
     id: key,

@@ -60,7 +60,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   let kfReader: KfReader | undefined
 
   const send: Platform['send'] = async (said, key, signal) => {
-    const message = said.more === true ? said : withStaleText(said, config.staleText)
+    const message = said.aside === true ? said : withStaleText(said, config.staleText)
     // What another adapter or version wrote is not ours to read (SEMANTICS 21); what the core says by itself has none.
     const context =
       message.replyContext === undefined

@@ -177,14 +177,19 @@ function nameProblem(builtin: string, value: string): string | undefined {
 }
 
 function facetCheck(type: SimpleType): Checker {
-  const { facets } = type
-  const patterns = type.names === true ? [] : (facets.patterns ?? []) // they would speak of prefixes, which are anybody's
+  const { facets, members = [] } = type
+  const { patterns = [] } = facets
+  /** Patterns would speak of its prefix, which is anybody's. */
+  const isNamed = (value: string): boolean =>
+    type.variety === 'union'
+      ? members.find((member) => takes(member, value))?.names === true
+      : type.names === true
   return (value) =>
     lengthProblem(type, value) ??
     digitsProblem(facets, value) ??
     rangeProblem(type, value) ??
     enumerationProblem(type, value) ??
-    (patterns.every((matches) => matches(value)) ? undefined : 'does not match the pattern')
+    (patterns.every((matches) => matches(value)) || isNamed(value) ? undefined : 'does not match the pattern')
 }
 
 /** XSD 1.0 Part 2 §4.3.1 to §4.3.3: characters, octets or items. */

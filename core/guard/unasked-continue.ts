@@ -53,9 +53,9 @@ function afterContinue(bytes: Buffer): Buffer | undefined {
   let rest = bytes
   while (rest.length > 0) {
     const isLike = rest.subarray(0, begin.length).every((byte, at) => at === minorAt || byte === begin[at])
-    if (!isLike || rest.length > maxHeadBytes) return rest
+    if (!isLike) return rest
     const at = rest.indexOf(end)
-    if (at === -1) return undefined
+    if (at === -1) return rest.length > maxHeadBytes ? rest : undefined
     rest = rest.subarray(at + end.length)
   }
   return rest

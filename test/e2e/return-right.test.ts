@@ -295,7 +295,14 @@ test('SEMANTICS 30: parts are pushed one after the other, each with its own key'
   await quiet(house)
   expect(chat.sent.map(({ text }) => text)).toEqual(['one', 'two', 'three', 'one', 'two', 'three'])
   expect(chat.sent.every(({ message }) => message.parts?.length === 1)).toBe(true)
-  expect(chat.sent.map(({ message }) => message.more)).toEqual([true, true, undefined, true, true, undefined])
+  expect(chat.sent.map(({ message }) => message.aside)).toEqual([
+    true,
+    true,
+    undefined,
+    true,
+    true,
+    undefined,
+  ])
   expect(new Set(chat.sent.map(({ key }) => key)).size).toBe(6)
   expect(await house.dead()).toEqual([])
 })

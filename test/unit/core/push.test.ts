@@ -1,8 +1,9 @@
-// What becomes of a push whose channel does not push any more.
+// A push: of a channel that does not push any more, and of one part of an answer.
+import type { Part } from 'dragoman'
 import { expect, test } from 'vitest'
 import type { ChannelInUse, Components } from '../../../core/calls.ts'
 import { noLog } from '../../../core/map/stand-ins.ts'
-import { sendPush } from '../../../core/push.ts'
+import { onePart, sendPush } from '../../../core/push.ts'
 import type { PushContext } from '../../../core/push.ts'
 import type { Work } from '../../../core/store/store.ts'
 import { testMessage } from '../../../core/testing.ts'
@@ -28,4 +29,13 @@ test('what is owed to an address of its own waits for a channel that does not pu
 
 test('what has no address is there for whoever pulls it from such a channel', async () => {
   expect(await tried()).toEqual({ outcome: 'answered', target: 'channel shop' })
+})
+
+test.each<[string, readonly Part['kind'][], number]>([
+  ['the last text', ['text', 'image', 'text', 'image'], 2],
+  ['the last part where none is a text', ['image', 'video'], 1],
+])('what is said once of a whole answer belongs to %s', (_what, kinds, marked) => {
+  const message = { ...testMessage(), parts: kinds.map((kind) => ({ kind, text: 'x' })) }
+  const asides = kinds.map((_, part) => onePart(message, part).aside === true)
+  expect(asides).toEqual(kinds.map((_, part) => part !== marked))
 })

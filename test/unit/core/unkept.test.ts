@@ -88,3 +88,13 @@ test('work that the store lost: one error in the log, and who waits is told how 
     outcome: 'failed',
   })
 })
+
+test('a write that the store lost is not told as taken, for nothing is left to be made; an outcome nobody knows is told', async () => {
+  const store = { settle: async () => ({ status: 'gone' }) } as unknown as Store // nothing else of it is asked
+  const options = { step, log: noLog, stopped: new AbortController().signal }
+  for (const outcome of ['taken', 'unknown'] as const) {
+    const told = { outcome }
+    const settle = await settleStep(store, work, { ...options, verdict: { ...answerOf('backend'), told } })
+    expect(settle.told).toEqual(outcome === 'taken' ? undefined : told)
+  }
+})

@@ -102,7 +102,7 @@ test('every error code has its error payload, without a word of our insides', ()
 test('a message goes out as a CloudEvent with the key that removes repeats, without what is ours alone', () => {
   const message = {
     ...testMessage(),
-    more: true,
+    aside: true,
     replyContext: { v: 1 },
     raw: { mediaType: 'x', bytes: new Uint8Array() },
   }
@@ -114,7 +114,7 @@ test('a message goes out as a CloudEvent with the key that removes repeats, with
     type: 'message.text',
     sequence: '1',
   })
-  for (const ours of ['more', 'raw', 'replyContext']) expect(event.data).not.toHaveProperty(ours)
+  for (const ours of ['aside', 'raw', 'replyContext']) expect(event.data).not.toHaveProperty(ours)
 })
 
 test('a stale answer keeps its mark', () => {

@@ -89,3 +89,14 @@ test('an attribute beside nil keeps what its prefix means', () => {
   const value = { n: { '@q': '{urn:o}a', '#text': null } }
   expect(roundTrip(value, decl)).toEqual(value)
 })
+
+test('a pattern of a union holds for what is no QName of it: of one it would speak of the prefix', () => {
+  const decl = declared(
+    'type="t:Short"',
+    `<xs:simpleType name="Any"><xs:union memberTypes="xs:int xs:QName xs:string"/></xs:simpleType>
+     <xs:simpleType name="Short"><xs:restriction base="t:Any"><xs:pattern value="[0-9]{3}"/></xs:restriction></xs:simpleType>`,
+  )
+  expect(read('123', decl)).toBe(123)
+  expect(read('t:x', decl)).toBe('{urn:t}x')
+  for (const text of ['12', 'abc d']) expect(refusal(() => read(text, decl))).toContain('pattern')
+})

@@ -17,7 +17,7 @@ function guardedFetch(): typeof fetch {
   const guarded = createFetch({
     allow: ['127.0.0.1'],
     connections: 1,
-    responseLimitBytes: 10_000,
+    responseLimitBytes: 100_000,
     log: recorded().log,
   })
   made.push(guarded)
@@ -27,6 +27,7 @@ function guardedFetch(): typeof fetch {
 const proceed =
   'HTTP/1.1 100 Continue\r\nServer: Microsoft-IIS/5.0\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n\r\n'
 const plain = 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes'
+const long = 'long '.repeat(4000)
 const likeIt = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 test.each([
@@ -36,6 +37,11 @@ test.each([
     'in packets that cut it',
     ['HTT', proceed.slice(3, 11), `${proceed.slice(11)}HTTP/1.`, plain.slice(7)],
     'yes',
+  ],
+  [
+    'before an answer that is longer than a head may be',
+    [`${proceed}HTTP/1.1 200 OK\r\nContent-Length: ${long.length}\r\n\r\n${long}`],
+    long,
   ],
   ['byte by byte', Array.from(proceed + plain), 'yes'],
   ['twice', [proceed + proceed, plain], 'yes'],
