@@ -24,7 +24,7 @@ export function mediaType(header = ''): MediaType {
 const known = new Map<string, MediaType>()
 
 function readMediaType(header: string): MediaType {
-  const [type = '', ...rest] = mediaTypeParts(header)
+  const [type = '', ...rest] = mediaTypeParts(header).filter((part) => part !== '')
   const parameters = new Map<string, string>()
   for (const part of rest) {
     const equals = part.indexOf('=')

@@ -30,6 +30,7 @@ describe('a Content-Type', () => {
 
   test('that is missing is empty, and hostile ones end', () => {
     expect(mediaType(undefined)).toEqual({ type: '', parameters: new Map() })
+    expect(mediaType(';;=').type).toBe('=') // one that is none is not a missing one
     expect(mediaType(`${'"'.repeat(20_000)};charset=x`).type).toHaveLength(20_000)
     expect(mediaType(`a/b;c="${'\\"'.repeat(100_000)}`).type).toBe('a/b')
     expect(mediaType(`a/b${',c/d e'.repeat(100_000)}`).parameters.size).toBe(0)
