@@ -1,6 +1,7 @@
 // What a GraphQL server may answer, by nothing but the document that asks it.
 import { Kind, parse } from 'graphql'
 import type { DocumentNode, FragmentDefinitionNode, FragmentSpreadNode, SelectionSetNode } from 'graphql'
+import { isObject } from '../adapters/data/json.ts'
 import type { Json } from '../core/api.ts'
 
 interface JsonObject {
@@ -62,10 +63,6 @@ function merge(into: JsonObject, from: JsonObject): void {
     if (isObject(known) && isObject(value)) merge(known, value)
     else into[key] = value
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function memberOf(value: unknown, name: string): unknown {

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 
 import { expressionProblem } from '../data/expression.ts'
+import { namedChannel } from '../data/named-channel.ts'
+import type { NamedChannel } from '../data/named-channel.ts'
 import { filterProblem, topicProblem } from './topics.ts'
 
 const expression = z
@@ -163,21 +165,13 @@ const operation = z.strictObject({
   result: expression.optional().meta({ description: 'Default: the data of the answer.' }),
 })
 
-/** What the config loader puts in the place of a channel's name. */
-export interface NamedChannel {
-  readonly id: string
-  readonly config: ChannelConfig
-}
-
-const namedChannel = z
-  .custom<NamedChannel>(isNamedChannel, 'must be the name of an mqtt channel')
-  .optional()
-  .meta({ type: 'string', format: 'channel', description: 'An MQTT channel: its devices are asked.' })
-
 export const backendConfig = z
   .strictObject({
     url: brokerUrl.optional(),
-    channel: namedChannel,
+    channel: namedChannel<ChannelConfig>('an mqtt channel', {
+      member: 'topics',
+      description: 'An MQTT channel: its devices are asked.',
+    }),
     clientId: client.clientId,
     keepAlive: client.keepAlive,
     operations: z.record(z.string().min(1), operation),
@@ -204,15 +198,9 @@ export function hearsItself({
   channel,
 }: {
   readonly url?: string | undefined
-  readonly channel?: NamedChannel | undefined
+  readonly channel?: NamedChannel<ChannelConfig> | undefined
 }): boolean {
   return url !== undefined || channel?.config.url !== undefined
-}
-
-function isNamedChannel(value: unknown): value is NamedChannel {
-  if (typeof value !== 'object' || value === null) return false
-  const { id, config } = value as Partial<Record<keyof NamedChannel, unknown>> // any object may be asked for these members
-  return typeof id === 'string' && typeof config === 'object' && config !== null && 'topics' in config
 }
 
 export type BackendConfig = z.output<typeof backendConfig>

@@ -1,6 +1,7 @@
 // What a WeChat channel and a WeChat backend take from the config.
 import { z } from 'zod'
 
+import { namedChannel } from '../data/named-channel.ts'
 import { defaultApiBase, isSuite, products } from './account.ts'
 import type { Account } from './account.ts'
 
@@ -107,19 +108,13 @@ export const channelConfig = z
   .overwrite((config) => (isSuite(config) ? { ...config, secret: undefined } : config))
 export type ChannelConfig = z.output<typeof channelConfig>
 
-/** What the config loader puts in the place of a channel's name: its adapter part as that channel's schema left it. */
-export interface NamedChannel {
-  readonly id: string
-  readonly config: ChannelConfig
-}
-
-const namedChannel = z
-  .custom<NamedChannel>(isNamedChannel, 'must be the name of a wechat channel')
-  .optional()
-  .meta({ type: 'string', format: 'channel', description: 'the channel whose account is used' })
+const accountChannel = namedChannel<ChannelConfig>('a wechat channel', {
+  member: 'token',
+  description: 'the channel whose account is used',
+})
 
 export const backendConfig = z
-  .strictObject({ channel: namedChannel, product: anyProduct.optional(), ...accountPart })
+  .strictObject({ channel: accountChannel, product: anyProduct.optional(), ...accountPart })
   .superRefine((config, context) => {
     const issue = (key: string, message: string): void =>
       context.addIssue({ code: 'custom', path: [key], message })
@@ -152,10 +147,4 @@ export function accountOf(config: ChannelConfig | BackendConfig): Account {
     ...(secret !== undefined && { secret }),
     ...(agentId !== undefined && { agentId }),
   }
-}
-
-function isNamedChannel(value: unknown): value is NamedChannel {
-  if (typeof value !== 'object' || value === null) return false
-  const { id, config } = value as Partial<Record<keyof NamedChannel, unknown>> // any object may be asked for these members
-  return typeof id === 'string' && typeof config === 'object' && config !== null && 'token' in config
 }
