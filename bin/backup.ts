@@ -5,7 +5,7 @@ import { GatewayError } from '../core/api.ts'
 import { backUp } from '../core/store/sqlite/backup.ts'
 import { FILE } from '../core/store/sqlite/database.ts'
 import { configFile, loadSections } from './config-file.ts'
-import { checkFolder } from './data-folder.ts'
+import { checkFolder } from './running/data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface BackupOptions {

@@ -1,8 +1,8 @@
 // `dragoman breaker`: how each breaker stands; `off` and `on`: out of service by hand, with a reason, and back.
 import { GatewayError } from '../core/api.ts'
 import { parseDuration } from '../config/units.ts'
-import { adminOf, byWorker, table } from './admin-client.ts'
-import type { AdminOptions } from './admin-client.ts'
+import { adminOf, byWorker, table } from './running/admin-client.ts'
+import type { AdminOptions } from './running/admin-client.ts'
 import { fail } from './fail.ts'
 import { asJson } from './printable.ts'
 

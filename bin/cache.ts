@@ -1,8 +1,8 @@
 // `dragoman cache`: what the fallback cache holds; `dragoman cache drop`: making it forget.
 import { GatewayError } from '../core/api.ts'
 import { parseExact } from '../core/json.ts'
-import { adminOf, byWorker, table } from './admin-client.ts'
-import type { AdminOptions } from './admin-client.ts'
+import { adminOf, byWorker, table } from './running/admin-client.ts'
+import type { AdminOptions } from './running/admin-client.ts'
 import { fail } from './fail.ts'
 import { asJson } from './printable.ts'
 

@@ -3,10 +3,10 @@ import cluster from 'node:cluster'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { breakerOff, breakerOn, listBreakers } from './breaker.ts'
 import { dropCache, listCache } from './cache.ts'
-import { addDead } from './dead.ts'
-import { addGenerations } from './generation-commands.ts'
-import { addPlugins } from './plugin-commands.ts'
-import type { StartOptions } from './start-options.ts'
+import { addDead } from './dead/dead.ts'
+import { addGenerations } from './generations/generation-commands.ts'
+import { addPlugins } from './plugins/plugin-commands.ts'
+import type { StartOptions } from './start/start-options.ts'
 import { version } from './version.ts'
 
 /** A command whose code is loaded when it is called: who sends one message does not wait for all of a gateway. */
@@ -76,7 +76,7 @@ SIGUSR2 to it replaces the workers one after another, with nobody refused.`,
   .action(async (options: StartOptions & { readonly workers?: number }) => {
     if (options.workers !== undefined && cluster.isPrimary)
       await (await import('./workers/supervisor.ts')).supervise({ ...options, workers: options.workers })
-    else await (await import('./start.ts')).start(options)
+    else await (await import('./start/start.ts')).start(options)
   })
 
 program
@@ -109,7 +109,7 @@ What a proxy or tcpdump has captured is such a file; one written by hand does as
 
 The exit status is 1 where the request does not get through. Secrets are shown as ***. Plugins run their own code.`,
   )
-  .action(lazily(async () => (await import('./map.ts')).map))
+  .action(lazily(async () => (await import('./map/map.ts')).map))
 
 const demonstration = program
   .command('demo')
@@ -120,7 +120,7 @@ const demonstration = program
 It starts a gateway of its own in a temporary folder, lets a customer write, and shows what he gets: in the response
 to the push where the bot is quick, by the customer-service API where it is slow. At a terminal you may go on yourself.`,
   )
-  .action(async () => (await import('./demo.ts')).demo({}))
+  .action(async () => (await import('./demo/demo.ts')).demo({}))
 demonstration
   .command('subway')
   .description(
@@ -133,7 +133,7 @@ demonstration
 It starts a gateway of its own in a temporary folder, a bot that counts, and an app made of dragoman/client behind three
 lines that go silent, dark and down. The counts of lost, doubled and out of order stay at 0, else the exit status is 1.`,
   )
-  .action(lazily(async () => (await import('./subway/story.ts')).subway))
+  .action(lazily(async () => (await import('./demo/subway/story.ts')).subway))
 
 program
   .command('schema')
@@ -200,7 +200,7 @@ program
   .option('--json', 'the counters since the start, as JSON, once')
   .addOption(config)
   .addOption(data)
-  .action(lazily(async () => (await import('./top.ts')).top))
+  .action(lazily(async () => (await import('./screens/top.ts')).top))
 
 program
   .command('cluster')
@@ -219,7 +219,7 @@ Any instance shows all of them: of this machine's workers as of others. PARTITIO
 how late an instance's event loop comes round. CONFIG differs where files or plugins differ; RELOAD says which change was
 refused, and below the table stands why.`,
   )
-  .action(lazily(async () => (await import('./cluster.ts')).cluster))
+  .action(lazily(async () => (await import('./screens/cluster.ts')).cluster))
 
 const breaker = program
   .command('breaker')

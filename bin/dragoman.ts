@@ -4,7 +4,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { watchOutput } from './output.ts'
-import { keepSignals, signalsOf } from './signals.ts'
+import { keepSignals, signalsOf } from './start/signals.ts'
 
 const words = process.argv.slice(2)
 keepSignals(signalsOf(words))

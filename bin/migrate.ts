@@ -5,9 +5,9 @@ import { migrate as move } from '../core/store/migrate/migrate.ts'
 import type { Progress } from '../core/store/migrate/migrate.ts'
 import { openSqliteEnd } from '../core/store/migrate/sqlite-end.ts'
 import type { RedisEndOptions } from '../core/store/migrate/redis-end.ts'
-import { table } from './admin-client.ts'
+import { table } from './running/admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
-import { checkFolder } from './data-folder.ts'
+import { checkFolder } from './running/data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface MigrateOptions {

@@ -1,6 +1,6 @@
 // The store the config names: the embedded one, or Redis, which several gateways may share.
 import type { Config } from '../config/load.ts'
-import type { RootLog } from '../core/log.ts'
+import type { RootLog } from '../core/log/log.ts'
 import { reclaimDirectory } from '../core/store/migrate/sqlite-end.ts'
 import { openSqliteStore } from '../core/store/sqlite.ts'
 import type { StoreHooks } from '../core/store/sqlite.ts'

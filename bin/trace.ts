@@ -1,12 +1,12 @@
 // `dragoman trace ID`: one message's way, from the running gateway or, if none runs, from its file or its Redis.
 import { GatewayError } from '../core/api.ts'
-import { traceOf } from '../core/trace.ts'
-import type { Trace } from '../core/trace.ts'
-import { adminOf } from './admin-client.ts'
+import { traceOf } from '../core/operators/trace.ts'
+import type { Trace } from '../core/operators/trace.ts'
+import { adminOf } from './running/admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
 import { fail } from './fail.ts'
 import { asJson, inLine } from './printable.ts'
-import { openReader } from './store-reader.ts'
+import { openReader } from './running/store-reader.ts'
 
 export interface TraceOptions {
   readonly config?: string

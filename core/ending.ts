@@ -1,6 +1,6 @@
 // How a gateway ends: what comes is sent elsewhere, what was begun is finished, in an order that loses nothing.
-import type { Cluster } from './cluster.ts'
-import type { Running } from './components.ts'
+import type { Cluster } from './operators/cluster.ts'
+import type { Running } from './components/components.ts'
 import type { Edge } from './http/edge.ts'
 import type { Links } from './link/links.ts'
 import type { Pipeline } from './pipeline.ts'

@@ -1,5 +1,5 @@
 // What a gateway is started with, and what it can be told to do.
-import type { Broadcast } from './broadcast.ts'
+import type { Broadcast } from './components/broadcast.ts'
 import type { SharedCounter } from './guard/rate-limits.ts'
 import type { AnswerStore } from './guard/shared-answers.ts'
 import type { AmongPeers } from './http/among-peers.ts'
@@ -8,8 +8,8 @@ import type { PluginAdmin } from './http/admin-plugins.ts'
 import type { ListenerConfig } from './http/edge.ts'
 import type { IdentityCheck } from './http/identity.ts'
 import type { Building, Generation, ReloadCause } from './generation.ts'
-import type { RootLog } from './log.ts'
-import type { ProtectedSettings } from './protection.ts'
+import type { RootLog } from './log/log.ts'
+import type { ProtectedSettings } from './guard/protection.ts'
 import type { GenerationSettings } from './settings.ts'
 import type { Store } from './store/store.ts'
 

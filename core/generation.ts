@@ -1,7 +1,7 @@
 // One immutable set of config and adapters. An attempt begins and ends in the generation it was pinned to.
 import type { Adapter } from './api.ts'
-import type { Components } from './calls.ts'
-import { createAgent, createBackend, createChannel } from './components.ts'
+import type { Components } from './calls/calls.ts'
+import { createAgent, createBackend, createChannel } from './components/components.ts'
 import type {
   Role,
   Running,
@@ -9,10 +9,10 @@ import type {
   RunningBackend,
   RunningChannel,
   Surroundings,
-} from './components.ts'
+} from './components/components.ts'
 import { GatewayError } from './api.ts'
 import type { Breaker } from './guard/breaker.ts'
-import { keyOf } from './life.ts'
+import { keyOf } from './components/life.ts'
 import type { Pinned } from './pipeline.ts'
 import { standsInFor } from './plugins/stand-in.ts'
 import { createRouter } from './router.ts'

@@ -1,13 +1,13 @@
 // The pages that are the gateway's own, beside its channels', and what is answered before there are any.
 import { GatewayError } from './api.ts'
 import type { HttpHandler } from './api.ts'
-import { CALLBACK_PATH } from './callbacks.ts'
-import type { Callbacks } from './callbacks.ts'
+import { CALLBACK_PATH } from './return/callbacks.ts'
+import type { Callbacks } from './return/callbacks.ts'
 import { isLoopback } from './http/addresses.ts'
 import { adminMounts } from './http/admin.ts'
 import type { AdminSource } from './http/admin.ts'
 import type { Mount } from './http/edge.ts'
-import { STATUS_PATH } from './writes.ts'
+import { STATUS_PATH } from './calls/writes.ts'
 
 export interface OwnPages {
   readonly asyncApi: Mount

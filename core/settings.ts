@@ -4,7 +4,7 @@ import type { BreakerOptions } from './guard/breaker.ts'
 import type { BulkheadOptions } from './guard/bulkhead.ts'
 import type { CachePolicy } from './guard/fallback.ts'
 import type { RetryPolicy } from './guard/retry.ts'
-import type { OperationConfig } from './operations.ts'
+import type { OperationConfig } from './components/operations.ts'
 import type { RouteConfig } from './router.ts'
 
 export interface ComponentSettings {

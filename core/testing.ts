@@ -26,22 +26,22 @@ import type {
   SocketOptions,
   State,
 } from './api.ts'
-import { refuseForeign } from './foreign.ts'
-import { testLink } from './testing-link.ts'
-import type { TestLink } from './testing-link.ts'
-import { testOthers } from './testing-others.ts'
-import type { TestOthers } from './testing-others.ts'
-import { testServed, wholeRequest } from './testing-served.ts'
-import type { TestRequest } from './testing-served.ts'
-import { testSocket } from './testing-socket.ts'
-import type { TestSocket } from './testing-socket.ts'
+import { refuseForeign } from './components/foreign.ts'
+import { testLink } from './testing/link.ts'
+import type { TestLink } from './testing/link.ts'
+import { testOthers } from './testing/others.ts'
+import type { TestOthers } from './testing/others.ts'
+import { testServed, wholeRequest } from './testing/served.ts'
+import type { TestRequest } from './testing/served.ts'
+import { testSocket } from './testing/socket.ts'
+import type { TestSocket } from './testing/socket.ts'
 
-export type { TestLink } from './testing-link.ts'
-export type { TestOthers } from './testing-others.ts'
-export type { TestRequest } from './testing-served.ts'
-export type { TestSocket } from './testing-socket.ts'
-export { testPlugin } from './testing-plugin.ts'
-export type { PluginSuite } from './testing-plugin.ts'
+export type { TestLink } from './testing/link.ts'
+export type { TestOthers } from './testing/others.ts'
+export type { TestRequest } from './testing/served.ts'
+export type { TestSocket } from './testing/socket.ts'
+export { testPlugin } from './testing/plugin.ts'
+export type { PluginSuite } from './testing/plugin.ts'
 
 export interface ScopeOptions {
   readonly id?: string

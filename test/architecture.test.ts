@@ -62,7 +62,7 @@ function isTest(file: string): boolean {
 
 /** The conformance suites are run by vitest, which their authors install; it is never needed to run a gateway. */
 function isSuite(file: string): boolean {
-  return /^(?:core\/testing(?:-\w+)?|bin\/plugin-tests)\.ts$/.test(file)
+  return /^(?:core\/testing(?:\/\w+)?|bin\/plugins\/plugin-tests)\.ts$/.test(file)
 }
 
 /** Adapters, agents and plugins know the interface by its name, so that they run anywhere. */

@@ -4,7 +4,7 @@ import { GatewayError } from '../api.ts'
 import type { Json, Log, Reply } from '../api.ts'
 import { readAtHints } from '../store/hints.ts'
 import type { Store } from '../store/store.ts'
-import { WriteBehind } from '../write-behind.ts'
+import { WriteBehind } from './write-behind.ts'
 import type { FallbackCache, Found, Place } from './cache.ts'
 
 /** Where the instances put them: bounded, and free to forget. Both reject where it cannot be asked. */

@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { z } from 'zod'
 import { GatewayError } from '../api.ts'
 import type { Json } from '../api.ts'
-import type { DeadFilter, DeadLetters, DeadSummary, From } from '../dead-letters.ts'
+import type { DeadFilter, DeadLetters, DeadSummary, From } from '../operators/dead-letters.ts'
 import { framePart } from '../link/frames.ts'
 import { adminBody } from './admin-body.ts'
 

@@ -1,7 +1,7 @@
 // One WebSocket: messages one at a time with back pressure, a bound on what waits for a slow peer, a sign of life.
 import { WebSocket } from 'ws'
 import type { RawData } from 'ws'
-import { Answering } from '../answering.ts'
+import { Answering } from '../components/answering.ts'
 import type { Identity, Log, Socket } from '../api.ts'
 
 export interface PeerOptions {

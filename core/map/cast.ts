@@ -1,7 +1,7 @@
 // The components that take part in one way: started when they are needed, with a fetch that calls nobody.
 import { GatewayError } from '../api.ts'
 import type { Adapter, ChannelHost, Scope } from '../api.ts'
-import { createAgent, createBackend, createChannel } from '../components.ts'
+import { createAgent, createBackend, createChannel } from '../components/components.ts'
 import type {
   ChannelParts,
   Mounted,
@@ -11,7 +11,7 @@ import type {
   RunningBackend,
   RunningChannel,
   Surroundings,
-} from '../components.ts'
+} from '../components/components.ts'
 import { uncounted } from '../guard/limit-count.ts'
 import { PathTable } from '../http/paths.ts'
 import type { AgentSettings, BackendSettings, ChannelSettings, GenerationSettings } from '../settings.ts'

@@ -1,5 +1,5 @@
 // One request's way through channel, route, backend and back, as the gateway goes it, without store, listener and network.
-import { outbound, replyOf } from '../answers.ts'
+import { outbound, replyOf } from '../calls/answers.ts'
 import { GatewayError } from '../api.ts'
 import type {
   Accepted,
@@ -14,11 +14,11 @@ import type {
   Message,
   Reply,
 } from '../api.ts'
-import { callAgent, callBackend } from '../calls.ts'
-import type { ChannelParts } from '../components.ts'
+import { callAgent, callBackend } from '../calls/calls.ts'
+import type { ChannelParts } from '../components/components.ts'
 import { freezePlain } from '../json.ts'
 import { normalise } from '../normalise.ts'
-import { onePart, pushesOf } from '../push.ts'
+import { onePart, pushesOf } from '../deliver/push.ts'
 import { createRouter } from '../router.ts'
 import type { Route, Router } from '../router.ts'
 import type { AgentSettings, BackendSettings, ChannelSettings, GenerationSettings } from '../settings.ts'

@@ -1,7 +1,7 @@
 // What components get here instead of the gateway's own: a log that is read, a state in memory, figures for nobody.
 import { GatewayError } from '../api.ts'
 import type { ChannelHost, Json, Log, Metrics, State } from '../api.ts'
-import type { ChannelParts } from '../components.ts'
+import type { ChannelParts } from '../components/components.ts'
 import type { Said } from './passage.ts'
 import type { Recorded } from './recorder.ts'
 

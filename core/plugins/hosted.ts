@@ -2,7 +2,7 @@
 import { GatewayError } from '../api.ts'
 import type { Log, Operation } from '../api.ts'
 import { withDeadline } from '../guard/deadline.ts'
-import { OthersMistake } from '../log-fields.ts'
+import { OthersMistake } from '../log/log-fields.ts'
 import type { Beginning, Begun } from './contract.ts'
 import type { Service } from './scope-service.ts'
 import { WorkerGone } from './thread.ts'

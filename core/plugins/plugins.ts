@@ -1,8 +1,8 @@
 // The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
 import { relative } from 'node:path'
 import type { Adapter } from '../api.ts'
-import { ADAPTER_LOG } from '../log.ts'
-import type { RootLog } from '../log.ts'
+import { ADAPTER_LOG } from '../log/log.ts'
+import type { RootLog } from '../log/log.ts'
 import { isNamed, lockProblem, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'

@@ -12,8 +12,8 @@ import type {
   Handoff,
   Scope,
 } from '../api.ts'
-import { agentAnswerOf, replyOf } from '../answers.ts'
-import { deliveryOf } from '../delivery-shape.ts'
+import { agentAnswerOf, replyOf } from '../calls/answers.ts'
+import { deliveryOf } from '../deliver/delivery-shape.ts'
 import { channelService } from './channel-service.ts'
 import { HINT_HOST, HINT_ORIGIN } from './contract.ts'
 import type { ComponentRole, DescribedAdapter, Validated } from './contract.ts'

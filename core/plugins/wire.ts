@@ -1,7 +1,7 @@
 // What crosses between the gateway and a plugin's worker: errors as plain data, bytes without their surroundings, nothing too large.
 import { errorTable, GatewayError } from '../api.ts'
 import type { ErrorCode, GatewayErrorOptions, Json } from '../api.ts'
-import { foreignAt, foreignness, refuseForeign } from '../foreign.ts'
+import { foreignAt, foreignness, refuseForeign } from '../components/foreign.ts'
 import { freezePlain, isPlainObject, NotPlain } from '../json.ts'
 
 /** A thrown value as plain data. `stack` is for the log of this process; it never leaves it. */

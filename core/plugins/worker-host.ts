@@ -15,7 +15,7 @@ import type {
   SocketHandler,
   SocketOptions,
 } from '../api.ts'
-import { tellAll } from '../ears.ts'
+import { tellAll } from '../components/ears.ts'
 import type { Beginning, PackedResponse } from './contract.ts'
 import { kindOf, pieceOf, responseOf } from './response-shape.ts'
 import type { Served } from './response-shape.ts'

@@ -1,7 +1,7 @@
 // In a plugin's worker: the scope of one component. Everything it does is done by the gateway, which guards it.
 import type { Log, Scope } from '../api.ts'
 import { readOutbound } from '../guard/outbound.ts'
-import { outlineOf } from '../log-fields.ts'
+import { outlineOf } from '../log/log-fields.ts'
 import type { PackedFetchResponse, PackedRequest } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import { ownBytes, packError, weightOf } from './wire.ts'

@@ -16,7 +16,7 @@ import type {
   Message,
   SchemaResult,
 } from '../api.ts'
-import { shapeProblem } from '../component-shape.ts'
+import { shapeProblem } from '../components/component-shape.ts'
 import { closeNetwork } from '../map/offline.ts'
 import type {
   Beginning,

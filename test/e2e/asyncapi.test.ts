@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 

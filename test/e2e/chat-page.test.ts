@@ -19,7 +19,7 @@ import {
 } from '../support/chat-page.ts'
 import { faultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { startShop } from '../support/shop.ts'

@@ -9,7 +9,7 @@ import { connectAsync } from 'mqtt'
 import type { IClientOptions, MqttClient } from 'mqtt'
 import { afterAll, expect, test } from 'vitest'
 
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { blocksOf, read } from './documents.ts'

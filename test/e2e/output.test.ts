@@ -6,7 +6,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 
 const SLOWLY_MS = 60_000

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { Tally } from '../../bin/subway/tally.ts'
+import { Tally } from '../../bin/demo/subway/tally.ts'
 
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
 

@@ -1,7 +1,7 @@
 // A third-party platform and the backend that names its channel: what the platform pushed to the one is what the other calls with.
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { startPlatformApi } from '../../bin/simulator/api.ts'
+import { startPlatformApi } from '../../bin/demo/simulator/api.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'

@@ -1,10 +1,10 @@
 // The simulated platform against a real gateway: slow bots, a hasty customer, the platform's repeats, and a crash.
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Pushed, Simulator } from '../../bin/simulator/index.ts'
+import type { Pushed, Simulator } from '../../bin/demo/simulator/index.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { account, channelYaml, startWechat } from '../support/wechat/simulator.ts'

@@ -1,7 +1,7 @@
 // SOAP servers nobody here wrote, as the business system behind the gateway: PHP's SoapServer, SOAP::Lite, gSOAP, Axis 1.4.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { freePort } from '../../bin/free-port.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { until } from '../support/gateway.ts'
 import { classPathOf, fixtures } from './clients.ts'
 import type { Build } from './clients.ts'

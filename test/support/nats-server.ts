@@ -4,8 +4,8 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ended } from '../../bin/demo-gateway.ts'
-import { freePort } from '../../bin/free-port.ts'
+import { ended } from '../../bin/demo/demo-gateway.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 
 export class NatsServer implements AsyncDisposable {
   readonly port: number

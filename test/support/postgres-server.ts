@@ -6,8 +6,8 @@ import { appendFile, copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ended } from '../../bin/demo-gateway.ts'
-import { freePort } from '../../bin/free-port.ts'
+import { ended } from '../../bin/demo/demo-gateway.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 
 /** It refuses to run as root. */
 const account =

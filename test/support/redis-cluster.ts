@@ -1,5 +1,5 @@
 // A real Redis Cluster of three masters, each with a third of the slots; with replicas, each has one.
-import { freePort, isFree } from '../../bin/free-port.ts'
+import { freePort, isFree } from '../../bin/demo/free-port.ts'
 import { until } from './gateway.ts'
 import { RedisServer } from './redis-server.ts'
 

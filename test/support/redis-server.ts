@@ -5,8 +5,8 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { ended } from '../../bin/demo-gateway.ts'
-import { freePort } from '../../bin/free-port.ts'
+import { ended } from '../../bin/demo/demo-gateway.ts'
+import { freePort } from '../../bin/demo/free-port.ts'
 
 /** Another version, or Valkey, by the path of its server; its client is taken from beside it. */
 export const REDIS_SERVER = process.env['REDIS_SERVER'] ?? 'redis-server'

@@ -1,5 +1,5 @@
 // What the instances have together beside the store: counts, last good answers, what they tell each other. No message hangs on it, and Redis may forget it.
-import type { Broadcast } from '../../broadcast.ts'
+import type { Broadcast } from '../../components/broadcast.ts'
 import type { SharedCounter } from '../../guard/rate-limits.ts'
 import type { AnswerStore } from '../../guard/shared-answers.ts'
 import type { Caller } from './caller.ts'

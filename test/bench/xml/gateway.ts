@@ -5,7 +5,7 @@ import soap from '../../../adapters/soap/index.ts'
 import { readConfig, resolveConfig } from '../../../config/load.ts'
 import { startGateway } from '../../../core/gateway.ts'
 import { createIdentity } from '../../../core/http/identity.ts'
-import { createLog } from '../../../core/log.ts'
+import { createLog } from '../../../core/log/log.ts'
 import { openSqliteStore } from '../../../core/store/sqlite.ts'
 import benchOrders from './plugins/bench-orders.ts'
 

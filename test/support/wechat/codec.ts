@@ -1,7 +1,7 @@
 // The platform's cipher by other hands: what goes in is encrypted by @wecom/crypto, what comes back is opened by node-easywechat.
 import { createRequire } from 'node:module'
 import { encrypt, getSignature } from '@wecom/crypto'
-import type { PlatformCipher } from '../../../bin/simulator/envelope.ts'
+import type { PlatformCipher } from '../../../bin/demo/simulator/envelope.ts'
 
 export interface CodecOptions {
   readonly token: string

@@ -1,6 +1,6 @@
 // The simulated platform of the tests: the same as the demo's, with a cipher by other hands.
-import { startSimulator } from '../../../bin/simulator/index.ts'
-import type { Simulator } from '../../../bin/simulator/index.ts'
+import { startSimulator } from '../../../bin/demo/simulator/index.ts'
+import type { Simulator } from '../../../bin/demo/simulator/index.ts'
 import { independentCipher } from './codec.ts'
 
 export const account = {

@@ -1,8 +1,8 @@
 // What strangers wrote, on an operator's terminal.
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { table } from '../../../bin/admin-client.ts'
+import { table } from '../../../bin/running/admin-client.ts'
 import { fail } from '../../../bin/fail.ts'
-import { showGone } from '../../../bin/live.ts'
+import { showGone } from '../../../bin/screens/live.ts'
 import { asJson, fit, inLine, inLines, widthOf } from '../../../bin/printable.ts'
 import { ConfigError } from '../../../config/load.ts'
 import { GatewayError } from '../../../core/api.ts'

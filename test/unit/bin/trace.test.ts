@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { leaveAddress, takeAddress } from '../../../bin/local-gateway.ts'
+import { leaveAddress, takeAddress } from '../../../bin/running/local-gateway.ts'
 import { trace } from '../../../bin/trace.ts'
 
 const TOKEN = 'named-in-the-config'

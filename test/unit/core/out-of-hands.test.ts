@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { NAME } from '../../../config/values.ts'
-import { isOutOfHands } from '../../../core/deliver.ts'
+import { isOutOfHands } from '../../../core/deliver/deliver.ts'
 import type { Work } from '../../../core/store/store.ts'
 
 const had = (agent?: string): boolean => isOutOfHands({ agent } as Partial<Work> as Work) // all that is looked at

@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../core/api.ts'
 import type { Draft } from '../../../core/api.ts'
-import type { ChannelParts, Mounted } from '../../../core/components.ts'
+import type { ChannelParts, Mounted } from '../../../core/components/components.ts'
 import type { Admission, Entry } from '../../../core/guard/admission.ts'
-import { createHost } from '../../../core/host.ts'
-import type { HostOptions } from '../../../core/host.ts'
+import { createHost } from '../../../core/components/host.ts'
+import type { HostOptions } from '../../../core/components/host.ts'
 import { createUplink } from '../../../core/link/uplink.ts'
 import type { UplinkOptions } from '../../../core/link/uplink.ts'
 

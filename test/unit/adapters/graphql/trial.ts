@@ -14,9 +14,9 @@ import { testHost, testMessage, testScope } from 'dragoman/testing'
 import type { TestHost } from 'dragoman/testing'
 
 import graphql from '../../../../adapters/graphql/index.ts'
-import { wholeRequest } from '../../../../core/testing-served.ts'
-import { testSocket } from '../../../../core/testing-socket.ts'
-import type { TestSocket } from '../../../../core/testing-socket.ts'
+import { wholeRequest } from '../../../../core/testing/served.ts'
+import { testSocket } from '../../../../core/testing/socket.ts'
+import type { TestSocket } from '../../../../core/testing/socket.ts'
 
 export interface TrialOptions {
   readonly config?: Readonly<Record<string, unknown>>

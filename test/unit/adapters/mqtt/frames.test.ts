@@ -9,7 +9,7 @@ import type { MqttClient } from 'mqtt'
 import { expect, test } from 'vitest'
 
 import mqtt from '../../../../adapters/mqtt/index.ts'
-import { freePort } from '../../../../bin/free-port.ts'
+import { freePort } from '../../../../bin/demo/free-port.ts'
 import { until } from '../../../support/gateway.ts'
 import { openHouse } from '../../../support/house.ts'
 import { echo, handAgent } from '../../../support/parts.ts'

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { freePort } from '../../../../bin/free-port.ts'
+import { freePort } from '../../../../bin/demo/free-port.ts'
 import { listen } from '../../../../adapters/mqtt/listener.ts'
 
 test('a port that another program has is said with what to do', async () => {

@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { freePort } from '../../../../bin/free-port.ts'
+import { freePort } from '../../../../bin/demo/free-port.ts'
 import { until } from '../../../support/gateway.ts'
 
 export interface Mosquitto extends AsyncDisposable {

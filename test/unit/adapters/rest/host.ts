@@ -15,8 +15,8 @@ import type {
   SocketHandler,
 } from 'dragoman'
 
-import { testLink } from '../../../../core/testing-link.ts'
-import type { TestLink } from '../../../../core/testing-link.ts'
+import { testLink } from '../../../../core/testing/link.ts'
+import type { TestLink } from '../../../../core/testing/link.ts'
 import rest from '../../../../adapters/rest/index.ts'
 import { createFrom } from '../../../support/create-from.ts'
 

@@ -1,8 +1,8 @@
 import type { Accepted, Reply } from 'dragoman'
 import { expect, test } from 'vitest'
 
-import { compileOperations } from '../../../../core/operations.ts'
-import type { OperationConfig } from '../../../../core/operations.ts'
+import { compileOperations } from '../../../../core/components/operations.ts'
+import type { OperationConfig } from '../../../../core/components/operations.ts'
 import { alice, Trial } from './host.ts'
 
 const answering = (reply: Reply): { accept: () => Promise<Partial<Accepted>> } => ({

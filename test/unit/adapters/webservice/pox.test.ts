@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
 import { testChannel } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
-import { compileOperations } from '../../../../core/operations.ts'
+import { compileOperations } from '../../../../core/components/operations.ts'
 import { encodeExtended, encodeText } from '../../../../adapters/xml/charset.ts'
 import { dataOf, fixtures, path, serve, textOf } from './service.ts'
 

@@ -14,7 +14,7 @@ import type { Hosted } from '../../../../core/plugins/hosted.ts'
 import type { Rpc } from '../../../../core/plugins/rpc.ts'
 import { workerHost } from '../../../../core/plugins/worker-host.ts'
 import { testHost } from '../../../../core/testing.ts'
-import { testSocket } from '../../../../core/testing-socket.ts'
+import { testSocket } from '../../../../core/testing/socket.ts'
 import { recordingLog } from '../http/recording-log.ts'
 
 const silent: Rpc = { call: async () => undefined, tell() {}, flush() {}, close() {} }

@@ -1,6 +1,6 @@
 // Redis behind Sentinels, and logins that are not needed: what is told when the master is not found, and that nothing is printed beside the log.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { freePort } from '../../../../bin/free-port.ts'
+import { freePort } from '../../../../bin/demo/free-port.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import { WatchedConnector } from '../../../../core/store/redis/connectors.ts'
 import { accept } from '../../../conformance/store/world.ts'

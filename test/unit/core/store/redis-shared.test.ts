@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Log } from '../../../../core/api.ts'
-import { createState } from '../../../../core/state.ts'
+import { createState } from '../../../../core/components/state.ts'
 import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import { Bus } from '../../../../core/store/redis/bus.ts'

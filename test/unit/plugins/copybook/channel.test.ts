@@ -4,7 +4,7 @@ import { GatewayError } from 'dragoman'
 import type { Accepted, Channel, Draft } from 'dragoman'
 import { describe, expect, test } from 'vitest'
 
-import { freePort } from '../../../../bin/free-port.ts'
+import { freePort } from '../../../../bin/demo/free-port.ts'
 import { charsetOf } from '../../../../plugins/_examples/copybook/charset.ts'
 import adapter from '../../../../plugins/_examples/copybook/index.ts'
 import { client, prefixed } from './counterpart.ts'

@@ -1,0 +1,182 @@
+// How commands reach the gateway of a data folder: it leaves there where it listens on this machine and, with TLS, the files it is known by.
+import { X509Certificate } from 'node:crypto'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { request as requestPlainly } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { request as requestSecurely } from 'node:https'
+import type { RequestOptions } from 'node:https'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { GatewayError } from '../../core/api.ts'
+import { hold, release } from './alive.ts'
+
+export interface LocalGateway {
+  readonly origin: string
+  /** PEM. */
+  readonly certFile?: string | undefined
+  /** Its key: where callers have to show a certificate (`http.tls.ca`), commands show the gateway's own. */
+  readonly keyFile?: string | undefined
+}
+
+export interface LocalCall {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  /** Milliseconds until the whole answer has to be there; default 10,000. */
+  readonly limitMs?: number | undefined
+}
+
+export interface LocalAnswer {
+  readonly status: number
+  readonly body: string
+}
+
+const LIMIT_MS = 10_000
+/** What this process wrote for which data folder. */
+const left = new Map<string, string>()
+
+/** Shows as well that this process lives (`isAlive`). */
+export async function leaveAddress(
+  dataDirectory: string,
+  { origin, certFile, keyFile }: LocalGateway,
+): Promise<void> {
+  const address = `${[origin, certFile, keyFile].filter((line) => line !== undefined).join('\n')}\n`
+  left.set(dataDirectory, address)
+  await writeFile(fileIn(dataDirectory), address, { mode: 0o600 })
+  hold(dataDirectory) // last: what a dead gateway had left must not pass for ours
+}
+
+/** Only what this process has left: a start that is refused takes nothing from the gateway that runs. */
+export async function takeAddress(dataDirectory: string): Promise<void> {
+  const file = fileIn(dataDirectory)
+  if (left.has(dataDirectory) && (await contentOf(file)) === left.get(dataDirectory)) await rm(file)
+  left.delete(dataDirectory)
+  release(dataDirectory)
+}
+
+/** Rejects with `ENOENT` where none runs. */
+export async function localGateway(dataDirectory: string): Promise<LocalGateway> {
+  const [origin = '', certFile, keyFile] = (await readFile(fileIn(dataDirectory), 'utf8')).trim().split('\n')
+  return { origin, certFile, keyFile }
+}
+
+/**
+ * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
+ * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
+ * for a caller. Throws `DEADLINE_EXCEEDED` where the answer takes too long: what was asked for may be done yet. Rejects with the system's
+ * error where nobody listens, or there is no such file.
+ */
+export async function callLocally(
+  { origin, certFile, keyFile }: LocalGateway,
+  path: string,
+  { method = 'GET', headers = {}, body, limitMs = LIMIT_MS }: LocalCall = {},
+): Promise<LocalAnswer> {
+  const signal = AbortSignal.timeout(limitMs)
+  const options = {
+    method,
+    headers,
+    signal,
+    ...(certFile !== undefined && (await pinned(certFile))),
+    ...(certFile !== undefined && keyFile !== undefined && (await shown(certFile, keyFile))),
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+  const request = origin.startsWith('https:') ? requestSecurely : requestPlainly
+  request(`${origin}${path}`, options, resolve).once('error', reject).end(body)
+  try {
+    const answer = await promise
+    return { status: answer.statusCode ?? 0, body: await text(answer) }
+  } catch (error) {
+    if (signal.aborted)
+      throw new GatewayError(
+        'DEADLINE_EXCEEDED',
+        `the gateway at ${origin} has not answered for ${limitMs / 1000} s`,
+        { cause: error },
+      )
+    if (certFile === undefined) throw error
+    if (keyFile !== undefined && isTurnedAway(error)) throw turnedAway(origin, certFile, error)
+    if (isOfNetwork(error)) throw error
+    throw new GatewayError(
+      'AUTH_FAILED',
+      `who listens at ${origin} is not known by the certificate in ${certFile} (${codeOf(error)}), and was sent nothing: ` +
+        'if that file has just been renewed try again, else something else listens there',
+      { cause: error },
+    )
+  }
+}
+
+async function contentOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function fileIn(dataDirectory: string): string {
+  return join(dataDirectory, 'gateway.url')
+}
+
+/** The first certificate of the file is the gateway's own; those that may follow only lead to who signed it. */
+async function pinned(certFile: string): Promise<RequestOptions> {
+  const own = await certificateIn(certFile)
+  return {
+    ca: own.toString(),
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_host, { raw }) =>
+      own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
+  }
+}
+
+async function shown(certFile: string, keyFile: string): Promise<RequestOptions> {
+  try {
+    return { cert: await readFile(certFile), key: await readFile(keyFile) }
+  } catch (error) {
+    const why = `the gateway asks callers for a certificate (http.tls.ca), and its own, which is shown, cannot be used without ${keyFile} (${codeOf(error)}): ask as the gateway's user`
+    throw new GatewayError('AUTH_FAILED', why, { cause: error })
+  }
+}
+
+/** Our certificate was not taken: an alert (RFC 8446 §6.2), or, as Node does it, the end of the connection. */
+function isTurnedAway(error: unknown): boolean {
+  return /^ECONNRESET$|^ERR_SSL_.*ALERT/u.test(codeOf(error))
+}
+
+function turnedAway(origin: string, certFile: string, cause: unknown): GatewayError {
+  return new GatewayError(
+    'AUTH_FAILED',
+    `the gateway at ${origin} takes callers with a certificate of http.tls.ca alone, and turns away its own, ${certFile}, which commands show (${codeOf(cause)}): ` +
+      'have that signed by one of these authorities too, for client and server (extendedKeyUsage clientAuth, serverAuth), ' +
+      `or ask with a caller's: curl --cert CERT --key KEY -H "authorization: Bearer ADMIN_TOKEN" ${origin}/admin/v1/status`,
+    { cause },
+  )
+}
+
+async function certificateIn(file: string): Promise<X509Certificate> {
+  try {
+    return new X509Certificate(await readFile(file))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw error // a copy of the data folder elsewhere: no gateway of it runs here
+    const why = `the gateway's certificate cannot be read from ${file} (${codeOf(error)}), and it was sent nothing`
+    throw new GatewayError('AUTH_FAILED', why, { cause: error })
+  }
+}
+
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EPIPE',
+])
+
+function isOfNetwork(error: unknown): boolean {
+  return NETWORK.has(codeOf(error))
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error ? String(error.code) : error.message
+}
