@@ -4,7 +4,7 @@ import type { Draft, Identity, Part, Party, Priority } from './api.ts'
 import type { Calling } from './guard/rate-limits.ts'
 import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
-import { DEDUPE_SEPARATOR } from './store/homes.ts'
+import { DEDUPE_SEPARATOR, OWN } from './store/homes.ts'
 import type { Dedupe, Raw, Unnumbered } from './store/store.ts'
 
 /** A message on its way to the store, with what the store needs to know beside it. */
@@ -46,8 +46,6 @@ const KINDS = new Set(['message', 'event', 'request'])
 const ROLES = new Set(['customer', 'agent', 'bot', 'system'])
 const PARTS = new Set(['text', 'image', 'audio', 'video', 'file', 'location', 'link', 'card'])
 const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
-/** The namespaces of what people send by a credential of their own: no channel is called so (config/places.ts, `NAME`). */
-const OWN = { customer: 'link', agent: '~agent' } as const
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a

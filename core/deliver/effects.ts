@@ -4,6 +4,7 @@ import type { Log } from '../api.ts'
 import type { Components } from '../calls/calls.ts'
 import { newId, moment } from '../ids.ts'
 import { mayPush } from './push.ts'
+import { isOfAgent } from '../store/homes.ts'
 import type { ConversationRow, Store, Work } from '../store/store.ts'
 import type { Route } from '../router.ts'
 import { traceOn } from '../tracing.ts'
@@ -96,19 +97,22 @@ export function createEffects(options: EffectsOptions): Effects {
     return false
   }
 
-  async function activeConversations(work: Work): Promise<readonly ConversationRow[]> {
-    const rows = await store.find({
-      by: 'customer',
-      customer: work.message.sender.id,
-      limit: MAX_CONVERSATIONS,
-    })
+  /** An event that is about no customer has its own conversation alone: an id is a name among customers only (SEMANTICS 9). */
+  async function activeConversations({ message }: Work): Promise<readonly ConversationRow[]> {
+    const isOfCustomer = message.sender.role === 'customer'
+    const rows = await store.find(
+      isOfCustomer
+        ? { by: 'customer', customer: message.sender.id, limit: MAX_CONVERSATIONS }
+        : { by: 'conversation', conversation: message.conversation },
+    )
     const since = moment(now() - ACTIVE_MS)
     const active = rows.filter(
-      (row): row is ConversationRow => row.row === 'conversation' && row.lastAt >= since,
+      (row): row is ConversationRow =>
+        row.row === 'conversation' && row.lastAt >= since && !(isOfCustomer && isOfAgent(row.home)),
     )
     if (active.length === MAX_CONVERSATIONS)
       log.warn('the text of an event goes only into the conversations that were active last', {
-        event: work.message.id,
+        event: message.id,
         conversations: MAX_CONVERSATIONS,
       })
     return active

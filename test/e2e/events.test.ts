@@ -62,6 +62,26 @@ test('the text reaches each of the customer’s active conversations once, pushe
   await until(() => (chat.sent.length === 3 ? true : undefined))
 })
 
+test('SEMANTICS 9: the text is for the customer, not for a person at the desk or a program of his name, and theirs is not for him', async () => {
+  const { chat, adapters } = parts()
+  await using house = await openHouse({ yaml, adapters })
+  const ann = { identity: { role: 'agent', id: 'ann' } } as const
+  await chat.host.accept(said('from the desk'), ann)
+  await say(house.base, 'hello')
+  await say(house.base, 'hello', { customer: 'crm' })
+  await shipped(house.base, 'e1')
+  const own = { kind: 'event', type: 'order.shipped', sender: { id: 'ann', role: 'agent' } } as const
+  await chat.host.accept({ ...own, data: { orderNo: 'of the desk' } }, ann)
+  await post(`${house.base}/crm/events/order.shipped`, { orderNo: 'of nobody' })
+  await settled(house, 6)
+  const told = async (conversation: string) =>
+    texts(await readLog(house.base, conversation)).filter((line) => line.includes('shipped'))
+  expect(await told('web:ann')).toEqual([`outbound: ${text}`])
+  expect(await told('web:crm')).toEqual([])
+  expect(await told('crm:crm')).toEqual(['outbound: Your order of nobody has shipped.'])
+  expect(await told('~agent:ann')).toEqual(['outbound: Your order of the desk has shipped.'])
+})
+
 test('the gateway dies after the text went out and before the event is settled: nothing is said twice', async () => {
   const { chat, desk, adapters } = parts()
   desk.answer = () => new Promise(() => undefined)
