@@ -49,15 +49,15 @@ const PRIORITIES = new Set(['low', 'normal', 'high', 'urgent'])
 
 /**
  * Stamps and freezes a draft. A customer's or an agent's credential replaces the sender: a name never comes from a body when a
- * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `FORBIDDEN` for another customer's usual conversation and for
- * metadata that only programs may send.
+ * credential gave one. Throws `DECODE_FAILED` for what breaks a limit, `FORBIDDEN` for another customer's usual conversation, for an event
+ * about another customer, and for metadata that only programs may send.
  */
 export function normalise(draft: Draft, options: NormaliseOptions): Normalised {
   check(draft)
   const { identity, channel, now } = options
   checkMayName(draft.metadata, options)
   const namespace = namespaceOf(identity) ?? channel.id
-  const sender = senderOf(draft.sender, identity)
+  const sender = senderOf(draft, identity)
   const usual = `${namespace}:${sender.id}`
   const conversation = draft.conversation ?? usual
   if (conversation !== usual) checkNobodysUsual(conversation, options)
@@ -168,9 +168,16 @@ function checkMayName(metadata: Draft['metadata'], { identity, channel }: Normal
   }
 }
 
-function senderOf(sender: Party, identity: Identity | undefined): Party {
+function senderOf({ kind, sender }: Draft, identity: Identity | undefined): Party {
   if (identity === undefined || identity.role === 'program') return sender
   if (identity.id === '') throw new GatewayError('AUTH_FAILED', 'who speaks has not been identified yet')
+  // An event's customer is whom it is about: it does not become another's without a word.
+  const isHimself = sender.id === identity.id && identity.role === 'customer'
+  if (kind === 'event' && sender.role === 'customer' && !isHimself)
+    throw new GatewayError(
+      'FORBIDDEN',
+      `an event about another customer (${JSON.stringify(sender.id)}) is for programs to send: name nobody, or call with an API key`,
+    )
   // Nor do a tier and attributes: whoever says `vip` of himself is none.
   return { id: identity.id, role: identity.role, ...(sender.name !== undefined && { name: sender.name }) }
 }

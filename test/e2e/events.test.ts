@@ -14,11 +14,20 @@ routes:
   - { when: "type = 'order.shipped'", notify: desk, fallback: night, reply: "Your order {{data.orderNo}} has shipped." }
   - { agent: helper }
 `
-const shipped = (base: string, key: string, orderNo = '007') =>
+const shipped = (
+  base: string,
+  key: string,
+  { orderNo = '007', by }: { orderNo?: string; by?: string } = {},
+) =>
   post(
     `${base}/crm/events`,
     { specversion: '1.0', id: key, source: '/crm', type: 'order.shipped', subject: 'ann', data: { orderNo } },
-    { headers: { 'content-type': 'application/cloudevents+json' } },
+    {
+      headers: {
+        'content-type': 'application/cloudevents+json',
+        ...(by !== undefined && { authorization: `Bearer ${by}` }),
+      },
+    },
   )
 const text = 'Your order 007 has shipped.'
 
@@ -70,6 +79,11 @@ test('SEMANTICS 9: the text is for the customer, not for a person at the desk or
   await say(house.base, 'hello')
   await say(house.base, 'hello', { customer: 'crm' })
   await shipped(house.base, 'e1')
+  // Without `identity` a bearer token is a customer's name.
+  expect(await shipped(house.base, 'e2', { by: 'bob' })).toMatchObject({
+    status: 403,
+    body: { code: 'FORBIDDEN', detail: expect.stringContaining('an event about another customer ("ann")') },
+  })
   const own = { kind: 'event', type: 'order.shipped', sender: { id: 'ann', role: 'agent' } } as const
   await chat.host.accept({ ...own, data: { orderNo: 'of the desk' } }, ann)
   await post(`${house.base}/crm/events/order.shipped`, { orderNo: 'of nobody' })
@@ -235,7 +249,7 @@ test('a text that cannot be made of an event is a dead letter that names its rou
   await using house = await openHouse({ yaml: config, adapters })
   await chat.host.accept(said('hello'))
   await until(() => chat.sent[0])
-  await shipped(house.base, 'e1', 'A-7')
+  await shipped(house.base, 'e1', { orderNo: 'A-7' })
   const letter = await until(async () => (await house.dead())[0])
   expect(letter.failure).toEqual({
     code: 'NO_ROUTE',

@@ -32,6 +32,28 @@ test('a name never comes from a body when a credential gave one (DESIGN §11)', 
   expect(home).toBe('link/bob')
 })
 
+test('an event about another customer is a program’s to send: to whom else speaks it is refused, not made one about himself', () => {
+  const event = { kind: 'event', parts: undefined, data: {} }
+  const customer = { identity: { role: 'customer', id: 'ann' } }
+  const agent = { identity: { role: 'agent', id: 'ann' } }
+  const about = (id: string, more: object = {}) =>
+    of({ ...event, sender: { id, role: 'customer' } }, more).message.sender
+  for (const [id, more] of [
+    ['bob', customer],
+    ['bob', agent],
+    ['ann', agent],
+  ] as const)
+    expect(() => about(id, more)).toThrow(
+      expect.objectContaining({ code: 'FORBIDDEN', message: expect.stringContaining(`("${id}")`) }),
+    )
+  expect(about('ann', customer)).toEqual({ id: 'ann', role: 'customer' })
+  expect(about('bob', { identity: { role: 'program', id: 'erp' } })).toEqual({ id: 'bob', role: 'customer' })
+  expect(about('bob')).toEqual({ id: 'bob', role: 'customer' })
+  // About nobody: it is of who speaks.
+  const nobody = { ...event, sender: { id: 'web', role: 'system' } }
+  expect(of(nobody, agent).message.sender).toEqual({ id: 'ann', role: 'agent' })
+})
+
 test('a person at the desk has a conversation, a home and ids that no customer of the same name has (SEMANTICS 8, 9)', () => {
   const max = { sender: { id: 'max', role: 'customer' }, externalId: 'x' }
   const agent = of(max, { identity: { role: 'agent', id: 'max' } })
