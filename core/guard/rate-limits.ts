@@ -45,14 +45,23 @@ interface Limiter {
   readonly name: string
   readonly rule: RateRule
   readonly count: LimitCount
-  readonly limiter: Pick<RateLimiterMemory, 'consume'>
+  readonly take: Take
   readonly counting: Counting
+}
+
+/** Counts a call. Rejects with a `RateLimiterRes` where it is one too many; without a time in it, until the window ends. */
+type Take = (window: Window) => Promise<unknown>
+
+interface Window {
+  readonly key: string
+  /** SEMANTICS 25: by `performance.now()`. */
+  readonly end: number
 }
 
 /** What this process counts for a rule, whatever number of calls it allows. */
 interface Counting {
   readonly memory: RateLimiterMemory
-  readonly keyOf: (caller: string) => string
+  readonly windowOf: (caller: string) => Window
 }
 
 /** Makes the limits of a config. What `before` counted for a rule about the same calls counts on: a reload gives nobody a new start. */
@@ -84,9 +93,10 @@ function countsAlike(one: RateRule, other: RateRule): boolean {
   return (['by', 'perMs', 'channel', 'operation'] as const).every((key) => one[key] === other[key])
 }
 
-function createCounting({ by, calls, perMs }: RateRule): Counting {
-  const memory = new RateLimiterMemory({ points: calls, duration: perMs / 1000 })
-  return { memory, keyOf: by === 'all' ? () => '' : boundedKeys(perMs) }
+/** Of its windows the limiter knows nothing: it would end them by the clock on the wall. */
+function createCounting(rule: RateRule): Counting {
+  const memory = new RateLimiterMemory({ points: rule.calls, duration: 0 })
+  return { memory, windowOf: windowsOf(rule, (key) => void memory.delete(key)) }
 }
 
 function createLimiter(
@@ -104,22 +114,20 @@ function createLimiter(
 ): Limiter {
   const { memory } = counting
   memory.points = rule.calls
-  const alone = rule.dryRun ? memory : acceptedOf(memory)
-  const limiter = shared === undefined ? alone : together(name, { rule, shared, memory })
-  return { name, rule, count, limiter, counting }
+  const alone: Take = rule.dryRun ? ({ key }) => memory.consume(key) : acceptedOf(memory)
+  const take = shared === undefined ? alone : together(name, { rule, shared, memory })
+  return { name, rule, count, take, counting }
 }
 
 /** Counts what it lets through: who was refused often gains by a limit that is raised as others do. */
-function acceptedOf(memory: RateLimiterMemory): Limiter['limiter'] {
-  return {
-    async consume(key) {
-      try {
-        return await memory.consume(key)
-      } catch (rejected) {
-        await memory.reward(key)
-        throw rejected
-      }
-    },
+function acceptedOf(memory: RateLimiterMemory): Take {
+  return async ({ key, end }) => {
+    try {
+      await memory.consume(key)
+    } catch (rejected) {
+      if (end > performance.now()) await memory.reward(key)
+      throw rejected
+    }
   }
 }
 
@@ -131,22 +139,32 @@ function together(
     shared,
     memory,
   }: { readonly rule: RateRule; readonly shared: SharedCounter; readonly memory: RateLimiterMemory },
-): RateLimiterRedis {
+): Take {
   // All that the limiter asks of a client of Redis; its own script counts in whole seconds.
   const client = {
     isReady: () => true,
     defineCommand: () => undefined,
     rlflxIncr: ([key = '', points = '1']: readonly string[]) => shared.add(key, Number(points), perMs),
   }
-  return new RateLimiterRedis({
+  const limiter = new RateLimiterRedis({
     storeClient: client,
     keyPrefix: name,
     points: calls,
     duration: Math.max(1, perMs / 1000),
     insuranceLimiter: memory,
-    // Who is over his limit is refused here until it begins anew.
-    inMemoryBlockOnConsumed: calls + 1,
   })
+  // Who is over his limit is refused here until it begins anew. Not by the limiter's own block, which ends by the clock on the wall.
+  const blocked = new WeakMap<Window, number>()
+  return async (window) => {
+    const leftMs = (blocked.get(window) ?? 0) - performance.now()
+    if (leftMs > 0) throw new RateLimiterRes(0, leftMs)
+    try {
+      await limiter.consume(window.key)
+    } catch (rejected) {
+      if (rejected instanceof RateLimiterRes) blocked.set(window, performance.now() + rejected.msBeforeNext)
+      throw rejected
+    }
+  }
 }
 
 function isAbout({ channel, operation }: RateRule, calling: Calling): boolean {
@@ -158,21 +176,24 @@ async function consumeAll(limiters: readonly Limiter[], caller: string): Promise
   for (const limiter of limiters) await consume(limiter, caller)
 }
 
-async function consume({ name, rule, count, limiter, counting }: Limiter, caller: string): Promise<void> {
+async function consume({ name, rule, count, take, counting }: Limiter, caller: string): Promise<void> {
   count.offered()
+  const window = counting.windowOf(caller)
   try {
-    await limiter.consume(counting.keyOf(caller))
+    await take(window)
   } catch (rejected) {
     if (!(rejected instanceof RateLimiterRes)) {
       count.failed()
       throw rejected
     }
     if (!rule.dryRun) {
+      const toldMs = rejected.msBeforeNext
+      const retryAfterMs = toldMs >= 0 ? Math.min(toldMs, rule.perMs) : window.end - performance.now()
       count.refused()
       throw new GatewayError(
         'RATE_LIMITED',
         `limit "${name}": ${rule.calls} calls in ${rule.perMs / 1000} s are allowed${rule.by === 'caller' ? ' to each caller' : ''}`,
-        { retryAfterMs: rejected.msBeforeNext, notExecuted: true },
+        { retryAfterMs: Math.max(0, Math.ceil(retryAfterMs)), notExecuted: true },
       )
     }
     count.wouldRefuse()
@@ -180,24 +201,27 @@ async function consume({ name, rule, count, limiter, counting }: Limiter, caller
   count.accepted()
 }
 
-/** A key costs a timer and some hundred bytes, and names may come from callers: beyond so many, new ones share. */
+/** A key costs some hundred bytes, and names may come from callers: beyond so many, new ones share. */
 const MAX_KEYS = 50_000
 const SHARED_KEYS = 1024
 
-function boundedKeys(perMs: number): (caller: string) => string {
-  const live = new Map<string, number>()
+/** `ended` hears of each window once it is over, before the next one of its key begins. */
+function windowsOf({ by, perMs }: RateRule, ended: (key: string) => void): Counting['windowOf'] {
+  const live = new Map<string, Window>()
+  const sharedKey = (caller: string): string => `#${hash(caller) % SHARED_KEYS}`
   return (caller) => {
     const now = performance.now()
-    const until = live.get(caller)
-    if (until !== undefined && until > now) return `=${caller}`
     // In the order in which they end: each lasts as long.
-    for (const [name, end] of live) {
+    for (const [key, { end }] of live) {
       if (end > now) break
-      live.delete(name)
+      live.delete(key)
+      ended(key)
     }
-    if (live.size >= MAX_KEYS) return `#${hash(caller) % SHARED_KEYS}`
-    live.set(caller, now + perMs)
-    return `=${caller}`
+    const own = by === 'all' ? '' : `=${caller}`
+    const key = live.has(own) || live.size < MAX_KEYS ? own : sharedKey(caller)
+    const window = live.get(key) ?? { key, end: now + perMs }
+    live.set(key, window)
+    return window
   }
 }
 

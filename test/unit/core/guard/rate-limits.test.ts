@@ -17,7 +17,7 @@ const ann: Calling = { channel: 'web', pushes: false, operation: 'GetOrder', cal
 
 function limits(
   rules: Readonly<Record<string, RateRule>>,
-  before?: { readonly of?: RateLimits; readonly shared?: SharedCounter },
+  before?: { readonly of?: RateLimits; readonly shared?: SharedCounter | undefined },
 ) {
   const counts = new Map<string, ReturnType<typeof counting>>()
   const countOf = (name: string): ReturnType<typeof counting> => {
@@ -106,6 +106,27 @@ test('a reload gives nobody a new start where the rule is about the same, and ev
     expect(await limits({ each: { ...rule, ...other } }, strict).ask()).toBe('ok')
 })
 
+test.each([
+  ['one process', undefined],
+  ['several instances', fixedCounter],
+])(
+  'a window is as long however the clock is set: no longer when it is set back, no shorter when it is set forward (SEMANTICS 25; %s)',
+  async (_which, sharedBy) => {
+    const { of, ask } = limits({ each: { ...rule, calls: 1, perMs: 30_000 } }, { shared: sharedBy?.() })
+    const start = Date.now()
+    expect([await ask(), await ask()]).toEqual(['ok', 'RATE_LIMITED'])
+    for (const byMs of [-3_600_000, 7_200_000]) {
+      vi.setSystemTime(start + byMs)
+      await vi.advanceTimersByTimeAsync(10_000)
+      await expect(of.check(ann)).rejects.toMatchObject({ code: 'RATE_LIMITED' })
+    }
+    await expect(of.check(ann)).rejects.toMatchObject({ retryAfterMs: 10_000 })
+    vi.setSystemTime(start - 3_600_000)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect([await ask(), await ask()]).toEqual(['ok', 'RATE_LIMITED'])
+  },
+)
+
 test('names from callers are data, and of their keys so many are kept and no more: beyond that new ones share', async () => {
   const { ask } = limits({ each: { ...rule, calls: 1, perMs: 60_000 } })
   for (const caller of ['__proto__', 'constructor', '']) {
@@ -161,6 +182,18 @@ function counter(): SharedCounter & { isDown: boolean } {
     },
   }
   return shared
+}
+
+/** Of a server whose clock nobody sets. */
+function fixedCounter(): SharedCounter {
+  let [count, until] = [0, 0]
+  return {
+    async add(_key, by, ms) {
+      if (until <= performance.now()) [count, until] = [0, performance.now() + ms]
+      count += by
+      return [count, until - performance.now()]
+    },
+  }
 }
 
 test('several instances count together, and each for itself while nobody can be asked', async () => {
