@@ -140,20 +140,24 @@ export function createRequests(options: RequestsOptions): Requests {
     const [first, second] = inTurn
     if (first === undefined) throw new GatewayError('NO_ROUTE', `agent "${agent}" is not running`)
     const msOf = ({ timeoutMs }: AgentInUse): number => route.timeoutMs ?? timeoutMs
-    const ask = async (asked: AgentInUse): Promise<Reply> => answerOf(asked, { message, ms: msOf(asked) })
+    // SEMANTICS 7, 15: a repeat of its key is the same question to whoever is asked.
+    const ask = async (asked: AgentInUse, key: string): Promise<Reply> => {
+      const same = Object.freeze({ ...message, id: key, correlationId: key })
+      return answerOf(asked, { message: same, ms: msOf(asked) })
+    }
     const call: Call = {
       what: `agent "${first.id}"`,
       safe: true,
       repeatable: true,
       ms: inTurn.reduce((ms, asked) => ms + msOf(asked), 0),
-      async make(_key, _attempt, signal) {
-        if (second === undefined) return ask(first)
+      async make(key, _attempt, signal) {
+        if (second === undefined) return ask(first, key)
         try {
-          return await ask(first)
+          return await ask(first, key)
         } catch (error) {
           if (signal?.aborted === true) throw error
           options.log.warn('request: the fallback is asked', { id: message.id, agent: second.id, error })
-          return ask(second)
+          return ask(second, key)
         }
       },
     }

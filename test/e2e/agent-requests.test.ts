@@ -89,3 +89,31 @@ routes: [{ agent: helper, record: ${record} }]
   expect(plain?.event).not.toHaveProperty('callbacktoken')
   expect(recorded?.event.callbackurl).toContain('/v1/callbacks/')
 })
+
+test('SEMANTICS 7, 15: a request that is repeated under its key comes to the bot and to the fallback under the first id', async () => {
+  await using bot = await startBot(() => ({ status: 500 }))
+  const desk = handAgent('desk', () => Promise.reject(new GatewayError('AGENT_FAILED', 'out of order')))
+  await using house = await openHouse({
+    yaml: `
+channels: { web: { adapter: rest } }
+agents: { helper: { adapter: webhook, url: "${bot.url}" }, people: { adapter: desk } }
+routes: [{ agent: helper, fallback: people }]
+`,
+    adapters: [desk.adapter],
+  })
+  for (let n = 0; n < 2; n++) expect((await ask(house.base, 'k1')).status).toBe(502)
+  bot.answer = () => ({ body: { data: { by: 'helper' } } })
+  expect(await ask(house.base, 'k1')).toMatchObject({ status: 200, body: { by: 'helper' } })
+  expect(await ask(house.base, 'k2')).toMatchObject({ status: 200 })
+  const [first, ...more] = bot.asked.map(({ headers, event }) => ({
+    webhookId: headers['webhook-id'],
+    id: event.id,
+    message: event.data.id,
+    correlation: event.correlationid,
+  }))
+  const other = more.pop()
+  expect(more).toEqual([first, first])
+  expect(new Set(Object.values(first ?? {})).size).toBe(1)
+  expect(other?.id).not.toBe(first?.id)
+  expect(desk.asked.map(({ message }) => message.id)).toEqual([first?.id, first?.id])
+})

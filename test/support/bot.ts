@@ -8,6 +8,7 @@ export interface Asked {
   readonly event: {
     readonly id: string
     readonly type: string
+    readonly correlationid: string
     readonly data: { readonly id: string; readonly parts?: readonly { readonly text: string }[] }
     readonly callbackurl?: string
     readonly callbacktoken?: string
