@@ -183,6 +183,8 @@ export class Conductor {
 
   #welcomed(line: Line, welcome: WelcomeFrame): void {
     const { ledger, onReset } = this.#options
+    // A retired one: where the inbox goes on is the new one's to say.
+    if (this.#way(line.kind).line !== line) return
     if (!ledger.gave(welcome.next)) {
       // A box that cannot be written ends the client, which the ledger has told.
       this.#startNewBoot().catch(() => undefined)

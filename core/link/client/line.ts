@@ -177,10 +177,11 @@ export class Line {
   }
 
   async #take(frames: readonly DownFrame[]): Promise<void> {
-    if (this.#isOver) return
     this.#heardAt = performance.now()
     const messages: MsgFrame[] = []
     for (const frame of frames) {
+      // The frame before may have ended it: an answer over HTTP has reset and welcome together, and the welcome is no longer ours to heed.
+      if (this.#isOver) return
       if (frame.t === 'msg') messages.push(frame)
       else {
         this.#answeredAt = performance.now()

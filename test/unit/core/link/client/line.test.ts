@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { App, FakeLink } from './fake-links.ts'
-import { msg, openApp } from './fake-links.ts'
+import { msg, openApp, welcome } from './fake-links.ts'
 
 let app: App
 let link: FakeLink
@@ -120,4 +120,40 @@ test('the inbox flows and nothing of ours is answered: after 30 s the link is gi
     await pass(1000)
   }
   expect(link.isClosed).toBe(true)
+})
+
+test.each([0, 3])(
+  'a restored store told in one answer, reset and welcome, is heeded once: hello anew, and that link is the one that sends; an inbox of %i (SEMANTICS 12)',
+  async (top) => {
+    await link.welcome()
+    await link.say(msg(1, 'a'))
+    const moves = vi.spyOn(app.ledger, 'moveTo')
+    const place = { epoch: 'e2', top, oldest: 1 }
+    // As an answer over HTTP has them.
+    await link.say({ t: 'reset', ...place, why: 'restored' }, welcome({ ...place, recovered: false }))
+    await pass(1)
+    const [, second] = app.links
+    expect([app.links.length, link.isClosed, second?.up[0]]).toMatchObject([
+      2,
+      true,
+      { epoch: '', offset: 0 },
+    ])
+    await second?.welcome({ epoch: 'e2', top })
+    await app.send('after')
+    expect(second?.numbers).toEqual([1])
+    expect(moves).toHaveBeenCalledTimes(1)
+    expect(app.status()).toBe('online websocket')
+  },
+)
+
+test('a link whose place was taken says no more where the inbox goes on: the one that took it has said so', async () => {
+  app.conductor.close()
+  app = await openApp(['websocket', 'http'])
+  await pass(2700)
+  const [http] = app.of('http')
+  await http?.welcome()
+  await app.of('websocket')[0]?.welcome()
+  const late = welcome({ recovered: false, top: 8, oldest: 9 })
+  await http?.say(late, { t: 'pong' })
+  expect([app.ledger.place, app.status()]).toMatchObject([{ offset: 0 }, 'online websocket'])
 })
