@@ -40,14 +40,15 @@ export interface Large {
   readonly bytes: number
 }
 
-/** Both hold what they are on: nobody else changes it while they are open. */
+/** A folder is held while it is open. On Redis nothing is: who uses it is asked for, and a mark that another command has set is seen. */
 export interface Source extends AsyncDisposable {
   /** As an operator knows it, without a password. */
   readonly name: string
   /** Who uses it, in words; undefined: nobody does. */
   users(): Promise<string | undefined>
   mark(): Promise<Mark | undefined>
-  setMark(mark: Mark): Promise<void>
+  /** In the place of `before`. Rejects with `STORE_UNAVAILABLE` where another one, or none, stands there now. */
+  setMark(mark: Mark, before: Mark | undefined): Promise<void>
   dropMark(): Promise<void>
   totals(): Promise<MovedTotals>
   /** About how many rows there are. */

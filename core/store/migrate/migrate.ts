@@ -56,7 +56,7 @@ export async function migrate({ source, target, report }: MigrateOptions): Promi
   await copy({ source, target, report }, from, size)
   await target.seal(known)
   const rows = await check({ source, target, report }, known, size)
-  await source.setMark({ ...mark, state: 'moved' })
+  await source.setMark({ ...mark, state: 'moved' }, mark)
   await target.release()
   return { incarnation: mark.incarnation, rows }
 }
@@ -75,7 +75,10 @@ async function requireRoom(source: Source, { name, textBytes }: Target): Promise
   )
 }
 
-/** The same mark on both sides. A gateway that came in between is seen, because it holds a lease. */
+/**
+ * The same mark on both sides, as the source has it. A gateway that came in between is seen, because it holds a lease. Begun to one
+ * target and then to another, it is another migration: what the first target holds can never be released beside the second.
+ */
 async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals): Promise<Mark> {
   const [own, other] = [await source.mark(), await target.mark()]
   if (own?.state === 'target') throw refusalOf(own, source.name)
@@ -89,15 +92,16 @@ async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals)
         `${target.name} is not empty: a store is moved to where nothing is yet`,
       )
   }
-  const mark: Mark = {
+  const begun = {
     state: 'source',
-    id: own?.id ?? randomUUID(),
+    id: randomUUID(),
     other: target.name,
-    since: own?.since ?? new Date().toISOString(),
-    incarnation: own?.incarnation ?? totals.incarnation,
-  }
-  if (own?.state !== 'moved') await source.setMark(mark)
-  await target.setMark({ ...mark, state: 'target', other: source.name })
+    since: new Date().toISOString(),
+    incarnation: totals.incarnation,
+  } as const
+  const mark = isSame ? own : begun
+  await source.setMark(mark, own)
+  await target.setMark({ ...mark, state: 'target', other: source.name }, other)
   const user = (await source.users()) ?? (await target.users())
   if (user === undefined) return mark
   if (!isSame) {
@@ -111,7 +115,7 @@ function foreign(mark: Mark, name: string): GatewayError {
   if (mark.state !== 'target') return refusalOf(mark, name)
   return new GatewayError(
     'STORE_UNAVAILABLE',
-    `${name} holds an unfinished migration of other data, from ${mark.other}: finish that one, or empty it`,
+    `${name} holds another unfinished migration, from ${mark.other} since ${mark.since}: empty it, unless that one is to be finished`,
   )
 }
 

@@ -66,12 +66,20 @@ class RedisEnd implements Target {
     return typeof held === 'string' ? markOf(held) : undefined
   }
 
-  /** Partition 0 first: who goes on with this migration looks there. */
-  async setMark(mark: Mark): Promise<void> {
-    const words = [`+${JSON.stringify(mark)}`, '0']
+  /** Partition 0 first: who goes on with this migration looks there, and of two commands at the same time one alone gets it. */
+  async setMark(mark: Mark, before: Mark | undefined): Promise<void> {
+    const text = JSON.stringify(mark)
+    const words = [`+${text}`, '0']
+    const expected = `+${before === undefined ? '' : JSON.stringify(before)}`
+    const [held] = await this.#client.runAll('mark', [{ partition: 0, words: [...words, expected] }])
+    if (held !== text)
+      throw new GatewayError(
+        'STORE_UNAVAILABLE',
+        `${this.name} was taken by another command meanwhile (a migration, or --use-moved-store): nothing of this one is in force`,
+      )
     await this.#client.runAll(
       'mark',
-      this.#numbers.map((partition) => ({ partition, words })),
+      this.#numbers.slice(1).map((partition) => ({ partition, words })),
     )
   }
 

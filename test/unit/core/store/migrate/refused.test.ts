@@ -1,4 +1,5 @@
 // Who may not move a store: while a gateway uses it, to where something is, twice, or with a difference; and what a moved one says.
+import { rm } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../../../core/store/migrate/migrate.ts'
 import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
@@ -80,6 +81,32 @@ describe.each([
   )
 
   test(
+    'begun anew to another place, what was begun first is void: one store never becomes two (SEMANTICS 2, 12)',
+    { timeout: 60_000 },
+    async () => {
+      const [from, wrong, right] = [...ends(), at.folder('right')]
+      {
+        await using store = await openStore(from)
+        await store.accept(accept('a', dedupe('a')))
+      }
+      expect((await moveUntil(from, wrong, 1)).isKilled).toBe(true)
+      expect((await moveUntil(from, right, 1)).isKilled).toBe(true)
+      await expect(move(from, wrong)).rejects.toMatchObject({
+        message: expect.stringContaining(`${wrong} holds another unfinished migration`),
+      })
+      await move(from, right)
+      await expect(move(from, wrong)).rejects.toMatchObject({
+        message: expect.stringContaining(`was moved to ${right}`),
+      })
+      await expect(openStore(wrong)).rejects.toMatchObject({
+        message: expect.stringContaining('unfinished migration'),
+      })
+      await using store = await openStore(right)
+      expect(await store.accept(accept('b', dedupe('a')))).toMatchObject({ status: 'duplicate', id: 'a' })
+    },
+  )
+
+  test(
     'refused while a gateway uses either side, and into what is not empty; then nothing has changed',
     { timeout: 60_000 },
     async () => {
@@ -109,6 +136,38 @@ describe.each([
 })
 
 test(
+  'a Redis that another command takes meanwhile is moved by one alone (SEMANTICS 2, 12)',
+  { timeout: 60_000 },
+  async () => {
+    {
+      await using store = await openStore(at.redis)
+      await store.accept(accept('a'))
+    }
+    const first = at.folder('first')
+    const whileMoved = async (meanwhile: () => Promise<unknown>): Promise<unknown> => {
+      await using source = await openEnd(at.redis)
+      await using target = await openEnd(first, true)
+      const seal = target.seal.bind(target)
+      target.seal = async (totals) => {
+        await seal(totals)
+        await meanwhile()
+      }
+      return await migrate({ source, target })
+    }
+    const taken = { message: expect.stringContaining('taken by another command meanwhile') }
+    await expect(whileMoved(() => reclaimRedis({ url: at.redis }))).rejects.toMatchObject(taken)
+    await rm(first, { recursive: true })
+    const second = at.folder('second')
+    await expect(whileMoved(() => move(at.redis, second))).rejects.toMatchObject(taken)
+    await expect(openStore(first)).rejects.toMatchObject({
+      message: expect.stringContaining('unfinished migration'),
+    })
+    await using store = await openStore(second)
+    expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+  },
+)
+
+test(
   'half a store is nobody’s: not to be used, and no other migration’s target',
   { timeout: 60_000 },
   async () => {
@@ -119,7 +178,7 @@ test(
     }
     expect((await moveUntil(from, at.redis, 1)).isKilled).toBe(true)
     await expect(move(other, at.redis)).rejects.toMatchObject({
-      message: expect.stringContaining('other data'),
+      message: expect.stringContaining('another unfinished migration'),
     })
     await expect(reclaimRedis({ url: at.redis })).rejects.toMatchObject({
       message: expect.stringContaining('half a store'),
