@@ -175,11 +175,7 @@ function notItsOwn(error: Error, { file: entry, root, text }: Imported): Failure
   const wanted = 'specifier' in error ? String(error.specifier) : ''
   const file = placeOf(error, root)?.file ?? entry
   const line = lineOf(text(file), [`${wanted}'`, `${wanted}"`])
-  return failureAt(
-    root,
-    { file, ...(line !== undefined && { line }) },
-    `${error.message}: make it a folder with an index.ts, and put the other file into it`,
-  )
+  return failureAt(root, { file, ...(line !== undefined && { line }) }, error.message)
 }
 
 /** Config that was saved as a plugin; as code some of it would even be valid (labels), and fail in words that help nobody. */

@@ -157,8 +157,12 @@ export function installMark(entry: string): string {
   return join(dirname(entry), 'node_modules', '.package-lock.json')
 }
 
-/** Lies beside the code, and is no part of what runs. */
-const BESIDE = /\.(?:(?:test|spec)\.[jt]s|md)$/
+export const CODE = /\.[cm]?[jt]s$/
+
+/** In a plugin's folder: lies beside the code, and is no part of what runs. */
+export function isBeside(name: string): boolean {
+  return name.startsWith('.') || /\.(?:(?:test|spec)\.[jt]s|md)$/.test(name)
+}
 
 /** Every file below a folder but packages, tests, texts and hidden ones, with the folders themselves; links are followed by nobody here. */
 export async function walk(folder: string): Promise<Walked> {
@@ -169,7 +173,7 @@ export async function walk(folder: string): Promise<Walked> {
     places.push(path)
     folders.push(path)
     for (const { name } of await listed(path)) {
-      if (name === 'node_modules' || name.startsWith('.') || BESIDE.test(name)) continue
+      if (name === 'node_modules' || isBeside(name)) continue
       const below = join(path, name)
       const kind = await lstat(below)
       if (kind.isDirectory()) await into(below)

@@ -2,8 +2,11 @@
 import { existsSync } from 'node:fs'
 import { createRequire, isBuiltin, registerHooks } from 'node:module'
 import type { LoadFnOutput, LoadHookContext, ResolveFnOutput, ResolveHookContext } from 'node:module'
-import { pathToFileURL } from 'node:url'
+import { relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { compileFunction } from 'node:vm'
+
+import { CODE, isBeside } from './find.ts'
 
 export interface PluginCode {
   /** The plugins folder, which may be anywhere and have no package.json. */
@@ -26,25 +29,48 @@ export function lendPackages({ root, sources, own }: PluginCode): void {
   registerHooks({
     resolve(specifier, context, next) {
       if (isPackage(specifier)) return packageOf(specifier, context, next)
+      if (isBuiltin(specifier)) return next(specifier, context)
       const { parentURL } = context
-      const url = isBuiltin(specifier) ? undefined : URL.parse(specifier, parentURL)?.href
-      if (url !== undefined && sources.has(url)) return { url, shortCircuit: true }
-      if (url !== undefined && sources.has(parentURL ?? '')) refuseForeign(url, specifier)
-      return next(specifier, context)
+      const url = specifier.startsWith('#') ? undefined : URL.parse(specifier, parentURL)?.href
+      if (url !== undefined && sources.has(fileOf(url))) return { url, shortCircuit: true }
+      if (!sources.has(fileOf(parentURL))) return next(specifier, context)
+      if (url !== undefined && isFile(url)) {
+        refuseForeign(url, specifier)
+        if (url.endsWith('.node')) refuseUnhashed(url) // an addon passes `load` by
+        return next(specifier, context)
+      }
+      const found = next(specifier, context) // by a package.json, or without its ending
+      if (isFile(found.url) && !found.url.includes('/node_modules/')) refuseForeign(found.url, specifier)
+      return found
     },
     load(url, context, next: NextLoad) {
-      const source = sources.get(url)
-      if (source === undefined) return next(url, context)
-      return { source, format: formatOf(url, source), shortCircuit: true }
+      const source = sources.get(fileOf(url))
+      if (source !== undefined) return { source, format: formatOf(fileOf(url), source), shortCircuit: true }
+      refuseUnhashed(fileOf(url))
+      return next(url, context)
     },
   })
 
   /** What is not its own is not in its hash: neither its changes nor its lock would see it. */
   function refuseForeign(url: string, specifier: string): void {
-    if (!url.startsWith('file:') || !existsSync(new URL(url))) return // not there: Node says so
     if (own.endsWith('/') && url.startsWith(own)) return
-    const problem = `it imports ${specifier}, which does not belong to it`
-    throw Object.assign(new Error(problem), { code: NOT_ITS_OWN, specifier })
+    throw notItsOwn(
+      `it imports ${specifier}, which does not belong to it: make it a folder with an index.ts, and put the other file into it`,
+      specifier,
+    )
+  }
+
+  /** Nor is code that lies in its folder and is left alone there, or came later. Packages are covered by their lock file. */
+  function refuseUnhashed(url: string): void {
+    if (!own.endsWith('/') || !url.startsWith(own) || url.endsWith('.json')) return
+    const names = url.slice(own.length).split('/').map(decodeURIComponent)
+    const packages = names.indexOf('node_modules')
+    const isLeftAlone = names.slice(0, packages === -1 ? undefined : packages).some(isBeside)
+    if (!isLeftAlone && (packages !== -1 || !CODE.test(url))) return
+    const why = isLeftAlone
+      ? 'is left alone by its name (.…, *.test.*, *.spec.*, *.md): rename it'
+      : 'came after it was loaded: the next version has it'
+    throw notItsOwn(`it imports ${relative(root, fileURLToPath(url))}, which ${why}`, names.at(-1) ?? '')
   }
 
   function packageOf(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {
@@ -61,6 +87,19 @@ export function lendPackages({ root, sources, own }: PluginCode): void {
       }
     }
   }
+}
+
+function notItsOwn(problem: string, specifier: string): Error {
+  return Object.assign(new Error(problem), { code: NOT_ITS_OWN, specifier })
+}
+
+/** The address of a file without what an import may add to have it once more (`?x`, `#x`). */
+function fileOf(url = ''): string {
+  return url.replace(/[?#].*$/su, '')
+}
+
+function isFile(url: string): boolean {
+  return url.startsWith('file:') && existsSync(new URL(url))
 }
 
 // require() resolves from the file it stands in, whatever the hook says; only a finished address helps.

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
-import { MISNAMED, distrust, installMark, isThere, walk, whyUnreadable } from './find.ts'
+import { CODE, MISNAMED, distrust, installMark, isThere, walk, whyUnreadable } from './find.ts'
 import type { Found } from './find.ts'
 
 export interface Snapshot {
@@ -37,7 +37,7 @@ const MAX_BYTES = 32 * 1024 * 1024
 const RUN = /\.(?:[cm]?[jt]s|json)$/
 
 export function isCode(file: string): boolean {
-  return /\.[cm]?[jt]s$/.test(file)
+  return CODE.test(file)
 }
 
 /** Whether nothing of a plugin has changed. Packages that npm has not finished yet have not. */
