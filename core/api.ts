@@ -649,6 +649,12 @@ export interface ServeOptions {
    */
   readonly signed?: boolean
   /**
+   * The protocol may name its caller in the body: a request without any credential of the gateway's is handed in where it would be 401.
+   * Its identity is then nobody's, a customer with the empty name, and the handler lets in whom it finds itself. Any other credential, and
+   * the channel's `access`, are looked at as ever. Default false.
+   */
+  readonly identifiesLater?: boolean
+  /**
    * How the protocol says that a request was refused before it came to the handler (too large, no credential), or what the handler
    * threw: instead of problem details. Status and the other headers are the same either way. Not asked under overload, nor used with a
    * `contentType` that no header may hold.

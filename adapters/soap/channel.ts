@@ -1,6 +1,6 @@
 // The SOAP channel: one path for both versions, its WSDL, and everything HTTP has to say before an envelope is read.
 import { GatewayError } from 'dragoman'
-import type { Channel, ChannelHost, HttpRequest, HttpResponse, Scope } from 'dragoman'
+import type { Channel, ChannelHost, HttpHandler, HttpRequest, HttpResponse, Scope } from 'dragoman'
 import { isCrossSite } from '../data/cross-site.ts'
 import { Description } from '../data/description.ts'
 import { compileSchemas } from '../xml/schema.ts'
@@ -13,7 +13,7 @@ import { exchange } from './exchange.ts'
 import { prefixes } from './names.ts'
 import { askedDocument, publish } from './publish.ts'
 import type { Service } from './respond.ts'
-import { channelGuard } from './security.ts'
+import { channelGuard, namesCallers } from './security.ts'
 import { lackOfInput, readWsdl, refuseStrangers, type WsdlOperation } from './wsdl.ts'
 import { writeXmlText } from '../xml/write.ts'
 
@@ -41,12 +41,13 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       description = here
       const guard = config.security === undefined ? undefined : await channelGuard(config.security, scope)
       await here.begin(signal)
-      host.serve(config.path, async (request, gone) => {
+      const answer: HttpHandler = async (request, gone) => {
         const described = here.value ?? (await here.wanted(gone))
         if (described === undefined) return notYet()
         const { contract, published } = described
         return handle({ config, scope, host: given, contract, guard }, published, { request, gone })
-      })
+      }
+      host.serve(config.path, answer, { identifiesLater: namesCallers(config.security) })
     },
     hint(origin) {
       const contract = description?.value?.contract
@@ -167,7 +168,11 @@ function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
+/** Throws `AUTH_FAILED`: WS-Security is a message's, and who asks for the description by GET has none. */
 function show(request: HttpRequest, published: Publisher | undefined): HttpResponse {
+  const { role, id } = request.identity
+  if (role === 'customer' && id === '')
+    throw new GatewayError('AUTH_FAILED', 'a bearer token or an API key is needed')
   const asked = askedDocument(request.query)
   if (asked === undefined) return notAllowed(published)
   const bytes = published?.(request.origin, asked.name)

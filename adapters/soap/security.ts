@@ -70,6 +70,11 @@ export async function backendGuard(config: BackendSecurity, scope: Scope): Promi
   }
 }
 
+/** Whether each request that is let in names somebody. */
+export function namesCallers(config: ChannelSecurity | undefined): boolean {
+  return config?.users !== undefined || config?.trust !== undefined
+}
+
 function demand(envelope: Envelope): XmlElement {
   const security = securityBlock(envelope.headers, envelope.version)
   if (security === undefined) throw refused('InvalidSecurity', 'a wsse:Security header is needed')

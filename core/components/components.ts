@@ -108,6 +108,8 @@ export interface Mounted {
   readonly handler: HttpHandler
   /** Each request carries a signature that the handler checks. */
   readonly signed?: boolean
+  /** Who shows no credential is nobody, and the handler looks for one in the body. */
+  readonly identifiesLater?: boolean
   readonly refused?: ServeOptions['refused']
 }
 

@@ -57,9 +57,9 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     link: (who, send, linkOptions) => links.open(origin, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
     identify: (credential) => options.identify(credential, settings.id),
-    serve(path, handler, { signed = false, refused } = {}) {
+    serve(path, handler, { signed = false, identifiesLater = false, refused } = {}) {
       checkPath(path)
-      mountAt(mounts, { path, handler, signed, ...(refused !== undefined && { refused }) })
+      mountAt(mounts, { path, handler, signed, identifiesLater, ...(refused !== undefined && { refused }) })
     },
     socket(path, handler, socketOptions = {}) {
       checkPath(path)

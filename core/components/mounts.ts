@@ -23,9 +23,10 @@ export function channelMounts(
   }))
   return {
     mounts: all.flatMap(({ channel: { mounts, places, bodyLimitBytes, answering }, door }) =>
-      mounts.map(({ path, handler, signed, refused }) => ({
+      mounts.map(({ path, handler, signed, identifiesLater, refused }) => ({
         path,
         handler: (request, gone) => answering.during(() => handler(request, gone)),
+        ...(identifiesLater === true && { access: 'later' as const }),
         ...(signed === true && { access: 'handler' as const }),
         ...door,
         ...(path === OPENAPI_PATH && { access: 'operator' as const }),

@@ -10,7 +10,7 @@ import type { Connection, LingerLimits, Turn } from './connection.ts'
 import { type Head, isHost, readHead } from './head.ts'
 import type { Expiries } from '../expiries.ts'
 import { traceArrival } from '../tracing.ts'
-import type { Identifier } from './access.ts'
+import { type Identifier, isNobody } from './access.ts'
 import { type Door, letIn } from './door.ts'
 import type { PathTable } from './paths.ts'
 import { problem } from './problem.ts'
@@ -111,8 +111,10 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     // Awaiting only what is a promise keeps most requests out of the microtask queue.
     const identity = admitted instanceof Promise ? await admitted : admitted
     mount.admits?.(head)
-    if (head.hasBody)
-      share = new BodyShare(gate.budget, mount.access === 'handler' && mount.admits === undefined)
+    if (head.hasBody) {
+      const isUnseen = mount.access === 'handler' && mount.admits === undefined
+      share = new BodyShare(gate.budget, isUnseen || isNobody(identity))
+    }
     const body = share === undefined ? EMPTY : await bodyOf(exchange, turn, { head, mount, share })
     if (share !== undefined) mount = servingNow(gate, mount, head)
     const request: HttpRequest = {

@@ -16,6 +16,7 @@ import type {
   LinkPlace,
   LogOptions,
   RefusedBody,
+  ServeOptions,
   Socket,
   SocketOptions,
 } from '../api.ts'
@@ -164,11 +165,11 @@ export function channelService(
       if (!isListening) host.onTold((said) => hosted().tell('told', said))
       isListening = true
     },
-    serve: ([path, handler, signed, hasWords]) => {
+    serve: ([path, handler, options, hasWords]) => {
       const at = path as string
       mountOnce(served, at, handler as number, () =>
         host.serve(at, (request, signal) => http(at, request, signal), {
-          signed: signed === true,
+          ...(options as Pick<ServeOptions, 'signed' | 'identifiesLater'>),
           ...(hasWords === true && { refused: (error) => refused(at, error) }),
         }),
       )

@@ -95,11 +95,11 @@ export function workerHost(
       ears.push(handler)
       tell('told.listen')
     },
-    serve(path, handler, { signed = false, refused } = {}) {
+    serve(path, handler, { signed = false, identifiesLater = false, refused } = {}) {
       checkPath(path)
       refusers.push(refused)
       const served: Served = { path, handler, at: new Error('served here') }
-      tell('serve', path, handlers.push(served) - 1, signed, refused !== undefined)
+      tell('serve', path, handlers.push(served) - 1, { signed, identifiesLater }, refused !== undefined)
     },
     socket(path, handler, options = {}) {
       checkPath(path)
