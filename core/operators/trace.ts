@@ -41,7 +41,7 @@ function byMoment({ at: a }: Step, { at: b }: Step): number {
   return a.localeCompare(b)
 }
 
-/** What another message is to the one that caused it. */
+/** What another message is to the one that caused it; a note, which no customer sees, is one by itself. */
 const CAUSED = { inbound: 'replayed', outbound: 'reply', internal: 'note' } as const
 
 function stepsOf(row: Row, { id, isPromised }: Traced): Step[] {
@@ -50,7 +50,8 @@ function stepsOf(row: Row, { id, isPromised }: Traced): Step[] {
       const { message } = row
       const said = message.parts?.map((part) => part.text).join(' ') ?? JSON.stringify(message.data ?? null)
       const where = `${message.conversation} #${message.sequence}`
-      const step = message.id === id ? 'accepted' : CAUSED[message.direction]
+      const isAccepted = message.id === id && message.direction !== 'internal'
+      const step = isAccepted ? 'accepted' : CAUSED[message.direction]
       const from = `${message.kind} "${message.type}" from ${message.sender.id} by ${message.channel}`
       return [{ at: message.receivedAt, step, detail: `${where}: ${from}: ${said.slice(0, 200)}` }]
     }

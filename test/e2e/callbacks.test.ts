@@ -10,6 +10,8 @@ import type { HandAgent } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
 import { answer, chat, given, taking, takingYaml } from '../support/taking.ts'
 
+const KEPT = 'the conversation has passed to somebody else; the answer was kept as an internal note'
+
 test('202 and a callback: 401 for a wrong token, 200, 200 again for the same body, 409 for another', async () => {
   let asked: Asked | undefined
   await using bot = await startBot((one) => {
@@ -29,7 +31,8 @@ routes: [{ agent: helper }]
   expect(url).toBe(`${house.base}/v1/callbacks/${body.id}`)
   const reply = { text: 'later' }
   expect((await post(url, reply)).status).toBe(401)
-  for (const wrong of ['x', `${token}x`, `1.${token.split('.')[1]}`, token.split('.')[1] ?? ''])
+  const others = [token.replace(/^0/u, '1'), token.replace('helper', 'people'), token.split('.').at(-1) ?? '']
+  for (const wrong of ['x', `${token}x`, ...others])
     expect((await post(url, reply, { headers: { authorization: `Bearer ${wrong}` } })).status).toBe(401)
   expect((await answer({ url, token }, 'later')).status).toBe(200)
   expect((await answer({ url, token }, 'later')).status).toBe(200)
@@ -157,11 +160,17 @@ test('SEMANTICS 7: after a hand-off a late callback is 409, and what it said an 
     'outbound: echo a person!',
     'internal: too late',
   ])
+  // An operator finds it at its question, and is told what it is.
+  const told = (await traceOf(house.store, body.id))?.steps.find(({ step }) => step === 'note')
+  expect(told?.detail).toContain('from helper by web: too late')
+  const noted = (await readLog(house.base, 'web:ann')).find(({ direction }) => direction === 'internal')
+  const own = await traceOf(house.store, noted?.id ?? '')
+  expect(own?.steps.map(({ step }) => step)).toEqual(['note'])
   // Nobody is told the note: neither a duplicate nor the customer's own view of the log.
   expect(await say(house.base, 'hello', { key: 'k1' })).toMatchObject({ status: 202, body: { id: body.id } })
 })
 
-test('SEMANTICS 17: an answer that does not come in time is the fallback’s to give; the late one is 409', async () => {
+test('SEMANTICS 17: an answer that does not come in time is the fallback’s to give; the late one is 409 and a note', async () => {
   const bot = taking()
   const desk = handAgent('desk', echo)
   await using house = await openHouse({
@@ -171,10 +180,11 @@ test('SEMANTICS 17: an answer that does not come in time is the fallback’s to 
   const answered = await say(house.base, 'hello', { key: 'k1', waitSeconds: 15 })
   expect(answered.body.reply?.parts?.[0]?.text).toBe('echo hello')
   expect(desk.asked[0]?.message.id).toBe(answered.body.id)
-  expect((await answer(given(bot), 'too late')).status).toBe(409)
+  for (let n = 0; n < 2; n++)
+    expect(await answer(given(bot), 'too late')).toMatchObject({ status: 409, body: { detail: KEPT } })
   const log = await readLog(house.base, 'web:ann')
-  expect(texts(log)).toEqual(['inbound: hello', 'outbound: echo hello'])
-  expect(log[1]).toMatchObject({ sender: { id: 'people' } })
+  expect(texts(log)).toEqual(['inbound: hello', 'outbound: echo hello', 'internal: too late'])
+  expect(log.slice(1).map(({ sender }) => sender.id)).toEqual(['people', 'helper'])
   const duplicate = await say(house.base, 'hello', { key: 'k1' })
   expect(duplicate.body.reply?.parts?.[0]?.text).toBe('echo hello')
 })
@@ -248,6 +258,7 @@ test('SEMANTICS 7, 17: promises that are missed together are all the fallback’
       .concat(
         ['one', 'two', 'four'].map((text) => `outbound: echo ${text}`),
         'outbound: at last',
+        'internal: too late',
       )
       .toSorted(),
   )
@@ -265,7 +276,10 @@ test('a promise that is not kept, and nobody else to ask: a dead letter, and who
   // Nobody else has the conversation.
   expect(await answer(given(bot), 'too late')).toMatchObject({
     status: 409,
-    body: { title: 'This answer does not count any more' },
+    body: {
+      title: 'This answer does not count any more',
+      detail: `no answer to the message ${bot.asked[0]?.message.id} is waited for any more (failed)`,
+    },
   })
   const [letter, ...more] = await house.dead()
   expect(letter).toMatchObject({
@@ -311,8 +325,12 @@ test('a callback may hand off: the fallback is asked at once, also where the bot
   expect((await waiting).body.reply?.parts?.[0]?.text).toBe('echo hello')
   expect(desk.asked).toHaveLength(1)
   // It gave the message away: what it says now is too late.
-  expect((await answer(given(bot), 'after all')).status).toBe(409)
-  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: hello', 'outbound: echo hello'])
+  expect(await answer(given(bot), 'after all')).toMatchObject({ status: 409, body: { detail: KEPT } })
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual([
+    'inbound: hello',
+    'outbound: echo hello',
+    'internal: after all',
+  ])
   const [place] = await house.store.find({ by: 'conversation', conversation: 'web:ann' })
   expect(place).toMatchObject({ ownerEpoch: 1, agent: 'people' })
 })

@@ -36,7 +36,7 @@ export interface Place {
 export interface Entry {
   readonly id: string
   readonly body: string
-  /** The log row that caused it. */
+  /** The log row that it was accepted for, or that a note answers. An outcome names the replies. */
   readonly cause: number | null
   readonly inbox: boolean
   readonly at: number

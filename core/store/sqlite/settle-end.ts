@@ -136,9 +136,15 @@ export function endOperation(ground: Ground): EndOperation {
    */
   function keepNote(target: Target, request: SettleRequest, { home, place }: Where): SettleAnswer {
     const { kind, attempt, hasFence, replies, tried } = request
-    for (const { id, body } of replies)
-      heads.append(place, home, { id, body: asNote(body), cause: null, inbox: false, at: clock.now })
-    const { id, open: work } = target
+    const { id, origin, open: work } = target
+    for (const { id: note, body } of replies)
+      heads.append(place, home, {
+        id: note,
+        body: asNote(body),
+        cause: origin,
+        inbox: false,
+        at: clock.now,
+      })
     if (work !== undefined && hasFence && work.attempt === attempt) {
       const head = lanes[kind].items(work.lane).find((item) => item.id === id)
       if (head?.state === IN_FLIGHT) {

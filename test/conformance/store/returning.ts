@@ -268,6 +268,7 @@ export function returningSuite(factory: StoreFactory): void {
       ['handed', 'inbound'],
       ['late', 'internal'],
     ])
+    expect((await world.rows('message', 'a')).map((row) => row.message.id)).toEqual(['a', 'late'])
     expect(await world.take()).toMatchObject({ work: [], nextDueMs: 60_000 })
     world.advance(60_000)
     expect(await world.takeWork()).toMatchObject([{ id: 'a-timer', attempt: 1, attempts: [], ownerEpoch: 1 }])

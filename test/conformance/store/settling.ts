@@ -234,6 +234,8 @@ export function settlingSuite(factory: StoreFactory): void {
       ['a-reply', 'internal'],
     ])
     expect((await world.inbox()).map(([, id]) => id)).toEqual(['a', 'b', 'handed'])
+    // Its question knows it, so that an operator finds it there.
+    expect((await world.rows('message', 'a')).map((row) => row.message.id)).toEqual(['a', 'a-reply'])
     const duplicate = expectStatus(await world.store.accept(working('c', dedupe('key'))), 'duplicate')
     expect(duplicate.state).toBe('running')
     expect(await world.ledger()).toMatchObject({ accepted: 3, settled: 1, waiting: 2 })

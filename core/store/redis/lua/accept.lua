@@ -167,7 +167,7 @@ local work = lane and {
 }
 if work then work_cells(work, cells) end
 R('HSET', row(ref), unpack(cells))
-if cause and R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, int(number), id) end
+if cause then caused_by(cause, id, number) end
 if device then advance() end
 patch(conversation, agent, ticket, raise)
 if raise == '1' then epoch = epoch + 1 end

@@ -43,6 +43,11 @@ local function append(name, home, message)
   return sequence, offset, number
 end
 
+-- No outcome names it, so its cause does: what was accepted for it, and notes.
+local function caused_by(cause, id, number)
+  if R('HEXISTS', row('m:' .. cause), 's') == 1 then R('ZADD', P .. 'caused:' .. cause, int(number), id) end
+end
+
 local function patch(name, agent, ticket, raise)
   local key = P .. 'conv:' .. name
   if raise == '1' then R('HINCRBY', key, 'epoch', 1) end

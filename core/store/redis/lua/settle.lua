@@ -116,7 +116,7 @@ local function keep_note()
   keep_time()
   for _, one in ipairs(replies) do
     one.note = '1'
-    if R('HEXISTS', row('m:' .. one.id), 's') == 0 then append(conversation, home, one) end
+    if R('HEXISTS', row('m:' .. one.id), 's') == 0 then caused_by(origin, one.id, select(3, append(conversation, home, one))) end
   end
   if open == IN_FLIGHT and has_fence and R('HGET', key, 'a') == attempt then
     set_or_drop(key, 'tr', with_attempt(tried_before, tried))
