@@ -7,6 +7,7 @@ import { answerHeaders } from '../data/answer-headers.ts'
 import { compileExpression } from '../data/expression.ts'
 import { isObject } from '../data/json.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
+import { NOT_BUSINESS } from '../data/status.ts'
 
 /** An answer as the client hands it over; the members are what the other side sent. */
 export interface Answered {
@@ -102,9 +103,6 @@ export function compileAnswer({
     }
   }
 }
-
-// 4xx that say nothing about the business: our credential, or not now.
-const NOT_BUSINESS = new Set([401, 403, 408, 429])
 
 // Codes of a refused request that say nothing about the caller's parameters. There is no list of all servers' codes, so it is their words
 // that count: one that is taken for the server's own costs the caller a clear word; one that is taken for his hides an outage.

@@ -9,6 +9,7 @@ import type { Expression } from '../data/expression.ts'
 import { retryAfterMs } from '../data/retry-after.ts'
 import { isObject, parseJson } from '../data/json.ts'
 import { isJson, isUtf8, mediaType } from '../data/media-type.ts'
+import { NOT_BUSINESS } from '../data/status.ts'
 
 export interface ReadOptions {
   /** The backend's name, for messages. */
@@ -18,9 +19,6 @@ export interface ReadOptions {
 
 /** Reads one answer. Rejects with `BACKEND_FAILED`; its `detail.status` is the status that came. */
 export type ReadAnswer = (response: Response, call: BackendCall, options: ReadOptions) => Promise<Answer>
-
-// 4xx that say nothing about the business: our credential, or not now (DESIGN §10).
-const NOT_BUSINESS = new Set([401, 403, 408, 429])
 
 export function compileAnswer({ result, metadata, notExecuted }: OperationConfig): ReadAnswer {
   const data = result === undefined ? undefined : compileExpression(result)

@@ -86,7 +86,7 @@ describe('GraphQL (October 2021) §7.1: errors without the entry `data` were rai
     expect((await failure(busy, { notExecuted: true })).notExecuted).toBe(true)
   })
 
-  test.each([302, 401, 403, 408, 429, 500, 503])('a status of %i has the last word', async (status) => {
+  test.each([302, 401, 403, 408, 425, 429, 500, 503])('a status of %i has the last word', async (status) => {
     expect((await failure({ status, errors: [error('BAD_USER_INPUT')] })).code).toBe('BACKEND_FAILED')
   })
 

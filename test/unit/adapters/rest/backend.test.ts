@@ -266,6 +266,7 @@ test.each<[number, boolean]>([
   [401, false],
   [403, false],
   [408, false],
+  [425, false], // RFC 8470 §5.2
   [429, true], // SEMANTICS 3: proves that nothing was executed
   [500, false],
   [502, false],
