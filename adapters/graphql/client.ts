@@ -21,8 +21,13 @@ export type Client = (asked: Asked) => Promise<Answered>
 /** Makes the client of one server. */
 export function createClient(url: string, transport: typeof fetch): Client {
   return async ({ document, variables, headers, signal }) => {
+    let came: number | undefined
     const client = new GraphQLClient(url, {
-      fetch: async (input, init) => decoded(await transport(input, init)),
+      async fetch(input, init) {
+        const response = await decoded(await transport(input, init))
+        came = response.status
+        return response
+      },
       errorPolicy: 'all',
       jsonSerializer: { parse: resultOf, stringify: (value: unknown) => JSON.stringify(value) },
       // A redirect would repeat the call somewhere the config does not name.
@@ -40,6 +45,7 @@ export function createClient(url: string, transport: typeof fetch): Client {
       if (error instanceof GatewayError || signal.aborted) throw error
       throw new GatewayError('BACKEND_FAILED', 'the answer is no GraphQL result', {
         cause: new Error(new URL(url).host, { cause: error }), // for the log alone
+        ...(came !== undefined && { detail: { status: came } }), // without one it is the line that broke
       })
     }
   }

@@ -1,10 +1,10 @@
 // Who waits for which answer: by the topic where it has the correlation in it, else by `correlationid` in the payload.
 import { LRUCache } from 'lru-cache'
 
-import { GatewayError } from 'dragoman'
 import type { Json, Scope } from 'dragoman'
 
 import { isObject, parseJson } from '../data/json.ts'
+import { unreadable } from './request.ts'
 import type { CompiledRequest } from './request.ts'
 import { matches } from './topics.ts'
 
@@ -65,7 +65,7 @@ export function createCorrelation(
         payload = parseJson(bytes)
       } catch (error) {
         const waiter = named === undefined ? undefined : byId.get(named)
-        waiter?.reject(new GatewayError('BACKEND_FAILED', 'the answer is not JSON', { cause: error }))
+        waiter?.reject(unreadable('the answer is not JSON', error))
         return waiter === undefined ? 'not_json' : undefined
       }
       const id = named ?? correlationOf(payload)

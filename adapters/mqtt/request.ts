@@ -70,7 +70,7 @@ export function compileRequest(operation: BackendOperation, backend: string): Co
         const data = await result(payload, { message })
         return data === undefined ? {} : { data }
       } catch (error) {
-        throw new GatewayError('BACKEND_FAILED', 'the answer cannot be read by `result`', { cause: error })
+        throw unreadable('the answer cannot be read by `result`', error)
       }
     },
   }
@@ -144,6 +144,11 @@ function level(name: string, value: string): string {
   if (value === '' || /[/+#]/u.test(value))
     throw refusal(`"${name}" is ${JSON.stringify(value.slice(0, 80))}, which is no single level of a topic`)
   return value
+}
+
+/** An answer came, and would come again. MQTT has no word for that: it is what HTTP says by 200. */
+export function unreadable(message: string, cause: unknown): GatewayError {
+  return new GatewayError('BACKEND_FAILED', message, { cause, detail: { status: 200 } })
 }
 
 function refusal(message: string): GatewayError {

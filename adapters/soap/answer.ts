@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { Answer } from 'dragoman'
 import { retryAfterMs } from '../data/retry-after.ts'
+import { NOT_BUSINESS } from '../data/status.ts'
 import { resolveReferences } from '../xml/bind.ts'
 import { readXml } from '../xml/read.ts'
 import { isNamed, type XmlElement } from '../xml/tree.ts'
@@ -16,7 +17,7 @@ import { clark } from './names.ts'
 import { isSecurity } from './wsse.ts'
 
 /** Statuses that speak of the way to the system, whatever their body says: not its answer to this request. */
-const breakages: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 408, 413, 415, 429, 502, 503, 504])
+const breakages: ReadonlySet<number> = new Set([...NOT_BUSINESS, 404, 405, 407, 413, 415, 502, 503, 504])
 
 /**
  * Reads an answer. A fault is a value (`Answer.fault`). Throws `BACKEND_FAILED` for everything that is no envelope of the
@@ -50,11 +51,7 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'BACKEND_FAILED') throw error
     const why = error instanceof Error ? error.message : 'unreadable'
-    throw new GatewayError(
-      'BACKEND_FAILED',
-      `${name(caller)} answered ${response.status} with no valid answer: ${why}`,
-      { cause: error },
-    )
+    throw failure(caller, response, { problem: `with no valid answer: ${why}`, cause: error })
   }
 }
 
@@ -128,17 +125,24 @@ function declares({ called }: Caller, block: XmlElement): boolean {
 }
 
 function httpFailure(caller: Caller, response: Response): GatewayError {
-  const later = retryAfterMs(response.headers.get('retry-after'), caller.scope.now())
-  return new GatewayError(
-    'BACKEND_FAILED',
-    `${name(caller)} answered ${response.status} without a SOAP answer`,
-    {
-      detail: { status: response.status },
-      // SEMANTICS 3: too many requests means none of this one was done, unless who redirected it has done it
-      notExecuted: response.status === 429 && !response.redirected,
-      ...(later !== undefined && { retryAfterMs: later }),
-    },
-  )
+  return failure(caller, response, { problem: 'without a SOAP answer' })
+}
+
+/** An answer came: its status says so, whatever is in it. */
+function failure(
+  caller: Caller,
+  response: Response,
+  { problem, cause }: { readonly problem: string; readonly cause?: unknown },
+): GatewayError {
+  const { status, headers, redirected } = response
+  const later = retryAfterMs(headers.get('retry-after'), caller.scope.now())
+  return new GatewayError('BACKEND_FAILED', `${name(caller)} answered ${status} ${problem}`, {
+    detail: { status },
+    // SEMANTICS 3: too many requests means none of this one was done, unless who redirected it has done it
+    notExecuted: status === 429 && !redirected,
+    ...(later !== undefined && { retryAfterMs: later }),
+    ...(cause !== undefined && { cause }),
+  })
 }
 
 function name({ scope, called }: Caller): string {

@@ -40,11 +40,20 @@ test.each([
   ['another charset, though the bytes are ASCII', '{"data":{"a":"x"}}', 'application/json; charset=utf-16'],
   ['what is no JSON', '<html>', 'text/html'],
   ['nothing', '', 'application/json'],
-])('%s: BACKEND_FAILED', async (_what, body, type) => {
+  ['JSON cut short', '{"data":', 'application/json'],
+])('%s: BACKEND_FAILED, and its status says that an answer came', async (_what, body, type) => {
   await expect(ask(body, type === undefined ? {} : typed(type))).rejects.toMatchObject({
     code: 'BACKEND_FAILED',
+    detail: { status: 200 },
     notExecuted: false,
   })
+})
+
+test('a line that breaks in the middle of an answer is no answer that came: no status is told', async () => {
+  const cut = new ReadableStream({ pull: (body) => body.error(new TypeError('terminated')) })
+  const failure = await ask(cut, typed('application/json')).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'BACKEND_FAILED' })
+  expect(failure).not.toHaveProperty('detail.status')
 })
 
 test.each([
@@ -57,7 +66,10 @@ test.each([
 })
 
 test('204 is no GraphQL result', async () => {
-  await expect(ask(null, { status: 204 })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  await expect(ask(null, { status: 204 })).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    detail: { status: 204 },
+  })
 })
 
 const json = typed('application/json')
@@ -78,6 +90,7 @@ test.each(['[{"data":{"a":1}}]', '[{"errors":[{"message":"no"}]}]', '[]', '"x"',
     await expect(ask(body, json)).rejects.toMatchObject({
       code: 'BACKEND_FAILED',
       message: 'the answer is no GraphQL result',
+      detail: { status: 200 },
     })
     const { status, data, errors } = await ask(body, { ...json, status: 429 })
     expect({ status, data, errors }).toEqual({ status: 429 })

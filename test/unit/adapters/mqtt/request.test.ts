@@ -3,6 +3,7 @@ import { testMessage } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { compileRequest } from '../../../../adapters/mqtt/request.ts'
+import { classify, mayServeStale } from '../../../../core/guard/verdict.ts'
 
 const request = compileRequest({ topic: 'svc/orders', replyTopic: 'svc/answers', qos: 1 }, 'orders')
 const told = (fault: Json): Promise<unknown> => {
@@ -35,3 +36,12 @@ test.each<[Json]>([[null], [false], [0], [''], [[]], [{}], [{ code: 0, message: 
     expect(await told(none)).toEqual({ data: 1 })
   },
 )
+
+test('an answer that `result` cannot read came, and would come again: it is no broken line', async () => {
+  const unfit = compileRequest({ topic: 'a', replyTopic: 'b', qos: 1, result: '$number("x")' }, 'orders')
+  const message = testMessage({ kind: 'request' })
+  const call = { operation: 'any', params: {}, message, key: message.id, attempt: 1 }
+  const failure: unknown = await unfit.read({}, call).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
+  expect([classify(failure), mayServeStale(failure)]).toEqual(['permanent', true])
+})

@@ -192,13 +192,13 @@ describe('through a SOAP channel and a SOAP backend', () => {
   })
 })
 
+const fault = (inner: string): string => envelope(`<s:Fault>${inner}</s:Fault>`)
+
 describe('a fault', () => {
   const faulty = async (text: string, status = 500): Promise<Answer> => {
     await using backend = await open(base, { fetch: wire(() => xml(text, status)).fetch })
     return call(backend, 'GetTicket', { ticketId: '7' })
   }
-  const fault = (inner: string): string => envelope(`<s:Fault>${inner}</s:Fault>`)
-
   test('is a business fault with typed detail, one member naming the declared fault', async () => {
     const detail = `<detail><o:TicketNotFound xmlns:o="${orders}"><o:code>404</o:code><o:ticketId>9007199254740993</o:ticketId></o:TicketNotFound></detail>`
     await expect(
@@ -247,7 +247,12 @@ describe('an answer that is none is BACKEND_FAILED', () => {
     ['HTML with 200', xml('<html/>', 200, 'text/html')],
     ['500 without a fault', xml('oops', 500, 'text/plain')],
     ['500 with an ordinary answer', xml(ticketAnswer(), 500)],
+    ['302 in plain text', xml('elsewhere', 302, 'text/plain')],
+    ['400 in plain text', xml('no', 400, 'text/plain')],
+    ['410 in HTML', xml('<html/>', 410, 'text/html')],
+    ['501 in plain text', xml('no', 501, 'text/plain')],
     ['404', xml('', 404)],
+    ['425 with a fault', xml(fault('<faultcode>s:Server</faultcode><faultstring>x</faultstring>'), 425)],
     ['an empty body', xml('')],
     ['another version', xml(ticketAnswer(soap12))],
     ['another answer', xml(envelope(`<o:CreateOrderResponse xmlns:o="${orders}"/>`))],
@@ -266,9 +271,13 @@ describe('an answer that is none is BACKEND_FAILED', () => {
         ),
       ),
     ],
-  ])('%s', async (_what, response) => {
+  ])('%s: its status says that an answer came', async (_what, response) => {
     await using backend = await open(base, { fetch: wire(() => response).fetch })
-    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({
+      code: 'BACKEND_FAILED',
+      detail: { status: response.status },
+      notExecuted: false,
+    })
   })
 
   test('ids and references named __proto__ stay data', async () => {
@@ -288,6 +297,15 @@ describe('an answer that is none is BACKEND_FAILED', () => {
     const busy = new Response('', { status: 429, headers: { 'retry-after': '7' } })
     await using backend = await open(base, { fetch: wire(() => busy).fetch })
     await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ notExecuted: true, retryAfterMs: 7000 })
+  })
+
+  test('Retry-After is told also where the body is no envelope', async () => {
+    const busy = new Response('busy', {
+      status: 500,
+      headers: { 'content-type': 'text/plain', 'retry-after': '30' },
+    })
+    await using backend = await open(base, { fetch: wire(() => busy).fetch })
+    await expect(call(backend, 'WhoAmI', {})).rejects.toMatchObject({ retryAfterMs: 30_000 })
   })
 
   test('Retry-After may be a date (RFC 9110 §10.2.3)', async () => {
