@@ -1,6 +1,7 @@
 // How a business system is asked in plain XML, or as an ASP.NET web service by GET and POST.
 import { GatewayError } from 'dragoman'
 import type { Answer, Json } from 'dragoman'
+import { NOT_BUSINESS } from '../data/status.ts'
 import { fromJson, toJson } from '../xml/bind.ts'
 import { charsetLabel, decodeText } from '../xml/charset.ts'
 import { readXml } from '../xml/read.ts'
@@ -67,24 +68,26 @@ export function asmxDialect(config: BackendConfig, contract: Contract): Dialect 
   }
 }
 
+/** Throws `DECODE_FAILED`, also for a page of HTML. XML under the type of HTML, as old PHP sends it, is XML. */
 function rootOf(response: Response, bytes: Uint8Array, { charset }: BackendConfig): XmlElement {
-  const { charset: stated } = mediaType(response.headers.get('content-type'))
-  return readXml(bytes, {
+  const { type, charset: stated } = mediaType(response.headers.get('content-type'))
+  const { root } = readXml(bytes, {
     charset: charsetOf(bytes, stated, charset),
     joinSurrogateReferences: true,
     processingInstructions: 'ignore',
-  }).root
+  })
+  if (PAGES.has(type) && root.local.toLowerCase() === 'html')
+    throw new GatewayError('DECODE_FAILED', 'it is a page of HTML')
+  return root
 }
+const PAGES = new Set(['text/html', 'application/xhtml+xml'])
 
 function dataOf(root: XmlElement, { lists, types }: BackendConfig, contract: Contract): Json {
   return toJson(root, contract.schemas?.element(root), { lists, types, unknown: 'keep' })
 }
 
-// 4xx that say nothing about the business: our credential, or not now (DESIGN §10).
-const notBusiness = new Set([401, 403, 408, 429])
-
 function isBusiness(status: number): boolean {
-  return status >= 400 && status < 500 && !notBusiness.has(status)
+  return status >= 400 && status < 500 && !NOT_BUSINESS.has(status)
 }
 
 /** `<fault><code/><message/><detail/></fault>`, as our own channel says it; with `retryable` it is no fault of the business. */

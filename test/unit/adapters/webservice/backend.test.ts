@@ -280,7 +280,7 @@ describe('what is no answer', () => {
   const dialects = ['pox', 'asmx-get', 'asmx-post', 'xmlrpc'] as const
 
   test.each(dialects)('%s: another status is a breakage', async (dialect) => {
-    for (const status of [301, 401, 403, 404, 408, 429, 500, 502, 503]) {
+    for (const status of [301, 401, 403, 404, 408, 425, 429, 500, 502, 503]) {
       const failed = asked({ dialect }, { status, type: 'text/plain', body: 'no' })
       await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', notExecuted: status === 429 })
     }
@@ -294,6 +294,24 @@ describe('what is no answer', () => {
       '\u0000',
     ])
       await expect(asked({ dialect }, { body })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
+  })
+
+  test.each(dialects)('%s: a page of HTML is none, however well formed', async (dialect) => {
+    for (const body of ['<html>login</html>', '<!-- sso --><HTML xmlns="http://www.w3.org/1999/xhtml"/>']) {
+      const failed = asked({ dialect }, { type: 'Text/HTML; charset=utf-8', body })
+      await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', detail: { status: 200 } })
+    }
+  })
+
+  test('XML under the type of HTML, as old servers send it, is an answer; a document called html too', async () => {
+    const old = await asked({ dialect: 'pox' }, { type: 'text/html', body: '<R><no>7</no></R>' })
+    expect(old.answer).toEqual({ data: { no: '7' } })
+    expect((await asked({ dialect: 'pox' }, { body: '<html>7</html>' })).answer).toEqual({ data: '7' })
+  })
+
+  test('425 speaks of the moment also where a fault comes with it (RFC 8470 §5.2)', async () => {
+    const early = { status: 425, body: '<fault><code>E</code><message>early</message></fault>' }
+    await expect(asked({ dialect: 'pox' }, early)).rejects.toMatchObject({ detail: { status: 425 } })
   })
 
   test('Retry-After is told on, seconds and a date (RFC 9110 §10.2.3)', async () => {
