@@ -248,7 +248,11 @@ export const route = z.strictObject({
       'What the person at the desk must know. No agent of this version asks for it: it has no effect, and `check` says so',
     )
     .exactOptional(),
-  timeout: duration().describe('One attempt; without it, the agent’s or backend’s').exactOptional(),
+  timeout: duration()
+    .describe(
+      'One attempt; without it, the agent’s or backend’s. With less than half of the backend’s, a call that is too slow does not count for its breaker',
+    )
+    .exactOptional(),
   record: z.boolean().describe('Stores requests too').exactOptional(),
   ordered: expression
     .describe('Recorded requests to the same target with the same value keep their order')

@@ -14,6 +14,7 @@ import type {
 } from '../api.ts'
 import { agentAnswerOf, replyOf } from './answers.ts'
 import type { Asked, Fallback } from '../guard/fallback.ts'
+import { TELLING } from '../guard/deadline.ts'
 import { withRetry } from '../guard/retry.ts'
 import type { RetryOptions } from '../guard/retry.ts'
 import { provesNothingDone } from '../deliver/settling.ts'
@@ -119,7 +120,7 @@ export interface BackendInvocation {
   readonly attempt: number
   readonly ms: number
   readonly signal?: AbortSignal | undefined
-  /** Whether `ms` was less than the operation is given, so that being too slow says nothing about it. */
+  /** Whether being too slow says nothing about the operation, though `ms` were about half of its time, or more. */
   readonly shortened?: () => boolean
   /** It is made again where that can help; what stands in a lane waits for its turn and is made again by the lane. */
   readonly retries: boolean
@@ -176,12 +177,24 @@ function callOften(
 
 async function callOnce(
   { id, backend }: BackendInUse,
-  { protect }: OperationInUse,
-  { operation, params, message, key, attempt, ms, signal, shortened, retries }: BackendInvocation,
+  { protect, timeoutMs }: OperationInUse,
+  {
+    operation,
+    params,
+    message,
+    key,
+    attempt,
+    ms,
+    signal,
+    shortened: isShortened,
+    retries,
+  }: BackendInvocation,
 ): Promise<Reply> {
   const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
   const priority = message.priority ?? 'normal'
+  // By its route, the hold of its lane, or the attempts before it: others may be given more.
+  const shortened = (): boolean => ms < timeoutMs * TELLING || isShortened?.() === true
   const answer = await protect({ ms, shortened, signal, waits: !retries, priority }, async (inner) => {
     try {
       return await backend.call(call, inner)

@@ -17,6 +17,9 @@ export interface DeadlineOptions {
   readonly log?: Log | undefined
 }
 
+/** Of the time something is given: with less a call that is too slow says nothing about it. Half, but for the timers. */
+export const TELLING = 0.45
+
 /** The longest delay a Node timer can hold; beyond it `setTimeout` fires at once. */
 const longestTimerMs = 2_147_483_647
 

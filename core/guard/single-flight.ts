@@ -1,5 +1,6 @@
 // One call for all who ask the same at the same time. It can only save work: no rejection is shared, and nobody waits with nothing of his own (DESIGN §7).
 import type { Reply } from '../api.ts'
+import { TELLING } from './deadline.ts'
 
 export interface Asked {
   /** Who asks by the same key asks the same. */
@@ -34,8 +35,6 @@ interface Flight {
 /** A call, the one it was replaced by, and one more where one of them failed: who found nothing in them is on his own. */
 const MOST_JOINED = 3
 
-/** Of a caller's time: what a call must have for others to join it, and for the breaker to count that it was too slow. Half, but for the timers. */
-const TELLING = 0.45
 /** Of a caller's time: with less left no call is begun. */
 const SLIVER = 0.05
 
@@ -82,6 +81,7 @@ export function createSingleFlight(eraNow: () => unknown): SingleFlight {
     const same = heard.filter((before) => before.era === era)
     const running = flightOf(key)
     const begins = leftMs >= ms * SLIVER
+    // For others to join it, and for the breaker to count that it was too slow.
     const isShort = leftMs < ms * TELLING
     if (!isShort && (running === undefined || heard.includes(running))) flights.set(key, flight)
     const shortened = (): boolean => isShort || heard.some(({ isOver }) => !isOver)

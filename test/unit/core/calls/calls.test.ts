@@ -1,0 +1,70 @@
+// A call to a backend with its real protection: what its breaker hears of a call that was given less time than the operation.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Message } from '../../../../core/api.ts'
+import { callBackend } from '../../../../core/calls/calls.ts'
+import { createBackend } from '../../../../core/components/components.ts'
+import type { Surroundings } from '../../../../core/components/components.ts'
+import { uncounted } from '../../../../core/guard/limit-count.ts'
+import type { BackendSettings } from '../../../../core/settings.ts'
+import { handBackend } from '../../../support/parts.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const around = {
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+  onBreaker() {},
+  onCalled() {},
+  limit: () => uncounted,
+  scope: () => ({ scope: {}, dispose: async () => undefined }),
+} as unknown as Surroundings // what a backend needs of it
+const settings: BackendSettings = {
+  id: 'erp',
+  adapter: 'erp',
+  config: {},
+  hash: '',
+  timeoutMs: 1500,
+  breaker: { errorRate: 50, minimumCalls: 4, windowMs: 10_000, openForMs: 20_000 },
+  connections: 64,
+  responseLimitBytes: 2 ** 20,
+  operations: {},
+}
+const message = { id: 'm', channel: 'web', sender: { id: 'a', role: 'system' } } as unknown as Message // what a call reads
+
+/** An operation that answers after `afterMs`. */
+function operation(afterMs: number) {
+  const { adapter } = handBackend('erp', { Look: { safe: true } }, async () => {
+    await new Promise((done) => setTimeout(done, afterMs))
+    return { data: 'ok' }
+  })
+  const { inUse, breakers } = createBackend(settings, adapter, around)
+  const look = inUse.operation('Look')
+  if (look === undefined) throw new Error('it has no such operation')
+  const call = async (ms: number): Promise<string> => {
+    const invocation = { operation: 'Look', params: {}, message, key: 'm', attempt: 1, ms }
+    const answer = callBackend(inUse, look, { ...invocation, retries: true, caller: '' }).then(
+      () => 'ok',
+      (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : 'thrown'),
+    )
+    await vi.advanceTimersByTimeAsync(ms)
+    return answer
+  }
+  return { call, state: () => breakers.get('Look')?.state }
+}
+
+test('a route that gives a call less than half of the time of its operation opens the breaker for nobody else (DESIGN §7)', async () => {
+  const { call, state } = operation(600)
+  expect(await call(1500)).toBe('ok')
+  for (let n = 0; n < 12; n += 1) expect(await call(200)).toBe('DEADLINE_EXCEEDED')
+  expect([state(), await call(1500)]).toEqual(['ACTIVE', 'ok'])
+})
+
+test('a call that was given half of the time of its operation, and is too slow, counts', async () => {
+  const { call, state } = operation(3000)
+  for (let n = 0; n < 4; n += 1) expect(await call(750)).toBe('DEADLINE_EXCEEDED')
+  expect([state(), await call(1500)]).toEqual(['OPEN', 'BREAKER_OPEN'])
+})
