@@ -111,12 +111,15 @@ async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals)
   throw new GatewayError('STORE_UNAVAILABLE', user)
 }
 
-function foreign(mark: Mark, name: string): GatewayError {
-  if (mark.state !== 'target') return refusalOf(mark, name)
-  return new GatewayError(
-    'STORE_UNAVAILABLE',
-    `${name} holds another unfinished migration, from ${mark.other} since ${mark.since}: empty it, unless that one is to be finished`,
-  )
+/** Why nothing is moved to what carries this mark. */
+function foreign({ state, other, since }: Mark, name: string): GatewayError {
+  const empty = "empty it (remove the folder's files dragoman.*, on Redis the keys dragoman:*)"
+  const why = {
+    source: `is being moved to ${other} since ${since}: name another place`,
+    target: `holds another unfinished migration, from ${other} since ${since}: ${empty}, unless that one is to be finished`,
+    moved: `still holds what was moved to ${other}: ${empty} or name another place`,
+  }[state]
+  return new GatewayError('STORE_UNAVAILABLE', `${name} ${why}`)
 }
 
 async function copy(

@@ -1,5 +1,6 @@
 // Who may not move a store: while a gateway uses it, to where something is, twice, or with a difference; and what a moved one says.
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../../../core/store/migrate/migrate.ts'
 import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
@@ -42,6 +43,27 @@ describe.each([
       expect(await old.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
       await using moved = await openStore(to)
       expect(moved.incarnation).toBe(incarnation)
+    },
+  )
+
+  test(
+    'back into the same place it goes where that was emptied, and until then is told what to empty',
+    { timeout: 60_000 },
+    async () => {
+      const [from, to] = ends()
+      {
+        await using store = await openStore(from)
+        await store.accept(accept('a', dedupe('a')))
+      }
+      await move(from, to)
+      const words = `${from} still holds what was moved to ${to}: empty it (remove the folder's files dragoman.*, on Redis the keys dragoman:*) or name another place`
+      await expect(move(to, from)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', message: words })
+      if (isRedis(from)) await at.server.empty()
+      else
+        for (const name of await readdir(from)) if (name.startsWith('dragoman.')) await rm(join(from, name))
+      await move(to, from)
+      await using store = await openStore(from)
+      expect(await store.accept(accept('b', dedupe('a')))).toMatchObject({ status: 'duplicate', id: 'a' })
     },
   )
 
