@@ -2,9 +2,16 @@
 import { readFileSync } from 'node:fs'
 import type { Adapter } from '../api.ts'
 import type { Found } from './find.ts'
-import { standIn } from './stand-in.ts'
+import { standIn, usersOf } from './stand-in.ts'
 import type { Remembered } from './stand-in.ts'
 import type { PluginVersion } from './version.ts'
+
+export interface Missed {
+  readonly plugin: string
+  readonly adapter: string
+  /** The components that need it. */
+  readonly users: readonly string[]
+}
 
 export class Absent {
   readonly #remembered = new Map<string, Remembered>()
@@ -40,6 +47,15 @@ export class Absent {
       made.push(adapter)
     }
     return made
+  }
+
+  /** Those that something needs. */
+  get missed(): readonly Missed[] {
+    return [...this.#standIns].flatMap(([name, adapter]) => {
+      const users = usersOf(adapter)
+      const plugin = this.#remembered.get(name)?.plugin
+      return plugin === undefined || users.length === 0 ? [] : [{ plugin, adapter: name, users }]
+    })
   }
 }
 

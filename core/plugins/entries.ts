@@ -1,5 +1,6 @@
 // What is known of each plugin of the folder: what it is told as, and whether its lock lets it run.
 import type { Adapter } from '../api.ts'
+import type { Missed } from './absent.ts'
 import type { Memory } from './contract.ts'
 import type { Failure } from './explain.ts'
 import type { Found } from './find.ts'
@@ -91,4 +92,29 @@ export function rowOf({ found, hash, version, failure }: Entry): LoadedPlugin {
     ...(version !== undefined && { adapter: version.adapter }),
     ...(failure !== undefined && { failure }),
   }
+}
+
+/** What helps where a plugin has gone. */
+export const BRING_BACK = 'put its file back, or take out of the config what needs it'
+
+/** Of one that has gone and is needed. */
+export function goneRow({ plugin, adapter, users }: Missed): PluginRow {
+  return {
+    name: plugin,
+    adapter,
+    state: 'failed',
+    hash: null,
+    generation: null,
+    calls: 0,
+    errors: 0,
+    restarts: 0,
+    memory: null,
+    failure: { message: `its file has gone, and ${users.join(', ')} needs it: ${BRING_BACK}` },
+  }
+}
+
+/** One that could not be loaded then is not now. */
+export function notThen({ found, hash }: KeptPlugin): Entry {
+  const message = `${found.path}: it could not be loaded when this generation ran`
+  return { found, hash, failure: { message, file: found.path } }
 }

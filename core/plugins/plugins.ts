@@ -3,13 +3,14 @@ import { relative } from 'node:path'
 import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log/log.ts'
 import type { RootLog } from '../log/log.ts'
-import { isNamed, lockProblem, rowOf } from './entries.ts'
+import { BRING_BACK, goneRow, isNamed, lockProblem, notThen, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
 import type { Failure } from './explain.ts'
 import { distrust, findPlugins, oneOfEach, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
+import type { Missed } from './absent.ts'
 import { settleNames } from './names.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
 import { Restless } from './restless.ts'
@@ -51,6 +52,7 @@ export class Plugins implements AsyncDisposable {
   readonly #ending = new Set<Promise<void>>()
   #current: ReadonlyMap<string, PluginVersion> = new Map()
   #last: ReadonlyMap<string, Entry> = new Map()
+  #toldGone: ReadonlySet<string> = new Set()
 
   constructor(options: PluginsOptions) {
     this.#options = options
@@ -151,6 +153,7 @@ export class Plugins implements AsyncDisposable {
     this.#current = next
     for (const version of before.values()) if (!this.#isCurrent(version)) this.#retire(version)
     for (const name of new Set([...before.keys(), ...this.#last.keys()])) this.#report(name)
+    this.#tellGone()
   }
 
   /**
@@ -203,8 +206,9 @@ export class Plugins implements AsyncDisposable {
     return `the plugin ${plugin} does not run: ${failure?.message ?? 'its file has gone'}`
   }
 
+  /** With those that are gone and still needed. */
   list(): readonly PluginRow[] {
-    return [...this.#last.values()].map(({ found, failure }) => {
+    const here = [...this.#last.values()].map(({ found, failure }): PluginRow => {
       const version = this.#current.get(found.name)
       return {
         name: found.name,
@@ -217,6 +221,7 @@ export class Plugins implements AsyncDisposable {
         failure: failure ?? version?.failure ?? null,
       }
     })
+    return [...here, ...this.#gone().map(goneRow)]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -318,6 +323,22 @@ export class Plugins implements AsyncDisposable {
     }
   }
 
+  #gone(): readonly Missed[] {
+    const all = this.#absent.missed.filter(({ plugin }) => !this.#last.has(plugin))
+    return [...new Map(all.map((each) => [each.plugin, each])).values()]
+  }
+
+  /** What has gone is said once, until it is back. */
+  #tellGone(): void {
+    const gone = this.#gone()
+    for (const { plugin, users } of gone)
+      if (!this.#toldGone.has(plugin))
+        this.#options.log
+          .child('plugins')
+          .warn(`plugin ${plugin} has gone; ${users.join(', ')} is refused until it is back: ${BRING_BACK}`)
+    this.#toldGone = new Set(gone.map(({ plugin }) => plugin))
+  }
+
   #note({ name, snapshot: runs }: PluginVersion, now: Snapshot): void {
     const changed = this.#restless.note(runs, now, performance.now())
     if (changed.length === 0) return
@@ -362,9 +383,4 @@ function unsafe({ path }: Found, reason: string): Taken {
     hash: '',
     failure: { message: `${path}: the plugins folder is not safe: ${reason}`, file: path },
   }
-}
-
-function notThen({ found, hash }: KeptPlugin): Entry {
-  const message = `${found.path}: it could not be loaded when this generation ran`
-  return { found, hash, failure: { message, file: found.path } }
 }

@@ -6,7 +6,7 @@ import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { versioned, wrongdoer } from '../support/plugin-sources.ts'
-import { post, say } from '../support/rest.ts'
+import { metric, post, say } from '../support/rest.ts'
 
 const SLOWLY_MS = 30_000
 const good = versioned('br', 1)
@@ -147,6 +147,22 @@ const wait = async () => { if (existsSync(new URL('./away.md', import.meta.url))
   await until(async () => ((await readiness(house)).status === 200 ? true : undefined), SLOWLY_MS)
 })
 
+/** A channel whose requests carry a signature. */
+const hook = `
+import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+export default defineAdapter({ name: 'hook', apiVersion: 1, channel: {
+  config: z.strictObject({ path: z.string() }),
+  create: ({ path }) => ({
+    async start(host) { host.serve(path, async () => ({ status: 200, body: 'signed' }), { signed: true }) },
+    async [Symbol.asyncDispose]() {},
+  }),
+} })
+`
+const locked = `identity: { keys: { erp: { key: 0123456789abcdef0123456789abcdef, channels: [web] } } }
+channels: { web: { adapter: rest, access: open }, hook: { adapter: hook, path: /hook } }
+`
+
 test(
   'a running gateway says why it has refused a config, and takes it over as soon as the plugin is mended',
   { timeout: 90_000 },
@@ -155,7 +171,9 @@ test(
     onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
     await mkdir(join(directory, 'plugins'))
     await writeFile(join(directory, 'plugins/old.ts'), versioned('old', 'old'))
-    await using gateway = await startGateway({ yaml: before, directory })
+    await writeFile(join(directory, 'plugins/hook.ts'), hook)
+    const fenced = (config: string): string => config.replace(/^channels:.*\n/mu, locked)
+    await using gateway = await startGateway({ yaml: fenced(before), directory })
     const token = (await readFile(join(directory, 'data/admin.token'), 'utf8')).trim()
     const lastReload = async (): Promise<string> => {
       const headers = { authorization: `Bearer ${token}` }
@@ -166,7 +184,7 @@ test(
       () => (gateway.log().includes('plugin br was not loaded: br.ts:1') ? true : undefined),
       SLOWLY_MS,
     )
-    await writeFile(join(directory, 'gateway.yaml'), after)
+    await writeFile(join(directory, 'gateway.yaml'), fenced(after))
     await until(
       async () => ((await lastReload()).includes('br\\": its plugin cannot run') ? true : undefined),
       SLOWLY_MS,
@@ -174,5 +192,19 @@ test(
     expect(await answer(gateway)).toBe('old')
     await writeFile(join(directory, 'plugins/br.ts'), good)
     await until(async () => ((await answer(gateway)) === '1' ? true : undefined), SLOWLY_MS)
+
+    // What goes while it is used is told of, and who calls it is asked to come again, whether or not he would sign.
+    const called = async (): Promise<number> => (await fetch(`${gateway.base}/hook`)).status
+    const state = (is: string): Promise<number> =>
+      metric(gateway.base, `dragoman_plugin_state{plugin="hook",state="${is}"}`)
+    expect([await called(), await state('running')]).toEqual([200, 1])
+    await rm(join(directory, 'plugins/hook.ts'))
+    await until(async () => ((await called()) === 200 ? undefined : true), SLOWLY_MS)
+    expect([await called(), await state('running'), await state('failed')]).toEqual([503, 0, 1])
+    const told = 'plugin hook has gone; channel \\"hook\\" is refused until it is back: put its file back'
+    await until(() => (gateway.log().includes(told) ? true : undefined))
+    await writeFile(join(directory, 'plugins/hook.ts'), hook)
+    await until(async () => ((await called()) === 200 ? true : undefined), SLOWLY_MS)
+    expect(await state('failed')).toBe(0)
   },
 )
