@@ -11,10 +11,13 @@ import type { Store } from '../core/store/store.ts'
  * Lets a gateway start on a store that was moved away (`dragoman start --use-moved-store`). Rejects with `STORE_UNAVAILABLE` for one
  * that is only half there.
  */
-export async function reclaimStore({ dataDirectory, store: { url, tls, sentinel } }: Config): Promise<void> {
+export async function reclaimStore(
+  { dataDirectory, store: { url, tls, sentinel } }: Config,
+  log: RootLog,
+): Promise<void> {
   if (url === undefined) return reclaimDirectory(dataDirectory)
   const { reclaimRedis } = await import('../core/store/migrate/redis-end.ts')
-  return reclaimRedis({ url, tls, sentinel })
+  return reclaimRedis({ url, tls, sentinel }, log.child('store'))
 }
 
 /** Opens it for a gateway; `confirmClockJump` is `dragoman start --confirm-clock-jump`. Rejects with `STORE_UNAVAILABLE`. */

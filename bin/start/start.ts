@@ -48,7 +48,7 @@ export async function start(options: StartOptions): Promise<void> {
     const reloads = await Reloads.begin({ file, overrides, plugins, log, worker: crew?.number })
     const { config } = reloads
     log.setSecrets(config.secrets)
-    if (options.useMovedStore === true) await reclaimStore(config)
+    if (options.useMovedStore === true) await reclaimStore(config, log)
     const store = await openStore(config, log, options)
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
     const { host } = config.http

@@ -39,10 +39,10 @@ export async function supervise(options: StartOptions & { readonly workers: numb
       )
     checkFolder(config.dataDirectory)
     await loadAdminToken(config.dataDirectory, config.admin.token)
+    const log = createLog({ level: config.log.level, secrets: config.secrets })
     // Once, and by no worker that is started later.
-    if (options.useMovedStore === true) await (await import('../store.ts')).reclaimStore(config)
+    if (options.useMovedStore === true) await (await import('../store.ts')).reclaimStore(config, log)
     if (options.confirmClockJump === true) {
-      const log = createLog({ level: config.log.level, secrets: config.secrets })
       await using _store = await (await import('../store.ts')).openStore(config, log, options)
     }
     const given = process.argv.slice(2).filter((word) => !ONCE.has(word))

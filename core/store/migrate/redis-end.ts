@@ -1,7 +1,7 @@
 // The store on Redis as an end of a migration: marked in every partition, so that no gateway reads or writes it meanwhile.
 import { randomBytes } from 'node:crypto'
 import { GatewayError } from '../../api.ts'
-import type { Json } from '../../api.ts'
+import type { Json, Log } from '../../api.ts'
 import { addressOf } from '../redis/address.ts'
 import type { ClientsOptions } from '../redis/clients.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
@@ -11,6 +11,7 @@ import { markOf } from './ends.ts'
 import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
 import { RedisClient, hash, texts } from './redis-client.ts'
 import type { Command, Word } from './redis-client.ts'
+import { noteDoubt } from './redis-doubt.ts'
 import { Known, Partition, merged } from './redis-rows.ts'
 import { scanned } from './redis-scan.ts'
 import { writesOf } from './redis-writer.ts'
@@ -25,7 +26,11 @@ export interface RedisEndOptions extends Omit<ClientsOptions, 'commandMs'> {
 }
 
 /** Throws `STORE_UNAVAILABLE` where it is not reached, takes no writes, or throws stored data away when it is full. */
-export async function openRedisEnd({ prefix = 'dragoman:', ...where }: RedisEndOptions): Promise<Target> {
+export function openRedisEnd(options: RedisEndOptions): Promise<Target> {
+  return openEnd(options)
+}
+
+async function openEnd({ prefix = 'dragoman:', ...where }: RedisEndOptions): Promise<RedisEnd> {
   const client = new RedisClient(where, prefix)
   try {
     await client.open()
@@ -229,6 +234,14 @@ class RedisEnd implements Target {
     await this.#client[Symbol.asyncDispose]()
   }
 
+  /** It is another store than where it was moved to from here on. Resolves how much that waits may have been done there. */
+  async disown(): Promise<number> {
+    const mayBeDone = await noteDoubt(this.#client, this.#numbers)
+    // Another server's name: the next start takes the data for one that may have lost something (SEMANTICS 12).
+    await this.#client.ask([['HSET', this.#client.key(0, 'dataset'), 'replid', '']])
+    return mayBeDone
+  }
+
   get #numbers(): readonly number[] {
     return Array.from({ length: this.#count }, (_, partition) => partition)
   }
@@ -313,10 +326,12 @@ class RedisEnd implements Target {
   }
 }
 
-/** Lets a gateway start on what was moved away, under a new incarnation. Throws `STORE_UNAVAILABLE` for a target that is not complete. */
-export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
-  const { prefix = 'dragoman:', ...where } = options
-  await using end = await openRedisEnd(options)
+/**
+ * Lets a gateway start on what was moved away, under a new incarnation and with what waits in doubt. Throws `STORE_UNAVAILABLE` for a
+ * target that is not complete.
+ */
+export async function reclaimRedis(options: RedisEndOptions, log?: Log): Promise<void> {
+  await using end = await openEnd(options)
   const mark = await end.mark()
   if (mark === undefined) return
   if (mark.state === 'target')
@@ -325,10 +340,11 @@ export async function reclaimRedis(options: RedisEndOptions): Promise<void> {
       `${end.name} holds half a store: finish the migration from ${mark.other}, or empty it`,
     )
   if (mark.state === 'moved') {
-    await using client = new RedisClient(where, prefix)
-    await client.open()
-    // Another server's name: the next start takes the data for one that may have lost something (SEMANTICS 12).
-    await client.ask([['HSET', client.key(0, 'dataset'), 'replid', '']])
+    const mayBeDone = await end.disown()
+    log?.warn(
+      'the store was moved away and is used again: of its open work nobody knows whether it was done where it went',
+      { other: mark.other, mayBeDone },
+    )
   }
   await end.dropMark()
 }

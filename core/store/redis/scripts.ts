@@ -81,8 +81,9 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
 
 const moving = MOVING.map(source).join('\n')
 
-/** `import`: rows that come with a migration. `mark`: its mark on a partition. */
+/** `import`: rows that come with a migration. `mark`: its mark on a partition. `doubt`: what may have been done since it was moved away. */
 export const MOVING_SCRIPTS = Object.freeze({
   import: compose(moving, 'import'),
   mark: compose(moving, 'mark'),
+  doubt: compose(moving, 'doubt'),
 })

@@ -5,7 +5,8 @@ import { withAttempt } from './work.ts'
 
 type OpenRow = readonly [id: number, attempt: number, attempts: string | null]
 
-const FAILURE = {
+/** Attempts whose last one ended so were noted before. */
+export const MAY_BE_DONE = {
   code: 'OUTCOME_UNKNOWN',
   message: 'the store was restored, and it may have been done since the copy was made',
 }
@@ -35,7 +36,7 @@ export function nameCopy(
     for (const [id, last, attempts] of rows) {
       if (isNoted(attempts)) continue
       const attempt = last + 1
-      const lost = { attempt, target: '', startedAt, durationMs: 0, failure: FAILURE }
+      const lost = { attempt, target: '', startedAt, durationMs: 0, failure: MAY_BE_DONE }
       note.run(attempt, wall, withAttempt(attempts, JSON.stringify(lost)), id)
     }
     db.exec('COMMIT')
@@ -50,5 +51,5 @@ function isNoted(attempts: string | null): boolean {
   const noted = JSON.parse(attempts ?? '[]') as readonly {
     readonly failure?: { readonly message?: string }
   }[] // withAttempt wrote it
-  return noted.at(-1)?.failure?.message === FAILURE.message
+  return noted.at(-1)?.failure?.message === MAY_BE_DONE.message
 }
