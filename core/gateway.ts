@@ -6,6 +6,7 @@ import { GatewayError } from './api.ts'
 import { brokenRoutes } from './operators/broken-routes.ts'
 import { createCallbacks, loadCallbackSecret } from './return/callbacks.ts'
 import type { Callbacks } from './return/callbacks.ts'
+import type { Offer } from './deliver/settling.ts'
 import type { Running, Surroundings } from './components/components.ts'
 import { tellEars } from './components/ears.ts'
 import { createEnding } from './ending.ts'
@@ -93,7 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     instance,
     pin,
     isChannel,
-    callback: (message: Message, term: string) => callbacks.offer(message, term),
+    callback: (message: Message, offer: Offer) => callbacks.offer(message, offer),
     statusUrl: (id) => writes.statusUrl(id),
     dedupeMs: settings.store.dedupeMs,
     // Asked for at each use: a reload may have changed them.
@@ -174,7 +175,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         open: options.open,
         stopping: stopping.signal,
         broadcast: options.broadcast,
-        identify: (credential, channel) => identity.forCredential(credential, channel),
+        identify: (...given) => identity.forCredential(...given),
         remount: () => {
           if (generation === undefined) return
           refuseSharedPaths(generation.channels)

@@ -3,8 +3,7 @@ import { Absent } from './deliver/absent.ts'
 import { GatewayError } from './api.ts'
 import type { Accepted, AcceptOptions, Conversation, Draft, Log, Message } from './api.ts'
 import type { ChannelInUse, Components } from './calls/calls.ts'
-import { deliver } from './deliver/deliver.ts'
-import type { DeliverContext, Verdict } from './deliver/deliver.ts'
+import { deliver, type DeliverContext, type Verdict } from './deliver/deliver.ts'
 import { createEffects } from './deliver/effects.ts'
 import { giveBack } from './return/give-back.ts'
 import type { Offered } from './return/give-back.ts'
@@ -16,6 +15,7 @@ import { createJoining, lookFor, type Joining, type Taken } from './return/joini
 import { firstStep, Lanes, PRIORITIES } from './lanes/lanes.ts'
 import { callingOf, normalise, underId } from './normalise.ts'
 import type { ChannelNames, Normalised } from './normalise.ts'
+import type { Offer } from './deliver/settling.ts'
 import { createPushing, type Pushing } from './deliver/push-turns.ts'
 import { createRequests, type Requests } from './calls/requests.ts'
 import { createReturnRight, type ReturnRight } from './return/return-right.ts'
@@ -53,7 +53,7 @@ export interface PipelineOptions {
   /** Whether a channel of this name runs. */
   readonly isChannel: (name: string) => boolean
   /** Where a later answer to this message is accepted. */
-  readonly callback: (message: Message, term: string) => Conversation['callback']
+  readonly callback: (message: Message, offer: Offer) => Conversation['callback']
   /** Where a queued write's status is asked for. */
   readonly statusUrl: (id: string) => string
   readonly dedupeMs: number
@@ -304,12 +304,12 @@ export class Pipeline {
     const { message } = work
     if (work.kind === 'push' || message.direction === 'outbound') return this.#push(work, components)
     const now = this.#options.now()
-    const conversation = (term?: string): Conversation => ({
+    const conversation = (offer?: Offer): Conversation => ({
       id: message.conversation,
       customer: message.sender,
       // Signed only when an agent reads it; structuredClone reads it too.
       get callback() {
-        return term === undefined ? undefined : callback(message, term)
+        return offer === undefined ? undefined : callback(message, offer)
       },
     })
     const context = { router, components, conversation, now, holdMs, attempts, traced, ...this.#around }

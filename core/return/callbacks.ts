@@ -10,6 +10,7 @@ import { canonical, freezePlain } from '../json.ts'
 import { mayPush, pushesOf } from '../deliver/push.ts'
 import type { Failure, Row, Settle, SettleResult, Store, Unnumbered } from '../store/store.ts'
 import { epochIn, handedOffId, isPromiseOf, timerId } from '../deliver/settling.ts'
+import type { Offer } from '../deliver/settling.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -24,21 +25,26 @@ export interface CallbacksOptions {
 }
 
 export interface Callbacks {
-  /** What an agent is given with a message. The token names the term (`termOf`) it is good for. */
-  offer(message: Message, term: string): Conversation['callback']
+  /** What an agent is given with a message. The token names the term (`termOf`) it is good for, and the agent. */
+  offer(message: Message, offer: Offer): Conversation['callback']
   /** Whether the body of such a request is to be read: its method and its token. Throws `GatewayError`. */
   admit(head: Pick<HttpRequest, 'method' | 'path' | 'headers'>): void
   /** Serves `/v1/callbacks/{id}`. Throws `GatewayError`. */
   handle(request: HttpRequest): Promise<HttpResponse>
 }
 
-/** An answer that is waited for, and who promised it. */
-interface Promised {
+/** What a callback is about: an answer that was offered, and mostly is waited for. */
+interface Promised extends Offer {
   readonly question: Message
   readonly id: string
-  readonly term: string
-  readonly agent: string
   readonly rows: readonly Row[]
+}
+
+interface Written<R> {
+  readonly result: R
+  readonly home: string
+  /** The conversation is somebody else's by now (SEMANTICS 7). */
+  readonly hasPassed: boolean
 }
 
 export const CALLBACK_PATH = '/v1/callbacks'
@@ -59,49 +65,50 @@ export async function loadCallbackSecret(store: Store): Promise<Buffer> {
 export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
   const { store, now } = options
   const key = createSecretKey(secret)
-  const mac = (id: string, term: string): string =>
-    createHmac('sha256', key).update(`${id}.${term}`).digest('base64url')
+  const mac = (id: string, { term, agent }: Offer): string =>
+    createHmac('sha256', key).update(`${id}.${term}.${agent}`).digest('base64url')
 
-  function termIn(token: string | undefined, id: string): string {
-    const [term = '', given, ...more] = token?.split('.') ?? []
-    const expected = Buffer.from(mac(id, term))
+  function offerIn(token: string | undefined, id: string): Offer {
+    const [term = '', agent = '', given, ...more] = token?.split('.') ?? []
+    const expected = Buffer.from(mac(id, { term, agent }))
     const actual = Buffer.from(given ?? '')
     if (more.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
       throw new GatewayError(
         'AUTH_FAILED',
         'the callback token is missing or is not the one given with this message',
       )
-    return term
+    return { term, agent }
   }
 
-  function promiseIn({ method, path, headers }: Pick<HttpRequest, 'method' | 'path' | 'headers'>): {
-    readonly id: string
-    readonly term: string
-  } {
+  function promiseIn({
+    method,
+    path,
+    headers,
+  }: Pick<HttpRequest, 'method' | 'path' | 'headers'>): Pick<Promised, 'id' | 'term' | 'agent'> {
     if (method !== 'POST')
       throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${method}`, {
         detail: { allow: 'POST' },
       })
     const id = path.slice(CALLBACK_PATH.length + 1)
-    return { id, term: termIn(bearer(headers['authorization']), id) }
+    return { id, ...offerIn(bearer(headers['authorization']), id) }
   }
 
   return {
     admit: (head) => void promiseIn(head),
-    offer(message, term) {
+    offer(message, offer) {
+      const { term, agent } = offer
       return {
         url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
-        token: `${term}.${mac(message.id, term)}`,
+        token: `${term}.${agent}.${mac(message.id, offer)}`,
       }
     },
 
     async handle(request) {
-      const { id, term } = promiseIn(request)
+      const { id, term, agent } = promiseIn(request)
       const answer = parse(request)
       const timer = timerId(id, term)
       const rows = await rowsOfTaken(id, timer)
       const question = questionOf(rows, id)
-      const agent = agentOf(rows, id, timer)
       const promise = { question, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
@@ -109,9 +116,11 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       if (spoken === undefined && !isResult(question, reply)) throw saysNothing()
       if (spoken?.type === 'mark') return mark(promise, spoken, reply)
       const channel = options.components().channel(question.channel)
-      const { result, home } = await settled(promise, (ownerEpoch) => {
-        // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
-        const said = spoken && { ...spoken, id: idFrom(id, `${timer} ${ownerEpoch} ${canonical(reply)}`) }
+      // The same body is the same answer, also where it is kept as a note: the row does not end by that and remembers none.
+      const under = (ownerEpoch: number): Unnumbered | undefined =>
+        spoken && { ...spoken, id: idFrom(id, `${timer} ${ownerEpoch} ${canonical(reply)}`) }
+      const { result, home, hasPassed } = await settled(promise, (ownerEpoch) => {
+        const said = under(ownerEpoch)
         return {
           conversation: question.conversation,
           outcome: 'answered',
@@ -128,13 +137,24 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
         if (mayPush(channel)) options.poke(home)
         return accepted(id)
       }
-      throw new GatewayError(
-        'NOT_OWNER',
-        result.status === 'already'
-          ? `no answer to the message ${id} is waited for any more (${result.outcome})`
-          : 'the conversation has passed to somebody else; the answer was kept as an internal note',
-      )
+      const note = under(epochIn(term))
+      const isLate = result.status === 'already' && hasPassed && note !== undefined
+      if (isLate) await keep(note, home)
+      if (isLate || result.status !== 'already')
+        throw new GatewayError(
+          'NOT_OWNER',
+          'the conversation has passed to somebody else; the answer was kept as an internal note',
+        )
+      // Of what was never promised the store knows no outcome.
+      const outcome = rows.some((row) => 'id' in row && row.id === timer) ? ` (${result.outcome})` : ''
+      throw new GatewayError('NOT_OWNER', `no answer to the message ${id} is waited for any more${outcome}`)
     },
+  }
+
+  /** SEMANTICS 7: its promise has ended already, or there was none, and the conversation is somebody else's. Once: the id is its body's. */
+  async function keep(note: Unnumbered, home: string): Promise<void> {
+    const message: Unnumbered = { ...note, direction: 'internal' }
+    await store.accept({ home, conversation: note.conversation, message, inbox: false })
   }
 
   /** How far a question has come is no answer to it: the log has it once, and the promise stands. */
@@ -191,7 +211,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
   async function settled(
     promise: Promised,
     what: (ownerEpoch: number) => Omit<Settle, 'home' | 'kind' | 'id' | 'attempt' | 'expect'>,
-  ): Promise<{ readonly result: SettleResult; readonly home: string }> {
+  ): Promise<Written<SettleResult>> {
     const timer = { kind: 'timer', id: timerId(promise.id, promise.term), attempt: 0 } as const
     return underEpoch(promise, (home, ownerEpoch) =>
       store.settle({ home, ...timer, expect: { ownerEpoch }, ...what(ownerEpoch) }),
@@ -205,11 +225,13 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
   async function underEpoch<R extends { readonly status: string }>(
     { question, term, agent }: Promised,
     write: (home: string, ownerEpoch: number) => Promise<R>,
-  ): Promise<{ readonly result: R; readonly home: string }> {
+  ): Promise<Written<R>> {
     for (let tries = 1; ; tries++) {
       const { home, agent: owner, ownerEpoch: present } = await conversationOf(question)
       const result = await write(home, owner === agent ? present : epochIn(term))
-      if (result.status !== 'notOwner' || owner !== agent || tries === TRIES) return { result, home }
+      const hasPassed = owner !== agent && present !== epochIn(term)
+      if (result.status !== 'notOwner' || owner !== agent || tries === TRIES)
+        return { result, home, hasPassed }
     }
   }
 
@@ -251,17 +273,6 @@ function isBeingTaken(rows: readonly Row[], id: string, timer: string): boolean 
 function questionOf(rows: readonly Row[], id: string): Message {
   for (const row of rows) if (row.row === 'message' && row.message.id === id) return row.message
   throw new GatewayError('NOT_FOUND', `there is no message ${id} (any more)`)
-}
-
-/** Who promised it: whose attempt ended the row before this one, the message's own or an earlier promise. */
-function agentOf(rows: readonly Row[], id: string, timer: string): string {
-  let agent = 'agent'
-  for (const row of rows) {
-    if ((row.row === 'work' || row.row === 'settled') && row.id === timer) return agent
-    if (row.row === 'settled' && (row.id === id || isPromiseOf(row.id, id)))
-      agent = row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? agent
-  }
-  return agent
 }
 
 function handingOff(reason: string): Failure {

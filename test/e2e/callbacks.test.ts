@@ -1,5 +1,6 @@
 // SEMANTICS 7, 17: an agent that has only taken a message answers later, once, and only while the conversation is its own.
 import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Asked } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
@@ -187,6 +188,32 @@ test('SEMANTICS 17: an answer that does not come in time is the fallback’s to 
   expect(log.slice(1).map(({ sender }) => sender.id)).toEqual(['people', 'helper'])
   const duplicate = await say(house.base, 'hello', { key: 'k1' })
   expect(duplicate.body.reply?.parts?.[0]?.text).toBe('echo hello')
+})
+
+test('SEMANTICS 7: what a bot says to a message after its fallback got it is a note and 409, also where it had promised nothing', async () => {
+  const bot = handAgent('bot', async ({ parts }) => {
+    if (parts?.[0]?.text === 'hand off') return { handoff: 'wants a person' }
+    if (parts?.[0]?.text === 'answer') return { text: 'at once' }
+    throw new GatewayError('AGENT_FAILED', 'broken', { status: 400 })
+  })
+  await using house = await openHouse({
+    yaml: takingYaml(),
+    adapters: [bot.adapter, handAgent('desk', echo).adapter, chat().adapter],
+  })
+  for (const [nth, text] of ['hand off', 'fail'].entries()) {
+    const { body } = await say(house.base, text, { customer: `c${nth}`, waitSeconds: 15 })
+    for (let n = 0; n < 2; n++)
+      expect(await answer(given(bot, nth), 'late')).toMatchObject({ status: 409, body: { detail: KEPT } })
+    const log = await readLog(house.base, `web:c${nth}`)
+    expect(texts(log)).toEqual([`inbound: ${text}`, `outbound: echo ${text}`, 'internal: late'])
+    expect(log[2]).toMatchObject({ sender: { id: 'helper' }, causationId: body.id })
+    const trace = await traceOf(house.store, body.id)
+    expect(trace?.steps.filter(({ step }) => step === 'note')).toHaveLength(1)
+  }
+  const { body } = await say(house.base, 'answer', { waitSeconds: 15 })
+  const detail = `no answer to the message ${body.id} is waited for any more`
+  expect(await answer(given(bot, 2), 'more')).toMatchObject({ status: 409, body: { detail } })
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: answer', 'outbound: at once'])
 })
 
 test('SEMANTICS 26: what has expired when its answer is missed is not the fallback’s to give any more', async () => {
