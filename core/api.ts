@@ -568,8 +568,11 @@ export interface ChannelHost {
   draft(operation: string, body: Json, base: DraftBase): Promise<Draft | undefined>
   /** A conversation's log after a sequence, oldest first. Throws `FORBIDDEN`, `NOT_FOUND`, `CURSOR_RESET`. */
   log(conversation: string, after: number, options?: LogOptions): Promise<LogPage>
-  /** Whom a credential names that did not come by HTTP. Throws `AUTH_FAILED`. */
-  identify(credential: Credential): Promise<Identity>
+  /**
+   * Whom a credential names that did not come by HTTP. `remote`: the address it came from, where the edge has not let it in; the channel's
+   * `access` then holds as it does over HTTP. Throws `AUTH_FAILED`, `FORBIDDEN`.
+   */
+  identify(credential: Credential, remote?: string): Promise<Identity>
 }
 
 /** Where the client protocol is spoken: MQTT topics with `{device}`, a path for the others; `up` from the app's point of view. */
@@ -679,8 +682,9 @@ export interface SocketOptions {
    * Its clients may show their credential in a message, as browsers must: a handshake without any is answered where it would be 401.
    * The request's identity is then nobody's, a customer with the empty name. The handler asks `ChannelHost.identify` and says
    * `Socket.identified`; a socket of which that is not said within 10 s is closed with 1008, and earlier where too many wait.
+   * `access`: the channel's `access` too is for that credential, and asked about with it: the handshake is answered whatever it says.
    */
-  readonly identifiesLater?: boolean
+  readonly identifiesLater?: boolean | 'access'
   /** Closes a socket when its credential ends. Default 1008; a moment later than `Identity.until`, so that the handler may say more. */
   readonly expiredCode?: number
   /**

@@ -1,4 +1,5 @@
 // A channel that listens: devices and apps connect to the broker in this process.
+import { Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 import { GatewayError } from 'dragoman'
@@ -56,7 +57,8 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         handshakes.delete(stream)
         const isKnown = request !== undefined && request.identity.id !== ''
         if (credential.scheme === 'none' && isKnown) return request.identity
-        const who = await host.identify(credential)
+        const remote = request?.remote ?? addressOf(stream)
+        const who = await host.identify(credential, remote)
         socket?.identified(who)
         return who
       },
@@ -139,7 +141,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
             handshakes.set(stream, { socket, request })
             opened.handle(stream)
           },
-          { protocols: PROTOCOLS, messageBytes: MESSAGE_BYTES, identifiesLater: true },
+          { protocols: PROTOCOLS, messageBytes: MESSAGE_BYTES, identifiesLater: 'access' },
         )
       }
       host.linkedAt(place)
@@ -275,6 +277,11 @@ async function publishTo(
     case 'unknown':
       return session.closed ? 'gone' : 'unknown'
   }
+}
+
+/** Empty where it has gone meanwhile. */
+function addressOf(stream: Duplex): string {
+  return stream instanceof TcpSocket ? (stream.remoteAddress ?? '') : ''
 }
 
 /** DESIGN §11: while nobody is identified, everything listens on loopback. */

@@ -1,10 +1,11 @@
 // What a channel is handed: the pipeline, the log, its paths and its operations, all under its own name.
 import { GatewayError } from '../api.ts'
-import type { Accepted, AcceptOptions, ChannelHost, Credential, Draft, Identity } from '../api.ts'
+import type { Accepted, AcceptOptions, ChannelHost, Draft } from '../api.ts'
 import type { Broadcast } from './broadcast.ts'
 import type { ChannelParts } from './components.ts'
 import { createLogReader } from './conversation-log.ts'
 import type { Admission } from '../guard/admission.ts'
+import type { IdentityCheck } from '../http/identity.ts'
 import type { Links } from '../link/links.ts'
 import type { Pipeline } from '../pipeline.ts'
 import type { Store } from '../store/store.ts'
@@ -18,7 +19,7 @@ export interface HostOptions {
   readonly open: boolean
   /** The gateway stops. */
   readonly stopping: AbortSignal
-  readonly identify: (credential: Credential, channel: string) => Promise<Identity>
+  readonly identify: IdentityCheck['forCredential']
   /** The channel serves something new. Throws, with nothing changed, what keeps it from being served while it runs. */
   readonly remount: () => void
   /** Tells the other instances; undefined: there can be none. */
@@ -56,7 +57,12 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     log: createLogReader({ store, channel: settings.id, open, stopping }),
     link: (who, send, linkOptions) => links.open(origin, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
-    identify: (credential) => options.identify(credential, settings.id),
+    identify: (credential, remote) =>
+      options.identify(
+        credential,
+        settings.id,
+        remote === undefined ? undefined : { access: settings.access, remote },
+      ),
     serve(path, handler, { signed = false, identifiesLater = false, refused } = {}) {
       checkPath(path)
       mountAt(mounts, { path, handler, signed, identifiesLater, ...(refused !== undefined && { refused }) })

@@ -1,7 +1,7 @@
 // Who is calling: tokens of customers and agents, keys of programs, addresses, names and passwords, the admin token.
 import { type Credential, GatewayError, type Identity, isLocal, isLocalHost, type Log } from '../api.ts'
 import { type Access, type Caller, type Identifier, NOBODY } from './access.ts'
-import { type AddressSet, addressSet, isLoopback } from './addresses.ts'
+import { type AddressSet, addressSet, isLoopback, plainAddress } from './addresses.ts'
 import { type Digest, digest, sameDigest } from './secrets.ts'
 import { createTokenCheck, type TokensConfig } from './tokens.ts'
 
@@ -22,8 +22,14 @@ export interface IdentityOptions {
 }
 
 export interface IdentityCheck extends Identifier {
-  /** For credentials that did not come by HTTP: a password that is a token counts as one. Throws as `forHttp`. */
-  forCredential(credential: Credential, channel: string, access?: Access): Promise<Identity>
+  /** For credentials that did not come by HTTP: a password that is not the one of `access` counts as a token. Throws as `forHttp`. */
+  forCredential(credential: Credential, channel: string, at?: Arrival): Promise<Identity>
+}
+
+/** Where a credential came, and from where. */
+export interface Arrival {
+  readonly access: Access | undefined
+  readonly remote: string
 }
 
 interface Program {
@@ -40,8 +46,9 @@ interface CompiledAccess {
 
 interface Claim {
   readonly credential: Credential
-  /** Absent where the caller did not come by HTTP: MQTT has neither names nor, behind a broker, addresses. */
+  /** Absent where the caller did not come by HTTP: elsewhere there are no names. */
   readonly caller?: Caller
+  readonly remote: string | undefined
   readonly access: Access | undefined
   readonly channel: string
 }
@@ -64,6 +71,10 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     const { access, channel, credential } = claim
     if (access === 'later')
       return credential.scheme === 'none' && !trying ? NOBODY : identify({ ...claim, access: undefined })
+    if (access === 'nobody') {
+      if (trying) checkName(claim.caller)
+      return NOBODY
+    }
     if (access === 'admin' || access === 'operator') return operator(access, claim)
     if (access === 'handler') return { role: 'program', id: channel }
     if (trying) checkName(claim.caller)
@@ -129,10 +140,13 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
 
   return {
     forHttp: (caller, access, channel) =>
-      identify({ credential: credentialOf(caller), caller, access, channel }),
-    forCredential: async (credential, channel, access) => {
-      const asToken = credential.scheme === 'basic' && !hasBasic(access)
-      return identify({ credential: asToken ? tokenIn(credential) : credential, access, channel })
+      identify({ credential: credentialOf(caller), caller, remote: caller.remote, access, channel }),
+    forCredential: async (credential, channel, at) => {
+      const claim = { access: at?.access, remote: at && plainAddress(at.remote), channel }
+      if (credential.scheme !== 'basic') return identify({ ...claim, credential })
+      const own = typeof claim.access === 'object' ? compile(claim.access).basic : undefined
+      const isOwn = own !== undefined && fits(own, credential)
+      return identify({ ...claim, credential: isOwn ? credential : tokenIn(credential) })
     },
     challenge: (access, channel) =>
       hasBasic(access)
@@ -156,15 +170,21 @@ function checkName(caller: Caller | undefined): void {
 }
 
 /** Both conditions hold where both are given. */
-function admit(access: CompiledAccess, { credential, caller }: Claim): void {
-  const remote = caller?.remote
+function admit(access: CompiledAccess, { credential, remote }: Claim): void {
   if (access.from !== undefined && (remote === undefined || !access.from(remote)))
     throw new GatewayError('FORBIDDEN', `the address ${remote ?? 'of the caller'} is not allowed here`)
   if (access.basic === undefined) return
   if (credential.scheme !== 'basic') throw unknown('a user name and a password are needed')
-  const user = sameDigest(digest(credential.user), access.basic.user)
-  const password = sameDigest(digest(credential.password), access.basic.password)
-  if (!user || !password) throw unknown('the user name or the password is wrong')
+  if (!fits(access.basic, credential)) throw unknown('the user name or the password is wrong')
+}
+
+function fits(
+  basic: NonNullable<CompiledAccess['basic']>,
+  credential: Extract<Credential, { scheme: 'basic' }>,
+): boolean {
+  const user = sameDigest(digest(credential.user), basic.user)
+  const password = sameDigest(digest(credential.password), basic.password)
+  return user && password
 }
 
 function program(access: CompiledAccess | undefined, { channel }: Claim): Identity {

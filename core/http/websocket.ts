@@ -127,7 +127,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       const protocol = agreeOn(offer.protocols, mount.options.protocols)
       const remote = remoteOf({ gate, ...handshake }, head)
       agreed.set(incoming, protocol)
-      const identity = await letIn(gate, doorOf(mount), {
+      const identity = await letIn(gate, doorOf(mount, offer.headers), {
         caller: { headers: offer.headers, remote, origin },
       })
       const { method, path, query } = head
@@ -291,8 +291,11 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   }
 }
 
-function doorOf(mount: SocketMount): Door {
-  return mount.options.identifiesLater === true && mount.access === undefined
+function doorOf(mount: SocketMount, headers: HttpRequest['headers']): Door {
+  const { access, options } = mount
+  const isBare = headers['authorization'] === undefined && headers['x-api-key'] === undefined
+  if (options.identifiesLater === 'access' && isBare) return { ...mount, access: 'nobody' }
+  return (options.identifiesLater ?? false) !== false && access === undefined
     ? { ...mount, access: 'later' }
     : mount
 }

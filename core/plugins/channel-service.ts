@@ -221,7 +221,8 @@ export function channelService(
       host.draft(operation as string, body as Json, base as DraftBase),
     'log.read': async ([conversation, after, options], signal) =>
       host.log(conversation as string, after as number, { ...(options as LogOptions), signal }),
-    identify: async ([credential]) => host.identify(credential as Credential),
+    identify: async ([credential, remote]) =>
+      host.identify(credential as Credential, remote as string | undefined),
   }
 
   return {

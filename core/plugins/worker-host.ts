@@ -121,8 +121,8 @@ export function workerHost(
     async log(conversation, after, { signal, ...options } = {}) {
       return (await ask('log.read', [conversation, after, options], signal)) as LogPage
     },
-    async identify(credential) {
-      return (await ask('identify', [credential])) as Identity
+    async identify(credential, remote) {
+      return (await ask('identify', [credential, remote])) as Identity
     },
   }
 

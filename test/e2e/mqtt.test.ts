@@ -266,3 +266,44 @@ test('the text of an event reaches a device on its topic; where it has none a de
   expect(gateway.log()).toContain('no topic is known for the conversation \\"devices:9\\"')
   await device.endAsync()
 })
+
+test('access holds over TCP and WebSocket alike: the address, and the name and password of CONNECT, or a key', async () => {
+  const KEY = 'key-of-the-shop-0123456789'
+  const password = 'secret-of-the-till-9'
+  const [open, near, far] = [await freePort(), await freePort(), await freePort()]
+  const only = `basic: { user: till, password: ${password} }`
+  await using gateway = await startGateway({
+    yaml: `
+identity: { keys: { shop: { key: ${KEY} } } }
+channels:
+  web: { adapter: rest }
+  open: { adapter: mqtt, port: ${open}, websocket: /open, access: open }
+  near: { adapter: mqtt, port: ${near}, websocket: /near, access: { from: [127.0.0.1], ${only} } }
+  far: { adapter: mqtt, port: ${far}, websocket: /far, access: { from: [192.0.2.0/24] } }
+agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+routes: [{ agent: helper }]
+`,
+  })
+  const credentials = [
+    {},
+    { username: 'till', password },
+    { username: 'till', password: 'wrong' },
+    { password: KEY, username: 'any' },
+  ]
+  const tried = async (url: string): Promise<readonly boolean[]> => {
+    const entries = credentials.map((credential) =>
+      connectAsync(url, { reconnectPeriod: 0, connectTimeout: 5000, ...credential }, false).then(
+        async (made) => (await made.endAsync(true), true),
+        () => false,
+      ),
+    )
+    return Promise.all(entries)
+  }
+  for (const [channel, port, outcomes] of [
+    ['open', open, [true, false, false, true]],
+    ['near', near, [false, true, false, true]],
+    ['far', far, [false, false, false, true]],
+  ] as const)
+    for (const url of [`mqtt://127.0.0.1:${port}`, `ws://127.0.0.1:${gateway.port}/${channel}`])
+      expect([url, ...(await tried(url))]).toEqual([url, ...outcomes])
+})

@@ -191,14 +191,50 @@ test('a credential that did not come by HTTP: a password that is a key or a name
   await expect(keyed.forCredential({ scheme: 'none' }, 'devices')).rejects.toMatchObject({
     code: 'AUTH_FAILED',
   })
-  const access: Access = { basic: { user: 'u', password: 'p' } }
-  expect(await keyed.forCredential({ scheme: 'basic', user: 'u', password: 'p' }, 'devices', access)).toEqual(
-    program('u'),
-  )
-  await expect(keyed.forCredential(key, 'devices', access)).rejects.toMatchObject({ code: 'AUTH_FAILED' })
-  await expect(
-    keyed.forCredential({ scheme: 'none' }, 'devices', { from: ['10.0.0.0/8'] }),
-  ).rejects.toMatchObject({ code: 'FORBIDDEN' })
+})
+
+const NONE = { scheme: 'none' } as const
+const OWN = { scheme: 'basic', user: 'u', password: 'p' } as const
+const WRONG = { scheme: 'basic', user: 'u', password: 'x' } as const
+const AS_KEY = { scheme: 'basic', user: 'any', password: 'key-of-the-erp' } as const
+const U = { basic: { user: 'u', password: 'p' } }
+const NEAR = { from: ['10.0.0.0/8'] }
+
+test.each<[string, Access, IdentityConfig | undefined, readonly unknown[]]>([
+  ['open', { open: true }, keys, [program('devices'), 'AUTH_FAILED', 'AUTH_FAILED', program('erp')]],
+  ['from here', NEAR, keys, [program('devices'), 'AUTH_FAILED', 'AUTH_FAILED', program('erp')]],
+  [
+    'from elsewhere',
+    { from: ['192.0.2.7'] },
+    keys,
+    ['FORBIDDEN', 'AUTH_FAILED', 'AUTH_FAILED', program('erp')],
+  ],
+  ['basic', U, keys, ['AUTH_FAILED', program('u'), 'AUTH_FAILED', program('erp')]],
+  ['both', { ...U, ...NEAR }, keys, ['AUTH_FAILED', program('u'), 'AUTH_FAILED', program('erp')]],
+  ['basic, without identity', U, undefined, ['AUTH_FAILED', program('u'), 'AUTH_FAILED', 'AUTH_FAILED']],
+  ['elsewhere, without identity', { from: ['192.0.2.7'] }, undefined, Array(4).fill('FORBIDDEN')],
+])(
+  'what access lets in that did not come by HTTP is what it lets in over HTTP, keys besides: %s',
+  async (_, access, config, outcomes) => {
+    const { check } = identity(config)
+    const found: unknown[] = []
+    for (const credential of [NONE, OWN, WRONG, AS_KEY])
+      found.push(
+        await check
+          .forCredential(credential, 'devices', { access, remote: '::ffff:10.1.1.1' })
+          .catch(({ code }: GatewayError) => code),
+      )
+    expect(found).toEqual(outcomes)
+  },
+)
+
+test('where the handler asks everybody, nobody is known at the handshake, and without identity only names of this machine are answered', async () => {
+  for (const config of [undefined, keys])
+    expect(await identity(config).ask({ host: 'localhost' }, { access: 'nobody' })).toEqual({
+      role: 'customer',
+      id: '',
+    })
+  expect(await identity().ask({ host: 'evil.example' }, { access: 'nobody' })).toBe('FORBIDDEN 421')
 })
 
 test('at the edge a refusal is 401 with the right challenge before the body is read, and counted (RFC 9110 §11.6.1)', async () => {

@@ -47,6 +47,18 @@ test('an address that may not is 403 all the same, and where access is open nobo
   expect(open.requests[0]?.identity).toEqual({ role: 'program', id: 'web' })
 })
 
+test('where access is asked about later too, a bare handshake is answered as nobody; one with a credential is held to access', async () => {
+  const access = { basic: { user: 'u', password: 'p' } }
+  await using ear = await listening({ options: { identifiesLater: 'access' }, access })
+  await ear.client()
+  await ear.client('/ws', [], { headers: { authorization: 'Basic dTpw' } })
+  expect(ear.requests.map((request) => request.identity)).toEqual([
+    { role: 'customer', id: '' },
+    { role: 'program', id: 'u' },
+  ])
+  expect((await refusal(`${ear.ws}/ws`, [], bearer('made-up'))).status).toBe(401)
+})
+
 test('without identity on loopback who shows no credential is the program he is elsewhere (DESIGN §16, Callers)', async () => {
   await using ear = await listening({ options: later })
   await ear.client()
