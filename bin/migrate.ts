@@ -29,8 +29,11 @@ export async function migrate({ from, to, config }: MigrateOptions): Promise<voi
         'DECODE_FAILED',
         'one of --from and --to is a folder (one called "store" is ./store), the other a redis:// address or "store", which the config names',
       )
-    await using source = isRedis(from) ? await openRedis(from, config) : await openFolder(from, false)
-    await using target = isRedis(to) ? await openRedis(to, config) : await openFolder(to, true)
+    await using source = isRedis(from)
+      ? // What is only read may be less durable than the config wants it.
+        await openRedis({ ...(await whereOf(from, config)), durability: 'any' })
+      : await openFolder(from, false)
+    await using target = isRedis(to) ? await openRedis(await whereOf(to, config)) : await openFolder(to, true)
     console.log(`From ${source.name} to ${target.name}.`)
     const { rows } = await move({ source, target, report: reporter() })
     console.log(
@@ -56,19 +59,19 @@ async function openFolder(place: string, create: boolean): Promise<Target> {
   return openSqliteEnd({ directory: place, create })
 }
 
-async function openRedis(place: string, config: string | undefined): Promise<Target> {
+async function openRedis(where: RedisEndOptions): Promise<Target> {
   const { openRedisEnd } = await import('../core/store/migrate/redis-end.ts')
-  return openRedisEnd(await whereOf(place, config))
+  return openRedisEnd(where)
 }
 
-/** What the config says of TLS and the Sentinels counts for an address of the command line, too. */
+/** What the config says of TLS, the Sentinels and durability counts for an address of the command line, too. */
 async function whereOf(place: string, config: string | undefined): Promise<RedisEndOptions> {
   if (place !== STORE && config === undefined) return { url: place }
   const file = configFile(config)
-  const { url: named, tls, sentinel } = (await loadWithoutPlugins(file, {})).store
+  const { url: named, tls, sentinel, durability, replicas } = (await loadWithoutPlugins(file, {})).store
   const url = place === STORE ? named : place
   if (url === undefined) throw new GatewayError('DECODE_FAILED', `${file} names no store.url`)
-  return { url, tls, sentinel }
+  return { url, tls, sentinel, durability, replicas }
 }
 
 function isRedis(place: string): boolean {

@@ -37,16 +37,23 @@ test(
     try {
       const file = join(directory, 'gateway.yaml')
       const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`
-      const store = `store: { url: "${url}", sentinel: { password: ${SENTINEL_PASSWORD} } }`
+      const store = `store: { url: "${url}", durability: strict, sentinel: { password: ${SENTINEL_PASSWORD} } }`
       await writeFile(file, yaml('http://127.0.0.1:1/', store))
       const data = join(directory, 'data')
       {
         await using folder = await openSqliteStore({ directory: data })
         await folder.accept(accept('a'))
       }
+      redis.set({ appendfsync: 'everysec' })
+      expect(dragoman('migrate', '--config', file, '--from', data, '--to', 'store')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('durability is "strict" and Redis gives less'),
+      })
+      redis.set({ appendfsync: 'always' })
       const moved = dragoman('migrate', '--config', file, '--from', data, '--to', 'store')
       expect(moved).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining(`to ${url}.`) })
       const back = join(directory, 'back')
+      redis.set({ appendfsync: 'everysec' }) // of no account where it is only read
       expect(dragoman('migrate', '--config', file, '--from', url, '--to', back)).toMatchObject({ status: 0 })
       await writeFile(file, yaml('http://127.0.0.1:1/'))
       expect(dragoman('migrate', '--config', file, '--from', 'store', '--to', back)).toMatchObject({

@@ -8,8 +8,8 @@ import { lineFailure, toldOf } from '../redis/refusals.ts'
 import type { Cell } from '../redis/reply.ts'
 import { MOVING_SCRIPTS } from '../redis/scripts.ts'
 import type { Script } from '../redis/scripts.ts'
-import { readServer, together } from '../redis/server.ts'
-import type { ServerFacts } from '../redis/server.ts'
+import { readFsync, readServer, together } from '../redis/server.ts'
+import type { Fsync, ServerFacts } from '../redis/server.ts'
 
 export type Word = string | number | Uint8Array
 export type Reply = string | number | null | Buffer | readonly Reply[]
@@ -92,6 +92,10 @@ export class RedisClient implements AsyncDisposable {
 
   async facts(): Promise<ServerFacts> {
     return this.#guarded(async () => together(await Promise.all(this.#clients.lines().map(readServer))))
+  }
+
+  fsync(): Promise<Fsync> {
+    return this.#guarded(() => readFsync(this.#clients.servers()))
   }
 
   /** Of the servers' processes: another one after any of them was started anew. */

@@ -6,7 +6,9 @@ import { addressOf } from '../redis/address.ts'
 import type { ClientsOptions } from '../redis/clients.ts'
 import { PARTITIONS } from '../redis/partitions.ts'
 import { evictionOf } from '../redis/health.ts'
+import { Replicas } from '../redis/replicas.ts'
 import { TEXT_BYTES } from '../redis/replies.ts'
+import { durabilityOf, tooWeak } from '../redis/server.ts'
 import { markOf } from './ends.ts'
 import type { Large, Mark, Position, Sourced, Target } from './ends.ts'
 import { RedisClient, hash, texts } from './redis-client.ts'
@@ -23,14 +25,21 @@ const MERGED_PAGE = 16
 
 export interface RedisEndOptions extends Omit<ClientsOptions, 'commandMs'> {
   readonly prefix?: string
+  /** As a gateway on it will want it. */
+  readonly durability?: 'strict' | 'any'
+  readonly replicas?: number | undefined
 }
 
-/** Throws `STORE_UNAVAILABLE` where it is not reached, takes no writes, or throws stored data away when it is full. */
+/**
+ * Throws `STORE_UNAVAILABLE` where it is not reached, takes no writes, throws stored data away when it is full, or gives less than
+ * `durability`: no gateway would start on it.
+ */
 export function openRedisEnd(options: RedisEndOptions): Promise<Target> {
   return openEnd(options)
 }
 
-async function openEnd({ prefix = 'dragoman:', ...where }: RedisEndOptions): Promise<RedisEnd> {
+async function openEnd(options: RedisEndOptions): Promise<RedisEnd> {
+  const { prefix = 'dragoman:', durability, replicas, ...where } = options
   const client = new RedisClient(where, prefix)
   try {
     await client.open()
@@ -39,6 +48,12 @@ async function openEnd({ prefix = 'dragoman:', ...where }: RedisEndOptions): Pro
       throw new GatewayError('STORE_UNAVAILABLE', `Redis is a ${facts.role}, which takes no writes`)
     const eviction = evictionOf(facts)
     if (eviction !== undefined) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${eviction}`)
+    if (durability === 'strict') {
+      const wanted = new Replicas(replicas)
+      wanted.saw(facts.masters)
+      const weak = tooWeak(durabilityOf(facts, await client.fsync(), (id) => wanted.neededBy(id)))
+      if (weak !== undefined) throw new GatewayError('STORE_UNAVAILABLE', weak)
+    }
     const dataset = hash((await client.ask([['HGETALL', client.key(0, 'dataset')]]))[0])
     return new RedisEnd(client, nameOf(where.url), Number(dataset.get('partitions') ?? PARTITIONS))
   } catch (error) {

@@ -10,7 +10,7 @@ import type { Memory } from './health.ts'
 import { isSilence, isWriteRefusal, reasonOf, toldOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
-import { durabilityOf } from './server.ts'
+import { durabilityOf, tooWeak } from './server.ts'
 import type { ServerFacts } from './server.ts'
 
 export interface PulseOptions {
@@ -144,13 +144,10 @@ export class Pulse {
    * is remembered. Says what they cost.
    */
   async weigh(connection: Connection, facts: ServerFacts): Promise<string> {
-    const { says, isStrict } = durabilityOf(facts, await connection.fsync(), (id) =>
-      connection.replicas.neededBy(id),
-    )
-    const isWeak = this.#options.durability === 'strict' && !isStrict
-    const weak = isWeak ? `durability is "strict" and Redis gives less: ${says}` : undefined
+    const given = durabilityOf(facts, await connection.fsync(), (id) => connection.replicas.neededBy(id))
+    const weak = this.#options.durability === 'strict' ? tooWeak(given) : undefined
     this.#weak = evictionOf(facts) ?? weak
-    return says
+    return given.says
   }
 
   start(connection: Connection): void {

@@ -160,6 +160,11 @@ export function durabilityOf(
   }
 }
 
+/** Why no gateway that wants `strict` uses it; undefined: it does. */
+export function tooWeak({ says, isStrict }: Durability): string | undefined {
+  return isStrict ? undefined : `durability is "strict" and Redis gives less: ${says}`
+}
+
 function powerLoss(appendOnly: boolean, fsync: Fsync): string {
   if (!appendOnly)
     return 'a crash of Redis or a power loss costs everything since its last snapshot (appendonly no)'

@@ -3,9 +3,10 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../../../core/store/migrate/migrate.ts'
-import { reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
+import { openRedisEnd, reclaimRedis } from '../../../../../core/store/migrate/redis-end.ts'
 import { reclaimDirectory } from '../../../../../core/store/migrate/sqlite-end.ts'
 import type { MovedTotals } from '../../../../../core/store/migrate/rows.ts'
+import { openRedisStore } from '../../../../../core/store/redis.ts'
 import type { Store } from '../../../../../core/store/store.ts'
 import { accept, answering, dedupe, message, settle, working } from '../../../../conformance/store/world.ts'
 import { until } from '../../../../support/gateway.ts'
@@ -225,6 +226,23 @@ test('to a database that is refused nothing is moved, nor to another one in its 
   expect(at.server.cli('DBSIZE')).toBe('0')
   await using store = await openStore(from)
   expect(await store.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
+})
+
+test('to a Redis that gives less than `durability: strict` nothing is moved: no gateway would start there', async () => {
+  const strict = { url: at.redis, durability: 'strict' } as const
+  const weak = {
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringMatching(/^durability is "strict" and Redis gives less: .*appendfsync everysec/u),
+  }
+  await expect(openRedisEnd(strict)).rejects.toMatchObject(weak)
+  await expect(openRedisStore(strict)).rejects.toMatchObject(weak)
+  at.server.set({ appendfsync: 'always' })
+  await (await openRedisEnd(strict))[Symbol.asyncDispose]()
+  const replicas = {
+    message: expect.stringContaining('1 replicas are to acknowledge each write and 0 follow'),
+  }
+  await expect(openRedisEnd({ ...strict, replicas: 1 })).rejects.toMatchObject(replicas)
+  at.server.set({ appendfsync: 'everysec' })
 })
 
 test(
