@@ -461,6 +461,11 @@ export interface Channel extends AsyncDisposable {
   send?(message: Message, key: string, signal: AbortSignal): Promise<Delivery>
   /** `send` is handed a reply with all its parts, once, because its receiver takes one message only. */
   readonly pushesWhole?: boolean
+  /**
+   * Who is refused for now comes again, although there is `send`: rate limits that name no channel, and `lanes.limit`, hold for what comes in.
+   * Default: where there is no `send`; a platform that pushes to us repeats what we refuse a few times at most.
+   */
+  readonly refusable?: boolean
   /** One command a person can paste to try the channel, given our base address: `curl …`. */
   hint?(origin: string): string | undefined
 }

@@ -68,6 +68,7 @@ export interface PipelineOptions {
 
 /** The channel a draft comes in by. */
 export interface Origin extends ChannelNames {
+  /** It pushes, and a platform behind it cannot be told to come again. */
   readonly pushes: boolean
   /** Of what comes in by it and says none. */
   readonly priority?: Message['priority'] | undefined

@@ -147,8 +147,9 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
       host.linkedAt(place)
       stack.defer(hub.attach(outlet))
     },
-    // Who has it counts as a platform, and each reply as a push: `lanes.limit` would refuse nobody where no topic has a reply.
-    // What one had that a topic has lost waits in the core until some topic has one (SEMANTICS 21).
+    // SEMANTICS 43: what is not acknowledged is published again.
+    refusable: true,
+    // Without it there is nothing to push. What a topic that has lost its reply owes waits in the core until some topic has one (SEMANTICS 21).
     ...(mapping.replies && {
       async send(message: Message, key: string, signal: AbortSignal) {
         const at = await replyTopics.find(message)

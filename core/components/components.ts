@@ -99,8 +99,10 @@ export interface ChannelParts {
   readonly ears: ((said: Json) => void)[]
   /** Called before its sockets are closed and the channel ends: who is to hear of it hears it then. */
   readonly endings: (() => Promise<void>)[]
-  /** Whether it has `send`; of a channel in a worker that is known once it has started. */
+  /** Whether it has `send`; of a channel in a worker that is known once it has started, as is the next. */
   readonly pushes: boolean
+  /** It says so (`Channel.refusable`). */
+  readonly refusable: boolean
 }
 
 export interface Mounted {
@@ -180,6 +182,9 @@ export function createChannel(
     endings,
     get pushes() {
       return pushes()
+    },
+    get refusable() {
+      return life.instance.refusable === true
     },
   })
   return {

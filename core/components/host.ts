@@ -35,7 +35,7 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     // What is usual is not said of each message.
     priority: settings.priority === 'normal' ? undefined : settings.priority,
     get pushes() {
-      return parts.pushes
+      return parts.pushes && !parts.refusable
     },
   }
   endings.push(() => links.sendAway(origin))

@@ -61,6 +61,7 @@ export interface Begun {
   readonly operations: Readonly<Record<string, Operation>>
   readonly sends: boolean
   readonly pushesWhole?: boolean
+  readonly refusable?: boolean
   readonly probes: boolean
   /** With `HINT_ORIGIN` where our address belongs. */
   readonly hint?: string

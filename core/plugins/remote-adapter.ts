@@ -107,6 +107,9 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
     get pushesWhole() {
       return hosted?.begun?.pushesWhole === true
     },
+    get refusable() {
+      return hosted?.begun?.refusable === true
+    },
     hint(origin: string) {
       const { hint } = hosted?.begun ?? {}
       const host = URL.parse(origin)?.host ?? HINT_HOST

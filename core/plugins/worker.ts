@@ -232,6 +232,7 @@ async function begin(number: number, { role, id, config, operations }: Beginning
       operations: {},
       sends: made.send !== undefined,
       pushesWhole: made.pushesWhole === true,
+      refusable: made.refusable === true,
       probes: false,
       ...(typeof hint === 'string' && { hint }),
     }

@@ -1,5 +1,7 @@
 // Rate limits on a whole gateway: in the caller's own protocol, before anything is stored, over a reload.
+import { connectAsync } from 'mqtt'
 import { expect, test } from 'vitest'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, handBackend, handChannel, said } from '../support/parts.ts'
 import { metric, post, say } from '../support/rest.ts'
@@ -74,11 +76,29 @@ test('each caller for himself: nothing of a refused message is stored, and the l
   expect((await house.ledger()).accepted).toBe(4)
 })
 
-test('a platform that pushes is stored first and never limited by a rule for all', async () => {
+test('a platform that pushes is stored first and never limited by a rule for all; MQTT is, also where a topic has a reply (SEMANTICS 43)', async () => {
   const { shop, adapters } = parts()
-  await using house = await openHouse({ yaml: yaml('{ each: { calls: 1, per: 1h } }'), adapters })
+  const port = await freePort()
+  const devices = `devices: { adapter: mqtt, port: ${port}, topics: {
+    'd/+/ask': { kind: message, sender: "topic[1]" },
+    'd/+/say': { kind: message, sender: "topic[1]", reply: "'d/' & topic[1] & '/out'" } } }`
+  await using house = await openHouse({
+    yaml: yaml('{ each: { calls: 1, per: 1h } }').replace('shop: {', `${devices}\n  shop: {`),
+    adapters,
+  })
   for (let n = 0; n < 5; n += 1) expect((await shop.host.accept(said(`m${n}`))).sequence).toBeGreaterThan(0)
   expect((await house.ledger()).accepted).toBe(5)
+  const device = await connectAsync({ host: '127.0.0.1', port, reconnectPeriod: 0 })
+  await device.publishAsync('d/7/ask', 'hello', { qos: 1 })
+  const what = new Promise((resolve) => {
+    device.once('close', () => resolve('closed'))
+    device.publish('d/7/say', 'hello again', { qos: 1 }, (error) => resolve(error ?? 'acknowledged'))
+  })
+  expect(await what).toBe('closed')
+  await device.endAsync(true)
+  expect((await house.ledger()).accepted).toBe(6)
+  const refused = 'dragoman_limits_total{limit="rate",name="each",result="refused"}'
+  expect(await metric(house.base, refused)).toBe(1)
 })
 
 test('a reload changes the limits, and who was refused stays so where they are the same', async () => {

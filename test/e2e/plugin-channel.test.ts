@@ -53,6 +53,7 @@ channels:
     upstream: http://127.0.0.1:${port}
     operations: { Order: { kind: event, type: "'order.' & state", sender: customer } }
 agents: { bot: { adapter: bot } }
+limits: { rare: { operation: order.rare, calls: 1, per: 1h } }
 routes: [{ agent: bot }]
 `
   const plugins = { 'everything.ts': everything }
@@ -99,6 +100,11 @@ test('a request that its channel acknowledges before the end is stored, answered
   const mine = (): readonly string[] => pushed.slice(before).filter((each) => each.includes('echo slow'))
   await until(() => mine()[0])
   expect(mine()).toHaveLength(1)
+})
+
+test('a limit for all holds for a channel that pushes and says that who is refused comes again', async () => {
+  expect((await post('event?order.rare')).status).toBe(200)
+  expect((await post('event?order.rare')).status).toBe(429)
 })
 
 test('drafts by the operations of the config, the log, and whom a credential names', async () => {

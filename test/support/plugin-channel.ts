@@ -42,6 +42,9 @@ export default defineAdapter({
         async refused() {
           await host.accept({ kind: 'request', type: 'NoSuchThing', sender: { id: 'ann', role: 'customer' } })
         },
+        async event({ query }) {
+          return json(await host.accept({ kind: 'event', type: query, sender: { id: 'ann', role: 'customer' } }))
+        },
         log: async () => json(await host.log('demo:ann', 0)),
         identify: async () => json(await host.identify({ scheme: 'bearer', token: 'ann' })),
         echo: async (request) => ({ status: 200, body: Buffer.from(request.body).subarray(1) }),
@@ -154,6 +157,7 @@ export default defineAdapter({
           )
         },
         pushesWhole: true,
+        refusable: true,
         async send(message, key, signal) {
           const isAway = (await scope.state.get('away'))?.value
           if (isAway === true) {

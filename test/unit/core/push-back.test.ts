@@ -8,6 +8,7 @@ import { createHost } from '../../../core/components/host.ts'
 import type { HostOptions } from '../../../core/components/host.ts'
 import { createUplink } from '../../../core/link/uplink.ts'
 import type { UplinkOptions } from '../../../core/link/uplink.ts'
+import type { Origin } from '../../../core/pipeline.ts'
 
 const draft: Draft = { kind: 'message', type: 'text', sender: { id: 'ann', role: 'customer' }, parts: [] }
 
@@ -25,12 +26,17 @@ function door(enter: () => Promise<void> | undefined) {
   return { admission, entries }
 }
 
-function host(admission: Admission, { mounts, pushes }: Pick<ChannelParts, 'mounts' | 'pushes'>) {
+function host(
+  admission: Admission,
+  { mounts, ...kind }: Pick<ChannelParts, 'mounts' | 'pushes'> & Partial<ChannelParts>,
+) {
   const taken: Draft[] = []
+  const origins: boolean[] = []
   const options = {
     admission,
     pipeline: {
-      accept: async (_origin: unknown, one: Draft) => {
+      accept: async ({ pushes }: Origin, one: Draft) => {
+        origins.push(pushes)
         taken.push(one)
         return { id: 'm1', conversation: 'c', sequence: 1, duplicate: false }
       },
@@ -45,9 +51,9 @@ function host(admission: Admission, { mounts, pushes }: Pick<ChannelParts, 'moun
     sockets: [],
     places: [],
     endings: [],
-    pushes,
+    ...kind,
   }
-  return { host: createHost(parts as unknown as ChannelParts, options), taken } // the same
+  return { host: createHost(parts as unknown as ChannelParts, options), taken, origins } // the same
 }
 
 test('a channel of its own port waits for its turn before anything is accepted, by the priority of its draft', async () => {
@@ -61,6 +67,16 @@ test('a channel of its own port waits for its turn before anything is accepted, 
   expect((await accepted).sequence).toBe(1)
   // It pushes: nobody behind it is told to come again.
   expect(entries).toEqual([{ priority: 'urgent', sheds: false, signal: undefined }])
+})
+
+test('a channel that pushes, and behind which who is refused comes again, waits for its turn too, and is no platform that must be taken', async () => {
+  const { admission, entries } = door(() => undefined)
+  const { host: devices, origins } = host(admission, { mounts: [], pushes: true, refusable: true })
+  await devices.accept(draft)
+  expect([entries[0]?.sheds, origins]).toEqual([false, [false]])
+  const { host: wechat, origins: theirs } = host(admission, { mounts: [], pushes: true, refusable: false })
+  await wechat.accept(draft)
+  expect(theirs).toEqual([true])
 })
 
 test('what came by HTTP has passed the door already', async () => {
