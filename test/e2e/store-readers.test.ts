@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import { partitionLease } from '../../core/store/figures.ts'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
+import { dropMark, writeMark } from '../../core/store/sqlite/mark.ts'
 import { openRedisStore } from '../../core/store/redis.ts'
 import type { Store } from '../../core/store/store.ts'
 import { HOME, LEASE_MS, expectStatus, settle, working } from '../conformance/store/world.ts'
@@ -65,6 +66,14 @@ test('those in a file', { timeout: SLOWLY_MS }, async () => {
     await bury(store)
   }
   shows(dragoman)
+  const moved = { id: 'm1', other: 'redis://127.0.0.1:1', since: '2026-01-31T09:00:00Z', incarnation: 'i' }
+  writeMark(data, { state: 'moved', ...moved })
+  for (const words of LOOKING)
+    expect(dragoman(...words)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('was moved to redis://127.0.0.1:1'),
+    })
+  dropMark(data)
   setSchema(data, 1)
   expect(dragoman('dead', 'list').stderr).toMatch(
     /has schema 1 and this gateway knows \d+: an older gateway wrote it; start this one once/u,

@@ -11,6 +11,7 @@ import { rowOf } from '../codec/decode.ts'
 import { findOperation } from './find.ts'
 import { layGround } from './ground.ts'
 import { Leases } from './leases.ts'
+import { refuseMarked } from './mark.ts'
 import { cannotOpen, openToRead } from './open-read.ts'
 import { MIGRATIONS, pragma } from './schema.ts'
 
@@ -25,12 +26,16 @@ export interface StoreReader extends Disposable {
   find(find: Find): readonly Row[]
 }
 
-/** Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, where it cannot be read, or another version has written it. */
+/**
+ * Opens the file read-only. Throws `STORE_UNAVAILABLE` where there is none, where it cannot be read, another version has written it, or it
+ * is being moved or was moved away: what it says is no longer so.
+ */
 export function openStoreReader(directory: string): StoreReader {
   const file = join(directory, FILE)
   if (!existsSync(file)) throw noStore(directory)
   let db: DatabaseSync | undefined
   try {
+    refuseMarked(directory)
     db = openToRead(file)
     requireOwnSchema(directory, pragma(db, 'user_version'))
     const counters = Counters.read(db)
