@@ -197,7 +197,7 @@ export interface Work {
   readonly target?: string
   readonly ownerEpoch: number
   readonly agent?: string
-  /** Since the first attempt under this fence began: while nobody had the partition it held nothing up (SEMANTICS 19). */
+  /** Since its first attempt began, all fences together. Between them, while nobody had the partition, it held nothing up (SEMANTICS 19). */
   readonly heldMs: number
   /** Its caller's `waitMs` are not over, on whichever instance he is. */
   readonly awaited?: true

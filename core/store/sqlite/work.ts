@@ -47,10 +47,12 @@ export class WorkRows {
     const { db } = ground
     this.#sql = {
       open: query(db, 'INSERT INTO work VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)'),
+      // SEMANTICS 19: under another fence goes on what was held when it was last begun or due, not what has passed since.
       begin: query<BegunRow>(
         db,
         `UPDATE work SET state = 1, attempt = attempt + 1, unended = unended + 1, fence = ?1,
-           first = CASE fence WHEN ?1 THEN coalesce(first, ?2) ELSE ?2 END, began = ?3
+           first = CASE fence WHEN ?1 THEN coalesce(first, ?2) ELSE ?2 - max(0, due - coalesce(first, due)) END,
+           due = ?2, began = ?3
          WHERE id = ?4 RETURNING attempt, unended, first, attempts, media_type, raw, wait_until`,
       ),
       lost: query<readonly [attempt: number, began: number, attempts: string | null]>(

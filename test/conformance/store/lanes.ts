@@ -206,21 +206,35 @@ export function lanesSuite(factory: StoreFactory): void {
     expect(row?.attempts.map((one) => one.attempt)).toEqual([1, 2, 3, 4, 5])
   })
 
-  test('SEMANTICS 19: `heldMs` begins anew with the holder: while nobody had the partition nothing was held up', async () => {
+  test('SEMANTICS 19: the lives of a head add up in `heldMs`, and what lies between them does not count', async () => {
     await using world = await World.make(factory)
+    const taken = async () => (await world.takeWork()).map(({ id, heldMs }) => [id, heldMs])
     await world.begin('flying', lane('one'))
     await world.begin('waiting', lane('two'))
-    await world.settle(settle('waiting', { outcome: 'retry', delayMs: 1000 }))
+    for (const id of ['flying', 'waiting'])
+      await world.settle(settle(id, { outcome: 'retry', delayMs: 1000 }))
+    world.advance(5000)
+    expect((await world.takeWork()).map(({ heldMs }) => heldMs)).toEqual([5000, 5000])
+    await world.settle(settle('waiting', { attempt: 2, outcome: 'retry', delayMs: 2000 }))
+
     await world.reopen()
     world.advance(60_000)
-    expect(await world.takeWork()).toMatchObject([
-      { id: 'flying', attempt: 2, orphan: true, heldMs: 0 },
-      { id: 'waiting', attempt: 2, orphan: false, heldMs: 0 },
+    expect(await taken()).toEqual([
+      ['flying', 5000],
+      ['waiting', 7000],
     ])
+    world.advance(3000)
     for (const id of ['flying', 'waiting'])
-      await world.settle(settle(id, { attempt: 2, outcome: 'retry', delayMs: 1000 }))
+      await world.settle(settle(id, { attempt: 3, outcome: 'retry', delayMs: 1000 }))
     world.advance(1000)
-    expect((await world.takeWork()).map(({ heldMs }) => heldMs)).toEqual([1000, 1000])
+    expect((await world.takeWork()).map(({ heldMs }) => heldMs)).toEqual([9000, 11_000])
+
+    await world.reopen()
+    world.advance(60_000)
+    expect(await taken()).toEqual([
+      ['flying', 9000],
+      ['waiting', 11_000],
+    ])
   })
 
   test('a retry of an attempt that is over does not end the one in flight', async () => {

@@ -148,20 +148,22 @@ local function begin_work(ref, fence)
   local key = row(ref)
   R('HINCRBY', key, 'a', 1)
   R('HINCRBY', key, 'un', 1)
-  -- SEMANTICS 19: under another holder its time begins anew.
-  if R('HGET', key, 'fe') ~= fence then R('HSET', key, 'fi', int(NOW)) end
+  -- SEMANTICS 19: under another fence goes on what was held when it was last begun or due, not what has passed since.
+  local before, first, due = fields(key, 'fe', 'fi', 'du')
+  if before ~= fence then R('HSET', key, 'fi', int(NOW - (first and math.max(0, due - first) or 0))) end
   R('HSET', key, 'be', int(WALL))
   change_work(ref, IN_FLIGHT, NOW, fence)
 end
 
--- In flight under a lease that is gone: due at once.
+-- In flight under a lease that is gone: due since it was begun.
 local function orphan(kind, most)
   local flying = R('ZRANGE', P .. 'flying:' .. kind, 0, most - 1, 'WITHSCORES')
   local alive = {}
   for index = 1, #flying, 2 do
     local fence = flying[index + 1]
     if alive[fence] == nil then alive[fence] = owns(fence) end
-    if not alive[fence] then change_work(flying[index], ORPHANED, NOW) end
+    local ref = flying[index]
+    if not alive[fence] then change_work(ref, ORPHANED, R('HGET', row(ref), 'du')) end
   end
 end
 
