@@ -1,6 +1,7 @@
 // Stage 7: what is done with one lane step, as a verdict for the settle. Never rejects: a failure is a verdict too.
 import { GatewayError } from '../api.ts'
 import type { Conversation, Handoff, Reply } from '../api.ts'
+import { answered, handsOff, nobodyLeft, notify, toAgent } from './agents.ts'
 import { askedBy, missing } from './asked.ts'
 import type { Asked } from './asked.ts'
 import { callAgent, callBackend } from '../calls/calls.ts'
@@ -28,6 +29,8 @@ export interface Verdict {
   /** The sender of the reply in the log. */
   readonly by?: string
   readonly failure?: GatewayError
+  /** Whom the attempt asked before that one, in vain. */
+  readonly before?: Before
   /** To the dead letters, in the same step. */
   readonly dead?: boolean
   readonly delayMs?: number
@@ -46,6 +49,13 @@ export interface Verdict {
   readonly isAbsent?: true
   /** What those who wait for it learn although it has not ended: it is queued, or waits for an operator. */
   readonly told?: Ended
+}
+
+/** The agent of a route, behind whom its fallback was asked in the same attempt. */
+export interface Before {
+  readonly target: string
+  readonly failure: GatewayError
+  readonly durationMs: number
 }
 
 export interface DeliverContext {
@@ -213,12 +223,19 @@ export class Step {
     const { work, context } = this
     // Where there was no place for the call nobody was asked: that is no attempt, unless somebody else could be.
     const counts = (code: string | undefined): boolean => hasFallback || code !== 'OVERLOADED'
+    // An attempt that asked two ended as the second did.
+    const made = [...new Map(work.attempts.map((one) => [one.attempt, one])).values()]
     // What the gateway did not live to see the end of has not failed (SEMANTICS 16 bounds it).
-    const failed = work.attempts.filter((one) => !isLost(one) && !wasKept(one) && counts(one.failure?.code))
+    const failed = made.filter((one) => !isLost(one) && !wasKept(one) && counts(one.failure?.code))
     const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
-    const delayMs = retryDelay(work.attempts.length + 1, error.retryAfterMs)
+    const delayMs = retryDelay(made.length + 1, error.retryAfterMs)
     return this.#triedForMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
+  }
+
+  /** What became of the one who was asked first, by now. */
+  before(target: string, failure: GatewayError): Before {
+    return { target, failure, durationMs: this.#elapsedMs }
   }
 
   failed(target: string, failure: GatewayError): Verdict {
@@ -275,45 +292,6 @@ export class Step {
   }
 }
 
-/** An agent that fails is asked again; after its last attempt, or where it hands off, the fallback gets the conversation. */
-async function toAgent(step: Step, route: Route): Promise<Verdict> {
-  if (route.target.kind !== 'agent') throw new GatewayError('INTERNAL', 'not a route to an agent')
-  const { agent, fallback } = route.target
-  const term = termOf(step.work.ownerEpoch)
-  try {
-    const first = step.agent(agent)
-    const ms = step.ms(route.timeoutMs ?? first.timeoutMs, fallback === undefined ? 1 : 0.5)
-    const answer = await step.ask(first, { ms, term })
-    if (answer === undefined || !('handoff' in answer)) return answered(first, answer, term)
-    if (fallback === undefined) return nobodyLeft(`agent ${agent}`, handsOff(answer))
-  } catch (error) {
-    if (fallback === undefined) throw error
-    const failure = GatewayError.from(error)
-    // An open breaker says that asking again is of no use for a while: a customer need not wait for that.
-    const delayMs = failure.code === 'BREAKER_OPEN' ? undefined : step.againIn(failure, true)
-    if (delayMs !== undefined) return { outcome: 'retry', target: `agent ${agent}`, failure, delayMs }
-  }
-  return step.fallBack(fallback, { timeoutMs: route.timeoutMs })
-}
-
-function answered(agent: AgentInUse, reply: Reply | undefined, term: string): Verdict {
-  const target = `agent ${agent.id}`
-  if (reply !== undefined) return { outcome: 'answered', target, reply, by: agent.id }
-  return { outcome: 'taken', target, promised: { term, withinMs: agent.callbackWithinMs } }
-}
-
-export function handsOff({ handoff }: Handoff): string {
-  return `hands off ("${handoff}")`
-}
-
-/** `why`: what became of the last one who was asked. */
-export function nobodyLeft(target: string, why: string): Verdict {
-  const failure = new GatewayError('AGENT_FAILED', `${target} ${why}, but nobody is left`, {
-    cause: new GatewayError('AGENT_FAILED', 'give the route a fallback'),
-  })
-  return { outcome: 'failed', target, failure, dead: true }
-}
-
 async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdict> {
   const { work, context } = step
   const { message } = work
@@ -345,31 +323,6 @@ async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdic
     return repeatable || provesNothingDone(failure)
       ? step.failed(target, failure)
       : unknown(target, { cause: failure })
-  }
-}
-
-/** The customer is told first: whether somebody at the desk can be shown it is another matter. */
-async function notify(step: Step, route: Route): Promise<Verdict> {
-  const { work, context } = step
-  await context.effects(work, route, context.components)
-  if (route.target.kind !== 'notify') return { outcome: 'taken', target: 'nobody' }
-  const { agent, fallback } = route.target
-  const verdict = await tell(step, agent, route.timeoutMs)
-  return verdict.outcome === 'failed' && fallback !== undefined
-    ? tell(step, fallback, route.timeoutMs)
-    : verdict
-}
-
-/** A notice is no question: what is answered to it is said to nobody, now or later. Never rejects. */
-async function tell(step: Step, id: string, timeoutMs: number | undefined): Promise<Verdict> {
-  const target = `agent ${id}`
-  try {
-    const agent = step.agent(id)
-    const answer = await step.ask(agent, { ms: step.ms(timeoutMs ?? agent.timeoutMs) })
-    if (answer !== undefined && 'handoff' in answer) return nobodyLeft(target, handsOff(answer))
-    return { outcome: 'taken', target }
-  } catch (error) {
-    return step.failed(target, GatewayError.from(error))
   }
 }
 

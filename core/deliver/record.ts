@@ -20,8 +20,9 @@ export function record(
   const outcome = ended?.outcome ?? 'retry'
   if (ended !== undefined && step !== 'push')
     telemetry.settled({ channel, kind, direction, outcome, durationMs })
-  const { target, failure, delayMs } = verdict
-  const fields = { id, channel, kind, conversation, outcome, target, durationMs }
+  const { target, failure, before, delayMs } = verdict
+  const behind = before && { before: `${before.target}: ${before.failure.message}` }
+  const fields = { id, channel, kind, conversation, outcome, target, ...behind, durationMs }
   const line = step === 'push' ? 'push' : step === 'timer' ? 'promised answer' : kind
   if (failure !== undefined) log.warn(line, { ...fields, againInMs: delayMs, error: failure })
   else if (verdict.idle !== true) log.info(line, fields)

@@ -6,6 +6,7 @@ import type { Ended } from '../return/waiters.ts'
 import { outbound } from '../calls/answers.ts'
 import type { ChannelInUse } from '../calls/calls.ts'
 import type { Verdict } from './deliver.ts'
+import { moment } from '../ids.ts'
 import { pushesOf } from './push.ts'
 import type { Failure, Fence, Settle, SettleResult, Store, Work } from '../store/store.ts'
 
@@ -43,14 +44,7 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
     fence,
     ...(isLogged && { conversation: work.message.conversation }),
     outcome,
-    ...(verdict.idle !== true && {
-      tried: {
-        target,
-        startedAt: step.startedAt,
-        durationMs: Math.round(step.durationMs * 1000) / 1000,
-        ...(failure !== undefined && { failure }),
-      },
-    }),
+    ...(verdict.idle !== true && triesOf(verdict, step)),
     // SEMANTICS 7: a bot's answer counts only under the owner it was begun under. What a business system did is done, whoever hears it.
     ...(said !== undefined &&
       reply?.origin === 'agent' && { expect: { ownerEpoch: verdict.ownerEpoch ?? work.ownerEpoch } }),
@@ -70,6 +64,35 @@ export function settleOf(work: Work, verdict: Verdict, { fence, channel, now, ..
     ...(verdict.dead === true && failure !== undefined && { dead: failure }),
     ...(verdict.patch !== undefined && { patch: verdict.patch }),
   }
+}
+
+/** Where the attempt asked two, the second was asked when the first had come to nothing. */
+function triesOf(
+  { target, failure, before }: Verdict,
+  { startedAt, durationMs }: Pick<Settling, 'startedAt' | 'durationMs'>,
+): Pick<Settle, 'tried' | 'triedBefore'> {
+  const beforeMs = before?.durationMs ?? 0
+  return {
+    ...(before !== undefined && {
+      triedBefore: {
+        target: before.target,
+        startedAt,
+        durationMs: microseconds(beforeMs),
+        failure: failureOf(before.failure),
+      },
+    }),
+    tried: {
+      target,
+      startedAt: before === undefined ? startedAt : moment(Date.parse(startedAt) + beforeMs),
+      durationMs: microseconds(durationMs - beforeMs),
+      ...(failure !== undefined && { failure: failureOf(failure) }),
+    },
+  }
+}
+
+/** Milliseconds with no more digits than are measured. */
+function microseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 /**

@@ -1,6 +1,7 @@
 // The answer a bot promised (202) and did not give in time: the fallback gets the conversation (SEMANTICS 7, 17).
 import { GatewayError } from '../api.ts'
-import { isExpired, isOutOfHands, nobodyLeft, poisoned, Step } from './deliver.ts'
+import { nobodyLeft } from './agents.ts'
+import { isExpired, isOutOfHands, poisoned, Step } from './deliver.ts'
 import type { DeliverContext, Verdict } from './deliver.ts'
 import { isHandedOff, promisedUnder, promiseGivenBack } from './settling.ts'
 import type { Store, Work } from '../store/store.ts'

@@ -47,8 +47,9 @@ export function unknownFor(what: string, cause: GatewayError): GatewayError {
   return new GatewayError('OUTCOME_UNKNOWN', `${outcomeUnknown(what)}: ${cause.message}`, { cause })
 }
 
-function withoutReply({ target, once }: Verdict, failure: GatewayError): Verdict {
-  if (once === undefined) return { outcome: 'failed', target, failure, dead: true }
+function withoutReply({ target, once, before }: Verdict, failure: GatewayError): Verdict {
+  if (once === undefined)
+    return { outcome: 'failed', target, failure, ...(before !== undefined && { before }), dead: true }
   const unknown = unknownFor(target, failure)
   return once.queue === undefined
     ? { outcome: 'unknown', target, failure: unknown, dead: true }

@@ -203,7 +203,7 @@ export interface Work {
   readonly awaited?: true
   readonly attempts: readonly Attempt[]
 }
-/** One try as the trace and the dead letter show it. */
+/** One try as the trace and the dead letter show it. An attempt that asked two, one after the other, is two of the same number. */
 export interface Attempt {
   readonly attempt: number
   readonly target: string
@@ -230,6 +230,8 @@ export interface Settle {
   readonly outcome: Outcome | 'retry'
   readonly delayMs?: number
   readonly tried?: Omit<Attempt, 'attempt'>
+  /** Whom the same attempt asked first, in vain; with `tried` only. */
+  readonly triedBefore?: Omit<Attempt, 'attempt'>
   readonly failure?: Failure
   /** What a duplicate gets. */
   readonly reply?: Reply

@@ -6,6 +6,8 @@ import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent } from '../support/parts.ts'
 import { readLog, say, texts } from '../support/rest.ts'
+import { traceOf } from '../../core/operators/trace.ts'
+import type { Attempt } from '../../core/store/store.ts'
 import { stopwatch } from '../support/processor.ts'
 
 const yaml = `
@@ -22,6 +24,11 @@ function failing(name = 'bot') {
   return handAgent(name, async () => {
     throw new GatewayError('AGENT_FAILED', `${name} is out of order`, soon)
   })
+}
+
+/** Of each attempt its number, whom it asked, and what came of that. */
+function told(attempts: readonly Attempt[] = []): readonly string[] {
+  return attempts.map(({ attempt, target, failure }) => `${attempt} ${target}: ${failure?.message ?? 'done'}`)
 }
 
 test('SEMANTICS 7: a failing bot is asked again with the same webhook-id, and its answer counts once', async () => {
@@ -62,6 +69,13 @@ test('after its last attempt the fallback gets the conversation: the owner epoch
   expect(place).toMatchObject({ ownerEpoch: 1, agent: 'people' })
   expect((await readLog(house.base, 'web:ann'))[1]).toMatchObject({ sender: { id: 'people' } })
   expect(await house.dead()).toEqual([])
+  const settled = (await house.rows(body.id)).find((row) => row.row === 'settled')
+  expect(told(settled?.attempts)).toEqual([
+    ...[1, 2, 3].map((n) => `${n} agent helper: bot is out of order`),
+    '3 agent people: done',
+  ])
+  const [, , last, own] = settled?.attempts ?? []
+  expect(Date.parse(own?.startedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(last?.startedAt ?? ''))
 })
 
 test('a bot that cannot be asked at all is not waited for: no attempt is spent before the fallback', async () => {
@@ -72,9 +86,14 @@ test('a bot that cannot be asked at all is not waited for: no attempt is spent b
   // The first failure opens the breaker; what comes then goes on at once.
   const { body } = await say(house.base, 'hello', { waitSeconds: 15 })
   expect(body.reply?.parts?.[0]?.text).toBe('echo hello')
-  await say(house.base, 'hello', { customer: 'bob', waitSeconds: 15 })
+  const second = await say(house.base, 'hello', { customer: 'bob', waitSeconds: 15 })
   expect(bot.asked).toHaveLength(1)
   expect(desk.asked).toHaveLength(2)
+  const settled = (await house.rows(second.body.id)).find((row) => row.row === 'settled')
+  expect(settled?.attempts.map(({ target, failure }) => [target, failure?.code])).toEqual([
+    ['agent helper', 'BREAKER_OPEN'],
+    ['agent people', undefined],
+  ])
 })
 
 test('without a fallback it is a dead letter with the original bytes, the error and every attempt; the lane goes on', async () => {
@@ -112,7 +131,13 @@ test('bot and fallback fail: a dead letter, and the conversation has not changed
   const desk = failing('desk')
   await using house = await openHouse({ yaml, adapters: [bot.adapter, desk.adapter] })
   expect((await say(house.base, 'hello', { waitSeconds: 15 })).status).toBe(502)
-  expect((await house.dead()).map(({ failure }) => failure.message)).toEqual(['desk is out of order'])
+  const [letter, ...more] = await house.dead()
+  expect(more).toEqual([])
+  expect(letter?.failure.message).toBe('desk is out of order')
+  expect(told(letter?.attempts)).toEqual([
+    ...[1, 2, 3].map((n) => `${n} agent helper: bot is out of order`),
+    '3 agent people: desk is out of order',
+  ])
   expect([bot.asked.length, desk.asked.length]).toEqual([3, 1])
   const [place] = await house.store.find({ by: 'conversation', conversation: 'web:ann' })
   expect(place).toMatchObject({ ownerEpoch: 0 })
@@ -127,6 +152,26 @@ test('a hand-off nobody takes is a dead letter at once: asking again would chang
   expect((await say(house.base, 'hello', { waitSeconds: 15 })).status).toBe(502)
   expect(bot.asked).toHaveLength(1)
   expect((await house.dead())[0]?.failure.message).toContain('wants a person')
+})
+
+test('who handed off, and why, stands in the trace, the log and the dead letter, also where the fallback has answered', async () => {
+  const bot = handAgent('bot', async () => ({ handoff: 'wants a person' }))
+  const desk = handAgent('desk', echo)
+  await using house = await openHouse({ yaml, adapters: [bot.adapter, desk.adapter] })
+  const { body } = await say(house.base, 'hello', { waitSeconds: 15 })
+  const steps = (await traceOf(house.store, body.id))?.steps.filter(({ step }) => step === 'attempt 1')
+  const ms = String.raw`\d+\.\d ms`
+  expect(steps?.map(({ detail }) => detail)).toEqual([
+    expect.stringMatching(`^agent helper, ${ms}: AGENT_FAILED: hands off \\("wants a person"\\)$`),
+    expect.stringMatching(`^agent people, ${ms}: done$`),
+  ])
+  expect(house.log()).toContain(String.raw`"before":"agent helper: hands off (\"wants a person\")"`)
+  desk.answer = async () => ({ handoff: 'is at lunch' })
+  expect((await say(house.base, 'again', { waitSeconds: 15 })).status).toBe(502)
+  expect(told((await house.dead())[0]?.attempts)).toEqual([
+    '1 agent helper: hands off ("wants a person")',
+    '1 agent people: agent people hands off ("is at lunch"), but nobody is left',
+  ])
 })
 
 test('SEMANTICS 19: a head holds its lane at most `hold`, all attempts: then dead letter and release', async () => {

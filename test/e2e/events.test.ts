@@ -136,9 +136,14 @@ test('an agent who hands a notice off: the fallback is shown it at once, and whe
   const { desk, night, adapters } = parts()
   desk.answer = async () => ({ handoff: 'not on duty' })
   await using house = await openHouse({ yaml, adapters })
-  await shipped(house.base, 'e1')
+  const { body } = await shipped(house.base, 'e1')
   await settled(house, 1)
   expect([desk.asked.length, night.asked.length]).toEqual([1, 1])
+  const end = (await house.rows(body.id)).find((row) => row.row === 'settled')
+  expect(end?.attempts.map(({ target, failure }) => [target, failure?.message])).toEqual([
+    ['agent desk', 'hands off ("not on duty")'],
+    ['agent night', undefined],
+  ])
   night.answer = async () => ({ handoff: 'asleep' })
   await shipped(house.base, 'e2')
   const { failure } = await until(async () => (await house.dead())[0])

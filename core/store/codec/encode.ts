@@ -71,12 +71,13 @@ export function settleWire(settle: Settle): SettleWire {
   ]
 }
 
-function extrasOf({ expect, patch, timer, pushes, dead }: Settle): SettleExtras | null {
+function extrasOf({ attempt, expect, patch, timer, pushes, triedBefore, dead }: Settle): SettleExtras | null {
   const isPlain =
     expect === undefined &&
     patch === undefined &&
     timer === undefined &&
     pushes.length === 0 &&
+    triedBefore === undefined &&
     dead === undefined
   if (isPlain) return null
   return {
@@ -84,6 +85,7 @@ function extrasOf({ expect, patch, timer, pushes, dead }: Settle): SettleExtras 
     ...(patch !== undefined && { patch }),
     ...(timer !== undefined && { timer: { ...timer, delayMs: whole(timer.delayMs) } }),
     ...(pushes.length > 0 && { pushes }),
+    ...(triedBefore !== undefined && { triedBefore: JSON.stringify({ attempt, ...triedBefore }) }),
     ...(dead !== undefined && { dead: JSON.stringify(dead) }),
   }
 }

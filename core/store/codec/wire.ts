@@ -63,6 +63,8 @@ export interface ReplyWire {
 /** Everything but what identifies a settle and is in nearly every one. */
 export type SettleExtras = Pick<Settle, 'expect' | 'patch' | 'timer'> & {
   readonly pushes?: Settle['pushes']
+  /** Attempt and Failure as JSON text. */
+  readonly triedBefore?: string
   readonly dead?: string
 }
 

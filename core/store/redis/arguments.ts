@@ -156,7 +156,7 @@ export function settleArguments(
     random,
     partitionLease(asking.partition),
     delayMs,
-    opt(tried),
+    opt(extras?.triedBefore === undefined ? tried : `${extras.triedBefore}\n${tried}`),
     opt(failure),
     opt(reply),
     flag(inbox),

@@ -40,7 +40,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     const isReleased = (fence !== 0 || dead.has(ref)) && failure === undefined && head?.state === WAITING
     if (open !== undefined && open.attempt === attempt && (isReleased || head?.state === IN_FLIGHT)) {
       const due = clock.now + Math.max(0, delayMs)
-      const attempts = withAttempt(open.attempts, tried)
+      const attempts = withAttempt(open.attempts, triesOf(tried, extras))
       rows.retry(target.id, due, attempts)
       if (failure !== undefined) dead.bury({ ref, id: target.id, kind, home, failure, attempts })
       else if (isReleased) dead.drop(ref)
@@ -124,7 +124,7 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
       kind,
       id,
       attempt,
-      tried,
+      tried: triesOf(tried, extras),
       failure,
       reply,
       replies: replies ?? [],
@@ -139,6 +139,11 @@ export function settleOperation(ground: Ground): (request: SettleWire) => Settle
     if (outcome === 'retry') return retry(target, wire)
     return end.first(target, { ...request, outcome, extras: extras ?? NONE })
   }
+}
+
+/** As `withAttempt` takes them. */
+function triesOf(tried: SettleWire[9], extras: SettleWire[15]): string | null {
+  return extras?.triedBefore === undefined ? tried : `${extras.triedBefore},${tried}`
 }
 
 /**

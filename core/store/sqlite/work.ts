@@ -147,7 +147,7 @@ export class WorkRows {
   }
 }
 
-/** Appends to the JSON array of attempts. A row that is retried for days keeps the last ones. */
+/** Appends to the JSON array of attempts one, or more with commas between. A row that is retried for days keeps the last ones. */
 export function withAttempt(attempts: string | null, attempt: string | null): string | null {
   if (attempt === null) return attempts
   if (attempts === null) return `[${attempt}]`

@@ -135,6 +135,24 @@ export function settlingSuite(factory: StoreFactory): void {
     })
   })
 
+  test('an attempt that asked two is two of one number, each with what came of it, whatever ends or repeats it', async () => {
+    await using world = await World.make(factory)
+    const first = { ...TRIED, failure: FAILURE }
+    const two = { triedBefore: first, tried: { ...TRIED, target: 'agent desk' } }
+    const of = (attempt: number) => [
+      { ...first, attempt },
+      { ...two.tried, attempt },
+    ]
+    await world.begin('a')
+    await world.settle(settle('a', { outcome: 'retry', ...two }))
+    expect(await world.takeWork()).toMatchObject([{ id: 'a', attempt: 2, attempts: of(1) }])
+    await world.settle(
+      settle('a', { attempt: 2, outcome: 'failed', failure: FAILURE, dead: FAILURE, ...two }),
+    )
+    expect(await world.dead()).toMatchObject([{ id: 'a', attempts: [...of(1), ...of(2)] }])
+    expect(await world.rows('settled', 'a')).toMatchObject([{ attempts: [...of(1), ...of(2)] }])
+  })
+
   test('dropping a dead letter is a settle of it, once; the ledger does not move', async () => {
     await using world = await World.make(factory)
     await world.begin('a', { raw: { mediaType: 'text/plain', bytes: new Uint8Array(9) } })

@@ -167,7 +167,7 @@ local function orphan(kind, most)
   end
 end
 
--- Attempts are lines of JSON. A row that is retried for days keeps the last ones.
+-- Attempts are lines of JSON; `attempt` is one or more. A row that is retried for days keeps the last ones.
 local ATTEMPTS_KEPT = 32
 
 local function with_attempt(attempts, attempt)

@@ -23,3 +23,11 @@ test('what was waited before the first attempt takes nothing from a head’s cal
   expect(step(60_000, 59_900).againIn(failure)).toBeUndefined()
   expect(step(60_000, 55_000).ms(10_000)).toBeLessThanOrEqual(5000)
 })
+
+test('an attempt that asked an agent and then the fallback is one of those that are made', () => {
+  const startedAt = new Date(NOW).toISOString()
+  const two = [1, 1].map((attempt) => ({ attempt, startedAt, failure: { code: 'AGENT_FAILED' } }))
+  const work = { heldMs: 0, attempts: two, poison: false } as unknown as Work // what is asked of it
+  const context = { holdMs: 60_000, attempts: 3, now: NOW } as unknown as DeliverContext // nor more of this
+  expect(new Step(work, context).againIn(failure)).toBe(500)
+})
