@@ -247,10 +247,8 @@ class RedisStore implements Store {
   async settle(settle: Settle): Promise<SettleResult> {
     const { home } = settle
     const partition = this.partitionOf(home)
-    const isExpired = settle.kind === 'message' && settle.outcome === 'expired'
-    const tombstone = isExpired ? await this.#tombstone(partition, settle.id) : undefined
     const named = settle.conversation ?? settle.replies[0]?.conversation
-    const ask = (isRegistered: boolean): Promise<Cell> =>
+    const ask = (isRegistered: boolean, tombstone?: string): Promise<Cell> =>
       this.#caller.run('settle', partition, settleArguments(settle, { partition, isRegistered, tombstone }))
     let reply = await ask(named === undefined || this.#names.isSettled(named, home))
     if (isAsking(reply)) {
@@ -259,6 +257,8 @@ class RedisStore implements Store {
         throw new GatewayError('FORBIDDEN', `conversation "${conversation}" belongs to another customer`)
       reply = await ask(true)
     }
+    if (statusOf(reply) === 'bury')
+      reply = await ask(true, await this.#tombstone(partition, new Cells(reply).text(1)))
     const answer = settleAnswer(reply)
     this.#bus.hint(settleHints(settle, partition))
     return this.#caller.done('settle', settleResult(answer))

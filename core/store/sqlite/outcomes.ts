@@ -80,11 +80,11 @@ export class Outcomes {
     this.store(stored)
   }
 
-  /** What was only taken has its answer now; a duplicate gets it. */
+  /** What was only taken has its answer now; a duplicate gets it. False: it was not. */
   answerLater(
     id: number,
     { outcome, reply, failure }: Pick<StoredOutcome, 'outcome' | 'reply' | 'failure'>,
-  ): void {
-    this.#sql.answerLater.run(outcome, reply, failure, id)
+  ): boolean {
+    return this.#sql.answerLater.run(outcome, reply, failure, id).changes === 1
   }
 }

@@ -180,12 +180,14 @@ export function endOperation(ground: Ground): EndOperation {
       dead.bury({ ref: id, id: target.id, kind, home: request.home, failure: extras.dead, attempts })
     rows.end(target.id)
     if (kind === 'claim') sql.dropBegun.run(target.id)
-    if (kind === 'timer') outcomes.answerLater(target.origin, { outcome, reply, failure })
-    if (kind === 'message' && outcome === 'expired') bury(target.id)
+    const isAnswered = kind === 'timer' && outcomes.answerLater(target.origin, { outcome, reply, failure })
+    const hasExpired = outcome === 'expired' && (kind === 'message' || isAnswered)
+    if (hasExpired) bury(target.origin)
 
     lanes[kind].remove(work.lane, target.id, clock.now)
     show(said.owed)
     if (kind === 'message') count(outcome, extras.dead !== undefined)
+    else if (hasExpired) countAnew()
     if (kind === 'push' && outcome === 'unknown') counters.inDoubt++
     return settled(said, lanes[kind].waitingIn(work.lane))
   }
@@ -221,6 +223,12 @@ export function endOperation(ground: Ground): EndOperation {
     if (isDead) counters.dead++
     else if (outcome === 'expired') counters.expired++
     else counters.settled++
+  }
+
+  /** What was taken has expired without the answer that was promised (SEMANTICS 26). */
+  function countAnew(): void {
+    counters.settled--
+    counters.expired++
   }
 
   return { first, known }

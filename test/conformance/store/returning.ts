@@ -243,6 +243,26 @@ export function returningSuite(factory: StoreFactory): void {
     expect(await world.log()).toHaveLength(1)
   })
 
+  test('a promised answer that is missed after the message expired leaves a tombstone, counted as expired (SEMANTICS 23, 26)', async () => {
+    await using world = await takenByBot(factory)
+    world.advance(60_000)
+    await world.takeWork()
+    const failure = { code: 'EXPIRED', message: 'no answer came before the message expired' }
+    const expired = settle('a-timer', { kind: 'timer', outcome: 'expired', failure })
+    expect(await world.settle(expired)).toMatchObject({ status: 'settled' })
+    const again = { ...expired, fence: world.fence }
+    expect(await world.store.settle(again)).toMatchObject({ status: 'already', outcome: 'expired', failure })
+    const [gone, ...more] = await world.log()
+    expect(gone).toMatchObject({ id: 'a', sequence: 1, gone: 'expired' })
+    expect(gone).not.toHaveProperty('parts')
+    expect(more).toEqual([])
+    expect(await world.store.accept(working('b', dedupe('key')))).toMatchObject({ state: 'expired', failure })
+    expect(await world.ledger()).toMatchObject({ accepted: 1, expired: 1, settled: 0, dead: 0, waiting: 0 })
+    await world.reopen()
+    expect(await world.log()).toMatchObject([{ id: 'a', gone: 'expired' }])
+    expect(await world.ledger()).toMatchObject({ accepted: 1, expired: 1, settled: 0, dead: 0, waiting: 0 })
+  })
+
   test('a callback that races its timer: one of the two decides', async () => {
     await using world = await takenByBot(factory)
     world.advance(60_000)

@@ -102,10 +102,20 @@ local function say(until_then)
   return said
 end
 
--- SEMANTICS 23: an expired message keeps its number as a tombstone.
+-- SEMANTICS 23, 26: an expired message keeps its number as a tombstone; one that was taken expires with the answer promised to it.
+local expires = outcome == 'expired' and (kind == 'message' or (kind == 'timer' and R('HGET', row('m:' .. origin), 'oc') == 'taken'))
+
+-- The front-end makes the tombstone: a body that is read here loses digits of its numbers.
+local function look_buried()
+  if not expires or tombstone then return nil end
+  local where, sequence = fields(row('m:' .. origin), 'c', 's')
+  if sequence and entry(where, sequence) then return { 'bury', origin } end
+  return nil
+end
+
 local function entomb()
   if not tombstone then return end
-  local where, sequence = fields(key, 'c', 's')
+  local where, sequence = fields(row('m:' .. origin), 'c', 's')
   if R('XDEL', P .. 'log:' .. where, sequence .. '-0') == 1 then R('HSET', P .. 'gone:' .. where, sequence, tombstone) end
 end
 
@@ -136,6 +146,10 @@ local function tally()
   keep_time()
   count('open:' .. kind, -1)
   if kind == 'message' then count(dead and 'dead' or 'expired', 1) end
+  if kind == 'timer' and expires then
+    count('settled', -1)
+    count('expired', 1)
+  end
 end
 
 local function first()
@@ -157,7 +171,7 @@ local function first()
     set_or_drop(row('m:' .. origin), 'rp', reply)
     set_or_drop(row('m:' .. origin), 'fl', failure)
   end
-  if kind == 'message' and outcome == 'expired' then entomb() end
+  if expires then entomb() end
   if kind == 'push' and outcome == 'unknown' then count('doubt', 1) end
   return { 'settled', said.sequences, said.offsets, waiting_in(state_of(kind, lane)) }
 end
@@ -240,4 +254,4 @@ else
 end
 if not may_end then return { 'fenced' } end
 if outcome == 'retry' then return retry() end
-return look() or (is_late and keep_note() or first())
+return look() or (is_late and keep_note() or look_buried() or first())
