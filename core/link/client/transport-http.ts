@@ -2,10 +2,17 @@
 import type { UpFrame } from '../../api.ts'
 import { frameBytes } from './frame-bytes.ts'
 import { framesIn } from './frames-in.ts'
+import { pause } from './pause.ts'
 import type { OpenTransport } from './types.ts'
 
 /** A request that hangs is noticed this much, and the patience of the link, after it began. */
 const WAIT_S = 15
+/** A proxy that lets no request wait for longer than this is not waited with: its cuts cannot be told from those of a dead link. */
+const LEAST_WAIT_S = 3
+/** An answer without news that came sooner was not waited for. Then the next is asked for after a pause, twice as long each time. */
+const QUICK_MS = 1000
+const PAUSE_MS = 1000
+const PAUSE_MOST_MS = 8000
 /** Of frames in one request: with hello below the 256 kB that a gateway takes at least (core/link/README.md, Limits). */
 const REQUEST_BYTES = 192 * 1024
 /** RFC 9110 §15.5.14 */
@@ -21,6 +28,8 @@ export const openHttp: OpenTransport = (options) => {
   const ending = new AbortController()
   const waiting: Waiting[] = []
   let isSending = false
+  let pauseMs = PAUSE_MS
+  let sending = new AbortController()
   let mostBytes = REQUEST_BYTES
 
   function end(gone: Parameters<typeof onGone>[0]): void {
@@ -29,8 +38,8 @@ export const openHttp: OpenTransport = (options) => {
     onGone(gone)
   }
 
-  /** Each request is complete in itself: hello first. */
-  async function exchange(frames: readonly UpFrame[], waitS = 0): Promise<void> {
+  /** Each request is complete in itself: hello first. True: it brought more than that the link is there. */
+  async function exchange(frames: readonly UpFrame[], waitS = 0): Promise<boolean> {
     const response = await fetch(address, {
       method: 'POST',
       headers: {
@@ -43,10 +52,12 @@ export const openHttp: OpenTransport = (options) => {
       cache: 'no-store',
     })
     const text = await response.text()
-    if (ending.signal.aborted) return
-    const answered = response.ok ? framesIn(text) : undefined
-    if (answered === undefined) throw new Refused(response.status)
+    if (ending.signal.aborted) return false
+    if (!response.ok) throw new Refused(response)
+    const answered = framesIn(text)
+    if (answered === undefined) throw new Error(`what came was no frame (${sourceOf(response)})`)
     await onFrames(answered)
+    return answered.some(({ t }) => t !== 'welcome')
   }
 
   function acknowledgement(): readonly UpFrame[] {
@@ -56,7 +67,27 @@ export const openHttp: OpenTransport = (options) => {
 
   async function poll(): Promise<void> {
     await exchange([])
-    while (!ending.signal.aborted) await exchange(acknowledgement(), WAIT_S)
+    for (let waitS = WAIT_S; !ending.signal.aborted;) {
+      const began = performance.now()
+      try {
+        const hasNews = await exchange(acknowledgement(), waitS)
+        if (ending.signal.aborted) return
+        if (hasNews || performance.now() - began >= QUICK_MS) pauseMs = PAUSE_MS
+        else await rest()
+      } catch (error) {
+        const tookMs = performance.now() - began
+        const isTooLong = tookMs > LEAST_WAIT_S * 1000 && tookMs < waitS * 1000
+        if (!isTooLong || !isCut(error)) throw error
+        waitS = Math.max(LEAST_WAIT_S, Math.floor(tookMs / 2000))
+      }
+    }
+  }
+
+  /** Cut short by what is sent: it may be answered soon. */
+  async function rest(): Promise<void> {
+    const ms = pauseMs
+    pauseMs = Math.min(PAUSE_MOST_MS, pauseMs * 2)
+    await pause(ms, AbortSignal.any([ending.signal, sending.signal]))
   }
 
   async function sendAll(): Promise<void> {
@@ -77,7 +108,7 @@ export const openHttp: OpenTransport = (options) => {
   function failed(error: unknown): void {
     if (error instanceof Refused)
       end({
-        reason: `answered with ${error.status}`,
+        reason: error.message,
         isRefused: error.status === 401 || error.status === 403,
       })
     else end({ reason: error instanceof Error ? error.message : String(error) })
@@ -87,6 +118,9 @@ export const openHttp: OpenTransport = (options) => {
   return {
     send(frames) {
       waiting.push(...frames.map((frame) => ({ frame, bytes: frameBytes(frame) })))
+      pauseMs = PAUSE_MS
+      sending.abort()
+      sending = new AbortController()
       if (!isSending) sendAll().catch(failed)
     },
     close: () => ending.abort(),
@@ -109,10 +143,24 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof Refused && error.status === CONTENT_TOO_LARGE
 }
 
+/** By a proxy that lets requests last less, whatever it calls that (RFC 9110 §15.6.5: 504); or the connection broke. */
+function isCut(error: unknown): boolean {
+  return error instanceof TypeError || (error instanceof Refused && error.status >= 500)
+}
+
+/** What was answered and by whom, as a network's login page may stand between. */
+function sourceOf({ headers, redirected, url }: Response): string {
+  const [type = ''] = (headers.get('content-type') ?? 'of no type').split(';')
+  if (!redirected) return type
+  const { origin, pathname } = new URL(url)
+  return `${type}, from ${origin}${pathname}`
+}
+
 class Refused extends Error {
   readonly status: number
-  constructor(status: number) {
-    super(`answered with ${status}`)
+  constructor(response: Response) {
+    const { status, redirected } = response
+    super(`answered with ${status}${redirected ? ` (${sourceOf(response)})` : ''}`)
     this.status = status
   }
 }
