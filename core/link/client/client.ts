@@ -3,6 +3,7 @@ import type { MsgFrame } from '../../api.ts'
 import { catchUp } from './catch-up.ts'
 import type { CaughtUp } from './catch-up.ts'
 import { Conductor } from './conductor.ts'
+import { checkKind, KINDS } from './kinds.ts'
 import { Ledger } from './ledger.ts'
 import { outgoingOf } from './outgoing.ts'
 import { pause } from './pause.ts'
@@ -21,7 +22,6 @@ export interface Platform {
   readonly onHurry: (hurry: () => void) => () => void
 }
 
-const LINKS: readonly LinkKind[] = ['websocket', 'mqtt', 'http']
 const HISTORY = 1000
 /** What is kept waits for a token no longer: the network may be away. */
 const EARLY_MS = 2000
@@ -32,11 +32,12 @@ interface Listener {
   upTo: number
 }
 
-/** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address or a token that is none. */
+/** Opens the box and looks for a link; everything else comes by `onMessage` and `onState`. Throws `TypeError` for an address, a token or a link that is none. */
 export function createClient(options: ConnectOptions, platform: Platform): Client {
   const base = baseOf(options.url)
   if (typeof options.token !== 'string' && typeof options.token !== 'function')
     throw new TypeError('token is neither a text nor a function')
+  checkLinks(options.links)
   const box = typeof options.box === 'object' ? options.box : platform.box(options.box)
   const listeners = new Set<Listener>()
   const stateHandlers = new Set<(event: StateEvent) => void>()
@@ -179,7 +180,7 @@ export function createClient(options: ConnectOptions, platform: Platform): Clien
       readOwed(known, 'what was missed was not read to its end before')
     conductor = new Conductor({
       ledger: known,
-      links: () => (typeof options.links === 'function' ? options.links() : (options.links ?? LINKS)),
+      links: () => (typeof options.links === 'function' ? options.links() : (options.links ?? KINDS)),
       transports: {
         websocket: { address: addressOf('websocket', `${base}/v1/ws`), open: openWebSocket },
         mqtt: {
@@ -252,6 +253,13 @@ function baseOf(url: string | URL): string {
   if (protocol !== 'http:' && protocol !== 'https:')
     throw new TypeError(`url ${JSON.stringify(href)} is none of http: or https:`)
   return `${origin}${pathname}`.replace(/\/$/u, '')
+}
+
+/** Those that a function names are seen when it is asked. */
+function checkLinks(links: unknown): void {
+  if (links === undefined || typeof links === 'function') return
+  if (!Array.isArray(links)) throw new TypeError('links is neither a list nor a function')
+  for (const [index, kind] of links.entries()) checkKind(kind, `links[${index}]`)
 }
 
 /** What an app throws is the app's: reported as any error that nobody caught, and no other handler misses anything. */

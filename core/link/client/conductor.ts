@@ -1,5 +1,6 @@
 // Which link is used: the best one that works, a better one tried beside it, never instead of it (DESIGN §12).
 import type { MsgFrame, ResetFrame, WelcomeFrame } from '../../api.ts'
+import { checkKind } from './kinds.ts'
 import type { Ledger } from './ledger.ts'
 import { AGAIN, Line } from './line.ts'
 import type { Gone } from './line.ts'
@@ -96,7 +97,8 @@ export class Conductor {
   #seek(isTold = true): void {
     this.#order = this.#options.links()
     this.#seekingSince = performance.now()
-    if (isTold) this.#tell('connecting')
+    if (this.#order.length === 0) this.#tell('connecting', undefined, 'links names none')
+    else if (isTold) this.#tell('connecting')
     this.#tick()
   }
 
@@ -165,6 +167,7 @@ export class Conductor {
     way.isAsking = false
     if (this.#isOver || way.line !== undefined) return
     try {
+      checkKind(way.kind, 'link')
       way.line = new Line({
         ...transports[way.kind],
         kind: way.kind,
@@ -176,7 +179,7 @@ export class Conductor {
         onGone: (line, gone) => this.#gone(line, gone),
       })
     } catch (error) {
-      // A browser refuses ws: from a page of https: and the like.
+      // A browser refuses ws: from a page of https: and the like; a function has named a link that is none.
       this.#failed(way, { reason: String(error) })
     }
   }

@@ -67,7 +67,12 @@ test('what is sent after a failure is rejected with that failure; close says clo
   box.isFull = false
   await expect(app.client.send('late')).rejects.toThrow('the disk is full')
   await app.client.close()
-  expect(app.links).toEqual(['connecting', 'failed the disk is full', 'closed'])
+  expect(app.links).toEqual([
+    'connecting',
+    'connecting links names none',
+    'failed the disk is full',
+    'closed',
+  ])
 })
 
 test('a box that cannot be opened is closed all the same', async () => {
@@ -116,5 +121,5 @@ test('close does not wait for a token that never comes', async () => {
   })
   await until(() => (asked > 0 ? true : undefined))
   await app.client.close()
-  expect(app.links).toEqual(['connecting', 'closed'])
+  expect(app.links).toEqual(['connecting', 'connecting links names none', 'closed'])
 })
