@@ -93,6 +93,8 @@ export interface FailedWrite {
   readonly mayPass: boolean
   /** The pause its number of tries asks for. */
   readonly pauseMs: number
+  /** No sooner than this: its system asks to be left alone. */
+  readonly askedMs?: number
   /** Done once by the other side however often it comes. */
   readonly repeatable: boolean
   /** Somebody waits for it, and is told. */
@@ -104,10 +106,10 @@ export interface FailedWrite {
  * twice is doing it once; a refusal goes to who waits for it; everything else is an operator's.
  */
 export function failedWrite(write: FailedWrite): Verdict {
-  const { work, target, failure, mayPass, pauseMs, repeatable, isAwaited } = write
+  const { work, target, failure, mayPass, pauseMs, askedMs = 0, repeatable, isAwaited } = write
   const isHarmless = repeatable || provesNothingDone(failure)
   if (isHarmless && mayPass) {
-    const delayMs = Math.min(pauseMs, LONGEST_PAUSE_MS)
+    const delayMs = askedMs + Math.min(pauseMs, LONGEST_PAUSE_MS)
     const waiting: Verdict = { outcome: 'retry', target, delayMs, told: { outcome: 'taken' } }
     // An open breaker asks nobody: that is noted once.
     if (failure.code === 'BREAKER_OPEN' && work.attempts.length > 0) return { ...waiting, idle: true }

@@ -8,7 +8,7 @@ import { callAgent, callBackend } from '../calls/calls.ts'
 import type { AgentInUse, Components } from '../calls/calls.ts'
 import { outcomeError, unknown, wasCutOff } from './cut-off.ts'
 import type { Effects } from './effects.ts'
-import { classify } from '../guard/verdict.ts'
+import { classify, pauseAskedBy } from '../guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
 import { timeOf } from '../ids.ts'
 import type { Route, Router } from '../router.ts'
@@ -183,9 +183,9 @@ export function isOutOfHands({ agent }: Work): boolean {
 /** As the config has it (config/values.ts). */
 const AGENT_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/u
 
-/** Full jitter (each caller a random moment below a doubling bound), or what the other side asked for. */
-export function retryDelay(attempt: number, askedMs?: number): number {
-  if (askedMs !== undefined) return Math.min(askedMs, RETRY_LONGEST_MS)
+/** Full jitter (each caller a random moment below a doubling bound), or what was advised. */
+export function retryDelay(attempt: number, advisedMs?: number): number {
+  if (advisedMs !== undefined) return Math.min(advisedMs, RETRY_LONGEST_MS)
   return Math.ceil(Math.random() * Math.min(RETRY_FIRST_MS * 2 ** attempt, RETRY_LONGEST_MS))
 }
 
@@ -229,7 +229,7 @@ export class Step {
     const failed = made.filter((one) => !isLost(one) && !wasKept(one) && counts(one.failure?.code))
     const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
-    const delayMs = retryDelay(made.length + 1, error.retryAfterMs)
+    const delayMs = pauseAskedBy(error) ?? retryDelay(made.length + 1, error.retryAfterMs)
     return this.#triedForMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
   }
 
@@ -315,8 +315,10 @@ async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdic
     if (queue !== undefined) {
       const mayPass = failure.retry && !isForGood(failure)
       const pauseMs = retryDelay(work.attempts.length + 1)
+      // It waits for as long as it takes, but a system that says "in a week" shall not stop it for a week.
+      const askedMs = Math.min(pauseAskedBy(failure) ?? 0, context.holdMs)
       const isAwaited = context.isAwaited(work)
-      const write = { work, queue, target, repeatable, isAwaited, mayPass, pauseMs }
+      const write = { work, queue, target, repeatable, isAwaited, mayPass, pauseMs, askedMs }
       const isUnknown = !repeatable && !provesNothingDone(failure)
       return failedWrite({ ...write, failure: isUnknown ? outcomeError(target, failure) : failure })
     }

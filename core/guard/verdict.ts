@@ -50,6 +50,11 @@ export function classify(thrown: unknown): FailureClass {
   return retryAfterMs === undefined ? 'transient' : 'throttled'
 }
 
+/** How long the other side asks to be left alone, in milliseconds. Undefined: it does not, or the refusal is our own (breaker, bulkhead). */
+export function pauseAskedBy(thrown: unknown): number | undefined {
+  return thrown instanceof GatewayError && classify(thrown) === 'throttled' ? thrown.retryAfterMs : undefined
+}
+
 /**
  * Whether the last good answer may be given instead: the breaker, a full bulkhead, a deadline, a broken line or an answer nobody can read, 5xx, 408,
  * 425, 429. Never for what the business system has decided (401, 403, 404, 410 …), for our own mistakes, or a caller who has gone.
