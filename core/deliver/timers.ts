@@ -12,13 +12,15 @@ export async function missedCallback(
   context: DeliverContext,
   store: Pick<Store, 'find'>,
 ): Promise<Verdict> {
-  // SEMANTICS 26: to ask the fallback is another attempt.
-  if (isExpired(work.message.expiresAt, context.now)) return { outcome: 'expired', target: 'nobody' }
   const target = work.target ?? 'agent'
+  const isWithPerson = promisedUnder(work.id) !== work.ownerEpoch && isOutOfHands(work)
+  // SEMANTICS 26: to ask the fallback is another attempt.
+  if (!isWithPerson && isExpired(work.message.expiresAt, context.now))
+    return { outcome: 'expired', target, failure: new GatewayError('EXPIRED', EXPIRED) }
   const step = new Step(work, context)
   try {
     if (work.poison) return poisoned(work, target)
-    if (promisedUnder(work.id) !== work.ownerEpoch && isOutOfHands(work)) return neverCame(target)
+    if (isWithPerson) return neverCame(target)
     const route = await context.router.route(work.message)
     const fallback = route?.target.kind === 'agent' ? route.target.fallback : undefined
     const isAnybodyLeft = fallback !== undefined && `agent ${fallback}` !== target
@@ -30,6 +32,7 @@ export async function missedCallback(
   }
 }
 
+const EXPIRED = 'the answer that was promised did not come before the message expired'
 const NEVER_CAME = 'promised an answer that did not come in time'
 
 /** With the reason, which the callback left with the promise that it ended; it is only told, so a store that cannot say it holds nothing up. */

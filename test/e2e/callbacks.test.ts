@@ -228,10 +228,15 @@ test('SEMANTICS 26: what has expired when its answer is missed is not the fallba
   })
   const more = { expiresAt: new Date(Date.now() + 400).toISOString() }
   const waiting = { key: 'k1', waitSeconds: 15, more }
-  expect(await say(house.base, 'hello', waiting)).toMatchObject({ status: 410, body: { code: 'EXPIRED' } })
+  const detail = 'the answer that was promised did not come before the message expired'
+  const expired = { status: 410, body: { code: 'EXPIRED', detail } }
+  expect(await say(house.base, 'hello', waiting)).toMatchObject(expired)
   expect(bot.asked).toHaveLength(1)
   expect(desk.asked).toEqual([])
-  expect((await say(house.base, 'hello', waiting)).body.code).toBe('EXPIRED')
+  expect(await say(house.base, 'hello', waiting)).toMatchObject(expired)
+  const [gone, ...rest] = await readLog(house.base, 'web:ann')
+  expect([gone?.gone, gone?.parts, rest]).toEqual(['expired', undefined, []])
+  expect(await house.ledger()).toMatchObject({ accepted: 1, expired: 1, settled: 0, dead: 0, waiting: 0 })
 })
 
 test('a fallback may take its time as well: its callback counts, by hand-off and by a missed deadline', async () => {

@@ -310,17 +310,18 @@ test('no bot is asked again in the place of a person who has taken the conversat
     yaml: yaml('2s'),
     adapters: [bot.adapter, slow.adapter, desk.adapter],
   })
-  await say(house.base, 'one')
+  const expiresAt = new Date(Date.now() + 1900).toISOString()
+  await say(house.base, 'one', { more: { expiresAt } })
   const waiting = say(house.base, 'slow two', { waitSeconds: 15 })
   await until(() => slow.letGo[0])
   await handTo(house, 'a clerk')
   slow.letGo[0]?.()
   expect((await waiting).status).toBe(202)
   await until(() => (house.log().includes('did not come in time') ? true : undefined))
-  expect(texts(await readLog(house.base, 'web:ann')).slice(2)).toEqual([
-    'inbound: text of to a clerk',
-    'internal: echo slow two',
-  ])
+  const log = await readLog(house.base, 'web:ann')
+  // He reads what has expired meanwhile: nobody is asked about it any more.
+  expect(log[0]).not.toHaveProperty('gone')
+  expect(texts(log).slice(2)).toEqual(['inbound: text of to a clerk', 'internal: echo slow two'])
   expect([slow.asked.length, desk.asked.length]).toEqual([1, 0])
   expect(await house.ledger()).toMatchObject({ accepted: 3, settled: 3, dead: 0, waiting: 0 })
 })
