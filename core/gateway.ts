@@ -291,6 +291,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         log.child('gateway').info('a new generation runs', outcome)
         return { generation: built.number }
       } catch (error) {
+        if (cause.isAgain === true) throw error
         const refused = error instanceof Error ? error.message : String(error)
         lastReload = { at, error: refused }
         protection.onReload({ refused })

@@ -111,6 +111,11 @@ export class Reloads {
     }
   }
 
+  /** An earlier generation was gone back to: what the files say is not used. */
+  get isPinned(): boolean {
+    return this.#history.pin !== undefined
+  }
+
   /** Whether something in the plugins folder is another than what was loaded, or than what lay there when an earlier generation was gone back to. */
   async hasDropped(): Promise<boolean> {
     const { pin } = this.#history
@@ -132,8 +137,9 @@ export class Reloads {
       source = await this.#load(cause, to)
       this.#loading = [...this.#loading, ...source.loaded.config.secrets]
       this.#mask()
-      warnOfFixed(this.#started, source.loaded.config, this.#log)
-      for (const notice of source.loaded.config.notices) this.#log.warn(notice)
+      const { config } = source.loaded
+      if (cause.isAgain !== true) warnOfFixed(this.#started, config, this.#log)
+      if (cause.isAgain !== true) for (const notice of config.notices) this.#log.warn(notice)
       return source.loaded
     }
     try {

@@ -44,7 +44,8 @@ export async function start(options: StartOptions): Promise<void> {
   const since = Date.now()
   try {
     const log = createLog(await logOptions(file, overrides, crew?.number))
-    const plugins = new Plugins({ log, builtIn: builtInNames })
+    let again = async (): Promise<unknown> => undefined
+    const plugins = new Plugins({ log, builtIn: builtInNames, onAgain: () => again() })
     const reloads = await Reloads.begin({ file, overrides, plugins, log, worker: crew?.number })
     const { config } = reloads
     log.setSecrets(config.secrets)
@@ -92,6 +93,9 @@ export async function start(options: StartOptions): Promise<void> {
     const dropped = async (): Promise<void> => {
       if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
     }
+    again = async () => {
+      if (!reloads.isPinned) await gateway.reload({ isDropIn: true, isAgain: true }).catch(() => undefined) // it has been said
+    }
     const watchingPlugins = watchPlugins(() => reloads.pluginsFolder, dropped, {
       onSign: (name) => plugins.prepare(name),
       onTrouble: (error) => log.child('plugins').error('the plugins folder cannot be looked at', { error }),
@@ -105,6 +109,7 @@ export async function start(options: StartOptions): Promise<void> {
     const stop = async (why: string, leaveMs = 0): Promise<void> => {
       if (isStopping) return
       isStopping = true
+      again = async () => undefined
       log.child('gateway').info('stopping', { signal: why })
       await Promise.all([watch.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       if (leaveMs > 0) await gateway.leave(leaveMs)

@@ -6,16 +6,16 @@ import type { RootLog } from '../log/log.ts'
 import { BRING_BACK, goneRow, isNamed, lockProblem, notThen, rowOf } from './entries.ts'
 import type { Entry, KeptPlugin, LoadedPlugins, PluginRow, Where } from './entries.ts'
 import { failureAt } from './explain.ts'
-import type { Failure } from './explain.ts'
 import { distrust, findPlugins, oneOfEach, pluginsRoot } from './find.ts'
 import type { Found } from './find.ts'
 import { Absent } from './absent.ts'
 import type { Missed } from './absent.ts'
 import { settleNames } from './names.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
+import { Rejected } from './rejected.ts'
 import { Restless } from './restless.ts'
 import { isAsBefore, takeSnapshot } from './snapshot.ts'
-import type { Contents, Snapshot, Taken } from './snapshot.ts'
+import type { Snapshot, Taken } from './snapshot.ts'
 import { Spare, spawnWorker } from './spawn.ts'
 import type { Spawned } from './spawn.ts'
 import { standsInFor } from './stand-in.ts'
@@ -33,10 +33,8 @@ export interface PluginsOptions {
   /** No connection may leave this process; hears of those that were tried. */
   readonly offline?: (attempt: string) => void
   readonly onState?: (plugin: string, state: PluginRow['state']) => void
-}
-
-interface Rejected extends Contents {
-  readonly failure: Failure
+  /** What was refused for a reason that may pass may be loaded again. Resolves when that is over, however it ends. Absent: it is not tried again. */
+  readonly onAgain?: () => Promise<unknown>
 }
 
 export class Plugins implements AsyncDisposable {
@@ -47,16 +45,19 @@ export class Plugins implements AsyncDisposable {
   readonly #questions = new Questions()
   readonly #restless = new Restless()
   readonly #generations = new Map<PluginVersion, number>()
-  /** Until their files or the config change, or an operator asks. */
-  readonly #rejected = new Map<string, Rejected>()
+  readonly #rejected: Rejected
+  /** By the plugin's name, with its hash: a failure is said once. */
+  readonly #told = new Map<string, string>()
   readonly #ending = new Set<Promise<void>>()
   #current: ReadonlyMap<string, PluginVersion> = new Map()
   #last: ReadonlyMap<string, Entry> = new Map()
   #toldGone: ReadonlySet<string> = new Set()
+  #hasRun = false
 
   constructor(options: PluginsOptions) {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
+    this.#rejected = new Rejected(options.onAgain)
   }
 
   /**
@@ -87,7 +88,8 @@ export class Plugins implements AsyncDisposable {
     const known = new Set(named.map(({ version }) => version))
     for (const { version } of before.values())
       if (version !== undefined && !known.has(version) && !this.#isCurrent(version)) await version.kill()
-    this.#tell(before)
+    this.#tell()
+    this.#rejected.forgetOthers(this.#last)
     for (const [name, version] of this.#current) if (!this.#last.has(name)) this.#absent.remember(version)
     const adapters = named.flatMap(({ version }) => version?.adapter ?? [])
     const taken = new Set([...this.#options.builtIn, ...adapters.map(({ name }) => name)])
@@ -95,7 +97,7 @@ export class Plugins implements AsyncDisposable {
       adapters: [...adapters, ...this.#absent.standIns(taken)],
       plugins: named.map(rowOf),
       isSame:
-        this.#generations.size > 0 &&
+        this.#hasRun &&
         named.every(({ found: { name }, version }) => version === this.#current.get(name)) &&
         [...this.#current.keys()].every((name) => this.#last.has(name)),
     }
@@ -142,9 +144,14 @@ export class Plugins implements AsyncDisposable {
 
   /** What was loaded last runs now. What ran before and does not any more ends when its last call is over. */
   adopt(generation: number): void {
+    this.#hasRun = true
     const next = new Map<string, PluginVersion>()
-    for (const [name, { version }] of this.#last) {
+    for (const [name, { version, failure }] of this.#last) {
       if (version === undefined) continue
+      if (failure === undefined) {
+        this.#rejected.forget(name)
+        this.#told.delete(name)
+      }
       next.set(name, version)
       if (!this.#generations.has(version)) this.#generations.set(version, generation)
       version.adopt()
@@ -169,8 +176,12 @@ export class Plugins implements AsyncDisposable {
     const told = error instanceof Error ? error.message : String(error)
     for (const { version, hash } of out) {
       const { file, root, packages } = version.snapshot
-      const failure = version.failure ?? failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
-      this.#rejected.set(version.name, { hash, packages, failure })
+      const contents = { hash, packages }
+      if (version.failure === undefined) {
+        const failure = failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
+        this.#rejected.add(version.name, contents, failure)
+      } else if (version.thread === undefined) this.#rejected.add(version.name, contents, version.failure)
+      else this.#rejected.addPassing(version.name, contents, version.failure)
       if (!this.#current.has(version.name)) this.#absent.remember(version)
     }
     for (const { version } of out.length > 0 ? out : fresh) await version.kill()
@@ -179,8 +190,10 @@ export class Plugins implements AsyncDisposable {
 
   /** What was refused may be tried again: the config has changed, or an operator asks. */
   forgive(name?: string): void {
-    if (name === undefined) this.#rejected.clear()
-    else this.#rejected.delete(name)
+    for (const each of name === undefined ? this.#last.keys() : [name]) {
+      this.#rejected.forget(each)
+      this.#told.delete(each)
+    }
   }
 
   /** A fresh worker for the version that runs; lifts a quarantine. False: no such plugin runs. */
@@ -227,6 +240,7 @@ export class Plugins implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const loaded = [...this.#last.values()].flatMap(({ version }) => version ?? [])
     const all = new Set([...loaded, ...this.#current.values(), ...this.#generations.keys()])
+    this.#rejected[Symbol.dispose]()
     await Promise.all([this.#spare[Symbol.asyncDispose](), ...[...all].map((version) => version.kill())])
     await Promise.all(this.#ending)
   }
@@ -275,9 +289,8 @@ export class Plugins implements AsyncDisposable {
     if (fits(version)) return { ...entry, version }
     const waiting = this.#last.get(name)?.version
     if (fits(waiting) && waiting?.failure === undefined) return { ...entry, version: waiting }
-    const before = this.#rejected.get(name)
-    if (before !== undefined && isAsBefore(before, snapshot))
-      return { ...entry, version, failure: before.failure }
+    const before = this.#rejected.failureOf(name, snapshot)
+    if (before !== undefined) return { ...entry, version, failure: before }
     if (version !== undefined && version.snapshot.hash !== hash) this.#note(version, snapshot)
     try {
       const fresh = await PluginVersion.load(snapshot, {
@@ -293,7 +306,7 @@ export class Plugins implements AsyncDisposable {
       return { ...entry, version: fresh }
     } catch (error) {
       if (!(error instanceof NotLoaded)) throw error
-      this.#rejected.set(name, { hash, packages, failure: error.failure })
+      this.#rejected.add(name, snapshot, error.failure)
       return { ...entry, version, failure: error.failure }
     }
   }
@@ -312,10 +325,11 @@ export class Plugins implements AsyncDisposable {
   }
 
   /** What could not be loaded is said once. */
-  #tell(before: ReadonlyMap<string, Entry>): void {
+  #tell(): void {
     const log = this.#options.log.child('plugins')
-    for (const [name, { failure, version }] of this.#last) {
-      if (failure === undefined || before.get(name)?.failure?.message === failure.message) continue
+    for (const [name, { hash, failure, version }] of this.#last) {
+      if (failure === undefined || this.#told.get(name) === `${hash} ${failure.message}`) continue
+      this.#told.set(name, `${hash} ${failure.message}`)
       const goesOn = version === undefined ? 'was not loaded' : 'was not taken over, the old one goes on'
       const { message, ...place } = failure
       log.error(`plugin ${name} ${goesOn}: ${message}`, place)

@@ -2,6 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { PluginRow } from '../../core/plugins/plugins.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
@@ -159,12 +160,30 @@ export default defineAdapter({ name: 'hook', apiVersion: 1, channel: {
   }),
 } })
 `
+/** A backend of a system that is there when the file `up` is, and that says how often it was looked for. */
+const late = `
+import { appendFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineAdapter } from 'dragoman'
+import { z } from 'zod'
+export default defineAdapter({ name: 'late', apiVersion: 1, backend: {
+  config: z.strictObject({ directory: z.string() }),
+  create: ({ directory }) => {
+    const look = async () => {
+      appendFileSync(join(directory, 'looks'), '.')
+      if (!existsSync(join(directory, 'up'))) throw new Error('nobody answers')
+    }
+    return { operations: {}, start: look, probe: look, call: async () => ({ data: 1 }), async [Symbol.asyncDispose]() {} }
+  },
+} })
+`
 const locked = `identity: { keys: { erp: { key: 0123456789abcdef0123456789abcdef, channels: [web] } } }
 channels: { web: { adapter: rest, access: open }, hook: { adapter: hook, path: /hook } }
+backends: { late: { adapter: late, directory: DIRECTORY } }
 `
 
 test(
-  'a running gateway says why it has refused a config, and takes it over as soon as the plugin is mended',
+  'a running gateway says why it has refused a config or a plugin and which plugin has gone, and takes over by itself what is mended or back',
   { timeout: 90_000 },
   async () => {
     const directory = await temporaryDirectory()
@@ -172,7 +191,9 @@ test(
     await mkdir(join(directory, 'plugins'))
     await writeFile(join(directory, 'plugins/old.ts'), versioned('old', 'old'))
     await writeFile(join(directory, 'plugins/hook.ts'), hook)
-    const fenced = (config: string): string => config.replace(/^channels:.*\n/mu, locked)
+    await writeFile(join(directory, 'plugins/late.ts'), late)
+    const fenced = (config: string): string =>
+      config.replace(/^channels:.*\n/mu, locked.replace('DIRECTORY', directory))
     await using gateway = await startGateway({ yaml: fenced(before), directory })
     const token = (await readFile(join(directory, 'data/admin.token'), 'utf8')).trim()
     const lastReload = async (): Promise<string> => {
@@ -206,5 +227,35 @@ test(
     await writeFile(join(directory, 'plugins/hook.ts'), hook)
     await until(async () => ((await called()) === 200 ? true : undefined), SLOWLY_MS)
     expect(await state('failed')).toBe(0)
+
+    // What needs something that is away is tried again, at the start and when a version is saved; that is said once.
+    const looks = async (): Promise<number> => (await readFile(join(directory, 'looks'), 'utf8')).length
+    const lines = (what: string): number => gateway.log().split(what).length - 1
+    const tries = async (what: string): Promise<void> => {
+      await until(() => (lines(what) > 0 ? true : undefined), SLOWLY_MS)
+      const said = async (): Promise<readonly number[]> => [
+        lines(what),
+        lines('the change was not taken over'),
+        await metric(gateway.base, 'dragoman_generation'),
+      ]
+      const [looked, once] = [await looks(), await said()]
+      await until(async () => ((await looks()) > looked ? true : undefined), SLOWLY_MS)
+      expect(await said()).toEqual(once)
+    }
+    const hash = async (): Promise<string | null | undefined> => {
+      const headers = { authorization: `Bearer ${token}` }
+      const response = await fetch(`${gateway.base}/admin/v1/plugins`, { headers })
+      const rows = (await response.json()) as readonly PluginRow[] // our own page
+      return rows.find(({ name }) => name === 'late')?.hash
+    }
+    await tries('nobody answers (it is tried again by itself, and by `dragoman plugins restart late`)')
+    await writeFile(join(directory, 'up'), '')
+    const first = await until(async () => (await hash()) ?? undefined, SLOWLY_MS)
+    await rm(join(directory, 'up'))
+    await writeFile(join(directory, 'plugins/late.ts'), `${late}// another`)
+    await tries('plugin late was not taken over, the old one goes on: ')
+    expect(await hash()).toBe(first)
+    await writeFile(join(directory, 'up'), '')
+    await until(async () => ((await hash()) === first ? undefined : true), SLOWLY_MS)
   },
 )
