@@ -30,6 +30,7 @@ import { chatPageMount } from './link/demo/page.ts'
 import { createLinks, customerHome } from './link/links.ts'
 import { createUplink } from './link/uplink.ts'
 import { OthersMistake } from './log/log-fields.ts'
+import { masked, maskedError } from './log/masked.ts'
 import { channelMounts } from './components/mounts.ts'
 import { ownMounts, refuseOwnPaths, startingMount } from './own-pages.ts'
 import { ownCallbacks } from './return/own-callbacks.ts'
@@ -292,13 +293,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         return { generation: built.number }
       } catch (error) {
         if (cause.isAgain === true) throw error
-        const refused = error instanceof Error ? error.message : String(error)
+        const refused = masked(error instanceof Error ? error.message : String(error))
         lastReload = { at, error: refused }
         protection.onReload({ refused })
         log.child('gateway').error('the change was not taken over; the running generation goes on', {
           error: new OthersMistake(error),
         })
-        throw error
+        throw error instanceof GatewayError ? maskedError(error) : error
       }
     })
     reloading = next.catch(() => undefined).then(() => void cluster.tell())

@@ -17,6 +17,7 @@ import type { Asked, Fallback } from '../guard/fallback.ts'
 import { TELLING } from '../guard/deadline.ts'
 import { withRetry } from '../guard/retry.ts'
 import type { RetryOptions } from '../guard/retry.ts'
+import { maskedError } from '../log/masked.ts'
 import { provesNothingDone } from '../deliver/settling.ts'
 import type { WriteQueue } from './writes.ts'
 
@@ -207,6 +208,6 @@ async function callOnce(
 
 // What an adapter throws beside GatewayErrors is its breakage; the caller learns who failed, the log learns why.
 function failure(thrown: unknown, code: 'AGENT_FAILED' | 'BACKEND_FAILED', who: string): GatewayError {
-  if (thrown instanceof GatewayError) return thrown
+  if (thrown instanceof GatewayError) return maskedError(thrown)
   return new GatewayError(code, `${who} failed`, { cause: thrown })
 }

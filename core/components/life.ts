@@ -4,6 +4,7 @@ import type { Adapter, Component } from '../api.ts'
 import { shapeProblem } from './component-shape.ts'
 import type { Role, Running, Surroundings } from './components.ts'
 import { withDeadline } from '../guard/deadline.ts'
+import { masked } from '../log/masked.ts'
 import type { CallSettings, ComponentSettings } from '../settings.ts'
 
 const START_MS = 30_000
@@ -80,5 +81,5 @@ export function create<T extends AsyncDisposable>(
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return masked(error instanceof Error ? error.message : String(error))
 }

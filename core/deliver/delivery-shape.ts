@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { GatewayError } from '../api.ts'
 import type { Delivery } from '../api.ts'
+import { masked } from '../log/masked.ts'
 
 const MAX_SHOWN = 80
 
@@ -12,7 +13,8 @@ const MAX_SHOWN = 80
 export function deliveryOf(value: unknown, channel: string): Delivery {
   const given: Given = typeof value === 'object' && value !== null ? value : {}
   const { status, retry, reason, afterMs, keepMs } = given
-  const why = reason === undefined ? {} : { reason: typeof reason === 'string' ? reason : shown(reason) }
+  const why =
+    reason === undefined ? {} : { reason: masked(typeof reason === 'string' ? reason : shown(reason)) }
   switch (status) {
     case 'sent':
       return { status }

@@ -6,6 +6,7 @@ import { isExpired, retryDelay, triedForMs } from './deliver.ts'
 import type { Verdict } from './deliver.ts'
 import { deliveryOf } from './delivery-shape.ts'
 import { withDeadline } from '../guard/deadline.ts'
+import { masked } from '../log/masked.ts'
 import type { Settle, Store, Unnumbered, Work } from '../store/store.ts'
 import type { Telemetry } from '../telemetry.ts'
 
@@ -149,7 +150,7 @@ async function send(work: Work, { id, channel }: ChannelInUse): Promise<Sent | '
   } catch (error) {
     const { code, notExecuted } = GatewayError.from(error)
     if (code === 'CHANNEL_GONE' && notExecuted) return 'gone'
-    const reason = error instanceof GatewayError ? error.message : 'the channel failed'
+    const reason = error instanceof GatewayError ? masked(error.message) : 'the channel failed'
     return { status: 'unknown', reason, cause: error }
   }
 }

@@ -3,13 +3,14 @@ import { pino } from 'pino'
 import type { Log } from '../api.ts'
 import { fieldsFor } from './log-fields.ts'
 import { ErrorOutput } from './log-output.ts'
+import { hide, masked } from './masked.ts'
 import { inJson } from '../printable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface LogOptions {
   readonly level: LogLevel
-  /** Values that no line may show, wherever they stand in it. */
+  /** Values that no line may show, wherever they stand in it. They are the whole process's. */
   readonly secrets?: readonly string[]
   /** In every line: which of several processes says it. */
   readonly fields?: Readonly<Record<string, string | number>>
@@ -36,19 +37,14 @@ export interface RootLog {
 /** What an adapter may say: a loop in it must fill neither the disk nor the pager. */
 export const ADAPTER_LOG: ChildOptions = { linesPerSecond: 100 }
 
-const REDACTED = '***'
-/** Shorter ones would blank out half of every line. */
-const SHORTEST_SECRET = 4
-
 /**
  * Makes the log. Lines are buffered for at most 100 ms or 4 kB, and written before the process exits, also by an
  * uncaught error; only a `kill -9`, or an error output that cannot be written, may take the last of them. Measured, into a pipe:
  * pino takes 5 µs a line so, 52 µs when each is written at once; cleaning the fields adds 2 to 5 µs.
  */
 export function createLog(options: LogOptions): RootLog {
-  let forbidden = forms(options.secrets ?? [])
+  if (options.secrets !== undefined) hide(options.secrets)
   const taken = new Set(Object.keys(options.fields ?? {}))
-  const clean = (text: string): string => redacted(text, forbidden)
   const output =
     options.write === undefined
       ? new ErrorOutput((lost) => logger.warn({ component: 'log', lost }, linesLost(lost)))
@@ -75,13 +71,11 @@ export function createLog(options: LogOptions): RootLog {
           const suppressed = admit()
           if (suppressed === undefined) return
           if (suppressed > 0) child.warn({ suppressed }, 'lines were left out: too many a second')
-          child[level](fieldsFor(fields, clean, taken), clean(message))
+          child[level](fieldsFor(fields, masked, taken), masked(message))
         }
       return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
     },
-    setSecrets: (secrets) => {
-      forbidden = forms(secrets)
-    },
+    setSecrets: hide,
     flushed: async () => output?.flushed(),
   }
 }
@@ -110,20 +104,4 @@ function rateCap(perSecond: number, now: () => number): () => number | undefined
     suppressed = 0
     return told
   }
-}
-
-/** A secret as it may stand in a text: as it is, within JSON, in a URL. Longest first, so that none hides in another. */
-function forms(secrets: readonly string[]): readonly string[] {
-  const all = new Set<string>()
-  for (const secret of secrets) {
-    if (secret.length < SHORTEST_SECRET) continue
-    all.add(secret).add(JSON.stringify(secret).slice(1, -1)).add(encodeURIComponent(secret.toWellFormed()))
-  }
-  return [...all].sort((a, b) => b.length - a.length)
-}
-
-function redacted(text: string, secrets: readonly string[]): string {
-  let clean = text
-  for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, REDACTED)
-  return clean
 }

@@ -4,6 +4,7 @@ import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import * as api from '../api.ts'
+import { masked } from '../log/masked.ts'
 import { NOT_ITS_OWN } from './resolve.ts'
 
 export interface Failure {
@@ -21,7 +22,7 @@ interface Place {
 /** A failure at a place the loader knows itself; `root` is the plugins folder, which is left out of the message. */
 export function failureAt(root: string, place: Place, problem: string): Failure {
   const where = place.line === undefined ? '' : `:${place.line}`
-  return { message: `${relative(root, place.file)}${where}: ${problem}`, ...place }
+  return { message: `${relative(root, place.file)}${where}: ${masked(problem)}`, ...place }
 }
 
 /** A plugin as it was imported, whatever lies on the disk by now. */

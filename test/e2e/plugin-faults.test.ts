@@ -1,5 +1,5 @@
 // DESIGN §6, §9: whatever a plugin does, the call fails clearly, others do not notice, and its worker is replaced.
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -226,4 +226,75 @@ test('what a plugin needs is away when it starts again: tried until it is back, 
   isUp = true
   await until(async () => ((await ask('Fine', own)).status === 200 ? true : undefined), 30_000)
   expect(row(own).state).toBe('running')
+})
+
+const leaky = `
+import { defineAdapter, GatewayError } from 'dragoman'
+import { z } from 'zod'
+
+const config = z.strictObject({ password: z.string(), dies: z.boolean().optional() })
+const wrong = ({ password }) => new GatewayError('BACKEND_FAILED', 'login with ' + password + ' refused', { detail: { tried: [password, 1] } })
+const end = { async [Symbol.asyncDispose]() {} }
+export default defineAdapter({
+  name: 'leaky',
+  apiVersion: 1,
+  backend: {
+    config,
+    create(given) {
+      if (given.dies) throw wrong(given)
+      return { operations: { '*': { safe: true } }, async call({ operation }) { throw operation === 'Crash' ? new Error('boom ' + given.password) : wrong(given) }, ...end }
+    },
+  },
+  agent: { config, create: (given) => ({ async answer() { throw new GatewayError('DECODE_FAILED', 'no login with ' + given.password) }, ...end }) },
+})
+`
+
+test('what a plugin says of its failures shows no secret of the config to callers, operators or the store (DESIGN §10)', async () => {
+  const SECRET = 'backend"s-9-password'
+  const with_ = `adapter: leaky, password: '${SECRET}'`
+  const leakyYaml = (more = ''): string => `
+channels: { web: { adapter: rest } }
+backends: { b: { ${with_}, retry: { attempts: 1 }, breaker: { minimumCalls: 2 }${more} } }
+agents: { a: { ${with_} } }
+lanes: { attempts: 1 }
+routes:
+  - { when: "kind = 'request'", backend: b }
+  - { agent: a }
+`
+  const directory = await temporaryDirectory()
+  onTestFinished(async () => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  await writeFile(join(directory, 'plugins', 'leaky.ts'), leaky)
+  await using gateway = await startGateway({ yaml: leakyYaml(), directory })
+  const token = (await readFile(join(directory, 'data/admin.token'), 'utf8')).trim()
+  const admin = async (path: string, method = 'GET'): Promise<string> => {
+    const headers = { authorization: `Bearer ${token}` }
+    return (await fetch(`${gateway.base}/admin/v1/${path}`, { method, headers })).text()
+  }
+  const shown: string[] = []
+  for (const operation of ['Crash', 'Login', 'Login']) {
+    const { body } = await post(`${gateway.base}/v1/requests/${operation}`, {})
+    shown.push(JSON.stringify(body))
+  }
+  expect(JSON.parse(shown[1] ?? '')).toMatchObject({ detail: 'login with *** refused', tried: ['***', 1] })
+  await post(`${gateway.base}/v1/messages`, { sender: { id: 'ann' }, text: 'hello' })
+  const dead = await until(async () => {
+    const letters = await admin('dead-letters')
+    return letters.includes('no login with ***') ? letters : undefined
+  })
+  const rows = await admin('plugins')
+  expect(rows).toContain('boom ***')
+  await writeFile(join(directory, 'gateway.yaml'), leakyYaml(', dies: true'))
+  const reloaded = await until(async () => {
+    const answer = await admin('reload', 'POST')
+    return answer.includes('did not start') ? answer : undefined
+  })
+  const pages = await Promise.all(
+    ['breakers', 'events', 'plugins', 'cluster', 'status'].map((page) => admin(page)),
+  )
+  shown.push(dead, rows, reloaded, ...pages)
+  expect(pages[0]).toContain('the last: login with *** refused')
+  expect(pages[2]).toContain('did not start: login with ***')
+  expect(pages[4]).toContain('login with *** refused')
+  for (const text of [...shown, gateway.log()]) expect(text).not.toMatch(/backend.{0,2}s-9-password/u)
 })
