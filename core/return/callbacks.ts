@@ -50,6 +50,8 @@ interface Written<R> {
 export const CALLBACK_PATH = '/v1/callbacks'
 const TRIES = 3
 const TAKEN_WITHIN_MS = 2000
+/** Of its time: a bot may wait for its callback before it says 202. */
+const TAKEN_WITHIN_SHARE = 0.25
 const LOOK_AGAIN_MS = 20
 
 /** The secret of the tokens lives in the store: every instance, and the next life, accepts what this one gave out. */
@@ -107,7 +109,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
       const { id, term, agent } = promiseIn(request)
       const answer = parse(request)
       const timer = timerId(id, term)
-      const rows = await rowsOfTaken(id, timer)
+      const rows = await rowsOfTaken(id, timer, agent)
       const question = questionOf(rows, id)
       const promise = { question, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
@@ -236,8 +238,9 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
   }
 
   /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */
-  async function rowsOfTaken(id: string, timer: string): Promise<readonly Row[]> {
-    const deadline = performance.now() + TAKEN_WITHIN_MS
+  async function rowsOfTaken(id: string, timer: string, agent: string): Promise<readonly Row[]> {
+    const { timeoutMs = Infinity } = options.components().agent(agent) ?? {}
+    const deadline = performance.now() + Math.min(TAKEN_WITHIN_MS, timeoutMs * TAKEN_WITHIN_SHARE)
     let rows = await store.find({ by: 'id', id })
     while (isBeingTaken(rows, id, timer)) {
       if (performance.now() > deadline)

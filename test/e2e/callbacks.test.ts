@@ -7,7 +7,6 @@ import { until } from '../support/gateway.ts'
 import { traceOf } from '../../core/operators/trace.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, said } from '../support/parts.ts'
-import type { HandAgent } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
 import { answer, chat, given, taking, takingYaml } from '../support/taking.ts'
 
@@ -86,39 +85,6 @@ test('who waits gets it: the first caller and a duplicate that joined', async ()
     expect(body.reply?.parts?.[0]?.text).toBe('later')
   }
   expect(bot.asked).toHaveLength(1)
-})
-
-test('a bot that is quicker with its callback than with its 202 is heard', async () => {
-  const bot: HandAgent = handAgent('bot', async () => {
-    early = answer(given(bot), 'early')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    return undefined
-  })
-  let early: ReturnType<typeof answer> | undefined
-  await using house = await openHouse({
-    yaml: takingYaml(),
-    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
-  })
-  const { body } = await say(house.base, 'hello', { waitSeconds: 15 })
-  expect(body.reply?.parts?.[0]?.text).toBe('early')
-  expect((await until(() => early)).status).toBe(200)
-})
-
-test('so is a fallback that is asked because a promise was missed', async () => {
-  const bot = taking()
-  let early: ReturnType<typeof answer> | undefined
-  const desk: HandAgent = handAgent('desk', async () => {
-    early = answer(given(desk), 'already')
-    await new Promise((taken) => setTimeout(taken, 200))
-    return undefined
-  })
-  await using house = await openHouse({
-    yaml: takingYaml('50ms'),
-    adapters: [bot.adapter, desk.adapter, chat().adapter],
-  })
-  await say(house.base, 'hello')
-  expect((await until(() => early)).status).toBe(200)
-  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: hello', 'outbound: already'])
 })
 
 test('the token outlives the process: a callback after a restart counts, and a waiting duplicate gets it', async () => {
