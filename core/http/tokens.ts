@@ -130,6 +130,7 @@ function verifier(
     } catch (error) {
       if (error instanceof GatewayError) throw error
       if (isUnreachable(error)) throw notFetched(where, error)
+      if (error instanceof errors.JWKSInvalid) throw unchecked(`${where}: the key set cannot be used`, error)
       if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
       throw error
     }

@@ -208,9 +208,8 @@ test('keys from a URL; while they cannot be fetched nobody is turned away as if 
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k1', alg: 'EdDSA' }
   let status = 503
-  const server = createServer((_request, response) =>
-    response.writeHead(status).end(JSON.stringify({ keys: [jwk] })),
-  )
+  let body: unknown = { keys: [jwk] }
+  const server = createServer((_request, response) => response.writeHead(status).end(JSON.stringify(body)))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {
     const { port } = server.address() as AddressInfo // it listens on TCP
@@ -220,6 +219,18 @@ test('keys from a URL; while they cannot be fetched nobody is turned away as if 
       .sign(privateKey)
     await expect(check(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED', retry: true })
     status = 200
+    for (const none of [{ error: 'maintenance' }, [], { keys: [await exportJWK(privateKey)] }]) {
+      body = none
+      const checking = createTokenCheck({ agents: { jwks: `http://127.0.0.1:${port}/jwks` } }, { log })
+      const bare = await new SignJWT({ sub: 'amy', roles: ['desk'] })
+        .setProtectedHeader({ alg: 'EdDSA' })
+        .sign(privateKey)
+      await expect(checking(bare)).rejects.toMatchObject({
+        message: 'the token cannot be checked now',
+        cause: { message: 'identity.agents: the key set cannot be used' },
+      })
+    }
+    body = { keys: [jwk] }
     expect(await check(token)).toEqual({ role: 'agent', id: 'amy', roles: ['desk'] })
     const closed = createTokenCheck({ agents: { jwks: 'http://127.0.0.1:1/jwks' } }, { log })
     await expect(closed(token)).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
