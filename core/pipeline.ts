@@ -29,8 +29,7 @@ import { missedCallback } from './deliver/timers.ts'
 import { traceAttempt, traceIntake } from './tracing.ts'
 import type { Traced } from './tracing.ts'
 import { endOfLost, settleStep } from './deliver/unkept.ts'
-import { Waiters } from './return/waiters.ts'
-import type { Ended } from './return/waiters.ts'
+import { Waiters, type Ended } from './return/waiters.ts'
 import { writeClaim } from './calls/writes.ts'
 
 /** What an attempt works with, from route to settle. */
