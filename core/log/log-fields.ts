@@ -26,19 +26,25 @@ export class OthersMistake {
 
 /** `clean` takes the secrets out of every text; `taken` are names that stand in the line already. Never throws, whatever it is given: getters that throw, cycles, proxies. */
 export function fieldsFor(
-  fields: Readonly<Record<string, unknown>> | undefined,
+  fields: unknown,
   clean: (text: string) => string,
   taken = NONE,
 ): Record<string, Plain> {
-  if (fields === undefined) return {}
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
-  for (const [name, value] of entriesOf(fields))
+  for (const [name, value] of entriesOf(namedFields(fields)))
     safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(name, value, {
       depth: 1,
       clean,
       maxChars: MAX_CHARS,
     })
   return safe
+}
+
+/** What was given in the place of fields, by whoever has no types: an error is the field `error`, what is no object the field `value`. */
+export function namedFields(given: unknown): object {
+  if (given instanceof Error || given instanceof OthersMistake) return { error: given }
+  if (given === undefined || given === null) return {}
+  return typeof given === 'object' && !Array.isArray(given) ? given : { value: given }
 }
 
 /** A field in two levels, for one that cannot be handed over as it is. `fieldsFor` takes it on its way, and has nothing left to cut. */

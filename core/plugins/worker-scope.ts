@@ -1,7 +1,7 @@
 // In a plugin's worker: the scope of one component. Everything it does is done by the gateway, which guards it.
 import type { Log, Scope } from '../api.ts'
 import { readOutbound } from '../guard/outbound.ts'
-import { outlineOf } from '../log/log-fields.ts'
+import { namedFields, outlineOf } from '../log/log-fields.ts'
 import type { PackedFetchResponse, PackedRequest } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import { ownBytes, packError, weightOf } from './wire.ts'
@@ -54,8 +54,8 @@ type Write = (level: keyof Log, message: string, fields: Readonly<Record<string,
 function workerLog(write: Write): Log {
   const at =
     (level: keyof Log): Log[keyof Log] =>
-    (message, fields = {}) =>
-      write(level, lineOf(message), crossing(fields))
+    (message, fields) =>
+      write(level, lineOf(message), crossing(namedFields(fields)))
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
@@ -72,10 +72,10 @@ function lineOf(message: unknown): string {
 }
 
 /** Errors cross as errors; what is too much for a line, or does not cross at all, is told in outline, so that the line itself always goes out. */
-function crossing(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function crossing(fields: object): Readonly<Record<string, unknown>> {
   let left = LINE_BYTES
   return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, value]) => {
+    Object.entries(fields).flatMap(([name, value]: [string, unknown]) => {
       const full = value instanceof Error ? { packed: packError(value) } : value
       for (const show of [() => full, () => outlineOf(name, value)]) {
         const shown = show()
