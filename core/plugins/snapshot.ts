@@ -1,4 +1,5 @@
 // A plugin as it lies on the disk at one moment: its hash, and the code that is run, so that what was checked is what runs.
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { relative, sep } from 'node:path'
@@ -103,6 +104,8 @@ async function taken(
       return { hash: '', failure: failureAt(root, { file }, problem) }
     }
     const content = await readFile(file)
+    if (RUN.test(file) && !isUtf8(content))
+      return { hash: '', failure: failureAt(root, { file }, 'it is not UTF-8: save it as UTF-8') }
     if (RUN.test(file)) sources.set(pathToFileURL(file).href, content.toString('utf8'))
     if (codeOnly && !isCode(file)) continue
     if (!isFile) hash.update(JSON.stringify([relative(path, file).replaceAll(sep, '/'), content.byteLength]))

@@ -121,6 +121,22 @@ test.each([
   },
 )
 
+test('code that is not UTF-8 is refused by name, with what to do; a byte order mark is nothing wrong, nor is a picture', async () => {
+  const root = await folder({ 'fold/index.ts': `\uFEFF${versioned('fold', '你好')}` })
+  await writeFile(join(root, 'fold/logo.png'), Buffer.from([0x89, 0xff, 0x00]))
+  await writeFile(
+    join(root, 'gbk.ts'),
+    Buffer.concat([Buffer.from(versioned('gbk', 1)), Buffer.from([0x2f, 0x2f, 0xc4, 0xe3])]),
+  )
+  await writeFile(join(root, 'wide.ts'), Buffer.from(`\uFEFF${versioned('wide', 1)}`, 'utf16le'))
+  const { plugins } = await opened().load({ directory: root })
+  expect(plugins.map(({ failure }) => failure?.message)).toStrictEqual([
+    undefined,
+    'gbk.ts: it is not UTF-8: save it as UTF-8',
+    'wide.ts: it is not UTF-8: save it as UTF-8',
+  ])
+})
+
 test('a template that was saved broken is taken up when it is mended, however often it was looked at', async () => {
   const root = await folder({
     'fold/index.ts': `
