@@ -55,6 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { store, log, identity, version, peers } = options
   const self = { name: options.name ?? hostname(), version, worker: peers?.worker }
   const instance = randomUUID()
+  const now = (): number => store.now() // not this machine's: what one instance takes in, another may deliver
   const metrics = createMetrics(log.child('metrics'), self)
   const { telemetry } = metrics
   let settings = options.settings
@@ -76,7 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const secret = await loadCallbackSecret(store)
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
-    now: Date.now,
+    now,
     origin: () => origin,
     components: current,
     resolve: (id, ended) => pipeline.waiters.resolve(id, ended),
@@ -91,7 +92,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     store,
     log: log.child('pipeline'),
     telemetry,
-    now: Date.now,
+    now,
     instance,
     pin,
     isChannel,
@@ -115,7 +116,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...createDeadLetters({
       store,
       log: log.child('dead'),
-      now: Date.now,
+      now,
       dedupeMs: settings.store.dedupeMs,
       laneLimit: { platform: LANE_LIMIT_UNREFUSABLE },
       poke: (home) => pipeline.lanes.poke(home),
@@ -148,7 +149,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log: log.child('link'),
       telemetry,
       dedupeMs: settings.store.dedupeMs,
-      now: Date.now,
+      now,
       isChannel,
     }),
     onJump: (by) => metrics.linkJumps.add(by),

@@ -1,8 +1,7 @@
 // The store on Redis: each operation one Lua script in one partition. `store.ts` says what every operation promises.
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { GatewayError } from '../api.ts'
-import type { Log } from '../api.ts'
+import { GatewayError, type Log } from '../api.ts'
 import { CLOCK_HELD, CLOCK_HELD_MS, READ_BYTES, READ_ROWS } from './figures.ts'
 import { acceptHints, handOverHints, leaseHints, settleHints, valueHints } from './hint-names.ts'
 import {
@@ -24,8 +23,8 @@ import {
   settleArguments,
   takeArguments,
   valueArguments,
+  type Argument,
 } from './redis/arguments.ts'
-import type { Argument } from './redis/arguments.ts'
 import { Bus } from './redis/bus.ts'
 import { Caller, statusOf } from './redis/caller.ts'
 import type { TlsFiles } from './redis/clients.ts'
@@ -36,9 +35,9 @@ import type { Memory } from './redis/health.ts'
 import { Names } from './redis/names.ts'
 import { PARTITIONS, partitionOf, partitionOfLease } from './redis/partitions.ts'
 import { Pulse } from './redis/pulse.ts'
-import { Cells, nonsense } from './redis/reply.ts'
-import type { Cell } from './redis/reply.ts'
+import { Cells, nonsense, type Cell } from './redis/reply.ts'
 import type { ServerFacts } from './redis/server.ts'
+import { ServerClock } from './redis/server-clock.ts'
 import { sharedOver } from './redis/shared.ts'
 import type { Shared } from './redis/shared.ts'
 import { Trimming } from './redis/trimming.ts'
@@ -105,7 +104,7 @@ export interface RedisOptions {
 /** For tests alone. */
 export interface RedisHooks {
   /** Both clocks, in milliseconds: the wall's stands for the server's. */
-  readonly clock?: { wall(): number; monotonic(): number }
+  readonly clock?: { readonly wall: () => number; readonly monotonic: () => number }
   /** As in the embedded store; what is written before the commit does not exist here, so it is as `begin`. */
   readonly crash?: string
   /** What the server says of its memory. */
@@ -129,6 +128,7 @@ class RedisStore implements Store {
   readonly shared: Shared
   readonly #connection: Connection
   readonly #caller: Caller
+  readonly #clock: ServerClock
   readonly #pulse: Pulse
   readonly #names: Names
   readonly #bus: Bus
@@ -145,7 +145,10 @@ class RedisStore implements Store {
     const { durability = 'any', replicas = durability === 'strict' ? undefined : 0, retentionBytes } = options
     this.#partitions = partitions
     const onBack = (): void => this.#bus.wake()
-    this.#pulse = new Pulse({ log, memory: hooks?.memory, durability, retentionBytes, onBack })
+    const { clock, crash } = hooks ?? {}
+    this.#clock = new ServerClock(log, clock?.wall)
+    const watched = { log, clock: this.#clock, memory: hooks?.memory }
+    this.#pulse = new Pulse({ ...watched, durability, retentionBytes, onBack })
     const weigh = async (connection: Connection, facts: ServerFacts): Promise<void> => {
       await this.#pulse.weigh(connection, facts)
     }
@@ -154,7 +157,6 @@ class RedisStore implements Store {
       if (dataset === undefined) this.#pulse.lost(reason)
       else this.#found(dataset)
     })
-    const { clock, crash } = hooks ?? {}
     this.#caller = new Caller({ connection: this.#connection, pulse: this.#pulse, clock, crash })
     const count = (): number => this.#partitions
     this.#names = new Names(this.#caller, count)
@@ -167,8 +169,8 @@ class RedisStore implements Store {
     const { heldMs } = await this.#connection.open()
     try {
       await this.#pulse.requireDurability(this.#connection)
-      if (confirmClockJump === true)
-        await Promise.all(this.#all.map((one) => this.#caller.run('clock', one, [])))
+      const all = Array.from({ length: this.#partitions }, (_, partition) => partition)
+      if (confirmClockJump === true) await Promise.all(all.map((one) => this.#caller.run('clock', one, [])))
       else if (heldMs > CLOCK_HELD_MS) log?.warn(CLOCK_HELD, { heldMs })
       await this.#bus.open()
     } catch (error) {
@@ -176,10 +178,6 @@ class RedisStore implements Store {
       throw error instanceof GatewayError ? error : this.#connection.unavailable(error)
     }
     this.#pulse.start(this.#connection)
-  }
-
-  get #all(): readonly number[] {
-    return Array.from({ length: this.#partitions }, (_, partition) => partition)
   }
 
   get partitions(): number {
@@ -192,6 +190,10 @@ class RedisStore implements Store {
 
   partitionOf(home: string): number {
     return partitionOf(home, this.#partitions)
+  }
+
+  now(): number {
+    return this.#clock.now
   }
 
   health(): Health {

@@ -104,12 +104,14 @@ class SqliteStore implements Store {
   readonly partitions = 1
   readonly #hints = new Hints()
   readonly #connection: Connection
+  readonly #wall: () => number
 
   constructor({ directory, reserveBytes, log, clock, confirmClockJump, hooks }: SqliteOptions) {
-    const stamp = (): Stamp =>
-      clock === undefined
-        ? { wall: Date.now(), monotonic: performance.now() }
-        : { wall: clock.wall(), monotonic: clock.monotonic() }
+    this.#wall = () => (clock === undefined ? Date.now() : clock.wall())
+    const stamp = (): Stamp => ({
+      wall: this.#wall(),
+      monotonic: clock === undefined ? performance.now() : clock.monotonic(),
+    })
     this.#connection = new Connection({
       data: {
         directory: resolvePath(directory),
@@ -134,6 +136,10 @@ class SqliteStore implements Store {
 
   partitionOf(_home: string): number {
     return 0
+  }
+
+  now(): number {
+    return this.#wall()
   }
 
   health(): Health {

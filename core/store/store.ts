@@ -373,6 +373,11 @@ export interface Store extends AsyncDisposable {
   partitionOf(home: string): number
   /** Part of every cursor given out; a new one after a restore. */
   readonly incarnation: string
+  /**
+   * The wall clock of all who share the store, in milliseconds since the epoch, without asking (SEMANTICS 25): on Redis its server's, as it was
+   * told last, else this machine's. For moments others have set, such as `expiresAt`; the store's own durations go by its own clock.
+   */
+  now(): number
   /** The last known state of writing, without asking. */
   health(): Health
 

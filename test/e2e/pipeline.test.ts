@@ -1,5 +1,5 @@
 // SEMANTICS "Accepting" and lanes, on a whole gateway: duplicates, scopes, order, limits, expiry.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
@@ -210,7 +210,7 @@ test('SEMANTICS 26: what has expired when its turn comes is not delivered: 410, 
 test('SEMANTICS 26: a request that has expired is refused before anybody is called', async () => {
   const orders = handBackend('erp', { Do: { safe: false } }, async () => ({ data: 'done' }))
   const chat = handChannel('chat')
-  await using _ = await openHouse({
+  await using house = await openHouse({
     yaml: 'channels: { chat: { adapter: chat } }\nbackends: { orders: { adapter: erp } }\nroutes: [{ backend: orders }]',
     adapters: [orders.adapter, chat.adapter],
   })
@@ -223,6 +223,14 @@ test('SEMANTICS 26: a request that has expired is refused before anybody is call
   } as const
   await expect(chat.host.accept(draft)).rejects.toMatchObject({ code: 'EXPIRED' })
   expect(orders.calls).toHaveLength(0)
+
+  // SEMANTICS 25: by the clock of all who share the store, whatever this machine's says.
+  vi.spyOn(house.store, 'now').mockReturnValue(Date.parse(draft.expiresAt) - 1)
+  await chat.host.accept(draft)
+  expect(orders.calls).toHaveLength(1)
+  vi.mocked(house.store).now.mockReturnValue(Date.now() + 600_000)
+  const late = { ...draft, expiresAt: new Date(Date.now() + 300_000).toISOString() }
+  await expect(chat.host.accept(late)).rejects.toMatchObject({ code: 'EXPIRED' })
 })
 
 test('SEMANTICS 21: what no route takes is a dead letter NO_ROUTE, and a waiting caller is told', async () => {

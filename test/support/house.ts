@@ -172,6 +172,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
 
 type LoadedHouse = Awaited<ReturnType<typeof loadAll>>
 
+/** What the store says without being asked. */
+const UNASKED: ReadonlySet<string | symbol> = new Set(['health', 'now', 'partitionOf', 'watch'])
+
 /** A store whose answers stop at `cut`, as for a process that is gone. */
 function cutable(store: Store): { readonly store: Store; cut(): void } {
   let isCut = false
@@ -179,7 +182,7 @@ function cutable(store: Store): { readonly store: Store; cut(): void } {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function') return value
-      if (isCut && name !== 'health' && name !== 'partitionOf' && name !== 'watch') return () => NEVER
+      if (isCut && !UNASKED.has(name)) return () => NEVER
       return (...given: unknown[]): unknown => Reflect.apply(value, target, given)
     },
   })

@@ -8,18 +8,15 @@ import { markOf, refusalOf } from '../migrate/ends.ts'
 import type { Argument } from './arguments.ts'
 import { CLOSED, NODE_GONE, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
-import { datasetOf, incarnationAt, tellChange, tellEmptied } from './dataset.ts'
-import type { Dataset } from './dataset.ts'
+import { datasetOf, incarnationAt, tellChange, tellEmptied, type Dataset } from './dataset.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
 import { lineFailure, reasonOf, toldOf } from './refusals.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
 import type { Cell } from './reply.ts'
-import { SCRIPTS } from './scripts.ts'
-import type { ScriptName } from './scripts.ts'
-import { readFsync, readServer, together } from './server.ts'
-import type { Fsync, ServerFacts } from './server.ts'
+import { SCRIPTS, type ScriptName } from './scripts.ts'
+import { readFsync, readServer, together, type Fsync, type ServerFacts } from './server.ts'
 import { inOneWrite } from './turns.ts'
 
 export interface ConnectionOptions extends ClientsOptions {
@@ -107,6 +104,11 @@ export class Connection {
     return this.#clients.client
   }
 
+  /** Who has the first partition: one server, whoever asks. */
+  get first(): Redis | undefined {
+    return this.#clients.holder(metaKey(this.#options.prefix, 0))
+  }
+
   /** Connects and looks at the data. Rejects with `STORE_UNAVAILABLE` where that cannot be. */
   async open(): Promise<Dataset> {
     try {
@@ -168,7 +170,7 @@ export class Connection {
   /** Data that was emptied is told of once and made anew, under a new incarnation: cursors of before get a reset. Other data is gone on with. */
   async #lookForData(): Promise<void> {
     const known = this.#dataset
-    const line = this.#clients.holder(metaKey(this.#options.prefix, 0))
+    const line = this.first
     if (!this.#isReady || known === undefined || line === undefined) return
     const there = await incarnationAt(line, this.#options.prefix)
     if (there === null && this.#emptied !== known) {

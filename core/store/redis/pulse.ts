@@ -10,11 +10,13 @@ import type { Memory } from './health.ts'
 import { isSilence, isWriteRefusal, reasonOf, toldOf } from './refusals.ts'
 import { mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
+import type { ServerClock } from './server-clock.ts'
 import { durabilityOf, tooWeak } from './server.ts'
 import type { ServerFacts } from './server.ts'
 
 export interface PulseOptions {
   readonly log: Log | undefined
+  readonly clock: ServerClock
   /** For tests: what the server says of its memory. */
   readonly memory: (() => Memory | undefined) | undefined
   /** `strict`: a power loss and a failover cost nothing that was acknowledged, or nothing is. */
@@ -126,6 +128,7 @@ export class Pulse {
   /** Says what the server's settings can cost. Throws `STORE_UNAVAILABLE` where it evicts, or where that is more than is wanted. */
   async requireDurability(connection: Connection): Promise<void> {
     const facts = await connection.facts()
+    if (connection.first !== undefined) await this.#options.clock.look(connection.first)
     const eviction = evictionOf(facts)
     if (eviction !== undefined) throw new GatewayError('STORE_UNAVAILABLE', `Redis is refused: ${eviction}`)
     const says = await this.weigh(connection, facts)
@@ -171,6 +174,7 @@ export class Pulse {
       const facts = await connection.facts()
       this.#silent = 0
       this.#unanswered = 0
+      if (connection.first !== undefined) await this.#options.clock.look(connection.first)
       this.#saw(this.#options.memory?.() ?? facts)
       if (this.#options.durability === 'any') this.#weak = evictionOf(facts)
       else if (connection.isReady) await this.weigh(connection, facts)

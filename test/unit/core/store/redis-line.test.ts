@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { partitionLease } from '../../../../core/store/figures.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
@@ -58,6 +58,17 @@ test('an answer that was lost: unknown, and the same id again is one message (SE
   proxy.set({})
   const direct = await open()
   expect(await direct.find({ by: 'ledger' })).toMatchObject([{ accepted: sequence, settled: sequence }])
+})
+
+test('SEMANTICS 25: the store’s clock is that of its Redis, from the start and after this machine’s was set', async () => {
+  const real = Date.now
+  const here = vi.spyOn(Date, 'now')
+  using _ = { [Symbol.dispose]: () => here.mockRestore() }
+  here.mockImplementation(() => real() + 20 * 60_000)
+  const store = await open()
+  expect(Math.abs(store.now() - real())).toBeLessThan(1000)
+  here.mockImplementation(() => real() - 20 * 60_000)
+  await expect.poll(() => Math.abs(store.now() - real()), { timeout: 20_000 }).toBeLessThan(1000)
 })
 
 test('what is still on its way in a line that was given up is not carried out behind the new one', async () => {
