@@ -1,6 +1,6 @@
 // WS-Security as a whole: what a channel asks of callers and puts on answers, what a backend sends and asks of answers.
 import { readFile } from 'node:fs/promises'
-import type { X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { GatewayError } from 'dragoman'
 import type { Identity, Scope } from 'dragoman'
 import { childElement, element, type XmlElement } from '../xml/tree.ts'
@@ -119,24 +119,42 @@ function commonName({ subject, fingerprint256 }: X509Certificate): string {
 
 async function readTrusted(files: readonly string[] | undefined): Promise<X509Certificate[]> {
   const all: X509Certificate[] = []
-  for (const file of files ?? []) {
-    const found = await read(file, (pem) => readCertificates(pem))
-    if (found.length === 0) throw new GatewayError('INTERNAL', `"${file}" holds no certificate in PEM form`)
-    all.push(...found)
-  }
+  for (const [index, file] of (files ?? []).entries())
+    all.push(
+      ...(await read({ file, at: ['trust', index] }, (pem) => {
+        const found = readCertificates(pem)
+        if (found.length === 0) throw new Error('it holds no certificate in PEM form')
+        return found
+      })),
+    )
   return all
 }
 
 async function readSigner(config: SignConfig | undefined): Promise<Signer | undefined> {
   if (config === undefined) return undefined
-  const certificate = await read(config.certFile, (pem) => pem)
-  return read(config.keyFile, (pem) => makeSigner(pem, certificate, config.passphrase))
+  const { keyFile, certFile, passphrase } = config
+  const certificate = await read(
+    { file: certFile, at: ['sign', 'certFile'] },
+    (pem) => new X509Certificate(pem),
+  )
+  return read({ file: keyFile, at: ['sign', 'keyFile'] }, (pem) => makeSigner(pem, certificate, passphrase))
 }
 
-async function read<T>(file: string, use: (pem: string) => T): Promise<T> {
+interface Source {
+  readonly file: string
+  /** The key below `security` that names it. */
+  readonly at: readonly (string | number)[]
+}
+
+/** Throws `INTERNAL`; `detail.at` is the key that names the file. */
+async function read<T>({ file, at }: Source, use: (pem: string) => T): Promise<T> {
   try {
     return use(await readFile(file, 'utf8'))
   } catch (cause) {
-    throw new GatewayError('INTERNAL', `"${file}" of security cannot be used`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new GatewayError('INTERNAL', `"${file}" of security cannot be used: ${why}`, {
+      cause,
+      detail: { at: ['security', ...at] },
+    })
   }
 }

@@ -1,5 +1,5 @@
 // Makes XML Signatures over the Body and the Timestamp of our own envelopes (WSS X.509 Token Profile 1.1).
-import { createHash, createPrivateKey, sign, X509Certificate, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, sign, type KeyObject, type X509Certificate } from 'node:crypto'
 import { readXmlText } from '../xml/read.ts'
 import { attributeOf, childElement, element, type XmlElement, withParts } from '../xml/tree.ts'
 import { writeXmlText } from '../xml/write.ts'
@@ -14,12 +14,11 @@ export interface Signer {
   readonly certificate: X509Certificate
 }
 
-/** Reads both from PEM. Throws what node:crypto throws. */
-export function makeSigner(keyPem: string, certificatePem: string, passphrase?: string): Signer {
-  return {
-    key: createPrivateKey({ key: keyPem, ...(passphrase === undefined ? {} : { passphrase }) }),
-    certificate: new X509Certificate(certificatePem),
-  }
+/** Reads the key from PEM. Throws what node:crypto throws, and where the certificate is not the key's: nobody could verify what it signs. */
+export function makeSigner(keyPem: string, certificate: X509Certificate, passphrase?: string): Signer {
+  const key = createPrivateKey({ key: keyPem, ...(passphrase === undefined ? {} : { passphrase }) })
+  if (!certificate.checkPrivateKey(key)) throw new Error('the certificate is of another key')
+  return { key, certificate }
 }
 
 /**

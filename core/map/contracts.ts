@@ -9,7 +9,7 @@ export interface Refusal {
   readonly section: 'channels' | 'backends'
   readonly id: string
   /** Where in the component, if it is not its contract. */
-  readonly at?: readonly string[]
+  readonly at?: readonly (string | number)[]
   /** As the start says it. */
   readonly message: string
 }
@@ -70,5 +70,5 @@ export async function contractRefusals(
 function placeOf(detail: Json | undefined): Pick<Refusal, 'at'> {
   if (typeof detail !== 'object' || detail === null || !Object.hasOwn(detail, 'at')) return {}
   const at = (detail as Readonly<Record<string, Json>>)['at'] // an object that has this own member
-  return Array.isArray(at) ? { at: at.map(String) } : {}
+  return Array.isArray(at) ? { at: at.map((key) => (typeof key === 'number' ? key : String(key))) } : {}
 }

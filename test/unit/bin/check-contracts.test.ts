@@ -8,6 +8,7 @@ import { loadOnce } from '../../../bin/config-file.ts'
 import { ConfigError } from '../../../config/load.ts'
 
 const crm = resolve(import.meta.dirname, '../../../config/crm.wsdl')
+const keys = resolve(import.meta.dirname, '../../fixtures/soap/keys')
 let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dragoman-contracts-'))
@@ -81,6 +82,18 @@ test.each([
   [
     `adapter: soap, path: /c, wsdl: ${crm}, service: Nope`,
     `channels.c.service: "${crm}" has no service "Nope": there is CrmService`,
+  ],
+  [
+    `adapter: soap, path: /c, wsdl: ${crm}, security: { sign: { keyFile: ${keys}/stranger.key, certFile: ${keys}/erp.pem } }`,
+    `channels.c.security.sign.keyFile: "${keys}/stranger.key" of security cannot be used: the certificate is of another key`,
+  ],
+  [
+    `adapter: soap, path: /c, wsdl: ${crm}, security: { sign: { keyFile: ${keys}/erp.key, certFile: ${keys}/erp.key } }`,
+    `channels.c.security.sign.certFile: "${keys}/erp.key" of security cannot be used`,
+  ],
+  [
+    `adapter: soap, path: /c, wsdl: ${crm}, security: { trust: [${keys}/erp.pem, ${keys}/erp.key] }`,
+    `channels.c.security.trust[1]: "${keys}/erp.key" of security cannot be used: it holds no certificate in PEM form`,
   ],
   [
     'adapter: soap, path: /c',
