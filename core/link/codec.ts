@@ -18,25 +18,37 @@ export type Arrival =
 const MAX_ID = 256
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Never throws. One frame, an array of at most 256, or `{ frames: […] }` as HTTP has it; each at most 64 KiB (DESIGN §16). */
+/**
+ * Never throws. One frame, an array of at most 256, or `{ frames: […] }` as HTTP has it; each at most 64 KiB (DESIGN §16) as compact
+ * JSON text with its numbers as they came, so that it does not matter what a frame arrives with.
+ */
 export function readFrames(input: string | Uint8Array | Json): readonly Arrival[] {
-  const isText = typeof input === 'string' || input instanceof Uint8Array
+  let text: string | undefined
+  let isSmall = false
   let value: unknown = input
-  if (isText) {
+  if (typeof input === 'string' || input instanceof Uint8Array) {
+    isSmall = lengthOf(input) <= FRAME_BYTES
     try {
-      value = parse(typeof input === 'string' ? input : decoder.decode(input))
+      text = typeof input === 'string' ? input : decoder.decode(input)
+      value = parse(text)
     } catch {
       // What the parser says may quote the input; that it is no JSON is all there is to say.
       return [refused('DECODE_FAILED', 'a frame is JSON text in UTF-8 (RFC 8259)')]
     }
   }
-  if (typeof value === 'object' && value !== null && 'frames' in value && !('t' in value))
-    value = value.frames
-  const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  const values = framesIn(value)
   if (values.length > FRAMES_AT_ONCE)
     return [refused('DECODE_FAILED', `${values.length} frames are more than ${FRAMES_AT_ONCE} at once`)]
-  const isSmall = isText && lengthOf(input) <= FRAME_BYTES
-  return values.map((each) => readFrame(each, isSmall))
+  // Compact text is never longer than the text it was made of: nearly no arrival need be measured.
+  if (isSmall) return values.map((each) => readFrame(each, 0))
+  const sizes = sizesOf(values, text)
+  return values.map((each, at) => readFrame(each, sizes[at]))
+}
+
+function framesIn(value: unknown): readonly unknown[] {
+  const isEnvelope = typeof value === 'object' && value !== null && 'frames' in value && !('t' in value)
+  const said = isEnvelope ? value.frames : value
+  return Array.isArray(said) ? said : [said]
 }
 
 /** Only text that has one of these can hold a number that a double would change. */
@@ -54,15 +66,37 @@ function parse(text: string): unknown {
   }
 }
 
-function readFrame(value: unknown, isSmall: boolean): Arrival {
+/** The bytes of each as compact JSON text; `text`: what they were parsed from, if it was text. Undefined: nested too deep to be written. */
+function sizesOf(values: readonly unknown[], text: string | undefined): readonly (number | undefined)[] {
+  const sizes = values.map(bytesOf)
+  const isAnyLarge = sizes.some((bytes) => bytes !== undefined && bytes > FRAME_BYTES)
+  if (!isAnyLarge || text === undefined || !DELICATE.test(text)) return sizes
+  // Of a number that was kept as a text the quotes have been counted too.
+  return framesIn(asWritten(text)).map(bytesOf)
+}
+
+/** Every number is written again as it came. What is nested too deep for a reviver is as `parse` makes it. */
+function asWritten(text: string): unknown {
+  try {
+    return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) =>
+      typeof value === 'number' && context?.source !== undefined ? rawJson.rawJSON(context.source) : value,
+    )
+  } catch (error) {
+    if (error instanceof RangeError) return JSON.parse(text)
+    throw error
+  }
+}
+
+// ECMAScript "JSON.parse source text access": Node 24 has it, TypeScript's library does not yet.
+const rawJson = JSON as unknown as { rawJSON(text: string): unknown }
+
+/** `bytes`: undefined where it is nested too deep to be measured. */
+function readFrame(value: unknown, bytes: number | undefined): Arrival {
   countIn(value)
   const named = namesOf(value)
-  if (!isSmall) {
-    const bytes = bytesOf(value)
-    if (bytes === undefined) return refused('DECODE_FAILED', 'the frame is nested too deep', named)
-    if (bytes > FRAME_BYTES)
-      return refused('too_large', `the frame has ${bytes} bytes, more than ${FRAME_BYTES}`, named)
-  }
+  if (bytes === undefined) return refused('DECODE_FAILED', 'the frame is nested too deep', named)
+  if (bytes > FRAME_BYTES)
+    return refused('too_large', `the frame has ${bytes} bytes, more than ${FRAME_BYTES}`, named)
   const read = upFrame.safeParse(value)
   if (read.success) return { status: 'frame', frame: read.data }
   const [issue] = read.error.issues
@@ -103,7 +137,6 @@ function namesOf(value: unknown): { readonly n?: number; readonly id?: string } 
   }
 }
 
-/** Undefined: too deep to be written. */
 function bytesOf(value: unknown): number | undefined {
   try {
     return Buffer.byteLength(JSON.stringify(value) ?? '')
