@@ -166,7 +166,11 @@ const store = z.strictObject({
     })
     .prefault({})
     .describe('What is kept; unsettled work is never removed'),
-  dedupe: duration(LONGEST_KEPT_MS, 60_000).prefault('72h').describe('How long an external id is remembered'),
+  dedupe: duration(LONGEST_KEPT_MS, 60_000)
+    .prefault('72h')
+    .describe(
+      'How long an external id is remembered. What an app wrote before its first hello, longer ago than this less 1h (below 2h: than half of it), is refused (`TOO_OLD`)',
+    ),
 })
 
 const lanes = z.strictObject({

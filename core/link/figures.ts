@@ -29,7 +29,7 @@ export const GRACE_MS = 30_000
 /** Presence as other instances see it, and how often it is renewed. */
 export const PRESENCE_TTL_MS = 300_000
 export const PRESENCE_RENEW_MS = 120_000
-/** SEMANTICS 41: an id older than the memory, less this, is not taken as new. */
+/** SEMANTICS 41: an id older than the memory, less this (half of a memory that is shorter than twice as much), is not taken as new. */
 export const AGE_MARGIN_MS = 3_600_000
 /** SEMANTICS 13: how long a device's boot is known. */
 export const BOOT_KEPT_MS = 90 * 86_400_000

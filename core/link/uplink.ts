@@ -141,7 +141,8 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   function isRemembered(made: number): boolean {
-    return made >= now() - dedupeMs + AGE_MARGIN_MS
+    // A memory that is hardly longer than the margin would have no time left in which anything is new.
+    return made >= now() - dedupeMs + Math.min(AGE_MARGIN_MS, dedupeMs / 2)
   }
 
   /** A number is kept for longer than its id: a frame whose id may have been forgotten is not said to be another one. */

@@ -7,7 +7,7 @@ import type { UplinkOptions } from '../../../../core/link/uplink.ts'
 import { noLog } from '../../../../core/map/stand-ins.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { until } from '../../../support/gateway.ts'
-import { ann, bob, changed, connectApp, linkHouse } from '../../../support/link.ts'
+import { LINK_YAML, ann, bob, changed, connectApp, linkHouse } from '../../../support/link.ts'
 import { metric, post } from '../../../support/rest.ts'
 
 test('hello is welcomed, a send is ok when it is stored, and both it and its answer come down in order (DESIGN §12)', async () => {
@@ -224,6 +224,20 @@ test('an id that is older than the memory, from a boot this gateway did not know
   expect(app.last('nak')).toMatchObject({ n: 1, id: old, code: 'TOO_OLD', retry: false })
   await app.say(2, 'new')
   expect(app.last('ok')).toMatchObject({ n: 2, refused: [{ n: 1, code: 'TOO_OLD' }] })
+})
+
+test('SEMANTICS 41: with a memory of an hour or less, what was written before the first hello is new for half of it', async () => {
+  await using house = await linkHouse({ yaml: `${LINK_YAML}store: { dedupe: 1h }` })
+  const madeAgo = (minutes: number): string => {
+    const hex = (Date.now() - minutes * 60_000).toString(16).padStart(12, '0')
+    return `${hex.slice(0, 8)}-${hex.slice(8)}-7abc-8def-0123456789ab`
+  }
+  const app = connectApp(house.host)
+  await app.hello()
+  await app.say(1, 'typed in the tunnel', madeAgo(28))
+  expect(app.last('ok')).toMatchObject({ n: 1, duplicate: false })
+  await app.say(2, 'typed long before', madeAgo(32))
+  expect(app.last('nak')).toMatchObject({ n: 2, code: 'TOO_OLD', retry: false })
 })
 
 test('an old id is not too old from a boot that was known when it was made, nor where it is a duplicate', async () => {
