@@ -204,18 +204,18 @@ function messages(): Document {
   )
   return {
     ...Object.fromEntries(frames),
-    requestBody: { name: 'requestBody', payload: envelope(UP) },
+    requestBody: { name: 'requestBody', payload: envelope(UP, { maxItems: FRAMES_AT_ONCE }) },
     responseBody: { name: 'responseBody', payload: envelope(DOWN) },
   }
 }
 
-/** What one HTTP request or answer holds. */
-function envelope(names: readonly string[]): Document {
+/** What one HTTP request or answer holds; an answer has as many frames as there are to say. */
+function envelope(names: readonly string[], limits: { readonly maxItems?: number } = {}): Document {
   const items = { oneOf: names.map((name) => ({ $ref: `#/components/schemas/${name}` })) }
   return {
     type: 'object',
     required: ['frames'],
-    properties: { frames: { type: 'array', maxItems: FRAMES_AT_ONCE, items } },
+    properties: { frames: { type: 'array', ...limits, items } },
   }
 }
 
