@@ -5,11 +5,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import {
+  ANSWERS,
   enter,
   isAtEnd,
   marks,
   notes,
   picture,
+  refuseStorage,
   say,
   scrollUp,
   shown,
@@ -33,21 +35,6 @@ let gateway: GatewayProcess
 /** One that asks for tokens. */
 let guarded: GatewayProcess
 let browser: Browser
-
-/** Valid ones that are more than a line of text, or less; to any other question it is an echo. */
-const ANSWERS: Readonly<Record<string, unknown>> = {
-  fault: { fault: { code: 'NO_ORDER', message: 'there is no such order' } },
-  data: { data: { order: 'A1', total: 12.5 } },
-  empty: { parts: [{ kind: 'image', text: '', media: { id: 'm1' } }] },
-  link: {
-    parts: [
-      { kind: 'text', text: 'Two addresses' },
-      { kind: 'link', text: 'Our shop', media: { url: 'https://shop.example/orders?id=1' } },
-      { kind: 'link', text: 'A trap', media: { url: 'javascript:document.body.remove()' } },
-    ],
-  },
-  hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
-}
 
 /** What the answer to `later` waits for. */
 let later = Promise.withResolvers<void>()
@@ -311,6 +298,28 @@ test('a token that cannot be one is told at once; the one entered instead is tak
   await say(page, 'hi')
   expect(await shown(page, 2)).toEqual(['hi', 'echo hi'])
 }, 120_000)
+
+test('a browser that refuses storage has the chat too, and the language that is chosen', async () => {
+  await using jo = await visit('jo')
+  const page = await jo.open(refuseStorage)
+  await page.click('#language')
+  await say(page, 'one')
+  expect(await shown(page, 2)).toEqual(['one', 'echo one'])
+  expect([await page.title(), await status(page)]).toEqual(['客户服务', '在线 · WebSocket'])
+})
+
+test('why a name is not taken is said in the page’s language; the conversation can be scrolled by keys', async () => {
+  await using page = await come('')
+  const why = (): Promise<string> =>
+    page.locator('#name').evaluate((field: HTMLInputElement) => field.validationMessage)
+  await enter(page, '张三')
+  expect(await why()).toMatch(/^Letters and digits\./u)
+  await page.click('#language')
+  expect(await why()).toMatch(/^请用字母和数字。/u)
+  await enter(page, 'zhangsan')
+  await page.getByRole('main').getByRole('region', { name: '对话' }).focus()
+  expect(await page.locator(':focus').getAttribute('id')).toBe('conversation')
+})
 
 test('an empty name in the address is none, now and later', async () => {
   await using page = await come('?as=')

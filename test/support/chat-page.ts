@@ -3,6 +3,21 @@ import { join } from 'node:path'
 import type { Locator, Page } from 'playwright-core'
 import { until } from './gateway.ts'
 
+/** Of the bot behind it: valid ones that are more than a line of text, or less; to any other question it is an echo. */
+export const ANSWERS: Readonly<Record<string, unknown>> = {
+  fault: { fault: { code: 'NO_ORDER', message: 'there is no such order' } },
+  data: { data: { order: 'A1', total: 12.5 } },
+  empty: { parts: [{ kind: 'image', text: '', media: { id: 'm1' } }] },
+  link: {
+    parts: [
+      { kind: 'text', text: 'Two addresses' },
+      { kind: 'link', text: 'Our shop', media: { url: 'https://shop.example/orders?id=1' } },
+      { kind: 'link', text: 'A trap', media: { url: 'javascript:document.body.remove()' } },
+    ],
+  },
+  hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
+}
+
 export async function enter(page: Page, token: string): Promise<void> {
   await page.fill('#name', token)
   await page.click('#enter button')
@@ -50,6 +65,17 @@ export async function scrollUp(page: Page): Promise<void> {
     const scrolled = new Promise((resolve) => box.addEventListener('scroll', resolve, { once: true }))
     box.scrollTop = 0
     return scrolled
+  })
+}
+
+/** As a browser does whose settings block cookies: the mere name throws. */
+export async function refuseStorage(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const refuse = (): never => {
+      throw new DOMException('access is denied', 'SecurityError')
+    }
+    for (const name of ['localStorage', 'sessionStorage'])
+      Object.defineProperty(globalThis, name, { get: refuse })
   })
 }
 

@@ -5,10 +5,11 @@ import { subjectOf } from '../client/token.ts'
 import { linesOf } from './lines.ts'
 import type { Line } from './lines.ts'
 import { isStale, momentOf, noteOf } from './notes.ts'
+import { keep, recall } from './storage.ts'
 import { words } from './words.ts'
 import type { Language, Words } from './words.ts'
 
-let language: Language = (localStorage.getItem('language') ?? navigator.language).startsWith('zh')
+let language: Language = (recall('localStorage', 'language') ?? navigator.language).startsWith('zh')
   ? 'zh'
   : 'en'
 let link: Extract<StateEvent, { what: 'link' }> = { what: 'link', status: 'connecting' }
@@ -46,12 +47,13 @@ const name = element('name') as HTMLInputElement // as chat.html has it
 
 /** Everything that is in words; called again when the language or the state changes. */
 function write(): void {
-  const { page, placeholder, other, status, links } = words[language]
+  const { page, placeholder, conversation: label, other, status, links } = words[language]
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
   for (const [key, value] of Object.entries(page))
     for (const at of document.querySelectorAll(`[data-text="${key}"]`)) at.textContent = value
   text.placeholder = placeholder
-  name.title = page.nameHint
+  conversation.ariaLabel = label
+  judgeName()
   element('language').textContent = other
   element('language').lang = language === 'zh' ? 'en' : 'zh'
   element('link').dataset['status'] = link.status
@@ -61,6 +63,11 @@ function write(): void {
   notice.textContent = noticeOf(words[language].notices)
   notice.hidden = notice.textContent === ''
   for (const row of rows.values()) writeNote(row)
+}
+
+/** Why a name is not taken, in the page's language: the browser says it in its own, and only that it has another format. */
+function judgeName(): void {
+  name.setCustomValidity(name.validity.patternMismatch ? words[language].page.nameHint : '')
 }
 
 /** What is most urgent to be known; empty: nothing. */
@@ -159,7 +166,7 @@ function admit({ status, reason = '' }: typeof link): void {
   if (status !== 'refused' && status !== 'failed') return
   if (status === 'refused') refusal = reason
   enter.hidden = false
-  sessionStorage.removeItem('token')
+  keep('sessionStorage', 'token', undefined)
   history.replaceState(undefined, '', location.pathname)
 }
 
@@ -172,7 +179,7 @@ async function boxOf(token: string): Promise<string> {
 }
 
 /** The field keeps what was written until the device has it: in a second tab that is when the first is closed. */
-async function keep(): Promise<void> {
+async function submit(): Promise<void> {
   const said = text.value.trim()
   const writer = chat
   if (writer === undefined || said === '' || text.readOnly) return
@@ -203,7 +210,7 @@ async function begin(token: string): Promise<void> {
   messages.replaceChildren()
   rows.clear()
   isAtEnd = true
-  sessionStorage.setItem('token', token)
+  keep('sessionStorage', 'token', token)
   const client = connect({ url: location.origin, token, box })
   chat = client
   for (const part of [element('link'), say, conversation]) part.hidden = false
@@ -218,7 +225,7 @@ async function begin(token: string): Promise<void> {
 
 say.addEventListener('submit', (event) => {
   event.preventDefault()
-  void keep()
+  void submit()
 })
 text.addEventListener('keydown', (event) => {
   // Enter that ends a composition (pinyin) chooses a word and sends nothing. Safari tells it after the composition's end, by 229 alone.
@@ -228,7 +235,7 @@ text.addEventListener('keydown', (event) => {
 })
 element('language').addEventListener('click', () => {
   language = language === 'zh' ? 'en' : 'zh'
-  localStorage.setItem('language', language)
+  keep('localStorage', 'language', language)
   write()
 })
 conversation.addEventListener('scroll', () => {
@@ -241,11 +248,12 @@ conversation.addEventListener('scroll', () => {
 new ResizeObserver(() => {
   if (isAtEnd) toEnd()
 }).observe(conversation)
+name.addEventListener('input', judgeName)
 enter.addEventListener('submit', (event) => {
   event.preventDefault()
   void begin(name.value.trim())
 })
 write()
-const known = [new URLSearchParams(location.search).get('as'), sessionStorage.getItem('token')]
+const known = [new URLSearchParams(location.search).get('as'), recall('sessionStorage', 'token')]
 const token = known.map((each) => each?.trim() ?? '').find((each) => each !== '')
 if (token !== undefined) void begin(token)

@@ -82,6 +82,7 @@ async function load(): Promise<ReadonlyMap<string, File>> {
     `demo/chat${ENDING}`,
     `demo/lines${ENDING}`,
     `demo/notes${ENDING}`,
+    `demo/storage${ENDING}`,
     `demo/words${ENDING}`,
   ]
   const places = modules.map((name) => new URL(`../${name}`, HERE).href)

@@ -10,6 +10,8 @@ export interface Words {
     Record<'title' | 'name' | 'nameHint' | 'begin' | 'message' | 'send' | 'noText' | Said['from'], string>
   >
   readonly placeholder: string
+  /** For who hears the page: what scrolls there. */
+  readonly conversation: string
   readonly other: string
   readonly status: Readonly<Record<LinkStatus, string>>
   readonly links: Readonly<Record<LinkKind, string>>
@@ -53,6 +55,7 @@ export const words: Readonly<Record<Language, Words>> = {
       them: 'Service:',
     },
     placeholder: 'Write a message',
+    conversation: 'Conversation',
     other: '中文',
     status: {
       waiting: 'Open in another tab',
@@ -105,6 +108,7 @@ export const words: Readonly<Record<Language, Words>> = {
       them: '客服：',
     },
     placeholder: '输入消息',
+    conversation: '对话',
     other: 'English',
     status: {
       waiting: '已在另一个标签页打开',
