@@ -3,14 +3,16 @@ import { readFile } from 'node:fs/promises'
 import { X509Certificate } from 'node:crypto'
 import { GatewayError } from 'dragoman'
 import type { Identity, Scope } from 'dragoman'
+import { countRefusals } from '../data/refusals.ts'
 import { childElement, element, type XmlElement } from '../xml/tree.ts'
 import { readCertificates } from './certificates.ts'
 import type { BackendSecurity, ChannelSecurity, SignConfig } from './config.ts'
 import type { Envelope, Sealer } from './envelope.ts'
+import { SoapProblem } from './faults.ts'
 import { verifySignature } from './signature.ts'
 import { makeSigner, signEnvelope, type Signer } from './signing.ts'
 import { checkToken, usernameToken } from './username-token.ts'
-import { checkTimestamp, refused, securityBlock, wsse, wsu } from './wsse.ts'
+import { checkTimestamp, refused, securityBlock, toldOf, wsse, wsu } from './wsse.ts'
 
 /** How long a message of ours is good for. */
 const lifetimeMs = 5 * 60_000
@@ -25,19 +27,31 @@ export async function channelGuard(config: ChannelSecurity, scope: Scope): Promi
   const trusted = await readTrusted(config.trust)
   const signer = await readSigner(config.sign)
   const { users, passwordType, maxAge } = config
+  const refusedOne = countRefusals(scope, 'soap_refused_total')
+  async function identify(envelope: Envelope): Promise<Identity | undefined> {
+    const security = demand(envelope)
+    const now = scope.now()
+    checkTime(security, { now, maxAgeMs: maxAge, required: config.timestamp === 'required' })
+    const certificate =
+      trusted.length === 0 ? undefined : verified(envelope, security, { trusted, sha1: config.sha1, now })
+    const user =
+      users === undefined
+        ? undefined
+        : await checkToken(security, { users, passwordType, maxAgeMs: maxAge, scope })
+    const id = user ?? (certificate === undefined ? undefined : commonName(certificate))
+    return id === undefined ? undefined : { role: 'program', id }
+  }
   return {
     async check(envelope) {
-      const security = demand(envelope)
-      const now = scope.now()
-      checkTime(security, { now, maxAgeMs: maxAge, required: config.timestamp === 'required' })
-      const certificate =
-        trusted.length === 0 ? undefined : verified(envelope, security, { trusted, sha1: config.sha1, now })
-      const user =
-        users === undefined
-          ? undefined
-          : await checkToken(security, { users, passwordType, maxAgeMs: maxAge, scope })
-      const id = user ?? (certificate === undefined ? undefined : commonName(certificate))
-      return id === undefined ? undefined : { role: 'program', id }
+      try {
+        return await identify(envelope)
+      } catch (error) {
+        if (error instanceof SoapProblem) {
+          const { reason, why } = toldOf(error)
+          refusedOne(reason, why)
+        }
+        throw error
+      }
     },
     block: () => (signer === undefined ? undefined : element(wsse, 'Security', [], [timestamp(scope.now())])),
     sign: (envelope) => (signer === undefined ? envelope : signEnvelope(envelope, signer)),

@@ -3,7 +3,7 @@ import { createHash, verify, type X509Certificate } from 'node:crypto'
 import { attribute, childElement, childElements, isNamed, textOf, type XmlElement } from '../xml/tree.ts'
 import { canonicalize, canonicalizeInclusive, exclusiveC14n, inclusiveC14n } from './c14n.ts'
 import { isBelieved, signerOf } from './certificates.ts'
-import { ds, elementById, isSecurity, refused, wsse, wsu } from './wsse.ts'
+import { ds, elementById, isSecurity, refused, unauthenticated, wsse, wsu } from './wsse.ts'
 
 const digests: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2000/09/xmldsig#sha1', 'sha1'],
@@ -60,8 +60,7 @@ export function verifySignature(rules: VerifyRules): X509Certificate {
   if (info === undefined || value === undefined)
     throw refused('InvalidSecurity', 'the signature lacks SignedInfo or SignatureValue')
   const signer = signerOf(signature, rules)
-  if (!isBelieved(signer, trusted, rules.now))
-    throw refused('FailedAuthentication', 'the security token could not be authenticated')
+  if (!isBelieved(signer, trusted, rules.now)) throw unauthenticated('signer not trusted')
   const method = algorithmOf(info, 'SignatureMethod')
   const algorithm = signatures.get(method)
   if (

@@ -9,6 +9,7 @@ import {
   passwordDigest,
   passwordText,
   refused,
+  unauthenticated,
   wsse,
   wsu,
 } from './wsse.ts'
@@ -48,8 +49,7 @@ export async function checkToken(security: XmlElement, rules: TokenRules): Promi
       ? sameText(digest(nonce ?? '', created ?? '', password), given.trim())
       : sameText(password, given),
   )
-  if (!fits.includes(true))
-    throw refused('FailedAuthentication', 'the security token could not be authenticated')
+  if (!fits.includes(true)) throw unauthenticated(known.length === 0 ? 'unknown user' : 'wrong password')
   // by its bytes, which the digest is of: the same base64 can be written in many ways
   if (nonce !== undefined)
     await useNonce(rules, [user, Buffer.from(nonce, 'base64').toString('base64'), created ?? ''])
@@ -62,7 +62,7 @@ async function useNonce({ scope, maxAgeMs }: TokenRules, parts: readonly string[
   const first = await scope.state.compareAndSet(key, undefined, scope.now(), {
     ttlMs: maxAgeMs * 2 + aheadMs, // longer than any token is good for
   })
-  if (!first) throw refused('FailedAuthentication', 'the security token could not be authenticated')
+  if (!first) throw unauthenticated('nonce used before')
 }
 
 export interface Credentials {

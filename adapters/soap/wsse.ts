@@ -28,23 +28,34 @@ export function securityBlock(headers: readonly XmlElement[], version: Version):
   return block
 }
 
-/**
- * A refusal in the words of WSS 1.1 §12. The reasons of failed authentication are one and the same to whoever guesses;
- * the log of the gateway has more.
- */
-export function refused(
-  subcode:
-    | 'FailedAuthentication'
-    | 'FailedCheck'
-    | 'InvalidSecurity'
-    | 'InvalidSecurityToken'
-    | 'MessageExpired'
-    | 'UnsupportedAlgorithm',
-  reason: string,
-): SoapProblem {
+type Subcode =
+  | 'FailedAuthentication'
+  | 'FailedCheck'
+  | 'InvalidSecurity'
+  | 'InvalidSecurityToken'
+  | 'MessageExpired'
+  | 'UnsupportedAlgorithm'
+
+/** A refusal in the words of WSS 1.1 §12; `cause` is for the log alone. */
+export function refused(subcode: Subcode, reason: string, cause?: string): SoapProblem {
   return new SoapProblem('caller', reason, {
     subcode: { uri: subcode === 'MessageExpired' ? wsu : wsse, local: subcode },
+    cause,
   })
+}
+
+/** All failed authentication is one and the same to whoever guesses. */
+export function unauthenticated(
+  cause: 'nonce used before' | 'signer not trusted' | 'unknown user' | 'wrong password',
+): SoapProblem {
+  return refused('FailedAuthentication', 'the security token could not be authenticated', cause)
+}
+
+/** A refusal as the operator is told of it: one of a few reasons, and the reason in words. */
+export function toldOf({ subcode, message, cause }: SoapProblem): { reason: string; why: string } {
+  return typeof cause === 'string'
+    ? { reason: cause, why: cause }
+    : { reason: subcode?.local ?? 'other', why: message }
 }
 
 export interface Freshness {

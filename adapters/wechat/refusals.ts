@@ -2,6 +2,7 @@
 import { GatewayError } from 'dragoman'
 import type { ErrorCode, HttpResponse, Scope } from 'dragoman'
 
+import { countRefusals } from '../data/refusals.ts'
 import type { Refusal } from './gate.ts'
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' }
@@ -63,8 +64,6 @@ const answers: Readonly<Record<ErrorCode, HttpResponse>> = {
   OUTCOME_UNKNOWN: success,
 }
 
-const ONCE_IN_MS = 60_000
-
 const meanings: Readonly<Record<Refusal, string>> = {
   query: 'the query is broken, incomplete or has a key twice',
   signature: 'the signature is not ours: is the token the one entered on the platform?',
@@ -76,16 +75,11 @@ const meanings: Readonly<Record<Refusal, string>> = {
   replay: 'a signature that was used before came with another body',
 }
 
-/** Counts every refusal, and writes each reason into the log once a minute: who floods us shall not fill it. */
-export function createRefusals({ id, log, metrics, now }: Pick<Scope, 'id' | 'log' | 'metrics' | 'now'>) {
-  const told = new Map<Refusal, number>()
+/** Counts every refusal, and tells each reason now and then. */
+export function createRefusals(scope: Pick<Scope, 'id' | 'log' | 'metrics' | 'now'>) {
+  const refused = countRefusals(scope, 'wechat_refused_total')
   return (why: Refusal): HttpResponse => {
-    metrics.count('wechat_refused_total', { channel: id, reason: why.replace(' ', '_') })
-    const before = told.get(why)
-    if (before === undefined || now() - before >= ONCE_IN_MS) {
-      told.set(why, now())
-      log.warn('a request was refused', { channel: id, why: meanings[why] })
-    }
+    refused(why, meanings[why])
     return forbidden
   }
 }

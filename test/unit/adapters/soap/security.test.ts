@@ -1,5 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import type { Scope } from 'dragoman'
+import { testScope } from 'dragoman/testing'
+import { channelConfig } from '../../../../adapters/soap/config.ts'
+import { readEnvelope } from '../../../../adapters/soap/envelope.ts'
+import { channelGuard } from '../../../../adapters/soap/security.ts'
+import { usernameToken } from '../../../../adapters/soap/username-token.ts'
+import { wsse } from '../../../../adapters/soap/wsse.ts'
+import { readXml } from '../../../../adapters/xml/read.ts'
+import { element, type XmlElement } from '../../../../adapters/xml/tree.ts'
+import { writeXmlText } from '../../../../adapters/xml/write.ts'
 import { captures, fixtures } from './corpus.ts'
 import { bodyText, envelope, getTicket, serve, soap12 } from './service.ts'
 
@@ -46,6 +56,39 @@ describe('a channel that asks for users', () => {
     expect((await running.post(body)).status).toBe(500)
     expect(running.host.drafts).toHaveLength(1)
   })
+})
+
+test('what WS-Security refuses is counted by its true reason, which the log has once a minute; the callers read one and the same', async () => {
+  const lines: unknown[] = []
+  const counted: unknown[] = []
+  let time = then()
+  const scope: Scope = {
+    ...testScope({ id: 'erp', now: () => time }),
+    log: { debug() {}, info() {}, error() {}, warn: (_message, fields) => void lines.push(fields?.['why']) },
+    metrics: { count: (...row) => void counted.push(row), gauge() {} },
+  }
+  const { security } = channelConfig.parse({ path: '/x', security: { users } })
+  if (security === undefined) throw new Error('no security')
+  const guard = await channelGuard(security, scope)
+  const said = new Set<string>()
+  const tried = async (token?: XmlElement): Promise<void> => {
+    const header = token === undefined ? '' : writeXmlText(element(wsse, 'Security', [], [token]))
+    const { root } = readXml(new TextEncoder().encode(envelope(getTicket(), { header })))
+    await guard.check(readEnvelope(root)).catch((error: Error) => said.add(error.message))
+  }
+  const token = (user: string, password: string): XmlElement =>
+    usernameToken({ user, password, passwordType: 'digest', now: time })
+  const right = token('alice', 'secret')
+  for (const one of [right, right, token('bob', 'secret'), token('alice', 'x'), token('alice', 'y')])
+    await tried(one)
+  expect(said.size).toBe(1)
+  expect(lines).toEqual(['nonce used before', 'unknown user', 'wrong password'])
+  time += 60_000
+  await tried(token('alice', 'z'))
+  await tried()
+  expect(lines.slice(3)).toEqual(['wrong password', 'a wsse:Security header is needed'])
+  const reasons = ['nonce_used_before', 'unknown_user', ...Array(3).fill('wrong_password'), 'InvalidSecurity']
+  expect(counted).toEqual(reasons.map((reason) => ['soap_refused_total', { channel: 'erp', reason }]))
 })
 
 describe('a channel that asks for signatures', () => {
