@@ -83,7 +83,12 @@ test('a second tab goes on when the first is closed, with what was sent there me
   await second.waitForFunction(() => tab.states.length > 1)
   await close(first)
   expect(await sent).toBe('kept')
-  expect(await states(second)).toEqual(['connecting', 'waiting another tab has this box', 'connecting'])
+  expect(await states(second)).toEqual([
+    'connecting',
+    'waiting another tab has this box',
+    'connecting',
+    'connecting links names none',
+  ])
 })
 
 test('a box that is used a second time is as much one tab’s own as the first time', async () => {
