@@ -46,17 +46,19 @@ export function createScope(
   const prefix = channel === undefined ? `${role}/${id}/` : `channel/${channel}/`
   // Of a component that is replaced two versions run for a while: what one holds the other does not.
   const state = createState({ store, owner: `${instance}/${randomUUID()}`, prefix })
+  const figures = metrics.forComponent(id, role)
   const scope: Scope = {
     id,
     log: childLog,
     now: Date.now,
-    metrics: metrics.forComponent(id),
+    metrics: figures,
     fetch: guarded.fetch,
     state,
   }
   return {
     scope,
     async dispose() {
+      figures[Symbol.dispose]()
       await Promise.all([guarded.dispose(), state[Symbol.asyncDispose]()])
     },
   }

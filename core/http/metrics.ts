@@ -1,6 +1,6 @@
 // The figures the core keeps so that no adapter can forget them, and those adapters add, as Prometheus reads them.
 import { collectDefaultMetrics, Histogram, Registry } from 'prom-client'
-import type { Log, Metrics } from '../api.ts'
+import type { Log } from '../api.ts'
 import type { Served } from '../guard/fallback.ts'
 import type { LimitCount, LimitKind } from '../guard/limit-count.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -46,7 +46,7 @@ export interface GatewayMetrics {
   /** Called before each scrape: for gauges that are read, not kept. Its failure leaves them as they were, and is logged. */
   onScrape(read: () => void | Promise<void>): void
   /** An adapter's own figures, under `dragoman_plugin_`. */
-  forComponent(id: string): Metrics
+  readonly forComponent: ReturnType<typeof componentMetrics>
   /** Everything in the text format 0.0.4, the process's own figures (`process_*`, `nodejs_*`) at the end. */
   text(): Promise<string>
   /** The same, to be put together with those of other processes. */

@@ -66,7 +66,7 @@ export default defineAdapter({
 })
 `
 
-/** A channel with a handler that takes 6 s, one that waits for the channel's end, and a stream without end. */
+/** A channel with a handler that takes 6 s, one that waits for the channel's end, a stream without end, and a figure whose label is the version's own. */
 export const unhurried = (version: number): string => `
 import { defineAdapter } from 'dragoman'
 import { z } from 'zod'
@@ -78,8 +78,9 @@ export default defineAdapter({
   apiVersion: 1,
   channel: {
     config: z.strictObject({}),
-    create: () => ({
+    create: (_config, scope) => ({
       async start(host, signal) {
+        scope.metrics.gauge('shape', ${version}, { v${version}: 'x' })
         host.serve('/version', async () => ({ status: 200, body: '${version}' }))
         host.serve('/begun', async () => ({ status: 200, body: String(begun) }))
         host.serve('/slow', async () => {

@@ -160,6 +160,47 @@ test("a component's figures have its name and the prefix, and add up over its in
   expect(lines).toEqual([])
 })
 
+test('the next version of a component begins a figure with other labels or of another kind, as soon as none but versions before use it', async () => {
+  const { all, lines } = metrics()
+  const [first, neighbour] = [all.forComponent('a'), all.forComponent('b')]
+  first.count('calls', { place: 'x' })
+  neighbour.count('calls', { place: 'x' })
+  const [next, nextNeighbour] = [all.forComponent('a'), all.forComponent('b')]
+  next.count('calls', { place: 'x', kind: 'push' })
+  first.count('calls', { place: 'x' }) // it ends soon
+  nextNeighbour.gauge('calls', 1, { place: 'y' }) // the figure is the other's now
+  const told = samples(await all.text())
+  expect([...told].filter(([name]) => name.startsWith('dragoman_plugin_'))).toEqual([
+    ['dragoman_plugin_calls{component="a",kind="push",place="x"}', 1],
+  ])
+  expect(lines.map(({ fields }) => fields['component'])).toEqual(['b'])
+})
+
+test('a component that ends takes its gauges along, but not those that the next version shows; what it has counted stays', async () => {
+  const { all } = metrics()
+  const first = all.forComponent('a')
+  first.gauge('depth', 1, { of: 'in' })
+  first.gauge('depth', 1, { of: 'out' })
+  first.count('calls')
+  const next = all.forComponent('a')
+  next.gauge('depth', 2, { of: 'in' })
+  next.count('calls')
+  first[Symbol.dispose]()
+  first.gauge('depth', 3, { of: 'in' })
+  const told = samples(await all.text())
+  expect([...told].filter(([name]) => name.startsWith('dragoman_plugin_'))).toEqual([
+    ['dragoman_plugin_depth{component="a",of="in"}', 2],
+    ['dragoman_plugin_calls{component="a"}', 2],
+  ])
+})
+
+test('a channel and a backend of one name are two components', async () => {
+  const { all, lines } = metrics()
+  all.forComponent('a', 'channel').count('calls', { place: 'x' })
+  all.forComponent('a', 'backend').count('calls')
+  expect(lines).toMatchObject([{ fields: { component: 'a', figure: 'calls' } }])
+})
+
 test('what a component cannot keep is left out and said once; it never throws and never breaks the page', async () => {
   const { all, lines } = metrics()
   const mine = all.forComponent('plugin')
