@@ -266,7 +266,7 @@ export function createClaims(options: ClaimsOptions): Claims {
       // It was released, and in all the time its id is remembered nobody asked again.
       if (!work.orphan) return { outcome: 'failed', target, failure: lastFailure(work), idle: true }
       const failure = new GatewayError('OUTCOME_UNKNOWN', outcomeUnknown('the call'))
-      const unknown: Verdict = { outcome: 'unknown', target, failure, dead: true }
+      const unknown: Verdict = { outcome: 'unknown', target, failure, dead: true, idle: true }
       // SEMANTICS 16: to look for its route is what the gateway did not live through.
       if (work.isUnroutable === true) return unknown
       try {

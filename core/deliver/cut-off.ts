@@ -13,14 +13,23 @@ export function wasCutOff({ orphan, attempts }: Work): boolean {
   return orphan || (last !== undefined && isLost(last))
 }
 
-/** A dead letter until an operator settles it; a write with a `queue` stops its key meanwhile. */
-export function unknown(
+/** A call that was made: a dead letter until an operator settles it. */
+export function unknown(target: string, cause: GatewayError): Verdict {
+  return { outcome: 'unknown', target, failure: outcomeError(target, cause), dead: true }
+}
+
+/**
+ * What was cut off, and nobody is asked now: a dead letter until an operator settles it; a write with a `queue` stops its key meanwhile, and
+ * has this among its attempts, so that it is made when he lets it go on.
+ */
+export function notAgain(
   target: string,
-  { cause, queue }: { readonly cause?: GatewayError; readonly queue?: WriteQueue | undefined } = {},
+  { cause, queue }: { readonly cause?: GatewayError; readonly queue: WriteQueue | undefined },
 ): Verdict {
-  const failure = outcomeError(target, cause)
+  const told = `${target} was begun and cut off, and its outcome is not known; it was not sent again, an operator settles it`
+  const failure = new GatewayError('OUTCOME_UNKNOWN', told, { cause })
   if (queue !== undefined) return poisonedWrite({ queue, target, failure }, 'unknown')
-  return { outcome: 'unknown', target, failure, dead: true }
+  return { outcome: 'unknown', target, failure, dead: true, idle: true }
 }
 
 export function outcomeError(what: string, cause?: GatewayError): GatewayError {

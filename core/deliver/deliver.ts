@@ -6,7 +6,7 @@ import { askedBy, missing } from './asked.ts'
 import type { Asked } from './asked.ts'
 import { callAgent, callBackend } from '../calls/calls.ts'
 import type { AgentInUse, Components } from '../calls/calls.ts'
-import { outcomeError, unknown, wasCutOff } from './cut-off.ts'
+import { notAgain, outcomeError, unknown, wasCutOff } from './cut-off.ts'
 import type { Effects } from './effects.ts'
 import { classify, pauseAskedBy } from '../guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
@@ -96,7 +96,7 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   let target = 'route'
   let queue = isQueuedWrite(work) ? HALTS : undefined
   // SEMANTICS 16: without a route nobody knows whether it was a call that is not made twice.
-  if (work.isUnroutable === true) return unknown('the call', { cause: notLivedThrough(work), queue })
+  if (work.isUnroutable === true) return notAgain('the call', { cause: notLivedThrough(work), queue })
   let route: Route
   let asked: Asked | undefined
   try {
@@ -121,7 +121,7 @@ export async function deliver(work: Work, context: DeliverContext): Promise<Verd
   if (isCutOff) await asked?.operation.invalidate?.()
   // SEMANTICS 2: a begun unsafe call whose end nobody saw is never made again, whoever would get it now.
   const isUnsafe = asked === undefined ? queue !== undefined : !asked.repeatable
-  if (isCutOff && isUnsafe) return unknown(target, { queue })
+  if (isCutOff && isUnsafe) return notAgain(target, { queue })
   if (hasExpired) return EXPIRED
   if (work.poison) return poisoned(work, target, queue)
   try {
@@ -157,7 +157,7 @@ function failedStep(
   const { failure, queue, isCutOff } = why
   const verdict = step.failed(target, failure)
   if (verdict.outcome === 'retry') return verdict
-  if (isCutOff === true) return unknown(target === 'route' ? 'the call' : target, { cause: failure, queue })
+  if (isCutOff === true) return notAgain(target === 'route' ? 'the call' : target, { cause: failure, queue })
   if (queue === undefined) return verdict
   return step.context.isAwaited(step.work)
     ? { outcome: 'failed', target, failure }
@@ -322,9 +322,7 @@ async function toBackend(step: Step, route: Route, asked: Asked): Promise<Verdic
       const isUnknown = !repeatable && !provesNothingDone(failure)
       return failedWrite({ ...write, failure: isUnknown ? outcomeError(target, failure) : failure })
     }
-    return repeatable || provesNothingDone(failure)
-      ? step.failed(target, failure)
-      : unknown(target, { cause: failure })
+    return repeatable || provesNothingDone(failure) ? step.failed(target, failure) : unknown(target, failure)
   }
 }
 

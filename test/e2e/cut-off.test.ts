@@ -108,6 +108,17 @@ test.each([
     const bare = await world(routes, { directory, ...(operations !== undefined && { operations }) })
     const dead = await letters(bare.house, 3)
     expect(dead.map(({ failure }) => failure.code)).toEqual(Array(3).fill('OUTCOME_UNKNOWN'))
+    // Each was made once; that it is not made again is said where a write queue stops its key.
+    expect(dead.map(({ halts, attempts }) => [halts, attempts.length])).toEqual(
+      expect.arrayContaining([
+        [undefined, 1],
+        [undefined, 1],
+        [true, 2],
+      ]),
+    )
+    expect(dead.find(({ halts }) => halts === true)?.attempts.at(-1)?.failure?.message).toContain(
+      'it was not sent again',
+    )
     // A write queue stops its key.
     expect(dead.filter(({ halts }) => halts === true)).toMatchObject([{ message: { type: 'Wire' } }])
     await bare.house.crash()

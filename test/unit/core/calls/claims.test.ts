@@ -143,6 +143,12 @@ test('SEMANTICS 16: a call whose preparation the gateway did not live through is
   expect(prepare).not.toHaveBeenCalled()
 })
 
+test('SEMANTICS 2: that a call which was cut off is not made again is no second attempt of it', async () => {
+  const claims = createClaims({ log: noLog } as unknown as ClaimsOptions) // recovery asks for nothing else
+  const work = { kind: 'claim', orphan: true, poison: false } as unknown as Work // what it looks at
+  expect(await claims.recover(work, async () => once)).toMatchObject({ outcome: 'unknown', idle: true })
+})
+
 const done: Reply = { data: 'done', origin: 'backend' }
 const once: Call = { what: 'it', safe: false, repeatable: false, ms: 100, make: async () => done }
 const away = new GatewayError('STORE_UNAVAILABLE', 'away')
