@@ -796,8 +796,9 @@ export interface OkFrame {
   readonly t: 'ok'
   readonly n: number
   readonly id: string
-  readonly messageId: string
-  readonly sequence: number
+  /** Absent, as is `sequence`, where the number comes again when its id is no longer remembered: that it is stored is all that is known. */
+  readonly messageId?: string
+  readonly sequence?: number
   readonly duplicate: boolean
   /** Refusals up to `n`: all that this link has not told yet, and the last of the others; absent: none. `welcome` has them all. */
   readonly refused?: readonly RefusedFrame[]

@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { Json } from '../../../../core/api.ts'
-import { connectApp, linkHouse } from '../../../support/link.ts'
+import { LINK_YAML, ann, connectApp, linkHouse } from '../../../support/link.ts'
 import type { App } from '../../../support/link.ts'
 
 const bad = (n: number, id = `bad-${n}`): Json => ({ t: 'send', n, id, message: { text: 'x', color: 'red' } })
@@ -142,4 +142,46 @@ test('a used number with an id older than the memory is TOO_OLD: it may be the o
   await app.say(1, 'one', old)
   expect(app.last('nak')).toMatchObject({ n: 1, id: old, code: 'TOO_OLD', retry: false })
   expect(app.last('gap')).toBeUndefined()
+})
+
+test('DESIGN §12: a number outlives its id: what was stored is still ok, without what is forgotten, and never refused', async () => {
+  const yaml = `${LINK_YAML}store: { dedupe: 4h }`
+  const hour = 3_600_000
+  const madeIn = (ms: number): string => {
+    const hex = (Date.now() + ms).toString(16).padStart(12, '0')
+    return `${hex.slice(0, 8)}-${hex.slice(8)}-7abc-8def-0123456789ab`
+  }
+  const ids = [madeIn(-2 * hour), 'no-uuid', 'bad-3', randomUUIDv7()] as const
+  await using before = await linkHouse({ yaml })
+  const first = connectApp(before.host)
+  await first.hello()
+  await first.say(1, 'typed before the first hello', ids[0])
+  await first.say(2, 'two', ids[1])
+  await first.raw(bad(3))
+  await first.say(4, 'four', ids[3])
+  await first.texts(6)
+  await before.stop()
+
+  await using house = await linkHouse({ yaml, directory: before.directory, emptyForMs: 6 * hour })
+  const app = connectApp(house.host)
+  await app.hello()
+  expect(app.last('welcome')).toMatchObject({ next: 5, refused: [{ n: 3 }] })
+  await app.say(1, 'typed before the first hello', ids[0])
+  expect(app.last('ok')).toEqual({ t: 'ok', n: 1, id: ids[0], duplicate: true })
+  await app.say(2, 'two', ids[1])
+  expect(app.last('ok')).toEqual({ t: 'ok', n: 2, id: ids[1], duplicate: true })
+  await app.say(4, 'four', ids[3])
+  const refused = [{ n: 3, id: 'bad-3', code: 'DECODE_FAILED' }]
+  expect(app.last('ok')).toEqual({ t: 'ok', n: 4, id: ids[3], duplicate: true, refused })
+  expect(app.last('nak')).toBeUndefined()
+
+  // What is known to be another one, or was refused, is no more stored than before.
+  await app.say(1, 'new', madeIn(6 * hour))
+  expect(app.last('nak')).toMatchObject({ n: 1, code: 'IDEMPOTENCY_MISMATCH', retry: false })
+  await app.say(3, 'x', 'bad-3')
+  expect(app.last('nak')).toMatchObject({ n: 3, code: 'DECODE_FAILED', retry: false })
+  await app.say(3, 'x', 'other')
+  expect(app.last('nak')).toMatchObject({ n: 3, code: 'IDEMPOTENCY_MISMATCH', retry: false })
+  const { messages } = await house.host.log('link:ann', 0, { identity: ann })
+  expect(messages.filter(({ direction }) => direction === 'inbound')).toHaveLength(3)
 })
