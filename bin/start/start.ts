@@ -52,8 +52,9 @@ export async function start(options: StartOptions): Promise<void> {
     if (options.useMovedStore === true) await reclaimStore(config, log)
     const store = await openStore(config, log, options)
     const adminToken = await loadAdminToken(config.dataDirectory, config.admin.token)
-    const { host } = config.http
-    const identity = createIdentity(config.identity, { host, adminToken, log: log.child('identity') })
+    const { host, publicUrl, trustedProxies } = config.http
+    const around = { host, publicUrl, trustedProxies, adminToken, log: log.child('identity') }
+    const identity = createIdentity(config.identity, around)
     const open = config.identity === undefined
     let watching: Watch | undefined
     const gateway = await startGateway({

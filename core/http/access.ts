@@ -5,8 +5,8 @@ import type { Identity } from '../api.ts'
  * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
  * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token for who is on this
  * machine (`isLocal`) where the listener is on loopback, else the admin token. `handler`: the handler looks at the credential itself.
- * `later`: as where none is given, but who shows no credential is `NOBODY` until he does. `nobody`: everybody is, until the handler
- * has asked.
+ * `later`: as where none is given, but who shows no credential is `NOBODY` until he does. `asked`: the channel's own, which the handler
+ * asks about; until then everybody is `NOBODY`.
  */
 export type Access =
   | { readonly open: true }
@@ -18,7 +18,7 @@ export type Access =
   | 'operator'
   | 'handler'
   | 'later'
-  | 'nobody'
+  | { readonly asked: Access | undefined }
 
 /** He may nothing: no conversation and no link is his. */
 export const NOBODY: Identity = { role: 'customer', id: '' }

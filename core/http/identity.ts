@@ -15,6 +15,9 @@ export interface IdentityConfig extends TokensConfig {
 export interface IdentityOptions {
   /** Where the listener is bound: on loopback only this machine reaches it. */
   readonly host: string
+  /** Where either is set, callers come by names of other machines. */
+  readonly publicUrl?: string | undefined
+  readonly trustedProxies?: readonly string[]
   readonly adminToken: string
   readonly log: Log
   /** Milliseconds since the epoch. */
@@ -37,6 +40,9 @@ interface Program {
   readonly key: Digest
   readonly channels: readonly string[] | undefined
 }
+
+/** As the config has it. */
+type OwnAccess = Exclude<Access, string | { readonly asked: unknown }>
 
 /** `access` with its ranges compiled and its password hashed, once per object. */
 interface CompiledAccess {
@@ -64,6 +70,8 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
   const adminDigest = digest(options.adminToken)
   const loopback = isLoopback(options.host)
   const trying = config === undefined && loopback
+  const isLocalOnly =
+    loopback && options.publicUrl === undefined && (options.trustedProxies ?? []).length === 0
   const compiled = new WeakMap<object, CompiledAccess>()
   let warned = false
 
@@ -71,13 +79,13 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     const { access, channel, credential } = claim
     if (access === 'later')
       return credential.scheme === 'none' && !trying ? NOBODY : identify({ ...claim, access: undefined })
-    if (access === 'nobody') {
-      if (trying) checkName(claim.caller)
+    if (typeof access === 'object' && 'asked' in access) {
+      if (trying || (isLocalOnly && isNameless(access.asked))) checkName(claim.caller, trying)
       return NOBODY
     }
     if (access === 'admin' || access === 'operator') return operator(access, claim)
     if (access === 'handler') return { role: 'program', id: channel }
-    if (trying) checkName(claim.caller)
+    if (trying) checkName(claim.caller, trying)
     const opened = access === undefined || 'open' in access ? undefined : compile(access)
     if (trying) {
       if (opened !== undefined) admit(opened, claim)
@@ -85,6 +93,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     }
     if (credential.scheme === 'bearer') return bearer(credential.token, channel)
     if (access === undefined) throw unknown('a bearer token or an API key is needed')
+    if (isLocalOnly && isNameless(access)) checkName(claim.caller, trying)
     if (opened !== undefined) admit(opened, claim)
     return program(opened, claim)
   }
@@ -130,7 +139,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     return { role: 'customer', id: token }
   }
 
-  function compile(access: Exclude<Access, string>): CompiledAccess {
+  function compile(access: OwnAccess): CompiledAccess {
     const known = compiled.get(access)
     if (known !== undefined) return known
     const fresh = compileAccess(access)
@@ -144,9 +153,9 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     forCredential: async (credential, channel, at) => {
       const claim = { access: at?.access, remote: at && plainAddress(at.remote), channel }
       if (credential.scheme !== 'basic') return identify({ ...claim, credential })
-      const own = typeof claim.access === 'object' ? compile(claim.access).basic : undefined
-      const isOwn = own !== undefined && fits(own, credential)
-      return identify({ ...claim, credential: isOwn ? credential : tokenIn(credential) })
+      const own = isOwnAccess(claim.access) ? compile(claim.access).basic : undefined
+      const isBasic = own !== undefined && fits(own, credential)
+      return identify({ ...claim, credential: isBasic ? credential : tokenIn(credential) })
     },
     challenge: (access, channel) =>
       hasBasic(access)
@@ -159,14 +168,19 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
  * A page whose name was pointed at this machine after it was loaded (DNS rebinding) is at home here for its browser: where nobody
  * shows a credential, the name alone tells. Throws `FORBIDDEN` (421, RFC 9110 §15.5.20).
  */
-function checkName(caller: Caller | undefined): void {
+function checkName(caller: Caller | undefined, trying: boolean): void {
   const host = caller?.headers['host']
   if (isLocalHost(host)) return
-  throw new GatewayError(
-    'FORBIDDEN',
-    `without identity in the config only names of this machine are answered (localhost, 127.0.0.1, [::1]), not ${JSON.stringify(host)}`,
-    { status: 421 },
-  )
+  const here = 'only names of this machine are answered (localhost, 127.0.0.1, [::1])'
+  const why = trying
+    ? `without identity in the config ${here}, not ${JSON.stringify(host)}`
+    : `without a credential ${here}, not ${JSON.stringify(host)}: http.publicUrl says that the gateway has another`
+  throw new GatewayError('FORBIDDEN', why, { status: 421 })
+}
+
+/** It lets in who shows neither a credential nor a name and password. */
+function isNameless(access: Access | undefined): boolean {
+  return isOwnAccess(access) && !hasBasic(access)
 }
 
 /** Both conditions hold where both are given. */
@@ -191,13 +205,17 @@ function program(access: CompiledAccess | undefined, { channel }: Claim): Identi
   return { role: 'program', id: access?.basic?.name ?? channel }
 }
 
-function compileAccess(access: Exclude<Access, string>): CompiledAccess {
+function compileAccess(access: OwnAccess): CompiledAccess {
   if ('open' in access) return { from: undefined, basic: undefined }
   const { from, basic } = access
   return {
     from: from === undefined ? undefined : addressSet(from),
     basic: basic && { user: digest(basic.user), password: digest(basic.password), name: basic.user },
   }
+}
+
+function isOwnAccess(access: Access | undefined): access is OwnAccess {
+  return typeof access === 'object' && !('asked' in access)
 }
 
 function hasBasic(access: Access | undefined): boolean {

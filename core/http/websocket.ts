@@ -294,7 +294,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
 function doorOf(mount: SocketMount, headers: HttpRequest['headers']): Door {
   const { access, options } = mount
   const isBare = headers['authorization'] === undefined && headers['x-api-key'] === undefined
-  if (options.identifiesLater === 'access' && isBare) return { ...mount, access: 'nobody' }
+  if (options.identifiesLater === 'access' && isBare) return { ...mount, access: { asked: access } }
   return (options.identifiesLater ?? false) !== false && access === undefined
     ? { ...mount, access: 'later' }
     : mount

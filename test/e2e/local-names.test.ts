@@ -2,6 +2,7 @@
 import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startGateway } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
 import type { House } from '../support/house.ts'
 import { post } from '../support/rest.ts'
@@ -63,4 +64,22 @@ test("operators' pages are not for who comes through a proxy on this machine", a
     expect([page, await asked({ 'x-forwarded-for': '203.0.113.7' })]).toEqual([page, 401])
     expect([page, await asked({ host: 'desk.example.com' })]).toEqual([page, 401])
   }
+})
+
+test('with identity neither does whom access lets in without a credential, unless the gateway is known by another name', async () => {
+  const yaml = (more: string): string => `
+http: { ${more} }
+identity: { keys: { shop: { key: key-of-the-shop-0123456789 } } }
+channels: { web: { adapter: rest, access: { from: [127.0.0.1] } } }
+agents: { helper: { adapter: webhook, url: "http://127.0.0.1:9/" } }
+routes: [{ agent: helper }]
+`
+  const evil = { host: 'evil.example:8080' }
+  const log = '/v1/conversations/web:ann/messages'
+  await using alone = await startGateway({ yaml: yaml('') })
+  expect(await status(alone.base, log, evil)).toBe(421)
+  expect(await status(alone.base, log, {})).toBe(404)
+  expect(await status(alone.base, log, { ...evil, 'x-api-key': 'key-of-the-shop-0123456789' })).toBe(404)
+  await using proxied = await startGateway({ yaml: yaml('publicUrl: https://desk.example') })
+  expect(await status(proxied.base, log, evil)).toBe(404)
 })

@@ -230,11 +230,13 @@ test.each<[string, Access, IdentityConfig | undefined, readonly unknown[]]>([
 
 test('where the handler asks everybody, nobody is known at the handshake, and without identity only names of this machine are answered', async () => {
   for (const config of [undefined, keys])
-    expect(await identity(config).ask({ host: 'localhost' }, { access: 'nobody' })).toEqual({
+    expect(await identity(config).ask({ host: 'localhost' }, { access: { asked: undefined } })).toEqual({
       role: 'customer',
       id: '',
     })
-  expect(await identity().ask({ host: 'evil.example' }, { access: 'nobody' })).toBe('FORBIDDEN 421')
+  expect(await identity().ask({ host: 'evil.example' }, { access: { asked: undefined } })).toBe(
+    'FORBIDDEN 421',
+  )
 })
 
 test('at the edge a refusal is 401 with the right challenge before the body is read, and counted (RFC 9110 §11.6.1)', async () => {
@@ -281,4 +283,40 @@ test('while the key set cannot be had callers are told to try again, and operato
     { level: 'error', fields: { channel: 'web', error: { code: 'BACKEND_FAILED' } } },
   ])
   expect(edge.refused).toEqual(['credential web'])
+})
+
+test('on loopback alone who is let in without a credential comes by a name of this machine, with identity too (RFC 9110 §15.5.20)', async () => {
+  const { log } = recordingLog()
+  const outcome = async (
+    access: Access,
+    headers: Record<string, string>,
+    more: object = {},
+  ): Promise<unknown> => {
+    const check = createIdentity(keys, { host: '127.0.0.1', adminToken: ADMIN, log, ...more })
+    const caller = {
+      headers: { host: 'evil.example', ...headers },
+      remote: '127.0.0.1',
+      origin: 'http://evil.example',
+    }
+    return Promise.resolve()
+      .then(() => check.forHttp(caller, access, 'web'))
+      .catch(({ status }: GatewayError) => status)
+  }
+  const near = { from: ['127.0.0.1'] }
+  for (const access of [{ open: true }, near, { asked: near }] as const) {
+    expect(await outcome(access, {})).toBe(421)
+    expect(await outcome(access, { host: 'localhost:8080' })).toMatchObject({
+      id: 'asked' in access ? '' : 'web',
+    })
+    for (const more of [
+      { publicUrl: 'https://desk.example' },
+      { trustedProxies: ['127.0.0.1'] },
+      { host: '10.0.0.1' },
+    ])
+      expect(await outcome(access, {}, more)).toMatchObject({ id: 'asked' in access ? '' : 'web' })
+  }
+  expect(await outcome(near, { 'x-api-key': 'key-of-the-erp' })).toEqual(program('erp'))
+  const named = { basic: { user: 'u', password: 'p' } }
+  expect(await outcome(named, { authorization: basic('u', 'p') })).toEqual(program('u'))
+  expect(await outcome({ asked: named }, {})).toEqual({ role: 'customer', id: '' })
 })
