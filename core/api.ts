@@ -910,7 +910,11 @@ export interface Backend extends AsyncDisposable {
    * of a plugin are not told. `detail.at` of what is thrown is the key to blame.
    */
   start?(signal: AbortSignal, named?: readonly string[]): Promise<void>
-  /** A business fault is a value; a breakage is thrown as `BACKEND_FAILED` or `DEADLINE_EXCEEDED`. */
+  /**
+   * A business fault is a value; a breakage is thrown as `BACKEND_FAILED` or `DEADLINE_EXCEEDED`. `detail.status` of it, a number of HTTP,
+   * says that an answer came: 408, 425, 429 and 5xx are tried again, 2xx (an answer nobody can read) and any other are not. Without it, it is the line
+   * that broke. `retryAfterMs` says when the system wants to be asked again, `notExecuted` that nothing was done for certain.
+   */
   call(call: BackendCall, signal: AbortSignal): Promise<Answer>
   /** Resolves if the system answers at all. */
   probe?(signal: AbortSignal): Promise<void>

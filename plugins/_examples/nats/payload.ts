@@ -9,7 +9,7 @@ const ERROR_CODE = 'Nats-Service-Error-Code'
 /** A business's own "no"; what went wrong otherwise has a status of the gateway. */
 const FAULT_STATUS = 422
 /** 4xx that say nothing about the business: our credential, or not now. */
-const NOT_BUSINESS = new Set([401, 403, 408, 429])
+const NOT_BUSINESS = new Set([401, 403, 408, 425, 429])
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Throws `SyntaxError`. A number that a double would change (`1.10`, 20 digits) stays the text it was. */
@@ -66,7 +66,10 @@ export function readAnswer(message: Msg, kind: 'json' | 'text', where: string): 
   try {
     return { data: kind === 'json' ? parseJson(message.data) : utf8.decode(message.data) }
   } catch (error) {
-    throw new GatewayError('BACKEND_FAILED', `${where} answered what is not ${kind}`, { cause: error })
+    throw new GatewayError('BACKEND_FAILED', `${where} answered what is not ${kind}`, {
+      cause: error,
+      detail: { status: 200 }, // an answer came
+    })
   }
 }
 
@@ -75,7 +78,7 @@ function readFault(message: Msg, code: string, where: string): NonNullable<Answe
   const said = message.headers?.get(ERROR) ?? ''
   if (!(status >= 400 && status < 500) || NOT_BUSINESS.has(status))
     throw new GatewayError('BACKEND_FAILED', `${where} answered ${code}: ${said}`, {
-      detail: { status: code },
+      ...(Number.isInteger(status) && { detail: { status } }),
       notExecuted: status === 429,
     })
   const body = membersOf(message.data)

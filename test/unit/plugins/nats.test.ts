@@ -118,8 +118,16 @@ test('nobody listens: proven not executed, so a write may be queued (SEMANTICS 3
 })
 
 test('an answer that says 503 is a breakage of which nobody knows what was done', async () => {
-  const { code, notExecuted } = await failure(call(await backend(), 'GetOrder', { orderNo: '503' }))
-  expect([code, notExecuted]).toStrictEqual(['BACKEND_FAILED', false])
+  const { code, notExecuted, detail } = await failure(call(await backend(), 'GetOrder', { orderNo: '503' }))
+  expect([code, notExecuted, detail]).toStrictEqual(['BACKEND_FAILED', false, { status: 503 }])
+})
+
+test('an answer that is no JSON says that it came: it is not asked for again', async () => {
+  const shop = bus.subscribe('shop.hold', { callback: (_error, message) => message.respond('not json') })
+  onTestFinished(() => shop.unsubscribe())
+  await bus.flush()
+  const { code, detail } = await failure(call(await backend(), 'Hold', {}))
+  expect([code, detail]).toStrictEqual(['BACKEND_FAILED', { status: 200 }])
 })
 
 test('the call ends with its signal, and its inbox with it', async () => {
