@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { workerData } from 'node:worker_threads'
-import { adapterProblem } from '../api.ts'
+import { adapterProblem, GatewayError } from '../api.ts'
 import type {
   Adapter,
   Agent,
@@ -49,6 +49,7 @@ interface Instance {
 const birth = workerData as WorkerBirth // spawn.ts begins it
 const instances = new Map<number, Instance>()
 const NOTHING = 'data:text/javascript,'
+const GONE = 'the component is not there any more'
 let adapter: Adapter | undefined
 
 if (birth.offline) closeNetwork((what) => rpc.tell('attempted', [what]))
@@ -78,7 +79,9 @@ function serve(method: string, args: readonly unknown[], signal: AbortSignal): u
     default: {
       const [number, ...rest] = args
       const service = instances.get(number as number)?.services[method]
-      if (service === undefined) throw new Error(`the component is not there any more (${method})`)
+      // Whoever reads a stream is told so by its end, and may ask once more before that has arrived.
+      if (service === undefined && method === 'stream.next') throw new GatewayError('CHANNEL_GONE', GONE)
+      if (service === undefined) throw new Error(`${GONE} (${method})`)
       return service(rest, signal)
     }
   }
