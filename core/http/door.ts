@@ -62,9 +62,9 @@ async function letInAs(
   return identity
 }
 
-/** Not customers, and not who comes without a name through an open door. */
+/** Not customers, and not who comes without a name: through an open door, or where the handler has not looked for one yet. */
 function mayRaise({ access, channel }: Door, { role, id }: Identity): boolean {
-  const isOpen = typeof access === 'object' && 'open' in access
+  const isOpen = access === 'handler' || (typeof access === 'object' && 'open' in access)
   return role !== 'customer' && !(isOpen && role === 'program' && id === channel)
 }
 

@@ -134,7 +134,7 @@ test('a customer may lower his priority, never raise it', async () => {
   expect(entries.map((entry) => entry.priority)).toEqual(['normal', 'low'])
 })
 
-test('nobody without a name raises his priority through an open door; a program with its key does', async () => {
+test('nobody without a name raises his priority through an open door, or where the handler looks for it; a program with its key does', async () => {
   const { admission, entries } = keeper()
   await using edge = await open(admission, {
     identity: { keys: { crm: { key: 'the-key-of-the-crm' } } },
@@ -146,13 +146,21 @@ test('nobody without a name raises his priority through an open door; a program 
         admission: normal,
         handler: async () => ({ status: 200, body: 'done' }),
       },
+      {
+        path: '/signed',
+        channel: 'signed',
+        access: 'handler',
+        admission: normal,
+        handler: async () => ({ status: 200, body: 'done' }),
+      },
     ],
   })
   await fetch(`${edge.origin}/web`, { headers: { priority: 'u=0' } })
   await fetch(`${edge.origin}/web`, {
     headers: { priority: 'u=0', authorization: 'Bearer the-key-of-the-crm' },
   })
-  expect(entries.map((entry) => entry.priority)).toEqual(['normal', 'urgent'])
+  await fetch(`${edge.origin}/signed`, { headers: { priority: 'u=0' } }) // whose signature nobody has looked at
+  expect(entries.map((entry) => entry.priority)).toEqual(['normal', 'urgent', 'normal'])
 })
 
 test('who is let in later is served then; who has gone meanwhile is not, and is no failure', async () => {
