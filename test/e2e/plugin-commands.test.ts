@@ -81,6 +81,15 @@ test('lock allows what lies there and nothing else; the config keeps its comment
     await rm(join(directory, 'plugins', 'late.ts'), { force: true })
     await writeFile(join(directory, 'gateway.yaml'), yaml)
   })
+  // What no lock would cover does not run at all.
+  await mkdir(join(directory, 'plugins/late/.gen'), { recursive: true })
+  await writeFile(join(directory, 'plugins/late/.gen/rates.ts'), '')
+  await writeFile(
+    join(directory, 'plugins/late/index.ts'),
+    `import './.gen/rates.ts'\n${versioned('late', 1)}`,
+  )
+  expect((await run('check')).error).toContain('late/.gen/rates.ts, which is left alone by its name')
+  await rm(join(directory, 'plugins/late'), { recursive: true })
   expect((await run('plugins', 'lock')).status).toBe(0)
   const locked = await readFile(join(directory, 'gateway.yaml'), 'utf8')
   expect(locked).toMatch(/^# mine\n[^]*# the shop\n[^]*plugins:\n {2}allow:\n {4}shop: [0-9a-f]{64}\n/)
