@@ -24,14 +24,20 @@ test('data alone is shown as the text it would be', () => {
   expect(withStaleText(stale({ data: 7 }), '(old)').parts).toEqual([{ kind: 'text', text: '7\n(old)' }])
 })
 
-test('{asOf} is the moment in local time; of an answer without one, nothing', () => {
+test('{asOf} is the moment in local time; of an answer without one, the sentence that names it is left out', () => {
   const parts = [{ kind: 'text', text: '' }] as const
   const [said] = withStaleText(stale({ parts }), 'as of {asOf}').parts ?? []
   const at = new Date(asOf)
   expect(said?.text).toMatch(/^as of 2026-\d\d-\d\d \d\d:\d\d$/u)
   expect(new Date((said?.text ?? '').slice(6)).getTime()).toBe(at.getTime())
   const { asOf: _asOf, ...fixed } = stale({ parts })
-  expect(withStaleText(fixed, 'as of {asOf}').parts).toEqual([{ kind: 'text', text: 'as of ' }])
+  expect(withStaleText(fixed, 'as of {asOf}')).toBe(fixed)
+  for (const [sentence, left] of [
+    ['The shop cannot be reached. Last known: {asOf}.', 'The shop cannot be reached.'],
+    ['（截至{asOf}。）以上信息可能不是最新的。', '以上信息可能不是最新的。'],
+    ['As of {asOf}.\nCall us.', 'Call us.'],
+  ] as const)
+    expect(withStaleText(fixed, sentence).parts).toEqual([{ kind: 'text', text: left }])
 })
 
 test('what is not stale, or shows nothing, stays as it is', () => {
