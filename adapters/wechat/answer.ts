@@ -6,7 +6,7 @@ import type { ChannelConfig } from './config.ts'
 import { textIn } from './document.ts'
 import type { Push } from './drafts.ts'
 import type { Pushed } from './gate.ts'
-import { TRANSFER, isBeyondApi, passiveContent, passiveFallback, shownParts } from './passive.ts'
+import { isBeyondApi, passiveContent, passiveFallback, whyUnsaid } from './passive.ts'
 import { closeReply, writePassive } from './passive-write.ts'
 import { success } from './refusals.ts'
 import { withStaleText } from './stale.ts'
@@ -48,7 +48,7 @@ function respond(question: Question, accepted: Accepted, { host, ...answering }:
   const { id } = accepted
   if (accepted.reply === undefined) return success
   const reply = withStaleText(accepted.reply, answering.config.staleText)
-  const body = bodyOf(reply, question, answering)
+  const body = bodyOf(reply, question, { ...answering, id })
   if (body === undefined) {
     host.handed(id, 'back')
     return success
@@ -61,31 +61,26 @@ function respond(question: Question, accepted: Accepted, { host, ...answering }:
 function bodyOf(
   reply: Reply,
   { push: { fields }, push, pushed }: Question,
-  { config, scope }: Omit<Answering, 'host'>,
+  { config, scope, id }: Omit<Answering, 'host'> & Pick<Accepted, 'id'>,
 ): string | undefined {
   const { product, secret, token } = config
   const { sealed } = pushed
   const format = pushed.document?.format ?? pushed.format
   const timestamp = Math.floor(scope.now() / 1000)
   let text: string | undefined
-  if (product === 'wecom-bot') text = botReply(reply, push, format)
+  let lost: string | undefined
+  if (product === 'wecom-bot') ({ text, lost } = botReply(reply, push, format) ?? {})
   else {
     const scene = { product, isEvent: textIn(fields, 'MsgType')?.toLowerCase() === 'event' }
     const whole = passiveContent(reply, scene)
-    const isBeyond = whole === undefined && isBeyondApi(reply, scene)
-    const content = whole ?? (secret === undefined || isBeyond ? passiveFallback(reply, scene) : undefined)
-    if (isBeyond && content !== undefined)
-      scope.log.warn('an answer has more articles than can be sent: only the first stand in the response')
-    if (whole === undefined && content?.[0]?.[1] === TRANSFER)
-      scope.log.warn(
-        'without a secret a transfer is all that is said of an answer: its other parts are lost',
-        {
-          parts: shownParts(reply).length,
-        },
-      )
+    const isLast = secret === undefined || isBeyondApi(reply, scene)
+    const fallback = whole === undefined && isLast ? passiveFallback(reply, scene) : undefined
+    const content = whole ?? fallback?.content
+    lost = content === undefined && isLast ? whyUnsaid(reply) : fallback?.lost
     const names = { to: textIn(fields, 'FromUserName') ?? '', from: textIn(fields, 'ToUserName') ?? '' }
     text = content && writePassive(content, { ...names, createTime: timestamp }, format)
   }
+  if (lost !== undefined) scope.log.warn(lost, { id })
   if (text === undefined || sealed === undefined) return text
   return closeReply(text, pushed.format, { token, sealed, timestamp, isBot: product === 'wecom-bot' })
 }

@@ -5,7 +5,9 @@ import { fieldsIn, isFields, listIn, textIn, without } from './document.ts'
 import type { Fields, Format } from './document.ts'
 import { digestOf } from './drafts.ts'
 import type { DraftOptions, Meaning, Push } from './drafts.ts'
+import { BOT_BYTES, lostEnd, saidWithin } from './fallback-text.ts'
 import { shownParts } from './passive.ts'
+import { isWritable } from './passive-write.ts'
 import type { ReplyContext } from './reply-context.ts'
 
 // Secrets: who has them may speak in the chat.
@@ -59,25 +61,28 @@ export function botMeaning(
   }
 }
 
-/** The answer in a bot's own form: a stream that ends at once where somebody has asked, a text where somebody has come in. */
+/**
+ * The answer in a bot's own form: a stream that ends at once where somebody has asked, a text where somebody has come in. What
+ * cannot be shown is said by its text and its address; `lost` tells an operator that it was cut. Undefined where there is nothing
+ * to say, or XML cannot carry it: then the address that came with the message takes it.
+ */
 export function botReply(
   reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
   push: Push,
   format: Format,
-): string | undefined {
-  const content = shownParts(reply)
-    .map(({ text, media }) => (media?.url === undefined ? text : `${text}\n${media.url}`))
-    .filter((text) => text !== '')
-    .join('\n')
-  if (content === '') return undefined
+): { readonly text: string; readonly lost?: string } | undefined {
+  const { text: content, isCut } = saidWithin(shownParts(reply), BOT_BYTES)
+  if (content === '' || (format === 'xml' && !isWritable([['Content', content]]))) return undefined
+  return { text: written(content, push, format), ...(isCut && { lost: lostEnd(BOT_BYTES) }) }
+}
+
+function written(content: string, { fields, bytes }: Push, format: Format): string {
   if (format === 'xml') {
     const split = content.replaceAll(']]>', ']]]]><![CDATA[>')
     return `<xml><MsgType><![CDATA[text]]></MsgType><Text><Content><![CDATA[${split}]]></Content></Text></xml>`
   }
-  if (textIn(push.fields, 'msgtype') === 'event')
-    return JSON.stringify({ msgtype: 'text', text: { content } })
-  const id = digestOf(push.bytes)
-  return JSON.stringify({ msgtype: 'stream', stream: { id, finish: true, content } })
+  if (textIn(fields, 'msgtype') === 'event') return JSON.stringify({ msgtype: 'text', text: { content } })
+  return JSON.stringify({ msgtype: 'stream', stream: { id: digestOf(bytes), finish: true, content } })
 }
 
 function contextOf(fields: Fields, to: string): ReplyContext {

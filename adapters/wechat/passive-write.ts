@@ -77,8 +77,14 @@ const ILLEGAL = new RegExp(String.raw`[\u0000-\u0008\u000B\u000C\u000E-\u001F\uF
 export function isWritable(content: PassiveContent): boolean {
   return content.every(([, value]) => {
     if (typeof value === 'number') return true
-    return typeof value === 'string' ? value.search(ILLEGAL) === -1 : isWritable(value)
+    return typeof value === 'string' ? illegalIn(value) === undefined : isWritable(value)
   })
+}
+
+/** The first character of a text that XML cannot carry, as `U+0007`. */
+export function illegalIn(text: string): string | undefined {
+  const point = ILLEGAL.exec(text)?.[0].codePointAt(0)
+  return point === undefined ? undefined : `U+${point.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
 // As CDATA, which is what every sample of the platform has: no need to find out what it makes of a reference. The names are ours.

@@ -4,7 +4,8 @@ import type { Json, Part, Reply } from 'dragoman'
 import type { Product } from './account.ts'
 import { isFields, textIn } from './document.ts'
 import type { Fields } from './document.ts'
-import { isWritable } from './passive-write.ts'
+import { fallbackText, lostEnd, saidWithin } from './fallback-text.ts'
+import { illegalIn, isWritable } from './passive-write.ts'
 import type { PassiveContent } from './passive-write.ts'
 
 /** The most that the platform takes as one text, in bytes of UTF-8. */
@@ -36,14 +37,20 @@ export function passiveContent(
   return fitsInto(content, scene)
 }
 
+export interface Fallback {
+  readonly content: PassiveContent
+  /** What of the answer is not in it, in words for an operator. */
+  readonly lost?: string
+}
+
 /**
  * The same without a way to push: a transfer alone, whatever stands beside it; of articles as many as there may be; else what
- * cannot be shown is said by its text, and cut where it is too long.
+ * cannot be shown is said by its text and its address, and cut where it is too long. Undefined: `whyUnsaid` says why.
  */
 export function passiveFallback(
   reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
   scene: Scene,
-): PassiveContent | undefined {
+): Fallback | undefined {
   const parts = shownParts(reply)
   const [first, ...more] = parts
   const transfer = parts.find(isTransfer)
@@ -51,13 +58,25 @@ export function passiveFallback(
   const rich =
     transfer === undefined ? newsContent(articles?.slice(0, mostArticles(scene)) ?? []) : contentOf(transfer)
   const shown = fitsInto(rich, scene)
-  if (shown !== undefined) return shown
-  const text = parts
-    .map((part) => part.text)
-    .filter((each) => each !== '')
-    .join('\n')
-  const content = textOf(cut(text))
-  return text !== '' && isWritable(content) ? content : undefined
+  if (shown !== undefined)
+    return { content: shown, lost: transfer === undefined ? LOST_ARTICLES : LOST_PARTS }
+  const { text, isCut } = saidWithin(parts, TEXT_BYTES)
+  const content = textOf(text)
+  if (text === '' || !isWritable(content)) return undefined
+  return { content, ...(isCut && { lost: lostEnd(TEXT_BYTES) }) }
+}
+const LOST_ARTICLES = 'an answer has more articles than can be sent: only the first stand in the response'
+const LOST_PARTS = 'without a secret a transfer is all that is said of an answer: its other parts are lost'
+
+/** Why an answer stands in no response, not even by its text; for operators. */
+export function whyUnsaid(reply: Pick<Reply, 'parts' | 'data' | 'fault'>): string {
+  const { text } = saidWithin(shownParts(reply), TEXT_BYTES)
+  const illegal = illegalIn(text)
+  const why =
+    illegal === undefined
+      ? 'what it shows does not fit, and it has no text'
+      : `${illegal} stands in it, which XML has not`
+  return `the response cannot carry this answer: ${why}`
 }
 
 /** Articles that the response does not show whole and the API, each in a message of its own, could not send either. */
@@ -126,7 +145,7 @@ function mostArticles({ product, isEvent }: Scene): number {
 
 function textContent(parts: readonly Part[]): PassiveContent | undefined {
   if (parts.some((part) => part.kind !== 'text')) return undefined
-  return fitting(parts.map((part) => part.text).join('\n'))
+  return fitting(parts.map(fallbackText).join('\n'))
 }
 
 function contentOf(part: Part): PassiveContent | undefined {
@@ -135,7 +154,7 @@ function contentOf(part: Part): PassiveContent | undefined {
   switch (part.kind) {
     case 'text':
     case 'location':
-      return fitting(part.text)
+      return fitting(fallbackText(part))
     case 'image':
       return id === undefined
         ? undefined
@@ -157,7 +176,7 @@ function contentOf(part: Part): PassiveContent | undefined {
     case 'link': {
       const url = textIn(data, 'url') ?? part.media?.url
       return url === undefined
-        ? fitting(part.text)
+        ? fitting(fallbackText(part))
         : newsContent([{ ...data, url, title: titleOf(data, part) }])
     }
     case 'card':
@@ -216,7 +235,7 @@ function cardContent(part: Part, data: Fields): PassiveContent | undefined {
     textIn(data, 'msgtype') !== undefined ||
     Array.isArray(own['list']) ||
     text('pagepath', 'pagePath') !== undefined
-  return needsApi ? undefined : fitting(part.text)
+  return needsApi ? undefined : fitting(fallbackText(part))
 }
 
 function kindOf(data: Fields): { readonly type: string | undefined; readonly own: Fields } {
@@ -274,16 +293,4 @@ function textOf(text: string): PassiveContent {
     ['MsgType', 'text'],
     ['Content', text],
   ]
-}
-
-function cut(text: string): string {
-  if (Buffer.byteLength(text) <= TEXT_BYTES) return text
-  let kept = ''
-  let bytes = 3 // of the sign that something is missing
-  for (const character of text) {
-    bytes += Buffer.byteLength(character)
-    if (bytes > TEXT_BYTES) break
-    kept += character
-  }
-  return `${kept}…`
 }

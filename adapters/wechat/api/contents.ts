@@ -2,10 +2,11 @@
 import type { Json, Part } from 'dragoman'
 
 import type { Product } from '../account.ts'
+import { BOT_BYTES, fallbackText, saidWithin } from '../fallback-text.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import type { MediaType } from './media.ts'
-import { cutAfter, textPieces } from './text-pieces.ts'
+import { textPieces } from './text-pieces.ts'
 
 /** `{ msgtype: 'text', text: { content } }`: what stands beside `touser`. */
 export type Content = { readonly msgtype: string; readonly [field: string]: Json }
@@ -32,9 +33,8 @@ export function familyOf(product: Product): Family {
   }
 }
 
-/** 2,048 bytes of text (message/custom/send, message/send, kf/send_msg); a bot's markdown 20,480. */
+/** 2,048 bytes of text (message/custom/send, message/send, kf/send_msg). */
 const TEXT_BYTES = 2000
-const MARKDOWN_BYTES = 20_000
 const WECOM_ARTICLES = 8
 
 type FileType = 'image' | 'voice' | 'video' | 'file'
@@ -55,15 +55,14 @@ const files: Readonly<Record<Family, readonly FileType[]>> = {
 
 /** A whole answer as the one message that a bot may send: its texts, cut where they are too long. Empty: there is nothing to show. */
 export function botContents(parts: readonly Part[]): readonly Content[] {
-  const texts = parts.map((part) => fallbackText(part, isFields(part.data) ? part.data : {}))
-  const text = texts.filter((each) => each !== '').join('\n')
-  return text === '' ? [] : [{ msgtype: 'markdown', markdown: { content: cutAfter(text, MARKDOWN_BYTES) } }]
+  const { text } = saidWithin(parts, BOT_BYTES)
+  return text === '' ? [] : [{ msgtype: 'markdown', markdown: { content: text } }]
 }
 
 /** One part as one message, or several where it is longer than one may be. Empty: there is nothing to show. */
 export async function contentsOf(part: Part, family: Family, upload: Upload): Promise<readonly Content[]> {
   const data = isFields(part.data) ? part.data : {}
-  return (await richContents({ part, data, family, upload })) ?? textContents(fallbackText(part, data))
+  return (await richContents({ part, data, family, upload })) ?? textContents(fallbackText(part))
 }
 
 interface Given {
@@ -211,13 +210,6 @@ function menu(data: Fields, list: readonly Json[], family: Family): Content {
 function textContents(text: string): readonly Content[] {
   if (text === '') return []
   return textPieces(text, TEXT_BYTES).map((content) => ({ msgtype: 'text', text: { content } }))
-}
-
-/** What a part says where it cannot be shown: its text, and the address of what it shows. */
-function fallbackText(part: Part, data: Fields): string {
-  const url = textIn(data, 'url') ?? part.media?.url
-  if (url === undefined || part.text.includes(url)) return part.text
-  return part.text === '' ? url : `${part.text}\n${url}`
 }
 
 /** As the platform spells it, or as the channel has spelled it in a part it took in. */

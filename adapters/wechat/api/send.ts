@@ -4,7 +4,15 @@ import type { Delivery, Json, Message, Part, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
-import { MAX_MESSAGES, isTransfer, shownParts } from '../passive.ts'
+import { BOT_BYTES, lostEnd, saidWithin } from '../fallback-text.ts'
+import {
+  MAX_MESSAGES,
+  isTransfer,
+  passiveContent,
+  passiveFallback,
+  shownParts,
+  whyUnsaid,
+} from '../passive.ts'
 import { replyContextOf } from '../reply-context.ts'
 import type { ReplyContext } from '../reply-context.ts'
 import { isFields } from './answer-text.ts'
@@ -47,12 +55,8 @@ export function createSend(parts: SendParts): Send {
 
   async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
     // It will not be there the next time either; once it is, the dead letter can be sent again.
-    if (isSuite(account))
-      return never('a WeCom suite answers in the response alone: this came too late for it')
-    if (family !== 'bot' && account.secret === undefined)
-      return never(
-        'the channel has no `secret`: an answer that did not come in time for the response cannot be sent',
-      )
+    if (isSuite(account) || (family !== 'bot' && account.secret === undefined))
+      return never(whyOnlyResponse(message, account))
     const address = await addressOf(message, family, parts.lastKfAccount)
     if (typeof address === 'string') return never(address)
     const shown = shownParts(message)
@@ -60,6 +64,8 @@ export function createSend(parts: SendParts): Send {
       return never('the answer has no text or other part that could be shown: give the route a `reply`')
     if ((family === 'official' || family === 'miniprogram') && shown.some(isTransfer))
       return never(NO_TRANSFER)
+    if (family === 'bot' && saidWithin(shown, BOT_BYTES).isCut)
+      scope.log.warn(lostEnd(BOT_BYTES), { id: message.id })
     const contents = await messagesOf(shown, address, signal)
     if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
     if (contents.length > MAX_MESSAGES)
@@ -180,6 +186,20 @@ export function createSend(parts: SendParts): Send {
 const NO_TRANSFER =
   'the transfer to the platform’s staff is possible in the response alone, and as its only part: this came too late for it, or beside others'
 
+/** Of an account that says nothing but in the response: why this answer was not there. */
+function whyOnlyResponse(message: Message, account: Account): string {
+  const scene = { product: account.product, isEvent: false }
+  const sayable = passiveContent(message, scene) ?? passiveFallback(message, scene)
+  const only = isSuite(account)
+    ? 'a WeCom suite answers in the response alone'
+    : 'the channel has no `secret`'
+  const why =
+    sayable === undefined
+      ? whyUnsaid(message)
+      : 'an answer that did not come in time for the response, or is to an event, cannot be sent'
+  return `${only}: ${why}`
+}
+
 function customerOf({ to: openId, authorizer }: Address): Customer {
   return { openId, ...(authorizer !== undefined && { authorizer }) }
 }
@@ -220,7 +240,7 @@ async function addressOf(
   if (context === undefined && message.replyContext !== undefined)
     return 'the reply context is of another adapter or version' // SEMANTICS 21
   if (family === 'bot' && context?.responseUrl === undefined)
-    return 'a WeCom bot speaks only where it was spoken to: there is no address for a later answer'
+    return 'a WeCom bot speaks only where it was spoken to: there is no address for an answer that is late or that the response cannot carry'
   const address: Address | undefined = context ?? defaultAddress(message)
   if (address === undefined)
     return `conversation "${message.conversation}" does not say which customer of the platform it is with`

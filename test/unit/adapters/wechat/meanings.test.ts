@@ -302,15 +302,15 @@ test('a bot’s messages in JSON and XML, without the addresses that are its cre
     base: { sender: { id: 'T1', name: 'Li' }, externalId: 'm1', parts: [{ text: 'hi' }] },
   })
   const reply = { parts: [{ kind: 'text', text: 'yes' } as const] }
-  expect(JSON.parse(botReply(reply, push, 'json') ?? '')).toMatchObject({
+  expect(JSON.parse(botReply(reply, push, 'json')?.text ?? '')).toMatchObject({
     msgtype: 'stream',
     stream: { finish: true, content: 'yes' },
   })
-  expect(JSON.parse(botReply(reply, pushOf(JSON.stringify(event)), 'json') ?? '')).toEqual({
+  expect(JSON.parse(botReply(reply, pushOf(JSON.stringify(event)), 'json')?.text ?? '')).toEqual({
     msgtype: 'text',
     text: { content: 'yes' },
   })
-  expect(botReply({ parts: [{ kind: 'text', text: 'a]]>b' }] }, pushOf(xml), 'xml')).toBe(
+  expect(botReply({ parts: [{ kind: 'text', text: 'a]]>b' }] }, pushOf(xml), 'xml')?.text).toBe(
     '<xml><MsgType><![CDATA[text]]></MsgType><Text><Content><![CDATA[a]]]]><![CDATA[>b]]></Content></Text></xml>',
   )
   expect(botReply({ parts: [{ kind: 'text', text: '' }] }, push, 'json')).toBeUndefined()

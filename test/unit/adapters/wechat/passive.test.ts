@@ -66,7 +66,9 @@ test.each([
 ])('%j shows %i articles of a response: more are left to the API, and without one cut', (scene, most) => {
   expect(passiveContent({ parts: news(most) }, scene)?.[1]).toEqual(['ArticleCount', most])
   expect(passiveContent({ parts: news(most + 1) }, scene)).toBeUndefined()
-  expect(passiveFallback({ parts: news(most + 1) }, scene)?.[1]).toEqual(['ArticleCount', most])
+  const cut = passiveFallback({ parts: news(most + 1) }, scene)
+  expect(cut?.content[1]).toEqual(['ArticleCount', most])
+  expect(cut?.lost).toContain('only the first')
 })
 
 test('six articles are more than the API sends for an official account, which has each in a message of its own', () => {
@@ -90,6 +92,52 @@ test('an empty text beside others is left out; an answer of nothing else is none
 test('a transfer beside other parts does not stand in a response that the API can follow, and alone in one that it cannot', () => {
   const parts = [text('a colleague will help you'), transfer]
   expect(passiveContent({ parts }, message)).toBeUndefined()
-  expect(passiveFallback({ parts }, message)).toEqual([['MsgType', 'transfer_customer_service']])
-  expect(passiveFallback({ parts }, { product: 'wecom', isEvent: false })?.[0]).toEqual(['MsgType', 'text'])
+  expect(passiveFallback({ parts }, message)).toEqual({
+    content: [['MsgType', 'transfer_customer_service']],
+    lost: expect.stringContaining('its other parts are lost'),
+  })
+  expect(passiveFallback({ parts }, { product: 'wecom', isEvent: false })?.content[0]).toEqual([
+    'MsgType',
+    'text',
+  ])
+})
+
+test.each<[string, readonly Part[], string]>([
+  [
+    'a link beside a text',
+    [text('Pay here:'), { kind: 'link', text: 'Payment', media: { url: 'https://a.example/7' } }],
+    'Pay here:\nPayment\nhttps://a.example/7',
+  ],
+  [
+    'a file',
+    [{ kind: 'file', text: 'Invoice', media: { url: 'https://a.example/7.pdf' } }],
+    'Invoice\nhttps://a.example/7.pdf',
+  ],
+  [
+    'a picture without a text',
+    [{ kind: 'image', text: '', media: { url: 'https://a.example/7.png' } }],
+    'https://a.example/7.png',
+  ],
+  [
+    'an address that its text has already',
+    [{ kind: 'file', text: 'see https://a.example/7', media: { url: 'https://a.example/7' } }],
+    'see https://a.example/7',
+  ],
+])('without a way to push, the address of what cannot be shown is said: %s', (_name, parts, said) => {
+  expect(passiveFallback({ parts }, message)).toEqual({
+    content: [
+      ['MsgType', 'text'],
+      ['Content', said],
+    ],
+  })
+})
+
+test('a card that is said by its text is said with its address, as the API says it', () => {
+  expect(card({ url: 'https://a.example/7' })?.[1]).toEqual(['Content', 'text\nhttps://a.example/7'])
+})
+
+test('a text too long for the response is cut between characters, and its end is told as lost', () => {
+  const cut = passiveFallback({ parts: [text('汉'.repeat(1000))] }, message)
+  expect(cut?.content[1]).toEqual(['Content', `${'汉'.repeat(681)}…`])
+  expect(cut?.lost).toContain('2047 bytes')
 })

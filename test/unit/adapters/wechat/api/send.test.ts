@@ -2,6 +2,7 @@
 import type { Delivery, Part } from 'dragoman'
 import { expect, test } from 'vitest'
 import { createPlatform } from '../../../../../adapters/wechat/api/index.ts'
+import { world } from './scopes.ts'
 import { SECRET, never, reply, trial } from './platform.ts'
 
 const SEND = '/cgi-bin/message/custom/send'
@@ -346,6 +347,7 @@ test('a WeCom bot’s later answer is one message whatever it has, cut where it 
   const said = t.api.asked.map(({ body }) => (body['markdown'] as { content: string }).content) // it is markdown
   expect(said).toEqual([`${'答'.repeat(6665)}…`, 'Look\nhttps://a.example/\na photo'])
   expect(Buffer.byteLength(said[0] ?? '')).toBeLessThanOrEqual(20_000)
+  expect(t.here.logged).toEqual([expect.stringContaining('its end is lost')])
 })
 
 test('no secret and no token stands in any log line or verdict', async () => {
@@ -373,7 +375,29 @@ test('without a secret nothing is tried again and again: the reason stands in th
   expect(delivery).toMatchObject({
     status: 'refused',
     retry: false,
-    reason: expect.stringContaining('secret'),
+    reason: expect.stringContaining('did not come in time'),
   })
   expect(t.api.asked).toEqual([])
 })
+
+test.each<[string, readonly Part[], string]>([
+  ['a character', [{ kind: 'text', text: 'bell\u0007x' }], 'U+0007'],
+  ['half of a pair', [{ kind: 'text', text: '\uD83D' }], 'U+D83D'],
+  ['a picture without a text', [{ kind: 'image', text: '' }], 'no text'],
+])(
+  'without a secret, what the response cannot carry is told as that, not as late: %s',
+  async (_name, parts, why) => {
+    const account = { appId: 'wx1', apiBase: 'http://127.0.0.1:9' }
+    await using platform = createPlatform({ product: 'official', ...account }, world().scope())
+    await using suite = createPlatform({ product: 'component', ...account, appId: 'ww1' }, world().scope())
+    for (const mute of [platform, suite]) {
+      const delivery = await mute.send(reply(parts), 'k1', never)
+      expect(delivery).toMatchObject({
+        status: 'refused',
+        retry: false,
+        reason: expect.stringContaining(why),
+      })
+      expect(delivery).not.toMatchObject({ reason: expect.stringMatching(/time|late/u) })
+    }
+  },
+)
