@@ -123,7 +123,7 @@ test('an answer that says 503 is a breakage of which nobody knows what was done'
 })
 
 test('an answer that is no JSON says that it came: it is not asked for again', async () => {
-  const shop = bus.subscribe('shop.hold', { callback: (_error, message) => message.respond('not json') })
+  const shop = bus.subscribe('shop.hold', { callback: (_error, message) => void message.respond('not json') })
   onTestFinished(() => shop.unsubscribe())
   await bus.flush()
   const { code, detail } = await failure(call(await backend(), 'Hold', {}))
