@@ -40,6 +40,11 @@ interface Promised extends Offer {
   readonly rows: readonly Row[]
 }
 
+/** What a token says. */
+interface Told extends Pick<Offer, 'term'> {
+  readonly agent: string | undefined
+}
+
 interface Written<R> {
   readonly result: R
   readonly home: string
@@ -67,13 +72,18 @@ export async function loadCallbackSecret(store: Store): Promise<Buffer> {
 export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
   const { store, now } = options
   const key = createSecretKey(secret)
-  const mac = (id: string, { term, agent }: Offer): string =>
-    createHmac('sha256', key).update(`${id}.${term}.${agent}`).digest('base64url')
+  const mac = (id: string, ...named: readonly string[]): string =>
+    createHmac('sha256', key)
+      .update([id, ...named].join('.'))
+      .digest('base64url')
 
-  function offerIn(token: string | undefined, id: string): Offer {
-    const [term = '', agent = '', given, ...more] = token?.split('.') ?? []
-    const expected = Buffer.from(mac(id, { term, agent }))
-    const actual = Buffer.from(given ?? '')
+  /** A promise may be older than this version: the tokens of those before name the term alone. */
+  function offerIn(token: string | undefined, id: string): Told {
+    const parts = token?.split('.') ?? []
+    const named = parts.slice(0, -1)
+    const [term = '', agent, ...more] = named
+    const expected = Buffer.from(mac(id, ...named))
+    const actual = Buffer.from(parts.at(-1) ?? '')
     if (more.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
       throw new GatewayError(
         'AUTH_FAILED',
@@ -86,7 +96,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     method,
     path,
     headers,
-  }: Pick<HttpRequest, 'method' | 'path' | 'headers'>): Pick<Promised, 'id' | 'term' | 'agent'> {
+  }: Pick<HttpRequest, 'method' | 'path' | 'headers'>): Told & Pick<Promised, 'id'> {
     if (method !== 'POST')
       throw new GatewayError('METHOD_NOT_ALLOWED', `a callback is a POST, not a ${method}`, {
         detail: { allow: 'POST' },
@@ -97,20 +107,20 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
 
   return {
     admit: (head) => void promiseIn(head),
-    offer(message, offer) {
-      const { term, agent } = offer
+    offer(message, { term, agent }) {
       return {
         url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
-        token: `${term}.${agent}.${mac(message.id, offer)}`,
+        token: `${term}.${agent}.${mac(message.id, term, agent)}`,
       }
     },
 
     async handle(request) {
-      const { id, term, agent } = promiseIn(request)
+      const { id, term, agent: told } = promiseIn(request)
       const answer = parse(request)
       const timer = timerId(id, term)
-      const rows = await rowsOfTaken(id, timer, agent)
+      const rows = await rowsOfTaken(id, timer, told)
       const question = questionOf(rows, id)
+      const agent = told ?? agentOf(rows, id, timer)
       const promise = { question, id, term, rows, agent }
       if (isHandoff(answer)) return handOff(promise, answer)
       const reply = replyOf(answer, 'agent', 'the callback')
@@ -238,8 +248,9 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
   }
 
   /** A quick bot calls back before its 202 is stored: the step has its moment to end. Throws `OVERLOADED` where it does not. */
-  async function rowsOfTaken(id: string, timer: string, agent: string): Promise<readonly Row[]> {
-    const { timeoutMs = Infinity } = options.components().agent(agent) ?? {}
+  async function rowsOfTaken(id: string, timer: string, agent?: string): Promise<readonly Row[]> {
+    const { timeoutMs = Infinity } =
+      (agent === undefined ? undefined : options.components().agent(agent)) ?? {}
     const deadline = performance.now() + Math.min(TAKEN_WITHIN_MS, timeoutMs * TAKEN_WITHIN_SHARE)
     let rows = await store.find({ by: 'id', id })
     while (isBeingTaken(rows, id, timer)) {
@@ -276,6 +287,17 @@ function isBeingTaken(rows: readonly Row[], id: string, timer: string): boolean 
 function questionOf(rows: readonly Row[], id: string): Message {
   for (const row of rows) if (row.row === 'message' && row.message.id === id) return row.message
   throw new GatewayError('NOT_FOUND', `there is no message ${id} (any more)`)
+}
+
+/** Who promised it, where the token does not say: whose attempt ended the row before this one, the message's own or an earlier promise. */
+function agentOf(rows: readonly Row[], id: string, timer: string): string {
+  let agent = 'agent'
+  for (const row of rows) {
+    if ((row.row === 'work' || row.row === 'settled') && row.id === timer) return agent
+    if (row.row === 'settled' && (row.id === id || isPromiseOf(row.id, id)))
+      agent = row.attempts.at(-1)?.target.replace(/^agent /u, '') ?? agent
+  }
+  return agent
 }
 
 function handingOff(reason: string): Failure {

@@ -1,10 +1,12 @@
 // SEMANTICS 7, 17: an agent that has only taken a message answers later, once, and only while the conversation is its own.
+import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../core/api.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Asked } from '../support/bot.ts'
 import { until } from '../support/gateway.ts'
 import { traceOf } from '../../core/operators/trace.ts'
+import { loadCallbackSecret } from '../../core/return/callbacks.ts'
 import { openHouse } from '../support/house.ts'
 import { echo, handAgent, said } from '../support/parts.ts'
 import { post, readLog, say, texts } from '../support/rest.ts'
@@ -64,6 +66,22 @@ test('a callback that is no answer is refused as its own mistake, one without th
   expect((await fetch(url, { headers })).status).toBe(405)
   expect((await post(`${url}x`, { text: 'x' }, { headers })).status).toBe(401)
   expect((await answer(given(bot), 'later')).status).toBe(200)
+})
+
+test('a promise outlives an upgrade: a token of the version before names the term alone', async () => {
+  const bot = taking()
+  await using house = await openHouse({
+    yaml: takingYaml(),
+    adapters: [bot.adapter, taking('desk').adapter, chat().adapter],
+  })
+  const { body } = await say(house.base, 'hello')
+  await until(() => bot.asked[0])
+  const { url, token } = given(bot)
+  const [term = ''] = token.split('.')
+  const mac = createHmac('sha256', await loadCallbackSecret(house.store)).update(`${body.id}.${term}`)
+  const older = { url, token: `${term}.${mac.digest('base64url')}` }
+  expect((await answer(older, 'later')).status).toBe(200)
+  expect((await readLog(house.base, 'web:ann'))[1]?.sender).toMatchObject({ id: 'helper' })
 })
 
 test('who waits gets it: the first caller and a duplicate that joined', async () => {
