@@ -163,7 +163,7 @@ export class RedisClient implements AsyncDisposable {
     const lines = new Map<Redis, { readonly at: number; readonly command: Command }[]>()
     for (const [at, [key, command]] of commands.entries()) {
       const line = this.#clients.holder(key)
-      if (line === undefined) throw this.#unavailable(new Error(`no node holds "${key}"`))
+      if (line === undefined) throw this.#unavailable(new Error(awayWith(key)))
       const of = lines.get(line) ?? []
       of.push({ at, command })
       lines.set(line, of)
@@ -205,6 +205,11 @@ export class RedisClient implements AsyncDisposable {
       cause: error,
     })
   }
+}
+
+function awayWith(key: string): string {
+  const number = /\{p(?<number>\d+)\}/u.exec(key)?.groups?.['number']
+  return `the master of the cluster that has partition ${Number(number)} is away: run the same command again when it is back`
 }
 
 /** A list of texts; what is missing is ''. */

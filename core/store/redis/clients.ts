@@ -60,6 +60,7 @@ const DEFAULT_USER = 'default'
 /** A line's end, which says nothing of its why. */
 export const CLOSED = 'the connection was closed'
 export const NODE_GONE = 'a node of the cluster is gone'
+const NODE_AWAY = 'a master of the cluster is away'
 
 /** `lines`: how many go to one server; a cluster has one to each master. */
 export function clientsFor(options: ClientsOptions, events: Events, lines: number): Clients {
@@ -250,7 +251,15 @@ function cluster(address: Address, common: ClientOptions, events: Events): Clien
     kind: address.kind,
     client,
     async connect() {
-      await all.connect()
+      // One whose slots are not all served the client tries for ever, and tells nobody.
+      const { promise: isBroken, reject } = Promise.withResolvers<never>()
+      const broken = (): void => {
+        events.lost(NODE_AWAY)
+        reject(new Error(NODE_AWAY))
+      }
+      all.once('refresh', () => all.once('close', broken))
+      await Promise.race([all.connect(), isBroken])
+      all.off('close', broken)
       await client.connect()
     },
     lines: () => all.nodes('master'),

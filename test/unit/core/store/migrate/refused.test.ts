@@ -329,28 +329,47 @@ test('who was connected before it began reads and writes nothing more, in any pa
   expect(await early.find({ by: 'ledger' })).toMatchObject([{ accepted: 1 }])
 })
 
-test('to a cluster of three masters and back', { timeout: 120_000 }, async () => {
-  await using cluster = await RedisCluster.start()
-  const from = at.folder('a')
-  const users = Array.from({ length: 30 }, (_, user) => ({
-    home: `web/u${user}`,
-    conversation: `web:u${user}`,
-  }))
-  {
-    await using store = await openStore(from)
+test(
+  'to a cluster of three masters and back; one that is away is told as such, also at the start',
+  { timeout: 120_000 },
+  async () => {
+    await using cluster = await RedisCluster.start()
+    const from = at.folder('a')
+    const users = Array.from({ length: 30 }, (_, user) => ({
+      home: `web/u${user}`,
+      conversation: `web:u${user}`,
+    }))
+    {
+      await using store = await openStore(from)
+      for (const [user, of] of users.entries())
+        await store.accept(accept(`m${user}`, { ...of, ...dedupe(`k${user}`) }))
+    }
+    await move(from, cluster.url)
+    await move(cluster.url, at.folder('b'))
+    await using store = await openStore(at.folder('b'))
     for (const [user, of] of users.entries())
-      await store.accept(accept(`m${user}`, { ...of, ...dedupe(`k${user}`) }))
-  }
-  await move(from, cluster.url)
-  await move(cluster.url, at.folder('b'))
-  await using store = await openStore(at.folder('b'))
-  for (const [user, of] of users.entries())
-    expect(await store.accept(accept('again', { ...of, ...dedupe(`k${user}`) }))).toMatchObject({
-      status: 'duplicate',
-      id: `m${user}`,
-      sequence: 1,
+      expect(await store.accept(accept('again', { ...of, ...dedupe(`k${user}`) }))).toMatchObject({
+        status: 'duplicate',
+        id: `m${user}`,
+        sequence: 1,
+      })
+    await using end = await openEnd(cluster.url)
+    await cluster.masters[1]?.end('SIGKILL')
+    await expect(until(() => end.users().then(() => undefined), 10_000)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Redis: the master of the cluster that has partition \d+ is away: run the same command again when it is back$/u,
+      ),
     })
-})
+    const [first] = cluster.masters
+    await until(() => first?.cli('CLUSTER', 'INFO').includes('cluster_state:fail') || undefined, 10_000)
+    const away = {
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('master of the cluster is away'),
+    }
+    await expect(openEnd(cluster.url)).rejects.toMatchObject(away)
+    await expect(openStore(cluster.url)).rejects.toMatchObject(away)
+  },
+)
 
 test('a Redis that is not reached is told by its cause', async () => {
   at.server.cli('ACL', 'SETUSER', 'mover', 'on', '>hunter22', '~*', '&*', '+@all')
