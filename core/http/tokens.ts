@@ -2,6 +2,7 @@
 import {
   createRemoteJWKSet,
   customFetch,
+  decodeJwt,
   errors,
   type FetchImplementation,
   type JWTPayload,
@@ -59,7 +60,8 @@ const KEY_SET_BYTES = 1024 * 1024
 
 /**
  * Checks signature, issuer, audience and times; `sub` is the name. A token with `roles` that the agents' keys signed is
- * an agent; anything else the customers' keys signed is a customer, so that a shared key never makes agents of customers.
+ * an agent; anything else the customers' keys signed is a customer, so that a shared key never makes agents of customers. The agents'
+ * keys are asked for only where a token says that it is an agent's: while they cannot be had customers get in.
  */
 export function createTokenCheck(
   config: TokensConfig,
@@ -79,7 +81,7 @@ export function createTokenCheck(
   }
 
   async function check(token: string): Promise<Identity | undefined> {
-    const asAgent = await verifyAgent?.(token)
+    const asAgent = saysAgent(token) ? await verifyAgent?.(token) : undefined
     const agent = asAgent && agentOf(asAgent)
     const payload = agent === undefined ? await verifyCustomer?.(token) : asAgent
     const who = agent ?? (payload && customerOf(payload))
@@ -92,6 +94,16 @@ export function createTokenCheck(
     if (remembered !== undefined && remembered.until > now()) return remembered.identity
     if (token.length > MAX_TOKEN_CHARS || token.split('.').length !== 3) return undefined // RFC 7515 §7.1
     return check(token)
+  }
+}
+
+/** Not verified yet: true makes nobody an agent, false only says that the token could make none. */
+function saysAgent(token: string): boolean {
+  try {
+    return agentOf(decodeJwt(token)) !== undefined
+  } catch (error) {
+    if (error instanceof errors.JWTInvalid) return false
+    throw error
   }
 }
 

@@ -239,6 +239,35 @@ test('keys from a URL; while they cannot be fetched nobody is turned away as if 
   }
 })
 
+test("while the agents' keys cannot be had a customer gets in, and a token with roles is nobody's yet", async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const customers = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' }] }
+  let asked = 0
+  const server = createServer(({ url }, response) => {
+    if (url === '/customers') return response.end(JSON.stringify(customers))
+    asked++
+    return response.end('{"error":"maintenance"}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    const origin = `http://127.0.0.1:${port}`
+    const check = createTokenCheck(
+      { customers: { jwks: `${origin}/customers` }, agents: { jwks: `${origin}/agents` } },
+      { log },
+    )
+    const signed = (payload: JWTPayload) =>
+      new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: 'k1' }).sign(privateKey)
+    expect(await check(await signed({ sub: 'alice' }))).toEqual({ role: 'customer', id: 'alice' })
+    expect(await check(await signed({ sub: 'alice', roles: [] }))).toEqual({ role: 'customer', id: 'alice' })
+    expect(asked).toBe(0)
+    const roles = await signed({ sub: 'amy', roles: ['desk'] })
+    await expect(check(roles)).rejects.toMatchObject({ code: 'BACKEND_FAILED', status: 502 })
+  } finally {
+    server.close()
+  }
+})
+
 test('a key set is read to a megabyte, and no redirect of it is followed', async () => {
   const { privateKey } = await generateKeyPair('EdDSA')
   const token = await new SignJWT({ sub: 'amy', roles: ['desk'] })
