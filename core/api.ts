@@ -197,12 +197,7 @@ export const errorTable = {
     title: 'This answer does not count any more',
   },
   TOO_OLD: { side: 'caller', retry: false, status: 409, title: 'The id is older than the memory of ids' },
-  EXPIRED: {
-    side: 'caller',
-    retry: false,
-    status: 410,
-    title: 'The message expired before it was delivered',
-  },
+  EXPIRED: { side: 'caller', retry: false, status: 410, title: 'The message expired' },
   CURSOR_RESET: { side: 'caller', retry: false, status: 410, title: 'The cursor cannot be used any more' },
   RATE_LIMITED: { side: 'caller', retry: true, status: 429, title: 'Too many requests' },
   OVERLOADED: { side: 'gateway', retry: true, status: 503, title: 'The gateway is overloaded' },

@@ -8,6 +8,7 @@ import { callAgent, callBackend } from '../calls/calls.ts'
 import type { AgentInUse, Components } from '../calls/calls.ts'
 import { notAgain, outcomeError, unknown, wasCutOff } from './cut-off.ts'
 import type { Effects } from './effects.ts'
+import { TELLING } from '../guard/deadline.ts'
 import { classify, pauseAskedBy } from '../guard/verdict.ts'
 import type { HandOver, Owner } from './hand-over.ts'
 import { timeOf } from '../ids.ts'
@@ -205,6 +206,8 @@ export class Step {
   readonly work: Work
   readonly context: DeliverContext
   readonly #begun = performance.now()
+  /** What is left of the hold below this is no time for such a call as the last one. */
+  #leastMs = 0
 
   constructor(work: Work, context: DeliverContext) {
     this.work = work
@@ -213,6 +216,7 @@ export class Step {
 
   /** What a call may take of what is left. A head that is begun late gets its whole call. */
   ms(timeoutMs: number, share = 1): number {
+    this.#leastMs = (timeoutMs * TELLING) / share
     const left = this.context.holdMs - this.#triedForMs
     if (left <= 0) return timeoutMs
     return Math.min(timeoutMs, left * share - this.#elapsedMs)
@@ -229,8 +233,11 @@ export class Step {
     const failed = made.filter((one) => !isLost(one) && !wasKept(one) && counts(one.failure?.code))
     const asked = failed.length + (counts(error.code) ? 1 : 0)
     if (!error.retry || isForGood(error) || work.poison || asked >= context.attempts) return undefined
-    const delayMs = pauseAskedBy(error) ?? retryDelay(made.length + 1, error.retryAfterMs)
-    return this.#triedForMs + this.#elapsedMs + delayMs < context.holdMs ? delayMs : undefined
+    const pauseMs = pauseAskedBy(error)
+    const delayMs = pauseMs ?? retryDelay(made.length + 1, error.retryAfterMs)
+    // Who is asked as late as he wants shall have the time to answer.
+    const neededMs = delayMs + (pauseMs === undefined ? 0 : this.#leastMs)
+    return this.#triedForMs + this.#elapsedMs + neededMs < context.holdMs ? delayMs : undefined
   }
 
   /** What became of the one who was asked first, by now. */

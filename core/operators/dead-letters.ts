@@ -334,7 +334,7 @@ function summaryOf({ id, at, kind: work, failure, attempts, message, halts }: De
     code: failure.code,
     error: failure.message,
     halts: halts === true,
-    attempts: attempts.length,
+    attempts: new Set(attempts.map(({ attempt }) => attempt)).size, // one may have asked two
     kind,
     type,
     channel,

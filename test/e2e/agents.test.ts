@@ -172,6 +172,9 @@ test('who handed off, and why, stands in the trace, the log and the dead letter,
     '1 agent helper: hands off ("wants a person")',
     '1 agent people: agent people hands off ("is at lunch"), but nobody is left',
   ])
+  const headers = { authorization: 'Bearer test-admin-token' }
+  const page = await (await fetch(`${house.base}/admin/v1/dead-letters`, { headers })).json()
+  expect(page).toMatchObject({ letters: [{ attempts: 1 }] })
 })
 
 test('SEMANTICS 19: a head holds its lane at most `hold`, all attempts: then dead letter and release', async () => {

@@ -1,5 +1,6 @@
 // SEMANTICS 7, 17: an answer that comes when its conversation has changed hands is a note, and what it was to answer is still answered.
 import { expect, test } from 'vitest'
+import { GatewayError } from '../../core/api.ts'
 import { accept } from '../conformance/store/world.ts'
 import { until } from '../support/gateway.ts'
 import { openHouse } from '../support/house.ts'
@@ -300,6 +301,22 @@ test('a callback of the fallback counts also where the conversation is handed to
   meanwhile = () => handTo(house, 'people')
   expect((await callBack(desk, 'one', { text: 'one it is' })).status).toBe(200)
   expect(texts(await readLog(house.base, 'web:ann')).at(-1)).toBe('outbound: one it is')
+})
+
+test('a fallback that failed has nobody after it: its late answer is told so, and is no note of a conversation that passed on', async () => {
+  const bot = handAgent('bot', async () => ({ handoff: 'wants a person' }))
+  const desk = handAgent('desk', async () => {
+    throw new GatewayError('AGENT_FAILED', 'not today', { detail: { status: 400 } })
+  })
+  await using house = await openHouse({
+    yaml: yaml(),
+    adapters: [bot.adapter, handAgent('slow', echo).adapter, desk.adapter],
+  })
+  await say(house.base, 'hello')
+  await until(async () => (await house.dead())[0])
+  const late = await callBack(desk, 'hello', { text: 'late' })
+  expect(late).toMatchObject({ status: 409, body: { detail: expect.stringContaining('no answer to the') } })
+  expect(texts(await readLog(house.base, 'web:ann'))).toEqual(['inbound: hello'])
 })
 
 test('no bot is asked again in the place of a person who has taken the conversation, by its message nor by a promise', async () => {

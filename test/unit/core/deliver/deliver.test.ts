@@ -45,6 +45,11 @@ test('a system is asked again no sooner than it says (Retry-After, RFC 9110 §10
   expect(step(20_000, 20_000).againIn(throttled(30))).toBe(30_000)
   expect(step(20_000, 20_000).againIn(throttled(40))).toBeUndefined()
   expect(step(0).againIn(throttled(86_400))).toBeUndefined()
+  // Not for a call that would be cut off before an answer can be there.
+  const slow = step(0)
+  slow.ms(10_000)
+  expect(slow.againIn(throttled(55))).toBe(55_000)
+  expect(slow.againIn(throttled(56))).toBeUndefined()
   // The breaker is ours: nobody is bothered where it is asked sooner.
   expect(step(0).againIn(new GatewayError('BREAKER_OPEN', 'open', { retryAfterMs: 120_000 }))).toBe(15_000)
 })
