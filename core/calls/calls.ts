@@ -23,8 +23,8 @@ import type { WriteQueue } from './writes.ts'
 
 /**
  * Runs a call under bulkhead, breaker and deadline. `ms`: all that is left for it; `waits`: for a place too, up to half of it;
- * `shortened`: asked when the call was too slow; true where the breaker does not count that. With its outcome it goes on when it
- * is the turn of its priority.
+ * `shortened`: asked when the call was too slow, with what it had when it had waited for its place; true where that says nothing
+ * to the breaker. With its outcome it goes on when it is the turn of its priority.
  */
 export type Protect = <T>(
   options: {
@@ -32,7 +32,7 @@ export type Protect = <T>(
     readonly priority: Priority
     readonly signal?: AbortSignal | undefined
     readonly waits?: boolean
-    readonly shortened?: (() => boolean) | undefined
+    readonly shortened?: ((givenMs: number) => boolean) | undefined
   },
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
@@ -194,8 +194,8 @@ async function callOnce(
   const call = { operation, params, message, key, attempt }
   const who = `backend "${id}", operation "${call.operation}"`
   const priority = message.priority ?? 'normal'
-  // By its route, the hold of its lane, or the attempts before it: others may be given more.
-  const shortened = (): boolean => ms < timeoutMs * TELLING || isShortened?.() === true
+  // By its route, the hold of its lane, the attempts before it, or its wait for a place: others may be given more.
+  const shortened = (givenMs: number): boolean => givenMs < timeoutMs * TELLING || isShortened?.() === true
   const answer = await protect({ ms, shortened, signal, waits: !retries, priority }, async (inner) => {
     try {
       return await backend.call(call, inner)

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
 import { GatewayError } from '../api.ts'
+import { saysNothing } from './deadline.ts'
 import { createRamp } from './ramp.ts'
 import { createTally, isTheirFailure } from './tally.ts'
 
@@ -86,9 +87,9 @@ const settled = Promise.resolve()
  * Makes the breaker of one backend operation or one agent (DESIGN §7).
  *
  * It counts only what the other side did: `GatewayError`s of the side `backend` and foreign throws are failures, results
- * are successes, and what takes `slowMs` is slow. Refusals of our own, mistakes of the caller and a caller who has gone are
- * neither: they move nothing, and a probe that ends so hands its place to the next call. Business faults are values and
- * therefore successes.
+ * are successes, and what takes `slowMs` is slow, also where its end says nothing else (`saysNothing`). Refusals of our own,
+ * mistakes of the caller and a caller who has gone are neither: they move nothing, and a probe that ends so hands its place
+ * to the next call. Business faults are values and therefore successes.
  *
  * Opossum is told the outcomes of probes, and when to open; it runs no calls and counts none: what it would count wrongly
  * (rejected, unsettled and late calls, TRAPS) never reaches it. Outcomes of calls begun before the last change of state
@@ -235,7 +236,9 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       value = await call()
     } catch (thrown) {
       if (begun !== generation) throw thrown
-      if (isTheirFailure(thrown)) await count({ failed: true, thrown }, performance.now() - at)
+      const ms = performance.now() - at
+      if (isTheirFailure(thrown)) await count({ failed: true, thrown }, ms)
+      else if (saysNothing(thrown) && ms >= slowMs) await count(good, ms)
       else probing = false
       throw thrown
     }

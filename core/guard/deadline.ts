@@ -7,8 +7,8 @@ import { hasNeverWritten } from './unwritten.ts'
 export interface DeadlineOptions {
   /** How long the call may take, in milliseconds. Zero or less: it is not begun. */
   readonly ms: number
-  /** Asked at its end. True: that the call was not done in `ms` says nothing about the other side (`saysNothing`). */
-  readonly shortened?: (() => boolean) | undefined
+  /** Asked at its end, with `ms`. True: that the call was not done in them says nothing about the other side (`saysNothing`). */
+  readonly shortened?: ((ms: number) => boolean) | undefined
   /** The caller's own end, the waiting client for example. */
   readonly signal?: AbortSignal | undefined
   /** What is called, for the error's text: `backend "orders" GetOrder`. */
@@ -54,7 +54,7 @@ export function withDeadline<T>(
     const onCallerGone = (): void => end(endOf(caller))
     const onTime = (): void => {
       const isUnwritten = hasNeverWritten(controller.signal)
-      isTelling = shortened?.() !== true
+      isTelling = shortened?.(ms) !== true
       const missing = isUnwritten ? 'connection' : 'answer'
       const reason = exceeded(`${what}: no ${missing} within ${Math.round(ms)} ms`, {
         notExecuted: isUnwritten,

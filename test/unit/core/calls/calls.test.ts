@@ -35,25 +35,37 @@ const settings: BackendSettings = {
 }
 const message = { id: 'm', channel: 'web', sender: { id: 'a', role: 'system' } } as unknown as Message // what a call reads
 
-/** An operation that answers after `afterMs`. */
-function operation(afterMs: number) {
+/** An operation that answers after `system.afterMs`. */
+function operation(afterMs: number, over: Partial<BackendSettings> = {}) {
+  const system = { afterMs, asked: 0 }
   const { adapter } = handBackend('erp', { Look: { safe: true } }, async () => {
-    await new Promise((done) => setTimeout(done, afterMs))
+    system.asked += 1
+    await new Promise((done) => setTimeout(done, system.afterMs))
     return { data: 'ok' }
   })
-  const { inUse, breakers } = createBackend(settings, adapter, around)
+  const { inUse, breakers } = createBackend({ ...settings, ...over }, adapter, around)
   const look = inUse.operation('Look')
   if (look === undefined) throw new Error('it has no such operation')
-  const call = async (ms: number): Promise<string> => {
+  /** `retries: false`: it stands in a lane, and waits for its place. */
+  const begin = (ms: number, retries = true): Promise<string> => {
     const invocation = { operation: 'Look', params: {}, message, key: 'm', attempt: 1, ms }
-    const answer = callBackend(inUse, look, { ...invocation, retries: true, caller: '' }).then(
+    return callBackend(inUse, look, { ...invocation, retries, caller: '' }).then(
       () => 'ok',
       (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : 'thrown'),
     )
+  }
+  const call = async (ms: number): Promise<string> => {
+    const answer = begin(ms)
     await vi.advanceTimersByTimeAsync(ms)
     return answer
   }
-  return { call, state: () => breakers.get('Look')?.state }
+  return {
+    begin,
+    call,
+    system,
+    breaker: () => breakers.get('Look'),
+    state: () => breakers.get('Look')?.state,
+  }
 }
 
 test('a route that gives a call less than half of the time of its operation opens the breaker for nobody else (DESIGN §7)', async () => {
@@ -67,4 +79,24 @@ test('a call that was given half of the time of its operation, and is too slow, 
   const { call, state } = operation(3000)
   for (let n = 0; n < 4; n += 1) expect(await call(750)).toBe('DEADLINE_EXCEEDED')
   expect([state(), await call(1500)]).toEqual(['OPEN', 'BREAKER_OPEN'])
+})
+
+test('a call that has lasted as long as `slow` is slow, however little time it was given (DESIGN §7)', async () => {
+  const breaker = { ...settings.breaker, slowMs: 300, slowRate: 50 }
+  const { call, state } = operation(1400, { breaker })
+  for (let n = 0; n < 4; n += 1) {
+    expect(await call(200)).toBe('DEADLINE_EXCEEDED')
+    expect(await call(400)).toBe('DEADLINE_EXCEEDED')
+    expect(state()).toBe(n < 3 ? 'ACTIVE' : 'OPEN') // those of 200 ms are none of the four
+  }
+})
+
+test('what a call has waited for its place in the bulkhead is none of the time the operation was given', async () => {
+  const { begin, state, system } = operation(450, { bulkhead: { maxCalls: 4, dryRun: false } })
+  const calls = Array.from({ length: 8 }, () => begin(1000, false))
+  system.afterMs = 600
+  await vi.advanceTimersByTimeAsync(1000) // the second four have had 550 of 1500 ms
+  const four = (outcome: string): string[] => Array<string>(4).fill(outcome)
+  expect(await Promise.all(calls)).toEqual([...four('ok'), ...four('DEADLINE_EXCEEDED')])
+  expect(state()).toBe('ACTIVE')
 })
