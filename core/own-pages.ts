@@ -45,16 +45,18 @@ export function refuseOwnPaths(
       throw new GatewayError('INTERNAL', `channel "${channel}" cannot serve ${path}: it is the gateway's own`)
 }
 
-/** From the first moment a caller is told to come again, not that there is nothing here. */
+/** From the first moment a caller is told to come again, not that there is nothing here: whoever he is, and before his body is read. */
 export const startingMount: Mount = {
   path: '/',
   channel: 'core',
-  access: { open: true },
-  handler: () =>
-    Promise.reject(
-      new GatewayError('OVERLOADED', 'the gateway is starting; try again in a moment', {
-        retryAfterMs: 1000,
-        notExecuted: true,
-      }),
-    ),
+  access: 'handler',
+  admits: comeAgain,
+  handler: comeAgain,
+}
+
+function comeAgain(): never {
+  throw new GatewayError('OVERLOADED', 'the gateway is starting; try again in a moment', {
+    retryAfterMs: 1000,
+    notExecuted: true,
+  })
 }
