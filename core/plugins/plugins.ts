@@ -1,5 +1,4 @@
 // The plugins of one gateway, over all its reloads: found, checked, loaded, kept where the new one is bad, ended when nobody uses them.
-import { relative } from 'node:path'
 import type { Adapter } from '../api.ts'
 import { ADAPTER_LOG } from '../log/log.ts'
 import type { RootLog } from '../log/log.ts'
@@ -13,7 +12,7 @@ import type { Missed } from './absent.ts'
 import { settleNames } from './names.ts'
 import { Questions, untilAnswered } from './remote-schema.ts'
 import { Rejected } from './rejected.ts'
-import { Restless } from './restless.ts'
+import { Restless, whyRestless } from './restless.ts'
 import { isAsBefore, takeSnapshot } from './snapshot.ts'
 import type { Snapshot, Taken } from './snapshot.ts'
 import { Spare, spawnWorker } from './spawn.ts'
@@ -112,7 +111,7 @@ export class Plugins implements AsyncDisposable {
     }))
   }
 
-  /** Whether what lies there now is something else than what was loaded last: a file that was only touched is not. */
+  /** Whether what lies there now is something else than what was loaded last, or was loaded and not taken: a file that was only touched is not. */
   async hasChanged(where: Where): Promise<boolean> {
     const root = await pluginsRoot(where.directory)
     const allowed = root === undefined ? [] : await this.#found(root, where)
@@ -121,7 +120,9 @@ export class Plugins implements AsyncDisposable {
       const last = this.#last.get(each.name)
       const taken = await this.#take(each, root ?? '')
       if (taken === undefined) return true
+      const isTaken = last?.failure !== undefined || last?.version === this.#current.get(each.name)
       const isSame =
+        isTaken &&
         last?.found.entry === each.entry &&
         ('failure' in taken
           ? taken.failure.message === last?.failure?.message
@@ -191,7 +192,7 @@ export class Plugins implements AsyncDisposable {
   /** What was refused may be tried again: the config has changed, or an operator asks. */
   forgive(name?: string): void {
     for (const each of name === undefined ? this.#last.keys() : [name]) {
-      this.#rejected.forget(each)
+      this.#rejected.forgive(each)
       this.#told.delete(each)
     }
   }
@@ -231,7 +232,7 @@ export class Plugins implements AsyncDisposable {
         generation: version === undefined ? null : (this.#generations.get(version) ?? null),
         ...(version?.figures ?? { calls: 0, errors: 0, restarts: 0 }),
         memory: version?.thread?.memory ?? null,
-        failure: failure ?? version?.failure ?? null,
+        failure: failure ?? version?.failure ?? this.#rejected.lastOf(found.name) ?? null,
       }
     })
     return [...here, ...this.#gone().map(goneRow)]
@@ -355,14 +356,8 @@ export class Plugins implements AsyncDisposable {
 
   #note({ name, snapshot: runs }: PluginVersion, now: Snapshot): void {
     const changed = this.#restless.note(runs, now, performance.now())
-    if (changed.length === 0) return
-    const files = changed.map((file) => relative(now.root, file)).join(', ')
-    const cure = 'keep data in scope.state or in another folder, or begin its name with "."'
-    this.#options.log
-      .child('plugins')
-      .warn(
-        `plugin ${name}: what lies beside its code changes again and again while it runs (${files}), and makes no new version any more until the code changes: ${cure}`,
-      )
+    if (changed.length > 0)
+      this.#options.log.child('plugins').warn(`plugin ${name}: ${whyRestless(now.root, changed)}`)
   }
 
   #spawn(name: string, isEarly: boolean): Spawned {

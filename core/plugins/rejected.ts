@@ -5,6 +5,8 @@ import type { Contents } from './snapshot.ts'
 
 interface Refused extends Contents {
   readonly failure: Failure
+  readonly isPassing: boolean
+  /** Since it was refused for the first time, or was forgiven. */
   tries: number
   isDue: boolean
   timer?: NodeJS.Timeout
@@ -30,8 +32,13 @@ export class Rejected implements Disposable {
     return refused.failure
   }
 
+  /** Why it was refused last, tried now or not. */
+  lastOf(name: string): Failure | undefined {
+    return this.#all.get(name)?.failure
+  }
+
   add(name: string, { hash, packages }: Contents, failure: Failure): void {
-    this.#put(name, { hash, packages, failure, tries: 0, isDue: false })
+    this.#put(name, { hash, packages, failure, isPassing: false, tries: 0, isDue: false })
   }
 
   /** What it needs may be away: it is tried again until it is back. */
@@ -39,13 +46,22 @@ export class Rejected implements Disposable {
     if (this.#again === undefined) return this.add(name, contents, failure)
     const { hash, packages } = contents
     const before = this.#all.get(name)
-    const tries = before?.isDue === true && isAsBefore(before, contents) ? before.tries + 1 : 0
+    const tries = before?.isDue === true && isAsBefore(before, contents) ? before.tries : 0
     const message = `${failure.message} (it is tried again by itself, and by \`dragoman plugins restart ${name}\`)`
-    const refused = { hash, packages, failure: { ...failure, message }, tries, isDue: false }
+    const refused = { hash, packages, failure: { ...failure, message }, isPassing: true, tries, isDue: false }
     this.#put(name, refused)
     this.#later(name, refused)
   }
 
+  /** It is tried by the next load, and where no load follows it goes on to be tried by itself. */
+  forgive(name: string): void {
+    const refused = this.#all.get(name)
+    if (refused?.isPassing !== true) return this.forget(name)
+    refused.isDue = true
+    refused.tries = 0
+  }
+
+  /** It runs, or is another now. */
   forget(name: string): void {
     clearTimeout(this.#all.get(name)?.timer)
     this.#all.delete(name)
@@ -75,9 +91,8 @@ export class Rejected implements Disposable {
 
   async #tryAgain(name: string, refused: Refused): Promise<void> {
     refused.isDue = true
+    refused.tries += 1
     await this.#again?.()
-    if (this.#all.get(name) !== refused) return
-    refused.tries += 1 // something else stood in the way before its turn came
-    this.#later(name, refused)
+    if (this.#all.get(name) === refused) this.#later(name, refused) // something else stood in the way before its turn came
   }
 }

@@ -1,4 +1,5 @@
 // Plugins that write files beside their own code while they run: each write would make a new version, whose start writes again.
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { isCode } from './snapshot.ts'
@@ -14,6 +15,8 @@ interface Seen {
   /** When another version of the same code was due, in milliseconds. */
   at: number[]
   inARow: number
+  /** The hash of the one that was noted last: one that is refused and tried again is one. */
+  last: string
   isRestless: boolean
 }
 
@@ -31,8 +34,10 @@ export class Restless {
       this.#plugins.delete(next.name)
       return []
     }
-    const seen = this.#plugins.get(next.name) ?? { at: [], inARow: 0, isRestless: false }
+    const seen = this.#plugins.get(next.name) ?? { at: [], inARow: 0, last: '', isRestless: false }
     this.#plugins.set(next.name, seen)
+    if (seen.last === next.hash) return []
+    seen.last = next.hash
     seen.inARow = now - (seen.at.at(-1) ?? -Infinity) < SOON_MS ? seen.inARow + 1 : 1
     seen.at = [...seen.at.filter((at) => now - at < WITHIN_MS), now]
     if (seen.isRestless || (seen.at.length < MOST && seen.inARow < IN_A_ROW)) return []
@@ -40,6 +45,13 @@ export class Restless {
     const before = dataOf(runs)
     return [...dataOf(next)].flatMap(([file, content]) => (before.get(file) === content ? [] : file))
   }
+}
+
+/** For the log, of the files that `note` gave. */
+export function whyRestless(root: string, changed: readonly string[]): string {
+  const files = changed.map((file) => relative(root, file)).join(', ')
+  const cure = 'keep data in scope.state or in another folder, or begin its name with "."'
+  return `what lies beside its code changes again and again while it runs (${files}), and makes no new version any more until the code changes: ${cure}`
 }
 
 function isSameCode(one: Snapshot, other: Snapshot): boolean {

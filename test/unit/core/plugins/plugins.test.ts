@@ -5,15 +5,19 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { noLog } from '../../../../core/map/stand-ins.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
+import type { PluginsOptions } from '../../../../core/plugins/plugins.ts'
 import { standsInFor } from '../../../../core/plugins/stand-in.ts'
 import { testScope } from '../../../../core/testing.ts'
 import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
 
-async function opened(files: Readonly<Record<string, string>>): Promise<{ root: string; plugins: Plugins }> {
+async function opened(
+  files: Readonly<Record<string, string>>,
+  options: Pick<PluginsOptions, 'onAgain'> = {},
+): Promise<{ root: string; plugins: Plugins }> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'plugins-')))
   for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text)
-  const plugins = new Plugins({ log: { child: () => noLog }, builtIn: ['rest'] })
+  const plugins = new Plugins({ log: { child: () => noLog }, builtIn: ['rest'], ...options })
   onTestFinished(async () => {
     await plugins[Symbol.asyncDispose]()
     await rm(root, { recursive: true })
@@ -235,4 +239,36 @@ test('what an operation says is read by name, whatever else it has: getters coun
     Ask: { safe: true, readsMessage: false },
     Pay: { safe: false, idempotent: true },
   })
+})
+
+/** Its system is away. */
+const waiting = versioned('sy', 1).replace(
+  'answer: async () => ({ text: String(version) }),',
+  "start: async () => { throw new Error('away') }, $&",
+)
+
+test('what waits for its system and is forgiven goes on to be tried by itself, though no load follows: the config was broken', async () => {
+  let tries = 0
+  const { root, plugins } = await opened({ 'sy.ts': waiting }, { onAgain: async () => void (tries += 1) })
+  const where = { directory: root }
+  const { adapters } = await plugins.load(where)
+  const started = adapters[0]?.agent?.create({}, testScope()).start?.(new AbortController().signal)
+  await expect(started).rejects.toThrow('away')
+  expect(await plugins.refuse(new Error('away'))).toBe(true)
+  expect((await plugins.load(where)).plugins[0]?.failure?.message).toContain('it is tried again by itself')
+  plugins.adopt(1)
+  plugins.forgive()
+  await until(() => (tries > 0 ? true : undefined))
+  expect((await plugins.load(where)).plugins[0]?.failure).toBeUndefined()
+})
+
+test('a version that was loaded and not taken, for the sake of the config, has still to be taken', async () => {
+  const { root, plugins } = await opened({ 'shop.ts': versioned('shop', 1) })
+  const where = { directory: root }
+  await plugins.load(where)
+  expect(await plugins.refuse(new Error('the config is refused'))).toBe(false)
+  expect(await plugins.hasChanged(where)).toBe(true)
+  await plugins.load(where)
+  plugins.adopt(1)
+  expect(await plugins.hasChanged(where)).toBe(false)
 })

@@ -35,6 +35,12 @@ test.each([
   expect(restsAfter(everyMs)).toBe(versions)
 })
 
+test('one version that is tried again and again, as its system is away, counts once', () => {
+  const restless = new Restless()
+  for (let count = 1; count <= 30; count++) restless.note(version(0), version(1), count * 1000)
+  expect(restless.has('fold')).toBe(false)
+})
+
 test('another code begins anew', () => {
   const restless = new Restless()
   for (let count = 1; count <= 6; count++) restless.note(version(count - 1), version(count), count)
