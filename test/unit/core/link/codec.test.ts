@@ -1,5 +1,5 @@
 // How large a frame is (DESIGN §16): as compact JSON text, its numbers as they came, whatever it arrives with.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Json } from '../../../../core/api.ts'
 import { readFrames } from '../../../../core/link/codec.ts'
 import { FRAME_BYTES } from '../../../../core/link/figures.ts'
@@ -29,7 +29,16 @@ function verdicts(frame: string): readonly string[] {
   })
 }
 
-test.each(['9.90', '1e5', '12345678901234567890', '-0', '"\\u4e2d"'])(
+test.each([
+  '9.90',
+  '1e5',
+  '-1.50E+10',
+  '12345678901234567890',
+  '-0',
+  '[7,0.10]',
+  '"\\u4e2d"',
+  String.raw`"5.0\"6.0\\",7.0`,
+])(
   'DESIGN §16: a frame of 64 KiB that holds %s is taken by itself, in an array and behind its hello',
   (item) => {
     const frame = sendOf(FRAME_BYTES, item)
@@ -54,6 +63,17 @@ test('a frame that comes as data is as large as the text it would be', () => {
   const [taken] = readFrames(JSON.parse(sendOf(FRAME_BYTES, '9.5')) as Json)
   const [refused] = readFrames(JSON.parse(sendOf(FRAME_BYTES + 1, '9.5')) as Json)
   expect([taken, refused]).toMatchObject([{ status: 'frame' }, { code: 'too_large', n: 1, id: 'i' }])
+})
+
+test('a frame of decimals that is too large is measured without another call for each of its numbers', () => {
+  const text = `[${sendOf(200_000)}]`
+  const parse = vi.spyOn(JSON, 'parse')
+  try {
+    expect(readFrames(text)).toMatchObject([{ code: 'too_large' }])
+    expect(parse.mock.calls.filter(([, reviver]) => reviver !== undefined)).toHaveLength(1)
+  } finally {
+    parse.mockRestore()
+  }
 })
 
 test('what is nested too deep is refused by its number, in an arrival of any size', () => {
