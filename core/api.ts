@@ -569,10 +569,10 @@ export interface ChannelHost {
   /** A conversation's log after a sequence, oldest first. Throws `FORBIDDEN`, `NOT_FOUND`, `CURSOR_RESET`. */
   log(conversation: string, after: number, options?: LogOptions): Promise<LogPage>
   /**
-   * Whom a credential names that did not come by HTTP. `remote`: the address it came from, where the edge has not let it in; the channel's
-   * `access` then holds as it does over HTTP. Throws `AUTH_FAILED`, `FORBIDDEN`.
+   * Whom a credential names that did not come by HTTP. `from`: the request of the WebSocket's handshake, or else the address it came from,
+   * where the edge has not let it in; the channel's `access` then holds as it does over HTTP. Throws `AUTH_FAILED`, `FORBIDDEN`.
    */
-  identify(credential: Credential, remote?: string): Promise<Identity>
+  identify(credential: Credential, from?: string | Pick<HttpRequest, 'remote' | 'headers'>): Promise<Identity>
 }
 
 /** Where the client protocol is spoken: MQTT topics with `{device}`, a path for the others; `up` from the app's point of view. */

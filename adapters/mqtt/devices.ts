@@ -57,8 +57,7 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         handshakes.delete(stream)
         const isKnown = request !== undefined && request.identity.id !== ''
         if (credential.scheme === 'none' && isKnown) return request.identity
-        const remote = request?.remote ?? addressOf(stream)
-        const who = await host.identify(credential, remote)
+        const who = await host.identify(credential, request ?? addressOf(stream))
         socket?.identified(who)
         return who
       },

@@ -57,12 +57,11 @@ export function createHost(parts: ChannelParts, options: HostOptions): ChannelHo
     log: createLogReader({ store, channel: settings.id, open, stopping }),
     link: (who, send, linkOptions) => links.open(origin, who, { ...linkOptions, send }),
     linkedAt: (place) => void places.push(place),
-    identify: (credential, remote) =>
-      options.identify(
-        credential,
-        settings.id,
-        remote === undefined ? undefined : { access: settings.access, remote },
-      ),
+    identify(credential, from) {
+      if (from === undefined) return options.identify(credential, settings.id)
+      const { remote, headers } = typeof from === 'string' ? { remote: from, headers: {} } : from
+      return options.identify(credential, settings.id, { access: settings.access, remote, headers })
+    },
     serve(path, handler, { signed = false, identifiesLater = false, refused } = {}) {
       checkPath(path)
       mountAt(mounts, { path, handler, signed, identifiesLater, ...(refused !== undefined && { refused }) })

@@ -5,8 +5,8 @@ import type { Identity } from '../api.ts'
  * A channel's `access`, for callers that cannot have a credential: anyone, or those from some addresses and with a name
  * and password (both, where both are given). `admin`: the admin token, always. `operator`: no token for who is on this
  * machine (`isLocal`) where the listener is on loopback, else the admin token. `handler`: the handler looks at the credential itself.
- * `later`: as where none is given, but who shows no credential is `NOBODY` until he does. `asked`: the channel's own, which the handler
- * asks about; until then everybody is `NOBODY`.
+ * `later`: as where none is given, but who shows no credential is `NOBODY` until he does. `asked`: the channel's own, which holds for a
+ * credential that is shown; who shows none, or a name and password that are not the channel's, is `NOBODY` until the handler asks about him.
  */
 export type Access =
   | { readonly open: true }

@@ -33,6 +33,8 @@ export interface IdentityCheck extends Identifier {
 export interface Arrival {
   readonly access: Access | undefined
   readonly remote: string
+  /** Of the handshake, where it came over a WebSocket; elsewhere there are no names. */
+  readonly headers?: Caller['headers']
 }
 
 interface Program {
@@ -52,8 +54,9 @@ interface CompiledAccess {
 
 interface Claim {
   readonly credential: Credential
-  /** Absent where the caller did not come by HTTP: elsewhere there are no names. */
+  /** Absent where the credential did not come by HTTP. */
   readonly caller?: Caller
+  readonly host: string | undefined
   readonly remote: string | undefined
   readonly access: Access | undefined
   readonly channel: string
@@ -80,12 +83,12 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     if (access === 'later')
       return credential.scheme === 'none' && !trying ? NOBODY : identify({ ...claim, access: undefined })
     if (typeof access === 'object' && 'asked' in access) {
-      if (trying || (isLocalOnly && isNameless(access.asked))) checkName(claim.caller, trying)
-      return NOBODY
+      if (trying) checkName(claim.host, trying)
+      return isAbout(access.asked, credential) ? identify({ ...claim, access: access.asked }) : NOBODY
     }
     if (access === 'admin' || access === 'operator') return operator(access, claim)
     if (access === 'handler') return { role: 'program', id: channel }
-    if (trying) checkName(claim.caller, trying)
+    if (trying) checkName(claim.host, trying)
     const opened = access === undefined || 'open' in access ? undefined : compile(access)
     if (trying) {
       if (opened !== undefined) admit(opened, claim)
@@ -93,7 +96,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     }
     if (credential.scheme === 'bearer') return bearer(credential.token, channel)
     if (access === undefined) throw unknown('a bearer token or an API key is needed')
-    if (isLocalOnly && isNameless(access)) checkName(claim.caller, trying)
+    if (isLocalOnly && isNameless(access)) checkName(claim.host, trying)
     if (opened !== undefined) admit(opened, claim)
     return program(opened, claim)
   }
@@ -147,15 +150,35 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
     return fresh
   }
 
+  /** Whether one is shown; a name and a password only where they are those of `access`: others may be a proxy's, or hold a token. */
+  function isAbout(access: Access | undefined, credential: Credential): boolean {
+    if (credential.scheme !== 'basic') return credential.scheme === 'bearer'
+    const own = isOwnAccess(access) ? compile(access).basic : undefined
+    return own !== undefined && fits(own, credential)
+  }
+
   return {
-    forHttp: (caller, access, channel) =>
-      identify({ credential: credentialOf(caller), caller, remote: caller.remote, access, channel }),
+    forHttp: (caller, access, channel) => {
+      const { headers, remote } = caller
+      return identify({
+        credential: credentialOf(caller),
+        caller,
+        host: headers['host'],
+        remote,
+        access,
+        channel,
+      })
+    },
     forCredential: async (credential, channel, at) => {
-      const claim = { access: at?.access, remote: at && plainAddress(at.remote), channel }
-      if (credential.scheme !== 'basic') return identify({ ...claim, credential })
-      const own = isOwnAccess(claim.access) ? compile(claim.access).basic : undefined
-      const isBasic = own !== undefined && fits(own, credential)
-      return identify({ ...claim, credential: isBasic ? credential : tokenIn(credential) })
+      const claim = {
+        access: at?.access,
+        host: at?.headers?.['host'],
+        remote: at && plainAddress(at.remote),
+        channel,
+      }
+      if (credential.scheme !== 'basic' || isAbout(claim.access, credential))
+        return identify({ ...claim, credential })
+      return identify({ ...claim, credential: tokenIn(credential) })
     },
     challenge: (access, channel) =>
       hasBasic(access)
@@ -168,8 +191,7 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
  * A page whose name was pointed at this machine after it was loaded (DNS rebinding) is at home here for its browser: where nobody
  * shows a credential, the name alone tells. Throws `FORBIDDEN` (421, RFC 9110 §15.5.20).
  */
-function checkName(caller: Caller | undefined, trying: boolean): void {
-  const host = caller?.headers['host']
+function checkName(host: string | undefined, trying: boolean): void {
   if (isLocalHost(host)) return
   const here = 'only names of this machine are answered (localhost, 127.0.0.1, [::1])'
   const why = trying

@@ -127,7 +127,7 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
       const protocol = agreeOn(offer.protocols, mount.options.protocols)
       const remote = remoteOf({ gate, ...handshake }, head)
       agreed.set(incoming, protocol)
-      const identity = await letIn(gate, doorOf(mount, offer.headers), {
+      const identity = await letIn(gate, doorOf(mount), {
         caller: { headers: offer.headers, remote, origin },
       })
       const { method, path, query } = head
@@ -291,13 +291,10 @@ export function createWebSockets(gate: Gate, limits: WebSocketLimits): WebSocket
   }
 }
 
-function doorOf(mount: SocketMount, headers: HttpRequest['headers']): Door {
+function doorOf(mount: SocketMount): Door {
   const { access, options } = mount
-  const isBare = headers['authorization'] === undefined && headers['x-api-key'] === undefined
-  if (options.identifiesLater === 'access' && isBare) return { ...mount, access: { asked: access } }
-  return (options.identifiesLater ?? false) !== false && access === undefined
-    ? { ...mount, access: 'later' }
-    : mount
+  if (options.identifiesLater === 'access') return { ...mount, access: { asked: access } }
+  return options.identifiesLater === true && access === undefined ? { ...mount, access: 'later' } : mount
 }
 
 function busy(message: string): GatewayError {

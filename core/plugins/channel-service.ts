@@ -221,8 +221,8 @@ export function channelService(
       host.draft(operation as string, body as Json, base as DraftBase),
     'log.read': async ([conversation, after, options], signal) =>
       host.log(conversation as string, after as number, { ...(options as LogOptions), signal }),
-    identify: async ([credential, remote]) =>
-      host.identify(credential as Credential, remote as string | undefined),
+    identify: async ([credential, from]) =>
+      host.identify(credential as Credential, from as Parameters<ChannelHost['identify']>[1]),
   }
 
   return {

@@ -121,8 +121,9 @@ export function workerHost(
     async log(conversation, after, { signal, ...options } = {}) {
       return (await ask('log.read', [conversation, after, options], signal)) as LogPage
     },
-    async identify(credential, remote) {
-      return (await ask('identify', [credential, remote])) as Identity
+    async identify(credential, from) {
+      const plain = typeof from === 'object' ? { remote: from.remote, headers: from.headers } : from
+      return (await ask('identify', [credential, plain])) as Identity
     },
   }
 

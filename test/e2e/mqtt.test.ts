@@ -290,9 +290,9 @@ routes: [{ agent: helper }]
     { username: 'till', password: 'wrong' },
     { password: KEY, username: 'any' },
   ]
-  const tried = async (url: string): Promise<readonly boolean[]> => {
+  const tried = async (url: string, more: object = {}): Promise<readonly boolean[]> => {
     const entries = credentials.map((credential) =>
-      connectAsync(url, { reconnectPeriod: 0, connectTimeout: 5000, ...credential }, false).then(
+      connectAsync(url, { reconnectPeriod: 0, connectTimeout: 5000, ...credential, ...more }, false).then(
         async (made) => (await made.endAsync(true), true),
         () => false,
       ),
@@ -306,4 +306,7 @@ routes: [{ agent: helper }]
   ] as const)
     for (const url of [`mqtt://127.0.0.1:${port}`, `ws://127.0.0.1:${gateway.port}/${channel}`])
       expect([url, ...(await tried(url))]).toEqual([url, ...outcomes])
+  // DNS rebinding: who shows nothing comes by a name of this machine, who shows a key by any.
+  const elsewhere = { wsOptions: { headers: { host: 'desk.example' } } }
+  expect(await tried(`ws://127.0.0.1:${gateway.port}/open`, elsewhere)).toEqual([false, false, false, true])
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { GatewayError, Identity } from '../../../../core/api.ts'
-import type { Access } from '../../../../core/http/access.ts'
+import type { Credential, GatewayError, Identity } from '../../../../core/api.ts'
+import { type Access, NOBODY } from '../../../../core/http/access.ts'
 import { createIdentity, type IdentityConfig } from '../../../../core/http/identity.ts'
 import { exchange, running } from './raw-client.ts'
 import { recordingLog } from './recording-log.ts'
@@ -303,20 +303,43 @@ test('on loopback alone who is let in without a credential comes by a name of th
       .catch(({ status }: GatewayError) => status)
   }
   const near = { from: ['127.0.0.1'] }
-  for (const access of [{ open: true }, near, { asked: near }] as const) {
+  for (const access of [{ open: true }, near] as const) {
     expect(await outcome(access, {})).toBe(421)
-    expect(await outcome(access, { host: 'localhost:8080' })).toMatchObject({
-      id: 'asked' in access ? '' : 'web',
-    })
+    expect(await outcome(access, { host: 'localhost:8080' })).toEqual(program('web'))
     for (const more of [
       { publicUrl: 'https://desk.example' },
       { trustedProxies: ['127.0.0.1'] },
       { host: '10.0.0.1' },
     ])
-      expect(await outcome(access, {}, more)).toMatchObject({ id: 'asked' in access ? '' : 'web' })
+      expect(await outcome(access, {}, more)).toEqual(program('web'))
   }
   expect(await outcome(near, { 'x-api-key': 'key-of-the-erp' })).toEqual(program('erp'))
   const named = { basic: { user: 'u', password: 'p' } }
   expect(await outcome(named, { authorization: basic('u', 'p') })).toEqual(program('u'))
-  expect(await outcome({ asked: named }, {})).toEqual({ role: 'customer', id: '' })
+})
+
+test('where the handler asks everybody, the name in the handshake counts when it asks about somebody who shows no credential', async () => {
+  const { ask, check } = identity(keys)
+  const access = { from: ['127.0.0.1'] }
+  expect(await ask({ host: 'evil.example' }, { access: { asked: access } })).toEqual(NOBODY)
+  const came = async (credential: Credential, headers: Record<string, string>): Promise<unknown> =>
+    check
+      .forCredential(credential, 'web', { access, remote: '127.0.0.1', headers })
+      .catch(({ status }: GatewayError) => status)
+  expect(await came(NONE, { host: 'evil.example' })).toBe(421)
+  expect(await came(NONE, { host: 'localhost:8080' })).toEqual(program('web'))
+  expect(await came(NONE, {})).toEqual(program('web')) // over TCP there are no names
+  expect(await came(AS_KEY, { host: 'desk.example' })).toEqual(program('erp'))
+})
+
+test.each<[string, Record<string, string>, Identity | string]>([
+  ['none', {}, NOBODY],
+  ['a scheme that is none of ours', { authorization: 'Negotiate x' }, NOBODY],
+  ["a proxy's name and password", { authorization: basic('proxy', 'x') }, NOBODY],
+  ["the channel's name and password", { authorization: basic('u', 'p') }, program('u')],
+  ['a key', { 'x-api-key': 'key-of-the-erp' }, program('erp')],
+  ['a wrong key', { 'x-api-key': 'wrong' }, 'AUTH_FAILED 401'],
+])('where the handler asks everybody, a handshake shows %s', async (_what, headers, outcome) => {
+  const { ask } = identity(keys)
+  expect(await ask(headers, { access: { asked: { basic: { user: 'u', password: 'p' } } } })).toEqual(outcome)
 })

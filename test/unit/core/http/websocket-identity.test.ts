@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { SignJWT } from 'jose'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { SocketHandler } from '../../../../core/api.ts'
+import { NOBODY } from '../../../../core/http/access.ts'
 import { listening, refusal } from './websocket-client.ts'
 
 const SECRET = '0123456789abcdef0123456789abcdef'
@@ -47,13 +48,15 @@ test('an address that may not is 403 all the same, and where access is open nobo
   expect(open.requests[0]?.identity).toEqual({ role: 'program', id: 'web' })
 })
 
-test('where access is asked about later too, a bare handshake is answered as nobody; one with a credential is held to access', async () => {
+test('where access is asked about later too, a handshake without a credential for it is answered as nobody; one with a credential is held to access', async () => {
   const access = { basic: { user: 'u', password: 'p' } }
   await using ear = await listening({ options: { identifiesLater: 'access' }, access })
-  await ear.client()
-  await ear.client('/ws', [], { headers: { authorization: 'Basic dTpw' } })
+  for (const authorization of [undefined, 'Negotiate x', 'Basic YTpi', 'Basic dTpw'])
+    await ear.client('/ws', [], authorization === undefined ? {} : { headers: { authorization } })
   expect(ear.requests.map((request) => request.identity)).toEqual([
-    { role: 'customer', id: '' },
+    NOBODY,
+    NOBODY,
+    NOBODY,
     { role: 'program', id: 'u' },
   ])
   expect((await refusal(`${ear.ws}/ws`, [], bearer('made-up'))).status).toBe(401)

@@ -84,6 +84,16 @@ test('that callers of a WebSocket identify later, and who they are then, passes 
   expect(peer.who).toEqual(ann)
 })
 
+test('of the handshake that a credential came with the worker tells the address and the headers, or the address alone', async () => {
+  const asked: unknown[] = []
+  const rpc: Rpc = { ...silent, call: async (_method, args) => void asked.push(args.at(-1)) }
+  const { host } = workerHost(rpc, 1, { id: 'demo', operations: {}, log: recordingLog().log })
+  const came = { remote: '192.0.2.1', headers: { host: 'desk.example' } }
+  const request = { ...came, method: 'GET', uncloneable: () => undefined }
+  for (const from of [request, '192.0.2.2', undefined]) await host.identify({ scheme: 'none' }, from)
+  expect(asked).toEqual([came, '192.0.2.2', undefined])
+})
+
 test('a draft that is none is a mistake that its own line throws; bytes that are none are left to who judges drafts', async () => {
   const asked: unknown[] = []
   const rpc: Rpc = { ...silent, call: async (_method, args) => void asked.push(args[1]) }
