@@ -9,6 +9,8 @@ import type { OpenTransport } from './types.ts'
 const WAIT_S = 15
 /** A proxy that lets no request wait for longer than this is not waited with: its cuts cannot be told from those of a dead link. */
 const LEAST_WAIT_S = 3
+/** A cut may have been of its moment alone (a restart): the full wait is asked for again after this time. */
+const CUT_KEPT_MS = 300_000
 /** An answer without news that came sooner was not waited for. Then the next is asked for after a pause, twice as long each time. */
 const QUICK_MS = 1000
 const PAUSE_MS = 1000
@@ -67,18 +69,24 @@ export const openHttp: OpenTransport = (options) => {
 
   async function poll(): Promise<void> {
     await exchange([])
-    for (let waitS = WAIT_S; !ending.signal.aborted;) {
+    let waitS = WAIT_S
+    let cutAt = 0
+    while (!ending.signal.aborted) {
       const began = performance.now()
       try {
         const hasNews = await exchange(acknowledgement(), waitS)
         if (ending.signal.aborted) return
-        if (hasNews || performance.now() - began >= QUICK_MS) pauseMs = PAUSE_MS
+        const now = performance.now()
+        if (now - cutAt >= CUT_KEPT_MS) waitS = WAIT_S
+        if (hasNews || now - began >= QUICK_MS) pauseMs = PAUSE_MS
         else await rest()
       } catch (error) {
-        const tookMs = performance.now() - began
+        const now = performance.now()
+        const tookMs = now - began
         const isTooLong = tookMs > LEAST_WAIT_S * 1000 && tookMs < waitS * 1000
         if (!isTooLong || !isCut(error)) throw error
         waitS = Math.max(LEAST_WAIT_S, Math.floor(tookMs / 2000))
+        cutAt = now
       }
     }
   }

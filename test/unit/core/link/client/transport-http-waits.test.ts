@@ -86,8 +86,25 @@ test.each([
     expect(gone).toEqual([])
     const [first, cut, ...fewer] = waits
     expect([first, cut, new Set(fewer).size]).toEqual([0, 15, 1])
+    await pass(600_000)
+    expect(gone).toEqual([])
+    expect(waits.filter((waitS) => waitS * 1000 > mostMs)).toHaveLength(3)
   },
 )
+
+test('after one single cut the link is back at its full wait in five minutes', async () => {
+  let isCut = false
+  const { waits, gone } = open((waitS) => {
+    if (waitS === 0 || isCut) return after(waitS * 1000, () => frames(welcome()))
+    isCut = true
+    return after(6000, () => new Response('', { status: 502 }))
+  })
+  await pass(60_000)
+  expect([waits.slice(0, 3), waits.at(-1)]).toEqual([[0, 15, 3], 3])
+  await pass(270_000)
+  expect(waits.at(-1)).toBe(15)
+  expect(gone).toEqual([])
+})
 
 test.each([
   ['at once', 1000, 2],
