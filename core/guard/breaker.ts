@@ -49,8 +49,10 @@ export interface Breaker {
   /**
    * Runs the call or refuses it with `BREAKER_OPEN` (`notExecuted`, `retryAfterMs`). The call's own result or error comes
    * out unchanged. The call must end by itself (`withDeadline` inside): a probe that never ends would hold the breaker.
+   * `isShort`: it has so little time that it may prove nothing (`saysNothing`). Where one did not, the next such call is no
+   * probe for as long as the open time; the place is kept for those with more.
    */
-  run<T>(call: () => Promise<T>): Promise<T>
+  run<T>(call: () => Promise<T>, options?: { readonly isShort: boolean }): Promise<T>
   readonly state: BreakerState
   /** Why it is in this state, in words for an operator. */
   readonly reason: string
@@ -121,6 +123,8 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   let reason = 'it has not failed'
   let generation = 0
   let probing = false
+  /** When a call last ended in this state without a word about the other side. */
+  let toldNothingAt = -Infinity
   let openedAt: number | undefined
   let grownMs = openForMs
   let healthySince = performance.now()
@@ -151,6 +155,7 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     reason = why
     generation += 1
     probing = false
+    toldNothingAt = -Infinity
     if (to === 'ACTIVE') {
       openedAt = undefined
       healthySince = performance.now()
@@ -184,7 +189,11 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   function refusal(): GatewayError {
     const why = {
       ACTIVE: 'is coming back',
-      'HALF-OPEN': ramp.running ? 'is coming back' : 'is being probed',
+      'HALF-OPEN': ramp.running
+        ? 'is coming back'
+        : probing
+          ? 'is being probed'
+          : 'waits for a call with time to probe it',
       OPEN: 'is failing',
       OFF: `is out of service (${reason})`,
     }[state]
@@ -195,11 +204,12 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
   }
 
   /** Whether the call is the probe. */
-  function admit(): boolean {
+  function admit(isShort: boolean): boolean {
     if (state === 'ACTIVE') return false
     if (state !== 'HALF-OPEN' || probing || (ramp.running && !ramp.admits())) throw refusal()
-    probing = !ramp.running
-    return probing
+    if (ramp.running) return false
+    if (isShort && performance.now() - toldNothingAt < grownMs) throw refusal()
+    return (probing = true)
   }
 
   /** One instance probes at a time. */
@@ -209,14 +219,15 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
     const right = await hooks.lead()
     if (right !== undefined && begun === generation) return right
     right?.[Symbol.dispose]()
+    const refused = refusal()
     if (begun === generation) probing = false
-    throw refusal()
+    throw refused
   }
 
-  function run<T>(call: () => Promise<T>): Promise<T> {
+  function run<T>(call: () => Promise<T>, { isShort = false } = {}): Promise<T> {
     let isProbe: boolean
     try {
-      isProbe = admit()
+      isProbe = admit(isShort)
     } catch (refused) {
       return Promise.reject(refused)
     }
@@ -239,7 +250,10 @@ export function createBreaker(name: string, options: BreakerOptions, hooks: Brea
       const ms = performance.now() - at
       if (isTheirFailure(thrown)) await count({ failed: true, thrown }, ms)
       else if (saysNothing(thrown) && ms >= slowMs) await count(good, ms)
-      else probing = false
+      else {
+        if (saysNothing(thrown)) toldNothingAt = performance.now()
+        probing = false
+      }
       throw thrown
     }
     const told = begun === generation ? count(good, performance.now() - at) : undefined

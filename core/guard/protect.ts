@@ -51,17 +51,18 @@ export function protection(
   const { log } = around
   return async ({ ms, priority, signal, waits = false, shortened }, call) => {
     const begun = performance.now()
+    const guarded = (givenMs: number, made: typeof call): ReturnType<typeof call> =>
+      breaker.run(() => withDeadline({ ms: givenMs, shortened, signal, what, log }, made), {
+        isShort: shortened?.(givenMs) === true,
+      })
     let result = 'ok'
     let place: Place | undefined
     try {
-      if (bulkhead === undefined)
-        return await breaker.run(() => withDeadline({ ms, shortened, signal, what, log }, call))
+      if (bulkhead === undefined) return await guarded(ms, call)
       const entered = bulkhead.enter({ what, signal, waitMs: waits ? ms / 2 : 0 })
       const held = (place = entered instanceof Promise ? await entered : entered)
       const left = ms - (performance.now() - begun)
-      return await breaker.run(() =>
-        withDeadline({ ms: left, shortened, signal, what, log }, (inner) => held.hold(() => call(inner))),
-      )
+      return await guarded(left, (inner) => held.hold(() => call(inner)))
     } catch (error) {
       result = error instanceof GatewayError ? error.code : 'ABORTED'
       throw error

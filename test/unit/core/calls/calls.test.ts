@@ -100,3 +100,15 @@ test('what a call has waited for its place in the bulkhead is none of the time t
   expect(await Promise.all(calls)).toEqual([...four('ok'), ...four('DEADLINE_EXCEEDED')])
   expect(state()).toBe('ACTIVE')
 })
+
+test('half-open, calls with too little time to prove anything are one probe in each open time, and keep nobody from probing', async () => {
+  const breaker = { ...settings.breaker, openForMs: 4000 }
+  const { call, state, system } = operation(60_000, { breaker })
+  for (let n = 0; n < 4; n += 1) await call(1500)
+  await vi.advanceTimersByTimeAsync(4000)
+  const before = system.asked
+  for (let n = 0; n < 50; n += 1) await call(200) // 10 s
+  expect([state(), system.asked - before]).toEqual(['HALF-OPEN', 3])
+  system.afterMs = 600
+  expect([await call(200), await call(1500)]).toEqual(['BREAKER_OPEN', 'ok'])
+})

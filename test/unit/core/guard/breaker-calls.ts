@@ -2,18 +2,25 @@
 import { expect } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import type { Breaker, BreakerOptions } from '../../../../core/guard/breaker.ts'
+import { withDeadline } from '../../../../core/guard/deadline.ts'
 
 export const options: BreakerOptions = { errorRate: 50, minimumCalls: 4, windowMs: 10_000, openForMs: 5_000 }
 export const down = new GatewayError('BACKEND_FAILED', 'orders answers 500')
 
 export const good = (): Promise<string> => Promise.resolve('ok')
 export const ours = (): Promise<never> => Promise.reject(new GatewayError('ENCODE_FAILED', 'ours'))
+/** It had too little time, and its end says nothing. */
+export const untold = (): Promise<string> => withDeadline({ ms: 0, what: 'orders' }, good)
 export const bad = (): Promise<never> => Promise.reject(down)
 
 /** Runs a call and says how it ended: its value, or the code or name of its error. */
-export async function outcome(breaker: Breaker, call: () => Promise<unknown>): Promise<unknown> {
+export async function outcome(
+  breaker: Breaker,
+  call: () => Promise<unknown>,
+  isShort = false,
+): Promise<unknown> {
   try {
-    return await breaker.run(call)
+    return await breaker.run(call, { isShort })
   } catch (error) {
     return error instanceof GatewayError ? error.code : error
   }

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
-import { bad, down, good, options as base, ours, outcome } from './breaker-calls.ts'
+import { bad, down, good, options as base, ours, outcome, untold } from './breaker-calls.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -11,13 +11,26 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
+type Call = 'good' | 'bad' | 'slow' | 'ours' | 'short' | 'shortGood' | 'shortSlow'
+
 const OFF_MS = 3_000
 const options = { ...base, slowMs: 2_000, slowRate: 60 }
-type Step = number | 'good' | 'bad' | 'slow' | 'ours' | 'begin' | 'endGood' | 'endBad' | 'off' | 'on'
+type Step = number | Call | 'begin' | 'endGood' | 'endBad' | 'off' | 'on'
+
+const HOWS = {
+  good: 'good',
+  bad: 'bad',
+  slow: 'good',
+  ours: 'ours',
+  short: 'untold',
+  shortGood: 'good',
+  shortSlow: 'untold',
+} as const
 
 test('it agrees with a small reference model over any history of calls, time and operators', async () => {
   const steps = fc.oneof(
     { weight: 12, arbitrary: fc.constantFrom<Step[]>('good', 'bad', 'bad', 'slow', 'slow', 'ours') },
+    { weight: 4, arbitrary: fc.constantFrom<Step[]>('short', 'short', 'shortGood', 'shortSlow') },
     { weight: 4, arbitrary: fc.constantFrom<Step[]>('begin', 'endGood', 'endBad') },
     { weight: 5, arbitrary: fc.constantFrom<Step[]>(100, 999, 1_000, 1_250, 2_500, 5_000, 12_000) },
     { weight: 1, arbitrary: fc.constantFrom<Step[]>('off', 'on') },
@@ -65,7 +78,8 @@ test('it agrees with a small reference model over any history of calls, time and
           model.end(what === 'endGood' ? 'good' : 'bad', 'oldest')
           return true
         }
-        const admitted = model.begin()
+        const isShort = what.startsWith('short')
+        const admitted = model.begin(isShort)
         if (what === 'begin' && admitted) {
           const call = Promise.withResolvers<string>()
           waiting.push({ call, end: outcome(breaker, () => call.promise) })
@@ -75,8 +89,12 @@ test('it agrees with a small reference model over any history of calls, time and
           await vi.advanceTimersByTimeAsync(options.slowMs)
           model.pass(options.slowMs)
         }
-        const end = await outcome(breaker, { begin: good, good, bad, slow, ours }[what])
-        if (admitted && what !== 'begin') model.end(what === 'slow' ? 'good' : what, 'newest')
+        const shortSlow = (): Promise<string> => slow().then(untold)
+        const calls = { begin: good, good, bad, slow, ours, short: untold, shortGood: good, shortSlow }
+        const end = await outcome(breaker, calls[what], isShort)
+        const isProbed = waiting.length > 0 || !breaker.reason.startsWith('it was open for')
+        if (breaker.state === 'HALF-OPEN' && end === 'BREAKER_OPEN' && !isProbed) seen.add('kept for others')
+        if (admitted && what !== 'begin') model.end(HOWS[what], 'newest')
         return (end === 'BREAKER_OPEN') === !admitted
       }
       for (const [at, what] of history.entries()) {
@@ -105,6 +123,7 @@ test('it agrees with a small reference model over any history of calls, time and
       'OPEN → OFF',
       'slow',
       'in a row',
+      'kept for others',
     ].toSorted(),
   )
 })
@@ -126,6 +145,7 @@ function reference() {
   let until = 0
   let era = 0
   let probing = false
+  let untoldAt = -Infinity
   let ramp: { step: number; until: number; credit: number } | undefined
   let counted: Counted[] = []
   let inARow = 0
@@ -134,6 +154,7 @@ function reference() {
     state = to
     era += 1
     probing = false
+    untoldAt = -Infinity
   }
   const forget = (): void => {
     counted = []
@@ -181,27 +202,30 @@ function reference() {
         else ramp = { step: ramp.step + 1, until: ramp.until + openForMs / 4, credit: 1 }
       }
     },
-    begin(): boolean {
+    begin(isShort: boolean): boolean {
       if (state === 'OPEN' || state === 'OFF' || probing) return false
       if (ramp !== undefined && ramp.credit < 1) {
         ramp.credit += shares[ramp.step] ?? 1
         return false
       }
       if (ramp !== undefined) ramp.credit -= 1
-      probing = state === 'HALF-OPEN' && ramp === undefined
+      const isProbe = state === 'HALF-OPEN' && ramp === undefined
+      if (isProbe && isShort && now < untoldAt + openFor) return false
+      probing = isProbe
       begun.push({ era, at: now })
       return true
     },
-    end(how: 'good' | 'bad' | 'ours', which: 'oldest' | 'newest') {
+    end(how: 'good' | 'bad' | 'ours' | 'untold', which: 'oldest' | 'newest') {
       const call = which === 'oldest' ? begun.shift() : begun.pop()
       if (call === undefined || call.era !== era) return
-      if (how === 'ours') {
+      const slow = now - call.at >= slowMs
+      if (how === 'ours' || (how === 'untold' && !slow)) {
+        if (how === 'untold') untoldAt = now
         probing = false
         return
       }
       inARow = how === 'bad' ? inARow + 1 : 0
       const bucket = Math.floor(now / 1_000)
-      const slow = now - call.at >= slowMs
       counted = [...counted.filter((each) => bucket - each.bucket < 10), { bucket, bad: how === 'bad', slow }]
       if (state === 'HALF-OPEN' && ramp === undefined) {
         if (how === 'bad' || slow) return openNow(doubled())

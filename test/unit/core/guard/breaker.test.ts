@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
 import { withDeadline } from '../../../../core/guard/deadline.ts'
-import { bad, down, good, open, options, outcome, rampMs } from './breaker-calls.ts'
+import { bad, down, good, open, options, outcome, rampMs, untold } from './breaker-calls.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -350,6 +350,24 @@ test('a refused caller in half-open is told when to come back', async () => {
   await vi.advanceTimersByTimeAsync(5_000)
   void outcome(breaker, () => new Promise(() => {}))
   await expect(breaker.run(good)).rejects.toMatchObject({ retryAfterMs: 1_000, notExecuted: true })
+})
+
+test('half-open, calls that may prove nothing are one probe in each open time, whatever was before it; one refused for that is told so', async () => {
+  const breaker = createBreaker('orders.GetOrder', options)
+  const short = (): Promise<unknown> => outcome(breaker, untold, true)
+  await short()
+  const now = Date.now()
+  breaker.adopt({ state: 'OPEN', openedAt: now, until: now + 1_000, openForMs: 20_000, reason: 'it fails' })
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(await short()).toBe('DEADLINE_EXCEEDED')
+  await vi.advanceTimersByTimeAsync(19_999)
+  await expect(breaker.run(good, { isShort: true })).rejects.toMatchObject({
+    message: 'orders.GetOrder waits for a call with time to probe it, the call was not made',
+    retryAfterMs: 1_000,
+  })
+  await vi.advanceTimersByTimeAsync(1)
+  expect([await short(), await short()]).toEqual(['DEADLINE_EXCEEDED', 'BREAKER_OPEN'])
+  expect([await outcome(breaker, good), breaker.state]).toEqual(['ok', 'HALF-OPEN'])
 })
 
 test('after dispose it refuses, and a call still under way comes out without waking it', async () => {
