@@ -99,6 +99,7 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
   const begun = performance.now()
   let share: BodyShare | undefined
   let mount: Mount | undefined
+  let isUnknown = false
   try {
     const head = readHead(incoming)
     mount = gate.table().find(head.path)
@@ -110,10 +111,11 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     const admitted = letIn(gate, mount, { caller, signal: gone.signal })
     // Awaiting only what is a promise keeps most requests out of the microtask queue.
     const identity = admitted instanceof Promise ? await admitted : admitted
+    isUnknown = isNobody(identity)
     mount.admits?.(head)
     if (head.hasBody) {
       const isUnseen = mount.access === 'handler' && mount.admits === undefined
-      share = new BodyShare(gate.budget, isUnseen || isNobody(identity))
+      share = new BodyShare(gate.budget, isUnseen || isUnknown)
     }
     const body = share === undefined ? EMPTY : await bodyOf(exchange, turn, { head, mount, share })
     if (share !== undefined) mount = servingNow(gate, mount, head)
@@ -134,13 +136,21 @@ async function run(exchange: Exchange, turn: Turn, gone: AbortController): Promi
     })
     if (streamed !== undefined) await streamed
   } catch (thrown) {
-    await refuse(exchange, mount, thrown).catch((failure: unknown) => {
+    const refused = isUnknown ? asCredential(thrown) : thrown
+    await refuse(exchange, mount, refused).catch((failure: unknown) => {
       gate.log.error('a refusal cannot be written', { channel: mount?.channel, error: failure })
       exchange.outgoing.destroy()
     })
   } finally {
     share?.giveBack()
   }
+}
+
+/** A handler that identifies its callers refuses for the edge, which counts it. */
+function asCredential(thrown: unknown): unknown {
+  return thrown instanceof GatewayError && thrown.code === 'AUTH_FAILED'
+    ? new Refusal('credential', thrown)
+    : thrown
 }
 
 /** While the body came a reload may have put another generation of the same channel in its place, and ended the one that was found. */

@@ -59,8 +59,16 @@ routes: [{ backend: business }]
     })
   })
 
+  const refusals = async (): Promise<number> => {
+    const metrics = await (await fetch(`${gateway.base}/metrics`)).text()
+    const series = /^dragoman_refused_total\{[^}]*reason="credential"[^}]*\} (\d+)$/gmu
+    return [...metrics.matchAll(series)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
   test('the description is for who has a key; a key that is wrong is refused, beside a right token too', async () => {
+    const before = await refusals()
     expect(await described('/orders')).toBe(401)
+    expect(await refusals()).toBe(before + 1)
     expect(await described('/orders', { 'x-api-key': KEY })).toBe(200)
     expect((await post('/orders', PASSWORD, { 'x-api-key': KEY })).status).toBe(200)
     expect((await post('/orders', PASSWORD, { 'x-api-key': `${KEY}0` })).status).toBe(401)
