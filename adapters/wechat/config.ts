@@ -46,7 +46,8 @@ const accountPart = {
   agentId: orAbsent(z.string().max(32)).describe('wecom: the application that sends'),
 }
 
-const STALE_TEXT = '（系统暂时无法连接，以上信息可能不是最新的。）'
+/** `staleText` where none is given. */
+export const STALE_TEXT = '（系统暂时无法连接，以上信息可能不是最新的。）'
 
 const encrypted: ReadonlySet<string> = new Set(['wecom', 'wecom-kf', 'wecom-bot', 'component'])
 

@@ -1,6 +1,7 @@
 // The sentence under a stale answer.
 import type { Reply } from 'dragoman'
 import { expect, test } from 'vitest'
+import { STALE_TEXT } from '../../../../adapters/wechat/config.ts'
 import { withStaleText } from '../../../../adapters/wechat/stale.ts'
 
 const asOf = '2026-01-31T09:00:00.000Z'
@@ -24,15 +25,16 @@ test('data alone is shown as the text it would be', () => {
   expect(withStaleText(stale({ data: 7 }), '(old)').parts).toEqual([{ kind: 'text', text: '7\n(old)' }])
 })
 
-test('{asOf} is the moment in local time; of an answer without one, the sentence that names it is left out', () => {
+test('{asOf} is the moment in local time; of an answer without one, the sentence that names it is left out, and the default marks it where nothing is left', () => {
   const parts = [{ kind: 'text', text: '' }] as const
   const [said] = withStaleText(stale({ parts }), 'as of {asOf}').parts ?? []
   const at = new Date(asOf)
   expect(said?.text).toMatch(/^as of 2026-\d\d-\d\d \d\d:\d\d$/u)
   expect(new Date((said?.text ?? '').slice(6)).getTime()).toBe(at.getTime())
   const { asOf: _asOf, ...fixed } = stale({ parts })
-  expect(withStaleText(fixed, 'as of {asOf}')).toBe(fixed)
   for (const [sentence, left] of [
+    ['as of {asOf}', STALE_TEXT],
+    ['（截至{asOf}。）', STALE_TEXT],
     ['The shop cannot be reached. Last known: {asOf}.', 'The shop cannot be reached.'],
     ['（截至{asOf}。）以上信息可能不是最新的。', '以上信息可能不是最新的。'],
     ['As of {asOf}.\nCall us.', 'Call us.'],
