@@ -76,7 +76,7 @@ function bodyOf(
     const isLast = secret === undefined || isBeyondApi(reply, scene)
     const fallback = whole === undefined && isLast ? passiveFallback(reply, scene) : undefined
     const content = whole ?? fallback?.content
-    lost = content === undefined && isLast ? whyUnsaid(reply) : fallback?.lost
+    lost = content === undefined && isLast ? whyUnsaid(reply, scene) : fallback?.lost
     const names = { to: textIn(fields, 'FromUserName') ?? '', from: textIn(fields, 'ToUserName') ?? '' }
     text = content && writePassive(content, { ...names, createTime: timestamp }, format)
   }

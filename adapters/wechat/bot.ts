@@ -5,7 +5,7 @@ import { fieldsIn, isFields, listIn, textIn, without } from './document.ts'
 import type { Fields, Format } from './document.ts'
 import { digestOf } from './drafts.ts'
 import type { DraftOptions, Meaning, Push } from './drafts.ts'
-import { BOT_BYTES, lostEnd, saidWithin } from './fallback-text.ts'
+import { BOT_BYTES, saidWithin } from './fallback-text.ts'
 import { shownParts } from './passive.ts'
 import { isWritable } from './passive-write.ts'
 import type { ReplyContext } from './reply-context.ts'
@@ -63,7 +63,7 @@ export function botMeaning(
 
 /**
  * The answer in a bot's own form: a stream that ends at once where somebody has asked, a text where somebody has come in. What
- * cannot be shown is said by its text and its address; `lost` tells an operator that it was cut. Undefined where there is nothing
+ * cannot be shown is said in words; `lost` tells an operator what is not in it. Undefined where there is nothing
  * to say, or XML cannot carry it: then the address that came with the message takes it.
  */
 export function botReply(
@@ -71,9 +71,9 @@ export function botReply(
   push: Push,
   format: Format,
 ): { readonly text: string; readonly lost?: string } | undefined {
-  const { text: content, isCut } = saidWithin(shownParts(reply), BOT_BYTES)
+  const { text: content, ...lost } = saidWithin(shownParts(reply), BOT_BYTES)
   if (content === '' || (format === 'xml' && !isWritable([['Content', content]]))) return undefined
-  return { text: written(content, push, format), ...(isCut && { lost: lostEnd(BOT_BYTES) }) }
+  return { text: written(content, push, format), ...lost }
 }
 
 function written(content: string, { fields, bytes }: Push, format: Format): string {

@@ -75,15 +75,15 @@ const ILLEGAL = new RegExp(String.raw`[\u0000-\u0008\u000B\u000C\u000E-\u001F\uF
 
 /** Whether XML can carry every text in it. */
 export function isWritable(content: PassiveContent): boolean {
-  return content.every(([, value]) => {
-    if (typeof value === 'number') return true
-    return typeof value === 'string' ? illegalIn(value) === undefined : isWritable(value)
-  })
+  return illegalIn(content) === undefined
 }
 
-/** The first character of a text that XML cannot carry, as `U+0007`. */
-export function illegalIn(text: string): string | undefined {
-  const point = ILLEGAL.exec(text)?.[0].codePointAt(0)
+/** The first character in it that XML cannot carry, as `U+0007`. */
+export function illegalIn(value: PassiveValue): string | undefined {
+  if (typeof value === 'number') return undefined
+  if (typeof value !== 'string')
+    return value.map(([, inside]) => illegalIn(inside)).find((point) => point !== undefined)
+  const point = ILLEGAL.exec(value)?.[0].codePointAt(0)
   return point === undefined ? undefined : `U+${point.toString(16).toUpperCase().padStart(4, '0')}`
 }
 

@@ -1,10 +1,11 @@
 // An answer as a passive reply: what stands in the response to the push itself.
-import type { Json, Part, Reply } from 'dragoman'
+import type { Part, Reply } from 'dragoman'
 
 import type { Product } from './account.ts'
+import { TRANSFER, articlesOf, kindOf, memberOf, textOf } from './card.ts'
 import { isFields, textIn } from './document.ts'
 import type { Fields } from './document.ts'
-import { fallbackText, lostEnd, saidWithin } from './fallback-text.ts'
+import { fallbackText, saidWithin } from './fallback-text.ts'
 import { illegalIn, isWritable } from './passive-write.ts'
 import type { PassiveContent } from './passive-write.ts'
 
@@ -45,7 +46,7 @@ export interface Fallback {
 
 /**
  * The same without a way to push: a transfer alone, whatever stands beside it; of articles as many as there may be; else what
- * cannot be shown is said by its text and its address, and cut where it is too long. Undefined: `whyUnsaid` says why.
+ * cannot be shown is said in words, and cut where it is too long. Undefined: `whyUnsaid` says why.
  */
 export function passiveFallback(
   reply: Pick<Reply, 'parts' | 'data' | 'fault'>,
@@ -60,23 +61,36 @@ export function passiveFallback(
   const shown = fitsInto(rich, scene)
   if (shown !== undefined)
     return { content: shown, lost: transfer === undefined ? LOST_ARTICLES : LOST_PARTS }
-  const { text, isCut } = saidWithin(parts, TEXT_BYTES)
-  const content = textOf(text)
-  if (text === '' || !isWritable(content)) return undefined
-  return { content, ...(isCut && { lost: lostEnd(TEXT_BYTES) }) }
+  const { text, ...lost } = saidWithin(parts, TEXT_BYTES)
+  const content = text === '' ? undefined : fitsInto(textContentOf(text), scene)
+  return content && { content, ...lost }
 }
 const LOST_ARTICLES = 'an answer has more articles than can be sent: only the first stand in the response'
 const LOST_PARTS = 'without a secret a transfer is all that is said of an answer: its other parts are lost'
 
-/** Why an answer stands in no response, not even by its text; for operators. */
-export function whyUnsaid(reply: Pick<Reply, 'parts' | 'data' | 'fault'>): string {
-  const { text } = saidWithin(shownParts(reply), TEXT_BYTES)
-  const illegal = illegalIn(text)
-  const why =
-    illegal === undefined
-      ? 'what it shows does not fit, and it has no text'
-      : `${illegal} stands in it, which XML has not`
-  return `the response cannot carry this answer: ${why}`
+/** Why an answer stands in no response, not even in words; for operators. */
+export function whyUnsaid(reply: Pick<Reply, 'parts' | 'data' | 'fault'>, { product }: Scene): string {
+  const parts = shownParts(reply)
+  if (isNothing(parts)) return NOTHING
+  return `the response cannot carry this answer: ${whyNotCarried(parts, product)}`
+}
+
+function whyNotCarried(parts: readonly Part[], product: Product): string {
+  if (!takes(product, 'text')) return `the platform shows no text in the response to a ${product}`
+  const written = [saidWithin(parts, TEXT_BYTES).text, ...parts.map((part) => contentOf(part) ?? [])]
+  const illegal = written.map(illegalIn).find((point) => point !== undefined)
+  return illegal === undefined
+    ? 'what it shows does not fit, and it has no text'
+    : `${illegal} stands in it, which XML has not`
+}
+
+/** Of an answer that shows nothing; for operators. */
+export const NOTHING =
+  'the answer has no text or other part that could be shown, or the text is empty: give the route a `reply`'
+
+/** Nothing is shown but, it may be, empty texts. */
+export function isNothing(shown: readonly Part[]): boolean {
+  return shown.every(({ kind, text }) => kind === 'text' && text === '')
 }
 
 /** Articles that the response does not show whole and the API, each in a message of its own, could not send either. */
@@ -91,7 +105,6 @@ export function isTransfer({ kind, data }: Part): boolean {
   if (kind !== 'card' || data === undefined || !isFields(data)) return false
   return (textIn(data, 'msgtype') ?? textIn(data, 'type')) === TRANSFER
 }
-export const TRANSFER = 'transfer_customer_service'
 
 /** What an answer shows: its parts but for empty texts beside others, else its fault's message, else its data as text. */
 export function shownParts({ parts, data, fault }: Pick<Reply, 'parts' | 'data' | 'fault'>): readonly Part[] {
@@ -200,17 +213,10 @@ function videoContent(part: Part, data: Fields, id: string): PassiveContent {
   ]
 }
 
-/** The kinds of a card that the response itself can hold. */
-const inResponse: ReadonlySet<string> = new Set(['music', 'news', TRANSFER])
-
-/**
- * A card says by `msgtype` (or `type`) which of the platform's kinds it is, and the rest beside it or, as the customer-service
- * API has it, under that name. Undefined for a menu, a mini-program page and whatever else only that API can show.
- */
+/** Undefined for a menu, a mini-program page and whatever else only the customer-service API can show. */
 function cardContent(part: Part, data: Fields): PassiveContent | undefined {
   const { type, own } = kindOf(data)
-  const text = (...names: readonly string[]): string | undefined =>
-    names.map((name) => textIn(own, name)).find((value) => value !== undefined)
+  const text = (...names: readonly string[]): string | undefined => textOf(own, ...names)
   if (type === TRANSFER) {
     const staff = text('kf_account', 'kfAccount') ?? ''
     return [['MsgType', type], ...(staff === '' ? [] : [['TransInfo', [['KfAccount', staff]]] as const])]
@@ -238,21 +244,6 @@ function cardContent(part: Part, data: Fields): PassiveContent | undefined {
   return needsApi ? undefined : fitting(fallbackText(part))
 }
 
-function kindOf(data: Fields): { readonly type: string | undefined; readonly own: Fields } {
-  const also = textIn(data, 'type') ?? ''
-  const type = textIn(data, 'msgtype') ?? (inResponse.has(also) ? also : undefined)
-  return { type, own: type === undefined ? data : (memberOf(data, type) ?? data) }
-}
-
-/** Undefined: the part is no card that holds a list of them. */
-function articlesOf({ kind, data }: Part): readonly Fields[] | undefined {
-  if (kind !== 'card' || data === undefined || !isFields(data)) return undefined
-  const { type, own } = kindOf(data)
-  const articles = own['articles']
-  if ((type !== undefined && type !== 'news') || !Array.isArray(articles)) return undefined
-  return articles.filter((each: Json): each is Fields => isFields(each))
-}
-
 function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
   if (articles.length === 0) return undefined
   const items = articles.map(
@@ -274,21 +265,16 @@ function newsContent(articles: readonly Fields[]): PassiveContent | undefined {
   ]
 }
 
-function memberOf(data: Fields, name: string): Fields | undefined {
-  const value = Object.hasOwn(data, name) ? data[name] : undefined
-  return value !== undefined && isFields(value) ? value : undefined
-}
-
 function titleOf(data: Fields, part: Part): string {
   return textIn(data, 'title') ?? part.media?.name ?? part.text
 }
 
 function fitting(text: string): PassiveContent | undefined {
   // An empty text is no answer: the platform would tell the customer that the account is out of order.
-  return text === '' || Buffer.byteLength(text) > TEXT_BYTES ? undefined : textOf(text)
+  return text === '' || Buffer.byteLength(text) > TEXT_BYTES ? undefined : textContentOf(text)
 }
 
-function textOf(text: string): PassiveContent {
+function textContentOf(text: string): PassiveContent {
   return [
     ['MsgType', 'text'],
     ['Content', text],

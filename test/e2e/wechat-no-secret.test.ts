@@ -26,6 +26,16 @@ routes: [{ agent: helper }]
   bot.answer = async () => ({ parts: [{ kind: 'text', text: '汉'.repeat(1000) }] })
   expect(await push(textXml('hi', { id: '1' }))).toContain('汉…]]></Content>')
   expect(house.log()).toContain('its end is lost')
+  const articles = [{ title: 'Payment', url: 'https://a.example/7' }]
+  bot.answer = async () => ({
+    parts: [
+      { kind: 'text', text: 'Pay here:' },
+      { kind: 'card', text: '', data: { articles } },
+      { kind: 'image', text: '', media: { id: 'm' } },
+    ],
+  })
+  expect(await push(textXml('hi', { id: '3' }))).toContain('[Pay here:\nPayment\nhttps://a.example/7]')
+  expect(house.log()).toContain('no text and no address')
   bot.answer = async () => ({ parts: [{ kind: 'text', text: 'bell\u0007x' }] })
   expect(await push(textXml('hi', { id: '2' }))).toBe('success')
   const reasons = await until(async () => {

@@ -2,7 +2,7 @@
 import type { Json, Part } from 'dragoman'
 
 import type { Product } from '../account.ts'
-import { BOT_BYTES, fallbackText, saidWithin } from '../fallback-text.ts'
+import { fallbackText } from '../fallback-text.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import type { MediaType } from './media.ts'
@@ -53,9 +53,8 @@ const files: Readonly<Record<Family, readonly FileType[]>> = {
   bot: [],
 }
 
-/** A whole answer as the one message that a bot may send: its texts, cut where they are too long. Empty: there is nothing to show. */
-export function botContents(parts: readonly Part[]): readonly Content[] {
-  const { text } = saidWithin(parts, BOT_BYTES)
+/** The one message that a bot may send. Empty: there is nothing to show. */
+export function botContents(text: string): readonly Content[] {
   return text === '' ? [] : [{ msgtype: 'markdown', markdown: { content: text } }]
 }
 

@@ -4,9 +4,11 @@ import type { Delivery, Json, Message, Part, Scope } from 'dragoman'
 
 import { isSuite } from '../account.ts'
 import type { Account } from '../account.ts'
-import { BOT_BYTES, lostEnd, saidWithin } from '../fallback-text.ts'
+import { BOT_BYTES, LOST_PART, saidWithin } from '../fallback-text.ts'
 import {
   MAX_MESSAGES,
+  NOTHING,
+  isNothing,
   isTransfer,
   passiveContent,
   passiveFallback,
@@ -54,20 +56,18 @@ export function createSend(parts: SendParts): Send {
   const family = familyOf(account.product)
 
   async function deliver(message: Message, key: string, signal: AbortSignal): Promise<Delivery> {
+    const shown = shownParts(message)
+    if (isNothing(shown)) return never(NOTHING)
     // It will not be there the next time either; once it is, the dead letter can be sent again.
     if (isSuite(account) || (family !== 'bot' && account.secret === undefined))
       return never(whyOnlyResponse(message, account))
     const address = await addressOf(message, family, parts.lastKfAccount)
     if (typeof address === 'string') return never(address)
-    const shown = shownParts(message)
-    if (shown.length === 0)
-      return never('the answer has no text or other part that could be shown: give the route a `reply`')
     if ((family === 'official' || family === 'miniprogram') && shown.some(isTransfer))
       return never(NO_TRANSFER)
-    if (family === 'bot' && saidWithin(shown, BOT_BYTES).isCut)
-      scope.log.warn(lostEnd(BOT_BYTES), { id: message.id })
-    const contents = await messagesOf(shown, address, signal)
-    if (contents.length === 0) return never('the text is empty, and the platform sends no empty message')
+    const { contents, lost } = await messagesOf(shown, address, signal)
+    if (contents.length === 0) return never(NOTHING)
+    if (lost !== undefined) scope.log.warn(lost, { id: message.id })
     if (contents.length > MAX_MESSAGES)
       return never(
         `the answer needs ${contents.length} messages, and the platform sends ${MAX_MESSAGES}: shorten it`,
@@ -82,16 +82,20 @@ export function createSend(parts: SendParts): Send {
     shown: readonly Part[],
     { authorizer }: Address,
     signal: AbortSignal,
-  ): Promise<readonly Content[]> {
-    if (family === 'bot') return botContents(shown)
+  ): Promise<{ readonly contents: readonly Content[]; readonly lost?: string | undefined }> {
+    if (family === 'bot') {
+      const { text, lost } = saidWithin(shown, BOT_BYTES)
+      return { contents: botContents(text), lost }
+    }
     let within: AbortSignal | undefined
     const upload: Upload = (url, type) => {
       within ??= AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
       return media.ofUrl(url, type, { authorizer, signal: within })
     }
-    const contents: Content[] = []
-    for (const part of shown) contents.push(...(await contentsOf(part, family, upload)))
-    return contents
+    const each: (readonly Content[])[] = []
+    for (const part of shown) each.push(await contentsOf(part, family, upload))
+    const isWhole = each.every((contents, index) => contents.length > 0 || shown[index]?.kind === 'text')
+    return { contents: each.flat(), ...(!isWhole && { lost: LOST_PART }) }
   }
 
   /** One message after the other, from where the push has come to at an earlier try. */
@@ -195,7 +199,7 @@ function whyOnlyResponse(message: Message, account: Account): string {
     : 'the channel has no `secret`'
   const why =
     sayable === undefined
-      ? whyUnsaid(message)
+      ? whyUnsaid(message, scene)
       : 'an answer that did not come in time for the response, or is to an event, cannot be sent'
   return `${only}: ${why}`
 }

@@ -13,12 +13,18 @@ export function textPieces(text: string, maxBytes: number): readonly string[] {
   return rest === '' && pieces.length > 0 ? pieces : [...pieces, rest]
 }
 
-/** The text, or as much of its beginning as fits with `…` behind it. */
+/**
+ * The text, or as much of its beginning as fits with `…` behind it. Half an address leads elsewhere: the one at the cut is left
+ * out, and where nothing stands before it the text is empty.
+ */
 export function cutAfter(text: string, maxBytes: number): string {
   if (Buffer.byteLength(text) <= maxBytes) return text
-  return `${longestStart(text, maxBytes - Buffer.byteLength(SIGN))}${SIGN}`
+  const start = longestStart(text, maxBytes - Buffer.byteLength(SIGN)).replace(LAST_ADDRESS, '')
+  return start === '' ? '' : `${start}${SIGN}`
 }
 const SIGN = '…'
+/** Up to the end: no blank stands in an address, and none of the punctuation of Chinese and of prose (U+2010 … U+206F). */
+const LAST_ADDRESS = /https?:\/\/[^\s"<>\u2010-\u206F\u3000-\u303F\uFF00-\uFFEF]*$/iu
 
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 

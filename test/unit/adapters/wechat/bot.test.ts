@@ -28,6 +28,18 @@ test('a bot’s answer in the response is what its later one is: with every addr
   expect(said({})).not.toHaveProperty('lost')
 })
 
+test('a bot’s answer has the articles of a card, and what cannot be said of it is told as lost', () => {
+  const articles = [{ title: 'Payment', url: 'https://a.example/7' }]
+  const card: Part = { kind: 'card', text: '', data: { articles } }
+  const parts: readonly Part[] = [card, { kind: 'image', text: '', media: { id: 'm' } }]
+  const push = pushOf('{"msgid":"1","msgtype":"text","text":{"content":"hi"}}')
+  const said = botReply({ parts }, push, 'json')
+  expect(JSON.parse(said?.text ?? '')).toMatchObject({
+    stream: { content: 'Payment\nhttps://a.example/7' },
+  })
+  expect(said?.lost).toContain('no text and no address')
+})
+
 test.each(['bell\u0007', '\u0000', '\uFFFE', '\uD800'])(
   'a bot’s answer that XML cannot carry (%j) is not in the response (XML 1.0 §2.2): its address takes it',
   (text) => {

@@ -58,7 +58,7 @@ describe('what is answered', () => {
   })
 
   test('JSON is answered by JSON, with the names as they are there', async () => {
-    await using on = await stage({ ...safe, product: 'miniprogram' })
+    await using on = await stage(safe)
     on.host.answer(text('ok'))
     const inner = JSON.stringify({
       ToUserName: 'gh_1',
@@ -145,6 +145,13 @@ describe('what is answered', () => {
       origin: 'agent',
     })
     expect(openReply((await on.push(sealedPush(textXml('hi')))).body)).toContain('transfer_customer_service')
+  })
+
+  test('a mini program without a secret says nothing that nobody would see: the answer goes back, and is a dead letter', async () => {
+    await using on = await stage({ ...safe, product: 'miniprogram' })
+    on.host.answer(text('hello'))
+    expect((await on.push(sealedPush(textXml('hi')))).body).toBe('success')
+    expect(on.handed).toEqual(['m1 back'])
   })
 
   test('a bot gets its lower-case envelope and a stream that has ended', async () => {

@@ -1,6 +1,11 @@
 // What of an answer stands in the response to the push, and what only the customer-service API can show.
 import { expect, test } from 'vitest'
-import { isBeyondApi, passiveContent, passiveFallback } from '../../../../adapters/wechat/passive.ts'
+import {
+  isBeyondApi,
+  passiveContent,
+  passiveFallback,
+  whyUnsaid,
+} from '../../../../adapters/wechat/passive.ts'
 import type { Scene } from '../../../../adapters/wechat/passive.ts'
 import type { Json, Part } from '../../../../core/api.ts'
 
@@ -123,7 +128,98 @@ test.each<[string, readonly Part[], string]>([
     [{ kind: 'file', text: 'see https://a.example/7', media: { url: 'https://a.example/7' } }],
     'see https://a.example/7',
   ],
-])('without a way to push, the address of what cannot be shown is said: %s', (_name, parts, said) => {
+  [
+    'an address of which its text has a longer one alone',
+    [{ kind: 'file', text: 'not https://a.example/70?', media: { url: 'https://a.example/7' } }],
+    'not https://a.example/70?\nhttps://a.example/7',
+  ],
+  [
+    'articles beside a text',
+    [
+      text('Pay here:'),
+      { kind: 'card', text: '', data: { articles: [{ title: 'Payment', url: 'https://a.example/7' }, {}] } },
+    ],
+    'Pay here:\nPayment\nhttps://a.example/7',
+  ],
+  [
+    'articles as the API has them, of which the text has the title',
+    [
+      text('Pay here:'),
+      {
+        kind: 'card',
+        text: 'Payment',
+        data: {
+          msgtype: 'news',
+          news: { articles: [{ title: 'Payment', url: 'https://a.example/7' }, { title: 'Terms' }] },
+        },
+      },
+    ],
+    'Pay here:\nPayment\nhttps://a.example/7\nTerms',
+  ],
+  [
+    'music beside a text',
+    [
+      text('Listen'),
+      {
+        kind: 'card',
+        text: '',
+        data: { msgtype: 'music', music: { title: 'Waiting', musicurl: 'https://a.example/7' } },
+      },
+    ],
+    'Listen\nWaiting\nhttps://a.example/7',
+  ],
+  [
+    'a menu',
+    [
+      {
+        kind: 'card',
+        text: 'Choose',
+        data: {
+          msgtype: 'msgmenu',
+          msgmenu: {
+            head_content: 'Choose',
+            list: [
+              { id: '1', content: 'Yes' },
+              { id: '2', content: 'No' },
+            ],
+          },
+        },
+      },
+    ],
+    'Choose\nYes\nNo',
+  ],
+  [
+    'a menu of 微信客服',
+    [
+      {
+        kind: 'card',
+        text: '',
+        data: {
+          head_content: 'Choose',
+          list: [
+            { type: 'click', click: { id: '1', content: 'Yes' } },
+            { type: 'view', view: { content: 'Terms', url: 'https://a.example/7' } },
+          ],
+          tail_content: 'Thanks',
+        },
+      },
+    ],
+    'Choose\nYes\nTerms\nhttps://a.example/7\nThanks',
+  ],
+  [
+    'a card that has a list and an address',
+    [
+      text('Look:'),
+      { kind: 'card', text: 'Orders', data: { url: 'https://a.example/7', list: [{ no: 1 }] } },
+    ],
+    'Look:\nOrders\nhttps://a.example/7',
+  ],
+  [
+    'a file that is its own address',
+    [{ kind: 'file', text: 'Invoice', media: { url: 'data:application/pdf;base64,AAAA' } }],
+    'Invoice',
+  ],
+])('without a way to push, what cannot be shown is said in words: %s', (_name, parts, said) => {
   expect(passiveFallback({ parts }, message)).toEqual({
     content: [
       ['MsgType', 'text'],
@@ -140,4 +236,53 @@ test('a text too long for the response is cut between characters, and its end is
   const cut = passiveFallback({ parts: [text('汉'.repeat(1000))] }, message)
   expect(cut?.content[1]).toEqual(['Content', `${'汉'.repeat(681)}…`])
   expect(cut?.lost).toContain('2047 bytes')
+})
+
+test('an address that does not fit whole into the response is left out', () => {
+  const parts: readonly Part[] = [
+    text('a'.repeat(2010)),
+    { kind: 'link', text: 'Pay', media: { url: 'https://a.example/pay?id=712345&token=abcdef' } },
+  ]
+  const cut = passiveFallback({ parts }, message)
+  expect(cut?.content[1]).toEqual(['Content', `${'a'.repeat(2010)}\nPay\n…`])
+  expect(cut?.lost).toContain('its end is lost')
+})
+
+test.each<[string, Part]>([
+  ['a picture', { kind: 'image', text: '', media: { id: 'm' } }],
+  ['a file that is its own address', { kind: 'file', text: '', media: { url: 'data:text/plain,a' } }],
+  ['a page of a mini program', { kind: 'card', text: '', data: { type: 'miniprogrampage', pagePath: 'p' } }],
+])('a part for which nothing can be said is told as lost: %s', (_name, part) => {
+  expect(passiveFallback({ parts: [text('See the plan:'), part] }, message)).toEqual({
+    content: [
+      ['MsgType', 'text'],
+      ['Content', 'See the plan:'],
+    ],
+    lost: expect.stringContaining('no text and no address'),
+  })
+})
+
+test('a mini program says nothing but a transfer in the response, also without a way to push', () => {
+  const scene: Scene = { product: 'miniprogram', isEvent: false }
+  expect(passiveFallback({ parts: [text('a')] }, scene)).toBeUndefined()
+  expect(whyUnsaid({ parts: [text('a')] }, scene)).toContain('shows no text in the response to a miniprogram')
+  expect(passiveFallback({ parts: [text('a'), transfer] }, scene)?.content[0]?.[1]).toBe(
+    'transfer_customer_service',
+  )
+})
+
+test.each<[string, readonly Part[], string]>([
+  ['nothing', [], 'give the route a `reply`'],
+  ['an empty text', [text('')], 'give the route a `reply`'],
+  ['a picture', [{ kind: 'image', text: '', media: { id: 'm' } }], 'what it shows does not fit'],
+  ['a character in a text', [text('bell\u0007')], 'U+0007'],
+  [
+    'a character in a title',
+    [{ kind: 'card', text: '', data: { articles: [{ title: 'b\u0007' }] } }],
+    'U+0007',
+  ],
+  ['a character in an id', [{ kind: 'image', text: '', media: { id: 'm\u0007' } }], 'U+0007'],
+])('why an answer stands in no response is told: %s', (_name, parts, why) => {
+  expect(passiveFallback({ parts }, message)).toBeUndefined()
+  expect(whyUnsaid({ parts }, message)).toContain(why)
 })

@@ -350,6 +350,30 @@ test('a WeCom bot’s later answer is one message whatever it has, cut where it 
   expect(t.here.logged).toEqual([expect.stringContaining('its end is lost')])
 })
 
+test('a part for which nothing can be said is told as lost, also where the API sends the others', async () => {
+  const card: Part = {
+    kind: 'card',
+    text: '',
+    data: { articles: [{ title: 'Pay', url: 'https://a.example/7' }] },
+  }
+  const file: Part = { kind: 'file', text: '', media: { id: 'm' } }
+  for (const [product, context, body] of [
+    ['wecom-bot', 'response', { markdown: { content: 'Pay\nhttps://a.example/7' } }],
+    ['official', undefined, { msgtype: 'news' }],
+    ['wecom-kf', undefined, { text: { content: 'Pay\nhttps://a.example/7' } }],
+  ] as const) {
+    await using t = await trial({ product })
+    const responseUrl = `${t.api.base}/cgi-bin/aibot/response`
+    const more = context === undefined ? { openKfId: 'wk1' } : { responseUrl }
+    const parts = product === 'wecom-kf' ? [card] : [card, file]
+    await t.platform.send(reply(parts, more), 'k', never)
+    expect(t.api.asked.at(-1)?.body).toMatchObject(body)
+    expect(t.here.logged).toEqual(
+      parts.length === 1 ? [] : [expect.stringContaining('no text and no address')],
+    )
+  }
+})
+
 test('no secret and no token stands in any log line or verdict', async () => {
   await using t = await trial()
   const said: unknown[] = []
@@ -384,6 +408,7 @@ test.each<[string, readonly Part[], string]>([
   ['a character', [{ kind: 'text', text: 'bell\u0007x' }], 'U+0007'],
   ['half of a pair', [{ kind: 'text', text: '\uD83D' }], 'U+D83D'],
   ['a picture without a text', [{ kind: 'image', text: '' }], 'no text'],
+  ['nothing at all', [{ kind: 'text', text: '' }], 'give the route a `reply`'],
 ])(
   'without a secret, what the response cannot carry is told as that, not as late: %s',
   async (_name, parts, why) => {
