@@ -49,7 +49,8 @@ export interface Source extends AsyncDisposable {
   mark(): Promise<Mark | undefined>
   /** In the place of `before`. Rejects with `STORE_UNAVAILABLE` where another one, or none, stands there now. */
   setMark(mark: Mark, before: Mark | undefined): Promise<void>
-  dropMark(): Promise<void>
+  /** Lifts this one. On Redis another one stays, and rejects with `STORE_UNAVAILABLE`. */
+  dropMark(mark: Mark): Promise<void>
   totals(): Promise<MovedTotals>
   /** About how many rows there are. */
   size(): Promise<number>

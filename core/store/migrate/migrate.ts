@@ -86,11 +86,7 @@ async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals)
   if (!isSame) {
     if (own?.state === 'moved') throw refusalOf(own, source.name)
     if (other !== undefined) throw foreign(other, target.name)
-    if (!(await target.isEmpty()))
-      throw new GatewayError(
-        'STORE_UNAVAILABLE',
-        `${target.name} is not empty: a store is moved to where nothing is yet`,
-      )
+    if (!(await target.isEmpty())) throw notEmpty(target)
   }
   const begun = {
     state: 'source',
@@ -101,14 +97,36 @@ async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals)
   } as const
   const mark = isSame ? own : begun
   await source.setMark(mark, own)
-  await target.setMark({ ...mark, state: 'target', other: source.name }, other)
-  const user = (await source.users()) ?? (await target.users())
-  if (user === undefined) return mark
-  if (!isSame) {
-    await target.dropMark()
-    await source.dropMark()
+  const giveBack = () => (own === undefined ? source.dropMark(mark) : source.setMark(own, mark))
+  const filled = { ...mark, state: 'target', other: source.name } as const
+  try {
+    await target.setMark(filled, other)
+  } catch (error) {
+    // One that stands there after all is gone on with by the same command.
+    if ((await target.mark())?.id !== mark.id) await giveBack()
+    throw error
   }
-  throw new GatewayError('STORE_UNAVAILABLE', user)
+  const user = (await source.users()) ?? (await target.users())
+  const refusal =
+    user !== undefined
+      ? new GatewayError('STORE_UNAVAILABLE', user)
+      : // Another migration may have begun and ended there since.
+        !isSame && !(await target.isEmpty())
+        ? notEmpty(target)
+        : undefined
+  if (refusal === undefined) return mark
+  if (!isSame) {
+    await target.dropMark(filled)
+    await giveBack()
+  }
+  throw refusal
+}
+
+function notEmpty({ name }: Target): GatewayError {
+  return new GatewayError(
+    'STORE_UNAVAILABLE',
+    `${name} is not empty: a store is moved to where nothing is yet`,
+  )
 }
 
 /** Why nothing is moved to what carries this mark. */

@@ -1,5 +1,5 @@
 // The store on Redis as an end of a migration: marked in every partition, so that no gateway reads or writes it meanwhile.
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { GatewayError } from '../../api.ts'
 import type { Json, Log } from '../../api.ts'
 import { addressOf } from '../redis/address.ts'
@@ -86,28 +86,41 @@ class RedisEnd implements Target {
     return typeof held === 'string' ? markOf(held) : undefined
   }
 
-  /** Partition 0 first: who goes on with this migration looks there, and of two commands at the same time one alone gets it. */
+  /**
+   * Partition 0 first: who goes on with this migration looks there, and of two commands at the same time one alone gets it. Taken before the
+   * others were marked as well, they are not left marked.
+   */
   async setMark(mark: Mark, before: Mark | undefined): Promise<void> {
     const text = JSON.stringify(mark)
-    const words = [`+${text}`, '0']
     const expected = `+${before === undefined ? '' : JSON.stringify(before)}`
-    const [held] = await this.#client.runAll('mark', [{ partition: 0, words: [...words, expected] }])
-    if (held !== text)
-      throw new GatewayError(
-        'STORE_UNAVAILABLE',
-        `${this.name} was taken by another command meanwhile (a migration, or --use-moved-store): nothing of this one is in force`,
-      )
+    const [held] = await this.#client.runAll('mark', [{ partition: 0, words: [`+${text}`, expected] }])
+    if (held !== text) throw this.#taken()
+    const others = this.#numbers.slice(1)
+    await this.#client.runAll(
+      'mark',
+      others.map((partition) => ({ partition, words: [`+${text}`, ''] })),
+    )
+    if (JSON.stringify(await this.mark()) === text) return
+    await this.#client.runAll(
+      'mark',
+      others.map((partition) => ({ partition, words: ['', `+${text}`] })),
+    )
+    throw this.#taken()
+  }
+
+  /**
+   * Partition 0 last: until then no gateway gets as far as the others. What was moved away is with that another store than where it went
+   * (SEMANTICS 12).
+   */
+  async dropMark(mark: Mark): Promise<void> {
+    const words = ['', `+${JSON.stringify(mark)}`]
     await this.#client.runAll(
       'mark',
       this.#numbers.slice(1).map((partition) => ({ partition, words })),
     )
-  }
-
-  /** Partition 0 last: until then no gateway gets as far as the others. */
-  async dropMark(): Promise<void> {
-    const lift = (partition: number) => ({ partition, words: ['', '1'] })
-    await this.#client.runAll('mark', this.#numbers.slice(1).map(lift))
-    await this.#client.runAll('mark', [lift(0)])
+    const isOther = mark.state === 'moved' ? '1' : ''
+    const [held] = await this.#client.runAll('mark', [{ partition: 0, words: [...words, isOther] }])
+    if (held !== null) throw this.#taken()
   }
 
   async totals(): Promise<MovedTotals> {
@@ -180,7 +193,9 @@ class RedisEnd implements Target {
   }
 
   async isEmpty(): Promise<boolean> {
-    for await (const { keys } of this.#client.scan('')) if (keys.length > 0) return false
+    // A mark is no store: it stands before the first row.
+    const metas = new Set(this.#numbers.map((partition) => this.#client.key(partition, 'meta')))
+    for await (const { keys } of this.#client.scan('')) if (keys.some((key) => !metas.has(key))) return false
     return true
   }
 
@@ -241,7 +256,8 @@ class RedisEnd implements Target {
 
   async release(): Promise<void> {
     // The mark first: without it the target is complete, and with it how far it came must still be known.
-    await this.dropMark()
+    const mark = await this.mark()
+    if (mark !== undefined) await this.dropMark(mark)
     await this.#client.ask([['DEL', this.#client.key(0, 'moving')]])
   }
 
@@ -249,12 +265,18 @@ class RedisEnd implements Target {
     await this.#client[Symbol.asyncDispose]()
   }
 
-  /** It is another store than where it was moved to from here on. Resolves how much that waits may have been done there. */
-  async disown(): Promise<number> {
-    const mayBeDone = await noteDoubt(this.#client, this.#numbers)
-    // Another server's name: the next start takes the data for one that may have lost something (SEMANTICS 12).
-    await this.#client.ask([['HSET', this.#client.key(0, 'dataset'), 'replid', '']])
+  /** While `mark` stands. Resolves how much of what waits may have been done where it was moved to. */
+  async doubt(mark: Mark): Promise<number> {
+    const mayBeDone = await noteDoubt(this.#client, this.#numbers, JSON.stringify(mark))
+    if (mayBeDone === undefined) throw this.#taken()
     return mayBeDone
+  }
+
+  #taken(): GatewayError {
+    return new GatewayError(
+      'STORE_UNAVAILABLE',
+      `${this.name} was taken by another command meanwhile (a migration, or --use-moved-store): nothing of this one is in force`,
+    )
   }
 
   get #numbers(): readonly number[] {
@@ -342,8 +364,9 @@ class RedisEnd implements Target {
 }
 
 /**
- * Lets a gateway start on what was moved away, under a new incarnation and with what waits in doubt. Throws `STORE_UNAVAILABLE` for a
- * target that is not complete.
+ * Lets a gateway start on what was moved away, under a new incarnation and with what waits in doubt. It is taken by a mark of its own
+ * first, so that a migration that is ending, or another start, does not go on beside it. Throws `STORE_UNAVAILABLE` for a target that is
+ * not complete, and where another command was faster.
  */
 export async function reclaimRedis(options: RedisEndOptions, log?: Log): Promise<void> {
   await using end = await openEnd(options)
@@ -354,14 +377,15 @@ export async function reclaimRedis(options: RedisEndOptions, log?: Log): Promise
       'STORE_UNAVAILABLE',
       `${end.name} holds half a store: finish the migration from ${mark.other}, or empty it`,
     )
-  if (mark.state === 'moved') {
-    const mayBeDone = await end.disown()
-    log?.warn(
-      'the store was moved away and is used again: of its open work nobody knows whether it was done where it went',
-      { other: mark.other, mayBeDone },
-    )
-  }
-  await end.dropMark()
+  const own = { ...mark, id: randomUUID() }
+  await end.setMark(own, mark)
+  const mayBeDone = mark.state === 'moved' ? await end.doubt(own) : undefined
+  await end.dropMark(own)
+  if (mayBeDone === undefined) return
+  log?.warn(
+    'the store was moved away and is used again: of its open work nobody knows whether it was done where it went',
+    { other: mark.other, mayBeDone },
+  )
 }
 
 /** Without user and password. */

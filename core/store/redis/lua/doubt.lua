@@ -1,7 +1,9 @@
 -- What waits in a store that was moved away may have been done since: a page of what is open gets, at each message and push that waits, an
 -- attempt that nobody saw end. Halted writes (they have a dead letter), released calls and timers are left as they are.
--- `told`: the attempt's text behind its number; `known`: how a text ends that was noted here before. { looked at, waiting }
-local from, most, told, known = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
+-- `told`: the attempt's text behind its number; `known`: how a text ends that was noted here before. { looked at, waiting }; nothing
+-- where another mark than `mark`, or none, stands: somebody else has the store, and may work in it already.
+local from, most, told, known, mark = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
+if HELD ~= mark then return {} end
 local refs = R('ZRANGE', P .. 'open', int(from), int(from + most - 1))
 draining()
 

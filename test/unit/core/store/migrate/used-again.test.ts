@@ -34,6 +34,9 @@ test('of a Redis that is used again, what waits has an attempt that nobody saw e
   const found = await due(w)
   expect(found).toMatchObject({ waits: once, flies: once, 'answered-push': once })
   expect(Object.keys(found)).toHaveLength(3)
+  expect(found['waits']?.attempts.at(0)?.failure?.message).toBe(
+    'the store was moved away and is used again, and it may have been done where the store went',
+  )
   expect(expectStatus(await w.store.claim(w.claim('again')), 'run')).toMatchObject({ id: 'call', attempt: 2 })
   w.advance(timer.delayMs)
   expect(await due(w)).toMatchObject({ promise: fresh })
