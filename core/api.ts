@@ -791,9 +791,8 @@ export interface OkFrame {
   readonly t: 'ok'
   readonly n: number
   readonly id: string
-  /** Absent, as is `sequence`, where the number comes again when its id is no longer remembered: that it is stored is all that is known. */
-  readonly messageId?: string
-  readonly sequence?: number
+  readonly messageId: string
+  readonly sequence: number
   readonly duplicate: boolean
   /** Refusals up to `n`: all that this link has not told yet, and the last of the others; absent: none. `welcome` has them all. */
   readonly refused?: readonly RefusedFrame[]

@@ -136,11 +136,8 @@ z.object({
   t: z.literal('ok'),
   n,
   id: z.string(),
-  messageId: z.string().exactOptional().meta({
-    description:
-      'Absent, as is sequence, where the number comes again when its id is no longer remembered: that it is stored is all that is known',
-  }),
-  sequence: count.exactOptional(),
+  messageId: z.string(),
+  sequence: count,
   duplicate: z.boolean(),
   refused: refused.exactOptional(),
 }).register(published, { id: 'ok', title: 'Everything up to n is durable, or refused' })

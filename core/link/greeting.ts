@@ -56,16 +56,6 @@ export async function standing(
   return store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
 }
 
-/** What is refused of a boot up to a number, and not yet passed by `first`. Throws `STORE_UNAVAILABLE`. */
-export async function refusedUpTo(
-  store: Pick<Store, 'hello'>,
-  { home, device, boot }: Outbox,
-  upTo: number,
-): Promise<Welcomed['refused']> {
-  const told = await store.hello({ home, device, boot, first: 1, epoch: '', offset: 0 })
-  return told.status === 'welcome' ? told.refused.filter(({ n }) => n <= upTo) : []
-}
-
 /** The same for all devices of a customer, another one for anybody else. */
 export function inboxName(home: string): string {
   return digest(home).slice(0, INBOX_CHARS)

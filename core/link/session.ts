@@ -306,14 +306,14 @@ export class Session implements Link, PumpLink {
     switch (taken.status) {
       case 'stored': {
         const { messageId, sequence, duplicate } = taken
-        const place = messageId !== undefined && sequence !== undefined && { messageId, sequence }
         const refused = toldWith(taken.refused ?? [], opened.told)
         opened.told = Math.max(opened.told, n)
         await this.push({
           t: 'ok',
           n,
           id,
-          ...place,
+          messageId,
+          sequence,
           duplicate,
           ...(refused.length > 0 && { refused }),
         })

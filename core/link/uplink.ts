@@ -9,7 +9,6 @@ import type { Origin, Pipeline, PipelineOptions } from '../pipeline.ts'
 import type { Store } from '../store/store.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { AGE_MARGIN_MS, BOOT_KEPT_MS, REFUSALS_KEPT } from './figures.ts'
-import { refusedUpTo } from './greeting.ts'
 
 export interface UplinkOptions {
   readonly pipeline: Pick<Pipeline, 'append'>
@@ -42,9 +41,8 @@ export interface Outbox {
 export type Taken =
   | {
       readonly status: 'stored'
-      /** Absent, as is `sequence`: the number was used up under an id that may have been forgotten since. */
-      readonly messageId?: string
-      readonly sequence?: number
+      readonly messageId: string
+      readonly sequence: number
       readonly duplicate: boolean
       /** All up to its number; absent: none. */
       readonly refused?: readonly RefusedFrame[]
@@ -55,21 +53,15 @@ export type Taken =
   /** The number is not used up. */
   | { readonly status: 'later'; readonly error: GatewayError }
 
-interface Named {
-  readonly n: number
-  readonly id: string
-}
-
-interface Reason {
-  readonly code: string
-  readonly message: string
-}
-
 export interface Uplink {
   /** Never rejects. */
   take(outbox: Outbox, frame: SendFrame): Promise<Taken>
   /** Uses the number up and stores why, `later` where too many wait to be heard. Never rejects. */
-  refuse(outbox: Outbox, frame: Named, why: Reason): Promise<Taken>
+  refuse(
+    outbox: Outbox,
+    frame: { readonly n: number; readonly id: string },
+    why: { readonly code: string; readonly message: string },
+  ): Promise<Taken>
   /** A boot that has sent nothing yet said hello: from when it is known is kept, for TOO_OLD. */
   greet(outbox: Outbox): Promise<void>
 }
@@ -92,8 +84,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       priority: origin.priority,
     })
     await limited(callingOf(normalised, origin, identity))
-    if (await isTooOld(outbox, frame, normalised))
-      return (await refusal(outbox, frame, TOO_OLD)) ?? usedUp(outbox, frame)
+    if (await isTooOld(outbox, frame, normalised)) return refuse(outbox, frame, TOO_OLD)
     const result = await pipeline.append(origin, normalised, {
       device: { device, boot, n },
     })
@@ -109,9 +100,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       case 'duplicate':
         // Nothing has the sequence 0: the number was refused, under this id, one that could not be read, or another (SEMANTICS 14).
         if (result.sequence === 0)
-          return result.id === id || result.id === ''
-            ? refusedBefore(n, result.failure?.code)
-            : another(frame)
+          return result.id === id || result.id === '' ? refusedBefore(n, result.failure?.code) : usedUp(frame)
         return {
           status: 'stored',
           messageId: result.id,
@@ -120,7 +109,7 @@ export function createUplink(options: UplinkOptions): Uplink {
           ...(result.refused !== undefined && { refused: result.refused }),
         }
       case 'used':
-        return usedUp(outbox, frame)
+        return usedUp(frame)
       case 'gap':
         return result
       case 'mismatch':
@@ -157,37 +146,27 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   /**
-   * DESIGN §12: what comes again under a number that was used up and not refused is stored. A number is kept for longer than its id; where
-   * the id would still be known if it had been this number's, the frame is another one.
+   * A number is kept for longer than its id: a frame whose id may have been forgotten is neither said to be another one, nor called stored,
+   * as the number may have been used lately for another (SEMANTICS 14).
    */
-  async function usedUp(outbox: Outbox, frame: SendFrame): Promise<Taken> {
-    const made = madeAt(frame.id)
-    if (made !== undefined && isRemembered(made)) return another(frame)
-    const { value } = await store.value({ key: bootKey(outbox) })
-    if (typeof value === 'number' && isRemembered(value)) return another(frame)
-    const refused = await refusedUpTo(store, outbox, frame.n)
-    return { status: 'stored', duplicate: true, ...(refused.length > 0 && { refused }) }
-  }
-
-  function another({ n, id }: SendFrame): Taken {
+  function usedUp({ n, id }: SendFrame): Taken {
     const made = madeAt(id)
     if (made !== undefined && !isRemembered(made)) return { status: 'refused', ...TOO_OLD }
-    const message = `number ${n} of this boot was used, and not for "${id}" as far as is remembered: begin a new boot`
+    const message = `number ${n} of this boot was used, and not for "${id}" as far as is remembered: look into the log, then begin a new boot`
     return { status: 'refused', code: 'IDEMPOTENCY_MISMATCH', message }
   }
 
   /** INTERNAL tells its app that the log has the details. */
-  function later({ n, id }: Named, error: GatewayError): Taken {
+  function later({ n, id }: { readonly n: number; readonly id: string }, error: GatewayError): Taken {
     if (error.code === 'INTERNAL') log.error('what came over a link was not taken in', { id, n, error })
     return { status: 'later', error }
   }
 
-  /** Undefined: the number was used up before, and not refused; nothing is changed. */
-  async function refusal(
+  async function refuse(
     { channel, identity, home, device, boot }: Outbox,
-    { n, id }: Named,
-    { code, message: why }: Reason,
-  ): Promise<Taken | undefined> {
+    { n, id }: { readonly n: number; readonly id: string },
+    { code, message: why }: { readonly code: string; readonly message: string },
+  ): Promise<Taken> {
     try {
       const sender = { id: identity.id, role: 'customer' as const }
       const draft: Draft = { kind: 'message', type: 'refused', sender, data: null }
@@ -202,8 +181,8 @@ export function createUplink(options: UplinkOptions): Uplink {
         inbox: false,
       })
       const own: Taken = { status: 'refused', code, message: why }
-      if (result.status === 'used') return undefined
-      if (result.status === 'accepted') return own
+      // Of a number that was used for another frame nothing is changed; this one is refused all the same.
+      if (result.status === 'accepted' || result.status === 'used') return own
       if (result.status === 'gap') return result
       if (result.status === 'duplicate' && result.sequence === 0)
         return result.id === id ? { ...own, code: result.failure?.code ?? code } : own
@@ -216,12 +195,6 @@ export function createUplink(options: UplinkOptions): Uplink {
     } catch (error) {
       return later({ n, id }, GatewayError.from(error))
     }
-  }
-
-  /** A frame that cannot be taken is refused as that also where its number was used for another one. */
-  async function refuse(outbox: Outbox, frame: Named, why: Reason): Promise<Taken> {
-    const { code, message } = why
-    return (await refusal(outbox, frame, why)) ?? { status: 'refused', code, message }
   }
 
   return {
@@ -258,7 +231,8 @@ export function createUplink(options: UplinkOptions): Uplink {
 
 const TOO_OLD = {
   code: 'TOO_OLD',
-  message: 'the id is older than what this gateway remembers; look into the log, then send it under a new id',
+  message:
+    'the id is older than what this gateway remembers, so it may be stored: look at next and into the log, then send it under a new id',
 } as const
 
 function refusedBefore(n: number, code = 'DECODE_FAILED'): Taken {

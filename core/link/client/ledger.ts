@@ -225,7 +225,7 @@ export class Ledger {
   settle(
     n: number,
     refused: readonly RefusedFrame[] = [],
-    stored?: { id: string; messageId?: string; sequence?: number },
+    stored?: { id: string; messageId: string; sequence: number },
   ): void {
     const codes = new Map(refused.map((one) => [one.n, one.code]))
     const changes: Change[] = []
