@@ -250,7 +250,7 @@ export const route = z.strictObject({
     .exactOptional(),
   timeout: duration()
     .describe(
-      'One attempt; without it, the agent’s or backend’s. With less than half of the backend’s, a call that is too slow does not count for its breaker',
+      'One attempt; without it, the agent’s or backend’s. With less than half of that, a call that is too slow does not count for its breaker',
     )
     .exactOptional(),
   record: z.boolean().describe('Stores requests too').exactOptional(),

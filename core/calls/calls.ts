@@ -100,10 +100,12 @@ export interface AgentCall {
 
 /** Calls an agent once. Undefined: taken. Throws `GatewayError`. */
 export async function callAgent(
-  { id, agent, protect }: AgentInUse,
+  { id, agent, protect, timeoutMs }: AgentInUse,
   { message, conversation, ms, waits }: AgentCall,
 ): Promise<Reply | Handoff | undefined> {
-  const answer = await protect({ ms, waits, priority: message.priority ?? 'normal' }, async (signal) => {
+  const priority = message.priority ?? 'normal'
+  const shortened = (givenMs: number): boolean => givenMs < timeoutMs * TELLING
+  const answer = await protect({ ms, shortened, waits, priority }, async (signal) => {
     try {
       return await agent.answer(message, conversation, signal)
     } catch (error) {

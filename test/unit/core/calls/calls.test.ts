@@ -1,12 +1,12 @@
-// A call to a backend with its real protection: what its breaker hears of a call that was given less time than the operation.
+// A call to a backend or an agent with its real protection: what its breaker hears of a call that was given less time than others.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Message } from '../../../../core/api.ts'
-import { callBackend } from '../../../../core/calls/calls.ts'
-import { createBackend } from '../../../../core/components/components.ts'
+import { callAgent, callBackend } from '../../../../core/calls/calls.ts'
+import { createAgent, createBackend } from '../../../../core/components/components.ts'
 import type { Surroundings } from '../../../../core/components/components.ts'
 import { uncounted } from '../../../../core/guard/limit-count.ts'
 import type { BackendSettings } from '../../../../core/settings.ts'
-import { handBackend } from '../../../support/parts.ts'
+import { handAgent, handBackend } from '../../../support/parts.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -111,4 +111,28 @@ test('half-open, calls with too little time to prove anything are one probe in e
   expect([state(), system.asked - before]).toEqual(['HALF-OPEN', 3])
   system.afterMs = 600
   expect([await call(200), await call(1500)]).toEqual(['BREAKER_OPEN', 'ok'])
+})
+
+test('a route that gives a call less than half of the time of its agent opens the breaker for nobody else; with half of it a call counts', async () => {
+  let afterMs = 600
+  const { adapter } = handAgent('bot', async () => {
+    await new Promise((done) => setTimeout(done, afterMs))
+    return { text: 'hello' }
+  })
+  const { inUse, breaker } = createAgent({ ...settings, id: 'bot' }, adapter, around)
+  const conversation = { id: 'c', customer: message.sender }
+  const call = async (ms: number): Promise<string> => {
+    const answer = callAgent(inUse, { message, conversation, ms, waits: true })
+    const ended = answer.then(
+      () => 'ok',
+      () => 'failed',
+    )
+    await vi.advanceTimersByTimeAsync(ms)
+    return ended
+  }
+  for (let n = 0; n < 12; n += 1) expect(await call(200)).toBe('failed')
+  expect([breaker.state, await call(1500)]).toEqual(['ACTIVE', 'ok'])
+  afterMs = 3000
+  for (let n = 0; n < 4; n += 1) expect(await call(750)).toBe('failed')
+  expect(breaker.state).toBe('OPEN')
 })
