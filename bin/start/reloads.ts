@@ -111,11 +111,6 @@ export class Reloads {
     }
   }
 
-  /** An earlier generation was gone back to: what the files say is not used. */
-  get isPinned(): boolean {
-    return this.#history.pin !== undefined
-  }
-
   /** Whether something in the plugins folder is another than what was loaded, or than what lay there when an earlier generation was gone back to. */
   async hasDropped(): Promise<boolean> {
     const { pin } = this.#history
@@ -130,11 +125,13 @@ export class Reloads {
   ): Promise<T> {
     const { plugins } = this.#options
     const to = cause.rollbackTo ?? (cause.isRetry === true ? this.#history.pin?.generation : undefined)
-    if (to !== undefined) plugins.forgive()
+    if (to !== undefined && cause.isAgain !== true) plugins.forgive()
+    let kept = to
     this.#loading = []
     let source: Source | undefined
     const load = async (): Promise<Loaded> => {
-      source = await this.#load(cause, to)
+      source = await this.#load(cause, kept)
+      kept = source.kept // a start's is known now; without a plugin that stood in the way it is the same one
       this.#loading = [...this.#loading, ...source.loaded.config.secrets]
       this.#mask()
       const { config } = source.loaded
@@ -170,17 +167,20 @@ export class Reloads {
     ])
   }
 
-  async #load({ isDropIn }: ReloadCause, to: number | undefined): Promise<Source> {
+  async #load({ isDropIn, rollbackTo }: ReloadCause, to: number | undefined): Promise<Source> {
     const first = this.#first
     this.#first = undefined
     if (first !== undefined) return first
-    if (to !== undefined) return loadKept(this.#history, to, this.#options)
-    const loaded = await this.#fromFiles()
-    if (isDropIn === true) refuseSame(loaded.plugins)
-    const { config } = loaded
+    const source =
+      to === undefined
+        ? fromFiles(await this.#fromFiles())
+        : await loadKept(this.#history, to, { ...this.#options, isWhole: rollbackTo !== undefined })
+    if (isDropIn === true) refuseSame(source.loaded.plugins)
+    if (to !== undefined) return source
+    const { config } = source.loaded
     this.#where = config.plugins
     this.#files = config.files
-    return fromFiles(loaded)
+    return source
   }
 
   async #fromFiles(): Promise<Loaded> {
@@ -259,7 +259,7 @@ async function loadPinned(history: History, options: ReloadsOptions): Promise<So
   const { pin } = history
   if (pin === undefined || (await hashOfDisk(pin.places)) !== pin.disk) return undefined
   try {
-    return await loadKept(history, pin.generation, options)
+    return await loadKept(history, pin.generation, { ...options, isWhole: true })
   } catch (error) {
     options.log
       .child('generations')
@@ -270,9 +270,13 @@ async function loadPinned(history: History, options: ReloadsOptions): Promise<So
   }
 }
 
-/** Throws what keeps it from running as it ran. */
-async function loadKept(history: History, generation: number, options: ReloadsOptions): Promise<Source> {
-  const { overrides, plugins, log } = options
+/** With `isWhole` it throws what keeps a plugin from running as it ran; else something stands in for that plugin. */
+async function loadKept(
+  history: History,
+  generation: number,
+  options: ReloadsOptions & { readonly isWhole: boolean },
+): Promise<Source> {
+  const { overrides, plugins, log, isWhole } = options
   const content = await history.contentOf(history.find(generation, { isAny: true }))
   const { config } = content
   const places = (await haveChanged(content)) ? await history.placesOf(content) : new Map<string, string>()
@@ -282,8 +286,9 @@ async function loadKept(history: History, generation: number, options: ReloadsOp
   const problems = loaded.plugins.plugins.flatMap(({ name, failure }) =>
     failure !== undefined && ran.has(name) ? [`plugin ${name}: ${failure.message}`] : [],
   )
-  if (problems.length > 0) throw new GatewayError('INTERNAL', problems.join('; '))
-  for (const { snapshot } of content.plugins)
+  if (isWhole && problems.length > 0) throw new GatewayError('INTERNAL', problems.join('; '))
+  for (const { snapshot } of isWhole ? content.plugins : [])
+    // what is tried again has been told of
     for (const [file, hash] of snapshot?.others ?? [])
       if ((await hashOf(file)) !== hash)
         log

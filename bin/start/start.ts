@@ -95,7 +95,7 @@ export async function start(options: StartOptions): Promise<void> {
       if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
     }
     again = async () => {
-      if (!reloads.isPinned) await gateway.reload({ isDropIn: true, isAgain: true }).catch(() => undefined) // it has been said
+      await gateway.reload({ isDropIn: true, isAgain: true, isRetry: true }).catch(() => undefined) // it has been said
     }
     const watchingPlugins = watchPlugins(() => reloads.pluginsFolder, dropped, {
       onSign: (name) => plugins.prepare(name),
