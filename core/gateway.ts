@@ -274,6 +274,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const next = reloading.then(async () => {
       const at = new Date().toISOString()
       try {
+        if ((await cause.isDue?.()) === false) return { generation: current().number }
         const isRollback = cause.rollbackTo !== undefined
         const built = await options.reload(async (fresh) => {
           await protection.prepare(fresh.settings)

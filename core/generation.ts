@@ -118,6 +118,8 @@ const DRAIN_MARGIN_MS = 30_000
 export interface ReloadCause {
   /** Something in the plugins folder has changed, nothing else. */
   readonly isDropIn?: boolean
+  /** Asked when its turn comes, as a reload before it may have taken the change already. False: nothing is done. */
+  readonly isDue?: () => Promise<boolean>
   /** Nothing has changed: what a plugin needs may be back. That it is not has been said. */
   readonly isAgain?: boolean
   /** What runs is tried again: a plugin was given another chance. */

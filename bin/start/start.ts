@@ -92,7 +92,8 @@ export async function start(options: StartOptions): Promise<void> {
     const watch = watchConfig(reloads.files, reloaded, { since })
     watching = watch
     const dropped = async (): Promise<void> => {
-      if (await reloads.hasDropped()) await gateway.reload({ isDropIn: true }).catch(() => undefined) // as above
+      const isDue = (): Promise<boolean> => reloads.hasDropped()
+      await gateway.reload({ isDropIn: true, isDue }).catch(() => undefined) // as above
     }
     again = async () => {
       await gateway.reload({ isDropIn: true, isAgain: true, isRetry: true }).catch(() => undefined) // it has been said

@@ -44,8 +44,13 @@ test('a reload that needs a plugin which cannot run is refused, by what check sa
   expect(await answer(house)).toBe('old')
   expect((await readiness(house)).status).toBe(200)
   await house.drop('br.ts', good)
-  await house.reload(after)
-  expect(await answer(house)).toBe('1')
+  const where = { directory: join(house.directory, 'plugins') }
+  const isDue = (): Promise<boolean> => house.plugins.hasChanged(where)
+  expect(await isDue()).toBe(true)
+  await writeFile(join(house.directory, 'gateway.yaml'), after)
+  const taken = house.gateway.reload()
+  const dropped = await house.gateway.reload({ isDropIn: true, isDue }) // its turn comes when all is taken
+  expect([await answer(house), dropped]).toEqual(['1', await taken])
 })
 
 test('what ran when its plugin was removed stays as it is and comes back; changed meanwhile, it is refused; gone back to, it is not', async () => {
