@@ -6,18 +6,20 @@ import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
 import {
   ANSWERS,
+  CHROMIUM,
   enter,
   isAtEnd,
   marks,
   notes,
+  pageWithoutStorage,
   picture,
-  refuseStorage,
   say,
   scrollUp,
   shown,
   startsOf,
   status,
   texts,
+  unfailing,
 } from '../support/chat-page.ts'
 import { faultProxy } from '../support/fault-proxy.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
@@ -70,7 +72,7 @@ agents: { bot: { adapter: webhook, url: "${bot.url}" } }
 routes: [ { agent: bot } ]
 `,
   })
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  browser = await chromium.launch(CHROMIUM)
 }, 120_000)
 
 afterAll(async () => {
@@ -97,8 +99,7 @@ async function visit(name: string, locale = 'en-GB'): Promise<Visit> {
     network,
     context,
     async open(prepare) {
-      const page = await context.newPage()
-      page.on('pageerror', (error) => expect.unreachable(`the page failed: ${error.message}`))
+      const page = unfailing(await context.newPage())
       await prepare?.(page)
       await page.goto(`http://127.0.0.1:${network.port}/demo/chat?as=${customer}`)
       return page
@@ -112,8 +113,7 @@ async function visit(name: string, locale = 'en-GB'): Promise<Visit> {
 
 /** Somebody with a token, or with none yet; nothing between him and the gateway. */
 async function come(query: string, locale = 'en-GB'): Promise<Page> {
-  const page = await browser.newPage({ locale, viewport: { width: 480, height: 640 } })
-  page.on('pageerror', (error) => expect.unreachable(`the page failed: ${error.message}`))
+  const page = unfailing(await browser.newPage({ locale, viewport: { width: 480, height: 640 } }))
   await page.goto(`${guarded.base}/demo/chat${query}`)
   return page
 }
@@ -299,13 +299,16 @@ test('a token that cannot be one is told at once; the one entered instead is tak
   expect(await shown(page, 2)).toEqual(['hi', 'echo hi'])
 }, 120_000)
 
-test('a browser that refuses storage has the chat too, and the language that is chosen', async () => {
-  await using jo = await visit('jo')
-  const page = await jo.open(refuseStorage)
-  await page.click('#language')
+test('a browser that refuses storage has the chat too, is told what that means, and keeps to the language that is chosen', async () => {
+  await using page = await pageWithoutStorage(`${gateway.base}/demo/chat?as=jo`)
   await say(page, 'one')
   expect(await shown(page, 2)).toEqual(['one', 'echo one'])
+  await page.locator('#notice', { hasText: 'This browser refuses storage' }).waitFor()
+  await page.click('#language')
   expect([await page.title(), await status(page)]).toEqual(['客户服务', '在线 · WebSocket'])
+  await page.locator('#notice', { hasText: '此浏览器不允许存储' }).waitFor()
+  await page.reload()
+  expect(await shown(page, 2)).toEqual(['one', 'echo one'])
 })
 
 test('why a name is not taken is said in the page’s language; the conversation can be scrolled by keys', async () => {

@@ -1,7 +1,13 @@
 // What a person does on the chat page, and what he sees there.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { chromium } from 'playwright-core'
 import type { Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
 import { until } from './gateway.ts'
+
+export const CHROMIUM = { executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] }
 
 /** Of the bot behind it: valid ones that are more than a line of text, or less; to any other question it is an echo. */
 export const ANSWERS: Readonly<Record<string, unknown>> = {
@@ -68,14 +74,25 @@ export async function scrollUp(page: Page): Promise<void> {
   })
 }
 
-/** As a browser does whose settings block cookies: the mere name throws. */
-export async function refuseStorage(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    const refuse = (): never => {
-      throw new DOMException('access is denied', 'SecurityError')
-    }
-    for (const name of ['localStorage', 'sessionStorage'])
-      Object.defineProperty(globalThis, name, { get: refuse })
+/** Any error of its scripts fails the test. */
+export function unfailing(page: Page): Page {
+  return page.on('pageerror', (error) => expect.unreachable(`the page failed: ${error.message}`))
+}
+
+/** In a browser of its own whose settings block cookies, and so all that a page could keep: the real one refuses more than a script would think of. */
+export async function pageWithoutStorage(address: string): Promise<Page> {
+  const folder = await mkdtemp(join(tmpdir(), 'dragoman-chat-'))
+  await mkdir(join(folder, 'Default'))
+  const settings = { profile: { default_content_setting_values: { cookies: 2 } } }
+  await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify(settings))
+  const context = await chromium.launchPersistentContext(folder, { ...CHROMIUM, locale: 'en-GB' })
+  const page = unfailing(await context.newPage())
+  await page.goto(address)
+  return Object.assign(page, {
+    async [Symbol.asyncDispose]() {
+      await context.close()
+      await rm(folder, { recursive: true, force: true })
+    },
   })
 }
 

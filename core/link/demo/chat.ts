@@ -5,7 +5,7 @@ import { subjectOf } from '../client/token.ts'
 import { linesOf } from './lines.ts'
 import type { Line } from './lines.ts'
 import { isStale, momentOf, noteOf } from './notes.ts'
-import { keep, recall } from './storage.ts'
+import { boxAtHand, keep, recall } from './storage.ts'
 import { words } from './words.ts'
 import type { Language, Words } from './words.ts'
 
@@ -20,6 +20,8 @@ let missed: 'missed' | 'recovered' | undefined
 /** Who writes, until somebody begins anew. */
 let chat: Client | undefined
 let box: string | undefined
+/** The browser keeps nothing: the chat lives as long as the page. */
+let isFleeting = false
 /** What is shown, by its id. */
 const rows = new Map<string, Row>()
 /** Whether the last message is in view: it stays so by itself, and who has scrolled up to read stays where he is. */
@@ -60,7 +62,8 @@ function write(): void {
   element('link-text').textContent =
     link.link === undefined ? status[link.status] : `${status[link.status]} · ${links[link.link]}`
   const notice = element('notice')
-  notice.textContent = noticeOf(words[language].notices)
+  const { notices } = words[language]
+  notice.textContent = `${noticeOf(notices)} ${isFleeting ? notices.fleeting : ''}`.trim()
   notice.hidden = notice.textContent === ''
   for (const row of rows.values()) writeNote(row)
 }
@@ -211,7 +214,15 @@ async function begin(token: string): Promise<void> {
   rows.clear()
   isAtEnd = true
   keep('sessionStorage', 'token', token)
-  const client = connect({ url: location.origin, token, box })
+  isFleeting = false
+  const client = connect({
+    url: location.origin,
+    token,
+    box: boxAtHand(box, () => {
+      isFleeting = true
+      write()
+    }),
+  })
   chat = client
   for (const part of [element('link'), say, conversation]) part.hidden = false
   client.onMessage((said) => {

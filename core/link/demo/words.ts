@@ -36,6 +36,8 @@ export interface Notices {
   kept(count: number): string
   readonly missed: string
   readonly recovered: string
+  /** The browser refuses to keep anything; behind what else is to be said. */
+  readonly fleeting: string
 }
 
 const LINKS = { websocket: 'WebSocket', mqtt: 'MQTT', http: 'HTTP' } as const
@@ -93,6 +95,7 @@ export const words: Readonly<Record<Language, Words>> = {
       },
       missed: 'Some earlier messages are no longer kept by the service.',
       recovered: 'Earlier messages were fetched from the log.',
+      fleeting: 'This browser refuses storage: nothing is kept here once the page is closed.',
     },
   },
   zh: {
@@ -140,6 +143,7 @@ export const words: Readonly<Record<Language, Words>> = {
       kept: (count) => (count === 0 ? '' : `${count} 条消息已保存在本机，上线后自动发送。`),
       missed: '部分较早的消息，服务端已不再保留。',
       recovered: '已从记录中取回较早的消息。',
+      fleeting: '此浏览器不允许存储：关闭页面后，这里不会保留任何内容。',
     },
   },
 }
