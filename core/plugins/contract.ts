@@ -27,6 +27,7 @@ export interface WorkerOrder {
   readonly file: string
   readonly root: string
   readonly sources: ReadonlyMap<string, string>
+  readonly others: ReadonlyMap<string, string>
   readonly own: string
 }
 

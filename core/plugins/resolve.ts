@@ -1,18 +1,21 @@
 // How names resolve in a plugin's worker: its own code is the snapshot, `dragoman` is this gateway, and what its folder lacks the gateway lends.
-import { existsSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire, isBuiltin, registerHooks } from 'node:module'
 import type { LoadFnOutput, LoadHookContext, ResolveFnOutput, ResolveHookContext } from 'node:module'
-import { relative } from 'node:path'
+import { basename, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { compileFunction } from 'node:vm'
 
-import { CODE, isBeside } from './find.ts'
+import { isBeside } from './find.ts'
 
 export interface PluginCode {
   /** The plugins folder, which may be anywhere and have no package.json. */
   readonly root: string
   /** By `file:` address. */
   readonly sources: ReadonlyMap<string, string>
+  /** The SHA-256 of its files that are no code by their names, by their absolute names. */
+  readonly others: ReadonlyMap<string, string>
   /** The address of its file, or of its folder with a slash at the end. */
   readonly own: string
 }
@@ -24,8 +27,10 @@ type NextResolve = (specifier: string, context?: Partial<ResolveHookContext>) =>
 type NextLoad = (url: string, context?: Partial<LoadHookContext>) => LoadFnOutput
 
 /** Called once, in the worker, before the plugin is imported. */
-export function lendPackages({ root, sources, own }: PluginCode): void {
+export function lendPackages({ root, sources, others, own }: PluginCode): void {
   const below = `${pathToFileURL(root).href}/`
+  /** The folder may be a link. */
+  const real = own.endsWith('/') ? `${pathToFileURL(realpathSync(fileURLToPath(own))).href}/` : own
   registerHooks({
     resolve(specifier, context, next) {
       if (isPackage(specifier)) return packageOf(specifier, context, next)
@@ -33,15 +38,19 @@ export function lendPackages({ root, sources, own }: PluginCode): void {
       const { parentURL } = context
       const url = specifier.startsWith('#') ? undefined : URL.parse(specifier, parentURL)?.href
       if (url !== undefined && sources.has(fileOf(url))) return { url, shortCircuit: true }
-      if (!sources.has(fileOf(parentURL))) return next(specifier, context)
+      if (!isOwn(fileOf(parentURL))) return next(specifier, context)
       if (url !== undefined && isFile(url)) {
         refuseForeign(url, specifier)
         if (url.endsWith('.node')) refuseUnhashed(url) // an addon passes `load` by
+        // Not as what a link leads to: that may lie elsewhere, and would pass `load` by too.
+        else if (isOwn(fileOf(url))) return { url, shortCircuit: true }
         return next(specifier, context)
       }
       const found = next(specifier, context) // by a package.json, or without its ending
-      if (isFile(found.url) && !found.url.includes('/node_modules/')) refuseForeign(found.url, specifier)
-      return found
+      if (!isFile(found.url) || found.url.includes('/node_modules/')) return found
+      const named = found.url.startsWith(real) ? own + found.url.slice(real.length) : found.url
+      refuseForeign(named, specifier)
+      return { ...found, url: named }
     },
     load(url, context, next: NextLoad) {
       const source = sources.get(fileOf(url))
@@ -60,17 +69,35 @@ export function lendPackages({ root, sources, own }: PluginCode): void {
     )
   }
 
-  /** Nor is code that lies in its folder and is left alone there, or came later. Packages are covered by their lock file. */
+  /** Nor is what lies in its folder and is left alone there, came later, or has changed since. Packages are covered by their lock file, data in JSON runs nothing. */
   function refuseUnhashed(url: string): void {
-    if (!own.endsWith('/') || !url.startsWith(own) || url.endsWith('.json')) return
-    const names = url.slice(own.length).split('/').map(decodeURIComponent)
-    const packages = names.indexOf('node_modules')
-    const isLeftAlone = names.slice(0, packages === -1 ? undefined : packages).some(isBeside)
-    if (!isLeftAlone && (packages !== -1 || !CODE.test(url))) return
+    if (!isOwn(url) || url.endsWith('.json')) return
+    const isLeftAlone = ownNames(url).some(isBeside)
+    if (!isLeftAlone && isAsHashed(fileURLToPath(url))) return
     const why = isLeftAlone
       ? 'is left alone by its name (.…, *.test.*, *.spec.*, *.md): rename it'
       : 'came after it was loaded: the next version has it'
-    throw notItsOwn(`it imports ${relative(root, fileURLToPath(url))}, which ${why}`, names.at(-1) ?? '')
+    throw notItsOwn(`it imports ${relative(root, fileURLToPath(url))}, which ${why}`, basename(url))
+  }
+
+  /** Lies in its folder, and not as a package there. */
+  function isOwn(url: string): boolean {
+    if (url === own) return true
+    if (!own.endsWith('/') || !url.startsWith(own)) return false
+    return !url.slice(own.length).split('/').includes('node_modules') || ownNames(url).some(isBeside)
+  }
+
+  /** Below its folder, as far as no package begins. */
+  function ownNames(url: string): readonly string[] {
+    const names = url.slice(own.length).split('/').map(decodeURIComponent)
+    const packages = names.indexOf('node_modules')
+    return packages === -1 ? names : names.slice(0, packages)
+  }
+
+  /** CommonJS runs a file of any name, from where it lies. */
+  function isAsHashed(file: string): boolean {
+    const hash = others.get(file)
+    return hash !== undefined && hash === createHash('sha256').update(readFileSync(file)).digest('hex')
   }
 
   function packageOf(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {

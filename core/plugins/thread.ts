@@ -75,7 +75,8 @@ export async function startThread(spawned: Spawned, options: ThreadOptions): Pro
   const { snapshot, limits, log } = options
   const { file, root } = snapshot
   const { worker, port } = spawned
-  const order: WorkerOrder = { file, root, sources: snapshot.sources, own: snapshot.own }
+  const { sources, others, own } = snapshot
+  const order: WorkerOrder = { file, root, sources, others, own }
   const died = Promise.withResolvers<Failure>()
   let isEnding = false
   let said: Failure | undefined

@@ -1,5 +1,5 @@
 // What a plugin may run: what its hash covers, as it was read, and packages; so that a lock locks all of it.
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -15,10 +15,15 @@ async function write(root: string, files: Readonly<Record<string, string>>): Pro
   }
 }
 
-async function load(files: Readonly<Record<string, string>>): Promise<{ root: string; shop: LoadedPlugin }> {
+/** `links`: by the name that a link has, where it leads. */
+async function load(
+  files: Readonly<Record<string, string>>,
+  links: Readonly<Record<string, string>> = {},
+): Promise<{ root: string; shop: LoadedPlugin }> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'plugins-')))
   onTestFinished(() => rm(root, { recursive: true }))
   await write(root, files)
+  for (const [name, target] of Object.entries(links)) await symlink(target, join(root, name))
   const all = new Plugins({ log: { child: () => noLog }, builtIn: [] })
   onTestFinished(() => all[Symbol.asyncDispose]())
   const [shop] = (await all.load({ directory: root })).plugins
@@ -102,5 +107,52 @@ test('what was read is not read again, and what comes later is the next versionâ
   const conversation = { id: 'c1', customer: { id: 'ann', role: 'customer' } } as const
   expect(await agent?.answer(testMessage(), conversation, signal)).toStrictEqual({
     text: 'old old Error: it imports shop/late.ts, which came after it was loaded: the next version has it',
+  })
+})
+
+const RATES = 'it imports shop/.gen/rates.ts, which is left alone by its name'
+
+test('a link makes no difference: neither of the whole folder, which is run, nor of a hidden one, which is not', async () => {
+  const linked = { shop: '_shop' }
+  const files = {
+    '_shop/index.ts': shopThat(`import '#rate'
+import data from './of.json' with { type: 'json' }
+import { createRequire } from 'node:module'
+createRequire(import.meta.url)('./rate')
+createRequire(import.meta.url)('./.cache/of.json')
+const place = import.meta.resolve('./.cache/of.ts')`),
+    '_shop/package.json': '{"imports":{"#rate":"./rate.js"}}',
+    '_shop/rate.js': `exports.rate = 1`,
+    '_shop/of.json': '{}',
+    '_shop/.cache/of.json': '{}',
+    '_shop/.cache/of.ts': '',
+  }
+  expect((await load(files, linked)).shop.failure).toBeUndefined()
+  const hidden = shopThat(`import './.gen/rates.ts'`)
+  const inLinked = await load({ '_shop/index.ts': hidden, '_shop/.gen/rates.ts': '' }, linked)
+  expect(inLinked.shop.failure?.message).toContain(RATES)
+  const outside = await load(
+    { 'shop/index.ts': hidden, '_else/rates.ts': '' },
+    { 'shop/.gen': join('..', '_else') },
+  )
+  expect(outside.shop.failure?.message).toContain(RATES)
+})
+
+test('what is no code by its name and CommonJS runs all the same is run as it was hashed', async () => {
+  const imports = `import { createRequire } from 'node:module'
+const price = () => { const from = createRequire(import.meta.url); delete from.cache[from.resolve('./price.dat')]; return from('./price.dat').price }`
+  const says = `(() => { try { return String(price()) } catch (error) { return error.message } })()`
+  const { root, shop } = await load({
+    'shop/index.ts': shopThat(`${imports}\nprice()`, says),
+    'shop/price.dat': `exports.price = 1`,
+  })
+  expect(shop.failure).toBeUndefined()
+  await write(root, { 'shop/price.dat': `exports.price = 2` })
+  const agent = shop.adapter?.agent?.create({}, testScope())
+  const { signal } = new AbortController()
+  await agent?.start?.(signal)
+  const conversation = { id: 'c1', customer: { id: 'ann', role: 'customer' } } as const
+  expect(await agent?.answer(testMessage(), conversation, signal)).toStrictEqual({
+    text: 'it imports shop/price.dat, which came after it was loaded: the next version has it',
   })
 })
