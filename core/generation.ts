@@ -195,6 +195,7 @@ export async function buildGeneration({
     refuseSharedPaths(parts.channels)
     const next = new Generation((previous?.number ?? numberBefore) + 1, parts)
     enter(next)
+    for (const running of born) running.adopt?.()
     return next
   } catch (error) {
     await Promise.all(born.map((running) => running.dispose()))

@@ -50,7 +50,7 @@ export interface Surroundings {
   scope(
     role: Role,
     settings: ComponentSettings & Partial<CallSettings>,
-  ): { readonly scope: Scope; dispose(): Promise<void> }
+  ): { readonly scope: Scope; adopt?(): void; dispose(): Promise<void> }
   host(channel: ChannelParts): ChannelHost
   /** For routes that say `$present()`. */
   readonly isPresent: IsPresent
@@ -130,6 +130,8 @@ export interface Running {
   readonly key: string
   readonly adapter: Adapter
   start(): Promise<void>
+  /** The generation it was made for runs from now on. */
+  adopt?(): void
   /** A generation without it runs from now on; it goes on for the attempts of earlier ones. */
   replaced?(): void
   /** What is at work for callers of a channel may take so long; default: no time. */

@@ -65,6 +65,7 @@ export function create<T extends AsyncDisposable>(
       key: keyOf(role, settings),
       adapter,
       start: () => start(async () => undefined),
+      adopt: () => surrounded.adopt?.(),
       async dispose() {
         ending.abort()
         try {

@@ -31,7 +31,7 @@ export function createScope(
   role: Role,
   component: ComponentSettings & Partial<CallSettings>,
   { log, metrics, store, instance, callbacks }: ScopeOptions,
-): { readonly scope: Scope; dispose(): Promise<void> } {
+): { readonly scope: Scope; adopt(): void; dispose(): Promise<void> } {
   const { id, channel, tls, connections = CONNECTIONS, responseLimitBytes = RESPONSE_LIMIT_BYTES } = component
   const childLog = log.child(`${role} ${id}`, ADAPTER_LOG)
   const guarded = createFetch({
@@ -57,6 +57,7 @@ export function createScope(
   }
   return {
     scope,
+    adopt: () => figures.adopt(),
     async dispose() {
       figures[Symbol.dispose]()
       await Promise.all([guarded.dispose(), state[Symbol.asyncDispose]()])

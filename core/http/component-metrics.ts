@@ -9,7 +9,14 @@ const PREFIX = 'dragoman_plugin_'
 const MAX_NAMES = 50
 const MAX_SERIES = 200
 const MAX_LABEL_CHARS = 128
+/** Of a version that has not taken over yet. */
+const MAX_KEPT_BACK = 10_000
 const NAME = /^[a-z][a-z0-9_]{0,63}$/u
+
+export interface ComponentMetrics extends Metrics, Disposable {
+  /** It takes over, as others may in the same turn. Until then a version shows nothing where one before it runs: it may be refused. */
+  adopt(): void
+}
 
 interface Known {
   readonly kind: 'counter' | 'gauge'
@@ -40,9 +47,9 @@ interface Series {
 export function componentMetrics(
   registry: Registry,
   log: Log,
-): (id: string, role?: string) => Metrics & Disposable {
+): (id: string, role?: string) => ComponentMetrics {
   const byName = new Map<string, Known>()
-  /** Of each component the versions that have not ended, in turn. */
+  /** Of each component the versions that have taken over and not ended, in turn. */
   const versions = new Map<string, readonly User[]>()
   /** Who has set a gauge last. */
   const setBy = new WeakMap<Cell, User>()
@@ -51,7 +58,12 @@ export function componentMetrics(
 
   return (id, role = '') => {
     const user: User = { component: `${role} ${id}` }
-    versions.set(user.component, [...(versions.get(user.component) ?? []), user])
+    const enter = (): void => {
+      versions.set(user.component, [...(versions.get(user.component) ?? []), user])
+    }
+    /** What it has said so far, until it takes over. */
+    let keptBack: (() => void)[] | undefined = versions.has(user.component) ? [] : undefined
+    if (keptBack === undefined) enter()
     const names = new Set<string>()
     const gauges = new Map<Cell, Series>()
     const complained = new Set<unknown>()
@@ -105,25 +117,43 @@ export function componentMetrics(
       return known
     }
 
+    const count: Metrics['count'] = (name, labels = {}, by = 1) => {
+      if (!isNumber(by)) return complain(name, `a counter grows by numbers, not by a ${typeof by}`)
+      if (!(by >= 0) || by === Infinity) return complain(name, 'a counter only grows, by finite steps')
+      const series = seriesOf('counter', name, labels)
+      if (series !== undefined) series.cell.value += by
+    }
+
+    const gauge: Metrics['gauge'] = (name, value, labels = {}) => {
+      if (!isNumber(value)) return complain(name, `a gauge shows a number, not a ${typeof value}`)
+      const series = hasEnded ? undefined : seriesOf('gauge', name, labels)
+      if (series === undefined) return
+      series.cell.value = value
+      setBy.set(series.cell, user)
+      gauges.set(series.cell, series)
+    }
+
+    const say = (what: () => void): void => {
+      if (keptBack === undefined) what()
+      else if (!hasEnded && keptBack.length < MAX_KEPT_BACK) keptBack.push(what)
+    }
+
     return {
-      count: (name, labels = {}, by = 1) => {
-        if (!isNumber(by)) complain(name, `a counter grows by numbers, not by a ${typeof by}`)
-        else if (!(by >= 0) || by === Infinity) complain(name, 'a counter only grows, by finite steps')
-        else {
-          const series = seriesOf('counter', name, labels)
-          if (series !== undefined) series.cell.value += by
-        }
-      },
-      gauge: (name, value, labels = {}) => {
-        if (!isNumber(value)) return complain(name, `a gauge shows a number, not a ${typeof value}`)
-        const series = hasEnded ? undefined : seriesOf('gauge', name, labels)
-        if (series === undefined) return
-        series.cell.value = value
-        setBy.set(series.cell, user)
-        gauges.set(series.cell, series)
+      count: (name, labels, by) => say(() => count(name, labels, by)),
+      gauge: (name, value, labels) => say(() => gauge(name, value, labels)),
+      adopt() {
+        if (keptBack === undefined || hasEnded || isCurrent(user)) return
+        enter()
+        // Its neighbours take over in this turn too: a figure that both use may be another from here on.
+        queueMicrotask(() => {
+          const all = keptBack ?? []
+          keptBack = undefined
+          for (const each of all) each()
+        })
       },
       [Symbol.dispose]() {
         hasEnded = true
+        keptBack = keptBack && []
         const others = (versions.get(user.component) ?? []).filter((each) => each !== user)
         if (others.length > 0) versions.set(user.component, others)
         else versions.delete(user.component)

@@ -15,6 +15,9 @@ function metrics() {
   return { all: createMetrics(log), lines }
 }
 
+/** What takes over in one turn has. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
 test('every figure of the core is there from the start, described, with the labels that are promised', async () => {
   const { all } = metrics()
   all.telemetry.settled({
@@ -149,7 +152,10 @@ test("a component's figures have its name and the prefix, and add up over its in
   const { all, lines } = metrics()
   const [mine, other] = [all.forComponent('wechat-main'), all.forComponent('wechat-shop')]
   mine.count('tokens_total')
-  all.forComponent('wechat-main').count('tokens_total', {}, 2)
+  const next = all.forComponent('wechat-main')
+  next.count('tokens_total', {}, 2)
+  next.adopt()
+  await nextTurn()
   other.count('tokens_total')
   mine.gauge('queue', 4, { kind: 'push' })
   expect(Object.fromEntries(samples(await all.text()))).toMatchObject({
@@ -167,6 +173,9 @@ test('the next version of a component begins a figure with other labels or of an
   neighbour.count('calls', { place: 'x' })
   const [next, nextNeighbour] = [all.forComponent('a'), all.forComponent('b')]
   next.count('calls', { place: 'x', kind: 'push' })
+  next.adopt()
+  nextNeighbour.adopt()
+  await nextTurn()
   first.count('calls', { place: 'x' }) // it ends soon
   nextNeighbour.gauge('calls', 1, { place: 'y' }) // the figure is the other's now
   const told = samples(await all.text())
@@ -185,6 +194,8 @@ test('a component that ends takes its gauges along, but not those that the next 
   const next = all.forComponent('a')
   next.gauge('depth', 2, { of: 'in' })
   next.count('calls')
+  next.adopt()
+  await nextTurn()
   first[Symbol.dispose]()
   first.gauge('depth', 3, { of: 'in' })
   const told = samples(await all.text())
@@ -192,6 +203,28 @@ test('a component that ends takes its gauges along, but not those that the next 
     ['dragoman_plugin_depth{component="a",of="in"}', 2],
     ['dragoman_plugin_calls{component="a"}', 2],
   ])
+})
+
+test('a version that is refused leaves the figures of the one that runs as they are', async () => {
+  const { all, lines } = metrics()
+  const runs = all.forComponent('erp', 'backend')
+  runs.count('calls', { op: 'a' }, 41)
+  runs.gauge('depth', 7)
+  for (let tries = 0; tries < 2; tries++) {
+    const refused = all.forComponent('erp', 'backend')
+    refused.count('calls', { op: 'a', system: 'x' })
+    refused.gauge('depth', 0)
+    refused[Symbol.dispose]()
+    refused.adopt()
+    await nextTurn()
+  }
+  runs.count('calls', { op: 'a' })
+  const told = samples(await all.text())
+  expect([...told].filter(([name]) => name.startsWith('dragoman_plugin_'))).toEqual([
+    ['dragoman_plugin_calls{component="erp",op="a"}', 42],
+    ['dragoman_plugin_depth{component="erp"}', 7],
+  ])
+  expect(lines).toEqual([])
 })
 
 test('a channel and a backend of one name are two components', async () => {
