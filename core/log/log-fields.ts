@@ -31,12 +31,14 @@ export function fieldsFor(
   taken = NONE,
 ): Record<string, Plain> {
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
-  for (const [name, value] of entriesOf(namedFields(fields)))
-    safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(name, value, {
+  for (const [given, value] of entriesOf(namedFields(fields))) {
+    const name = clean(given)
+    safe[RESERVED.has(name) || taken.has(name) ? `_${name}` : name] = plain(given, value, {
       depth: 1,
       clean,
       maxChars: MAX_CHARS,
     })
+  }
   return safe
 }
 
@@ -95,7 +97,8 @@ function object(value: object, at: At): Plain {
     return value.length > MAX_ITEMS ? [...items, `<${value.length - MAX_ITEMS} more>`] : items
   }
   const safe: Record<string, Plain> = Object.create(null) as Record<string, Plain> // filled below
-  for (const [name, member] of entriesOf(value).slice(0, MAX_ITEMS)) safe[name] = plain(name, member, below)
+  for (const [name, member] of entriesOf(value).slice(0, MAX_ITEMS))
+    safe[at.clean(name)] = plain(name, member, below)
   return safe
 }
 
