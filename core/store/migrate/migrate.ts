@@ -106,20 +106,24 @@ async function markBoth({ source, target }: MigrateOptions, totals: MovedTotals)
     if ((await target.mark())?.id !== mark.id) await giveBack()
     throw error
   }
-  const user = (await source.users()) ?? (await target.users())
-  const refusal =
-    user !== undefined
-      ? new GatewayError('STORE_UNAVAILABLE', user)
-      : // Another migration may have begun and ended there since.
-        !isSame && !(await target.isEmpty())
-        ? notEmpty(target)
-        : undefined
+  const refusal = await refusedMeanwhile({ source, target }, isSame)
   if (refusal === undefined) return mark
   if (!isSame) {
     await target.dropMark(filled)
     await giveBack()
   }
   throw refusal
+}
+
+/** Why it does not begin though both are marked; undefined: nobody came in between. */
+async function refusedMeanwhile(
+  { source, target }: Pick<MigrateOptions, 'source' | 'target'>,
+  isSame: boolean,
+): Promise<GatewayError | undefined> {
+  const user = (await source.users()) ?? (await target.users())
+  if (user !== undefined) return new GatewayError('STORE_UNAVAILABLE', user)
+  // Another migration may have begun and ended there since.
+  return isSame || (await target.isEmpty()) ? undefined : notEmpty(target)
 }
 
 function notEmpty({ name }: Target): GatewayError {

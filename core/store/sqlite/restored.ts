@@ -6,7 +6,7 @@ import { withAttempt } from './work.ts'
 type OpenRow = readonly [id: number, attempt: number, attempts: string | null]
 
 /** Attempts whose last one ended so were noted before. */
-export const MAY_BE_DONE = {
+const MAY_BE_DONE = {
   code: 'OUTCOME_UNKNOWN',
   message: 'the store was restored, and it may have been done since the copy was made',
 }
