@@ -47,8 +47,11 @@ export function decodePayload(bytes: Uint8Array): Payload {
   }
 }
 
-/** CloudEvents 1.0.2 JSON format §3.1: a member that is null is as good as absent, but `data`. */
-function dataOf({
+/**
+ * What a CloudEvent carries (CloudEvents 1.0.2 JSON format §3.1); a member that is null is as good as absent, but `data`. Throws `DECODE_FAILED`
+ * as `decodePayload` does.
+ */
+export function dataOf({
   data,
   data_base64: base64 = null,
   datacontenttype: type,

@@ -7,6 +7,7 @@ import type { Answer, BackendCall, Fault, Json } from 'dragoman'
 import type { BackendOperation } from './config.ts'
 import { compileExpression } from '../data/expression.ts'
 import { isObject } from '../data/json.ts'
+import { dataOf } from './payload.ts'
 import { filterOf, topicProblem } from './topics.ts'
 
 export interface CompiledRequest {
@@ -16,7 +17,7 @@ export interface CompiledRequest {
   readonly qos: 0 | 1
   /** Throws `DECODE_FAILED` where a parameter is missing or would leave its level. */
   build(call: BackendCall): Promise<Built>
-  /** Throws `BACKEND_FAILED` where `result` cannot be evaluated. */
+  /** A fault of an envelope comes before `result`. Throws `BACKEND_FAILED` where `result` cannot be evaluated, or `data_base64` read. */
   read(payload: Json, call: BackendCall): Promise<Answer>
 }
 
@@ -65,7 +66,9 @@ export function compileRequest(operation: BackendOperation, backend: string): Co
       }
     },
     async read(payload, { message }) {
-      if (result === undefined) return answerOf(payload)
+      const fault = isEnvelope(payload) ? faultOf(payload['fault']) : undefined
+      if (fault !== undefined) return { fault }
+      if (result === undefined) return { data: dataIn(payload) }
       try {
         const data = await result(payload, { message })
         return data === undefined ? {} : { data }
@@ -93,15 +96,23 @@ function eventOf(
   }
 }
 
-/** `{ data }` or `{ fault }` beside a correlation or a specversion is an envelope; anything else is the data itself. */
-function answerOf(payload: Json): Answer {
-  if (!isObject(payload)) return { data: payload }
-  const isEnvelope = 'correlationid' in payload || 'correlationId' in payload || 'specversion' in payload
-  if (!isEnvelope) return { data: payload }
-  const fault = faultOf(payload['fault'])
-  if (fault !== undefined) return { fault }
+/** Beside a correlation or a specversion stands `data` or `fault`; anything else is the data itself. */
+function isEnvelope(payload: Json): payload is Readonly<Record<string, Json>> {
+  if (!isObject(payload)) return false
+  return 'correlationid' in payload || 'correlationId' in payload || 'specversion' in payload
+}
+
+/** Of an envelope its data, of a CloudEvent also as `data_base64`; else what it has besides the correlation. */
+function dataIn(payload: Json): Json {
+  if (!isEnvelope(payload)) return payload
   const { data, correlationid: _one, correlationId: _other, ...rest } = payload
-  return { data: data === undefined ? rest : data }
+  const { data_base64: base64 = null } = payload
+  if (payload['specversion'] !== '1.0' || base64 === null) return data === undefined ? rest : data
+  try {
+    return dataOf(payload)
+  } catch (error) {
+    throw unreadable(`the answer cannot be read: ${GatewayError.from(error).message}`, error)
+  }
 }
 
 /** A text, a number, true, a list, or an object with a code or a message. Devices write 0, '' and what is empty where nothing failed. */
