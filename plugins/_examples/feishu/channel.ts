@@ -93,7 +93,8 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       sender,
       parts: partsOf(message),
       replyContext: { adapter: 'feishu', version: 1, chat, messageId, isGroup },
-      metadata: { 'feishu:message_id': messageId, 'feishu:chat_id': chat },
+      // Part of the key of kept answers: with what is new in each message, none would be found again.
+      metadata: { 'feishu:chat_id': chat },
     }
   }
 
@@ -105,26 +106,18 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       const context = contextOf(message.replyContext)
       if (context === undefined)
         return never(`nobody knows the chat of conversation "${message.conversation}"`)
-      const body = outgoing(message)
-      if (body === undefined) return never('it is longer than the platform takes')
-      const uuid = key.length <= MOST_UUID ? key : createHash('sha256').update(key).digest('base64url')
-      // In a group the answer hangs on the question; alone with somebody it is simply said.
-      const outcome = context.isGroup
-        ? await api.post(
-            `/open-apis/im/v1/messages/${encodeURIComponent(context.messageId)}/reply`,
-            { ...body, uuid },
-            signal,
-          )
-        : await api.post(
-            '/open-apis/im/v1/messages?receive_id_type=chat_id',
-            { receive_id: context.chat, ...body, uuid },
-            signal,
-          )
-      if (outcome.is === 'done') return { status: 'sent' }
-      scope.metrics.count('feishu_send_failed_total', { is: outcome.is })
-      if (outcome.is === 'never') return never(outcome.why)
-      const { why, afterMs } = outcome
-      return { status: 'refused', retry: true, reason: why, ...(afterMs !== undefined && { afterMs }) }
+      const bodies = outgoing(message, config.staleText)
+      if (bodies === undefined) return never('it is longer than the platform takes')
+      for (const [index, body] of bodies.entries()) {
+        const uuid = uuidOf(index === 0 ? key : `${key}/${index}`)
+        const outcome = await api.post(pathTo(context), { ...receiverOf(context), ...body, uuid }, signal)
+        if (outcome.is === 'done') continue
+        scope.metrics.count('feishu_send_failed_total', { is: outcome.is })
+        if (outcome.is === 'never') return never(outcome.why)
+        const { why, afterMs } = outcome
+        return { status: 'refused', retry: true, reason: why, ...(afterMs !== undefined && { afterMs }) }
+      }
+      return { status: 'sent' }
     },
     async [Symbol.asyncDispose]() {
       // nothing is held
@@ -138,6 +131,22 @@ function never(reason: string): Delivery {
 
 function json(status: number, body: Json): HttpResponse {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+/** What was sent before an error goes out again with the same one, and is shown once. */
+function uuidOf(key: string): string {
+  return key.length <= MOST_UUID ? key : createHash('sha256').update(key).digest('base64url')
+}
+
+/** In a group the answer hangs on the question; alone with somebody it is simply said. */
+function pathTo({ isGroup, messageId }: Context): string {
+  return isGroup
+    ? `/open-apis/im/v1/messages/${encodeURIComponent(messageId)}/reply`
+    : '/open-apis/im/v1/messages?receive_id_type=chat_id'
+}
+
+function receiverOf({ isGroup, chat }: Context): { readonly receive_id?: string } {
+  return isGroup ? {} : { receive_id: chat }
 }
 
 function senderOf(ids: Fields, { senderId }: ChannelConfig): Party | undefined {

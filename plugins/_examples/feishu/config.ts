@@ -1,6 +1,8 @@
 // What the config says of an app of Feishu or Lark.
 import { z } from 'zod'
 
+import { STALE_TEXT } from './stale.ts'
+
 const text = z.string().min(1)
 
 export const channelConfig = z
@@ -18,6 +20,8 @@ export const channelConfig = z
     apiBase: z.url({ protocol: /^https?$/ }).default('https://open.feishu.cn'),
     /** Who the sender is: `open_id` is his id for this app, `union_id` for all apps of its maker, `user_id` in his company. */
     senderId: z.enum(['open_id', 'union_id', 'user_id']).default('open_id'),
+    /** Stands under an answer that is the last good one because the business system is down; `{asOf}` is its moment. */
+    staleText: text.max(500).default(STALE_TEXT),
   })
   .refine(({ encryptKey, verificationToken }) => encryptKey !== '' || verificationToken !== '', {
     path: ['encryptKey'],

@@ -3,6 +3,7 @@ import type { Json, Message, Part } from 'dragoman'
 
 import { isObject, objectIn, textIn } from './callback.ts'
 import type { Fields } from './callback.ts'
+import { marked } from './stale.ts'
 
 /** The parts of `im.message.receive_v1`; the names of those who are mentioned stand in the text. */
 export function partsOf(message: Fields): readonly Part[] {
@@ -132,12 +133,15 @@ export interface Outgoing {
 /** The platform refuses longer ones: 150 kB of a text, 30 kB of rich text or a card. */
 const MOST_BYTES = { text: 150_000, other: 30_000 } as const
 
-/** One push is one part. Undefined: it is too long for any form. */
-export function outgoing({ parts, data }: Message): Outgoing | undefined {
-  const part = parts?.[0] ?? { kind: 'text', text: saidBy(data) }
-  const made = formOf(part)
-  const limit = made.msg_type === 'text' ? MOST_BYTES.text : MOST_BYTES.other
-  return Buffer.byteLength(made.content) > limit ? undefined : made
+/** One push is one part, and the sentence under a stale one, which is a message of its own behind what is no text. Undefined: it is too long for any form. */
+export function outgoing(message: Message, staleText: string): readonly Outgoing[] | undefined {
+  const part = message.parts?.[0] ?? { kind: 'text', text: saidBy(message.data) }
+  const made = marked(part, message, staleText).map(formOf)
+  return made.some(isTooLong) ? undefined : made
+}
+
+function isTooLong({ msg_type, content }: Outgoing): boolean {
+  return Buffer.byteLength(content) > (msg_type === 'text' ? MOST_BYTES.text : MOST_BYTES.other)
 }
 
 function formOf(part: Part): Outgoing {
@@ -156,8 +160,11 @@ function formOf(part: Part): Outgoing {
   return form('post', { zh_cn: { title: '', content: [...words, ...link] } })
 }
 
-/** Where there is nothing to say: the fault's own words, or the data. */
+/** Where there are no parts: the fault's own words, the text in the data, or the data. */
 function saidBy(data: Json | undefined): string {
-  const fault = isObject(data) ? objectIn(data, 'fault') : {}
-  return textIn(fault, 'message') ?? JSON.stringify(data ?? null)
+  if (typeof data === 'string') return data
+  const fields = isObject(data) ? data : {}
+  return (
+    textIn(objectIn(fields, 'fault'), 'message') ?? textIn(fields, 'text') ?? JSON.stringify(data ?? null)
+  )
 }

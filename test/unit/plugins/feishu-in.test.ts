@@ -31,7 +31,7 @@ await testPlugin('feishu', {
       sender: { id: 'ou_ann', role: 'customer', attributes: { union_id: 'on_ann', user_id: 'u1' } },
       parts: [{ kind: 'text', text: 'Where is my order?' }],
       occurredAt: '2026-01-01T00:00:00.000Z',
-      metadata: { 'feishu:message_id': 'om_sample', 'feishu:chat_id': 'oc_1' },
+      metadata: { 'feishu:chat_id': 'oc_1' },
     },
     reply: { origin: 'agent', parts: [{ kind: 'text', text: 'Soon.' }] },
   },
@@ -226,6 +226,13 @@ test('rich text: the words in one part, its pictures after it', async () => {
     { kind: 'text', text: 'Broken\nsee this (https://a.example/)@Desk\n[SMILE]!', data: content },
     { kind: 'image', text: '[image]', media: { id: 'img_1' } },
   ])
+})
+
+test('two messages of one chat have the same metadata: an answer that is kept is found again', async () => {
+  const { host, post } = await open()
+  for (const id of ['om_a', 'om_b'])
+    await post(seal(said({ text: 'Where is my order?' }, { message: { message_id: id } })))
+  expect(host.drafts[1]?.metadata).toStrictEqual(host.drafts[0]?.metadata)
 })
 
 test.each(['not json', '[]', '"x"', '{"__proto__":{"text":"x"}}'])(

@@ -5,6 +5,7 @@ import { testHost, testMessage, testScope } from 'dragoman/testing'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 
 import adapter from '../../../plugins/_examples/feishu/index.ts'
+import { marked, STALE_TEXT } from '../../../plugins/_examples/feishu/stale.ts'
 import { account, startFeishu } from '../../support/feishu-platform.ts'
 import type { Answering } from '../../support/feishu-platform.ts'
 import { createFrom } from '../../support/create-from.ts'
@@ -181,6 +182,8 @@ test.each<[string, Part | Json, object]>([
     { kind: 'card', text: 'c', data: { schema: '2.0' } },
     { msg_type: 'interactive', content: '{"schema":"2.0"}' },
   ],
+  ['data with a text', { text: 'shipped', no: 7 }, { msg_type: 'text', content: '{"text":"shipped"}' }],
+  ['data that is a text', 'shipped', { msg_type: 'text', content: '{"text":"shipped"}' }],
   [
     'a fault',
     { fault: { code: 'X', message: 'no such order' } },
@@ -190,6 +193,36 @@ test.each<[string, Part | Json, object]>([
   const made = await open()
   expect(await send(made, part)).toStrictEqual({ status: 'sent' })
   expect(platform.asked.at(-1)?.body).toMatchObject(wanted)
+})
+
+test('a stale answer says so, once: under its text, or in a message of its own behind what is no text', async () => {
+  const made = await open({ staleText: 'Of {asOf}. Not the newest.' })
+  const from = platform.asked.length
+  const picture: Part = { kind: 'image', text: '[image]', media: { id: 'img_1' } }
+  for (const more of [
+    { data: { text: 'shipped' } },
+    { parts: [text('shipped')] },
+    { parts: [text('first')], aside: true },
+    { parts: [picture] },
+  ] as const) {
+    const message = { ...testMessage({ parts: [], ...more }), stale: true, replyContext: context }
+    expect(await made.send?.(message, key, never)).toStrictEqual({ status: 'sent' })
+  }
+  const said = platform.asked.slice(from).map(({ body }) => body)
+  expect(said.map(({ content }) => content)).toStrictEqual([
+    '{"text":"shipped\\nNot the newest."}',
+    '{"text":"shipped\\nNot the newest."}',
+    '{"text":"first"}',
+    '{"image_key":"img_1"}',
+    '{"text":"Not the newest."}',
+  ])
+  expect(said[3]?.['uuid']).not.toBe(said[4]?.['uuid'])
+})
+
+test('the sentence names the moment of the answer; where it has none and nothing else is left, the default stands there', async () => {
+  const parts = marked(text('x'), { stale: true, asOf: '2026-01-31T09:00:00.000Z' }, 'of {asOf}')
+  expect(parts[0]?.text).toMatch(/^x\nof 2026-\d\d-\d\d \d\d:\d\d$/)
+  expect(marked(text('x'), { stale: true }, 'of {asOf}')).toStrictEqual([text(`x\n${STALE_TEXT}`)])
 })
 
 test('another adapter’s reply context, and what is too long, are refused for good', async () => {
