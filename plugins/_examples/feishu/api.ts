@@ -1,4 +1,6 @@
 // The platform's API: the app's token, kept for all instances, and what its answers mean.
+import { createHash } from 'node:crypto'
+
 import { GatewayError } from 'dragoman'
 import type { Json, Scope } from 'dragoman'
 
@@ -41,10 +43,12 @@ const TOO_OFTEN_MS = 1000
 const TO_MEND_MS = 60_000
 
 export function createApi({ apiBase, appId, appSecret }: ChannelConfig, scope: Scope): Api {
+  /** Of this app alone: with another id, secret or platform in the config no token of the one before is used. */
+  const tokenKey = `token/${appId}/${digestOf(`${appSecret}\n${apiBase}`)}`
   let asked: Promise<string> | undefined
 
   async function kept(): Promise<string | undefined> {
-    const value = (await scope.state.get('token'))?.value
+    const value = (await scope.state.get(tokenKey))?.value
     if (!isObject(value) || Number(value['until']) - EARLY_MS < scope.now()) return undefined
     return textIn(value, 'token')
   }
@@ -54,7 +58,7 @@ export function createApi({ apiBase, appId, appSecret }: ChannelConfig, scope: S
     for (const deadline = scope.now() + TOKEN_CALL_MS; ;) {
       const token = await kept()
       if (token !== undefined && token !== bad) return token
-      const lease = await scope.state.lease('token', LEASE_MS)
+      const lease = await scope.state.lease(tokenKey, LEASE_MS)
       if (lease !== undefined)
         try {
           const meanwhile = await kept()
@@ -82,7 +86,7 @@ export function createApi({ apiBase, appId, appSecret }: ChannelConfig, scope: S
         { notExecuted: true },
       )
     const ttlMs = seconds * 1000
-    await scope.state.put('token', { token, until: scope.now() + ttlMs }, { ttlMs })
+    await scope.state.put(tokenKey, { token, until: scope.now() + ttlMs }, { ttlMs })
     return token
   }
 
@@ -128,6 +132,11 @@ export function createApi({ apiBase, appId, appSecret }: ChannelConfig, scope: S
       }
     },
   }
+}
+
+/** Of a secret, for a key: enough to tell two apart, too little to find one. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 11)
 }
 
 interface Exchange {

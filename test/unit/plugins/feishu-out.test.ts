@@ -83,6 +83,19 @@ test('one token for all, also after a restart; a revoked one is replaced at once
   expect(platform.tokens()).toBe(before + 2)
 })
 
+test('after its id, its secret or its platform is changed in the config, an app does not go on with the token of the one before', async () => {
+  const scope = testScope()
+  await send(await open({}, scope), text('a'))
+  const from = platform.asked.length
+  for (const other of [{ appSecret: 'new' }, { appId: 'cli_other' }]) {
+    const delivery = await send(await open(other, scope), text('b'))
+    expect(delivery).toMatchObject({ status: 'refused', retry: true })
+  }
+  await using lark = await startFeishu()
+  expect(await send(await open({ apiBase: lark.base }, scope), text('c'))).toStrictEqual({ status: 'sent' })
+  expect([platform.asked.length, lark.tokens()]).toStrictEqual([from, 1])
+})
+
 test('in doubt it is sent again with the same uuid, and shown once', async () => {
   const made = await open()
   const before = platform.shown().length
