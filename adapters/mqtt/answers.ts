@@ -45,10 +45,14 @@ export class Answers {
     else if (this.#open > MAX_ANSWERS) await this.#options.session.unlessBehind(giving)
   }
 
-  async #send({ topic, qos }: ReplyTopic, payload: string, asked: Asked): Promise<void> {
+  async #send({ topic, qos, owner }: ReplyTopic, payload: string, asked: Asked): Promise<void> {
     const { reach } = this.#options
     try {
-      const outcome = await reach.publish(topic, payload, { qos, signal: AbortSignal.timeout(ANSWER_MS) })
+      const outcome = await reach.publish(topic, payload, {
+        qos,
+        owner,
+        signal: AbortSignal.timeout(ANSWER_MS),
+      })
       if (outcome !== 'sent') this.#lost(outcome, problemOf(outcome, topic, asked), asked)
     } catch (error) {
       this.#lost('failed', GatewayError.from(error), asked)

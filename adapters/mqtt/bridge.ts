@@ -178,7 +178,8 @@ export function createBridge(config: ChannelConfig & { readonly url: string }, s
       const at = await replyTopics.find(message)
       if ('status' in at) return at
       try {
-        await outbox.append({ ...at, payload: encodeMessage(message, key) })
+        const { topic, qos } = at
+        await outbox.append({ topic, qos, payload: encodeMessage(message, key) })
         return { status: 'sent' }
       } catch (error) {
         const { retry, message: reason } = GatewayError.from(error)

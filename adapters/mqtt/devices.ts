@@ -11,7 +11,17 @@ import type { Broker, SessionHandler } from './broker.ts'
 import type { ChannelConfig } from './config.ts'
 import { createFrames } from './frames.ts'
 import type { Frames } from './frames.ts'
-import { DOWN, UP, downOf, errorTopicOf, mayBeAnswered, mayPublish, maySubscribe, upOf } from './grants.ts'
+import {
+  DOWN,
+  UP,
+  downOf,
+  errorTopicOf,
+  mayBeAnswered,
+  mayHear,
+  mayPublish,
+  maySubscribe,
+  upOf,
+} from './grants.ts'
 import type { GrantOptions } from './grants.ts'
 import { bestOf, hubOf } from './hub.ts'
 import type { Outcome, Outlet } from './hub.ts'
@@ -91,10 +101,12 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
   let broker: Broker | undefined
   let reach: Reach | undefined
   const local: Local = {
-    publish(topic, payload, options) {
+    publish(topic, payload, { owner, ...options }) {
       const sending: Promise<Outcome>[] = []
-      for (const [session, qos] of broker?.subscribers(topic) ?? [])
+      for (const [session, qos] of broker?.subscribers(topic) ?? []) {
+        if (!mayHear(session.who, owner)) continue
         sending.push(publishTo(session, { topic, payload, ...options, qos: qos === 0 ? 0 : options.qos }))
+      }
       return sending.length === 0 ? undefined : bestOf(sending)
     },
     movedAway(client, who) {
@@ -155,8 +167,9 @@ export function createDevices(config: ChannelConfig, scope: Scope): Channel {
         if ('status' in at) return at
         if (reach === undefined) throw new GatewayError('CHANNEL_GONE', 'the channel has not started')
         try {
+          const { topic, qos, owner } = at
           const payload = encodeMessage(message, key)
-          return deliveryOf(await reach.reply(key, at.topic, payload, { qos: at.qos, signal }), at.topic)
+          return deliveryOf(await reach.reply(key, topic, payload, { qos, signal, owner }), topic)
         } catch (error) {
           const { code, message: reason } = GatewayError.from(error)
           if (code !== 'TOO_LARGE') throw error

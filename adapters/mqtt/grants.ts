@@ -1,6 +1,7 @@
 // What one client may do: its own topics, those that the config maps, and nothing else. `$SYS`, `$share` and wildcards beyond are closed.
+import { isSame } from './broker.ts'
 import type { Hub } from './hub.ts'
-import type { Mapping } from './mapping.ts'
+import type { Mapping, Owner } from './mapping.ts'
 import type { Session } from './session.ts'
 import { covers, filterOf, filterProblem, topicProblem } from './topics.ts'
 
@@ -70,6 +71,11 @@ export function mayBeAnswered(client: Client, topic: string, options: GrantOptio
     (pattern) => pattern.includes('{') && covers(filterOf(pattern), topic),
   )
   return client.who.role !== 'customer' || !isSomebodys || maySubscribe(client, topic, options)
+}
+
+/** Whether a reply to a topic that a client subscribes to is for him: its client id may have been another customer's when that one asked (SEMANTICS 9). */
+export function mayHear(who: Owner, owner: Owner | undefined): boolean {
+  return owner === undefined || who.role !== 'customer' || isSame(who, owner)
 }
 
 /** What `subscribe` of the config grants to this client, if anything. */

@@ -38,7 +38,12 @@ export interface Mapped {
 export interface ReplyTopic {
   readonly topic: string
   readonly qos: 0 | 1
+  /** Whom the answers are for. Absent: a program asked, and whoever may subscribe to the topic hears them. */
+  readonly owner?: Owner
 }
+
+/** Who spoke by a credential of his own. */
+export type Owner = Pick<Identity, 'role' | 'id'>
 
 const EXPRESSIONS = [
   'type',
@@ -120,7 +125,9 @@ async function draftOf({ config, expressions }: Compiled, arrived: Arrived): Pro
   // It may be the payload's word: nobody writes into another's frames by it.
   if (reply !== undefined && (topicProblem(reply) !== undefined || reply.startsWith('dragoman/')))
     throw new GatewayError('DECODE_FAILED', `topic ${topic}: the reply's topic cannot be published to`)
-  const replyTopic = reply === undefined ? undefined : { topic: reply, qos: config.qos }
+  const owner = ownerOf(from.identity)
+  const replyTopic =
+    reply === undefined ? undefined : { topic: reply, qos: config.qos, ...(owner !== undefined && { owner }) }
   const said = await single('text')
   const parts = config.kind === 'message' ? partsOf(said, payload) : undefined
   const data = expressions.data === undefined ? defaultData(config, payload, parts) : await evaluate('data')
@@ -156,6 +163,12 @@ function senderOf(sender: string | undefined, { channel, identity }: From): Part
   if (sender !== undefined) return { id: sender, role: 'customer' }
   if (identity === undefined || identity.role === 'program') return { id: channel, role: 'system' }
   return { id: identity.id, role: identity.role }
+}
+
+function ownerOf(identity: Identity | undefined): Owner | undefined {
+  if (identity === undefined || identity.role === 'program') return undefined
+  const { role, id } = identity
+  return { role, id }
 }
 
 function partsOf(said: string | undefined, { value, text }: Payload): readonly Part[] | undefined {

@@ -7,17 +7,20 @@ import type { ChannelHost, Identity, Log } from 'dragoman'
 import { Away } from './away.ts'
 import { best, bestOf } from './hub.ts'
 import type { Outcome } from './hub.ts'
+import type { Owner } from './mapping.ts'
 
 export interface PublishOptions {
   readonly qos: 0 | 1
   readonly signal: AbortSignal
+  /** For whom it is: other customers who subscribe are passed over. Absent: for all who do. */
+  readonly owner?: Owner | undefined
   /** Somebody has acknowledged it, but after the signal's end. */
   readonly onLate?: () => void
 }
 
 /** What is connected to this process. */
 export interface Local {
-  /** Undefined: nobody here subscribes. */
+  /** Undefined: nobody here subscribes whom it is for. */
   publish(topic: string, payload: string, options: PublishOptions): Promise<Outcome> | undefined
   /** The client is connected to another instance by now (takeover, [MQTT-3.1.4-2]): one that was here before is closed. */
   movedAway(client: string, who: Pick<Identity, 'role' | 'id'>): void
@@ -53,6 +56,8 @@ const FIRST_SIGN_MS = 500
 /** As long as the core waits for a push. */
 const PUBACK_MS = 15_000
 
+const whoever = z.strictObject({ role: z.enum(['customer', 'agent', 'program']), id: z.string() })
+
 const said = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('publish'),
@@ -62,6 +67,7 @@ const said = z.discriminatedUnion('t', [
     payload: z.string(),
     qos: z.union([z.literal(0), z.literal(1)]),
     key: z.string().optional(),
+    owner: whoever.optional(),
   }),
   z.strictObject({
     t: z.literal('published'),
@@ -73,7 +79,7 @@ const said = z.discriminatedUnion('t', [
   z.strictObject({
     t: z.literal('here'),
     client: z.string(),
-    who: z.strictObject({ role: z.enum(['customer', 'agent', 'program']), id: z.string() }),
+    who: whoever,
     filter: z.string(),
   }),
 ])
@@ -123,14 +129,17 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
 
   async function elsewhere(
     question: Question,
-    [topic, payload, { qos, signal, key }]: Publishing,
+    [topic, payload, { qos, signal, key, owner }]: Publishing,
   ): Promise<Outcome> {
     const id = crypto.randomUUID()
     const onAbort = (): void => question.giveUp()
     questions.set(id, question)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      const more = key === undefined ? {} : { key }
+      const more = {
+        ...(key !== undefined && { key }),
+        ...(owner !== undefined && { owner: { role: owner.role, id: owner.id } }),
+      }
       if (!(await host.tell({ t: 'publish', id, from: self, topic, payload, qos, ...more })))
         question.end('nobody')
       return await question.answer
@@ -148,11 +157,13 @@ export function createReach({ host, local, log }: ReachOptions): Reach {
     payload,
     qos,
     key,
+    owner,
   }: Said & { readonly t: 'publish' }): Promise<void> {
     const answer = { t: 'published', id, to: from, ...(key !== undefined && { key }) }
     const publishing = local.publish(topic, payload, {
       qos,
       signal: AbortSignal.timeout(PUBACK_MS),
+      owner,
       ...(key !== undefined && { onLate: () => tell({ ...answer, outcome: 'sent' }) }),
     })
     if (publishing === undefined) return

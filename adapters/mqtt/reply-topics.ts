@@ -7,7 +7,7 @@ import { GatewayError } from 'dragoman'
 import type { Delivery, Json, Message, Scope } from 'dragoman'
 
 import { isObject } from '../data/json.ts'
-import type { ReplyTopic } from './mapping.ts'
+import type { Owner, ReplyTopic } from './mapping.ts'
 import { topicProblem } from './topics.ts'
 
 export interface ReplyTopics {
@@ -38,8 +38,8 @@ export function createReplyTopics(
   }
 
   return {
-    async note(conversation, { topic, qos }) {
-      const context = { v: 1, topic, qos }
+    async note(conversation, reply) {
+      const context = { v: 1, ...reply }
       const text = JSON.stringify(context)
       if (noted.get(conversation) === text) return
       noted.set(conversation, text)
@@ -71,11 +71,20 @@ export function createReplyTopics(
 
 /** What this adapter wrote into its draft, or noted. */
 function replyTopicOf(context: Json): ReplyTopic | Delivery {
-  const { v, topic, qos } = isObject(context) ? context : {}
-  if (v === 1 && typeof topic === 'string' && topicProblem(topic) === undefined && (qos === 0 || qos === 1))
-    return { topic, qos }
+  const { v, topic, qos, owner } = isObject(context) ? context : {}
+  const isTopic = typeof topic === 'string' && topicProblem(topic) === undefined
+  if (v === 1 && isTopic && (qos === 0 || qos === 1)) {
+    if (owner === undefined) return { topic, qos }
+    if (isOwner(owner)) return { topic, qos, owner }
+  }
   // SEMANTICS 21: never taken for sent, whoever wrote it.
   return { status: 'refused', retry: false, reason: 'the reply context is none that this adapter knows' }
+}
+
+function isOwner(value: Json): value is Json & Owner {
+  if (!isObject(value)) return false
+  const { role, id } = value
+  return (role === 'customer' || role === 'agent') && typeof id === 'string'
 }
 
 /** A name of any length and characters. */

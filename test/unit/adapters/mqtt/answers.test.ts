@@ -1,5 +1,5 @@
 // What becomes of the answers to a device's requests where they cannot be sent: none is lost without a word.
-import type { Json, Scope } from 'dragoman'
+import type { Accepted, Json, Scope } from 'dragoman'
 import { testMessage } from 'dragoman/testing'
 import type { MqttClient } from 'mqtt'
 import { expect, test } from 'vitest'
@@ -89,4 +89,32 @@ test('an answer that nobody is there for is counted and told: asked again with i
     { error: { code: 'OUTCOME_UNKNOWN', retry: false }, topic: 'shop/7/ask' },
   ])
   expect(lost).toEqual(Array.from({ length: 2 }, () => ({ name: 'mqtt_answers_lost', reason: 'nobody' })))
+})
+
+test('the answer to a customer’s request is shown to no other who has his client id when it comes (SEMANTICS 9)', async () => {
+  const { lost, scope } = watched()
+  const [asked, called] = [Promise.withResolvers<void>(), Promise.withResolvers<Accepted>()]
+  await using world = await openWorld({
+    scope,
+    config: { subscribe: ['shop/{client}/display'] },
+    host: {
+      accept() {
+        asked.resolve()
+        return called.promise
+      },
+    },
+  })
+  const ann = await world.client({ clientId: '7', username: 'u', password: 'ann' })
+  ann.publish('shop/7/ask', '{"id":"q1"}', { qos: 1 })
+  await asked.promise
+  await ann.endAsync(true)
+  const eve = await world.client({ clientId: '7', username: 'u', password: 'eve' })
+  const shown: string[] = []
+  eve.on('message', (_topic, payload) => shown.push(payload.toString()))
+  await eve.subscribeAsync('shop/7/display', { qos: 1 })
+  const reply = { data: { card: '4711' }, origin: 'backend' } as const
+  called.resolve({ id: 'm1', conversation: '', sequence: 0, duplicate: false, reply })
+  await until(() => lost.length > 0 || shown.length > 0 || undefined)
+  expect(shown).toEqual([])
+  expect(lost).toEqual([{ name: 'mqtt_answers_lost', reason: 'nobody' }])
 })

@@ -221,6 +221,7 @@ test.each([
   ['of a later version', { v: 2, topic: 'shop/7/display', qos: 1 }],
   ['of another adapter', { user: 'ann' }],
   ['that is no object', 'shop/7/display'],
+  ['of an owner that is nobody', { v: 1, topic: 'shop/7/display', qos: 1, owner: 'ann' }],
 ])('a reply context %s is refused, never taken for sent (SEMANTICS 21)', async (_, replyContext) => {
   await using world = await openWorld()
   const send = (message: Message): Promise<Delivery> | undefined =>

@@ -229,6 +229,24 @@ test('a client that is on another instance by now loses its old connection here;
   expect(foreign.connected).toBe(true)
 })
 
+test('for whom a reply is holds on other instances too: another customer there does not have it (SEMANTICS 9)', async () => {
+  await using pair = await openPair({ subscribe: ['shop/{client}/display'] })
+  const eve = await pair.b.client({ clientId: '7', username: 'u', password: 'eve' })
+  const shown: string[] = []
+  eve.on('message', (_topic, payload) => shown.push(payload.toString()))
+  await eve.subscribeAsync(TOPIC, { qos: 1 })
+  const owner = { role: 'customer', id: 'ann' }
+  const toAnn = { ...reply(), replyContext: { v: 1, topic: TOPIC, qos: 1, owner } }
+  const sendToAnn = (): Promise<Delivery> | undefined =>
+    pair.a.channel.send?.(toAnn, 'k', AbortSignal.timeout(15_000))
+  expect(await sendToAnn()).toMatchObject({ status: 'absent' })
+  await eve.endAsync()
+  expect(shown).toEqual([])
+  const ann = await pair.b.client({ clientId: '7', username: 'u', password: 'ann' })
+  await ann.subscribeAsync(TOPIC, { qos: 1 })
+  expect(await sendToAnn()).toEqual({ status: 'sent' })
+})
+
 test('what another instance says and this one does not understand changes nothing', async () => {
   await using pair = await openPair()
   const nonsense: readonly Json[] = [

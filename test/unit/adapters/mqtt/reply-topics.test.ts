@@ -1,6 +1,6 @@
 // What is said in a conversation without a question of its own (the text of an event's route) finds the device all the same.
 import { GatewayError } from 'dragoman'
-import type { ChannelHost, Delivery, Message, Scope, State } from 'dragoman'
+import type { ChannelHost, Delivery, Draft, Message, Scope, State } from 'dragoman'
 import { testMessage, testScope } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
@@ -84,6 +84,37 @@ test('a store that cannot be read is no doubt about what was sent: it is tried a
   }
   await using world = await open({ state: { ...testScope().state, get } })
   expect(await send(world, said(`${ID}:7`))).toMatchObject({ status: 'refused', retry: true })
+})
+
+test('what is said to a customer goes to no other who has his client id by now, and waits for him (SEMANTICS 9)', async () => {
+  const config = { subscribe: ['shop/{client}/display'] }
+  const drafts: Draft[] = []
+  const host: Partial<ChannelHost> = {
+    async accept(draft) {
+      drafts.push(draft)
+      return { id: 'm1', conversation: 'link:ann', sequence: 1, duplicate: false }
+    },
+  }
+  await using world = await openWorld({ id: ID, config, host })
+  const ann = await world.client({ clientId: '7', username: 'u', password: 'ann' })
+  await ann.publishAsync('shop/7/say', 'my PIN is 4711', { qos: 1 })
+  await ann.endAsync()
+  const eve = await world.client({ clientId: '7', username: 'u', password: 'eve' })
+  const shown: string[] = []
+  eve.on('message', (_topic, payload) => shown.push(payload.toString()))
+  await eve.subscribeAsync('shop/7/display', { qos: 1 })
+
+  const answer = { ...said('link:ann'), inReplyTo: 'm1', replyContext: drafts[0]?.replyContext ?? null }
+  const absent = { status: 'absent', keepMs: 86_400_000, reason: 'nobody subscribes to shop/7/display' }
+  expect(await send(world, answer)).toEqual(absent)
+  expect(await send(world, said('link:ann'))).toEqual(absent)
+  await eve.endAsync()
+  expect(shown).toEqual([])
+
+  const back = await world.client({ clientId: '7', username: 'u', password: 'ann' })
+  await back.subscribeAsync('shop/7/display', { qos: 1 })
+  expect(await send(world, answer)).toEqual({ status: 'sent' })
+  expect(await send(world, said('link:ann'))).toEqual({ status: 'sent' })
 })
 
 test('a bridge has no frames: what has no topic is refused, whoever the conversation belongs to', async () => {
