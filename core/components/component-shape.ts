@@ -1,4 +1,5 @@
 // What `create` must have returned before anything is started: a plugin's author may not have asked the compiler.
+import { isSlip, misspelt, namesOf } from './misspelt.ts'
 
 type Role = 'channel' | 'backend' | 'agent'
 
@@ -8,8 +9,14 @@ const CURES = {
   call: 'write `async call({ operation, params, key }, signal) { … }`',
   answer: 'write `async answer(message, conversation, signal) { … }`',
 } as const
-const OPTIONAL = ['start', 'send', 'hint', 'probe'] as const
+const OPTIONAL = {
+  channel: { send: 'function', hint: 'function', pushesWhole: 'boolean', refusable: 'boolean' },
+  backend: { start: 'function', probe: 'function' },
+  agent: { start: 'function' },
+} as const
 const FLAGS = ['safe', 'idempotent', 'readsMessage'] as const
+const ONLY_FLAGS =
+  'write `safe`, `idempotent` and `readsMessage` alone; what limits its calls is set in gateway.yaml'
 const MOST_NAMES = 5
 const MOST_CHARACTERS = 80
 
@@ -30,13 +37,18 @@ export function shapeProblem(role: Role, made: unknown): string | undefined {
   if (misfit !== undefined) return misfit
   if (typeof has[Symbol.asyncDispose] !== 'function')
     return missing('`[Symbol.asyncDispose]`', 'write `async [Symbol.asyncDispose]() { … }`, its end')
-  const wrong = OPTIONAL.find((name) => has[name] !== undefined && typeof has[name] !== 'function')
-  return wrong === undefined ? undefined : `the \`${wrong}\` of what \`create\` returns is no function`
+  const wrong = Object.entries(OPTIONAL[role]).find(
+    ([name, kind]) => has[name] !== undefined && typeof has[name] !== kind,
+  )
+  if (wrong !== undefined)
+    return `the \`${wrong[0]}\` of what \`create\` returns is ${wrong[1] === 'function' ? 'no function' : 'neither true nor false'}`
+  const slip = misspelt(made, OPTIONAL[role])
+  return slip && `what \`create\` returns has ${renamed(slip.given, slip.meant)}: write \`${slip.meant}\``
 }
 
 /**
  * What is wrong with a backend's operations: a text is true to JavaScript, so `safe: 'false'` would repeat a write. A member that is
- * absent is false.
+ * absent is false, so `saef: true` would make a write of a read: what no operation has (api.ts) is refused, but for the plugin's own functions.
  */
 function operationsProblem(operations: unknown): string | undefined {
   for (const [name, operation] of Object.entries(Object(operations))) {
@@ -49,8 +61,23 @@ function operationsProblem(operations: unknown): string | undefined {
       if (value !== undefined && typeof value !== 'boolean')
         return `${called}: \`${flag}\` is ${wordsOf(value)}: write true or false`
     }
+    const stray = namesOf(has).find(
+      (each) => !isFlag(each) && has[each] !== undefined && typeof has[each] !== 'function',
+    )
+    if (stray !== undefined) {
+      const meant = FLAGS.find((flag) => isSlip(stray, flag))
+      return `${called} has ${renamed(stray, meant)}: ${ONLY_FLAGS}`
+    }
   }
   return undefined
+}
+
+function isFlag(name: string): boolean {
+  return (FLAGS as readonly string[]).includes(name)
+}
+
+function renamed(given: string, meant: string | undefined): string {
+  return `\`${given}\`${meant === undefined ? '' : ` (did you mean \`${meant}\`?)`}`
 }
 
 function wordsOf(value: unknown): string {
@@ -61,13 +88,8 @@ function wordsOf(value: unknown): string {
 
 /** What it has beside: one of these is likely what is missing, misspelt. */
 function others(role: Role, made: object): string {
-  const prototype: unknown = Object.getPrototypeOf(made)
-  const inherited =
-    typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype
-      ? Object.getOwnPropertyNames(prototype)
-      : []
-  const known = new Set<string>(['constructor', METHODS[role], ...OPTIONAL])
-  const names = [...Object.getOwnPropertyNames(made), ...inherited].filter((name) => !known.has(name))
+  const known = new Set<string>([METHODS[role], ...Object.keys(OPTIONAL[role])])
+  const names = namesOf(made).filter((name) => !known.has(name))
   if (names.length === 0) return ''
   const shown = names.slice(0, MOST_NAMES).map((name) => `\`${name}\``)
   return `; it has ${shown.join(', ')}${names.length > MOST_NAMES ? ' …' : ''}`

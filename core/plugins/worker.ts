@@ -17,6 +17,7 @@ import type {
   SchemaResult,
 } from '../api.ts'
 import { shapeProblem } from '../components/component-shape.ts'
+import { misspelt } from '../components/misspelt.ts'
 import { closeNetwork } from '../map/offline.ts'
 import type {
   Beginning,
@@ -48,6 +49,7 @@ interface Instance {
 
 const birth = workerData as WorkerBirth // spawn.ts begins it
 const instances = new Map<number, Instance>()
+const ROLES = { channel: 'object', backend: 'object', agent: 'object' } as const
 const NOTHING = 'data:text/javascript,'
 const GONE = 'the component is not there any more'
 let adapter: Adapter | undefined
@@ -101,21 +103,33 @@ async function load(order: WorkerOrder): Promise<Loading> {
         ),
       }
     const problem = adapterProblem(exported)
-    if (problem !== undefined) {
-      const line = lineOf(textOf(order)(file), [
-        'export default',
-        'as default',
-        'module.exports',
-        'exports.default',
-      ])
-      const place = { file, ...(line !== undefined && { line }) }
-      return { failure: failureAt(root, place, `the default export ${problem}: ${adapterCure(problem)}`) }
-    }
-    adapter = exported as Adapter // adapterProblem found nothing
+    if (problem !== undefined)
+      return refused(order, {
+        problem: `${problem}: ${adapterCure(problem)}`,
+        texts: ['export default', 'as default', 'module.exports', 'exports.default'],
+      })
+    const slip = misspelt(exported as object, ROLES) // adapterProblem found nothing
+    if (slip !== undefined)
+      return refused(order, {
+        problem: `has \`${slip.given}\` (did you mean \`${slip.meant}\`?): write \`${slip.meant}\``,
+        texts: [`${slip.given}:`, slip.given],
+      })
+    adapter = exported as Adapter // as above
     return { adapter: described(adapter) }
   } catch (thrown) {
     return { failure: await explained(thrown, order) }
   }
+}
+
+/** Of the default export; its line is the first that has one of these texts in it. */
+function refused(
+  order: WorkerOrder,
+  { problem, texts }: { readonly problem: string; readonly texts: readonly string[] },
+): Loading {
+  const { file, root } = order
+  const line = lineOf(textOf(order)(file), texts)
+  const place = { file, ...(line !== undefined && { line }) }
+  return { failure: failureAt(root, place, `the default export ${problem}`) }
 }
 
 /**

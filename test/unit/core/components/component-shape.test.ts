@@ -21,6 +21,13 @@ class Flags {
   }
 }
 
+class Misspelt {
+  get Safe(): boolean {
+    return true
+  }
+  run(): void {}
+}
+
 test.each([
   ['agent', { answer: nothing, ...end }],
   ['agent', { answer: nothing, start: nothing, extra: 1, ...end }],
@@ -38,6 +45,8 @@ test.each([
     },
   ],
   ['channel', { start: nothing, ...end }],
+  ['channel', { start: nothing, end: nothing, _send: nothing, sent: 3, pushesWhole: false, ...end }],
+  ['backend', { operations: { Pay: { safe: true, timeout: undefined } }, call: nothing, ...end }],
   [
     'agent',
     new (class extends Bot {
@@ -101,6 +110,42 @@ test.each([
     'backend',
     { operations: { Txt: 'safe' }, call: nothing, ...end },
     /^operation "Txt" is the text "safe": write/,
+  ],
+  [
+    'backend',
+    { operations: { Get: { saef: true } }, call: nothing, ...end },
+    /^operation "Get" has `saef` \(did you mean `safe`\?\): write `safe`, `idempotent` and `readsMessage` alone;/,
+  ],
+  [
+    'backend',
+    { operations: { Pay: { safe: false, idempotnet: true } }, call: nothing, ...end },
+    /^operation "Pay" has `idempotnet` \(did you mean `idempotent`\?\)/,
+  ],
+  [
+    'backend',
+    { operations: { Get: { safe: true, timeout: '2s' } }, call: nothing, ...end },
+    /^operation "Get" has `timeout`: write .* is set in gateway\.yaml$/,
+  ],
+  [
+    'backend',
+    { operations: { Get: new Misspelt() }, call: nothing, ...end },
+    /^operation "Get" has `Safe` \(did you mean `safe`\?\)/,
+  ],
+  [
+    'backend',
+    { operations: {}, call: nothing, prob: nothing, ...end },
+    /^what `create` returns has `prob` \(did you mean `probe`\?\): write `probe`$/,
+  ],
+  ['channel', { start: nothing, sned: nothing, ...end }, /has `sned` \(did you mean `send`\?\)/],
+  [
+    'channel',
+    { start: nothing, pushesWohle: true, ...end },
+    /has `pushesWohle` \(did you mean `pushesWhole`/,
+  ],
+  [
+    'channel',
+    { start: nothing, refusable: 'no', ...end },
+    /^the `refusable` of what `create` returns is neither true nor false$/,
   ],
 ] as const)('of an unfit %s it says what is missing and what is there: %o', (role, made, told) => {
   expect(shapeProblem(role, made)).toMatch(told)

@@ -203,6 +203,7 @@ test('DESIGN §9: a component without its methods does not start, an async creat
     'typo.ts': bad('typo', '() => ({ anwser: async () => ({}), async [Symbol.asyncDispose]() {} })'),
     'late.ts': bad('late', "async () => { throw new Error('no database') }"),
     'paid.ts': versioned('paid', 1).replace('safe: false', "safe: 'false'"),
+    'slip.ts': versioned('slip', 1).replace('safe: true', 'saef: true'),
     'told.ts': versioned('told', 1).replace('call:', 'async start() { this.operations.Pay = null }, call:'),
   })
   const { adapters } = await plugins.load({ directory: root })
@@ -215,12 +216,16 @@ test('DESIGN §9: a component without its methods does not start, an async creat
   await expect(start('typo')).rejects.toThrow('no function `answer`')
   await expect(start('late')).rejects.toThrow('returns a promise')
   await expect(start('paid', 'backend')).rejects.toThrow('operation "Pay": `safe` is the text "false"')
+  await expect(start('slip', 'backend')).rejects.toThrow('operation "Look" has `saef`')
   await expect(start('told', 'backend')).rejects.toThrow('operation "Pay" is null')
   const failures = plugins.list().map(({ failure }) => failure?.message)
   expect(failures).toEqual([
     expect.stringMatching(/^late\.ts: agent ".*" did not start: `create` returns a promise/u),
     expect.stringMatching(
       /^paid\.ts: backend ".*" did not start: operation "Pay": .*: write true or false$/u,
+    ),
+    expect.stringMatching(
+      /^slip\.ts: backend ".*" did not start: .* \(did you mean `safe`\?\): write `safe`/u,
     ),
     expect.stringMatching(/^told\.ts: backend ".*" did not start: operation "Pay" is null/u),
     expect.stringMatching(/^typo\.ts: agent ".*" did not start: .*it has `anwser`/u),
