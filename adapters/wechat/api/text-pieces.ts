@@ -1,12 +1,14 @@
-// A long text in pieces that the platform takes: cut between paragraphs, lines or words, never inside a character.
+// A long text in pieces that the platform takes: cut between paragraphs, lines, sentences or words, never inside a character.
 
-/** Pieces of at most `maxBytes` of UTF-8 that give the text again when joined. An empty text is one empty piece. */
+/**
+ * Pieces of at most `maxBytes` of UTF-8 that give the text again when joined. An empty text is one empty piece. An address, or a
+ * link `<a …>…</a>`, is in one piece whole unless it is itself longer.
+ */
 export function textPieces(text: string, maxBytes: number): readonly string[] {
   const pieces: string[] = []
   let rest = text
   while (Buffer.byteLength(rest) > maxBytes) {
-    const whole = longestStart(rest, maxBytes)
-    const cut = goodCut(whole)
+    const cut = goodCut(rest, longestStart(rest, maxBytes).length)
     pieces.push(rest.slice(0, cut))
     rest = rest.slice(cut)
   }
@@ -15,16 +17,44 @@ export function textPieces(text: string, maxBytes: number): readonly string[] {
 
 /**
  * The text, or as much of its beginning as fits with `…` behind it. Half an address leads elsewhere: the one at the cut is left
- * out, and where nothing stands before it the text is empty.
+ * out, as is its link, and where nothing stands before it the text is empty.
  */
 export function cutAfter(text: string, maxBytes: number): string {
   if (Buffer.byteLength(text) <= maxBytes) return text
-  const start = longestStart(text, maxBytes - Buffer.byteLength(SIGN)).replace(LAST_ADDRESS, '')
+  const end = longestStart(text, maxBytes - Buffer.byteLength(SIGN)).length
+  const start = text.slice(0, tornAt(end, spansOf(text, end, LINK_OR_ADDRESS))?.from ?? end)
   return start === '' ? '' : `${start}${SIGN}`
 }
 const SIGN = '…'
+
 /** Up to the end: no blank stands in an address, and none of the punctuation of Chinese and of prose (U+2010 … U+206F). */
-const LAST_ADDRESS = /https?:\/\/[^\s"<>\u2010-\u206F\u3000-\u303F\uFF00-\uFFEF]*$/iu
+const ADDRESS = /https?:\/\/[^\s"<>\u2010-\u206F\u3000-\u303F\uFF00-\uFFEF]*/giu
+/** A tag that nobody closes reaches over no more than a label's length. */
+const LINK_OR_ADDRESS = new RegExp(
+  `<a\\s[^<>]{0,2000}(?:>[^<]{0,200}(?:</a>)?)?|${ADDRESS.source}`,
+  ADDRESS.flags,
+)
+/** Of what runs on in Chinese letters, the address alone. */
+const ADDRESS_IN_ASCII = /https?:\/\/[!#-;=?-~]*/giu
+/** So far behind a cut is looked for what begins before it: `https://`, the end `</a>`. */
+const SEEN_BEHIND = 8
+
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/** What must not be divided, up to the cut at `end` and beyond it. */
+function spansOf(text: string, end: number, pattern: RegExp): readonly Span[] {
+  return [...text.slice(0, end + SEEN_BEHIND).matchAll(pattern)].map(({ index, 0: { length } }) => ({
+    from: index,
+    to: index + length,
+  }))
+}
+
+function tornAt(cut: number, spans: readonly Span[]): Span | undefined {
+  return spans.find(({ from, to }) => from < cut && cut < to)
+}
 
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
@@ -50,11 +80,19 @@ function firstPoints(text: string, maxBytes: number): string {
   return start
 }
 
-/** Behind the last paragraph, line or word of the second half, else at the very end. */
-function goodCut(text: string): number {
-  for (const mark of ['\n\n', '\n', ' ']) {
-    const at = text.lastIndexOf(mark)
-    if (at >= text.length / 2) return at + mark.length
+const MARKS = [/\n{2,}/gu, /\n/gu, /[。！？；][”’」』）》]*/gu, /[，、 ]/gu]
+
+/** Behind the last paragraph, line, sentence or word of the second half, else at the very end; there before what would be torn. */
+function goodCut(text: string, end: number): number {
+  const start = text.slice(0, end)
+  const marked = MARKS.flatMap((mark) =>
+    [...start.matchAll(mark)].map(({ index, 0: { length } }) => index + length).toReversed(),
+  ).filter((cut) => cut > end / 2)
+  for (const pattern of [LINK_OR_ADDRESS, ADDRESS_IN_ASCII]) {
+    const spans = spansOf(text, end, pattern)
+    const cuts = [...marked, end, tornAt(end, spans)?.from ?? end]
+    const whole = cuts.find((cut) => cut > 0 && tornAt(cut, spans) === undefined)
+    if (whole !== undefined) return whole
   }
-  return text.length
+  return end
 }
