@@ -7,6 +7,7 @@ import type { HttpRequest, HttpResponse, Log, RefusedBody } from 'dragoman'
 import { stalenessOf } from './call.ts'
 import type { Call, Marks } from './call.ts'
 import { graphqlError, shownError } from './errors.ts'
+import { isCrossSite } from '../data/cross-site.ts'
 import { isObject } from '../data/json.ts'
 import { paramsOf } from './params.ts'
 import type { Engine } from './server.ts'
@@ -54,7 +55,11 @@ export async function answer(request: HttpRequest, options: HttpOptions): Promis
 
 function check(request: HttpRequest, path: string): void {
   if (request.path !== path) throw new GatewayError('NOT_FOUND', `GraphQL is served at ${path} alone`)
-  if (request.method === 'GET') return
+  if (request.method === 'GET') {
+    // A field of Query may stand for a write of its business system, and a page sends GET anywhere.
+    if (isCrossSite(request)) throw new GatewayError('FORBIDDEN', 'a page of another site may not ask here')
+    return
+  }
   if (request.method !== 'POST')
     throw new GatewayError(
       'METHOD_NOT_ALLOWED',

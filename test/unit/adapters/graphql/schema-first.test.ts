@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { ChannelOperation, HttpResponse } from 'dragoman'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { JSON_TYPE, bytes, growingLog, trial } from './trial.ts'
+import { JSON_TYPE, bytes, growingLog, readAnswer, trial } from './trial.ts'
 import type { TrialOptions } from './trial.ts'
 
 const sdl = /* GraphQL */ `
@@ -124,6 +124,19 @@ describe('requests', () => {
       ],
       state: 'OPEN',
     })
+  })
+
+  test('by GET a field of Query is asked for, but not by a page of another site: its operation may be a write', async () => {
+    await using channel = await trial({ config: { schema }, accept: answering('hello') })
+    const get = async (headers: Record<string, string>): Promise<unknown> =>
+      readAnswer(await channel.send({ method: 'GET', query: 'query=%7Bgreeting%7D', headers }))
+    expect(await get({ 'sec-fetch-site': 'cross-site' })).toMatchObject({
+      status: 403,
+      errors: [{ extensions: { code: 'FORBIDDEN' } }],
+    })
+    expect(channel.drafts).toEqual([])
+    for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }])
+      expect(await get(headers)).toMatchObject({ status: 200, data: { greeting: 'hello' } })
   })
 
   test('list-ness comes from the schema: one item from XML is a list of one', async () => {
