@@ -207,11 +207,28 @@ async function send(caller: Caller, call: BackendCall, signal: AbortSignal): Pro
       },
       body: Buffer.from(bytes),
       signal,
+      redirect: 'manual', // it would take the password along, or, as a GET, end a one-way call that reached nobody
     })
     .catch((error: unknown) => {
       throw explained(error, address)
     })
+  if (answer.status >= 300 && answer.status < 400) throw redirected(caller, answer, address)
   return readAnswer(caller, answer)
+}
+
+/** The cause, for the log alone, says where to: without the query, which may hold a session or a token. */
+function redirected({ scope, called }: Caller, { status, headers }: Response, address: string): GatewayError {
+  const target = URL.parse(headers.get('location') ?? '', address)
+  const where =
+    headers.has('location') && target !== null ? `to ${target.origin}${target.pathname}` : 'nowhere'
+  const what = `backend "${scope.id}", operation "${called.operation.name}"`
+  return new GatewayError('BACKEND_FAILED', `${what} answered ${status}, a redirect`, {
+    cause: new GatewayError(
+      'BACKEND_FAILED',
+      `it leads ${where}: write the address that is meant as endpoint`,
+    ),
+    detail: { status },
+  })
 }
 
 /** The guard's refusal of an address that stands in no config: the operator's to mend, not the caller's. */
@@ -221,7 +238,7 @@ function explained(error: unknown, address: string): unknown {
     cause: new GatewayError('BACKEND_FAILED', `${address} stands only in the WSDL: write it as endpoint`, {
       cause: error,
     }),
-    notExecuted: error.notExecuted, // not behind a redirect: who sent us there may have acted
+    notExecuted: error.notExecuted,
   })
 }
 

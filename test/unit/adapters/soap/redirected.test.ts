@@ -1,26 +1,85 @@
-// What a failure proves of a call that was redirected: who sent us elsewhere may have done it.
+// A call that is redirected goes no further; and what the guard's refusal of an address proves.
 import { expect, test } from 'vitest'
 import { GatewayError } from 'dragoman'
+import type { Json } from 'dragoman'
 import { testMessage, testScope } from 'dragoman/testing'
 import adapter from '../../../../adapters/soap/index.ts'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
+import { createFetch } from '../../../../core/guard/fetch.ts'
+import { serve } from '../../core/guard/servers.ts'
 import { wsdl } from './service.ts'
 
 const signal = new AbortController().signal
 
-/** The failure of a call that this fetch answers. */
-async function failureWith(fetch: () => Promise<Response>): Promise<unknown> {
+interface Asking {
+  readonly operation?: string
+  readonly params?: Record<string, Json>
+  readonly endpoint?: string
+}
+
+function open() {
+  const { log } = testScope()
+  const options = { allow: ['127.0.0.1'], connections: 5, responseLimitBytes: 10_000, log }
+  const guarded = createFetch(options)
+  return { fetch: guarded.fetch, [Symbol.asyncDispose]: () => guarded.dispose() }
+}
+
+/** The failure of a call that this fetch answers, or what it answers. */
+async function failureWith(
+  fetch: typeof globalThis.fetch,
+  { operation = 'WhoAmI', params = {}, endpoint = 'http://orders.example/ws' }: Asking = {},
+): Promise<unknown> {
   const component = adapter.backend
   if (component === undefined) throw new Error('the adapter has no backend')
-  const config = { wsdl: wsdl('orders'), endpoint: 'http://orders.example/ws' }
+  const config = { wsdl: wsdl('orders'), endpoint }
   const checked = await component.config['~standard'].validate(config)
   if (checked.issues !== undefined) throw new Error(checked.issues.map(({ message }) => message).join('; '))
   await using backend = component.create(checked.value, testScope({ fetch }))
   await backend.start?.(signal)
-  const message = testMessage({ kind: 'request', type: 'WhoAmI', data: {} })
-  const call = { operation: 'WhoAmI', params: {}, message, key: message.id, attempt: 1 }
+  const message = testMessage({ kind: 'request', type: operation, data: params })
+  const call = { operation, params, message, key: message.id, attempt: 1 }
   return await backend.call(call, signal).catch((error: unknown) => error)
 }
+
+const shipment = { operation: 'NotifyShipment', params: { orderId: '7', carrier: 'DHL' } }
+
+test.each([301, 302, 303, 307, 308])(
+  'SEMANTICS 3: %i is a failure that leaves open what was done: the call is made once, and where it leads nobody is asked',
+  async (status) => {
+    await using server = await serve((response, { path }) =>
+      path === '/ws'
+        ? response.writeHead(status, { location: '/moved;v=2?session=1' }).end()
+        : response.writeHead(200).end(),
+    )
+    await using guarded = open()
+    for (const asked of [{}, shipment])
+      expect(await failureWith(guarded.fetch, { ...asked, endpoint: `${server.origin}/ws` })).toMatchObject({
+        code: 'BACKEND_FAILED',
+        message: expect.stringMatching(new RegExp(` answered ${status}, a redirect$`, 'u')),
+        cause: {
+          message: `it leads to ${server.origin}/moved;v=2: write the address that is meant as endpoint`,
+        },
+        detail: { status },
+        notExecuted: false,
+      })
+    expect(server.seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /ws', 'POST /ws'])
+  },
+)
+
+test('a redirect to the very same address is asked once, as is one that says no address', async () => {
+  let location: string | undefined = '/ws'
+  await using server = await serve((response) =>
+    response.writeHead(307, location === undefined ? {} : { location }).end(),
+  )
+  await using guarded = open()
+  const asked = { ...shipment, endpoint: `${server.origin}/ws` }
+  expect(await failureWith(guarded.fetch, asked)).toMatchObject({ code: 'BACKEND_FAILED' })
+  expect(server.seen).toHaveLength(1)
+  location = undefined
+  expect(await failureWith(guarded.fetch, asked)).toMatchObject({
+    cause: { message: 'it leads nowhere: write the address that is meant as endpoint' },
+  })
+})
 
 test.each([true, false])(
   'SEMANTICS 3: an address that is refused proves what the guard says of it, no more (%o)',
