@@ -194,13 +194,31 @@ function redirectOf(answer: RawAnswer, request: Outbound): URL | undefined {
   }
 }
 
-/** The request of the next hop (Fetch §4.4 HTTP-redirect fetch). */
+/**
+ * The request of the next hop (Fetch §4.4 HTTP-redirect fetch). Stricter than there, for a body may hold passwords and
+ * customers' data: throws `BACKEND_FAILED` where it would go to another origin, and for a hop from https to http.
+ */
 function redirected(request: Outbound, status: number, url: URL): Outbound {
   const { method } = request
   const becomesGet =
     ((status === 301 || status === 302) && method === 'POST') ||
     (status === 303 && method !== 'GET' && method !== 'HEAD')
   const elsewhere = url.origin !== request.url.origin
+  const refused =
+    request.url.protocol === 'https:' && url.protocol === 'http:'
+      ? 'from https to http'
+      : elsewhere && !becomesGet && request.body !== undefined
+        ? 'what it was sent to another origin'
+        : undefined
+  if (refused !== undefined)
+    throw new GatewayError(
+      'BACKEND_FAILED',
+      `${describe(request)}: redirects ${refused}, which is not followed`,
+      {
+        cause: new Error(`${request.url.origin} redirects to ${url.origin}`),
+        detail: { status },
+      },
+    )
   const headers: string[] = []
   for (let i = 0; i + 1 < request.headers.length; i += 2) {
     const [name = '', value = ''] = request.headers.slice(i, i + 2)

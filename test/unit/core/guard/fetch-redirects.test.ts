@@ -1,7 +1,10 @@
 // Where the guarded fetch goes on other people's word: redirects, credentials, private addresses.
+import { readFile } from 'node:fs/promises'
+import { createServer as createSecureServer } from 'node:https'
 import { afterEach, expect, test } from 'vitest'
 import { createFetch } from '../../../../core/guard/fetch.ts'
-import type { GuardedFetch } from '../../../../core/guard/fetch.ts'
+import type { GuardedFetch, TlsOptions } from '../../../../core/guard/fetch.ts'
+import { makeCertificate } from '../../../support/certificate.ts'
 import { recorded, serve } from './servers.ts'
 
 const made: GuardedFetch[] = []
@@ -9,8 +12,8 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((guarded) => guarded.dispose()))
 })
 
-function guardedFetch(allow: readonly string[], log = recorded().log): typeof fetch {
-  const guarded = createFetch({ allow, connections: 5, responseLimitBytes: 10_000, log })
+function guardedFetch(allow: readonly string[], log = recorded().log, tls?: TlsOptions): typeof fetch {
+  const guarded = createFetch({ allow, tls, connections: 5, responseLimitBytes: 10_000, log })
   made.push(guarded)
   return guarded.fetch
 }
@@ -98,28 +101,62 @@ test('a redirect within the origin keeps everything, one to another keeps only w
     else response.writeHead(307, { location }).end()
   })
   const get = guardedFetch(['127.0.0.1'])
-  const request = {
-    method: 'POST',
-    body: '{"a":1}',
-    headers: {
-      authorization: 'Bearer geheim',
-      cookie: 'sid=1',
-      'x-api-key': 'geheim',
-      'webhook-signature': 'v1,x',
-      'content-type': 'application/json',
-      accept: 'application/json',
-      soapaction: '"urn:a"',
-    },
+  const headers = {
+    authorization: 'Bearer geheim',
+    cookie: 'sid=1',
+    'x-api-key': 'geheim',
+    'webhook-signature': 'v1,x',
+    'content-type': 'application/json',
+    accept: 'application/json',
+    soapaction: '"urn:a"',
   }
-  const stayed = await get(`${first.origin}/stay`, request)
+  const stayed = await get(`${first.origin}/stay`, { method: 'POST', body: '{"a":1}', headers })
   expect([stayed.redirected, stayed.url]).toEqual([true, `${first.origin}/here`])
-  expect(first.seen[1]).toMatchObject({ method: 'POST', body: '{"a":1}', headers: request.headers })
-  await get(`${first.origin}/out`, request)
+  expect(first.seen[1]).toMatchObject({ method: 'POST', body: '{"a":1}', headers })
+  await get(`${first.origin}/out`, { headers })
   const seen = other.seen[0]
-  expect(seen).toMatchObject({ method: 'POST', path: '/in', body: '{"a":1}' })
+  expect(seen).toMatchObject({ method: 'GET', path: '/in' })
   expect(Object.keys(seen?.headers ?? {}).toSorted()).toEqual(
-    ['accept', 'connection', 'content-length', 'content-type', 'host', 'soapaction', 'user-agent'].toSorted(),
+    ['accept', 'connection', 'content-type', 'host', 'soapaction', 'user-agent'].toSorted(),
   )
+})
+
+test.each([
+  [307, 'POST'],
+  [308, 'POST'],
+  [301, 'PUT'],
+  [302, 'PATCH'],
+])('what a request holds goes to no other origin: %i of a %s is BACKEND_FAILED', async (status, method) => {
+  await using other = await serve((response) => response.end('other'))
+  await using first = await serve((response) =>
+    response.writeHead(status, { location: `${other.origin}/in` }).end(),
+  )
+  await expect(guardedFetch(['127.0.0.1'])(first.origin, { method, body: 'password' })).rejects.toMatchObject(
+    {
+      code: 'BACKEND_FAILED',
+      message: `the ${method}: redirects what it was sent to another origin, which is not followed`,
+      detail: { status },
+      notExecuted: false,
+    },
+  )
+  expect([first.seen.length, other.connections()]).toEqual([1, 0])
+})
+
+test.each(['GET', 'POST'])('%s: no redirect leads from https to http', async (method) => {
+  using files = makeCertificate()
+  const [cert, key] = await Promise.all([readFile(files.cert), readFile(files.key)])
+  await using plain = await serve((response) => response.end('read by anybody'))
+  await using sealed = await serve(
+    (response) => response.writeHead(302, { location: `${plain.origin}/in` }).end(),
+    createSecureServer({ cert, key }),
+  )
+  const get = guardedFetch(['127.0.0.1'], recorded().log, { verify: false })
+  await expect(get(sealed.origin.replace('http:', 'https:'), { method })).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    message: `the ${method}: redirects from https to http, which is not followed`,
+    detail: { status: 302 },
+  })
+  expect(plain.connections()).toBe(0)
 })
 
 test.each([
@@ -174,6 +211,6 @@ test('a host that does not answer after a redirect proves nothing about the firs
   const gone = await serve(() => undefined)
   await gone[Symbol.asyncDispose]()
   await using server = await serve((response) => response.writeHead(307, { location: gone.origin }).end())
-  const answer = guardedFetch(['127.0.0.1'])(server.origin, { method: 'POST', body: 'order' })
+  const answer = guardedFetch(['127.0.0.1'])(server.origin, { method: 'DELETE' })
   await expect(answer).rejects.toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
 })
