@@ -56,13 +56,30 @@ export async function checkToken(security: XmlElement, rules: TokenRules): Promi
   return user
 }
 
-/** First come, first served: the store decides between two that arrive at once, on any instance. */
+/** Which channel of this process has taken a token. What each of them keeps in the store the others do not see, and a user may be known to several. */
+const takenBy = new Map<string, string>()
+/** Beyond it the oldest are forgotten, by the other channels. */
+const MOST_TAKEN = 100_000
+
+/** First come, first served: among the channels of a process its memory decides, between two that arrive at one channel, on any instance, the store. */
 async function useNonce({ scope, maxAgeMs }: TokenRules, parts: readonly string[]): Promise<void> {
   const key = `nonce:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`
-  const first = await scope.state.compareAndSet(key, undefined, scope.now(), {
-    ttlMs: maxAgeMs * 2 + aheadMs, // longer than any token is good for
-  })
-  if (!first) throw unauthenticated('nonce used before')
+  const isFirst =
+    takeHere(key, scope.id) &&
+    (await scope.state.compareAndSet(key, undefined, scope.now(), {
+      ttlMs: maxAgeMs * 2 + aheadMs, // longer than any token is good for
+    }))
+  if (!isFirst) throw unauthenticated('nonce used before')
+}
+
+/** Whether no other channel of this process has taken it: from here on none does. */
+function takeHere(key: string, channel: string): boolean {
+  const taker = takenBy.get(key)
+  if (taker !== undefined) return taker === channel
+  takenBy.set(key, channel)
+  const [oldest] = takenBy.keys()
+  if (takenBy.size > MOST_TAKEN && oldest !== undefined) takenBy.delete(oldest)
+  return true
 }
 
 export interface Credentials {

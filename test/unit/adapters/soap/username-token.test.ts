@@ -68,6 +68,18 @@ describe('a UsernameToken (Profile 1.1)', () => {
     })
   })
 
+  test('that one channel has taken is good at no other of the process, whatever that one remembers itself (§3.1)', async () => {
+    const security = channelConfig.parse({ path: '/x', security: alice }).security
+    if (security === undefined) throw new Error('no security')
+    const open = (id: string): Promise<Guard> => channelGuard(security, testScope({ id, now: () => then }))
+    const [erp, crm] = [await open('erp'), await open('crm')]
+    const token = made({ user: 'alice', password: 'secret', passwordType: 'digest', now: then })
+    await erp.check(token)
+    await expect(crm.check(token)).rejects.toMatchObject({ subcode: { local: 'FailedAuthentication' } })
+    const next = made({ user: 'alice', password: 'secret', passwordType: 'digest', now: then })
+    await expect(crm.check(next)).resolves.toEqual({ role: 'program', id: 'alice' })
+  })
+
   test.each([
     ['with a space in it', (nonce: string) => `${nonce.slice(0, 4)} ${nonce.slice(4)}`],
     ['without its padding', (nonce: string) => nonce.replace(/=+$/u, '')],
