@@ -16,6 +16,8 @@ import type { RootLog } from '../../core/log/log.ts'
 import type { Plugins } from '../../core/plugins/plugins.ts'
 import { dataFolder, loadAll, refuseSame, takeOver } from '../config-file.ts'
 import type { Loaded } from '../config-file.ts'
+import { withFixed } from '../workers/fixed.ts'
+import type { Fixed } from '../workers/fixed.ts'
 import { ownFolder } from '../workers/own-folder.ts'
 import { FIXED, partsOf } from '../generations/plan-parts.ts'
 import type { RunningParts } from '../generations/plan-parts.ts'
@@ -28,6 +30,8 @@ export interface ReloadsOptions {
   readonly log: RootLog
   /** Of several processes each keeps its own generations. */
   readonly worker?: number | undefined
+  /** Runs instead of what the files say of these sections, until this process ends. */
+  readonly fixed?: Fixed | undefined
 }
 
 /** Of the files, or of the generation of this number. */
@@ -62,7 +66,7 @@ export class Reloads {
     this.#log = options.log.child('generations')
     this.#history = history
     this.#first = first
-    this.#started = config
+    this.#started = withFixed(config, options.fixed)
     this.#where = config.plugins
     this.#files = config.files
   }
@@ -72,8 +76,8 @@ export class Reloads {
    * since. Throws `ConfigError`.
    */
   static async begin(options: ReloadsOptions): Promise<Reloads> {
-    const { file, overrides, plugins } = options
-    const folder = await dataFolder(file, overrides)
+    const { file, overrides, plugins, fixed } = options
+    const folder = fixed?.dataDirectory ?? (await dataFolder(file, overrides))
     const known = folder === undefined ? undefined : await openHistory(folder, options)
     const pinned = known && (await loadPinned(known, options))
     const first = pinned ?? fromFiles(await loadAll(file, overrides, { plugins }))

@@ -27,6 +27,8 @@ import { overridesOf } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 import { openStore, reclaimStore } from '../store.ts'
 import { version } from '../version.ts'
+import { fixedOf, refuseAnother, withFixed } from '../workers/fixed.ts'
+import type { Fixed } from '../workers/fixed.ts'
 import { membership } from '../workers/membership.ts'
 import { cacheFile } from '../workers/own-folder.ts'
 import { REFUSED } from '../workers/messages.ts'
@@ -43,11 +45,13 @@ export async function start(options: StartOptions): Promise<void> {
   const crew = membership()
   const since = Date.now()
   try {
-    const log = createLog(await logOptions(file, overrides, crew?.number))
+    const { like: fixed, beside } = (await crew?.begin) ?? {}
+    const log = createLog(await logOptions({ file, overrides, worker: crew?.number, fixed }))
     let again = async (): Promise<unknown> => undefined
     const plugins = new Plugins({ log, builtIn: builtInNames, onAgain: () => again() })
-    const reloads = await Reloads.begin({ file, overrides, plugins, log, worker: crew?.number })
+    const reloads = await Reloads.begin({ file, overrides, plugins, log, worker: crew?.number, fixed })
     const { config } = reloads
+    refuseAnother(config, beside)
     log.setSecrets(config.secrets)
     if (options.useMovedStore === true) await reclaimStore(config, log)
     const store = await openStore(config, log, options)
@@ -130,7 +134,7 @@ export async function start(options: StartOptions): Promise<void> {
     // Last: whoever reads that it is ready may send a signal at once.
     const ready = readyOf(gateway, { file, channels: Object.keys(config.channels) })
     if (crew === undefined) announce(ready)
-    else crew.ready(ready)
+    else crew.ready(ready, fixedOf(config))
     setImmediate(flushCompileCache) // the next start is faster, also after a kill -9
   } catch (error) {
     fail(error)
@@ -139,13 +143,19 @@ export async function start(options: StartOptions): Promise<void> {
 }
 
 /** The log is there before the plugins, which may say something when they are loaded. */
-async function logOptions(
-  file: string,
-  overrides: Overrides,
-  worker: number | undefined,
-): Promise<LogOptions> {
+async function logOptions({
+  file,
+  overrides,
+  worker,
+  fixed,
+}: {
+  readonly file: string
+  readonly overrides: Overrides
+  readonly worker: number | undefined
+  readonly fixed: Fixed | undefined
+}): Promise<LogOptions> {
   try {
-    const config = await loadWithoutPlugins(file, overrides)
+    const config = withFixed(await loadWithoutPlugins(file, overrides), fixed)
     const { log, secrets, store, dataDirectory } = config
     checkFolder(dataDirectory)
     checkFiles(config)

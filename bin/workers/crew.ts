@@ -3,6 +3,7 @@ import cluster from 'node:cluster'
 import type { Worker } from 'node:cluster'
 import type { Log } from '../../core/api.ts'
 import { closeWhatIsLost } from './handed-over.ts'
+import type { Begin, Fixed } from './fixed.ts'
 import { passOnLines } from './lines.ts'
 import { REFUSED, WORKER } from './messages.ts'
 import type { FromWorker, Ready, ToWorker } from './messages.ts'
@@ -24,10 +25,12 @@ export interface CrewOptions {
   readonly onEnd: (status: number) => void
 }
 
+type Started = FromWorker & { readonly kind: 'ready' }
+
 interface Member {
   readonly number: number
   readonly worker: Worker
-  readonly ready: PromiseWithResolvers<Ready>
+  readonly ready: PromiseWithResolvers<Started>
   readonly gone: PromiseWithResolvers<void>
   /** Started to take another one's place; if it cannot, it is not tried again. */
   readonly isSuccessor: boolean
@@ -36,6 +39,8 @@ interface Member {
   unanswered: number
   /** It was starting when all were to load the config again, and may have read the one before. */
   owesReload: boolean
+  /** What it runs with, and who comes in its place when it dies. */
+  fixed: Fixed | undefined
 }
 
 const PING_MS = 2000
@@ -56,7 +61,7 @@ export class Crew {
   readonly #pinging: NodeJS.Timeout
   #hasBegun = false
   #isAnnounced = false
-  #isReplacing = false
+  #replacing: 'not' | 'once' | 'again' = 'not'
   #status: number | undefined
 
   constructor(options: CrewOptions) {
@@ -94,11 +99,29 @@ export class Crew {
 
   /** One after another: the next one is ready before one leaves. Stops, with those that run, at the first that does not get ready. */
   async replaceAll(): Promise<void> {
-    if (this.#isReplacing || !this.#isAnnounced) return
-    this.#isReplacing = true
+    const { log } = this.#options
+    if (!this.#isAnnounced || this.#status !== undefined) return
+    if (this.#replacing !== 'not') {
+      this.#replacing = 'again'
+      return log.info('the workers are replaced once more after this time')
+    }
+    do {
+      this.#replacing = 'once'
+      await this.#replaceOnce()
+    } while (this.#isOwed())
+    this.#replacing = 'not'
+  }
+
+  #isOwed(): boolean {
+    return this.#replacing === 'again' && this.#status === undefined
+  }
+
+  async #replaceOnce(): Promise<void> {
     const { log } = this.#options
     log.info('the workers are replaced, one after another')
     const before = Array.from(this.#members.values()) // those of this moment: their successors join them
+    const beside = before.find(({ fixed }) => fixed !== undefined)?.fixed
+    let begin: Begin = beside === undefined ? {} : { beside }
     try {
       for (const old of before) {
         if (this.#status !== undefined) return
@@ -106,8 +129,9 @@ export class Crew {
         const number = this.#free()
         await this.#options.prepare(number)
         if (this.#status !== undefined) return // all have been told to end: one more would not hear of it
-        const next = this.#launch(number, true)
-        await this.#readyInTime(next)
+        const next = this.#launch(number, { begin, isSuccessor: true })
+        const { fixed } = await this.#readyInTime(next)
+        begin = { like: fixed } // whatever the files say when the next one starts
         await this.#clear(old.number)
       }
       log.info('all workers were replaced')
@@ -116,13 +140,11 @@ export class Crew {
         log.error('the workers were not all replaced; those that run go on', {
           error: error instanceof Error ? error.message : error,
         })
-    } finally {
-      this.#isReplacing = false
     }
   }
 
   /** One that neither gets ready nor ends would keep every later replacement from beginning. */
-  async #readyInTime(next: Member): Promise<void> {
+  async #readyInTime(next: Member): Promise<Started> {
     const { number, ready, worker } = next
     const { successorMs = SUCCESSOR_MS } = this.#options
     const timer = setTimeout(() => {
@@ -131,7 +153,7 @@ export class Crew {
       worker.process.kill('SIGKILL')
     }, successorMs)
     try {
-      await ready.promise
+      return await ready.promise
     } finally {
       clearTimeout(timer)
     }
@@ -160,7 +182,10 @@ export class Crew {
       if (!this.#members.has(number) && !this.#pending.has(number)) return number
   }
 
-  #launch(number: number, isSuccessor = false): Member {
+  #launch(
+    number: number,
+    { begin = {}, isSuccessor = false }: { readonly begin?: Begin; readonly isSuccessor?: boolean } = {},
+  ): Member {
     const worker = cluster.fork({ [WORKER]: String(number) })
     const member: Member = {
       number,
@@ -171,6 +196,7 @@ export class Crew {
       state: 'starting',
       unanswered: 0,
       owesReload: false,
+      fixed: begin.like,
     }
     member.ready.promise.catch(() => undefined) // heard by who waits for it
     this.#members.set(number, member)
@@ -180,6 +206,7 @@ export class Crew {
     worker.on('message', (message: FromWorker) => this.#hear(member, message))
     worker.on('error', (error) => this.#options.log.debug('a worker was not reached', { of: number, error }))
     worker.once('exit', (code, signal) => this.#ended(member, { code, signal }))
+    this.#tell(member, { kind: 'begin', ...begin })
     return member
   }
 
@@ -189,6 +216,7 @@ export class Crew {
       case 'ready':
         if (member.state !== 'starting') return
         member.state = 'ready'
+        member.fixed = message.fixed
         this.#options.log.info('a worker is ready', { of: number, pid: member.worker.process.pid })
         if (member.owesReload) member.worker.process.kill('SIGHUP')
         member.ready.resolve(message)
@@ -205,12 +233,12 @@ export class Crew {
     }
   }
 
-  #gotReady(ready: Ready): void {
+  #gotReady({ fixed, ...ready }: Started): void {
     if (this.#status !== undefined || this.#isAnnounced) return
     const { workers, onReady } = this.#options
     if (!this.#hasBegun) {
       this.#hasBegun = true
-      for (let number = 2; number <= workers; number += 1) this.#launch(number)
+      for (let number = 2; number <= workers; number += 1) this.#launch(number, { begin: { like: fixed } })
     }
     if (this.#running < workers) return
     this.#isAnnounced = true
@@ -236,7 +264,7 @@ export class Crew {
   }
 
   #ended(member: Member, { code, signal }: { readonly code: number; readonly signal: string }): void {
-    const { number, isSuccessor } = member
+    const { number, isSuccessor, fixed } = member
     const { log } = this.#options
     const wasReady = member.state !== 'starting'
     const isLeaving = member.state === 'leaving'
@@ -261,7 +289,7 @@ export class Crew {
     }
     const again = (): void => {
       this.#pending.delete(number)
-      this.#launch(number)
+      this.#launch(number, fixed === undefined ? {} : { begin: { like: fixed } })
     }
     this.#pending.set(number, setTimeout(again, pauseMs))
   }

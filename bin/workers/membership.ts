@@ -1,6 +1,7 @@
 // A worker's side of its supervisor: it says that it is ready, hears when it shall leave, and asks its siblings.
 import cluster from 'node:cluster'
 import type { PeerAnswer, PeerQuestion, Peers } from '../../core/http/peers.ts'
+import type { Begin, Fixed } from './fixed.ts'
 import { WORKER } from './messages.ts'
 import type { FromWorker, Ready, ToWorker } from './messages.ts'
 
@@ -8,7 +9,9 @@ export interface Membership {
   /** From 1; no two that live at the same time have the same. */
   readonly number: number
   readonly peers: Peers
-  ready(what: Ready): void
+  /** Resolves with what it begins with. */
+  readonly begin: Promise<Begin>
+  ready(what: Ready, fixed: Fixed): void
   /** Another one is there in its place, or there is no supervisor any more. */
   onLeave(leave: (why: 'replaced' | 'alone') => void): void
   /** Resolves when no connection is on its way here any more. The ports are closed. */
@@ -30,6 +33,7 @@ export function membership(): Membership | undefined {
   let answer: Parameters<Peers['onAsked']>[0] | undefined
   let leave: ((why: 'replaced' | 'alone') => void) | undefined
   const gone = Promise.withResolvers<void>()
+  const begin = Promise.withResolvers<Begin>()
 
   async function asked(id: number, question: PeerQuestion): Promise<void> {
     const given = (await answer?.(question)) ?? { status: 503, body: null }
@@ -38,6 +42,8 @@ export function membership(): Membership | undefined {
 
   process.on('message', (message: ToWorker) => {
     switch (message.kind) {
+      case 'begin':
+        return begin.resolve(message)
       case 'ping':
         return say({ kind: 'pong' })
       case 'leave':
@@ -73,7 +79,8 @@ export function membership(): Membership | undefined {
       },
       onAsked: (by) => void (answer = by),
     },
-    ready: (what) => say({ kind: 'ready', ...what }),
+    begin: begin.promise,
+    ready: (what, fixed) => say({ kind: 'ready', ...what, fixed }),
     onLeave: (by) => void (leave = by),
     async farewell() {
       const timer = setTimeout(gone.resolve, FAREWELL_MS)

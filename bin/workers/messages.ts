@@ -1,5 +1,6 @@
 // What a supervisor and its workers say to each other.
 import type { PeerAnswer, PeerQuestion } from '../../core/http/peers.ts'
+import type { Begin, Fixed } from './fixed.ts'
 
 /** What a worker listens at, and what may be pasted to try it. */
 export interface Ready {
@@ -12,7 +13,7 @@ export interface Ready {
 }
 
 export type FromWorker =
-  | ({ readonly kind: 'ready' } & Ready)
+  | ({ readonly kind: 'ready'; readonly fixed: Fixed } & Ready)
   | { readonly kind: 'pong' }
   /** It has closed its ports; when this is answered, no connection is on its way to it any more. */
   | { readonly kind: 'farewell' }
@@ -20,6 +21,8 @@ export type FromWorker =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: PeerAnswer }
 
 export type ToWorker =
+  /** The first, and once. */
+  | ({ readonly kind: 'begin' } & Begin)
   | { readonly kind: 'ping' }
   /** Another one is there in its place: it sends its apps away, finishes, and ends. */
   | { readonly kind: 'leave' }

@@ -6,7 +6,6 @@ import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
 import { freePort } from '../../bin/demo/free-port.ts'
 import type { InstanceRow } from '../../core/operators/cluster.ts'
 import { connect, memoryBox } from '../../core/link/client.ts'
@@ -17,6 +16,8 @@ import type { GatewayProcess } from '../support/gateway.ts'
 import { signalling } from '../support/plugin-sources.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { say } from '../support/rest.ts'
+import { openApp } from '../support/websocket-app.ts'
+import type { WebSocketApp } from '../support/websocket-app.ts'
 import { dragoman } from './documents.ts'
 
 /** On a machine that is busy with other things as well. */
@@ -106,20 +107,6 @@ async function each(over: AbortSignal, step: (n: number) => Promise<string>): Pr
   return all
 }
 
-/** A customer's app by WebSocket, as far as its hello. */
-async function app(customer: string): Promise<{ readonly socket: WebSocket; readonly frames: string[] }> {
-  const url = `${gateway.base.replace('http', 'ws')}/v1/ws`
-  const socket = new WebSocket(url, ['dragoman.1', `bearer.${customer}`])
-  const frames: string[] = []
-  socket.on('message', (data: Buffer) => frames.push(data.toString()))
-  socket.on('error', () => undefined)
-  await once(socket, 'open')
-  const [device, boot] = [randomUUIDv7(), randomUUIDv7()]
-  socket.send(JSON.stringify({ t: 'hello', v: 1, device, boot, first: 1, epoch: '', offset: 0 }))
-  await until(() => frames.find((frame) => frame.includes('"t":"welcome"')), LONG_MS)
-  return { socket, frames }
-}
-
 test(
   'both ports are answered by all workers, in turn, and any of them shows all',
   async () => {
@@ -133,8 +120,8 @@ test(
     expect(lines.filter((line) => line.startsWith('# '))).toEqual(['# web', '# devices'])
     await settled()
 
-    const apps: Awaited<ReturnType<typeof app>>[] = []
-    for (let at = 0; at < 10; at += 1) apps.push(await app(`balanced-${at}`))
+    const apps: WebSocketApp[] = []
+    for (let at = 0; at < 10; at += 1) apps.push(await openApp(gateway.base, `balanced-${at}`))
     const device = await connectAsync(`mqtt://127.0.0.1:${mqttPort}`)
     await device.publishAsync('shop/7/say', JSON.stringify({ id: 'm1', text: 'by mqtt' }), { qos: 1 })
     expect((await say(gateway.base, 'by http', { waitSeconds: 30 })).body.reply?.parts?.[0]?.text).toBe(
@@ -206,6 +193,13 @@ test(
         }
       }
     })
+    // The file names another store since: it is for the next start, and no worker's before it.
+    const file = join(gateway.directory, 'gateway.yaml')
+    await writeFile(file, yaml().replace(redis.url, `${redis.url}/9`))
+    await until(
+      () => (said('the change of \\"store\\" is used after the next start') > 0 ? true : undefined),
+      LONG_MS,
+    )
     kill(victim)
     await Promise.all(ends)
     expect(ended).toEqual([...Array<string>(5).fill('HTTP/1.1 200'), 'cut'])
@@ -221,6 +215,13 @@ test(
       expect(answer).toEqual([text, `echo ${text}`])
     }
     expect(said('a worker has died')).toBe(died + 1)
+
+    process.kill(gateway.pid, 'SIGUSR2')
+    const refused = 'the workers were not all replaced; those that run go on'
+    await until(() => (said(refused) > 0 ? true : undefined), LONG_MS)
+    expect(gateway.log()).toContain('store.url is not what the workers that run have')
+    expect((await settled()).map(({ id }) => id)).toEqual(now.map(({ id }) => id))
+    await writeFile(file, yaml())
   },
   LONG_MS,
 )
@@ -230,7 +231,7 @@ test(
   async () => {
     const before = await settled()
     const replaced = said('all workers were replaced')
-    const { socket, frames } = await app('mover')
+    const { socket, frames } = await openApp(gateway.base, 'mover')
     const over = new AbortController()
     const accepted: string[] = []
     const refused: unknown[] = []

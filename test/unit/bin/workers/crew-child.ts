@@ -1,7 +1,13 @@
 // A worker of the crew's tests: what it is told to do is in its environment.
 import cluster from 'node:cluster'
-import type { ToWorker } from '../../../../bin/workers/messages.ts'
 
+/** Its sections are one word: what the file says. */
+interface Fixed {
+  readonly file: string
+}
+type ToWorker = { readonly kind: string; readonly like?: Fixed; readonly beside?: Fixed }
+
+const READY = { kind: 'ready', file: 'gateway.yaml', origin: 'http://127.0.0.1:1', http: 1, hints: [] }
 const say = (message: object): void => void process.send?.(message)
 switch (process.env['CREW_CHILD']) {
   case 'dies':
@@ -17,10 +23,15 @@ switch (process.env['CREW_CHILD']) {
   default:
     process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} speaks\n`)
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
-    process.on('message', ({ kind }: ToWorker) => {
-      if (kind === 'leave') process.exit(0)
+    process.on('message', (message: ToWorker) => {
+      if (message.kind === 'leave') process.exit(0)
+      if (message.kind !== 'begin') return
+      const { like, beside } = message
+      const file = like?.file ?? process.env['CREW_FILE']
+      if (process.env['CREW_FILE'] !== undefined)
+        process.stderr.write(`it runs with ${file}${beside === undefined ? '' : ` beside ${beside.file}`}\n`)
+      say({ ...READY, fixed: { file } })
     })
     process.on('SIGTERM', () => process.exit(0))
     process.on('SIGHUP', () => process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} loads again\n`))
-    say({ kind: 'ready', file: 'gateway.yaml', origin: 'http://127.0.0.1:1', http: 1, hints: [] })
 }

@@ -13,6 +13,7 @@ let ending: (() => Promise<number>) | undefined
 afterEach(async () => {
   await ending?.()
   ending = undefined
+  delete process.env['CREW_FILE']
 })
 
 interface Playing {
@@ -86,6 +87,43 @@ test('while others run, one that does not get ready is tried again for ever', as
   await until(() => (times('a worker has died') >= 6 && pids().length === 1 ? true : undefined), LONG_MS)
   await ending?.()
   expect(await ended).toBe(0)
+})
+
+test('who comes in the place of one that died runs as the others do, whatever the file says since; a replacement goes by the file', async () => {
+  process.env['CREW_FILE'] = 'one store'
+  const { one, ready, pids, said } = crew('lives')
+  const runs = (count: number) =>
+    until(() => {
+      const heard = said.filter((line) => line.startsWith('it runs'))
+      return heard.length === count ? said.splice(0) && heard : undefined
+    }, LONG_MS)
+  await ready()
+  expect(await runs(2)).toEqual(['it runs with one store', 'it runs with one store'])
+
+  process.env['CREW_FILE'] = 'another'
+  process.kill(pids()[0] ?? 0, 'SIGKILL')
+  expect(await runs(1)).toEqual(['it runs with one store'])
+
+  await until(() => (pids().length === 2 ? true : undefined), LONG_MS)
+  const replaced = one.replaceAll()
+  expect(await runs(1)).toEqual(['it runs with another beside one store'])
+  process.env['CREW_FILE'] = 'a third'
+  await replaced
+  expect(await runs(1)).toEqual(['it runs with another'])
+
+  process.kill(pids()[0] ?? 0, 'SIGKILL')
+  expect(await runs(1)).toEqual(['it runs with another'])
+})
+
+test('who asks for a replacement during one gets another after it; of several one is kept', async () => {
+  const { one, ready, pids, times } = crew('lives')
+  await ready()
+  const first = one.replaceAll()
+  await until(() => (times('a worker is ready') === 3 ? true : undefined), LONG_MS)
+  const between = pids()
+  await Promise.all([one.replaceAll(), one.replaceAll(), first])
+  expect(times('all workers were replaced')).toBe(2)
+  expect(pids().filter((pid) => between.includes(pid))).toEqual([])
 })
 
 test('all are replaced, each by one in a free place that was prepared; what they say comes line by line', async () => {
