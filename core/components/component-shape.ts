@@ -20,6 +20,9 @@ const ONLY_FLAGS =
 const MOST_NAMES = 5
 const MOST_CHARACTERS = 80
 
+/** A component whose shape is wrong: no other try would mend that. */
+export class Misfit extends Error {}
+
 /** What is wrong with what a component's `create` returned, and what to do; undefined: nothing. */
 export function shapeProblem(role: Role, made: unknown): string | undefined {
   if (typeof made !== 'object' || made === null)

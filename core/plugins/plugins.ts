@@ -181,7 +181,8 @@ export class Plugins implements AsyncDisposable {
       if (version.failure === undefined) {
         const failure = failureAt(root, { file }, `the gateway cannot run with it: ${told}`)
         this.#rejected.add(version.name, contents, failure)
-      } else if (version.thread === undefined) this.#rejected.add(version.name, contents, version.failure)
+      } else if (version.thread === undefined || version.isMisfit)
+        this.#rejected.add(version.name, contents, version.failure)
       else this.#rejected.addPassing(version.name, contents, version.failure)
       if (!this.#current.has(version.name)) this.#absent.remember(version)
     }

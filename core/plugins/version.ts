@@ -1,5 +1,6 @@
 // One version of one plugin: its worker, replaced when it dies, and the components that live in it.
 import type { Adapter, Log } from '../api.ts'
+import { Misfit } from '../components/component-shape.ts'
 import type { ComponentRole, Validated } from './contract.ts'
 import { failureAt, placeOf } from './explain.ts'
 import type { Failure } from './explain.ts'
@@ -47,6 +48,7 @@ export class PluginVersion implements Home {
   #state: PluginState = 'starting'
   #isAdopted = false
   #failure: Failure | undefined
+  #isMisfit = false
   #stoppedAt: number | undefined
   #calls = 0
   #errors = 0
@@ -105,6 +107,10 @@ export class PluginVersion implements Home {
   get failure(): Failure | undefined {
     return this.#failure
   }
+  /** Its failure is the shape of a component, which no other try mends. */
+  get isMisfit(): boolean {
+    return this.#isMisfit
+  }
   get figures(): { readonly calls: number; readonly errors: number; readonly restarts: number } {
     return { calls: this.#calls, errors: this.#errors, restarts: this.#restarts }
   }
@@ -136,7 +142,9 @@ export class PluginVersion implements Home {
     // A dead worker's own failure says more, and has been noted.
     if (this.#thread === undefined && this.#failure !== undefined) return
     const place = (error instanceof Error ? placeOf(error, root) : undefined) ?? { file }
-    this.#failure = failureAt(root, place, `${doing}: ${message}`)
+    const failure = failureAt(root, place, `${doing}: ${message}`)
+    this.#failure = this.#isBeside && isPortInUse(error) ? withPortCure(failure) : failure
+    this.#isMisfit = error instanceof Misfit
   }
 
   /** It is part of the running generation now: from here on a worker that dies is replaced. */
@@ -194,6 +202,11 @@ export class PluginVersion implements Home {
     }
   }
 
+  /** It is to take over from a version that still holds whatever it holds. */
+  get #isBeside(): boolean {
+    return this.isTried && !this.#isAdopted
+  }
+
   #hasEnded(): boolean {
     return this.#state === 'ended'
   }
@@ -232,7 +245,7 @@ export class PluginVersion implements Home {
   }
 
   #died(failure: Failure): void {
-    this.#failure = failure
+    this.#failure = this.#isBeside && failure.message.includes(IN_USE) ? withPortCure(failure) : failure
     this.#thread = undefined
     for (const hosted of this.#hosted.values()) hosted.lost()
     // A version that does not run yet is not worth another try: the one before goes on.
@@ -316,3 +329,16 @@ export class PluginVersion implements Home {
 
 /** What the gateway itself has in every worker. */
 const OURS = new Set(['MessagePort', 'PipeWrap', 'TTYWrap', 'FSReqPromise', 'FILEHANDLE', 'CloseReq'])
+
+/** Node's code; of what a worker throws only the message crosses. */
+const IN_USE = 'EADDRINUSE'
+const PORT_CURE =
+  'the version before may hold that port: open it with `reusePort: true`; where that one has opened it without, start the gateway anew'
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof Error && (error.message.includes(IN_USE) || isPortInUse(error.cause))
+}
+
+function withPortCure(failure: Failure): Failure {
+  return { ...failure, message: `${failure.message}: ${PORT_CURE}` }
+}

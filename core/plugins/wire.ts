@@ -1,6 +1,7 @@
 // What crosses between the gateway and a plugin's worker: errors as plain data, bytes without their surroundings, nothing too large.
 import { errorTable, GatewayError } from '../api.ts'
 import type { ErrorCode, GatewayErrorOptions, Json } from '../api.ts'
+import { Misfit } from '../components/component-shape.ts'
 import { foreignAt, foreignness, refuseForeign } from '../components/foreign.ts'
 import { freezePlain, isPlainObject, NotPlain } from '../json.ts'
 
@@ -13,6 +14,8 @@ export interface PackedError {
   readonly code?: ErrorCode
   readonly options?: Omit<GatewayErrorOptions, 'cause'>
   readonly cause?: PackedError
+  /** A `Misfit`. */
+  readonly lasts?: boolean
   /** The other side's worker is gone, or its caller: not the plugin's own error. */
   readonly aborted?: boolean
 }
@@ -31,6 +34,7 @@ export function packError(thrown: unknown, depth = 0): PackedError {
       name: cut(thrown.name),
       message: cut(thrown.message),
       ...(typeof thrown.stack === 'string' && { stack: cut(thrown.stack) }),
+      ...(thrown instanceof Misfit && { lasts: true }),
       ...causeOf(thrown, depth),
     }
   } catch {
@@ -71,13 +75,13 @@ function causeOf({ cause }: Error, depth: number): { readonly cause?: PackedErro
   return cause === undefined || depth >= MAX_CAUSES ? {} : { cause: packError(cause, depth + 1) }
 }
 
-/** The error again: a `GatewayError` if it was one, else an `Error` with the stack it had over there. */
+/** The error again: a `GatewayError` or a `Misfit` if it was one, else an `Error` with the stack it had over there. */
 export function unpackError(packed: PackedError): Error {
   const cause = packed.cause === undefined ? {} : { cause: unpackError(packed.cause) }
   if (packed.code !== undefined && Object.hasOwn(errorTable, packed.code))
     return new GatewayError(packed.code, packed.message, { ...packed.options, ...cause })
   if (packed.aborted === true) return new DOMException(packed.message, 'AbortError')
-  const error = new Error(packed.message, cause)
+  const error = packed.lasts === true ? new Misfit(packed.message) : new Error(packed.message, cause)
   if (packed.name !== undefined) error.name = packed.name
   if (packed.stack !== undefined) error.stack = packed.stack
   return error

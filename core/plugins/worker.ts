@@ -16,7 +16,7 @@ import type {
   Message,
   SchemaResult,
 } from '../api.ts'
-import { shapeProblem } from '../components/component-shape.ts'
+import { Misfit, shapeProblem } from '../components/component-shape.ts'
 import { misspelt } from '../components/misspelt.ts'
 import { closeNetwork } from '../map/offline.ts'
 import type {
@@ -288,13 +288,13 @@ function saidOf(operations: Backend['operations']): Backend['operations'] {
   )
 }
 
-/** Throws what is wrong with it: nobody has started it, so there is nothing to end. */
+/** Throws what is wrong with it, as `Misfit`: nobody has started it, so there is nothing to end. */
 function shaped<T extends object>(role: ComponentRole, made: T): T {
   const problem = shapeProblem(role, made)
   if (problem === undefined) return made
   // Of an `async create` what it rejects with is not another failure of the worker.
   void Promise.resolve(made).catch(() => undefined)
-  throw new Error(problem)
+  throw new Misfit(problem)
 }
 
 async function end(number: number): Promise<void> {

@@ -1,5 +1,8 @@
 // The plugins of one gateway over its reloads: who keeps a name, what a rename is, what a lock refuses.
+import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -199,15 +202,15 @@ test('a lock: another content is refused and the locked one goes on, as long as 
 test('DESIGN §9: a component without its methods does not start, an async create that throws neither; the file is named', async () => {
   const bad = (name: string, create: string): string =>
     versioned(name, 1).replace(/create: \(\) => \(\{ answer.*\}\),/u, `create: ${create},`)
-  const { root, plugins } = await opened({
+  const files = {
     'typo.ts': bad('typo', '() => ({ anwser: async () => ({}), async [Symbol.asyncDispose]() {} })'),
     'late.ts': bad('late', "async () => { throw new Error('no database') }"),
     'paid.ts': versioned('paid', 1).replace('safe: false', "safe: 'false'"),
     'slip.ts': versioned('slip', 1).replace('safe: true', 'saef: true'),
     'told.ts': versioned('told', 1).replace('call:', 'async start() { this.operations.Pay = null }, call:'),
-  })
+  }
+  const { root, plugins } = await opened(files, { onAgain: async () => undefined })
   const { adapters } = await plugins.load({ directory: root })
-  plugins.adopt(1)
   const start = (name: string, role: 'agent' | 'backend' = 'agent'): Promise<void> | undefined =>
     adapters
       .find((each) => each.name === name)
@@ -218,6 +221,10 @@ test('DESIGN §9: a component without its methods does not start, an async creat
   await expect(start('paid', 'backend')).rejects.toThrow('operation "Pay": `safe` is the text "false"')
   await expect(start('slip', 'backend')).rejects.toThrow('operation "Look" has `saef`')
   await expect(start('told', 'backend')).rejects.toThrow('operation "Pay" is null')
+  expect(await plugins.refuse(new Error('none of them started'))).toBe(true)
+  expect((await plugins.load({ directory: root })).plugins.map(({ failure }) => failure)).not.toContainEqual(
+    expect.objectContaining({ message: expect.stringContaining('tried again') }),
+  )
   const failures = plugins.list().map(({ failure }) => failure?.message)
   expect(failures).toEqual([
     expect.stringMatching(/^late\.ts: agent ".*" did not start: `create` returns a promise/u),
@@ -229,6 +236,42 @@ test('DESIGN §9: a component without its methods does not start, an async creat
     ),
     expect.stringMatching(/^told\.ts: backend ".*" did not start: operation "Pay" is null/u),
     expect.stringMatching(/^typo\.ts: agent ".*" did not start: .*it has `anwser`/u),
+  ])
+})
+
+test('a port that is in use while a version before runs: told with what lets both have it, caught or not', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const serving = (name: string, failing: string): string =>
+    `import { createServer } from 'node:net'\n${versioned(name, 2)}`.replace(
+      'answer:',
+      `start: () => new Promise((_, fail) => createServer()${failing}.listen(${port}, '127.0.0.1')), answer:`,
+    )
+  const { root, plugins } = await opened({ 'own.ts': versioned('own', 1), 'wild.ts': versioned('wild', 1) })
+  const started = async (): Promise<readonly (string | undefined)[]> => {
+    await writeFile(
+      join(root, 'own.ts'),
+      serving('own', ".on('error', (cause) => fail(new Error('no service', { cause })))"),
+    )
+    await writeFile(join(root, 'wild.ts'), serving('wild', ''))
+    const loaded = (await plugins.load({ directory: root })).plugins
+    const starts = loaded.map(async ({ adapter }) =>
+      adapter?.agent?.create({}, testScope()).start?.(new AbortController().signal),
+    )
+    await Promise.allSettled(starts)
+    await plugins.refuse(new Error('none of them started'))
+    return plugins.list().map(({ failure }) => failure?.message)
+  }
+  const cure = /: the version before may hold that port: open it with `reusePort: true`/u
+  expect(await started()).not.toContainEqual(expect.stringMatching(cure)) // nothing runs before them
+  for (const name of ['own', 'wild']) await writeFile(join(root, `${name}.ts`), versioned(name, 1))
+  await plugins.load({ directory: root })
+  plugins.adopt(1)
+  expect(await started()).toEqual([
+    expect.stringMatching(/^own\.ts:\d+: agent ".*" did not start: no service: the version before/u),
+    expect.stringMatching(/^wild\.ts: nobody caught "listen EADDRINUSE: .*catch it: the version before/u),
   ])
 })
 
