@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { READ_BYTES, partitionLease } from '../figures.ts'
 import { acceptWire, claimWire, settleWire, valueWire } from '../codec/encode.ts'
 import { customerOf } from '../homes.ts'
+import { TEXT_BYTES } from './replies.ts'
 import type {
   Accept,
   Claim,
@@ -237,4 +238,10 @@ export function findArguments(find: Find): readonly Argument[] {
 
 export function limitOf(find: Find): number {
   return 'limit' in find ? Math.max(0, Math.min(Math.floor(find.limit), MOST)) : MOST
+}
+
+/** Of a text its length in UTF-8, to be counted only where it could be too much. */
+export function sizeOf(word: Argument): number {
+  if (typeof word !== 'string') return typeof word === 'number' ? 8 : word.length
+  return word.length * 3 > TEXT_BYTES ? Buffer.byteLength(word) : word.length
 }

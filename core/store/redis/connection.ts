@@ -1,21 +1,22 @@
 // The way to Redis: usable only when it is known what data is behind it, and never longer silent than a second.
 import { randomBytes } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import { ReplyError, type Redis } from 'ioredis'
 import { GatewayError } from '../../api.ts'
 import type { Log } from '../../api.ts'
 import { PROBE_MS, QUEUED_REQUESTS } from '../figures.ts'
 import { markOf, refusalOf } from '../migrate/ends.ts'
-import type { Argument } from './arguments.ts'
+import { sizeOf, type Argument } from './arguments.ts'
 import { CLOSED, NODE_GONE, RECONNECT_MS, clientsFor, requireDatabase } from './clients.ts'
 import type { Clients, ClientsOptions } from './clients.ts'
-import { datasetOf, incarnationAt, tellChange, tellEmptied, type Dataset } from './dataset.ts'
+import { datasetOf, hasMark, incarnationAt, lookAtDataset, samplesOf } from './dataset.ts'
+import { tellChange, tellEmptied, type Dataset, type Holder } from './dataset.ts'
 import { Formers } from './formers.ts'
 import { metaKey } from './partitions.ts'
-import { lineFailure, reasonOf, toldOf } from './refusals.ts'
+import { BROKEN, ELSEWHERE, OURS, REFUSED, lineFailure, reasonOf, toldOf } from './refusals.ts'
 import { Replicas } from './replicas.ts'
 import { TEXT_BYTES } from './replies.ts'
 import type { Cell } from './reply.ts'
-import { SCRIPTS, type ScriptName } from './scripts.ts'
+import { SCRIPTS, teach, type ScriptName } from './scripts.ts'
 import { readFsync, readServer, together, type Fsync, type ServerFacts } from './server.ts'
 import { inOneWrite } from './turns.ts'
 
@@ -40,16 +41,6 @@ const LINES = 4
 
 const PREFIX = 'the store cannot be used: '
 
-/** Redis refused it, and nothing of it was done. */
-const REFUSED =
-  /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|Stream isn't writeable)/u
-/** That a line broke, and not why. */
-const BROKEN = /^(?:the line |(?:read|write) E)/u
-/** Somebody else holds the partition, or nobody. */
-const ELSEWHERE = /^(?:MOVED|ASK|CLUSTERDOWN)/u
-/** The script did what it may not: the scripts and this side are one program. */
-const OURS = /user_script|Error running script|^WRONGTYPE/u
-
 /** A migration's mark (`lua/guard.lua`). */
 const HELD = 'HELD '
 
@@ -61,6 +52,8 @@ export class Connection {
   #dataset: Dataset | undefined
   /** The one that was told to be gone. */
   #emptied: Dataset | undefined
+  /** Partitions whose marks are looked at beside the first one's. */
+  #samples: readonly number[] = []
   /** Whose data it was when it was looked at. */
   #replicationId = ''
   #reason = 'it was not reached yet'
@@ -106,7 +99,7 @@ export class Connection {
 
   /** Who has the first partition: one server, whoever asks. */
   get first(): Redis | undefined {
-    return this.#clients.holder(metaKey(this.#options.prefix, 0))
+    return this.#holder(0)
   }
 
   /** Connects and looks at the data. Rejects with `STORE_UNAVAILABLE` where that cannot be. */
@@ -142,8 +135,7 @@ export class Connection {
 
   /** Who holds a partition, as a name that others do not have. */
   serverOf(partition: number): string {
-    const { host = '', port = '' } =
-      this.#clients.holder(metaKey(this.#options.prefix, partition))?.options ?? {}
+    const { host = '', port = '' } = this.#holder(partition)?.options ?? {}
     return `${host}:${port}`
   }
 
@@ -172,12 +164,17 @@ export class Connection {
     const known = this.#dataset
     const line = this.first
     if (!this.#isReady || known === undefined || line === undefined) return
-    const there = await incarnationAt(line, this.#options.prefix)
-    if (there === null && this.#emptied !== known) {
+    const { prefix, log } = this.#options
+    const [there, ...marks] = await Promise.all([
+      incarnationAt(line, prefix),
+      ...this.#samples.map((partition) => hasMark(this.#holder(partition), prefix, partition)),
+    ])
+    const isEmptied = there === null || (there === known.incarnation && marks.includes(false))
+    if (isEmptied && this.#emptied !== known) {
       this.#emptied = known
-      tellEmptied(this.#options.log, known)
+      tellEmptied(log, known)
     }
-    if (there === undefined || there === known.incarnation) return
+    if (!isEmptied && (there === undefined || there === known.incarnation)) return
     try {
       await this.#look()
     } catch (error) {
@@ -331,6 +328,7 @@ export class Connection {
   }
 
   async #look(): Promise<Dataset> {
+    const { prefix, partitions } = this.#options
     const lines = this.#clients.lines()
     const losses = this.#losses
     this.#requireHolders()
@@ -354,8 +352,13 @@ export class Connection {
     await this.#formers.end(lines)
     await Promise.all(this.#clients.servers().map(teach))
     const fresh = randomBytes(9).toString('base64url')
-    const reply = await this.#run('dataset', 0, ['', '', replicationId, fresh, this.#options.partitions])
-    const dataset = datasetOf(reply)
+    const ask = async (lost?: string): Promise<Dataset> => {
+      const words = [replicationId, fresh, partitions, lost === undefined ? '' : `+${lost}`]
+      return datasetOf(await this.#run('dataset', 0, ['', '', ...words]))
+    }
+    const dataset = await lookAtDataset({ prefix, holder: this.#holder, ask }).catch((error: unknown) => {
+      throw error instanceof ReplyError ? this.#failure('dataset', error) : error
+    })
     if (replicationId !== this.#replicationId) this.replicas.countAnew(masters)
     await this.#options.weigh(this, facts)
     // A line that was made anew meanwhile may lead to a server nobody looked at.
@@ -365,6 +368,7 @@ export class Connection {
     const isTold = this.#emptied !== undefined && this.#emptied === this.#dataset
     if (!isTold) tellChange(this.#options.log, this.#dataset, dataset)
     this.#dataset = dataset
+    this.#samples = dataset.isMarked ? samplesOf(dataset.partitions, this.#holder) : []
     this.#isReady = !this.#isClosed
     this.#cause = ''
     if (isBack) this.#options.log?.info('the store has its Redis again', {})
@@ -372,27 +376,17 @@ export class Connection {
     return dataset
   }
 
+  readonly #holder: Holder = (partition) => this.#clients.holder(metaKey(this.#options.prefix, partition))
+
   /** All partitions of a cluster, or none is used. */
   #requireHolders(): void {
-    const { prefix, partitions } = this.#options
-    const count = this.#dataset?.partitions ?? partitions
+    const count = this.#dataset?.partitions ?? this.#options.partitions
     for (let partition = 0; partition < count; partition++) {
-      if (this.#clients.holder(metaKey(prefix, partition)) !== undefined) continue
+      if (this.#holder(partition) !== undefined) continue
       this.#clients.refresh()
       throw this.#unavailable(`no node of it holds partition ${partition}`)
     }
   }
-}
-
-/** Or each call of the first crowd would bring the text. A node that is promoted later gets it by EVAL. */
-async function teach(line: Redis): Promise<void> {
-  await Promise.all(Object.values(SCRIPTS).map(({ text }) => line.call('SCRIPT', 'LOAD', text)))
-}
-
-/** Of a text its length in UTF-8, to be counted only where it could be too much. */
-function sizeOf(word: Argument): number {
-  if (typeof word !== 'string') return typeof word === 'number' ? 8 : word.length
-  return word.length * 3 > TEXT_BYTES ? Buffer.byteLength(word) : word.length
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,16 @@
 // What went wrong, in words for people: each version of a server puts a refusal differently, and the client speaks of its options.
 import { ReplyError } from 'ioredis'
 
+/** Redis refused it, and nothing of it was done. */
+export const REFUSED =
+  /^(?:READONLY|LOADING|MASTERDOWN|NOREPLICAS|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|TRYAGAIN|CLUSTERDOWN|Stream isn't writeable)/u
+/** That a line broke, and not why. */
+export const BROKEN = /^(?:the line |(?:read|write) E)/u
+/** Somebody else holds the partition, or nobody. */
+export const ELSEWHERE = /^(?:MOVED|ASK|CLUSTERDOWN)/u
+/** The script did what it may not: the scripts and this side are one program. */
+export const OURS = /user_script|Error running script|^WRONGTYPE/u
+
 /** Redis 6.2: the reason comes last, behind where the script was, with the dash it has on the wire. */
 const BEFORE = /^ERR Error running script \(call to \w+\): @user_script: ?\d+: @user_script: ?\d+: -/u
 /** Redis 7 and later, and Valkey: the place comes last. */

@@ -1,6 +1,7 @@
 // The Lua scripts, one for each operation, each behind the part that all begin with.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { Redis } from 'ioredis'
 
 const COMMON = ['base', 'guard', 'lanes', 'rows'] as const
 /** What a migration runs: the guard keeps all others out meanwhile. */
@@ -87,3 +88,8 @@ export const MOVING_SCRIPTS = Object.freeze({
   mark: compose(moving, 'mark'),
   doubt: compose(moving, 'doubt'),
 })
+
+/** Or each call of the first crowd would bring the text. A node that is promoted later gets it by EVAL. */
+export async function teach(line: Redis): Promise<void> {
+  await Promise.all(Object.values(SCRIPTS).map(({ text }) => line.call('SCRIPT', 'LOAD', text)))
+}
