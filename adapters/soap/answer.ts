@@ -3,7 +3,7 @@ import { GatewayError } from 'dragoman'
 import type { Answer } from 'dragoman'
 import { retryAfterMs } from '../data/retry-after.ts'
 import { NOT_BUSINESS } from '../data/status.ts'
-import { resolveReferences } from '../xml/bind.ts'
+import { resolveReferences, type ReferenceOptions } from '../xml/bind.ts'
 import { readXml } from '../xml/read.ts'
 import { isNamed, type XmlElement } from '../xml/tree.ts'
 import { isAddressing } from './addressing.ts'
@@ -34,7 +34,7 @@ export async function readAnswer(caller: Caller, response: Response): Promise<An
     await caller.guard?.check(envelope)
     const entry = bodyEntry(envelope)
     if (entry !== undefined && isFault(entry, envelope.version))
-      return faultAnswer(caller, wholeFault(envelope, entry), response)
+      return faultAnswer(caller, wholeFault(caller, envelope, entry), response)
     if (!response.ok) throw httpFailure(caller, response)
     checkUnderstood(envelope, (block) => isAddressing(block) || isSecurity(block) || declares(caller, block))
     const metadata = headersToMetadata(
@@ -82,9 +82,7 @@ function parse(caller: Caller, response: Response, bytes: Uint8Array): Envelope 
 /** The one child of the Body, which must be the one the WSDL names (WS-I BP 1.1 R2712, R2729). */
 function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | undefined {
   // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
-  const body = resolveReferences(envelope.body, {
-    missing: called.output?.encoded === true ? 'refuse' : 'keep',
-  })
+  const body = resolveReferences(envelope.body, referencesOf(called))
   const entry = bodyEntry({ ...envelope, body })
   const wanted = called.operation.output?.body
   if (wanted === undefined) return entry
@@ -96,15 +94,19 @@ function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | unde
   return entry
 }
 
-/** The fault with what its detail refers to (SOAP 1.1 §5.4.1), which Axis writes beside it. A circle leaves it as it is: it is told all the same. */
-function wholeFault(envelope: Envelope, fault: XmlElement): XmlElement {
+/** The fault with what its detail refers to (SOAP 1.1 §5.4.1), which Axis writes beside it. One that leads nowhere, or in a circle, leaves it as it is: it is told all the same. */
+function wholeFault({ called }: Caller, envelope: Envelope, fault: XmlElement): XmlElement {
   try {
-    const body = resolveReferences(envelope.body, { missing: 'keep' })
+    const body = resolveReferences(envelope.body, referencesOf(called))
     return bodyEntry({ ...envelope, body }) ?? fault
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'DECODE_FAILED') return fault
     throw error
   }
+}
+
+function referencesOf({ output }: Caller['called']): ReferenceOptions {
+  return { use: output?.encoded === true ? 'encoded' : 'literal' }
 }
 
 function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Answer {

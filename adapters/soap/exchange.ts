@@ -127,7 +127,7 @@ function resolvedEntry(
   operation: ServedOperation,
 ): XmlElement | undefined {
   // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
-  const body = resolveReferences(envelope.body, { missing: operation.encoded ? 'refuse' : 'keep' })
+  const body = resolveReferences(envelope.body, { use: operation.encoded ? 'encoded' : 'literal' })
   const { length } = childElements(body)
   if (length > 1 && !operation.encoded)
     throw new GatewayError(

@@ -1,13 +1,17 @@
 // References of SOAP encoding (href and id, multiRef), put in place: the graph on the wire becomes a tree.
 import { GatewayError } from 'dragoman'
+import { isXsi } from './instance.ts'
 import { SOAP11_NS, SOAP12_NS, SOAPENC12_NS, SOAPENC_NS, limits } from './names.ts'
 import { attribute, isBlank, textOf, withParts } from './tree.ts'
 import type { XmlElement, XmlName, XmlNode } from './tree.ts'
 import { sourceOf } from './view.ts'
 
 export interface ReferenceOptions {
-  /** A reference that leads nowhere: `refuse` (encoded, the default), or `keep` it as the data it may be (literal). */
-  readonly missing?: 'refuse' | 'keep'
+  /**
+   * `encoded` (the default): every reference must lead somewhere. `literal`: an `href` is data, and stays as it is, unless it can only be
+   * a reference: `href`, beside nothing but `xsi:` attributes, to an independent element of the Body (Axis) or to `ref1` (PHP); `enc:ref`.
+   */
+  readonly use?: 'encoded' | 'literal'
   /** Elements after expansion. Default 500,000. */
   readonly maxNodes?: number
   /** Levels after expansion. Default 200. */
@@ -19,8 +23,8 @@ export interface ReferenceOptions {
 /**
  * Puts the targets of `href="#id"` (SOAP 1.1 §5.4.1) and `enc:ref` (SOAP 1.2 Part 2 §3.1.5) in place, wherever they stand
  * below `root` (an envelope or a body), and takes the independent elements (multiRef) that were targets out of the body.
- * Each element is looked at once and shared targets stay shared: time and memory are linear. Throws `DECODE_FAILED`: a
- * cycle, an unknown or doubled id, more than the limits after expansion.
+ * Each element is looked at once and shared targets stay shared: time and memory are linear. Throws `DECODE_FAILED`: more
+ * than the limits after expansion; in encoded also a cycle, an unknown or doubled id.
  */
 export function resolveReferences(root: XmlElement, options: ReferenceOptions = {}): XmlElement {
   if (!mentionsReference(root)) return root
@@ -65,28 +69,37 @@ function idOf(element: XmlElement): string | undefined {
 class References {
   readonly #targets = new Map<string, XmlElement>()
   readonly #doubled = new Set<string>()
+  /** Ids of what is put in another place. */
   readonly #wanted = new Set<string>()
+  readonly #independent = new Set<XmlElement>()
   readonly #done = new Map<XmlElement, Expanded>()
   readonly #open = new Set<XmlElement>()
-  readonly #keepMissing: boolean
+  readonly #isLiteral: boolean
   readonly #maxNodes: number
   readonly #maxDepth: number
   readonly #maxText: number
 
   constructor(root: XmlElement, options: ReferenceOptions) {
-    this.#keepMissing = options.missing === 'keep'
+    this.#isLiteral = options.use === 'literal'
     this.#maxNodes = options.maxNodes ?? limits.maxNodes
     this.#maxDepth = options.maxDepth ?? limits.maxDepth
     this.#maxText = options.maxText ?? limits.maxBytes
     const waiting = [root]
+    const accessors: [XmlElement, string][] = []
     for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
       const id = idOf(at)
       if (id !== undefined && this.#targets.has(id)) this.#doubled.add(id)
       if (id !== undefined) this.#targets.set(id, at)
       const wanted = referenceIn(at)
-      if (wanted !== undefined) this.#wanted.add(wanted)
-      for (const child of at.children) if (typeof child !== 'string') waiting.push(child)
+      if (wanted !== undefined) accessors.push([at, wanted])
+      for (const child of at.children) {
+        if (typeof child === 'string') continue
+        if (isIndependent(child, at)) this.#independent.add(child)
+        waiting.push(child)
+      }
     }
+    for (const [accessor, id] of accessors)
+      if (!this.#isLiteral || this.#targetOf(accessor) !== undefined) this.#wanted.add(id)
   }
 
   expand(element: XmlElement): Expanded {
@@ -98,7 +111,8 @@ class References {
     this.#open.add(element)
     if (this.#open.size > this.#maxDepth * 2)
       throw refused(`references go deeper than ${this.#maxDepth} elements`)
-    const target = this.#targetOf(element)
+    const found = this.#targetOf(element)
+    const target = this.#isLiteral && found !== undefined && this.#open.has(found) ? undefined : found
     const expanded = target === undefined ? this.#inside(element) : this.#instead(element, target)
     this.#open.delete(element)
     this.#done.set(element, expanded)
@@ -113,9 +127,16 @@ class References {
     if (hasOtherContent(element, target)) problem = `"${element.local}" is a reference and has content`
     else if (this.#doubled.has(id)) problem = `the id "${id.slice(0, 80)}" stands on two elements`
     else if (target === undefined) problem = `there is no element with the id "${id.slice(0, 80)}"`
-    if (problem === undefined) return target
-    if (this.#keepMissing) return undefined // in a literal body an href may be just data
-    throw refused(problem)
+    if (problem !== undefined && !this.#isLiteral) throw refused(problem)
+    if (problem !== undefined || target === undefined) return undefined
+    return this.#isLiteral && !this.#isReference(element, target) ? undefined : target
+  }
+
+  /** Whether it can be nothing else in a literal body. */
+  #isReference({ attributes }: XmlElement, target: XmlElement): boolean {
+    if (attributes.some(({ uri }) => uri === SOAPENC12_NS)) return true
+    const others = attributes.filter((one) => !isXsi(one.uri))
+    return others.length === 1 && (this.#independent.has(target) || PHP_HREF.test(others[0]?.value ?? ''))
   }
 
   /** The accessor keeps its name, the target gives what it holds and says (xsi:type, arrayType). */
@@ -141,7 +162,7 @@ class References {
         continue
       }
       // An independent element (SOAP 1.1 §5.1 rule 8) is put where it is wanted; the first is the call itself (§7.1).
-      if (this.#wanted.has(idOf(child) ?? '') && isIndependent(child, element)) {
+      if (this.#wanted.has(idOf(child) ?? '') && this.#independent.has(child)) {
         changed = true
         continue
       }
@@ -161,6 +182,9 @@ class References {
     return { element: expanded, nodes, text, depth }
   }
 }
+
+/** PHP writes it also in literal, for the second use of an object, to the first, which stands in its place with that id. */
+const PHP_HREF = /^#ref\d+$/
 
 /** PHP writes the text of a target with attributes again beside the reference: that says nothing else. */
 function hasOtherContent({ children }: XmlElement, target: XmlElement | undefined): boolean {

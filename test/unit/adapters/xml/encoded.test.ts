@@ -2,9 +2,10 @@
 import type { Json } from 'dragoman'
 import { expect, test } from 'vitest'
 import { fromJson, resolveReferences, toJson } from '../../../../adapters/xml/bind.ts'
+import type { ReferenceOptions } from '../../../../adapters/xml/bind.ts'
 import { readXmlText } from '../../../../adapters/xml/read.ts'
 import type { ElementDecl } from '../../../../adapters/xml/schema.ts'
-import { childElements, textOf } from '../../../../adapters/xml/tree.ts'
+import { attribute, childElements, textOf } from '../../../../adapters/xml/tree.ts'
 import type { XmlElement } from '../../../../adapters/xml/tree.ts'
 import { writeXmlText } from '../../../../adapters/xml/write.ts'
 import {
@@ -26,7 +27,7 @@ const part = (name: string, local: string): ElementDecl =>
   legacy.declare({ uri: '', local: name }, { uri: 'urn:example:legacy:types', local })
 
 /** The first part of the first call in a capture. */
-function partOf(file: string, options?: { readonly missing: 'keep' }): XmlElement {
+function partOf(file: string, options?: ReferenceOptions): XmlElement {
   return firstChild(firstChild(bodyOf(resolveReferences(captured(file), options))))
 }
 
@@ -64,7 +65,7 @@ test('a literal service bears what Perl says of encoding', () => {
     { uri: '', local: 'ticket' },
     { uri: 'urn:example:legacy:types', local: 'Ticket' },
   )
-  expect(toJson(partOf('soaplite-lit/08-echoTicket.req', { missing: 'keep' }), literal)).toMatchObject({
+  expect(toJson(partOf('soaplite-lit/08-echoTicket.req', { use: 'literal' }), literal)).toMatchObject({
     tags: { item: ['x'] },
     open: true,
   })
@@ -245,15 +246,24 @@ test.each([
 
 test('a reference may say the text of its target again, as PHP writes it', () => {
   const root = body('<op><a id="ref1" c="EUR">1.10</a><b href="#ref1">1.10</b><c href="#ref1">2</c></op>')
-  const [, b, c] = childElements(firstChild(resolveReferences(root, { missing: 'keep' })))
+  const [, b, c] = childElements(firstChild(resolveReferences(root, { use: 'literal' })))
   expect([b?.attributes.map(({ local }) => local), b?.children]).toEqual([['c'], ['1.10']])
   expect(c?.attributes.map(({ local }) => local)).toEqual(['href'])
 })
 
 test('in a literal body an href may be data', () => {
   const root = body('<op><a href="#9"/><b href="#1">text</b><c href="#1"/></op><m id="1">one</m>')
-  const [a, b, c] = childElements(firstChild(resolveReferences(root, { missing: 'keep' })))
+  const [a, b, c] = childElements(firstChild(resolveReferences(root, { use: 'literal' })))
   expect([a?.attributes.length, b?.children, c?.children]).toEqual([1, ['text'], ['one']])
+})
+
+test('in a literal body a circle is data where it closes', () => {
+  const root = body(
+    '<op><a href="#1"/><b id="ref1"><c href="#ref1"/></b></op><m id="1"><self href="#1"/></m><m id="2" href="#2"/>',
+  )
+  const [a, b] = childElements(firstChild(resolveReferences(root, { use: 'literal' })))
+  const hrefs = [a, b].map((one) => one && attribute(firstChild(one), 'href'))
+  expect(hrefs).toEqual(['#1', '#ref1'])
 })
 
 test('ids called __proto__ and constructor are ids', () => {
