@@ -5,14 +5,14 @@ import type { Product } from '../account.ts'
 import { fallbackText } from '../fallback-text.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
-import type { MediaType } from './media.ts'
+import type { FileAt } from './media.ts'
 import { textPieces } from './text-pieces.ts'
 
 /** `{ msgtype: 'text', text: { content } }`: what stands beside `touser`. */
 export type Content = { readonly msgtype: string; readonly [field: string]: Json }
 
 /** Uploads what a part names by its address; resolves its media_id. */
-export type Upload = (url: string, type: MediaType) => Promise<string>
+export type Upload = (file: FileAt) => Promise<string>
 
 export type Family = 'official' | 'miniprogram' | 'wecom' | 'kf' | 'bot'
 
@@ -95,8 +95,8 @@ async function richContents(given: Given): Promise<readonly Content[] | undefine
 async function fileContent({ part, data, family, upload }: Given): Promise<readonly Content[] | undefined> {
   const type = fileTypes.get(part.kind)
   if (type === undefined || !files[family].includes(type)) return undefined
-  const { id, url } = part.media ?? {}
-  const mediaId = id ?? (url === undefined ? undefined : await upload(url, type))
+  const { id, url, name } = part.media ?? {}
+  const mediaId = id ?? (url === undefined ? undefined : await upload({ url, type, name }))
   if (mediaId === undefined) return undefined
   if (type !== 'video' || family === 'kf') return [{ msgtype: type, [type]: { media_id: mediaId } }]
   const title = textIn(data, 'title') ?? part.text
@@ -161,7 +161,7 @@ async function articleContents(
   if (articles.some(({ picurl }) => picurl === '')) return undefined
   const links: Content[] = []
   for (const { title, description, url, picurl } of articles) {
-    const thumb = await upload(picurl, 'image')
+    const thumb = await upload({ url: picurl, type: 'image' })
     links.push({ msgtype: 'link', link: { title, desc: description, url, thumb_media_id: thumb } })
   }
   return links

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache'
 import { textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
 import { rulingOf } from './errors.ts'
+import { endingOf, nameAt, nameIn, shownName } from './file-names.ts'
 import type { WireAnswer, WireCall } from './wire.ts'
 
 export type MediaType = 'image' | 'voice' | 'video' | 'file' | 'thumb'
@@ -28,7 +29,13 @@ export interface Media {
    * `DECODE_FAILED` where the platform does not take such a file, `FORBIDDEN` where it is not to be fetched, else `BACKEND_FAILED`:
    * nothing of the message has been sent then, whatever broke (`notExecuted`).
    */
-  ofUrl(url: string, type: MediaType, to: Destination): Promise<string>
+  ofUrl(file: FileAt, to: Destination): Promise<string>
+}
+export interface FileAt {
+  readonly url: string
+  readonly type: MediaType
+  /** Absent: as the address, or who answers there, calls it. */
+  readonly name?: string | undefined
 }
 export interface Destination {
   readonly authorizer?: string | undefined
@@ -88,12 +95,13 @@ export function downloadedAnswer(answer: WireAnswer & { status: 'file' }): Answe
 export function createMedia(fetch: Scope['fetch'], authorised: Authorised): Media {
   const known = new LRUCache<string, string>({ max: MAX_KNOWN, ttl: KNOWN_MS })
   return {
-    async ofUrl(url, type, { authorizer, signal }) {
-      const key = `${authorizer ?? ''} ${type} ${url}`
+    async ofUrl(named, { authorizer, signal }) {
+      const { url, type, name } = named
+      const key = JSON.stringify([authorizer ?? null, type, name ?? null, url])
       const found = known.get(key)
       if (found !== undefined) return found
       try {
-        const file = await download(fetch, url, { type, signal })
+        const file = await download(fetch, named, signal)
         const answer = await authorised(uploadCall(file, type), { authorizer, signal })
         const id = mediaIdOf(answer, type)
         known.set(key, id)
@@ -137,8 +145,8 @@ function mediaIdOf(answer: WireAnswer, type: MediaType): string {
 
 async function download(
   fetch: Scope['fetch'],
-  url: string,
-  { type, signal }: { readonly type: MediaType; readonly signal: AbortSignal },
+  { url, type, name }: FileAt,
+  signal: AbortSignal,
 ): Promise<MediaFile> {
   const response = await fetch(url, { signal })
   if (!response.ok)
@@ -146,9 +154,14 @@ async function download(
       notExecuted: true,
     })
   const [mediaType = ''] = (response.headers.get('content-type') ?? defaultTypes[type]).split(';')
-  const last = new URL(url).pathname.split('/').at(-1) ?? ''
-  const name = /^[\w.-]{1,60}\.\w{1,5}$/.test(last) ? last : `${type}.${extensionOf(mediaType)}`
-  return { bytes: new Uint8Array(await response.arrayBuffer()), mediaType: mediaType.trim(), name }
+  const served = nameIn(response.headers.get('content-disposition')) ?? nameAt(url)
+  const ending = endingOf(served ?? '') ?? `.${extensionOf(mediaType.trim())}`
+  const shown = [name, served].map((each = '') => shownName(each, ending)).find((each) => each !== undefined)
+  return {
+    bytes: new Uint8Array(await response.arrayBuffer()),
+    mediaType: mediaType.trim(),
+    name: shown ?? `${type}${ending}`,
+  }
 }
 
 const defaultTypes: Readonly<Record<MediaType, string>> = {
@@ -166,6 +179,14 @@ const extensions: Readonly<Record<string, string>> = {
   'audio/mpeg': 'mp3',
   'video/mp4': 'mp4',
   'application/pdf': 'pdf',
+  'application/zip': 'zip',
+  'application/msword': 'doc',
+  'application/vnd.ms-excel': 'xls',
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': 'docx',
+  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': 'xlsx',
+  'application/vnd.openxmlformats-officedocument.presentationml.presentation': 'pptx',
+  'text/plain': 'txt',
+  'text/csv': 'csv',
 }
 
 function extensionOf(mediaType: string): string {

@@ -88,9 +88,9 @@ export function createSend(parts: SendParts): Send {
       return { contents: botContents(text), lost }
     }
     let within: AbortSignal | undefined
-    const upload: Upload = (url, type) => {
+    const upload: Upload = (file) => {
       within ??= AbortSignal.any([signal, AbortSignal.timeout(FILES_MS)])
-      return media.ofUrl(url, type, { authorizer, signal: within })
+      return media.ofUrl(file, { authorizer, signal: within })
     }
     const each: (readonly Content[])[] = []
     for (const part of shown) each.push(await contentsOf(part, family, upload))

@@ -58,7 +58,8 @@ function tornAt(cut: number, spans: readonly Span[]): Span | undefined {
 
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-function longestStart(text: string, maxBytes: number): string {
+/** As much of the text as `maxBytes` of UTF-8 hold. */
+export function longestStart(text: string, maxBytes: number): string {
   let bytes = 0
   let end = 0
   // A character has at most one unit of UTF-16 for each byte of UTF-8: what lies beyond is not looked at.

@@ -4,6 +4,7 @@ import type { Json, Scope } from 'dragoman'
 
 import { numberIn, parseFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
+import { nameIn } from './file-names.ts'
 
 export interface WireCall {
   readonly method: 'GET' | 'POST'
@@ -83,6 +84,6 @@ function answerOf(
     return { status: 'error', code, text: textIn(fields, 'errmsg') ?? '' }
   }
   if (!file) throw new GatewayError('BACKEND_FAILED', `${what}: the answer is no JSON object`)
-  const name = /filename="?([^";]+)"?/iu.exec(response.headers.get('content-disposition') ?? '')?.[1]
+  const name = nameIn(response.headers.get('content-disposition'))
   return { status: 'file', bytes, mediaType, ...(name !== undefined && { name }) }
 }

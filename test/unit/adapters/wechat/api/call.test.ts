@@ -1,7 +1,11 @@
 // Operations of the platform's API: what they send, what an error code becomes, and what an operator is told.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
 import { GatewayError } from 'dragoman'
 import { expect, test } from 'vitest'
 import { operationsOf } from '../../../../../adapters/wechat/api/operations.ts'
+import { createWire } from '../../../../../adapters/wechat/api/wire.ts'
 import { products } from '../../../../../adapters/wechat/account.ts'
 import { SECRET, never, trial } from './platform.ts'
 
@@ -22,6 +26,17 @@ test('a file goes up and comes down byte for byte', async () => {
   expect(await t.platform.call('getMedia', { media_id: id }, 'k', never)).toMatchObject({
     data: { content, mediaType: 'image/jpeg', name: 'media.jpg', bytes: 9 },
   })
+})
+
+test('a file that is fetched has the name its header says in bytes of UTF-8', async () => {
+  const disposition = Buffer.from('attachment; filename="保单.pdf"').toString('latin1')
+  const headers = { 'content-type': 'application/pdf', 'content-disposition': disposition }
+  await using server = createServer((_, response) => response.writeHead(200, headers).end('x'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const wire = createWire(`http://127.0.0.1:${port}`, fetch)
+  expect(await wire({ method: 'GET', path: '/x', file: true }, never)).toMatchObject({ name: '保单.pdf' })
+  server.closeAllConnections()
 })
 
 test('a refusal of the call is a business fault with the code; our request id and address stay out of it', async () => {
