@@ -2,6 +2,7 @@
 import type { Json, Part } from 'dragoman'
 
 import type { Product } from '../account.ts'
+import { memberOf } from '../card.ts'
 import { fallbackText } from '../fallback-text.ts'
 import { isFields, textIn } from './answer-text.ts'
 import type { Fields } from './answer-text.ts'
@@ -121,7 +122,10 @@ async function cardContents(given: Given): Promise<readonly Content[] | undefine
       articles.filter(isFields).map((each) => articleOf(each, part.text, textIn(each, 'url') ?? '')),
       given,
     )
-  if (Array.isArray(list) && (family === 'official' || family === 'kf')) return [menu(data, list, family)]
+  if (Array.isArray(list)) {
+    const items = itemsOf(list.filter(isFields), family)
+    if (items !== undefined) return [menu(data, items)]
+  }
   const pagePath = spelled(data, 'pagepath', 'pagePath')
   return pagePath === undefined ? undefined : miniProgramPage(given, pagePath)
 }
@@ -148,7 +152,10 @@ async function articleContents(
 ): Promise<readonly Content[] | undefined> {
   if (articles.length === 0) return undefined
   if (family === 'wecom')
-    return [{ msgtype: 'news', news: { articles: articles.slice(0, WECOM_ARTICLES).map(plain) } }]
+    return inGroups(articles, WECOM_ARTICLES).map((group) => ({
+      msgtype: 'news',
+      news: { articles: group.map(plain) },
+    }))
   // message/custom/send takes one article in a message since 2018.
   if (family === 'official')
     return articles.map((article) => ({ msgtype: 'news', news: { articles: [plain(article)] } }))
@@ -165,6 +172,11 @@ async function articleContents(
     links.push({ msgtype: 'link', link: { title, desc: description, url, thumb_media_id: thumb } })
   }
   return links
+}
+
+function inGroups<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
+  const count = Math.ceil(all.length / most)
+  return Array.from({ length: count }, (_, index) => all.slice(index * most, (index + 1) * most))
 }
 
 function plain({ title, description, url, picurl }: Article): Json {
@@ -191,11 +203,21 @@ function locationContent(part: Part, data: Fields): readonly Content[] | undefin
   return [{ msgtype: 'location', location }]
 }
 
-function menu(data: Fields, list: readonly Json[], family: Family): Content {
-  const items = list.filter(isFields).map((item) => {
-    const { id = '', content = '' } = item
-    return family === 'kf' ? { type: 'click', click: { id, content } } : { id, content }
-  })
+/**
+ * Flat ones, or as 微信客服 has them, whose fields stand under their type. Undefined: the product does not know such choices (an
+ * official account's are answers, none opens an address), and they are said in words.
+ */
+function itemsOf(list: readonly Fields[], family: Family): readonly Json[] | undefined {
+  const own = (item: Fields): Fields | undefined => memberOf(item, textIn(item, 'type') ?? '')
+  const chosen = ({ id = '', content = '' }: Fields): Json => ({ id, content })
+  if (family === 'kf')
+    return list.map((item) => (own(item) === undefined ? { type: 'click', click: chosen(item) } : item))
+  const isAnswer = (item: Fields): boolean => own(item) === undefined || item['type'] === 'click'
+  if (family !== 'official' || !list.every(isAnswer)) return undefined
+  return list.map((item) => chosen(own(item) ?? item))
+}
+
+function menu(data: Fields, items: readonly Json[]): Content {
   const head = textIn(data, 'head_content')
   const tail = textIn(data, 'tail_content')
   const body = {

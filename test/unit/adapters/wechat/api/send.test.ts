@@ -1,5 +1,5 @@
 // Pushes by the customer-service API: every kind of part, every verdict, and never a secret in what is said about it.
-import type { Delivery, Part } from 'dragoman'
+import type { Delivery, Json, Part } from 'dragoman'
 import { expect, test } from 'vitest'
 import { SECRET, never, reply, trial } from './platform.ts'
 
@@ -242,6 +242,18 @@ test('an official account gets each article in a message of its own, whichever w
   }
 })
 
+test('WeCom gets articles by eight in a message, and all of them', async () => {
+  await using t = await trial({ product: 'wecom', agentId: '7' })
+  const articles = Array.from({ length: 10 }, (_, n) => ({ title: `t${n}`, url: `https://a.example/${n}` }))
+  const card: Part = { kind: 'card', text: '', data: { articles } }
+  expect(await t.platform.send(reply([card]), 'k', never)).toEqual({ status: 'sent' })
+  const bodies = t.api.asked.filter(({ path }) => path === '/cgi-bin/message/send').map(({ body }) => body)
+  expect(bodies).toMatchObject([
+    { news: { articles: articles.slice(0, 8) } },
+    { news: { articles: articles.slice(8) } },
+  ])
+})
+
 test('an empty text, no address and a context of another version are refused for good', async () => {
   await using t = await trial()
   for (const message of [
@@ -277,7 +289,22 @@ const page: Part = {
   data: { appid: 'wxM', pagepath: 'index', thumb_media_id: 't' },
 }
 
+const view = { type: 'view', view: { url: 'https://a.example/7', content: '查订单' } }
+const click = { type: 'click', click: { id: '1', content: '人工' } }
+const menu = (...list: readonly Json[]): Part => ({
+  kind: 'card',
+  text: '',
+  data: { head_content: '请选择', list },
+})
+
 test.each<[string, Part, object]>([
+  [
+    'wecom-kf',
+    menu(view, click, { id: '2', content: '好' }),
+    { msgmenu: { list: [view, click, { type: 'click', click: { id: '2', content: '好' } }] } },
+  ],
+  ['official', menu(click), { msgmenu: { head_content: '请选择', list: [{ id: '1', content: '人工' }] } }],
+  ['official', menu(view, click), { text: { content: '请选择\n查订单\nhttps://a.example/7\n人工' } }],
   ['official', image, { msgtype: 'image', image: { media_id: 'm1' } }],
   ['official', { ...image, kind: 'audio' }, { msgtype: 'voice', voice: { media_id: 'm1' } }],
   ['official', video, { msgtype: 'video', video: { media_id: 'm2', thumb_media_id: 't', title: 'a film' } }],
