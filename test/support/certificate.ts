@@ -24,3 +24,9 @@ export function makeCertificate(host = 'localhost', signer?: Pick<Certificate, '
     [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
   }
 }
+
+/** The same certificate with the same key, but its time has been over for a day. */
+export function expire({ cert, key }: Pick<Certificate, 'cert' | 'key'>): void {
+  const again = ['x509', '-in', cert, '-signkey', key, '-days', '-1', '-out', cert]
+  execFileSync('openssl', again, { stdio: 'ignore' })
+}

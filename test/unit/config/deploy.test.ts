@@ -13,7 +13,7 @@ import { parse } from 'yaml'
 import { loadWithoutPlugins } from '../../../bin/config-file.ts'
 import { parseSize } from '../../../config/units.ts'
 import { contentRoomOf } from '../../../core/store/redis/health.ts'
-import { makeCertificate } from '../../support/certificate.ts'
+import { expire, makeCertificate } from '../../support/certificate.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const DEPLOY = join(ROOT, 'config/deploy')
@@ -199,10 +199,12 @@ test('the probe shows the token that lies in the data folder, or the one of the 
   expect(seen).toEqual(['Bearer of-the-config', 'Bearer left-behind', 'Bearer left-behind'])
 })
 
-test('the probe knows the gateway by the first certificate of its file: one that only follows there is another', async () => {
+test('the probe knows the gateway by the first certificate of its file, also when its time is over: one that only follows there is another', async () => {
   const data = await mkdtemp(join(tmpdir(), 'probe-'))
   onTestFinished(() => rm(data, { recursive: true }))
-  const certificates = [makeCertificate('desk.example.com'), makeCertificate('authority.example.com')]
+  const own = makeCertificate('desk.example.com')
+  expire(own)
+  const certificates = [own, makeCertificate('authority.example.com')]
   const chain = join(data, 'chain.pem')
   await writeFile(chain, certificates.map(({ cert }) => readFileSync(cert, 'utf8')).join(''))
   await writeFile(join(data, 'admin.token'), 'left-behind\n')
