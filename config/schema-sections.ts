@@ -71,7 +71,9 @@ const jwt = z
   })
 
 const identity = z.strictObject({
-  customers: jwt.describe('JWT of customers; `sub` is the name').exactOptional(),
+  customers: jwt
+    .describe('JWT of customers; `sub` is the name: up to 256 characters, none of them a control character')
+    .exactOptional(),
   agents: jwt
     .describe(
       'JWT of people at the desk: one with any `roles` reads every conversation and may call every operation',

@@ -2,6 +2,7 @@
 import { GatewayError } from './api.ts'
 import type { Draft, Identity, Part, Party, Priority } from './api.ts'
 import type { Calling } from './guard/rate-limits.ts'
+import { MAX_ID, identifierProblem } from './identifier.ts'
 import { digest, moment, newId, traceparent } from './ids.ts'
 import { canonical, freezePlain } from './json.ts'
 import { DEDUPE_SEPARATOR, OWN } from './store/homes.ts'
@@ -39,7 +40,6 @@ export interface NormaliseOptions {
   readonly traceparent?: string | undefined
 }
 
-const MAX_ID = 256
 const MAX_TEXT = 512
 const MAX_PARTS = 64
 const KINDS = new Set(['message', 'event', 'request'])
@@ -248,10 +248,8 @@ function checkConversation(name: unknown): void {
 function checkIdentifier(name: string, value: unknown, max: number): void {
   if (value === undefined) return refuse(`${name} is missing`)
   if (typeof value !== 'string') return refuse(`${name} is ${shown(value)}, not a text`)
-  if (value === '') refuse(`${name} is empty`)
-  if (value.length > max) checkCharacters(name, value, max)
-  if (CONTROL.test(value)) refuse(`${name} holds a control character`)
-  if (!value.isWellFormed()) refuse(`${name} is not well-formed Unicode`)
+  const problem = identifierProblem(value, max)
+  if (problem !== undefined) refuse(`${name} ${problem}`)
 }
 
 /** A number or the like as it is written; of what has members only what it is. */
@@ -259,15 +257,6 @@ function shown(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value).slice(0, MAX_ID)
   return Array.isArray(value) ? 'a list' : 'an object'
 }
-// C0, DEL and C1 would let two ids look alike in logs and keys.
-const CONTROL = new RegExp(String.raw`[\u0000-\u001F\u007F-\u009F]`, 'u')
-
-/** As JSON Schema counts them (Validation §6.3.1): a character beyond U+FFFF is one, though two units long. */
-function checkCharacters(name: string, value: string, max: number): void {
-  const count = value.length - (value.match(PAIR)?.length ?? 0)
-  if (count > max) refuse(`${name} has ${count} characters, more than ${max}`)
-}
-const PAIR = /[\uD800-\uDBFF][\uDC00-\uDFFF]/g
 
 // RFC 3339 §5.6
 const TIMESTAMP = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/

@@ -4,6 +4,7 @@ import { type Access, type Caller, type Identifier, NOBODY } from './access.ts'
 import { type AddressSet, addressSet, isLoopback, plainAddress } from './addresses.ts'
 import { type Digest, digest, sameDigest } from './secrets.ts'
 import { createTokenCheck, type TokensConfig } from './tokens.ts'
+import { identifierProblem } from '../identifier.ts'
 
 export { loadAdminToken } from './secrets.ts'
 
@@ -139,6 +140,8 @@ export function createIdentity(config: IdentityConfig | undefined, options: Iden
         "no identity is configured: bearer tokens are taken as customers' names, on loopback only",
       )
     warned = true
+    const problem = identifierProblem(token)
+    if (problem !== undefined) throw unknown(`the bearer token is taken as a name, and ${problem}`)
     return { role: 'customer', id: token }
   }
 

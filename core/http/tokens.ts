@@ -13,6 +13,7 @@ import {
 import { LRUCache } from 'lru-cache'
 import { GatewayError, type Identity, type Log } from '../api.ts'
 import { createFetch } from '../guard/fetch.ts'
+import { identifierProblem } from '../identifier.ts'
 import { keysOfFile } from './key-file.ts'
 
 /** Exactly one of `secret` (HMAC) and `jwks` (a URL, or a file's absolute path). */
@@ -59,7 +60,7 @@ const MAX_KEYS_TRIED = 16
 const KEY_SET_BYTES = 1024 * 1024
 
 /**
- * Checks signature, issuer, audience and times; `sub` is the name. A token with `roles` that the agents' keys signed is
+ * Checks signature, issuer, audience and times; `sub` is the name, and whose cannot be a sender's is nobody. A token with `roles` that the agents' keys signed is
  * an agent; anything else the customers' keys signed is a customer, so that a shared key never makes agents of customers. The agents'
  * keys are asked for only where a token says that it is an agent's: while they cannot be had customers get in.
  */
@@ -118,8 +119,9 @@ function customerOf(payload: JWTPayload): Identity | undefined {
   return isName(payload.sub) ? { role: 'customer', id: payload.sub } : undefined
 }
 
+/** The rule for senders: whom a token names takes their place. */
 function isName(sub: unknown): sub is string {
-  return typeof sub === 'string' && sub !== ''
+  return typeof sub === 'string' && identifierProblem(sub) === undefined
 }
 
 function verifier(

@@ -43,6 +43,13 @@ test('without identity on loopback nobody needs a credential, and a bearer token
   expect(lines).toMatchObject([{ level: 'warn', message: expect.stringContaining('on loopback only') }])
 })
 
+test('without identity too a name is one that a sender can have', async () => {
+  const { ask } = identity()
+  expect(await ask({ authorization: `Bearer ${'a'.repeat(256)}` })).toMatchObject({ role: 'customer' })
+  for (const name of ['a'.repeat(257), 'a\u0085b'])
+    expect(await ask({ authorization: `Bearer ${name}` })).toBe('AUTH_FAILED 401')
+})
+
 test('without identity on any other address nobody is anybody', async () => {
   const { ask } = identity(undefined, '0.0.0.0')
   expect(await ask({})).toBe('AUTH_FAILED 401')

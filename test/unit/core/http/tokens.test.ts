@@ -22,7 +22,8 @@ const now = () => Math.floor(Date.now() / 1000)
 
 test('a customer is who sub says', async () => {
   const check = createTokenCheck({ customers: { secret: SECRET } }, { log })
-  expect(await check(await sign({ sub: 'alice' }))).toEqual({ role: 'customer', id: 'alice' })
+  for (const id of ['alice', '王小明', '𝕏'.repeat(256)])
+    expect(await check(await sign({ sub: id }))).toEqual({ role: 'customer', id })
 })
 
 test('whom a token names is good until the moment from which the token would be refused', async () => {
@@ -46,6 +47,7 @@ test("an agent has roles; the customers' key makes no agent, and agents without 
   expect(await check(await sign({ sub: 'amy' }, AGENTS))).toBeUndefined()
   expect(await check(await sign({ sub: 'amy', roles: [] }, AGENTS))).toBeUndefined()
   expect(await check(await sign({ sub: 'amy', roles: ['desk', 7] }, AGENTS))).toBeUndefined()
+  expect(await check(await sign({ sub: 'a\ny', roles }, AGENTS))).toBeUndefined()
 })
 
 test('with one key for both, roles make the agent', async () => {
@@ -58,6 +60,11 @@ test.each([
   ['another key', () => sign({ sub: 'a' }, AGENTS)],
   ['no name', () => sign({})],
   ['an empty name', () => sign({ sub: '' })],
+  ['a name with a line break', () => sign({ sub: 'a\nb' })],
+  ['a name with U+001F', () => sign({ sub: 'a\u001Fb' })],
+  ['a name with a C1 control character', () => sign({ sub: 'a\u0085b' })],
+  ['a name of 257 characters', () => sign({ sub: 'a'.repeat(257) })],
+  ['a name that is not well-formed Unicode', () => sign({ sub: 'a\uD800' })],
   ['expired', () => sign({ sub: 'a', exp: now() - 60 })],
   ['not yet valid', () => sign({ sub: 'a', nbf: now() + 60 })],
   ['unsigned (alg none)', () => Promise.resolve(new UnsecuredJWT({ sub: 'a' }).encode())],
