@@ -34,8 +34,10 @@ export function poxDialect(config: BackendConfig, contract: Contract): Dialect {
       if (response.ok)
         return bytes.byteLength === 0
           ? {}
-          : { data: dataOf(rootOf(response, bytes, config), config, contract) }
-      return isBusiness(response.status) ? faultDocument(rootOf(response, bytes, config)) : undefined
+          : { data: dataOf(rootOf(response, bytes, { config, contract }), config, contract) }
+      return isBusiness(response.status)
+        ? faultDocument(rootOf(response, bytes, { config, contract }))
+        : undefined
     },
   }
 }
@@ -62,25 +64,37 @@ export function asmxDialect(config: BackendConfig, contract: Contract): Dialect 
       if (response.ok)
         return bytes.byteLength === 0
           ? {}
-          : { data: dataOf(rootOf(response, bytes, config), config, contract) }
+          : { data: dataOf(rootOf(response, bytes, { config, contract }), config, contract) }
       return response.status === 500 ? soapException(response, bytes, config) : undefined
     },
   }
 }
 
+interface Reading {
+  readonly config: BackendConfig
+  readonly contract: Contract
+}
+
 /** Throws `DECODE_FAILED`, also for a page of HTML. XML under the type of HTML, as old PHP sends it, is XML. */
-function rootOf(response: Response, bytes: Uint8Array, { charset }: BackendConfig): XmlElement {
+function rootOf(response: Response, bytes: Uint8Array, { config, contract }: Reading): XmlElement {
   const { type, charset: stated } = mediaType(response.headers.get('content-type'))
   const { root } = readXml(bytes, {
-    charset: charsetOf(bytes, stated, charset),
+    charset: charsetOf(bytes, stated, config.charset),
     joinSurrogateReferences: true,
     processingInstructions: 'ignore',
   })
-  if (PAGES.has(type) && root.local.toLowerCase() === 'html')
+  const isDeclared = contract.schemas?.element(root) !== undefined
+  if (root.local.toLowerCase() === 'html' && (PAGES.has(type) || (!isDeclared && isPage(root))))
     throw new GatewayError('DECODE_FAILED', 'it is a page of HTML')
   return root
 }
 const PAGES = new Set(['text/html', 'application/xhtml+xml'])
+
+/** Of an element called html, whatever the media type: the page of a login comes as XML too. */
+function isPage({ uri, children }: XmlElement): boolean {
+  if (uri !== '') return uri === 'http://www.w3.org/1999/xhtml'
+  return children.some((child) => typeof child !== 'string' && /^(?:head|body)$/i.test(child.local))
+}
 
 function dataOf(root: XmlElement, { lists, types }: BackendConfig, contract: Contract): Json {
   return toJson(root, contract.schemas?.element(root), { lists, types, unknown: 'keep' })

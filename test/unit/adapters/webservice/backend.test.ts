@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { GatewayError, type Answer, type Json } from 'dragoman'
 import { testBackend, testMessage } from 'dragoman/testing'
@@ -301,6 +303,29 @@ describe('what is no answer', () => {
       const failed = asked({ dialect }, { type: 'Text/HTML; charset=utf-8', body })
       await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', detail: { status: 200 } })
     }
+  })
+
+  test.each(dialects)('%s: nor is a page of HTML that is called XML, as a login may be', async (dialect) => {
+    const pages = [
+      '<html xmlns="http://www.w3.org/1999/xhtml">login</html>',
+      '<html><head><title>login</title></head><body/></html>',
+      '<HTML><BODY>login</BODY></HTML>',
+    ]
+    for (const body of pages)
+      for (const type of ['text/xml', 'application/xml', '']) {
+        const failed = asked({ dialect }, { type, body })
+        await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', detail: { status: 200 } })
+      }
+  })
+
+  test('a document that the schema calls html is an answer', async () => {
+    const schema = join(await mkdtemp(join(tmpdir(), 'pox-')), 'html.xsd')
+    await writeFile(
+      schema,
+      '<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema"><x:element name="html"><x:complexType><x:sequence><x:element name="body" type="x:string"/></x:sequence></x:complexType></x:element></x:schema>',
+    )
+    const { answer } = await asked({ dialect: 'pox', schema }, { body: '<html><body>7</body></html>' })
+    expect(answer).toEqual({ data: { body: '7' } })
   })
 
   test('XML under the type of HTML, as old servers send it, is an answer; a document called html too', async () => {
