@@ -24,6 +24,7 @@ import { outgoing, partsOf } from './parts.ts'
 type Event = Extract<Callback, { readonly kind: 'event' }>
 
 const MESSAGE = 'im.message.receive_v1'
+const MESSAGES = '/open-apis/im/v1/messages'
 /** A repeat within an hour of the first with the same `uuid` is not shown again. */
 const MOST_UUID = 50
 
@@ -69,10 +70,14 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
     const { id, type, event, at } = callback
     const known = { externalId: id, ...(at !== undefined && { occurredAt: at }) }
     if (type !== MESSAGE) {
-      const sender =
-        senderOf(objectIn(event, 'operator_id'), config) ??
-        senderOf(objectIn(objectIn(event, 'operator'), 'operator_id'), config)
-      return host.draft(type, event, { kind: 'event', ...known, ...(sender !== undefined && { sender }) })
+      const sender = personOf(event, config)
+      const chat = textIn(event, 'chat_id') ?? textIn(objectIn(event, 'context'), 'open_chat_id')
+      return host.draft(type, event, {
+        kind: 'event',
+        ...known,
+        ...(sender !== undefined && { sender }),
+        ...(chat !== undefined && { replyContext: { adapter: 'feishu', version: 1, chat } }),
+      })
     }
     const message = objectIn(event, 'message')
     const from = objectIn(event, 'sender')
@@ -103,14 +108,14 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
       host.serve(config.path, (request) => taken(request, host), { signed: true })
     },
     async send(message, key, signal) {
-      const context = contextOf(message.replyContext)
-      if (context === undefined)
+      const target = targetOf(message, config)
+      if (target === undefined)
         return never(`nobody knows the chat of conversation "${message.conversation}"`)
       const bodies = outgoing(message, config.staleText)
       if (bodies === undefined) return never('it is longer than the platform takes')
       for (const [index, body] of bodies.entries()) {
         const uuid = uuidOf(index === 0 ? key : `${key}/${index}`)
-        const outcome = await api.post(pathTo(context), { ...receiverOf(context), ...body, uuid }, signal)
+        const outcome = await api.post(target.path, { ...target.receiver, ...body, uuid }, signal)
         if (outcome.is === 'done') continue
         scope.metrics.count('feishu_send_failed_total', { is: outcome.is })
         if (outcome.is === 'never') return never(outcome.why)
@@ -138,15 +143,17 @@ function uuidOf(key: string): string {
   return key.length <= MOST_UUID ? key : createHash('sha256').update(key).digest('base64url')
 }
 
-/** In a group the answer hangs on the question; alone with somebody it is simply said. */
-function pathTo({ isGroup, messageId }: Context): string {
-  return isGroup
-    ? `/open-apis/im/v1/messages/${encodeURIComponent(messageId)}/reply`
-    : '/open-apis/im/v1/messages?receive_id_type=chat_id'
-}
-
-function receiverOf({ isGroup, chat }: Context): { readonly receive_id?: string } {
-  return isGroup ? {} : { receive_id: chat }
+/** Who did what an event tells; each of its kinds names him elsewhere. */
+function personOf(event: Fields, config: ChannelConfig): Party | undefined {
+  const operator = objectIn(event, 'operator')
+  return [
+    objectIn(event, 'operator_id'),
+    objectIn(operator, 'operator_id'),
+    operator,
+    objectIn(event, 'user_id'),
+  ]
+    .map((ids) => senderOf(ids, config))
+    .find((sender) => sender !== undefined)
 }
 
 function senderOf(ids: Fields, { senderId }: ChannelConfig): Party | undefined {
@@ -156,18 +163,31 @@ function senderOf(ids: Fields, { senderId }: ChannelConfig): Party | undefined {
   return { id, role: 'customer', ...(others.length > 0 && { attributes: Object.fromEntries(others) }) }
 }
 
-interface Context {
-  readonly chat: string
-  readonly messageId: string
-  readonly isGroup: boolean
+interface Target {
+  readonly path: string
+  readonly receiver: { readonly receive_id?: string }
 }
 
-/** As it was written with the message; undefined for another adapter's, or another version's (SEMANTICS 21). */
-function contextOf(value: Message['replyContext']): Context | undefined {
-  if (!isObject(value) || value['adapter'] !== 'feishu' || value['version'] !== 1) return undefined
-  const chat = textIn(value, 'chat')
-  const messageId = textIn(value, 'messageId')
-  return chat === undefined || messageId === undefined
-    ? undefined
-    : { chat, messageId, isGroup: value['isGroup'] === true }
+/**
+ * In a group the answer hangs on the question; alone with somebody, or to an event, it is simply said in the chat. What answers
+ * nothing goes to the person the conversation names (SEMANTICS 9). Undefined: the context is another adapter's, or another
+ * version's (SEMANTICS 21), or nobody is named.
+ */
+function targetOf(
+  { replyContext: context, channel, conversation }: Message,
+  { senderId }: ChannelConfig,
+): Target | undefined {
+  if (context === undefined) {
+    const start = `${channel}:`
+    return said(senderId, conversation.startsWith(start) ? conversation.slice(start.length) : undefined)
+  }
+  if (!isObject(context) || context['adapter'] !== 'feishu' || context['version'] !== 1) return undefined
+  const messageId = textIn(context, 'messageId')
+  if (context['isGroup'] !== true || messageId === undefined) return said('chat_id', textIn(context, 'chat'))
+  return { path: `${MESSAGES}/${encodeURIComponent(messageId)}/reply`, receiver: {} }
+}
+
+function said(idType: string, id: string | undefined): Target | undefined {
+  if (id === undefined || id === '') return undefined
+  return { path: `${MESSAGES}?receive_id_type=${idType}`, receiver: { receive_id: id } }
 }

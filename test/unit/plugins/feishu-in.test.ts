@@ -270,6 +270,35 @@ test('bots are not listened to; events keep their name; version 1 is acknowledge
   ])
 })
 
+test.each<[string, string, object, object]>([
+  [
+    'a click on a card',
+    'card.action.trigger',
+    {
+      operator: { tenant_key: 't', user_id: 'u1', open_id: 'ou_ann' },
+      context: { open_message_id: 'om_1', open_chat_id: 'oc_1' },
+    },
+    { replyContext: { adapter: 'feishu', version: 1, chat: 'oc_1' } },
+  ],
+  [
+    'a chat that is opened',
+    'im.chat.access_event.bot_p2p_chat_entered_v1',
+    { chat_id: 'oc_1', operator_id: { open_id: 'ou_ann' } },
+    { replyContext: { adapter: 'feishu', version: 1, chat: 'oc_1' } },
+  ],
+  [
+    'a reaction',
+    'im.message.reaction.created_v1',
+    { message_id: 'om_1', operator_type: 'user', user_id: { open_id: 'ou_ann' } },
+    {},
+  ],
+])('%s is an event of the person who did it, and knows the chat it names', async (_, type, event, more) => {
+  const { host, post } = await open()
+  const header = { event_id: 'e', event_type: type, token: account.verificationToken }
+  expect((await post(seal({ schema: '2.0', header, event }))).status).toBe(200)
+  expect(host.drafts).toMatchObject([{ kind: 'event', type, sender: { id: 'ou_ann' }, ...more }])
+})
+
 test('senderId chooses which id the sender has; one that is not there is acknowledged and refused', async () => {
   const { host, post } = await open({ senderId: 'union_id' })
   await post(seal(said({ text: 'x' })))

@@ -238,6 +238,23 @@ test('the sentence names the moment of the answer; where it has none and nothing
   expect(marked(text('x'), { stale: true }, 'of {asOf}')).toStrictEqual([text(`x\n${STALE_TEXT}`)])
 })
 
+test('the answer to an event goes to its chat; what answers nothing goes to the person of the conversation (SEMANTICS 9)', async () => {
+  const made = await open({ senderId: 'union_id' })
+  const from = platform.asked.length
+  const message = { ...testMessage({ parts: [text('hi')] }), channel: 'lark', conversation: 'lark:on_ann' }
+  const chat = { adapter: 'feishu', version: 1, chat: 'oc_1' }
+  for (const replyContext of [chat, undefined])
+    await made.send?.({ ...message, ...(replyContext !== undefined && { replyContext }) }, key, never)
+  expect(platform.asked.slice(from).map(({ url, body }) => [url, body['receive_id']])).toStrictEqual([
+    ['/open-apis/im/v1/messages?receive_id_type=chat_id', 'oc_1'],
+    ['/open-apis/im/v1/messages?receive_id_type=union_id', 'on_ann'],
+  ])
+  expect(await made.send?.({ ...message, conversation: 'of somebody' }, key, never)).toMatchObject({
+    status: 'refused',
+    retry: false,
+  })
+})
+
 test('another adapter’s reply context, and what is too long, are refused for good', async () => {
   const made = await open()
   const from = platform.asked.length
