@@ -46,7 +46,8 @@ async function known({ hostname, port }: URL, { certFile, keyFile, signal }: Kno
   // Where callers have to show one (`http.tls.ca`) the gateway's own is shown.
   const shown = keyFile !== undefined && { cert: await readFile(certFile), key: await readFile(keyFile) }
   const host = hostname.replace(/^\[|\]$/gu, '')
-  const socket = connect({ host, port: Number(port || 443), signal, rejectUnauthorized: false, ...shown })
+  const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false, ...shown })
+  signal.addEventListener('abort', () => socket.destroy(new Error('no answer in time')))
   await once(socket, 'secureConnect')
   if (socket.getPeerX509Certificate()?.raw.equals(own.raw) === true) return socket
   socket.destroy()
