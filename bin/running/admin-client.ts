@@ -1,9 +1,9 @@
 // The running gateway as the commands reach it: it leaves its address and the admin token in its data folder.
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Overrides } from '../../config/load.ts'
 import { GatewayError } from '../../core/api.ts'
 import { noToken } from '../../core/http/secrets.ts'
+import { readOwn } from '../../core/planted-file.ts'
 import { isAlive } from './alive.ts'
 import { ConfigError, configFile, dataFolder, loadSections, loadWithoutPlugins } from '../config-file.ts'
 import { checkFolder, foreign, isForeign } from './data-folder.ts'
@@ -29,7 +29,8 @@ export const LONG_MS = 120_000
 
 /**
  * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
- * tokens that are known here (a `ConfigError` where a mistake of the config hides its token), `NOT_FOUND` and `INTERNAL` with what the
+ * tokens that are known here (a `ConfigError` where a mistake of the config hides its token), `FORBIDDEN` where another user may have put
+ * what was left in the data folder, `NOT_FOUND` and `INTERNAL` with what the
  * gateway answered, and its status, where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent
  * anything.
  */
@@ -150,7 +151,7 @@ async function tokensOf(dataDirectory: string, configured: string | undefined): 
   const file = join(dataDirectory, 'admin.token')
   let made
   try {
-    made = (await readFile(file, 'utf8')).trim()
+    made = readOwn(file).trim()
   } catch (error) {
     if (configured === undefined && !isMissing(error)) throw error
   }

@@ -1,9 +1,10 @@
 // Whether the gateway of a data folder lives: it holds a lock beside its address, which the system releases with the process.
-import { accessSync, closeSync, constants, openSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../core/api.ts'
-import { refusedTo } from '../../core/own-file.ts'
+import { ownFile, refusedTo } from '../../core/own-file.ts'
+import { plantedAmong } from '../../core/planted-file.ts'
 import { TAKE_LOCK, sqliteCode } from '../../core/store/sqlite/database.ts'
 
 const LOCK = 'gateway.lock'
@@ -18,7 +19,7 @@ const held = new Map<string, DatabaseSync>()
 export function hold(dataDirectory: string): void {
   if (held.has(dataDirectory)) return
   const file = join(dataDirectory, LOCK)
-  closeSync(openSync(file, 'a', 0o600))
+  ownFile(file)
   const lock = new DatabaseSync(file, { timeout: TAKE_MS })
   lock.exec('BEGIN; SELECT count(*) FROM sqlite_schema')
   held.set(dataDirectory, lock)
@@ -31,7 +32,7 @@ export function release(dataDirectory: string): void {
 
 /**
  * False: whatever listens at the address left in the folder, it is not its gateway; nor is there one where the disk can only be read, by
- * this mount. Throws `FORBIDDEN` where we may not look.
+ * this mount. Throws `FORBIDDEN` where we may not look, or another user may hold the lock in its place.
  */
 export function isAlive(dataDirectory: string): boolean {
   const file = join(dataDirectory, LOCK)
@@ -43,6 +44,8 @@ export function isAlive(dataDirectory: string): boolean {
     const why = refusedTo([file])
     throw why === undefined ? error : new GatewayError('FORBIDDEN', why, { cause: error })
   }
+  const planted = plantedAmong([file])
+  if (planted !== undefined) throw new GatewayError('FORBIDDEN', planted)
   const lock = new DatabaseSync(file, { timeout: LOOK_MS })
   try {
     lock.exec(TAKE_LOCK)

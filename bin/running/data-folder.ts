@@ -1,15 +1,17 @@
 // Whether a data folder can be used by who asks, told before anything in it fails with the system's words.
 import { accessSync, constants, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Config } from '../../config/load.ts'
 import { GatewayError } from '../../core/api.ts'
 import { refusedTo } from '../../core/own-file.ts'
+import { plantedAmong } from '../../core/planted-file.ts'
 
 const WRITTEN = ['gateway.lock', 'gateway.url']
 const STORE_WRITTEN = ['dragoman.lock', 'dragoman.db', 'dragoman.db-wal', 'dragoman.db-shm']
 const STORE_READ = ['dragoman.witness', 'dragoman.moved']
 const TOKEN = 'admin.token'
 const GENERATIONS = 'generations'
+const OURS = /^(?:admin\.token|cache\.db|dragoman\.|gateway\.|generations$|worker-)/u
 
 type Needs = Pick<Config, 'dataDirectory' | 'store' | 'admin'>
 
@@ -28,7 +30,7 @@ export function checkFolder(directory: string): void {
 
 /**
  * What a start needs in a folder that `checkFolder` has let pass: before any of it is opened, because a half that can be read says wrong
- * things of the other. Throws `FORBIDDEN` with whose file it is.
+ * things of the other. Throws `FORBIDDEN` with whose file it is, also where another user may have put it there.
  */
 export function checkFiles({ dataDirectory, store, admin }: Needs): void {
   const pathOf = (name: string): string => join(dataDirectory, name)
@@ -40,8 +42,14 @@ export function checkFiles({ dataDirectory, store, admin }: Needs): void {
     refusedTo(written.map(pathOf)) ??
     refusedTo(read.map(pathOf), constants.R_OK) ??
     refusedTo([generations], constants.R_OK | constants.W_OK | constants.X_OK) ??
-    refusedTo(entriesOf(generations), constants.R_OK)
+    refusedTo(entriesOf(generations), constants.R_OK) ??
+    plantedIn(dataDirectory)
   if (why !== undefined) throw new GatewayError('FORBIDDEN', why)
+}
+
+/** Of what the gateway keeps there: `plantedAmong`. */
+export function plantedIn(dataDirectory: string): string | undefined {
+  return plantedAmong(entriesOf(dataDirectory).filter((path) => OURS.test(basename(path))))
 }
 
 function entriesOf(folder: string): readonly string[] {

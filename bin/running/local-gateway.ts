@@ -1,6 +1,6 @@
 // How commands reach the gateway of a data folder: it leaves there where it listens on this machine and, with TLS, the files it is known by.
-import { X509Certificate } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { X509Certificate, randomBytes } from 'node:crypto'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as requestPlainly } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
@@ -8,6 +8,7 @@ import type { RequestOptions } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { GatewayError } from '../../core/api.ts'
+import { readOwn } from '../../core/planted-file.ts'
 import { hold, release } from './alive.ts'
 
 export interface LocalGateway {
@@ -42,7 +43,7 @@ export async function leaveAddress(
 ): Promise<void> {
   const address = `${[origin, certFile, keyFile].filter((line) => line !== undefined).join('\n')}\n`
   left.set(dataDirectory, address)
-  await writeFile(fileIn(dataDirectory), address, { mode: 0o600 })
+  await replace(fileIn(dataDirectory), address)
   hold(dataDirectory) // last: what a dead gateway had left must not pass for ours
 }
 
@@ -54,9 +55,9 @@ export async function takeAddress(dataDirectory: string): Promise<void> {
   release(dataDirectory)
 }
 
-/** Rejects with `ENOENT` where none runs. */
+/** Rejects with `ENOENT` where none runs, with `FORBIDDEN` where another user may have written what is there: the admin token would go to them. */
 export async function localGateway(dataDirectory: string): Promise<LocalGateway> {
-  const [origin = '', certFile, keyFile] = (await readFile(fileIn(dataDirectory), 'utf8')).trim().split('\n')
+  const [origin = '', certFile, keyFile] = readOwn(fileIn(dataDirectory)).trim().split('\n')
   return { origin, certFile, keyFile }
 }
 
@@ -101,6 +102,18 @@ export async function callLocally(
         'if that file has just been renewed try again, else something else listens there',
       { cause: error },
     )
+  }
+}
+
+/** A new file, with an owner and a mode of its own: one that is there may be anybody's. */
+async function replace(file: string, content: string): Promise<void> {
+  const draft = `${file}.${randomBytes(6).toString('hex')}`
+  try {
+    await writeFile(draft, content, { mode: 0o600, flag: 'wx' })
+    await rename(draft, file)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
   }
 }
 

@@ -13,6 +13,7 @@ import { hashOfDisk } from '../../core/generations/disk.ts'
 import { History, historyFolder } from '../../core/generations/history.ts'
 import type { HistoryAdmin } from '../../core/http/admin-generations.ts'
 import type { RootLog } from '../../core/log/log.ts'
+import { isOpenToAll } from '../../core/planted-file.ts'
 import type { Plugins } from '../../core/plugins/plugins.ts'
 import { dataFolder, loadAll, refuseSame, takeOver } from '../config-file.ts'
 import type { Loaded } from '../config-file.ts'
@@ -76,16 +77,14 @@ export class Reloads {
    * since. Throws `ConfigError`.
    */
   static async begin(options: ReloadsOptions): Promise<Reloads> {
-    const { file, overrides, plugins, fixed } = options
+    const { file, overrides, plugins, fixed, log, worker } = options
     const folder = fixed?.dataDirectory ?? (await dataFolder(file, overrides))
     const known = folder === undefined ? undefined : await openHistory(folder, options)
     const pinned = known && (await loadPinned(known, options))
     const first = pinned ?? fromFiles(await loadAll(file, overrides, { plugins }))
-    return new Reloads(
-      options,
-      known ?? (await openHistory(first.loaded.config.dataDirectory, options)),
-      first,
-    )
+    const dataDirectory = folder ?? first.loaded.config.dataDirectory
+    if (worker === undefined || worker === 1) warnOfOpen(dataDirectory, log)
+    return new Reloads(options, known ?? (await openHistory(dataDirectory, options)), first)
   }
 
   /** Of the start. */
@@ -314,6 +313,16 @@ async function hashOf(file: string): Promise<string | undefined> {
   } catch {
     return undefined // it has gone
   }
+}
+
+/** No start is refused for it: so are the volumes of a container (`emptyDir`), where nobody else is, and a disk that keeps no modes. */
+function warnOfOpen(dataDirectory: string, log: RootLog): void {
+  if (!isOpenToAll(dataDirectory)) return
+  log
+    .child('gateway')
+    .warn(
+      `everybody on this machine may write ${dataDirectory}, so anybody may take away or rename what the gateway keeps there: chmod o-w ${dataDirectory}`,
+    )
 }
 
 function warnOfFixed(running: Config, next: Config, log: Log): void {

@@ -1,9 +1,10 @@
 // Comparing secrets so that the time it takes says nothing, and the admin token.
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { GatewayError } from '../api.ts'
+import { readOwn } from '../planted-file.ts'
 
 /** A secret as it is kept: its hash, which has one length whatever the secret's. */
 export type Digest = Uint8Array
@@ -18,11 +19,13 @@ export function sameDigest(a: Digest, b: Digest): boolean {
 }
 
 const TOKEN_FILE = 'admin.token'
+/** In every other file of the folder: one that somebody gave this name holds no secret. */
+const OF_OTHERS = /[:"\s]/u
 
 /**
  * The admin token: the configured one, else the one in the data directory, made at the first start in a file that only
- * its owner can read (mode 0600). Two processes that start at once end with the same one. Throws where the file is
- * empty, or cannot be read or made.
+ * its owner can read (mode 0600); one that everybody may read is closed. Two processes that start at once end with the same
+ * one. Throws where the file is empty, or cannot be read or made, `FORBIDDEN` where another user may have written it.
  */
 export async function loadAdminToken(directory: string, configured?: string): Promise<string> {
   if (configured !== undefined) return configured
@@ -30,8 +33,8 @@ export async function loadAdminToken(directory: string, configured?: string): Pr
   const file = path.join(directory, TOKEN_FILE)
   const made = existsSync(file) ? undefined : await createOnce(file)
   if (made !== undefined) return made
-  const token = (await readFile(file, 'utf8')).trim()
-  if (token.length < 16) throw new GatewayError('INTERNAL', noToken(file))
+  const token = readOwn(file, { shut: true }).trim()
+  if (token.length < 16 || OF_OTHERS.test(token)) throw new GatewayError('INTERNAL', noToken(file))
   return token
 }
 

@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promi
 import { basename, join, resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openSqliteStore } from '../../core/store/sqlite.ts'
-import { startGateway, temporaryDirectory } from '../support/gateway.ts'
+import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 
 const SLOWLY_MS = 60_000
 const BIN = resolve(import.meta.dirname, '../../bin/dragoman.ts')
@@ -139,12 +139,15 @@ channels: { web: { adapter: rest } }
 backends: { orders: { adapter: rest, url: "http://127.0.0.1:9", operations: { Look: { method: GET, path: /, safe: true, cache: { fresh: 1s, stale: 1h } } } } }
 routes: [{ backend: orders }]
 `
+    const warned = `everybody on this machine may write ${data}, so anybody may take away or rename what`
     const files = async (): Promise<readonly string[]> =>
       (await readdir(data, { withFileTypes: true }))
         .filter((entry) => entry.isFile())
         .map(({ name }) => join(data, name))
     for (const life of ['first', 'second']) {
       await using gateway = await startGateway({ yaml, directory })
+      if (life === 'first') expect(gateway.log()).not.toContain('everybody')
+      else await until(async () => (gateway.log().includes(warned) ? true : undefined)) // a log comes by its own pipe
       await fetch(`${gateway.base}/v1/events`, {
         method: 'POST',
         headers: { 'content-type': 'application/cloudevents+json' },
@@ -156,6 +159,7 @@ routes: [{ backend: orders }]
       )
       for (const file of left) expect((await stat(file)).mode & 0o077, file).toBe(0)
       await gateway.kill()
+      await chmod(data, 0o777)
       for (const file of left) if (/(?:\.db|\.db-wal|dragoman\.lock)$/u.test(file)) await chmod(file, 0o644)
     }
   },

@@ -1,7 +1,7 @@
 // How commands know the gateway of a data folder: by its own certificate, whatever name that is for.
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -46,6 +46,7 @@ async function listening({ cert, key }: { readonly cert: string; readonly key: s
   return { asked, origin: `https://127.0.0.1:${port}` }
 }
 
+const NOBODY = 65_534
 const headers = { authorization: 'Bearer secret' }
 
 test('a gateway is known by the certificate it left, though that is for another name', async () => {
@@ -121,6 +122,32 @@ test('the address left is that of this machine, for its owner alone, with the ce
   await takeAddress(folder)
   await expect(localGateway(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'in a folder that everybody may write the address is a file of our own, and that of another user is not believed',
+  async () => {
+    const folder = await temporary()
+    await chmod(folder, 0o777)
+    const file = join(folder, 'gateway.url')
+    const plant = async (): Promise<void> => {
+      await rm(file, { force: true })
+      await writeFile(file, 'http://127.0.0.1:1\n', { mode: 0o666 })
+      await chown(file, NOBODY, NOBODY)
+    }
+    await plant()
+    await leaveAddress(folder, { origin: 'http://127.0.0.1:2' })
+    expect(await localGateway(folder)).toMatchObject({ origin: 'http://127.0.0.1:2' })
+    const { uid, mode } = await stat(file)
+    expect([uid, mode & 0o777]).toEqual([0, 0o600])
+    expect((await readdir(folder)).toSorted()).toEqual(['gateway.lock', 'gateway.url'])
+    await plant()
+    await expect(localGateway(folder)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining(`${file} belongs to user ${NOBODY}`),
+    })
+    await takeAddress(folder)
+  },
+)
 
 test('who has left no address, or whose address another gateway has replaced, takes none', async () => {
   const folder = await temporary()
