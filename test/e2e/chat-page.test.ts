@@ -31,13 +31,11 @@ import type { Shop } from '../support/shop.ts'
 import { IDENTITY_YAML, tokenOf } from '../support/token.ts'
 
 let bot: Bot
-/** Behind `order?`. */
 let shop: Shop
 let gateway: GatewayProcess
 /** One that asks for tokens. */
 let guarded: GatewayProcess
 let browser: Browser
-
 /** What the answer to `later` waits for. */
 let later = Promise.withResolvers<void>()
 
@@ -295,6 +293,8 @@ test('a token that cannot be one is told at once; the one entered instead is tak
   await page.locator('#notice', { hasText: 'answered with 401' }).waitFor()
   await enter(page, ` ${await tokenOf('cust4')} `)
   await page.locator('#link[data-status=online]').waitFor()
+  await say(page, '王'.repeat(22_000))
+  await page.locator('#notice', { hasText: 'too long and was not sent' }).waitFor()
   await say(page, 'hi')
   expect(await shown(page, 2)).toEqual(['hi', 'echo hi'])
 }, 120_000)

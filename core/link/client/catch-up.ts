@@ -2,6 +2,7 @@
 import type { MsgFrame } from '../../api.ts'
 import type { Ledger } from './ledger.ts'
 import { pause } from './pause.ts'
+import { isProblem } from './problem.ts'
 
 export interface CatchUpOptions {
   readonly ledger: Ledger
@@ -86,16 +87,16 @@ async function read(
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]),
     cache: 'no-store',
   })
-  if (response.status === 410 && after > 0) {
+  const { status } = response
+  const failure = `the log answered with ${status}`
+  if (PASSING.has(status)) throw new Passing(failure)
+  if (status === 410 && after > 0 && isProblem(response)) {
     const page = await read(address, { after: 0, token, signal })
     return page && { ...page, isAnew: true }
   }
-  const { status } = response
-  const problem = `the log answered with ${status}`
-  if (PASSING.has(status)) throw new Passing(problem)
   // Also a name that no path can hold, such as "..", of before it was refused (RFC 3986 §5.2.4).
-  if (status >= 400 && status < 500) return undefined
-  if (!response.ok) throw new Error(problem)
+  if (status >= 400 && status < 500 && isProblem(response)) return undefined
+  if (!response.ok) throw new Error(failure)
   return (await response.json()) as Page // DESIGN §16: what the log answers
 }
 

@@ -3,6 +3,7 @@ import type { UpFrame } from '../../api.ts'
 import { frameBytes } from './frame-bytes.ts'
 import { framesIn } from './frames-in.ts'
 import { pause } from './pause.ts'
+import { isProblem } from './problem.ts'
 import type { OpenTransport } from './types.ts'
 
 /** A request that hangs is noticed this much, and the patience of the link, after it began. */
@@ -117,7 +118,7 @@ export const openHttp: OpenTransport = (options) => {
     if (error instanceof Refused)
       end({
         reason: error.message,
-        isRefused: error.status === 401 || error.status === 403,
+        isRefused: error.status === 401 || (error.status === 403 && error.isProblem),
       })
     else end({ reason: error instanceof Error ? error.message : String(error) })
   }
@@ -166,9 +167,11 @@ function sourceOf({ headers, redirected, url }: Response): string {
 
 class Refused extends Error {
   readonly status: number
+  readonly isProblem: boolean
   constructor(response: Response) {
     const { status, redirected } = response
     super(`answered with ${status}${redirected ? ` (${sourceOf(response)})` : ''}`)
     this.status = status
+    this.isProblem = isProblem(response)
   }
 }

@@ -20,6 +20,9 @@ let missed: 'missed' | 'recovered' | undefined
 /** Who writes, until somebody begins anew. */
 let chat: Client | undefined
 let box: string | undefined
+let token = ''
+/** What was written is more than a message holds. */
+let isTooLong = false
 /** The browser keeps nothing: the chat lives as long as the page. */
 let isFleeting = false
 /** What is shown, by its id. */
@@ -76,6 +79,7 @@ function judgeName(): void {
 /** What is most urgent to be known; empty: nothing. */
 function noticeOf(notices: Words['notices']): string {
   if (link.status === 'failed') return notices.failed(link.reason ?? '')
+  if (isTooLong) return notices.tooLong
   if (refusal !== undefined) return `${notices.refused(refusal)} ${notices.kept(waiting)}`.trim()
   if (link.status === 'waiting') return notices.waiting
   if (waiting > 0 && link.status !== 'online') return `${notices.offline} ${notices.kept(waiting)}`
@@ -165,6 +169,7 @@ function admit({ status, reason = '' }: typeof link): void {
   if (status === 'online') {
     refusal = undefined
     enter.hidden = true
+    keep('sessionStorage', 'token', token)
   }
   if (status !== 'refused' && status !== 'failed') return
   if (status === 'refused') refusal = reason
@@ -190,15 +195,19 @@ async function submit(): Promise<void> {
   try {
     await writer.send(said)
     text.value = ''
+    isTooLong = false
   } catch (error) {
-    if (writer === chat) hear({ what: 'link', status: 'failed', reason: String(error) })
+    isTooLong = error instanceof RangeError
+    if (!isTooLong && writer === chat) hear({ what: 'link', status: 'failed', reason: String(error) })
   } finally {
     text.readOnly = false
+    write()
   }
 }
 
 /** Also in the place of who wrote before: what is another's is neither shown nor left in the field. */
-async function begin(token: string): Promise<void> {
+async function begin(given: string): Promise<void> {
+  token = given
   enter.hidden = true
   name.value = ''
   const former = chat
@@ -209,6 +218,7 @@ async function begin(token: string): Promise<void> {
   box = next
   refusal = undefined
   missed = undefined
+  isTooLong = false
   waiting = 0
   messages.replaceChildren()
   rows.clear()
@@ -244,6 +254,10 @@ text.addEventListener('keydown', (event) => {
   event.preventDefault()
   if (say instanceof HTMLFormElement) say.requestSubmit()
 })
+text.addEventListener('input', () => {
+  isTooLong = false
+  write()
+})
 element('language').addEventListener('click', () => {
   language = language === 'zh' ? 'en' : 'zh'
   keep('localStorage', 'language', language)
@@ -266,5 +280,5 @@ enter.addEventListener('submit', (event) => {
 })
 write()
 const known = [new URLSearchParams(location.search).get('as'), recall('sessionStorage', 'token')]
-const token = known.map((each) => each?.trim() ?? '').find((each) => each !== '')
-if (token !== undefined) void begin(token)
+const first = known.map((each) => each?.trim() ?? '').find((each) => each !== '')
+if (first !== undefined) void begin(first)

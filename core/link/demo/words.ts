@@ -30,6 +30,8 @@ export interface Answers {
 export interface Notices {
   refused(reason: string): string
   failed(reason: string): string
+  /** What stands in the field. */
+  readonly tooLong: string
   readonly waiting: string
   readonly offline: string
   /** Empty where nothing is. */
@@ -85,6 +87,7 @@ export const words: Readonly<Record<Language, Words>> = {
       refused: (reason) => `The token is wrong or has run out (${reason}). Please enter another one below.`,
       failed: (reason) =>
         `The chat has stopped (${reason}): what is written now is not kept. Please begin again below.`,
+      tooLong: 'This message is too long and was not sent. Please send it in parts.',
       waiting: 'This chat is open in another tab. What is written here goes out when that tab is closed.',
       offline: 'No connection.',
       kept: (count) => {
@@ -138,6 +141,7 @@ export const words: Readonly<Record<Language, Words>> = {
     notices: {
       refused: (reason) => `令牌有误或已过期（${reason}）。请在下方重新输入。`,
       failed: (reason) => `聊天已停止（${reason}），现在输入的内容不会保存。请在下方重新开始。`,
+      tooLong: '消息过长，未发送。请分成几条发送。',
       waiting: '此聊天已在另一个标签页打开。关闭该标签页后，这里输入的内容才会发送。',
       offline: '没有网络连接。',
       kept: (count) => (count === 0 ? '' : `${count} 条消息已保存在本机，上线后自动发送。`),

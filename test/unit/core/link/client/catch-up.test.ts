@@ -23,6 +23,8 @@ async function behind(...conversations: readonly string[]): Promise<Ledger> {
 }
 
 const page = (): Response => Response.json({ messages: [], next: 7, truncated: false })
+const problem = (status: number): Response =>
+  new Response('{}', { status, headers: { 'content-type': 'application/problem+json; charset=utf-8' } })
 
 function start(ledger: Ledger, answer: (url: string) => Response, isOnline = (): boolean => true) {
   const asked: string[] = []
@@ -49,7 +51,7 @@ test.each([400, 404, 405, 414])(
   'a log that is answered with %i is gone, and the next one is read',
   async (status) => {
     const ledger = await behind('..', 'link:ann')
-    const { done } = start(ledger, (url) => (url.includes('/../') ? new Response('', { status }) : page()))
+    const { done } = start(ledger, (url) => (url.includes('/../') ? problem(status) : page()))
     await vi.advanceTimersByTimeAsync(1000)
     expect(await done).toMatchObject({ isWhole: false })
     expect(ledger.owed).toEqual([])
@@ -66,6 +68,21 @@ test.each([401, 408, 429, 503])(
     expect(asked.length).toBeGreaterThan(20)
     expect(ledger.owed).toHaveLength(1)
     isWell = true
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(await done).toEqual({ isWhole: true })
+  },
+)
+
+test.each([403, 404, 410])(
+  'what a network on the way answers with %i is not what the gateway says of the log: it is asked for again',
+  async (status) => {
+    const ledger = await behind('link:ann')
+    let isLetThrough = false
+    const login = (): Response => new Response('<html>Log in</html>', { status })
+    const { done } = start(ledger, () => (isLetThrough ? page() : login()))
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(ledger.owed).toHaveLength(1)
+    isLetThrough = true
     await vi.advanceTimersByTimeAsync(20_000)
     expect(await done).toEqual({ isWhole: true })
   },
@@ -107,7 +124,7 @@ test('a restored log that ends before all that is kept here: what was shown and 
   const since = [5, 6].map((n) => ({ ...msg(n, `since ${n}`, { receivedAt: at(n + 30) }), epoch: 'e2' }))
   const pages = [restored, since, []].map((rows) => rows.map(({ message }) => message))
   const { done } = start(ledger, (url) => {
-    if (url.endsWith('?after=7')) return new Response('', { status: 410 })
+    if (url.endsWith('?after=7')) return problem(410)
     const messages = pages.shift() ?? []
     return Response.json({ messages, next: messages.at(-1)?.sequence ?? 6, truncated: false })
   })
@@ -133,7 +150,7 @@ test('another log under the same name, as of a gateway with an empty store, is s
   const pages = [[msg(1, 'new', { receivedAt: '2026-02-01T00:00:00.000Z' }).message], []]
   const { done } = start(ledger, (url) =>
     url.endsWith('?after=2')
-      ? new Response('', { status: 410 })
+      ? problem(410)
       : Response.json({ messages: pages.shift(), next: 1, truncated: false }),
   )
   await vi.advanceTimersByTimeAsync(1000)

@@ -86,3 +86,24 @@ test('one frame that is too large for the way ends the link, which says so', asy
   await vi.waitFor(() => expect(gone).toEqual(['answered with 413']), 5000)
   expect(taken).toEqual([])
 })
+
+test.each([
+  [401, 'text/html', true],
+  [403, 'application/problem+json; charset=utf-8', true],
+  [403, 'text/html', false],
+])('%i of %s is a refused token: %s', async (status, type, isRefused) => {
+  vi.stubGlobal('fetch', async () => new Response('', { status, headers: { 'content-type': type } }))
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const gone = await new Promise((onGone) =>
+    openHttp({
+      address: 'http://gateway/v1/link',
+      token: 'ann',
+      device: 'd',
+      hello: () => ({ t: 'hello', v: 1, device: 'd', boot: 'b', first: 1, epoch: '', offset: 0 }),
+      onFrames: async () => undefined,
+      onGone,
+      patienceMs: () => 5000,
+    }),
+  )
+  expect(gone).toEqual({ reason: `answered with ${status}`, isRefused })
+})
