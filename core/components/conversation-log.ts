@@ -1,6 +1,7 @@
 // Reading a conversation: who may, which rows he sees, and how long he waits for one.
 import { GatewayError } from '../api.ts'
 import type { Identity, LogOptions, LogPage, Message } from '../api.ts'
+import { OWN } from '../store/homes.ts'
 import type { ConversationRow, Store } from '../store/store.ts'
 
 export interface LogReaderOptions {
@@ -23,9 +24,7 @@ export function createLogReader({ store, channel, open, stopping }: LogReaderOpt
   return async (conversation, after, options = {}) => {
     if (!Number.isSafeInteger(after) || after < 0)
       throw new GatewayError('DECODE_FAILED', `after is ${after}: a sequence number of 0 or more is needed`)
-    const row = await find(conversation)
-    if (!may(row, options.identity))
-      throw new GatewayError('FORBIDDEN', `the conversation "${conversation}" is not yours to read`)
+    const row = await rowFor(conversation, options.identity)
     const watch = options.waitMs === undefined ? undefined : store.watch([`log:${conversation}`])
     const signals = options.signal === undefined ? [stopping] : [stopping, options.signal]
     try {
@@ -49,10 +48,18 @@ export function createLogReader({ store, channel, open, stopping }: LogReaderOpt
     }
   }
 
-  async function find(conversation: string): Promise<ConversationRow> {
+  async function rowFor(conversation: string, identity: Identity | undefined): Promise<ConversationRow> {
+    const row = await find(conversation)
+    if (row === undefined && mayAsk(conversation, identity))
+      throw new GatewayError('NOT_FOUND', `there is no conversation "${conversation}"`)
+    if (row === undefined || !may(row, identity))
+      throw new GatewayError('FORBIDDEN', `the conversation "${conversation}" is not yours to read`)
+    return row
+  }
+
+  async function find(conversation: string): Promise<ConversationRow | undefined> {
     const rows = await store.find({ by: 'conversation', conversation })
-    for (const row of rows) if (row.row === 'conversation') return row
-    throw new GatewayError('NOT_FOUND', `there is no conversation "${conversation}"`)
+    return rows.find((row) => row.row === 'conversation')
   }
 
   function may(row: ConversationRow, identity: Identity | undefined): boolean {
@@ -89,6 +96,11 @@ export function createLogReader({ store, channel, open, stopping }: LogReaderOpt
       truncated: page.truncated,
     }
   }
+}
+
+/** Who is told that there is no such conversation. A customer learns of his own usual one alone: else he could ask who has ever written (SEMANTICS 9). */
+function mayAsk(conversation: string, identity: Identity | undefined): boolean {
+  return identity?.role !== 'customer' || conversation === `${OWN.customer}:${identity.id}`
 }
 
 // SEMANTICS 24: a reader sees the part he may; `next` passes over the rest.
