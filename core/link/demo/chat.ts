@@ -20,7 +20,8 @@ let missed: 'missed' | 'recovered' | undefined
 /** Who writes, until somebody begins anew. */
 let chat: Client | undefined
 let box: string | undefined
-let token = ''
+/** Whose chat it is. */
+let admission = ''
 /** What was written is more than a message holds. */
 let isTooLong = false
 /** The browser keeps nothing: the chat lives as long as the page. */
@@ -169,7 +170,7 @@ function admit({ status, reason = '' }: typeof link): void {
   if (status === 'online') {
     refusal = undefined
     enter.hidden = true
-    keep('sessionStorage', 'token', token)
+    keep('sessionStorage', 'token', admission)
   }
   if (status !== 'refused' && status !== 'failed') return
   if (status === 'refused') refusal = reason
@@ -206,8 +207,8 @@ async function submit(): Promise<void> {
 }
 
 /** Also in the place of who wrote before: what is another's is neither shown nor left in the field. */
-async function begin(given: string): Promise<void> {
-  token = given
+async function begin(token: string): Promise<void> {
+  admission = token
   enter.hidden = true
   name.value = ''
   const former = chat
