@@ -68,6 +68,7 @@ program
     `
 When it is ready it prints one JSON line with its ports, then a command to paste for each channel.
 SIGHUP, or saving the file, loads the config again; a file with a mistake changes nothing.
+SIGTERM and Ctrl-C end it within 10 s, however often they come; while it starts, at once.
 Logs are JSON lines on the standard error output.
 
 With --workers a supervisor holds the ports, hands each connection to a worker in turn, and starts again what dies.

@@ -262,6 +262,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   /** From here on everything goes to the next generation. Throws, with nothing changed, what keeps it from being served. */
   function enter(next: Generation): void {
     const before = generation
+    refuseStopping()
     if (before !== undefined) mount(next) // the start does it itself
     generation = next
     metrics.generation.set(next.number)
@@ -269,11 +270,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (before !== undefined) retire(before)
   }
 
+  function refuseStopping(): void {
+    if (stopping.signal.aborted)
+      throw new GatewayError('OVERLOADED', 'the gateway is stopping: it loads nothing any more')
+  }
+
   let reloading: Promise<unknown> = Promise.resolve()
   function reload(cause: ReloadCause = {}): Promise<{ readonly generation: number }> {
     const next = reloading.then(async () => {
       const at = new Date().toISOString()
       try {
+        refuseStopping()
         if ((await cause.isDue?.()) === false) return { generation: current().number }
         const isRollback = cause.rollbackTo !== undefined
         const built = await options.reload(async (fresh) => {

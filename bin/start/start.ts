@@ -22,7 +22,7 @@ import { instanceName } from './instance-name.ts'
 import { leaveAddress, takeAddress } from '../running/local-gateway.ts'
 import { ownAddress } from '../running/own-address.ts'
 import { Reloads } from './reloads.ts'
-import { onSignal } from './signals.ts'
+import { onSignal, warnOf } from './signals.ts'
 import { overridesOf } from './start-options.ts'
 import type { StartOptions } from './start-options.ts'
 import { openStore, reclaimStore } from '../store.ts'
@@ -111,6 +111,7 @@ export async function start(options: StartOptions): Promise<void> {
       tls === undefined ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
     const watchingTls = watchConfig(certificates, () => renewed(gateway, log), { since })
     onSignal('SIGHUP', reloaded)
+    warnOf(['SIGUSR1', 'SIGUSR2'], log.child('gateway'))
     let isStopping = false
     const stop = async (why: string, leaveMs = 0): Promise<void> => {
       if (isStopping) return
@@ -128,7 +129,7 @@ export async function start(options: StartOptions): Promise<void> {
       await log.flushed()
       process.exit(0)
     }
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal))
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) onSignal(signal, () => void stop(signal))
     const leaveMs = Math.min(LONGEST_LEAVE_MS, config.http.keepAliveTimeoutMs + KEEP_ALIVE_MARGIN_MS)
     crew?.onLeave((reason) => void stop(reason, reason === 'replaced' ? leaveMs : 0))
     // Last: whoever reads that it is ready may send a signal at once.

@@ -13,7 +13,7 @@ import { freePort } from '../demo/free-port.ts'
 import { instanceName } from '../start/instance-name.ts'
 import { leaveAddress, takeAddress } from '../running/local-gateway.ts'
 import { ownAddress } from '../running/own-address.ts'
-import { onSignal } from '../start/signals.ts'
+import { onSignal, warnOf } from '../start/signals.ts'
 import { overridesOf } from '../start/start-options.ts'
 import type { StartOptions } from '../start/start-options.ts'
 import { Crew } from './crew.ts'
@@ -92,6 +92,7 @@ function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: 
     log.info('stopping', { signal })
     crew.end(0)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal))
+  warnOf(['SIGUSR1'], log)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) onSignal(signal, () => stop(signal))
   crew.start()
 }

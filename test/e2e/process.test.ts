@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { signalling } from '../support/plugin-sources.ts'
 import { dragoman } from './documents.ts'
@@ -51,7 +52,7 @@ test('SIGHUP while it starts does not end it: the config is loaded again when it
 })
 
 test(
-  'who waits for a slow business system when the gateway is told to stop gets his answer, as long as there is time',
+  'who waits for a slow business system when the gateway is told to stop gets his answer, as long as there is time, whatever signal comes meanwhile',
   { timeout: 60_000 },
   async () => {
     const slow = createServer((_request, response) =>
@@ -72,9 +73,22 @@ routes: [{ backend: slow }]
       body: '{}',
     })
     await once(slow, 'request')
+    const file = join(gateway.directory, 'gateway.yaml')
+    const listening = await freePort()
+    const logged = (text: string) => until(() => (gateway.log().includes(text) ? true : undefined))
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+      process.kill(gateway.pid, signal)
+      await logged(`${signal} does nothing`)
+    }
     const ended = gateway.stop()
+    await logged('"msg":"stopping"')
+    await writeFile(file, `channels: { devices: { adapter: mqtt, port: ${listening} } }\n`)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(gateway.pid, signal)
+    await logged('the gateway is stopping: it loads nothing any more')
     const answer = await paid
     expect([answer.status, await answer.json(), await ended]).toEqual([200, { ok: true }, 0])
     expect(gateway.log()).toContain('"unfinished":0')
+    expect(gateway.log()).not.toContain('a new generation runs')
+    expect(gateway.log().match(/"msg":"stopping"/gu)).toHaveLength(1)
   },
 )

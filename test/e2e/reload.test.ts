@@ -339,3 +339,33 @@ test('what an adapter of the gateway’s own process makes is checked as a plugi
     'echo hello',
   )
 })
+
+test('a change whose components are ready only after the gateway was told to stop is not taken over, and they end', async () => {
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let ended = 0
+  const late = defineAdapter({
+    name: 'late',
+    apiVersion: 1,
+    channel: {
+      config: z.strictObject({}),
+      create: () => ({
+        async start() {
+          begun.resolve()
+          await gate.promise
+        },
+        deliver: async () => ({ status: 'sent' }),
+        async [Symbol.asyncDispose]() {
+          ended += 1
+        },
+      }),
+    },
+  })
+  await using house = await openHouse({ yaml: 'channels: { web: { adapter: rest } }', adapters: [late] })
+  const reloading = house.reload('channels: { late: { adapter: late } }')
+  await begun.promise
+  const stopped = house.stop()
+  gate.resolve()
+  await expect(reloading).rejects.toThrow('the gateway is stopping: it loads nothing any more')
+  await stopped
+  expect(ended).toBe(1)
+})
