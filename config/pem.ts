@@ -15,6 +15,9 @@ export interface PemFault {
   readonly message: string
 }
 
+/** As the running gateway warns (core/http). */
+const ENDING_MS = 14 * 24 * 3_600_000
+
 /** At most one fault of each file. */
 export function pemFaults({ cert, key, ca }: PemContents): readonly PemFault[] {
   const alone = [
@@ -24,6 +27,20 @@ export function pemFaults({ cert, key, ca }: PemContents): readonly PemFault[] {
   ]
   if (cert === undefined || key === undefined || alone.some((fault) => fault.of !== 'ca')) return alone
   return [...alone, ...pairFaults(Buffer.from(cert), Buffer.from(key))]
+}
+
+/** A notice of when callers refuse the certificate; undefined where that is 14 days away, or the file is at fault. Follows the name of the file. */
+export function termNotice(cert: Uint8Array, now = Date.now()): string | undefined {
+  if (certificateFault(cert) !== undefined) return undefined
+  const { validFromDate, validToDate } = new X509Certificate(cert)
+  if (now < validFromDate.getTime())
+    return `is not valid before ${validFromDate.toISOString()}: until then callers refuse it`
+  const leftMs = validToDate.getTime() - now
+  if (leftMs > ENDING_MS) return undefined
+  const end = validToDate.toISOString()
+  return leftMs < 0
+    ? `has been over since ${end}: callers refuse it`
+    : `ends at ${end}: callers refuse it from then on`
 }
 
 function faultOf(of: PemFault['of'], message: string | undefined): readonly PemFault[] {

@@ -11,7 +11,7 @@ import type {
 } from './config.ts'
 import type { Files } from './files.ts'
 import { keySetAddressFault, keySetFault } from './key-set.ts'
-import { pemFaults } from './pem.ts'
+import { pemFaults, termNotice } from './pem.ts'
 import { didYouMean } from './problems.ts'
 import type { Report } from './report.ts'
 import type { Names } from './routes.ts'
@@ -185,10 +185,11 @@ function checkPem(
     key: files.content(key),
     ca: ca === undefined ? undefined : files.content(ca),
   }
-  for (const { of, message } of pemFaults(contents)) {
-    const path = ['http', 'tls', of]
-    report.add(path, `${report.show(path, tls[of]) ?? 'the file'} ${message}`)
-  }
+  const named = (of: 'cert' | 'key' | 'ca'): string => report.show(['http', 'tls', of], tls[of]) ?? 'the file'
+  for (const { of, message } of pemFaults(contents))
+    report.add(['http', 'tls', of], `${named(of)} ${message}`)
+  const term = contents.cert && termNotice(contents.cert)
+  if (term !== undefined) report.notice(['http', 'tls', 'cert'], `${named('cert')} ${term}`)
 }
 
 /** What is remembered; the files for TLS must be readable. */

@@ -10,6 +10,7 @@ import type { Admission } from '../guard/admission.ts'
 import type { Identifier } from './access.ts'
 import { addressSet } from './addresses.ts'
 import { BodyBudget } from './body.ts'
+import { CertificateTerm } from './certificate-term.ts'
 import type { LingerLimits } from './connection.ts'
 import { type Gate, type Mount } from './exchange.ts'
 import { attachGuards, type Guards } from './guards.ts'
@@ -121,6 +122,7 @@ export function createEdge(options: EdgeOptions): Edge {
     leaving: () => leaving !== undefined || draining !== undefined,
     draining: () => draining !== undefined,
   }
+  const term = http.tls === undefined ? undefined : new CertificateTerm(log, http.tls.certFile)
   const webSockets: WebSockets = createWebSockets(gate, {
     origins: http.origins.map((origin) => origin.toLowerCase()),
     sockets: http.maxSockets,
@@ -134,7 +136,8 @@ export function createEdge(options: EdgeOptions): Edge {
       ...limitsOf(http),
       shouldUpgradeCallback: (incoming: IncomingMessage) => webSockets.wants(incoming),
     }
-    const created = http.tls === undefined ? createServer(serving) : await createSecure(serving, http.tls)
+    const created =
+      http.tls === undefined ? createServer(serving) : await createSecure(serving, http.tls, term)
     server = created
     created.maxConnections = connectionLimit(http.maxConnections)
     // Of several processes that share the port, one full one would else pass a connection on to the next, for ever.
@@ -177,6 +180,7 @@ export function createEdge(options: EdgeOptions): Edge {
   }
 
   async function drain(deadlineMs: number): Promise<void> {
+    term?.end()
     draining ??= stop(deadlineMs)
     await draining
   }
@@ -206,8 +210,10 @@ export function createEdge(options: EdgeOptions): Edge {
     },
     reloadTls: async () => {
       if (http.tls === undefined) return
-      const fresh = await readTls(http.tls)
-      if (server instanceof TlsServer) server.setSecureContext(fresh)
+      const { options: fresh, certificate } = await readTls(http.tls)
+      if (!(server instanceof TlsServer)) return
+      server.setSecureContext(fresh)
+      term?.renew(certificate)
     },
     leave,
     drain,
@@ -245,12 +251,14 @@ function limitsOf(http: ListenerConfig): ServerOptions {
   }
 }
 
-async function createSecure(serving: ServerOptions, files: TlsFiles): Promise<TlsServer> {
-  return createTlsServer({
-    ...serving,
-    ...(await readTls(files)),
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-  })
+async function createSecure(
+  serving: ServerOptions,
+  files: TlsFiles,
+  term: CertificateTerm | undefined,
+): Promise<TlsServer> {
+  const { options, certificate } = await readTls(files)
+  term?.begin(certificate)
+  return createTlsServer({ ...serving, ...options, handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
 }
 
 function listen(server: Server | TlsServer, { host, port }: ListenerConfig): Promise<void> {

@@ -11,11 +11,17 @@ export interface TlsFiles {
   readonly caFile?: string
 }
 
+export interface ListenerTls {
+  readonly options: TlsOptions
+  /** The listener's own; what follows it in the file only leads to who signed it. */
+  readonly certificate: X509Certificate
+}
+
 /**
  * Reads and checks: a key that does not belong to the certificate is found here, not at the first handshake. Throws
  * `INTERNAL` with the file's name.
  */
-export async function readTls(files: TlsFiles): Promise<TlsOptions> {
+export async function readTls(files: TlsFiles): Promise<ListenerTls> {
   const [cert, key, ca] = await Promise.all([
     read(files.certFile),
     read(files.keyFile),
@@ -27,10 +33,12 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
     minVersion: 'TLSv1.2',
     ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true }),
   }
+  let certificate: X509Certificate
   try {
     createSecureContext(options)
+    certificate = new X509Certificate(cert)
     // OpenSSL compares keys of one type only: an RSA certificate with an EC key would fail at every handshake.
-    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+    if (!certificate.checkPrivateKey(createPrivateKey(key)))
       throw new Error('the key is of another certificate')
   } catch (error) {
     throw unusable(`${files.certFile} and ${files.keyFile} cannot be used`, error)
@@ -38,7 +46,7 @@ export async function readTls(files: TlsFiles): Promise<TlsOptions> {
   // OpenSSL takes a text without a certificate as a list of none, and every caller would be turned away.
   if (files.caFile !== undefined && !ca?.includes('CERTIFICATE-----'))
     throw new GatewayError('INTERNAL', `tls: ${files.caFile} holds no certificate`)
-  return options
+  return { options, certificate }
 }
 
 async function read(file: string): Promise<Buffer> {

@@ -1,11 +1,13 @@
 // What the file says of the listener: what a start would refuse is a problem of the file.
 import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ConfigError } from '../../../config/load.ts'
-import { makeCertificate } from '../../support/certificate.ts'
+import { termNotice } from '../../../config/pem.ts'
+import { expire, makeCertificate } from '../../support/certificate.ts'
 import { load, problemsOf } from './fakes.ts'
 
 let folder = ''
@@ -46,6 +48,28 @@ test('http.tls: a file that is no PEM, is damaged or has a passphrase is a probl
     expect.stringMatching(/^http\.tls\.key: .*damaged, or has a passphrase/u),
     expect.stringMatching(/^http\.tls\.ca: .*certificate 2 in it is damaged$/u),
   ])
+})
+
+test('http.tls: a certificate that callers refuse, or will within 14 days, is a notice: a start takes it', async () => {
+  const noticesOf = async (cert: string): Promise<readonly string[]> =>
+    (await load(tls(cert, 'one.key'))).notices
+  const ending =
+    / http\.tls\.cert: ".*one\.crt" ends at \d{4}-\d\d-\d\dT[\d:.]+Z: callers refuse it from then on$/u
+  expect(await noticesOf('one.crt')).toEqual([expect.stringMatching(ending)])
+  await copyFile(file('one.crt'), file('over.crt'))
+  expire({ cert: file('over.crt'), key: file('one.key') })
+  expect(await noticesOf('over.crt')).toEqual([
+    expect.stringMatching(/over\.crt" has been over since .*Z: callers refuse it$/u),
+  ])
+  execFileSync(
+    'openssl',
+    ['x509', '-in', file('one.crt'), '-signkey', file('one.key'), '-days', '15', '-out', file('long.crt')],
+    { stdio: 'ignore' },
+  )
+  expect(await noticesOf('long.crt')).toEqual([])
+  const cert = await readFile(file('one.crt'))
+  const early = new X509Certificate(cert).validFromDate.getTime() - 1
+  expect(termNotice(cert, early)).toMatch(/^is not valid before .*Z: until then callers refuse it$/u)
 })
 
 test('http.tls: a key that belongs to another certificate is a problem, and a change of either file may mend it', async () => {

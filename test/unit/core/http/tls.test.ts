@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../../core/api.ts'
+import { expire } from '../../../support/certificate.ts'
 import { running } from './raw-client.ts'
 
 let directory = ''
@@ -61,7 +62,7 @@ test('the listener speaks TLS, its origin is https, and handlers see it', async 
   await vi.waitFor(() => expect(edge.edge.connections).toBe(0), 10_000)
 })
 
-test('a new certificate is taken for new connections while old ones go on; a bad one keeps the old', async () => {
+test('a new certificate is taken for new connections while old ones go on, with a warning where callers refuse it; a bad one keeps the old', async () => {
   await using edge = await running({ http: { tls: tls() } })
   const old = connect({ port: edge.port, host: '127.0.0.1', rejectUnauthorized: false })
   await new Promise((resolve) => old.once('secureConnect', resolve))
@@ -71,6 +72,12 @@ test('a new certificate is taken for new connections while old ones go on; a bad
   await copyFile(file('two.key'), file('live.key'))
   await edge.edge.reloadTls()
   expect((await ask(edge.port)).name).toBe('two')
+  expire({ cert: file('live.crt'), key: file('live.key') })
+  await edge.edge.reloadTls()
+  expect(edge.lines.slice(-2)).toMatchObject([
+    { level: 'warn', message: 'the certificate of http.tls ends soon', fields: { file: file('live.crt') } },
+    { level: 'warn', message: 'the time of the certificate of http.tls is over: callers refuse it' },
+  ])
   const answer = new Promise((resolve) => old.once('data', (chunk: Buffer) => resolve(chunk.toString())))
   old.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   expect(await answer).toMatch(/^HTTP\/1\.1 200/u)
