@@ -27,6 +27,7 @@ import { openEcho, openPush } from './gate.ts'
 import type { GateOptions, Pushed } from './gate.ts'
 import { hintOf } from './hint.ts'
 import { kfDrafts } from './kf.ts'
+import { withLists } from './lists.ts'
 import type { KfReader, Platform } from './platform.ts'
 import { answerToError, createRefusals, echoed, notAllowed, notFound, success } from './refusals.ts'
 import { replyContextOf } from './reply-context.ts'
@@ -79,7 +80,7 @@ function createChannel(config: ChannelConfig, scope: Scope): Channel {
   ): Promise<HttpResponse> {
     const { host } = answering
     const { format } = pushed.document
-    const fields = platformFields(pushed.document)
+    const fields = withLists(platformFields(pushed.document), product)
     const push: Push = {
       fields,
       bytes: pushed.bytes,
