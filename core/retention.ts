@@ -33,18 +33,22 @@ export function startRetention({ store, log, ageMs, maxBytes, isOwn }: Retention
     let more = false
     let own = 0
     let keptBytes: number | undefined
-    try {
-      for (let partition = 0; partition < store.partitions; partition++) {
-        if (!isOwn(partition)) continue
-        own++
+    const failures: GatewayError[] = []
+    for (let partition = 0; partition < store.partitions; partition++) {
+      if (!isOwn(partition)) continue
+      own++
+      try {
         const result = await store.trim({ partition, olderThanMs: ageMs, maxBytes, budgetMs: SLICE_MS })
         more ||= result.more
         keptBytes ??= result.keptBytes
         if (result.removed > 0) log.debug('old content was trimmed', { partition, removed: result.removed })
+      } catch (error) {
+        failures.push(GatewayError.from(error))
       }
-    } catch (error) {
-      log.warn('retention waits', { error: GatewayError.from(error).message })
     }
+    const [failure] = failures
+    if (failure !== undefined)
+      log.warn('retention waits', { error: failure.message, partitions: failures.length })
     if (!more) tellFull(keptBytes)
     schedule(more || own === 0 ? PAUSE_MS : EVERY_MS)
   }

@@ -306,7 +306,7 @@ class RedisEnd implements Target {
       for (;;) {
         const page = await partition.messages(from, PAGE)
         for (const row of page) yield { row, cursor: () => [partition.number, row.number] }
-        if (page.length < PAGE) break
+        if (page.length === 0) break
         from = page.at(-1)?.number ?? 0
       }
     }

@@ -125,14 +125,28 @@ export class Partition {
     }
   }
 
-  /** Messages behind a number, in order. */
+  /** Messages behind a number, in order; none: there are no more. */
   async messages(after: number, limit: number): Promise<readonly MovedMessage[]> {
     const [page] = await this.#client.ask([
-      ['ZRANGEBYSCORE', this.key('rows'), `(${after}`, '+inf', 'LIMIT', 0, limit],
+      ['ZRANGEBYSCORE', this.key('rows'), `(${after}`, '+inf', 'WITHSCORES', 'LIMIT', 0, limit],
     ])
-    const ids = Array.isArray(page) ? page.map(String) : []
-    if (ids.length === 0) return []
-    const rows = await this.hashes(ids.map((id) => `r:m:${id}`))
+    const words = Array.isArray(page) ? page.map(String) : []
+    if (words.length === 0) return []
+    const listed = words.filter((_, at) => at % 2 === 0)
+    const found = await this.hashes(listed.map((id) => `r:m:${id}`))
+    // An accept that was broken off has left an id without a row.
+    const kept = listed.flatMap((id, at) => {
+      const row = found[at]
+      return row?.has('s') === true ? [{ id, row }] : []
+    })
+    return kept.length > 0 ? this.#stored(kept) : this.messages(Number(words.at(-1)), limit)
+  }
+
+  async #stored(
+    all: readonly { readonly id: string; readonly row: Hash }[],
+  ): Promise<readonly MovedMessage[]> {
+    const ids = all.map(({ id }) => id)
+    const rows = all.map(({ row }) => row)
     const places = rows.map((row) => [row.get('c') ?? '', row.get('s') ?? ''] as const)
     const entries = await this.#client.ask(
       places.map(([name, sequence]): Command => ['XRANGE', this.key(`log:${name}`), sequence, sequence]),

@@ -79,5 +79,5 @@ export function statusOf(reply: Cell): string {
 }
 
 function isOperation(name: ScriptName): name is OperationName & ScriptName {
-  return !['bytes', 'clock', 'bind', 'dataset', 'limit', 'answers'].includes(name)
+  return !['bytes', 'clock', 'bind', 'dataset', 'rights', 'limit', 'answers'].includes(name)
 }

@@ -191,6 +191,12 @@ export class Connection {
     return together(await Promise.all(all))
   }
 
+  /** Rejects with `STORE_UNAVAILABLE` where a server refuses a command that the scripts use. */
+  async requireRights(): Promise<void> {
+    const samples = samplesOf(this.#dataset?.partitions ?? this.#options.partitions, this.#holder)
+    await Promise.all(samples.map((partition) => this.#run('rights', partition, ['', ''])))
+  }
+
   fsync(): Promise<Fsync> {
     return readFsync(this.#clients.servers())
   }
@@ -329,8 +335,7 @@ export class Connection {
 
   async #look(): Promise<Dataset> {
     const { prefix, partitions } = this.#options
-    const lines = this.#clients.lines()
-    const losses = this.#losses
+    const [lines, losses] = [this.#clients.lines(), this.#losses]
     this.#requireHolders()
     await Promise.all(lines.map(requireDatabase))
     const facts = await this.#ask()
@@ -351,8 +356,9 @@ export class Connection {
       throw this.#unavailable('its nodes change')
     await this.#formers.end(lines)
     await Promise.all(this.#clients.servers().map(teach))
-    const fresh = randomBytes(9).toString('base64url')
+    await this.requireRights()
     const ask = async (lost?: string): Promise<Dataset> => {
+      const fresh = randomBytes(9).toString('base64url')
       const words = [replicationId, fresh, partitions, lost === undefined ? '' : `+${lost}`]
       return datasetOf(await this.#run('dataset', 0, ['', '', ...words]))
     }
@@ -368,7 +374,7 @@ export class Connection {
     const isTold = this.#emptied !== undefined && this.#emptied === this.#dataset
     if (!isTold) tellChange(this.#options.log, this.#dataset, dataset)
     this.#dataset = dataset
-    this.#samples = dataset.isMarked ? samplesOf(dataset.partitions, this.#holder) : []
+    this.#samples = dataset.isMarked ? samplesOf(dataset.partitions, this.#holder).slice(1) : []
     this.#isReady = !this.#isClosed
     this.#cause = ''
     if (isBack) this.#options.log?.info('the store has its Redis again', {})

@@ -71,12 +71,11 @@ export function hasMark(
   return unlessRefused(exists(line, prefix, partition))
 }
 
-/** One partition of each server but the first one's: what empties a server empties all it has. */
+/** One partition of each server, the first one's first: what is done to a server, or refused by it, concerns all it has. */
 export function samplesOf(partitions: number, holder: Holder): readonly number[] {
-  const first = holder(0)?.options
-  const seen = new Set([`${first?.host}:${first?.port}`])
+  const seen = new Set<string>()
   const samples: number[] = []
-  for (let partition = 1; partition < partitions; partition++) {
+  for (let partition = 0; partition < partitions; partition++) {
     const { host, port } = holder(partition)?.options ?? {}
     const server = `${host}:${port}`
     if (!seen.has(server)) samples.push(partition)

@@ -1,5 +1,6 @@
 // Whether the store can be written, as far as is known without asking: connection, memory, and what the server does when that is full.
 import type { Health } from '../store.ts'
+import { isRightsRefusal } from './refusals.ts'
 import type { ServerFacts } from './server.ts'
 
 export type Memory = Pick<ServerFacts, 'usedMemory' | 'maxMemory' | 'evictionPolicy'>
@@ -75,8 +76,20 @@ export class StoreHealth {
     this.#settle()
   }
 
+  /** It takes writes again; that its user lacks a right is not disproved by what he may do. */
   wrote(server: string): void {
-    if (this.#refused.delete(server)) this.#settle()
+    if (!isRightsRefusal(this.#refused.get(server) ?? '') && this.#refused.delete(server)) this.#settle()
+  }
+
+  /** Some write was refused for want of a right, and so would be others, in the middle of a script. */
+  get lacksRights(): boolean {
+    return [...this.#refused.values()].some(isRightsRefusal)
+  }
+
+  /** Everything is allowed that the scripts do. */
+  granted(): void {
+    for (const [server, reason] of this.#refused) if (isRightsRefusal(reason)) this.#refused.delete(server)
+    this.#settle()
   }
 
   saw(memory: Memory): void {

@@ -77,12 +77,18 @@ export class Pulse {
     if (isLost) this.#options.onBack()
   }
 
-  /** Throws `STORE_UNAVAILABLE` while nothing answers, and for what replicas must have while they do not acknowledge. */
+  /**
+   * Throws `STORE_UNAVAILABLE` while nothing answers, for what replicas must have while they do not acknowledge, and for what would be half
+   * written while a right is missing.
+   */
   requireAnswers(name: ScriptName, { replicas }: Pick<Connection, 'replicas'>): void {
     // The reason is the driver's, with the server's address: it is for health and log.
     if (this.#health.isLost) throw this.#unavailable('the store cannot be used', this.#health.reason)
+    if (!mustBeKept(name)) return
+    if (this.#health.lacksRights)
+      throw this.#unavailable(`the store cannot be written: ${this.#health.reason}`)
     const trouble = replicas.trouble ?? this.#weak
-    if (trouble === undefined || !mustBeKept(name)) return
+    if (trouble === undefined) return
     this.#health.unsafe(trouble)
     throw this.#unavailable(`the store cannot be written: ${trouble}`)
   }
@@ -181,6 +187,7 @@ export class Pulse {
       this.#tellWeak()
       this.#health.unsafe(connection.replicas.trouble ?? this.#weak)
       if (connection.isReady) this.found()
+      await this.#lookAtRights(connection)
     } catch (error) {
       // What is asked for meanwhile is refused at once and does not wait for the next silence.
       const told = isSilence(error) ? SILENT : toldOf(error)
@@ -188,6 +195,19 @@ export class Pulse {
       this.#silent++
       if (this.#silent % SILENT_LOOKS === 0) connection.reconnect()
     }
+  }
+
+  /** Only all that the scripts do shows that it is allowed again: some of it always was. */
+  async #lookAtRights(connection: Connection): Promise<void> {
+    if (!connection.isReady || !this.#health.lacksRights) return
+    try {
+      await connection.requireRights()
+    } catch (error) {
+      if (error instanceof GatewayError) return // it was told, and stands
+      throw error
+    }
+    this.#health.granted()
+    this.#tellRefusal()
   }
 
   #lookHere(): void {

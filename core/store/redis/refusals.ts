@@ -73,6 +73,11 @@ export function isWriteRefusal(reason: string): boolean {
   return /^(?:MISCONF|NOREPLICAS|NOPERM)/u.test(reason)
 }
 
+/** Its user lacks a right, so that a script may be stopped in the middle of its work. */
+export function isRightsRefusal(reason: string): boolean {
+  return reason.startsWith('NOPERM')
+}
+
 /** Nothing was answered in time. */
 export function isSilence(error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out'

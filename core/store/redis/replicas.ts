@@ -16,6 +16,7 @@ const UNWAITED: ReadonlySet<ScriptName> = new Set([
   'bytes',
   'lease',
   'dataset',
+  'rights',
   'limit',
   'answers',
 ])

@@ -23,6 +23,7 @@ export type ScriptName =
   | 'clock'
   | 'bind'
   | 'dataset'
+  | 'rights'
   | 'limit'
   | 'answers'
 
@@ -76,6 +77,7 @@ export const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.freeze({
   clock: compose(common, 'clock'),
   bind: compose(common, 'bind'),
   dataset: compose(common, 'dataset'),
+  rights: compose(common, 'rights'),
   limit: compose(common, 'limit'),
   answers: compose(common, 'answers'),
 })

@@ -120,7 +120,12 @@ if pressed then return resent() or { 'pressed' } end
 if whose == 'ask' then return resent() or { 'ask' } end
 local number, now = int(tonumber(TOTALS.next) + 1), int(NOW)
 -- In the log already, without the key it comes with now: nothing is written then.
-if R('ZADD', P .. 'rows', 'NX', number, id) == 0 then return resent() end
+if R('ZADD', P .. 'rows', 'NX', number, id) == 0 then
+  local stored = resent()
+  if stored then return stored end
+  -- Its row was never written: that accept was broken off.
+  R('ZADD', P .. 'rows', number, id)
+end
 
 -- Everything is looked at: from here on it is written.
 local may_begin = lane and fence ~= '0' and delay <= 0 and rows_in(lane_state) == 0

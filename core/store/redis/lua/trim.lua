@@ -50,11 +50,16 @@ local function walk()
     local id = found[index]
     local at, conversation, sequence, offset, size = fields(row('m:' .. id), 'at', 'c', 's', 'o', 'z')
     local too_large = tonumber(R('HGET', META, 'bytes') or '0') > most_bytes
-    if not (too_large or tonumber(at) < NOW - older) then return true end
+    if sequence and not (too_large or tonumber(at) < NOW - older) then return true end
     from = tonumber(found[index + 1])
-    local home, oldest = fields(P .. 'conv:' .. conversation, 'home', 'oldest')
-    if offset ~= '0' then cut_inbox(home, tonumber(offset)) end
-    if oldest == sequence and not is_held(id) then cut_log(id, conversation, sequence, size) end
+    if not sequence then
+      -- An accept that was broken off has left it: there is no such row.
+      R('ZREM', P .. 'rows', id)
+    else
+      local home, oldest = fields(P .. 'conv:' .. conversation, 'home', 'oldest')
+      if offset ~= '0' then cut_inbox(home, tonumber(offset)) end
+      if oldest == sequence and not is_held(id) then cut_log(id, conversation, sequence, size) end
+    end
   end
   return #found < slice * 2
 end

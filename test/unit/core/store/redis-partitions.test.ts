@@ -212,6 +212,20 @@ describe('256 partitions (SEMANTICS 11)', () => {
     })
   })
 
+  test('what an accept that was broken off has left keeps no trim from the rows behind it, nor the same message from being accepted', async () => {
+    const store = await open()
+    const rows = metaKey('dragoman:', store.partitionOf(home(1))).replace(/meta$/u, 'rows')
+    server.cli('ZADD', rows, '0.1', 'm1', '0.2', 'left')
+    expect(await store.accept(accept('m1', of(1)))).toMatchObject({ status: 'accepted', sequence: 1 })
+    await store.accept(accept('m2', of(1)))
+    expect(server.cli('ZRANGE', rows, '0', '-1').split('\n')).toEqual(['left', 'm1', 'm2'])
+    const partition = store.partitionOf(home(1))
+    expect(await store.trim({ partition, olderThanMs: DAY, maxBytes: 1, budgetMs: 5000 })).toMatchObject({
+      removed: 4, // two messages and their places in the inbox
+    })
+    expect(server.cli('EXISTS', rows)).toBe('0')
+  })
+
   test('how many there are is what the data was made with', async () => {
     await open({ partitions: 16 })
     expect((await open()).partitions).toBe(16)

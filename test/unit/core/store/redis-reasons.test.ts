@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Log } from '../../../../core/api.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
+import { metaKey } from '../../../../core/store/redis/partitions.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept } from '../../../conformance/store/world.ts'
 import { faultProxy } from '../../../support/fault-proxy.ts'
@@ -130,6 +131,33 @@ test('a Redis that refuses every write: not ready in its words, told once, until
     expect(await store.accept(accept(words, ONE))).toMatchObject({ status: 'accepted' })
   }
 }, 60_000)
+
+test('a user who lacks one right of many: not ready until he has it, nothing is begun meanwhile that would be half written, and no start', async () => {
+  const rights = (...words: readonly string[]): unknown => server.cli('ACL', 'SETUSER', 'one', ...words)
+  rights('on', '>secret', '~*', '&*', '+@all')
+  const url = `redis://one:secret@127.0.0.1:${server.port}`
+  await using store = await open(url)
+  // What he may do says nothing of what he may not.
+  const renew = (): Promise<unknown> =>
+    store.lease({ name: 'partition/1', owner: 'a', ttlMs: 5000 }).catch(() => undefined)
+  const renewing = setInterval(() => void renew(), 100)
+  await using _ending = { [Symbol.asyncDispose]: async () => clearInterval(renewing) }
+  rights('-xadd')
+  const refused = { code: 'STORE_UNAVAILABLE', notExecuted: true, message: expect.stringContaining('NOPERM') }
+  await expect(store.accept(accept('a', ONE))).rejects.toMatchObject(refused)
+  await expectReason(store, 'NOPERM its ACL user may not')
+  const key = metaKey('dragoman:', store.partitionOf(ONE.home))
+  const number = server.cli('HGET', key, 'next')
+  await expect(store.accept(accept('b', ONE))).rejects.toMatchObject(refused)
+  expect(server.cli('HGET', key, 'next')).toBe(number)
+  await expect(open(url)).rejects.toMatchObject({ message: expect.stringContaining('NOPERM') })
+  expect(server.cli('KEYS', '*rights*')).toBe('')
+  rights('+xadd')
+  await expectBack(store)
+  expect(said.filter((line) => line.startsWith('Redis takes writes again'))).toHaveLength(1)
+  for (const id of ['a', 'b'])
+    expect(await store.accept(accept(id, ONE))).toMatchObject({ status: 'accepted' })
+}, 30_000)
 
 test('an answer that is lost, and one that does not come: the caller is told that, and the client’s words are the cause', async () => {
   await using proxy = await faultProxy({ target: server.port, seed: 7 })

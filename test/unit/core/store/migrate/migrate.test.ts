@@ -1,5 +1,6 @@
 // A store moved to Redis and back: nothing is missing, nothing is there twice, whoever uses either side keeps it from happening.
 import { describe, expect, test } from 'vitest'
+import { PARTITIONS, metaKey, partitionOf } from '../../../../../core/store/redis/partitions.ts'
 import type { Store } from '../../../../../core/store/store.ts'
 import {
   accept,
@@ -12,7 +13,7 @@ import {
 import { seeded } from '../../../../faults/random.ts'
 import { HOUR, conversationOf, dedupeOf, fill, hold, homeOf, keyOf } from './filling.ts'
 import type { Filled } from './filling.ts'
-import { move, moveUntil, openStore, places } from './moving.ts'
+import { isRedis, move, moveUntil, openStore, places } from './moving.ts'
 
 const USERS = Array.from({ length: 12 }, (_, user) => user)
 const STEPS = process.env['FAULTS'] === 'full' ? 6000 : 160
@@ -57,6 +58,12 @@ async function filled(place: string, what: string) {
   return { filling, before: await everything(store, filling) }
 }
 
+/** Ids without a row, before all others: what accepts leave that were broken off by a missing right. */
+function leaveBroken(home: string): void {
+  const rows = metaKey('dragoman:', partitionOf(home, PARTITIONS)).replace(/meta$/u, 'rows')
+  for (let left = 1; left <= 20; left++) at.server.cli('ZADD', rows, `0.${left + 10}`, `left${left}`)
+}
+
 describe.each([
   { way: 'a folder to Redis', ends: () => [at.folder('a'), at.redis] as const },
   { way: 'Redis to a folder', ends: () => [at.redis, at.folder('b')] as const },
@@ -67,6 +74,7 @@ describe.each([
     async () => {
       const [from, to] = ends()
       const { filling, before } = await filled(from, way)
+      if (isRedis(from)) leaveBroken(homeOf(1))
       const { rows } = await move(from, to)
       for (const { kind, rows: count } of rows) expect(count, kind).toBeGreaterThan(0)
       await using store = await openStore(to)

@@ -16,3 +16,14 @@ test('what is left out of one script is there in the one that needs it', () => {
   expect(makes(SCRIPTS.take.text)).toBe(true)
   expect(makes(SCRIPTS.accept.text)).toBe(false)
 })
+
+test('whether a user may do what the scripts do is tried with every command of theirs', () => {
+  const { rights, ...others } = SCRIPTS
+  const tried = new Set([...rights.text.matchAll(/try\('(\w+)'/gu)].map(([, name]) => name))
+  const used = Object.values(others).flatMap(({ text }) =>
+    [...text.matchAll(/(?:R\(|\{ )'([A-Z]{3,})'/gu)].map(([, name]) => name),
+  )
+  // Those that every script begins with.
+  const begun = ['TIME', 'HDEL']
+  expect(new Set(used)).toEqual(new Set([...tried, ...begun]))
+})
