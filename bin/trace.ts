@@ -3,7 +3,7 @@ import { GatewayError } from '../core/api.ts'
 import { traceOf } from '../core/operators/trace.ts'
 import type { Trace } from '../core/operators/trace.ts'
 import { adminOf } from './running/admin-client.ts'
-import { configFile, loadWithoutPlugins } from './config-file.ts'
+import { configFile, loadSections } from './config-file.ts'
 import { fail } from './fail.ts'
 import { asJson, inLine } from './printable.ts'
 import { openReader } from './running/store-reader.ts'
@@ -39,7 +39,7 @@ async function fromGateway(options: TraceOptions, id: string): Promise<Trace | u
 /** Throws `NOT_FOUND` where it does not know the message either. */
 async function fromStore(options: TraceOptions, id: string): Promise<Trace> {
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const config = await loadWithoutPlugins(configFile(options.config), overrides)
+  const config = await loadSections(configFile(options.config), overrides, ['data', 'store'])
   await using store = await openReader(config)
   const found = await traceOf(store, id)
   if (found !== undefined) return found

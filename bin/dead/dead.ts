@@ -14,7 +14,7 @@ import type {
 import type { DeadRow, Store } from '../../core/store/store.ts'
 import { adminOf, LONG_MS, table } from '../running/admin-client.ts'
 import type { Admin, AdminOptions } from '../running/admin-client.ts'
-import { configFile, loadWithoutPlugins } from '../config-file.ts'
+import { configFile, loadSections } from '../config-file.ts'
 import { changesOf, contentOf, jsonOf, sendEdited } from './dead-editor.ts'
 import type { Members } from './dead-editor.ts'
 import { fail } from '../fail.ts'
@@ -240,7 +240,7 @@ async function readerOf(options: AdminOptions): Promise<Reader> {
     if (GatewayError.from(error).code !== 'CHANNEL_GONE') throw error
   }
   const overrides = options.data === undefined ? {} : { data: options.data }
-  const config = await loadWithoutPlugins(configFile(options.config), overrides)
+  const config = await loadSections(configFile(options.config), overrides, ['data', 'store'])
   const read = async <T>(run: (store: Pick<Store, 'find'>) => Promise<T>): Promise<T> => {
     await using store = await openReader(config)
     return await run(store)

@@ -115,7 +115,10 @@ interface Whereabouts {
   readonly mistaken?: ConfigError
 }
 
-/** Also of a gateway whose file has a mistake by now: then there is most to ask. Throws `ConfigError` where none runs. */
+/**
+ * Also of a gateway whose file has a mistake by now: then there is most to ask. Throws `CHANNEL_GONE` with the mistake where none runs, a
+ * `ConfigError` where the file does not tell the folder.
+ */
 async function whereabouts(file: string, overrides: Overrides): Promise<Whereabouts> {
   try {
     const { dataDirectory, admin } = await loadWithoutPlugins(file, overrides)
@@ -123,7 +126,9 @@ async function whereabouts(file: string, overrides: Overrides): Promise<Whereabo
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const dataDirectory = await dataFolder(file, overrides)
-    if (dataDirectory === undefined || !isAlive(dataDirectory)) throw error
+    if (dataDirectory === undefined) throw error
+    checkFolder(dataDirectory)
+    if (!isAlive(dataDirectory)) throw noneStarts(dataDirectory, error)
     return { dataDirectory, configured: await tokenOf(file), mistaken: error }
   }
 }
@@ -167,6 +172,14 @@ function notRunning(directory: string, cause?: unknown): GatewayError {
   return new GatewayError(
     'CHANNEL_GONE',
     `no gateway runs on the data in ${directory}; start one with "dragoman start", or name the folder of the one that runs with --data`,
+    { cause },
+  )
+}
+
+function noneStarts(directory: string, cause: ConfigError): GatewayError {
+  return new GatewayError(
+    'CHANNEL_GONE',
+    `no gateway runs on the data in ${directory}, and none starts with the config as it is:\n${cause.message}`,
     { cause },
   )
 }

@@ -1,6 +1,6 @@
 // SEMANTICS 19, DESIGN §5: dead letters from the command line: listed, shown, edited, replayed, dropped.
 import { execFile } from 'node:child_process'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -22,13 +22,14 @@ routes: [{ agent: helper }]
   const editor = join(gateway.directory, 'editor.sh')
   await writeFile(editor, '#!/bin/sh\nsed -i s/broken/mended/ "$1"\n')
   await chmod(editor, 0o755)
-  const dead = async (...given: readonly string[]): Promise<string> => {
+  const command = async (...given: readonly string[]): Promise<string> => {
     const where = ['--config', config, '--data', join(gateway.directory, 'data')]
-    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'dead', ...given, ...where], {
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, ...given, ...where], {
       env: { ...process.env, EDITOR: editor, VISUAL: editor },
     })
     return stdout
   }
+  const dead = (...given: readonly string[]): Promise<string> => command('dead', ...given)
   const areDead = (count: number): Promise<true> =>
     until(
       async () => ((await metric(gateway.base, 'dragoman_dead_letters')) === count ? true : undefined),
@@ -67,4 +68,23 @@ routes: [{ agent: helper }]
   await gateway.stop()
   expect(await dead()).toContain('last by web')
   await expect(dead('drop', 'x')).rejects.toThrow('no gateway runs')
+  // What is wrong with the rest of the config is in the way of a start, not of who looks.
+  const [letter] = JSON.parse(await dead('list', '--json')) as [{ id: string }]
+  const whole = await readFile(config, 'utf8')
+  for (const [mistaken, problem] of [
+    [whole.replace('agent: helper', 'agent: helpr'), 'agent "helpr" is not defined'],
+    [whole.replace(bot.url, '${NO_SUCH_BOT}'), 'NO_SUCH_BOT is not set'],
+  ] as const) {
+    await writeFile(config, mistaken)
+    expect(await dead('list')).toContain('last by web')
+    expect(await dead('show', letter.id)).toContain('"text":"last"')
+    expect(await command('trace', letter.id)).toContain('AGENT_FAILED')
+    await expect(dead('drop', 'x')).rejects.toThrow(
+      new RegExp(
+        `no gateway runs on the data in .*, and none starts with the config as it is:\n.*${problem}`,
+      ),
+    )
+  }
+  await writeFile(config, `${whole}store: { url: "\${NO_SUCH_REDIS}" }\n`)
+  await expect(dead('list')).rejects.toThrow('NO_SUCH_REDIS is not set')
 })
