@@ -367,6 +367,8 @@ export interface Scope {
    * signal never got a connection counts as not executed.
    */
   readonly fetch: typeof fetch
+  /** The longest answer that the config lets it take (`responseLimit`). `fetch` keeps to it; what comes another way its adapter refuses. */
+  readonly responseLimitBytes: number
   /** The component's own; of a backend that names a channel (`channel: NAME` in the config) that channel's, which both use. */
   readonly state: State
 }

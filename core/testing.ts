@@ -46,6 +46,8 @@ export type { PluginSuite } from './testing/plugin.ts'
 export interface ScopeOptions {
   readonly id?: string
   readonly fetch?: typeof fetch
+  /** Default 4 MB, as in the config. Only what takes answers without `fetch` keeps to it here. */
+  readonly responseLimitBytes?: number
   readonly now?: () => number
 }
 
@@ -58,6 +60,7 @@ export function testScope(options: ScopeOptions = {}): Scope {
     now: options.now ?? Date.now,
     metrics: { count() {}, gauge() {} },
     fetch: options.fetch ?? fetch,
+    responseLimitBytes: options.responseLimitBytes ?? 4 * 1024 * 1024,
     state: testState(),
   }
 }

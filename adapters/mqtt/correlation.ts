@@ -9,7 +9,7 @@ import type { CompiledRequest } from './request.ts'
 import { matches } from './topics.ts'
 
 export interface Waiting extends Disposable {
-  /** The payload of the answer. Rejects with what the signal says, or `BACKEND_FAILED` for what is no JSON. */
+  /** The payload of the answer. Rejects with what the signal says, or `BACKEND_FAILED` for what is no JSON, or too large. */
   readonly answer: Promise<Json>
 }
 
@@ -26,6 +26,7 @@ export interface Correlation {
 export type Unmatched = keyof typeof UNMATCHED
 
 const UNMATCHED = {
+  too_large: 'it is longer than the backend’s `responseLimit`',
   not_json: 'it is not JSON',
   no_correlation: 'it has no correlationid',
   ended: 'its call has ended: it is late, or came before',
@@ -47,7 +48,7 @@ interface Waiter {
 
 export function createCorrelation(
   requests: Iterable<CompiledRequest>,
-  { log, metrics }: Pick<Scope, 'log' | 'metrics'>,
+  { log, metrics, responseLimitBytes }: Pick<Scope, 'log' | 'metrics' | 'responseLimitBytes'>,
 ): Correlation {
   const filters = new Set<string>()
   for (const { replyFilter } of requests) if (replyFilter !== undefined) filters.add(replyFilter)
@@ -60,13 +61,17 @@ export function createCorrelation(
     arrived(topic, bytes) {
       const named = byTopic.get(topic)
       if (ended.has(topic)) return 'ended'
+      const called = named === undefined ? undefined : byId.get(named)
+      if (bytes.byteLength > responseLimitBytes) {
+        called?.reject(unreadable(`the answer is larger than ${responseLimitBytes} bytes`))
+        return called === undefined ? 'too_large' : undefined
+      }
       let payload: Json
       try {
         payload = parseJson(bytes)
       } catch (error) {
-        const waiter = named === undefined ? undefined : byId.get(named)
-        waiter?.reject(unreadable('the answer is not JSON', error))
-        return waiter === undefined ? 'not_json' : undefined
+        called?.reject(unreadable('the answer is not JSON', error))
+        return called === undefined ? 'not_json' : undefined
       }
       const id = named ?? correlationOf(payload)
       if (id === undefined) return 'no_correlation'

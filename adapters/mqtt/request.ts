@@ -158,8 +158,11 @@ function level(name: string, value: string): string {
 }
 
 /** An answer came, and would come again. MQTT has no word for that: it is what HTTP says by 200. */
-export function unreadable(message: string, cause: unknown): GatewayError {
-  return new GatewayError('BACKEND_FAILED', message, { cause, detail: { status: 200 } })
+export function unreadable(message: string, cause?: unknown): GatewayError {
+  return new GatewayError('BACKEND_FAILED', message, {
+    ...(cause !== undefined && { cause }),
+    detail: { status: 200 },
+  })
 }
 
 function refusal(message: string): GatewayError {

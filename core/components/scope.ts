@@ -53,6 +53,7 @@ export function createScope(
     now: Date.now,
     metrics: figures,
     fetch: guarded.fetch,
+    responseLimitBytes,
     state,
   }
   return {

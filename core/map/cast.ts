@@ -146,6 +146,7 @@ export class Cast implements AsyncDisposable {
       now: () => this.#options.now,
       metrics: noMetrics,
       state: kept.state,
+      responseLimitBytes: Infinity,
       fetch: recordingFetch(async (request) => {
         if (this.answering === undefined) throw notFetched(name, request)
         return this.answering(request)

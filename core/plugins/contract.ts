@@ -54,6 +54,7 @@ export interface Beginning {
   readonly role: ComponentRole
   readonly id: string
   readonly config: string
+  readonly responseLimitBytes: number
   readonly operations: Readonly<Record<string, ChannelOperation>>
 }
 

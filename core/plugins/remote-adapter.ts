@@ -16,7 +16,7 @@ import { agentAnswerOf, replyOf } from '../calls/answers.ts'
 import { deliveryOf } from '../deliver/delivery-shape.ts'
 import { channelService } from './channel-service.ts'
 import { HINT_HOST, HINT_ORIGIN } from './contract.ts'
-import type { ComponentRole, DescribedAdapter, Validated } from './contract.ts'
+import type { Beginning, ComponentRole, DescribedAdapter, Validated } from './contract.ts'
 import { Hosted } from './hosted.ts'
 import type { Home, Refusal } from './hosted.ts'
 import { inputOf, remoteSchema } from './remote-schema.ts'
@@ -93,7 +93,7 @@ function remoteChannel(home: Home, config: string, scope: Scope): Channel {
         handlerRefusal,
       })
       hosted = new Hosted(home, {
-        beginning: { role: 'channel', id: scope.id, config, operations: host.operations },
+        beginning: { ...whatBegins(config, scope), role: 'channel', operations: host.operations },
         services: { ...scopeService(scope), ...service.services },
         onLost: (isDead) => service.onLost(isDead),
         paths: () => service.paths(),
@@ -170,13 +170,20 @@ function remoteAgent(home: Home, config: string, scope: Scope): Agent {
   }
 }
 
+function whatBegins(
+  config: string,
+  { id, responseLimitBytes }: Scope,
+): Omit<Beginning, 'role' | 'operations'> {
+  return { id, config, responseLimitBytes }
+}
+
 function begun(
   home: Home,
   role: 'backend' | 'agent',
   { config, scope }: { readonly config: string; readonly scope: Scope },
 ): Hosted {
   return new Hosted(home, {
-    beginning: { role, id: scope.id, config, operations: {} },
+    beginning: { ...whatBegins(config, scope), role, operations: {} },
     services: scopeService(scope),
   })
 }

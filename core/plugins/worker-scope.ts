@@ -2,12 +2,16 @@
 import type { Log, Scope } from '../api.ts'
 import { readOutbound } from '../guard/outbound.ts'
 import { namedFields, outlineOf } from '../log/log-fields.ts'
-import type { PackedFetchResponse, PackedRequest } from './contract.ts'
+import type { Beginning, PackedFetchResponse, PackedRequest } from './contract.ts'
 import type { Rpc } from './rpc.ts'
 import { ownBytes, packError, weightOf } from './wire.ts'
 
 /** `instance` names the component to the gateway. */
-export function workerScope(rpc: Rpc, instance: number, id: string): Scope {
+export function workerScope(
+  rpc: Rpc,
+  instance: number,
+  { id, responseLimitBytes }: Pick<Beginning, 'id' | 'responseLimitBytes'>,
+): Scope {
   const ask = (method: string, args: readonly unknown[], signal?: AbortSignal): Promise<unknown> =>
     rpc.call(method, [instance, ...args], signal)
   const tell = (method: string, ...args: readonly unknown[]): void => rpc.tell(method, [instance, ...args])
@@ -31,6 +35,7 @@ export function workerScope(rpc: Rpc, instance: number, id: string): Scope {
       const answer = (await ask('fetch', [request], signal)) as PackedFetchResponse // scope-service.ts answers
       return responseOf(answer)
     },
+    responseLimitBytes,
     state: {
       get: async (key) => (await ask('state.get', [key])) as { value: never; version: number } | undefined, // as `State.get`
       async put(key, value, options) {

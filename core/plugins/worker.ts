@@ -232,11 +232,12 @@ function plainIssues(issues: NonNullable<Result['issues']>): NonNullable<Result[
   ) as NonNullable<Result['issues']> // the same members
 }
 
-async function begin(number: number, { role, id, config, operations }: Beginning): Promise<Begun> {
+async function begin(number: number, beginning: Beginning): Promise<Begun> {
+  const { role, id, config, operations } = beginning
   const { value, issues } = await resultOf(role, configValue(config))
   if (issues !== undefined) throw new Error(issues.map(({ message }) => message).join('; '))
   const ending = new AbortController()
-  const scope = workerScope(rpc, number, id)
+  const scope = workerScope(rpc, number, beginning)
   const { signal } = ending
   if (role === 'channel' && adapter?.channel !== undefined) {
     const made = shaped(role, adapter.channel.create(value, scope))

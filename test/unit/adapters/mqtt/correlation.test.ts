@@ -4,6 +4,24 @@ import { expect, test } from 'vitest'
 import { createCorrelation } from '../../../../adapters/mqtt/correlation.ts'
 import { classify, mayServeStale } from '../../../../core/guard/verdict.ts'
 
+test('an answer longer than `responseLimit` is not read: its call is told, where the topic says which', async () => {
+  const correlation = createCorrelation([], testScope({ responseLimitBytes: 100 }))
+  const { signal } = new AbortController()
+  using waiting = correlation.wait('c-3', 'meter/7/c-3', signal)
+  using shared = correlation.wait('c-2', 'meter/all', signal)
+  const long = Buffer.from(JSON.stringify({ correlationid: 'c-2', text: 'x'.repeat(100) }))
+  expect(correlation.arrived('meter/7/c-3', long)).toBeUndefined()
+  await expect(waiting.answer).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    message: 'the answer is larger than 100 bytes',
+    detail: { status: 200 },
+    notExecuted: false,
+  })
+  expect(correlation.arrived('meter/all', long)).toBe('too_large')
+  expect(correlation.arrived('meter/all', Buffer.from('{"correlationid":"c-2","a":1}'))).toBeUndefined()
+  expect(await shared.answer).toEqual({ correlationid: 'c-2', a: 1 })
+})
+
 test('an answer on the topic of its call that is not JSON came, and would come again: it is no broken line', async () => {
   const correlation = createCorrelation([], testScope())
   using waiting = correlation.wait('c-1', 'meter/7/c-1', new AbortController().signal)

@@ -181,6 +181,7 @@ export function scope(
     now: () => Date.parse('2026-01-31T09:01:00Z'),
     metrics: { count: () => undefined, gauge: () => undefined },
     fetch: options.fetch ?? fetch,
+    responseLimitBytes: 4_194_304,
     state: {
       get: async () => undefined,
       put: async () => undefined,

@@ -76,6 +76,7 @@ async function say(url: string, text: string): Promise<unknown> {
     now: () => Date.now(),
     metrics: { count: unused, gauge: unused },
     fetch,
+    responseLimitBytes: 10_000,
     state: { get: unused, put: unused, compareAndSet: unused, lease: unused },
   }
   const agent = createFrom(webhook.agent, { url, secret }, scope)

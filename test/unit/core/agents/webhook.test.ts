@@ -50,6 +50,7 @@ function made(config: Readonly<Record<string, unknown>>, limit = 10_000): Made {
     now: () => Date.now(),
     metrics: { count: unused, gauge: unused },
     fetch: guarded.fetch,
+    responseLimitBytes: limit,
     state: { get: unused, put: unused, compareAndSet: unused, lease: unused },
   }
   const agent = createFrom(webhook.agent, config, scope)

@@ -43,7 +43,13 @@ test('a channel that finishes what is under way is told of its end at once, and 
     errored: () => undefined,
     failed: () => undefined,
   }
-  const beginning = { role: 'channel', id: 'poll', config: '{}', operations: {} } as const
+  const beginning = {
+    role: 'channel',
+    id: 'poll',
+    config: '{}',
+    responseLimitBytes: 1,
+    operations: {},
+  } as const
   const hosted = new Hosted(home, { beginning, services: {} })
   await hosted.start()
   hosted.close()

@@ -24,7 +24,9 @@ test.each<[string, unknown, Readonly<Record<string, unknown>>]>([
   const services = scopeService({ ...testScope(), log })
   const tell = (method: string, [, ...args]: readonly unknown[]): void =>
     void services[method]?.(structuredClone(args), never)
-  const worker = workerScope({ call: async () => undefined, tell, flush() {}, close() {} }, 1, 'demo')
+  const rpc = { call: async () => undefined, tell, flush() {}, close() {} }
+  const worker = workerScope(rpc, 1, { id: 'demo', responseLimitBytes: 7 })
+  expect(worker).toMatchObject({ id: 'demo', responseLimitBytes: 7 })
   for (const each of [log, worker.log]) each.warn('away', fields as never) // as a plugin without types
   const line = { level: 'warn', time: expect.any(String), component: 'part', msg: 'away', ...told }
   const said = lines.trim().split('\n')

@@ -32,6 +32,7 @@ export function world(now = Date.now()): World {
         now: () => made.now,
         metrics: { count: (name) => void made.counted.push(name), gauge: () => undefined },
         fetch,
+        responseLimitBytes: 4_194_304,
         state: stateOf(instance),
       }
     },
