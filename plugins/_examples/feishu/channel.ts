@@ -179,7 +179,9 @@ function targetOf(
 ): Target | undefined {
   if (context === undefined) {
     const start = `${channel}:`
-    return said(senderId, conversation.startsWith(start) ? conversation.slice(start.length) : undefined)
+    const id = conversation.startsWith(start) ? conversation.slice(start.length) : ''
+    // An event of nobody is the channel's own.
+    return said(senderId, id === channel ? undefined : id)
   }
   if (!isObject(context) || context['adapter'] !== 'feishu' || context['version'] !== 1) return undefined
   const messageId = textIn(context, 'messageId')

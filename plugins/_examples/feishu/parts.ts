@@ -152,12 +152,23 @@ function formOf(part: Part): Outgoing {
   if (kind === 'image' && id !== undefined) return form('image', { image_key: id })
   if (kind === 'audio' && id !== undefined) return form('audio', { file_key: id })
   if ((kind === 'file' || kind === 'video') && id !== undefined) return form('file', { file_key: id })
-  const url = attached?.url
+  const fields = isObject(data) ? data : {}
+  const url = attached?.url ?? textIn(fields, 'url')
+  const said = text === '' ? namedBy(fields, attached?.name) : text
   // A text may mention people with markup, `<at user_id="all">`; in rich text words are words.
-  if (url === undefined && !text.includes('<')) return form('text', { text })
-  const words = text.split('\n').map((line) => [{ tag: 'text', text: line }])
+  if (url === undefined && !said.includes('<')) return form('text', { text: said })
+  const words = said.split('\n').map((line) => [{ tag: 'text', text: line }])
   const link = url === undefined ? [] : [[{ tag: 'a', text: url, href: url }]]
-  return form('post', { zh_cn: { title: '', content: [...words, ...link] } })
+  return form('post', { zh_cn: { title: '', content: [...(said === '' ? [] : words), ...link] } })
+}
+
+/** What a part without a text may be called by: a link its title, a place its label, else where it is. */
+function namedBy(fields: Fields, fileName: string | undefined): string {
+  const name = ['title', 'name', 'label']
+    .map((each) => textIn(fields, each))
+    .find((each) => each !== undefined)
+  const place = [fields['latitude'], fields['longitude']].filter((each) => each !== undefined)
+  return name ?? fileName ?? (place.length === 2 ? place.map(String).join(',') : '')
 }
 
 /** Where there are no parts: the fault's own words, the text in the data, or the data. */

@@ -186,6 +186,32 @@ test.each<[string, Part | Json, object]>([
     },
   ],
   [
+    'a link whose address stands in its data, as WeChat has it',
+    { kind: 'link', text: '', data: { title: 'Track', url: 'https://a.example/' } },
+    {
+      msg_type: 'post',
+      content: JSON.stringify({
+        zh_cn: {
+          title: '',
+          content: [
+            [{ tag: 'text', text: 'Track' }],
+            [{ tag: 'a', text: 'https://a.example/', href: 'https://a.example/' }],
+          ],
+        },
+      }),
+    },
+  ],
+  [
+    'a place without a text',
+    { kind: 'location', text: '', data: { latitude: '31.2', longitude: 121.4, label: '外滩' } },
+    { msg_type: 'text', content: '{"text":"外滩"}' },
+  ],
+  [
+    'a place without a name',
+    { kind: 'location', text: '', data: { latitude: '31.2', longitude: 121.4 } },
+    { msg_type: 'text', content: '{"text":"31.2,121.4"}' },
+  ],
+  [
     'a picture',
     { kind: 'image', text: '[image]', media: { id: 'img_1' } },
     { msg_type: 'image', content: '{"image_key":"img_1"}' },
@@ -249,10 +275,12 @@ test('the answer to an event goes to its chat; what answers nothing goes to the 
     ['/open-apis/im/v1/messages?receive_id_type=chat_id', 'oc_1'],
     ['/open-apis/im/v1/messages?receive_id_type=union_id', 'on_ann'],
   ])
-  expect(await made.send?.({ ...message, conversation: 'of somebody' }, key, never)).toMatchObject({
-    status: 'refused',
-    retry: false,
-  })
+  for (const conversation of ['of somebody', 'lark:', 'lark:lark'])
+    expect(await made.send?.({ ...message, conversation }, key, never)).toMatchObject({
+      status: 'refused',
+      retry: false,
+      reason: expect.stringContaining('nobody knows') as string,
+    })
 })
 
 test('another adapter’s reply context, and what is too long, are refused for good', async () => {
