@@ -1,12 +1,14 @@
 // How commands reach the gateway of a data folder: it leaves there where it listens on this machine and, with TLS, the files it is known by.
 import { X509Certificate, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { request as requestPlainly } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { request as requestSecurely } from 'node:https'
-import type { RequestOptions } from 'node:https'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { connect } from 'node:tls'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { GatewayError } from '../../core/api.ts'
 import { readOwn } from '../../core/planted-file.ts'
 import { hold, release } from './alive.ts'
@@ -62,8 +64,8 @@ export async function localGateway(dataDirectory: string): Promise<LocalGateway>
 }
 
 /**
- * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, and whoever signed
- * it, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
+ * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, whoever signed
+ * it, and when it ends, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
  * for a caller. Throws `DEADLINE_EXCEEDED` where the answer takes too long: what was asked for may be done yet. Rejects with the system's
  * error where nobody listens, or there is no such file.
  */
@@ -73,17 +75,16 @@ export async function callLocally(
   { method = 'GET', headers = {}, body, limitMs = LIMIT_MS }: LocalCall = {},
 ): Promise<LocalAnswer> {
   const signal = AbortSignal.timeout(limitMs)
-  const options = {
-    method,
-    headers,
-    signal,
-    ...(certFile !== undefined && (await pinned(certFile))),
-    ...(certFile !== undefined && keyFile !== undefined && (await shown(certFile, keyFile))),
-  }
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const request = origin.startsWith('https:') ? requestSecurely : requestPlainly
-  request(`${origin}${path}`, options, resolve).once('error', reject).end(body)
+  const own = certFile === undefined ? undefined : await certificateIn(certFile)
+  const pair = certFile === undefined || keyFile === undefined ? {} : await shown(certFile, keyFile)
   try {
+    const socket = own === undefined ? undefined : await connectedTo(own, { origin, pair, signal })
+    const line = socket !== undefined && { createConnection: () => socket }
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const request = origin.startsWith('https:') ? requestSecurely : requestPlainly
+    request(`${origin}${path}`, { method, headers, signal, ...line }, resolve)
+      .once('error', reject)
+      .end(body)
     const answer = await promise
     return { status: answer.statusCode ?? 0, body: await text(answer) }
   } catch (error) {
@@ -130,18 +131,29 @@ function fileIn(dataDirectory: string): string {
   return join(dataDirectory, 'gateway.url')
 }
 
-/** The first certificate of the file is the gateway's own; those that may follow only lead to who signed it. */
-async function pinned(certFile: string): Promise<RequestOptions> {
-  const own = await certificateIn(certFile)
-  return {
-    ca: own.toString(),
-    allowPartialTrustChain: true,
-    checkServerIdentity: (_host, { raw }) =>
-      own.raw.equals(raw) ? undefined : new Error('it shows another certificate'),
-  }
+interface Line {
+  readonly origin: string
+  /** What is shown to who listens. */
+  readonly pair: SecureContextOptions
+  readonly signal: AbortSignal
 }
 
-async function shown(certFile: string, keyFile: string): Promise<RequestOptions> {
+/**
+ * Rejects where who listens shows another certificate. It is compared before anything is written, and in place of OpenSSL's checks:
+ * those of the dates come first there.
+ */
+async function connectedTo(own: X509Certificate, { origin, pair, signal }: Line): Promise<TLSSocket> {
+  const { hostname, port } = new URL(origin)
+  const host = hostname.replace(/^\[|\]$/gu, '')
+  const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false, ...pair })
+  signal.addEventListener('abort', () => socket.destroy())
+  await once(socket, 'secureConnect', { signal })
+  if (socket.getPeerX509Certificate()?.raw.equals(own.raw) === true) return socket
+  socket.destroy()
+  throw new Error('it shows another certificate')
+}
+
+async function shown(certFile: string, keyFile: string): Promise<SecureContextOptions> {
   try {
     return { cert: await readFile(certFile), key: await readFile(keyFile) }
   } catch (error) {
@@ -165,6 +177,7 @@ function turnedAway(origin: string, certFile: string, cause: unknown): GatewayEr
   )
 }
 
+/** The first certificate of the file is the gateway's own; those that may follow only lead to who signed it. */
 async function certificateIn(file: string): Promise<X509Certificate> {
   try {
     return new X509Certificate(await readFile(file))

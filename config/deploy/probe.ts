@@ -47,8 +47,8 @@ async function known({ hostname, port }: URL, { certFile, keyFile, signal }: Kno
   const shown = keyFile !== undefined && { cert: await readFile(certFile), key: await readFile(keyFile) }
   const host = hostname.replace(/^\[|\]$/gu, '')
   const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false, ...shown })
-  signal.addEventListener('abort', () => socket.destroy(new Error('no answer in time')))
-  await once(socket, 'secureConnect')
+  signal.addEventListener('abort', () => socket.destroy())
+  await once(socket, 'secureConnect', { signal })
   if (socket.getPeerX509Certificate()?.raw.equals(own.raw) === true) return socket
   socket.destroy()
   throw new Error('it shows another certificate')

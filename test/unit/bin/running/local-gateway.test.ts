@@ -15,7 +15,7 @@ import {
 } from '../../../../bin/running/local-gateway.ts'
 import { ownAddress } from '../../../../bin/running/own-address.ts'
 import { freePort } from '../../../../bin/demo/free-port.ts'
-import { makeCertificate } from '../../../support/certificate.ts'
+import { expire, makeCertificate } from '../../../support/certificate.ts'
 
 async function temporary(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'local-gateway-'))
@@ -58,6 +58,15 @@ test('a gateway is known by the certificate it left, though that is for another 
     body: '{}',
   })
   expect(asked).toEqual(['POST /admin/v1/x Bearer secret'])
+})
+
+test('a gateway is known by its certificate also when the time of that is over', async () => {
+  const own = certificateFor('desk.example.com')
+  expire(own)
+  const { asked, origin } = await listening(own)
+  const gateway = { origin, certFile: own.cert }
+  expect(await callLocally(gateway, '/healthz', { headers })).toEqual({ status: 202, body: '{}' })
+  expect(asked).toEqual(['GET /healthz Bearer secret'])
 })
 
 test('a certificate that somebody signed is known by itself: who signed it need not be', async () => {
