@@ -165,10 +165,14 @@ class Loader {
   }
 
   #mayFetch(url: string): void {
+    if (!isRemote(url))
+      throw new GatewayError(
+        'DECODE_FAILED',
+        `"${this.start}" imports ${url}, which is not allowed: from a URL only http and https are followed`,
+      )
     const { host } = new URL(url)
-    if (isRemote(url) && isRemote(this.start) && new URL(this.start).host === host) return
-    if (isRemote(url) && this.#options.imports.some((allowed) => host === allowed || url.startsWith(allowed)))
-      return
+    if (isRemote(this.start) && new URL(this.start).host === host) return
+    if (this.#options.imports.some((allowed) => host === allowed || url.startsWith(allowed))) return
     throw new GatewayError(
       'DECODE_FAILED',
       `"${this.start}" imports ${url}, which is not allowed: add "${host}" to imports or keep a copy beside the file`,
@@ -224,11 +228,17 @@ function absolute(location: string): string {
   return isAbsolute(path) ? path : resolve(path)
 }
 
-/** Where a reference of a document leads: a URI without its fragment (RFC 3986 §5.2), or the name of a file as it is. */
+/**
+ * Where a reference of a document leads: a URI without its fragment (RFC 3986 §5.2), or the name of a file as it is. An empty one is the
+ * document itself (RFC 3986 §4.4). Throws `DECODE_FAILED` for what is no address.
+ */
 function absoluteFrom(base: string, written: string): string {
   const location = written.trim()
+  if (location === '') return base
   if (isRemote(location) || isRemote(base)) {
-    const url = new URL(location, isRemote(base) ? base : undefined)
+    const url = URL.parse(location, isRemote(base) ? base : undefined)
+    if (url === null)
+      throw new GatewayError('DECODE_FAILED', `"${base}" imports "${location}", which is no address`)
     url.hash = ''
     return url.href
   }

@@ -186,6 +186,40 @@ describe('a WSDL in several files', () => {
   })
 })
 
+describe('a location that is written badly', () => {
+  const text = (location: string): string =>
+    pieces['abstract.wsdl']
+      .replace('<import namespace="urn:binding" location="service.wsdl"/>', '')
+      .replace(
+        '<x:include schemaLocation="common.xsd"/>',
+        '<x:simpleType name="Text"><x:restriction base="x:string"/></x:simpleType>',
+      )
+      .replace('"n.xsd"', `"${location}"`)
+  const remote = (location: string): Promise<unknown> => {
+    const serve: typeof fetch = () => Promise.resolve(new Response(text(location)))
+    return loadDocuments('http://x.example/a.wsdl?v=1', { fetch: serve, imports: [] })
+  }
+  const local = async (location: string): Promise<unknown> => {
+    const folder = await files({ 'a.wsdl': text(location) })
+    return loadDocuments(join(folder, 'a.wsdl'), { fetch: noFetch, imports: [] })
+  }
+
+  test('and empty is the document itself, from a file as from a URL (RFC 3986 §4.4)', async () => {
+    expect(await local('')).toMatchObject({ all: [{ name: 'a.wsdl' }] })
+    expect(await remote(' ')).toMatchObject({ all: [{ name: 'a.wsdl' }] })
+  })
+
+  test('is refused by its own name and that of the document', async () => {
+    for (const load of [remote, local])
+      await expect(load('http://my host/a.xsd')).rejects.toMatchObject({
+        code: 'DECODE_FAILED',
+        message: expect.stringMatching(
+          /a\.wsdl[^"]*" imports "http:\/\/my host\/a\.xsd", which is no address$/u,
+        ),
+      })
+  })
+})
+
 describe('imports from elsewhere', () => {
   const remote = pieces['service.wsdl'].replace(
     'location="abstract.wsdl"',
@@ -229,7 +263,8 @@ describe('imports from elsewhere', () => {
     await expect(
       loadDocuments('http://evil.example/?wsdl', { fetch: evil, imports: ['evil.example'] }),
     ).rejects.toMatchObject({
-      message: expect.stringContaining('not allowed'),
+      message:
+        '"http://evil.example/?wsdl" imports file:///etc/hostname, which is not allowed: from a URL only http and https are followed',
     })
   })
 
