@@ -1,9 +1,10 @@
 // `dragoman rollback`: a generation that ran before runs again; the list of those that can.
+import { GatewayError } from '../../core/api.ts'
 import type { GenerationList } from '../../core/generations/history.ts'
 import { adminOf, LONG_MS, table } from '../running/admin-client.ts'
 import type { AdminOptions } from '../running/admin-client.ts'
 import { fail } from '../fail.ts'
-import { asJson } from '../printable.ts'
+import { asJson, inLines } from '../printable.ts'
 
 export interface RollbackOptions extends AdminOptions {
   readonly list?: boolean
@@ -47,8 +48,17 @@ It goes on, also after a restart, until the config, a file it names or a plugin 
 dragoman rollback --release loads what the files say now.`,
     )
   } catch (error) {
-    fail(error)
+    const problems = problemsIn(error)
+    if (problems === undefined) return fail(error)
+    console.error(inLines(problems))
+    process.exitCode = 1
   }
+}
+
+/** Of the config that was refused, a line each, as `check` tells them. */
+function problemsIn(error: unknown): string | undefined {
+  const isRefused = error instanceof GatewayError && error.status === 422
+  return isRefused && typeof error.detail === 'string' ? error.detail : undefined
 }
 
 function readable({ generations, rolledBackTo }: GenerationList): string {

@@ -30,9 +30,8 @@ export const LONG_MS = 120_000
 /**
  * Asks `/admin/v1`. Throws `CHANNEL_GONE` where no gateway runs, `AUTH_FAILED` where another listens in its place or it takes none of the
  * tokens that are known here (a `ConfigError` where a mistake of the config hides its token), `FORBIDDEN` where another user may have put
- * what was left in the data folder, `NOT_FOUND` and `INTERNAL` with what the
- * gateway answered, and its status, where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent
- * anything.
+ * what was left in the data folder, `NOT_FOUND` and `INTERNAL` with what the gateway answered, its status and its words alone (`detail`),
+ * where it refuses, and `DEADLINE_EXCEEDED` where it does not answer. Without a gateway nobody is sent anything.
  */
 export type Admin = (path: string, ask?: Ask) => Promise<unknown>
 
@@ -75,10 +74,11 @@ export async function adminOf(options: AdminOptions): Promise<Admin> {
       throw mistaken !== undefined && configured === undefined
         ? mistaken
         : ofItsStart('the gateway does not take the admin token', mistaken)
-    const detail = typeof answer === 'object' && answer !== null && 'detail' in answer ? answer.detail : ''
+    const detail =
+      typeof answer === 'object' && answer !== null && 'detail' in answer ? String(answer.detail) : ''
     const code = response.status === 404 ? 'NOT_FOUND' : 'INTERNAL'
     const { status } = response
-    throw new GatewayError(code, `the gateway answered ${status}: ${String(detail)}`, { status })
+    throw new GatewayError(code, `the gateway answered ${status}: ${detail}`, { status, detail })
   }
 }
 

@@ -121,7 +121,10 @@ export class Reloads {
     return (await hashOfDisk(pin.places)) !== pin.disk
   }
 
-  /** Loads, lets `take` make it run, and keeps what it was made of. Rejects with the reason why nothing changes. */
+  /**
+   * Loads, lets `take` make it run, and keeps what it was made of. Rejects with the reason why nothing changes: with a `ConfigError` for the
+   * start's, and with the same words for who asked for a reload (422) after it.
+   */
   async reload<T extends { readonly number: number }>(
     take: (next: Loaded) => Promise<T>,
     cause: ReloadCause,
@@ -151,7 +154,7 @@ export class Reloads {
       return taken
     } catch (error) {
       if (to !== undefined) await this.#look()
-      throw error
+      throw error instanceof ConfigError && this.#running !== undefined ? refusedConfig(error) : error
     }
   }
 
@@ -313,6 +316,11 @@ async function hashOf(file: string): Promise<string | undefined> {
   } catch {
     return undefined // it has gone
   }
+}
+
+/** Without the `cause`, which says the same: in the log it would stand twice, and with a stack as a mistake of the program. */
+function refusedConfig({ message }: ConfigError): GatewayError {
+  return new GatewayError('DECODE_FAILED', message, { status: 422 })
 }
 
 /** No start is refused for it: so are the volumes of a container (`emptyDir`), where nobody else is, and a disk that keeps no modes. */

@@ -235,10 +235,20 @@ test('a generation that cannot run again changes nothing: what is missing is tol
     lastReload: { error: expect.stringContaining('odd') },
   })
   const before = await (await fetch(`${gateway.base}/metrics`)).text()
-  await replace(directory, { 'gateway.yaml': 'channels: { web: { adapter: rset } }' })
+  await replace(directory, {
+    'gateway.yaml': 'channels: { web: { adapter: rset } }\nroutes: [{ agent: nobody }]\n',
+  })
   await until(async () => {
     const { lastReload } = await admin<{ lastReload: { error?: string } }>(gateway, '/admin/v1/status')
     return lastReload.error?.includes('rset') === true ? true : undefined
+  })
+  // Who asks for it is told the same.
+  const released = await run(directory, 'rollback', '--release')
+  expect(released.error).toMatch(/^\S+gateway\.yaml:1:\d+: .*rset.*\n\S+gateway\.yaml:2:\d+: .*nobody.*\n$/)
+  expect(released).toEqual({ ...(await run(directory, 'check')), out: '' })
+  expect(await admin(gateway, '/admin/v1/reload', {})).toMatchObject({
+    status: 422,
+    detail: released.error.trimEnd(),
   })
   const { events } = await admin<{ events: readonly { type: string; data: object }[] }>(
     gateway,
@@ -247,6 +257,8 @@ test('a generation that cannot run again changes nothing: what is missing is tol
   expect(events.filter(({ type }) => type === 'reload').map(({ data }) => data)).toEqual([
     { generation: 2 },
     { refused: expect.stringContaining('odd') },
+    { refused: expect.stringContaining('rset') },
+    { refused: expect.stringContaining('rset') },
     { refused: expect.stringContaining('rset') },
   ])
   const figures = /^dragoman_(?:generation|last_reload_success_timestamp_seconds) [\d.e+]+$/gm
