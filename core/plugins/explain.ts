@@ -1,6 +1,7 @@
 // Why a plugin cannot be loaded, in words its author can act on: file, line, problem, cure.
 import { execFile } from 'node:child_process'
-import { relative } from 'node:path'
+import { isBuiltin } from 'node:module'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import * as api from '../api.ts'
@@ -53,9 +54,24 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
   const code = 'code' in thrown ? thrown.code : undefined
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, plugin)
   if (code === NOT_ITS_OWN) return notItsOwn(thrown, plugin)
+  const misnaming = misnamed(thrown)
+  if (misnaming !== undefined) {
+    const file = placeOf(thrown, root)?.file ?? importer(thrown, root) ?? entry
+    const { name = thrown.message, line } = asked(text(file), misnaming.pattern)
+    return failureAt(root, { file, ...(line !== undefined && { line }) }, misnaming.why(name))
+  }
+  const ofJson = jsonFailure(thrown, plugin)
+  if (ofJson !== undefined) return ofJson
   const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, plugin))
   if (isOfSource(thrown, root) || String(code).endsWith('TYPESCRIPT_SYNTAX'))
-    return failureAt(root, place, withCure(firstLine(thrown.message), syntaxCure(thrown.message)))
+    return failureAt(
+      root,
+      place,
+      withCure(
+        firstLine(thrown.message),
+        isDecorator(thrown, place, plugin) ? NO_DECORATORS : syntaxCure(thrown.message),
+      ),
+    )
   if (/^adapter (?:is|has|")/.test(thrown.message))
     return failureAt(root, place, withCure(thrown.message, adapterCure(thrown.message)))
   return failureAt(
@@ -63,6 +79,37 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
     place,
     `it throws "${firstLine(thrown.message)}" while it is loaded: ${scopeCure(thrown.message) ?? NOTHING_RUNS}`,
   )
+}
+
+/** A JSON file that it imports: Node names that one before the problem. */
+function jsonFailure(error: Error, { root, text }: Imported): Failure | undefined {
+  const [, file = '', problem = ''] = /^(\/[^\n]+?\.json): ([^]*)$/.exec(error.message) ?? []
+  if (!(error instanceof SyntaxError) || !file.startsWith(`${root}/`)) return undefined
+  const [, told] = /\(line (\d+) column/.exec(problem) ?? []
+  const line = told === undefined ? jsonLine(text(file), problem) : Number(told)
+  return failureAt(root, { file, line }, `${problem.replaceAll(/\s+/g, ' ')}: mend the JSON`)
+}
+
+/** For a problem that V8 gives no position: the end, or the first line without which the token is not met. */
+function jsonLine(text: string, problem: string): number {
+  const lines = text.trimEnd().split('\n')
+  const [token] = /^Unexpected token '.+?'/su.exec(problem) ?? []
+  let [fine, bad] = [token === undefined ? lines.length - 1 : 0, lines.length]
+  while (bad - fine > 1) {
+    const middle = Math.floor((fine + bad) / 2)
+    if (jsonProblem(lines.slice(0, middle).join('\n')).startsWith(token ?? '')) bad = middle
+    else fine = middle
+  }
+  return bad
+}
+
+function jsonProblem(text: string): string {
+  try {
+    JSON.parse(text)
+    return ''
+  } catch (error) {
+    return String(error).replace('SyntaxError: ', '')
+  }
 }
 
 /** What to do about a name of CommonJS in a module. */
@@ -112,6 +159,7 @@ export function lineOf(code: string, texts: readonly string[]): number | undefin
 }
 
 const CHECK_MS = 5000
+const NO_DECORATORS = 'decorators do not run here: call the function'
 const NOTHING_RUNS = 'do such work in `create` or `start`, where the gateway can report it'
 
 function syntaxCure(message: string): string {
@@ -125,7 +173,7 @@ function syntaxCure(message: string): string {
     ],
     [/parameter property/, 'declare the member and assign it in the constructor'],
     [/namespace|module keyword/, 'use exports of a file of its own'],
-    [/import (?:equals|=)|export =/, 'write `import … from` and `export default`'],
+    [/import (?:equals|=)|export (?:=|assignment)/, 'write `import … from` and `export default`'],
     [/does not provide an export/, 'a type needs `import type`; otherwise the name is not exported there'],
   ] as const
   // Others name the cure themselves ("Instead, use the 'as' syntax").
@@ -143,34 +191,92 @@ function cureOfName(name: string): string {
     : `write one of ${values}`
 }
 
-// Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts
-function notFound(error: Error, { file: entry, root, text }: Imported): Failure {
+// Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts · Cannot find module './x'\nRequire stack:\n- /…/shop.js
+function notFound(error: Error, plugin: Imported): Failure {
+  const { root, file: entry, text } = plugin
   const [, kind = 'module', wanted = '', from] =
     /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?([^\n?]+))?/.exec(
       error.message,
     ) ?? []
-  const file = from ?? placeOf(error, root)?.file ?? entry
-  const last = wanted.split('/').at(-1) ?? wanted
+  const required = /^Require stack:\n- (.+)$/m.exec(error.message)?.[1]
+  const isOwn = (path = ''): boolean => path.startsWith(`${root}/`) && !path.includes('/node_modules/')
+  const file = from ?? placeOf(error, root)?.file ?? (isOwn(required) ? required : undefined) ?? entry
+  const asker = from ?? required ?? file
+  if (wanted.startsWith('/') && kind === 'module') return fileNotFound(wanted, { file, plugin })
+  if (wanted.startsWith('.')) return fileNotFound(join(dirname(asker), wanted), { file, plugin })
+  const { name, line } = asked(text(file), escaped(wanted))
+  const place = { file, ...(line !== undefined && { line }) }
+  return failureAt(root, place, isOwn(asker) ? whyNot(name ?? wanted) : whyNotOutside(name ?? wanted))
+}
+
+function fileNotFound(
+  path: string,
+  { file, plugin: { root, file: entry, text } }: { readonly file: string; readonly plugin: Imported },
+): Failure {
+  const last = basename(path)
   const line = lineOf(text(file), [`${last}'`, `${last}"`])
   const place = { file, ...(line !== undefined && { line }) }
-  if (/^(?:dragoman|zod)(?:\/|$)/.test(wanted))
-    return failureAt(
-      root,
-      place,
-      `it asks for "${wanted}" from outside its folder: write \`import … from '${wanted}'\` in its own code, to which the gateway lends it`,
-    )
-  if (kind === 'package' || !wanted.startsWith('/'))
-    return failureAt(
-      root,
-      place,
-      `it imports "${wanted}", which neither its folder nor the gateway has: run \`npm install ${wanted}\` there`,
-    )
-  return failureAt(
-    root,
-    place,
-    `it imports ${relative(root, wanted)}, which does not exist: write the name as it is on disk, with its ending (./x.ts)`,
-  )
+  const isAlone = dirname(entry) === root
+  const cure = `${isAlone ? 'make it a folder with an index.ts, and ' : ''}write the name as it is on disk, with its ending (./x.ts)`
+  return failureAt(root, place, `it imports ${relative(root, path)}, which does not exist: ${cure}`)
 }
+
+/** A name that a plugin's own code asks for, and that nobody has. */
+function whyNot(name: string): string {
+  const [first = '', ...below] = name.split('/')
+  const scoped = first.startsWith('@') ? `${first}/${below[0] ?? ''}` : first
+  if (/^[a-z][a-z+.-]+:/.test(name)) return whyNoScheme(name)
+  if (isBuiltin(first)) return noBuiltIn(name)
+  if (LENT.test(name)) return notOffered(name)
+  return `it imports "${name}", which neither its folder nor the gateway has: run \`npm install ${scoped}\` there`
+}
+
+function whyNotOutside(name: string): string {
+  return LENT.test(name)
+    ? `it asks for "${name}" from outside its folder: write \`import … from '${name}'\` in its own code, to which the gateway lends it`
+    : whyNot(name)
+}
+
+/** What Node says of a name by a code of its own: what stands in the code for it, and what to do. Undefined: it is another error. */
+function misnamed(
+  error: Error,
+): { readonly pattern: string; readonly why: (name: string) => string } | undefined {
+  const { message } = error
+  switch ('code' in error ? error.code : undefined) {
+    case 'ERR_UNKNOWN_BUILTIN_MODULE':
+      return { pattern: escaped(message.split(': ')[1] ?? ''), why: noBuiltIn }
+    case 'ERR_PACKAGE_PATH_NOT_EXPORTED':
+      return {
+        pattern: `[^'"\`]+${escaped(/'\.(\/[^']+)'/.exec(message)?.[1] ?? '')}`,
+        why: notOffered,
+      }
+    case 'ERR_UNSUPPORTED_ESM_URL_SCHEME':
+      return {
+        pattern: `${escaped(/'([a-z+.-]+:)'/.exec(message)?.[1] ?? '')}[^'"\`]*`,
+        why: whyNoScheme,
+      }
+    default:
+      return undefined
+  }
+}
+
+/** A name that matches as the code has it, whole, and its line. Node tells a package without what is behind it. */
+function asked(text: string, pattern: string): { readonly name?: string; readonly line?: number } {
+  const found = new RegExp(`['"\`](${pattern}(?:/[^'"\`\\n]*)?)['"\`]`).exec(text)
+  if (found?.[1] === undefined) return {}
+  return { name: found[1], line: text.slice(0, found.index).split('\n').length }
+}
+
+const LENT = /^(?:dragoman|zod)(?:\/|$)/
+
+const noBuiltIn = (name: string): string =>
+  `it imports "${name}", and Node has no such module: write the name as Node has it (\`node:fs/promises\`)`
+
+const notOffered = (name: string): string =>
+  `it imports "${name}", which that package does not offer: write \`${name.split('/')[0]}\`, or another name under "exports" in its package.json`
+
+const whyNoScheme = (name: string): string =>
+  `it imports "${name}", and a plugin imports packages and its own files alone: install the package there, or put the file beside it`
 
 function notItsOwn(error: Error, { file: entry, root, text }: Imported): Failure {
   const wanted = 'specifier' in error ? String(error.specifier) : ''
@@ -194,6 +300,13 @@ function otherLanguage(text: string): 'JSON' | 'YAML' | undefined {
   return !isCode && lines.length > 0 && lines.every((line) => /^\s*(?:- )?[\w-]+:(?:\s|$)|^\s*- /.test(line))
     ? 'YAML'
     : undefined
+}
+
+/** Node shows the line and, below it, where in it the problem is; where it does not, the line begins with it. */
+function isDecorator(error: Error, { file, line }: Place, { text }: Imported): boolean {
+  const [, code = '', mark = ''] = (error.stack ?? '').split('\n')
+  if (/^\s*\^+\s*$/.test(mark)) return code[mark.indexOf('^')] === '@'
+  return line !== undefined && /^\s*@\w/.test(text(file).split('\n')[line - 1] ?? '')
 }
 
 // Node puts `FILE:LINE` before the code of a syntax error.
@@ -227,6 +340,15 @@ async function unlocated(error: Error, { file: entry, text }: Imported): Promise
   })
   const [, line] = /^\[stdin\]:(\d+)$/m.exec(said) ?? []
   return { file: entry, ...(line !== undefined && { line: Number(line) }) }
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/\W/g, '\\$&')
+}
+
+function importer({ message }: Error, root: string): string | undefined {
+  const [, file] = / imported from (?:file:\/\/)?([^\n?]+)/.exec(message) ?? []
+  return file?.startsWith(`${root}/`) === true ? file : undefined
 }
 
 function pathOf(address: string): string {

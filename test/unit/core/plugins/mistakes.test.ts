@@ -19,7 +19,7 @@ async function expectTold(mistakes: Mistakes): Promise<void> {
       await mkdir(dirname(join(root, name)), { recursive: true })
       await writeFile(join(root, name), text)
     }
-  await using set = new Plugins({ log: { child: () => noLog }, builtIn: [] })
+  await using set = new Plugins({ log: { child: () => noLog }, builtIn: [], limits: { loadMs: 30_000 } })
   const { plugins } = await set.load({ directory: root })
   expect(Object.fromEntries(plugins.map(({ name, failure }) => [name, failure?.message]))).toEqual(
     Object.fromEntries(
@@ -27,6 +27,91 @@ async function expectTold(mistakes: Mistakes): Promise<void> {
     ),
   )
 }
+
+const importing = (name: string): string => `const a = 1\nimport x from '${name}'\nexport default x`
+const requiring = (name: string): string => `const a = 1\nmodule.exports = require('${name}')`
+
+test('a name that cannot be imported is told whole, with its line and with what is wrong with it', async () => {
+  await expectTold({
+    address: [
+      { 'address.ts': importing('https://esm.sh/x') },
+      /^address\.ts:2: .*"https:\/\/esm\.sh\/x", and a plugin imports packages and its own files/u,
+    ],
+    built: [
+      { 'built.ts': importing('fs/promisess') },
+      /^built\.ts:2: .*"fs\/promisess", and Node has no such module/u,
+    ],
+    inner: [
+      { 'inner.ts': importing('dragoman/core/api.ts') },
+      /^inner\.ts:2: .*"dragoman\/core\/api\.ts", which that package does not offer: write `dragoman`/u,
+    ],
+    node: [{ 'node.ts': importing('node:fss') }, /^node\.ts:2: .*"node:fss", and Node has no such module/u],
+    schema: [
+      { 'schema.ts': importing('zod/v5') },
+      /^schema\.ts:2: .*"zod\/v5", which that package does not offer: write `zod`/u,
+    ],
+    scoped: [
+      { 'scoped.ts': importing('@scope/pkg/sub') },
+      /^scoped\.ts:2: .*"@scope\/pkg\/sub", .*: run `npm install @scope\/pkg` there$/u,
+    ],
+  })
+})
+
+test('CommonJS: what cannot be required is told as what cannot be imported, and a missing file is no package', async () => {
+  await expectTold({
+    address: [
+      { 'address.js': requiring('https://esm.sh/x') },
+      /^address\.js:2: .*a plugin imports packages and its own/u,
+    ],
+    alone: [
+      { 'alone.js': requiring('./lib') },
+      /^alone\.js:2: it imports lib, which does not exist: make it a folder with an index\.ts/u,
+    ],
+    built: [{ 'built.js': requiring('fs/promisess') }, /^built\.js:2: .*Node has no such module/u],
+    file: [
+      { 'file/index.js': requiring('./lib') },
+      /^file\/index\.js:2: it imports file\/lib, which does not exist: write the name as it is on disk/u,
+    ],
+    helper: [
+      { 'helper/index.js': requiring('./a/h.js'), 'helper/a/h.js': requiring('../lib') },
+      /^helper\/a\/h\.js:2: it imports helper\/lib, which does not exist/u,
+    ],
+    schema: [
+      { 'schema.js': requiring('zod/v5') },
+      /^schema\.js:2: .*"zod\/v5", which that package does not/u,
+    ],
+  })
+})
+
+test('broken JSON that it imports is told by its own name and line', async () => {
+  const json = importing('./d.json').replace("json'", "json' with { type: 'json' }")
+  await expectTold({
+    cut: [
+      { 'cut/index.ts': json, 'cut/d.json': '{\n  "a":\n' },
+      /^cut\/d\.json:2: Unexpected end of JSON input: mend the JSON$/u,
+    ],
+    required: [
+      { 'required/index.js': requiring('./d.json'), 'required/d.json': '{\n  "a": 1,\n}' },
+      /^required\/d\.json:3: .*: mend the JSON$/u,
+    ],
+    token: [
+      { 'token/index.ts': json, 'token/d.json': '{\n  "a": "x",\n  "b": x\n}' },
+      /^token\/d\.json:3: Unexpected token 'x', .*: mend the JSON$/u,
+    ],
+  })
+})
+
+test('syntax that does not run here is told with what to write instead', async () => {
+  const decorated = 'const d = (x) => x\nclass A {\n  @d x = 1\n}\nexport default A'
+  await expectTold({
+    assigned: [
+      { 'assigned.ts': 'const a = 1\nexport = a' },
+      /^assigned\.ts:2: .*write `import … from` and `export default`$/u,
+    ],
+    decorated: [{ 'decorated.js': decorated }, /^decorated\.js:3: .*decorators do not run here: call the/u],
+    typed: [{ 'typed.ts': decorated }, /^typed\.ts:3: .*decorators do not run here: call the function$/u],
+  })
+})
 
 test('a role that is misspelt beside another is refused', async () => {
   await expectTold({
