@@ -91,11 +91,23 @@ function withoutOmitted(before: Members, after: Members): Members {
 
 /** Why it ended badly. */
 function openEditor(file: string): GatewayError | undefined {
-  const editor = process.env['VISUAL'] ?? process.env['EDITOR'] ?? 'vi'
-  // $EDITOR may hold options, as for git.
-  const { status, error } = spawnSync('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
-  if (error === undefined && status === 0) return undefined
-  return new GatewayError('DECODE_FAILED', `the editor "${editor}" ended with ${status}; nothing was sent`)
+  const { VISUAL, EDITOR } = process.env
+  const editor = VISUAL || EDITOR || 'vi' // set to nothing is as not set
+  // Ctrl+C goes to all at the terminal: whether to end by it is the editor's to say, and ours to keep what was written.
+  process.on('SIGINT', leaveToEditor)
+  try {
+    // $EDITOR may hold options, as for git. The shell waits as we do.
+    const given = ['-c', `trap : INT; ${editor} "$1"`, 'sh', file]
+    const { status, error } = spawnSync('sh', given, { stdio: 'inherit' })
+    if (error === undefined && status === 0) return undefined
+    return new GatewayError('DECODE_FAILED', `the editor "${editor}" ended with ${status}; nothing was sent`)
+  } finally {
+    process.off('SIGINT', leaveToEditor)
+  }
+}
+
+function leaveToEditor(): void {
+  // What it ends with is told.
 }
 
 function textOf(content: Members): string {

@@ -21,12 +21,12 @@ export interface DemoOptions {
 }
 
 export async function demo({ talk = process.stdin.isTTY }: DemoOptions): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'dragoman-demo-'))
   const closing = new AsyncDisposableStack()
   const interrupted = (): void => void closing.disposeAsync().finally(() => process.exit(130))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
-  closing.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
   try {
+    const directory = await mkdtemp(join(tmpdir(), 'dragoman-demo-'))
+    closing.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
     const account = demoAccount()
     const platform = closing.use(await startSimulator({ ...account, cipher: demoCipher(account) }))
     const bot = closing.use(await startSlowBot(SLOW_MS))

@@ -26,3 +26,14 @@ test('shows a conversation in order and cleans up after itself', async () => {
   expect(out).toMatch(/taken after 4[45]\d\d ms: stored, the answer will follow/u)
   expect(out).toMatch(/6 seconds.*\n.*by the customer-service API/u)
 })
+
+test.each([[['demo']], [['demo', 'subway']]])(
+  'where no folder can be made %j says so in one line',
+  async (words) => {
+    const child = spawn(process.execPath, [BIN, ...words], { env: { ...process.env, TMPDIR: '/nowhere' } })
+    let error = ''
+    child.stderr.on('data', (piece) => (error += String(piece)))
+    expect(await new Promise((ended) => child.once('close', ended))).toBe(1)
+    expect(error).toMatch(/^dragoman: ENOENT: .*'\/nowhere\/dragoman-.*'\n$/u)
+  },
+)

@@ -58,12 +58,12 @@ const ARRIVING_MS = 60_000
 
 /** One ride of about so many seconds. The exit status is 1 where a message was lost, doubled or out of order. */
 export async function subway({ seconds }: { readonly seconds: number }): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'dragoman-subway-'))
   const closing = new AsyncDisposableStack()
   const interrupted = (): void => void closing.disposeAsync().finally(() => process.exit(130))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
-  closing.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
   try {
+    const directory = await mkdtemp(join(tmpdir(), 'dragoman-subway-'))
+    closing.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
     if (!(await ride(directory, closing, seconds))) process.exitCode = 1
   } catch (error) {
     fail(error)

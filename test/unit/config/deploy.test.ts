@@ -145,6 +145,9 @@ test('dragoman.service starts the gateway itself, has it load its config again, 
   expect(said('ExecStart')).toContain(`--data /var/lib/${said('StateDirectory')}`)
   expect([said('ExecReload'), said('KillMode')]).toEqual(['/bin/kill -HUP $MAINPID', 'mixed'])
   expect(Number(said('TimeoutStopSec'))).toBeGreaterThan(12)
+  // What the config of this folder names must be able to come from somewhere; without it the unit starts too.
+  expect(said('EnvironmentFile')).toMatch(/^-\/etc\/dragoman\//u)
+  expect(said('SuccessExitStatus')).toBe('143')
   // What it stores is for its user alone, and a Redis that comes up late does not keep it down.
   expect([said('StateDirectoryMode'), said('UMask')]).toEqual(['0700', '0077'])
   expect([said('Restart'), said('RestartSec'), said('StartLimitIntervalSec')]).toEqual([
