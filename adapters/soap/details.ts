@@ -3,9 +3,10 @@ import { GatewayError, type Json } from 'dragoman'
 import { nameOfKey } from '../xml/bind-context.ts'
 import { nameSaid, withNamespace, withoutNamespace } from '../xml/bind-untyped.ts'
 import { fromJson, toJson } from '../xml/bind.ts'
+import { isXsi } from '../xml/instance.ts'
 import { fullKey } from '../xml/names.ts'
 import type { XmlSchemas } from '../xml/schema.ts'
-import { childElements, element, isNamed, textOf, type XmlElement } from '../xml/tree.ts'
+import { childElements, element, isBlank, isNamed, textOf, type XmlElement } from '../xml/tree.ts'
 import { blockCodec, type BlockCodec } from './blocks.ts'
 import { ns, type QName, type Version } from './names.ts'
 import type { WsdlOperation } from './wsdl.ts'
@@ -26,14 +27,23 @@ export function faultContext(
   return { schemas, declared: [...faults.values()].map((part) => blockCodec(schemas, part, version)) }
 }
 
-/** Outwards. What its declarations do not take goes as its JSON text: the fault matters more than the form of its detail. */
+/**
+ * Outwards. What its declarations do not take goes as its JSON text, and so does what stood beside the entries (`@name`, `#text`, `#mixed`):
+ * the fault matters more than the form of its detail.
+ */
 export function detailElements(detail: Json, context: FaultContext): XmlElement[] {
   if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return [plainDetail(detail)]
   try {
-    return Object.entries(detail).flatMap(([name, value]) => {
-      const many: readonly Json[] = Array.isArray(value) ? value : [value]
-      return many.map((one) => detailEntry(name, one, context))
-    })
+    const members = Object.entries(detail)
+    const besides = members.filter(([name]) => /^[@#]/.test(name))
+    return [
+      ...(besides.length > 0 ? [plainDetail(Object.fromEntries(besides))] : []),
+      ...members.flatMap(([name, value]) => {
+        if (/^[@#]/.test(name)) return []
+        const many: readonly Json[] = Array.isArray(value) ? value : [value]
+        return many.map((one) => detailEntry(name, one, context))
+      }),
+    ]
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'ENCODE_FAILED') return [plainDetail(detail)]
     throw error
@@ -64,19 +74,47 @@ function plainDetail(detail: Json): XmlElement {
   return element(ns.gateway, 'detail', [], [typeof detail === 'string' ? detail : JSON.stringify(detail)])
 }
 
-/** Inwards. What does not fit its declaration is told untyped, and text alone as text; undefined: nothing. */
+/**
+ * Inwards, by the rules of all XML (`@name`, `#text`, `#mixed`). What does not fit its declaration is told untyped, and text alone as
+ * text; undefined: nothing.
+ */
 export function detailJson(detail: XmlElement, context: FaultContext): Json | undefined {
+  const attributes = Object.fromEntries(
+    detail.attributes.filter(isOwn).map(({ local, value }) => [`@${local}`, value]),
+  )
   const entries = childElements(detail)
-  if (entries.length === 0) return textOf(detail).trim() || undefined
+  if (entries.length === 0) {
+    const text = textOf(detail).trim()
+    if (Object.keys(attributes).length === 0) return text === '' ? undefined : text
+    return { ...attributes, ...(text !== '' && { '#text': text }) }
+  }
+  const spoken = detail.children.filter((child) => typeof child === 'string' && !isBlank(child))
+  const isLeading = spoken.length === 1 && spoken[0] === detail.children[0]
+  if (spoken.length > 0 && !isLeading) {
+    const mixed = detail.children.map((child) =>
+      typeof child === 'string' ? child : Object.fromEntries([entryJson(child, context)]),
+    )
+    return { ...attributes, '#mixed': mixed }
+  }
   const members = new Map<string, Json[]>()
   for (const entry of entries) {
     const [key, value] = entryJson(entry, context)
     members.set(key, [...(members.get(key) ?? []), value])
   }
-  return Object.fromEntries(
-    [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
-  )
+  return {
+    ...attributes,
+    ...(isLeading && { '#text': spoken.join('') }),
+    ...Object.fromEntries(
+      [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
+    ),
+  }
 }
+
+/** Of the system's own; the others say how the detail is written. */
+function isOwn({ uri }: QName): boolean {
+  return !isXsi(uri) && !WRITTEN_BY.has(uri)
+}
+const WRITTEN_BY: ReadonlySet<string> = new Set([ns.soap11, ns.soap12, ns.encoding11, ns.encoding12])
 
 /** As it is declared, in encoded by the local name alone where need be, as accessors are (SOAP 1.1 §5.1). */
 function entryJson(entry: XmlElement, context: FaultContext): readonly [key: string, value: Json] {

@@ -154,9 +154,10 @@ export function readFault(
   const reason = child(child(entry, 'Reason') ?? entry, 'Text', 'faultstring')
   const detail = child(entry, 'Detail', 'detail')
   const read = detail === undefined ? undefined : detailJson(detail, context)
+  if (code === '') code = 'Server'
   return {
-    code: code === '' ? 'Server' : code,
-    message: reason === undefined ? code : textOf(reason).trim(),
+    code,
+    message: (reason === undefined ? '' : textOf(reason).trim()) || code,
     ...(read === undefined ? {} : { detail: read }),
     soapCode,
   }

@@ -37,7 +37,8 @@ export function xmlRpcDialect({ charset, types }: BackendConfig): Dialect {
       const answer = readResponse(root)
       if ('fault' in answer) {
         const { faultCode, faultString } = answer.fault
-        return { fault: { code: String(faultCode).trim() || '0', message: faultString } }
+        const code = String(faultCode).trim() || '0'
+        return { fault: { code, message: faultString.trim() === '' ? code : faultString } }
       }
       if (answer.value === undefined) return {}
       const noted = new Map<string, ScalarType>()

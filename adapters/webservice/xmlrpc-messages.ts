@@ -109,7 +109,12 @@ function readFault(fault: XmlElement): MethodResponse {
   const faultString = isObject(value) ? value['faultString'] : undefined
   if (typeof faultCode !== 'number' && typeof faultCode !== 'string')
     throw invalid('a fault has no faultCode')
-  return { fault: { faultCode, faultString: typeof faultString === 'string' ? faultString : '' } }
+  return { fault: { faultCode, faultString: textOfAny(faultString ?? '') } }
+}
+
+/** Servers say more than strings there. */
+function textOfAny(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 export interface Parameters {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { errorTable, GatewayError, type ErrorCode } from 'dragoman'
+import { errorTable, GatewayError, type ErrorCode, type Json } from 'dragoman'
 import {
   faultElement,
   faultOfError,
@@ -124,6 +124,34 @@ describe('a fault that was answered', () => {
   })
 
   test('that lacks everything is still one', () => {
-    expect(read(`<s:Fault xmlns:s="${soap11}"/>`, '1.1')).toMatchObject({ code: 'Server', message: '' })
+    expect(read(`<s:Fault xmlns:s="${soap11}"/>`, '1.1')).toMatchObject({ code: 'Server', message: 'Server' })
+    const empty = '<faultcode/><faultstring> </faultstring>'
+    expect(read(`<s:Fault xmlns:s="${soap11}">${empty}</s:Fault>`, '1.1')).toMatchObject({
+      code: 'Server',
+      message: 'Server',
+    })
+  })
+
+  test.each<[string, Json | undefined]>([
+    ['<detail/>', undefined],
+    [
+      '<detail xmlns:x="http://www.w3.org/2001/XMLSchema-instance" x:type="y" s:encodingStyle=""> </detail>',
+      undefined,
+    ],
+    ['<detail> locked </detail>', 'locked'],
+    ['<detail code="7"/>', { '@code': '7' }],
+    ['<detail code="7">locked</detail>', { '@code': '7', '#text': 'locked' }],
+    ['<detail code="7"><b>is</b></detail>', { '@code': '7', b: 'is' }],
+    ['<detail>order 5 <b>is</b></detail>', { '#text': 'order 5 ', b: 'is' }],
+    ['<detail>order 5 <b>is</b> locked</detail>', { '#mixed': ['order 5 ', { b: 'is' }, ' locked'] }],
+  ])('loses nothing of its detail (DESIGN §3): %s', (text, detail) => {
+    const { detail: got } = read(`<s:Fault xmlns:s="${soap11}">${text}</s:Fault>`, '1.1')
+    expect(got).toEqual(detail)
+  })
+
+  test('is told on with what stood beside the entries of its detail', () => {
+    const detail = { '@code': '7', '#text': 'order 5 ', b: 'is' }
+    const text = written(faultOfReply({ code: 'Server', message: 'no', detail }, {}), '1.1')
+    expect(text).toMatch(/\{"@code":"7","#text":"order 5 "\}<\/\w+:detail><b>is<\/b><\/detail>/u)
   })
 })

@@ -53,8 +53,8 @@ describe('an answer', () => {
 })
 
 describe('a fault', () => {
-  const fault = (code: string): string =>
-    `<fault><value><struct><member><name>faultCode</name><value>${code}</value></member><member><name>faultString</name><value>nope</value></member></struct></value></fault>`
+  const fault = (code: string, text = 'nope'): string =>
+    `<fault><value><struct><member><name>faultCode</name><value>${code}</value></member><member><name>faultString</name><value>${text}</value></member></struct></value></fault>`
 
   test.each([
     ['a word', '<string>STOCK.EMPTY</string>', 'STOCK.EMPTY'],
@@ -73,6 +73,16 @@ describe('a fault', () => {
     const answer = await answered(fault(code))
     expect(answer).toEqual({ fault: { code: kept, message: 'nope' } })
     expect(await told(answer)).toContain(`<int>${kept}</int>`)
+  })
+
+  test.each([
+    ['<int>5</int>', '5'],
+    ['<boolean>1</boolean>', 'true'],
+    ['<struct><member><name>a</name><value>b</value></member></struct>', '{"a":"b"}'],
+    ['', '4711'],
+    ['<string> </string>', '4711'],
+  ])('whose text is %s says what there is, or its code', async (text, message) => {
+    expect(await answered(fault('<int>4711</int>', text))).toEqual({ fault: { code: '4711', message } })
   })
 })
 
