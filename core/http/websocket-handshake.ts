@@ -59,7 +59,8 @@ export function agreeOn(named: readonly string[], ours: readonly string[] | unde
 
 /**
  * A page of another site may not speak in its reader's name: ws takes any `Origin`. Programs send none and are allowed,
- * as are our own pages and those of the list (`*`: any). Throws `Refusal`.
+ * as are our own pages and those of the list (`*`: any). `own` is our base address: browsers say of it neither the path nor
+ * the port of its scheme (RFC 6454 §6.2). Throws `Refusal`.
  */
 export function checkOrigin(
   origin: string | undefined,
@@ -67,7 +68,7 @@ export function checkOrigin(
 ): void {
   if (origin === undefined) return
   const asked = origin.toLowerCase()
-  if (asked === own.toLowerCase() || allowed.includes('*') || allowed.includes(asked)) return
+  if (asked === URL.parse(own)?.origin || allowed.includes('*') || allowed.includes(asked)) return
   throw new Refusal(
     'origin',
     new GatewayError('FORBIDDEN', `pages of ${origin.slice(0, 200)} may not connect: add it to http.origins`),

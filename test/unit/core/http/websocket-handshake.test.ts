@@ -30,6 +30,18 @@ test('no Origin is allowed, our own is, one of the list is; any other is 403 (DE
   await open.client('/ws', [], from('https://anywhere.example'))
 })
 
+test('our own pages are those of the origin of our address, without its path and the port of its scheme (RFC 6454 §6.2)', async () => {
+  const page = { origin: 'https://desk.example.com' }
+  await using below = await listening({ http: { publicUrl: 'https://Desk.example.com/gw' } })
+  await below.client('/ws', [], { headers: page })
+  const within = await refusal(`${below.ws}/ws`, [], { headers: { origin: `${page.origin}/gw` } })
+  expect(within.status).toBe(403)
+  await using behind = await listening({ http: { trustedProxies: ['127.0.0.1'] } })
+  const from = (port: number) => ({ ...page, host: `desk.example.com:${port}`, 'x-forwarded-proto': 'https' })
+  await behind.client('/ws', [], { headers: from(443) })
+  expect((await refusal(`${behind.ws}/ws`, [], { headers: from(8443) })).status).toBe(403)
+})
+
 test('the token comes as the subprotocol bearer.TOKEN, and the handler does not see it there (DESIGN §16)', async () => {
   await using ear = await listening({ options: { protocols: ['dragoman.1'] } })
   const client = await ear.client('/ws', ['dragoman.1', 'bearer.ann'])
