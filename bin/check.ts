@@ -22,7 +22,7 @@ export async function check(named: string | undefined, { config }: { config?: st
       return `${length} ${noun}${length === 1 ? '' : 's'}`
     }
     const { channels, backends, agents, routes, notices } = loaded.config
-    for (const notice of notices) console.error(`${notice} (a notice: nothing is wrong)`)
+    for (const notice of notices) console.error(`${notice} (a notice: a start takes it)`)
     console.log(
       `${file}: ok (${[count(channels, 'channel'), count(backends, 'backend'), count(agents, 'agent'), count(routes, 'route')].join(', ')})`,
     )

@@ -94,7 +94,7 @@ routes:
   const file = join(gateway.directory, 'gateway.yaml')
   const told = `${file}:6:46: route 2: skills: this has no effect, here and in any other route: no agent of this version asks for skills`
   const checked = run('check', file)
-  expect(checked).toMatchObject({ status: 0, stderr: `${told} (a notice: nothing is wrong)\n` })
+  expect(checked).toMatchObject({ status: 0, stderr: `${told} (a notice: a start takes it)\n` })
   expect(checked.stdout).toContain('ok (1 channel,')
   await until(() => (gateway.log().includes(told) ? true : undefined))
   expect(gateway.log().split(told)).toHaveLength(2)
