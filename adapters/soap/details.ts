@@ -88,9 +88,10 @@ export function detailJson(detail: XmlElement, context: FaultContext): Json | un
     if (Object.keys(attributes).length === 0) return text === '' ? undefined : text
     return { ...attributes, ...(text !== '' && { '#text': text }) }
   }
-  const spoken = detail.children.filter((child) => typeof child === 'string' && !isBlank(child))
-  const isLeading = spoken.length === 1 && spoken[0] === detail.children[0]
-  if (spoken.length > 0 && !isLeading) {
+  const [spoken, ...more] = detail.children
+    .filter((child) => typeof child === 'string')
+    .filter((text) => !isBlank(text))
+  if (spoken !== undefined && (more.length > 0 || spoken !== detail.children[0])) {
     const mixed = detail.children.map((child) =>
       typeof child === 'string' ? child : Object.fromEntries([entryJson(child, context)]),
     )
@@ -103,7 +104,7 @@ export function detailJson(detail: XmlElement, context: FaultContext): Json | un
   }
   return {
     ...attributes,
-    ...(isLeading && { '#text': spoken.join('') }),
+    ...(spoken !== undefined && { '#text': spoken }),
     ...Object.fromEntries(
       [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
     ),
