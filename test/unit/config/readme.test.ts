@@ -1,6 +1,8 @@
 // config/README.md says what the schemas say, and its example loads.
+import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { load } from './fakes.ts'
 import { referenceTables } from './reference.ts'
 
@@ -19,6 +21,19 @@ test.each([...referenceTables()])('the table "%s" is the schema’s', (heading, 
 test('every key has an explanation', () => {
   for (const [heading, table] of referenceTables())
     for (const line of table.split('\n')) expect(line, heading).not.toMatch(/\|\s+\|$/)
+})
+
+const folder = new URL('../../../', import.meta.url)
+const isOurs = (path: string): boolean => !/(?:^|\/)(?:node_modules|\.[^/]*)(?:\/|$)/u.test(path)
+const readmes = [...globSync('**/README.md', { cwd: folder, exclude: (name) => !isOurs(name) })]
+
+test.each(readmes)('the YAML of %s is YAML for other tools too', async (path) => {
+  const text = await readFile(new URL(path, folder), 'utf8')
+  for (const [, block = ''] of text.matchAll(/^```yaml.*\n([^]*?)^```/gmu)) {
+    const lines = text.slice(0, text.indexOf(block)).split('\n').length
+    for (const { errors } of parseAllDocuments(block, { uniqueKeys: false }))
+      expect([lines, errors.map(({ message }) => message)]).toEqual([lines, []])
+  }
 })
 
 test('the example loads', async () => {
