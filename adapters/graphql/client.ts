@@ -55,11 +55,13 @@ const ACCEPT = 'application/graphql-response+json, application/json;q=0.9'
 
 /**
  * The result as graphql-request takes it: to that null in the place of an absent entry is a mistake, and a list the answers of a batch.
- * Throws `SyntaxError` for what is no JSON object (GraphQL §7.1).
+ * Throws `SyntaxError` for what is no JSON object (GraphQL §7.1), and for the first part of one that goes on (incremental delivery), which
+ * nobody asked for.
  */
 function resultOf(text: string): Json {
   const result = parseJsonText(text)
   if (!isObject(result)) throw new SyntaxError('the answer is no JSON object')
+  if (result['hasNext'] === true) throw new SyntaxError('the answer is a part, and goes on (hasNext)')
   const isNothing = (name: string): boolean => OPTIONAL.has(name) && result[name] === null
   return Object.fromEntries(Object.entries(result).filter(([name]) => !isNothing(name)))
 }

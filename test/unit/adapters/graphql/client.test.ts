@@ -84,6 +84,15 @@ test('null in the place of `errors` or `extensions` is as good as none (System.T
   })
 })
 
+test('the first part of an answer that goes on (`hasNext`) is no result; the last one is', async () => {
+  await expect(ask('{"data":{"a":1},"hasNext":true}', json)).rejects.toMatchObject({
+    code: 'BACKEND_FAILED',
+    message: 'the answer is no GraphQL result',
+    detail: { status: 200 },
+  })
+  expect((await ask('{"data":{"a":1},"hasNext":false}', json)).data).toEqual({ a: 1 })
+})
+
 test.each(['[{"data":{"a":1}}]', '[{"errors":[{"message":"no"}]}]', '[]', '"x"', 'null'])(
   '%s is no GraphQL result (§7.1): a list is no answer to one operation',
   async (body) => {
