@@ -49,13 +49,18 @@ function faultOf(of: PemFault['of'], message: string | undefined): readonly PemF
 
 /** RFC 7468 §5; OpenSSL knows the two older labels as well. Of authorities it would leave out what it cannot read without a word. */
 function certificateFault(bytes: Uint8Array): string | undefined {
+  const blocks = certificatesIn(bytes)
+  if (blocks.length === 0)
+    return 'holds no certificate: a PEM file with "-----BEGIN CERTIFICATE-----" is needed'
+  const broken = blocks.findIndex((block) => failure(() => new X509Certificate(block)))
+  return broken === -1 ? undefined : `cannot be used: certificate ${broken + 1} in it is damaged`
+}
+
+function certificatesIn(bytes: Uint8Array): readonly string[] {
   const [, ...blocks] = Buffer.from(bytes)
     .toString('latin1')
     .split(/-----BEGIN (?=(?:X509 |TRUSTED )?CERTIFICATE-----)/u)
-  if (blocks.length === 0)
-    return 'holds no certificate: a PEM file with "-----BEGIN CERTIFICATE-----" is needed'
-  const broken = blocks.findIndex((block) => failure(() => new X509Certificate(`-----BEGIN ${block}`)))
-  return broken === -1 ? undefined : `cannot be used: certificate ${broken + 1} in it is damaged`
+  return blocks.map((block) => `-----BEGIN ${block}`)
 }
 
 function keyFault(bytes: Uint8Array): string | undefined {
@@ -67,8 +72,15 @@ function keyFault(bytes: Uint8Array): string | undefined {
 }
 
 function pairFaults(cert: Buffer, key: Buffer): readonly PemFault[] {
-  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
-    return faultOf('key', 'is the key of another certificate than that in "cert"')
+  const privateKey = createPrivateKey(key)
+  const own = certificatesIn(cert).findIndex((each) => new X509Certificate(each).checkPrivateKey(privateKey))
+  if (own === -1) return faultOf('key', 'is the key of another certificate than that in "cert"')
+  // RFC 8446 §4.4.2
+  if (own > 0)
+    return faultOf(
+      'cert',
+      `must begin with its own certificate: that of "key" is certificate ${own + 1} in it`,
+    )
   const why = failure(() => createSecureContext({ cert, key, minVersion: 'TLSv1.2' }))
   return faultOf('cert', why && `cannot be used: ${why}`)
 }

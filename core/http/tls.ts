@@ -35,11 +35,10 @@ export async function readTls(files: TlsFiles): Promise<ListenerTls> {
   }
   let certificate: X509Certificate
   try {
-    createSecureContext(options)
     certificate = new X509Certificate(cert)
     // OpenSSL compares keys of one type only: an RSA certificate with an EC key would fail at every handshake.
-    if (!certificate.checkPrivateKey(createPrivateKey(key)))
-      throw new Error('the key is of another certificate')
+    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error(whyNot(cert, key))
+    createSecureContext(options)
   } catch (error) {
     throw unusable(`${files.certFile} and ${files.keyFile} cannot be used`, error)
   }
@@ -47,6 +46,18 @@ export async function readTls(files: TlsFiles): Promise<ListenerTls> {
   if (files.caFile !== undefined && !ca?.includes('CERTIFICATE-----'))
     throw new GatewayError('INTERNAL', `tls: ${files.caFile} holds no certificate`)
   return { options, certificate }
+}
+
+/** What follows the first certificate may be the key's: then the file is in the wrong order (RFC 8446 §4.4.2). */
+function whyNot(cert: Buffer, key: Buffer): string {
+  const [, ...later] = cert
+    .toString('latin1')
+    .split(/(?=-----BEGIN [A-Z0-9 ]*CERTIFICATE-----)/u)
+    .filter((block) => block.startsWith('-----BEGIN'))
+  const privateKey = createPrivateKey(key)
+  return later.some((each) => new X509Certificate(each).checkPrivateKey(privateKey))
+    ? 'the first must begin with its own certificate'
+    : 'the key is of another certificate'
 }
 
 async function read(file: string): Promise<Buffer> {

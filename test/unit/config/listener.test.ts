@@ -76,6 +76,15 @@ test('http.tls: a key that belongs to another certificate is a problem, and a ch
   expect(await problems('one.crt', 'two.key')).toEqual([
     expect.stringMatching(/^http\.tls\.key: .*is the key of another certificate than that in "cert"$/u),
   ])
+  await writeFile(
+    file('chain.crt'),
+    `${await readFile(file('two.crt'), 'utf8')}${await readFile(file('one.crt'), 'utf8')}`,
+  )
+  expect(await problems('chain.crt', 'one.key')).toEqual([
+    expect.stringMatching(
+      /^http\.tls\.cert: .*must begin with its own certificate: that of "key" is certificate 2 in it$/u,
+    ),
+  ])
   const refused: unknown = await load(tls('one.crt', 'two.key')).catch((error: unknown) => error)
   expect(refused instanceof ConfigError ? refused.files : []).toEqual(
     expect.arrayContaining([file('one.crt'), file('two.key')]),

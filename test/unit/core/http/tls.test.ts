@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { get, type RequestOptions } from 'node:https'
 import { connect as connectPlain } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -97,6 +97,11 @@ test('a certificate of another key type does not go in before its key: callers g
   await copyFile(file('two.key'), pair.keyFile)
   await edge.edge.reloadTls()
   expect((await ask(edge.port)).name).toBe('two')
+  const [first, second] = await Promise.all(
+    ['rsa.crt', 'two.crt'].map((name) => readFile(file(name), 'utf8')),
+  )
+  await writeFile(pair.certFile, `${first}${second}`)
+  await expect(edge.edge.reloadTls()).rejects.toThrow('the first must begin with its own certificate')
 })
 
 test('a certificate file that is missing or no certificate is named, and nothing is bound', async () => {
