@@ -64,14 +64,7 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
   if (ofJson !== undefined) return ofJson
   const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, plugin))
   if (isOfSource(thrown, root) || String(code).endsWith('TYPESCRIPT_SYNTAX'))
-    return failureAt(
-      root,
-      place,
-      withCure(
-        firstLine(thrown.message),
-        isDecorator(thrown, place, plugin) ? NO_DECORATORS : syntaxCure(thrown.message),
-      ),
-    )
+    return brokenAt(thrown, place, plugin)
   if (/^adapter (?:is|has|")/.test(thrown.message))
     return failureAt(root, place, withCure(thrown.message, adapterCure(thrown.message)))
   return failureAt(
@@ -79,6 +72,22 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
     place,
     `it throws "${firstLine(thrown.message)}" while it is loaded: ${scopeCure(thrown.message) ?? NOTHING_RUNS}`,
   )
+}
+
+/**
+ * What was thrown later, by a file that is imported only then and is broken or not there; undefined: it is anything else. Name, message
+ * and stack are enough, which is what crosses from a worker.
+ */
+export function explainLate(thrown: Error, plugin: Imported): Failure | undefined {
+  const { root } = plugin
+  if (/^Cannot find (?:package|module) '/.test(thrown.message)) return notFound(thrown, plugin)
+  const place = thrown.name === 'SyntaxError' ? syntaxPlace(thrown) : undefined
+  return place?.file.startsWith(`${root}/`) === true ? brokenAt(thrown, place, plugin) : undefined
+}
+
+function brokenAt(error: Error, place: Place, plugin: Imported): Failure {
+  const cure = isDecorator(error, place, plugin) ? NO_DECORATORS : syntaxCure(error.message)
+  return failureAt(plugin.root, place, withCure(firstLine(error.message), cure))
 }
 
 /** A JSON file that it imports: Node names that one before the problem. */

@@ -6,7 +6,7 @@ import { relative, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 import { failureAt } from './explain.ts'
-import type { Failure } from './explain.ts'
+import type { Failure, Imported } from './explain.ts'
 import { CODE, MISNAMED, distrust, installMark, isThere, walk, whyUnreadable } from './find.ts'
 import type { Found } from './find.ts'
 
@@ -39,6 +39,11 @@ const RUN = /\.(?:[cm]?[jt]s|json)$/
 
 export function isCode(file: string): boolean {
   return CODE.test(file)
+}
+
+/** As `explain` asks for it. */
+export function importedOf({ file, root, sources }: Snapshot): Imported {
+  return { file, root, text: (path) => sources.get(pathToFileURL(path).href) ?? '' }
 }
 
 /** Whether nothing of a plugin has changed. Packages that npm has not finished yet have not. */

@@ -2,11 +2,12 @@
 import type { Worker } from 'node:worker_threads'
 import type { Log } from '../api.ts'
 import type { DescribedAdapter, Loading, Memory, WorkerOrder } from './contract.ts'
-import { failureAt, placeOf } from './explain.ts'
+import { explainLate, failureAt, placeOf } from './explain.ts'
 import type { Failure } from './explain.ts'
 import { TOO_MUCH, watchMemory } from './memory-watch.ts'
 import { createRpc } from './rpc.ts'
 import type { Rpc, Serve } from './rpc.ts'
+import { importedOf } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Spawned } from './spawn.ts'
 import { unpackError } from './wire.ts'
@@ -192,7 +193,8 @@ const GRACE_MS = 100
 const STUCK = (ms: number): string =>
   `it has not reacted for ${ms / 1000} s: a loop without end, or work that blocks; await between its steps`
 
-function deathOf(thrown: unknown, { file, root }: Snapshot, limits: Limits): Failure {
+function deathOf(thrown: unknown, snapshot: Snapshot, limits: Limits): Failure {
+  const { file, root } = snapshot
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') return failureAt(root, { file }, TOO_MUCH(limits.memoryMb))
   if (!(thrown instanceof Error))
@@ -201,6 +203,8 @@ function deathOf(thrown: unknown, { file, root }: Snapshot, limits: Limits): Fai
       { file },
       `nobody caught what it threw (${String(thrown).slice(0, 80)}): await it, and catch it`,
     )
+  const late = explainLate(thrown, importedOf(snapshot))
+  if (late !== undefined) return { ...late, message: `${late.message} (nobody caught it)` }
   const place = placeOf(thrown, root) ?? { file }
   if (thrown.message.startsWith('it calls process.exit'))
     return failureAt(root, place, `${thrown.message}: throw an error instead; a plugin never ends its worker`)

@@ -2,11 +2,12 @@
 import type { Adapter, Log } from '../api.ts'
 import { Misfit } from '../components/component-shape.ts'
 import type { ComponentRole, Validated } from './contract.ts'
-import { failureAt, placeOf } from './explain.ts'
+import { explainLate, failureAt, placeOf } from './explain.ts'
 import type { Failure } from './explain.ts'
 import type { Home, Hosted } from './hosted.ts'
 import { remoteAdapter } from './remote-adapter.ts'
 import type { Questions } from './remote-schema.ts'
+import { importedOf } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Spawned } from './spawn.ts'
 import type { RememberedComponent } from './stand-in.ts'
@@ -141,8 +142,12 @@ export class PluginVersion implements Home {
     const message = error instanceof Error ? error.message : String(error)
     // A dead worker's own failure says more, and has been noted.
     if (this.#thread === undefined && this.#failure !== undefined) return
+    const late = error instanceof Error ? explainLate(error, importedOf(this.snapshot)) : undefined
     const place = (error instanceof Error ? placeOf(error, root) : undefined) ?? { file }
-    const failure = failureAt(root, place, `${doing}: ${message}`)
+    const failure =
+      late === undefined
+        ? failureAt(root, place, `${doing}: ${message}`)
+        : { ...late, message: `${late.message} (${doing})` }
     this.#failure = this.#isBeside && isPortInUse(error) ? withPortCure(failure) : failure
     this.#isMisfit = error instanceof Misfit
   }

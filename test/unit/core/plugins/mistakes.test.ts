@@ -109,6 +109,13 @@ test('syntax that does not run here is told with what to write instead', async (
       /^assigned\.ts:2: .*write `import … from` and `export default`$/u,
     ],
     decorated: [{ 'decorated.js': decorated }, /^decorated\.js:3: .*decorators do not run here: call the/u],
+    late: [
+      {
+        'late/index.ts': "void import('./lazy.ts')\nawait new Promise((end) => setTimeout(end, 5000))",
+        'late/lazy.ts': 'const a = 1\nfoo bar',
+      },
+      /^late\/lazy\.ts:2: [^:]+: mend the syntax \(nobody caught it\)$/u,
+    ],
     typed: [{ 'typed.ts': decorated }, /^typed\.ts:3: .*decorators do not run here: call the function$/u],
   })
 })

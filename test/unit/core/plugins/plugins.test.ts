@@ -10,7 +10,7 @@ import { noLog } from '../../../../core/map/stand-ins.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
 import type { PluginsOptions } from '../../../../core/plugins/plugins.ts'
 import { standsInFor } from '../../../../core/plugins/stand-in.ts'
-import { testScope } from '../../../../core/testing.ts'
+import { testMessage, testScope } from '../../../../core/testing.ts'
 import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
 
@@ -273,6 +273,31 @@ test('a port that is in use while a version before runs: told with what lets bot
     expect.stringMatching(/^own\.ts:\d+: agent ".*" did not start: no service: the version before/u),
     expect.stringMatching(/^wild\.ts: nobody caught "listen EADDRINUSE: .*catch it: the version before/u),
   ])
+})
+
+test('what a call imports only then: a file that is broken or not there is told by its line and cure', async () => {
+  const { root, plugins } = await opened({})
+  await mkdir(join(root, 'm'))
+  const source = versioned('m', 1).replace(
+    'call: async',
+    "call: async ({ operation }) => operation === 'Look' ? import('./lazy.ts') : import('./gone.ts'),\n        late: async",
+  )
+  await writeFile(join(root, 'm/index.ts'), source)
+  await writeFile(join(root, 'm/lazy.ts'), 'export const a = 1\n\nfoo bar\n')
+  const { adapters } = await plugins.load({ directory: root })
+  plugins.adopt(1)
+  const backend = adapters[0]?.backend?.create({}, testScope())
+  const { signal } = new AbortController()
+  await backend?.start?.(signal)
+  const told = async (operation: string): Promise<string | undefined> => {
+    const call = { operation, params: {}, message: testMessage(), key: 'k', attempt: 1 }
+    await expect(backend?.call(call, signal)).rejects.toBeInstanceOf(Error)
+    return plugins.list()[0]?.failure?.message
+  }
+  expect(await told('Look')).toMatch(/^m\/lazy\.ts:3: [^:]+: mend the syntax \(backend "test" failed\)$/u)
+  expect(await told('Pay')).toMatch(
+    /^m\/index\.ts:\d+: it imports m\/gone\.ts, which does not exist: write .* \(backend "test" failed\)$/u,
+  )
 })
 
 test('what an operation says is read by name, whatever else it has: getters count, functions stay in the worker', async () => {
