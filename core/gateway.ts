@@ -4,7 +4,8 @@ import { hostname } from 'node:os'
 import type { Json, Message } from './api.ts'
 import { GatewayError } from './api.ts'
 import { brokenRoutes } from './operators/broken-routes.ts'
-import { createCallbacks, loadCallbackSecret } from './return/callbacks.ts'
+import { loadCallbackSecret } from './return/callback-secret.ts'
+import { createCallbacks } from './return/callbacks.ts'
 import type { Callbacks } from './return/callbacks.ts'
 import type { Offer } from './deliver/settling.ts'
 import type { Running, Surroundings } from './components/components.ts'
@@ -74,7 +75,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const pin = (): ReturnType<Generation['pin']> => current().pin()
   const isChannel = (name: string): boolean => generation?.channels.has(name) === true
   const chatPage = chatPageMount()
-  const secret = await loadCallbackSecret(store)
+  const secret = await loadCallbackSecret(store, log.child('callbacks'))
   const callbacks: Callbacks = createCallbacks(secret, {
     store,
     now,

@@ -1,5 +1,4 @@
 // Writes that are queued while their system is down (`onFailure: queue`): their lanes, what a failure means for one, and their status.
-import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../api.ts'
 import type { HttpRequest, HttpResponse, Json } from '../api.ts'
 import type { Verdict } from '../deliver/deliver.ts'
@@ -10,6 +9,7 @@ import type { Routable } from '../router.ts'
 import type { OperationSettings } from '../settings.ts'
 import { failureOf, provesNothingDone } from '../deliver/settling.ts'
 import type { Dedupe, Row, Store, Work } from '../store/store.ts'
+import type { Signer } from '../return/callback-secret.ts'
 import type { Ended } from '../return/waiters.ts'
 
 /** What an operation with `onFailure: queue` says of its queue. */
@@ -138,17 +138,14 @@ export interface Writes {
 
 export interface WritesOptions {
   readonly store: Pick<Store, 'find'>
-  readonly secret: Buffer
+  readonly secret: Signer
   /** Our own base address, as callers reach it. */
   readonly origin: () => string
 }
 
 export function createWrites({ store, secret, origin }: WritesOptions): Writes {
-  const key = createSecretKey(secret)
-  const mac = (id: string): string => createHmac('sha256', key).update(`status.${id}`).digest('base64url')
-
   return {
-    statusUrl: (id) => `${origin()}${STATUS_PATH}/${id}?token=${mac(id)}`,
+    statusUrl: (id) => `${origin()}${STATUS_PATH}/${id}?token=${secret.sign(`status.${id}`)}`,
 
     async handle({ method, path, query }) {
       if (method !== 'GET' && method !== 'HEAD')
@@ -156,9 +153,7 @@ export function createWrites({ store, secret, origin }: WritesOptions): Writes {
           detail: { allow: 'GET, HEAD' },
         })
       const id = path.slice(STATUS_PATH.length + 1)
-      const given = Buffer.from(new URLSearchParams(query).get('token') ?? '')
-      const expected = Buffer.from(mac(id))
-      if (given.length !== expected.length || !timingSafeEqual(given, expected))
+      if (!secret.isSigned(`status.${id}`, new URLSearchParams(query).get('token') ?? ''))
         throw new GatewayError(
           'AUTH_FAILED',
           'the token of this address is missing or wrong: ask as you were told',

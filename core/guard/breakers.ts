@@ -75,14 +75,32 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     async () => {
       const found = await newest()
       if ((found.version ?? 'absent') === version) return // this process' own
-      version = found.version ?? 'absent'
-      learn(found.value)
+      heard(found)
+      if (changes.size > 0) void behind.begin()
     },
     (error) =>
       log.warn('how the breakers of the other instances stand could not be read', {
         error: GatewayError.from(error).message,
       }),
   )
+
+  /** A value that is gone went with the data it was in: nobody has put anything on by that. */
+  function heard({ version: theirs, value }: ValueResult): void {
+    const isGone = theirs === undefined && version !== 'absent'
+    version = theirs ?? 'absent'
+    if (isGone) sayAgain()
+    else learn(value)
+  }
+
+  /** What stood in the data that is gone, with the time it has left. */
+  function sayAgain(): void {
+    for (const [name, stored] of known) {
+      const { until } = clamped(stored)
+      const leftMs = until - Date.now()
+      if (leftMs > 0 && !changes.has(name)) changes.set(name, { ...stored, until, leftMs })
+    }
+    known = new Map()
+  }
 
   /** What others have written meanwhile is theirs to say. */
   function learn(value: Json | undefined): void {
@@ -144,11 +162,11 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
       const put = Object.fromEntries(kept) as unknown as Json // snapshots are plain data
       const result = await store.value({ key: KEY, expect: version, put, announce: true })
       written++
-      version = result.version ?? 'absent'
       if (result.status === 'conflict') {
-        learn(result.value)
+        heard(result)
         continue
       }
+      version = result.version ?? 'absent'
       known = next
       changes = new Map(
         [...changes].filter(([name, snapshot]) => said.get(name) !== snapshot || !said.has(name)),
@@ -168,13 +186,14 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   }
 
   /** SEMANTICS 25: no later from now than it was when it was stored, whatever the clock says by now. */
-  function clamped(stored: Stored | undefined): Stored | undefined {
-    if (stored?.leftMs === undefined) return stored
+  function clamped(stored: Stored): Stored {
+    if (stored.leftMs === undefined) return stored
     return { ...stored, until: Math.min(stored.until, Date.now() + stored.leftMs) }
   }
 
   function own(owner: string, operation: string): Stored | undefined {
-    return clamped(standing(nameOf(owner, operation)))
+    const stored = standing(nameOf(owner, operation))
+    return stored && clamped(stored)
   }
 
   /** All of an owner are OFF, and their time is not over. */

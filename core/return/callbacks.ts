@@ -1,5 +1,4 @@
 // `POST /v1/callbacks/{id}`: the later answer of an agent that had only taken a message (SEMANTICS 7, 17).
-import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../api.ts'
 import type { Answer, Conversation, Handoff, HttpRequest, HttpResponse, Message, Reply } from '../api.ts'
 import { parseAnswer } from '../agents/webhook/answer.ts'
@@ -11,6 +10,7 @@ import { mayPush, pushesOf } from '../deliver/push.ts'
 import type { Failure, Row, Settle, SettleResult, Store, Unnumbered } from '../store/store.ts'
 import { epochIn, handedOffId, isPromiseOf, timerId } from '../deliver/settling.ts'
 import type { Offer } from '../deliver/settling.ts'
+import type { Signer } from './callback-secret.ts'
 import type { Ended } from './waiters.ts'
 
 export interface CallbacksOptions {
@@ -59,32 +59,15 @@ const TAKEN_WITHIN_MS = 2000
 const TAKEN_WITHIN_SHARE = 0.25
 const LOOK_AGAIN_MS = 20
 
-/** The secret of the tokens lives in the store: every instance, and the next life, accepts what this one gave out. */
-export async function loadCallbackSecret(store: Store): Promise<Buffer> {
-  const key = 'core/callback-secret'
-  const made = randomBytes(32).toString('base64url')
-  const put = await store.value({ key, expect: 'absent', put: made })
-  const value = put.status === 'ok' ? made : put.value
-  if (typeof value !== 'string') throw new GatewayError('INTERNAL', `the stored value ${key} is not a text`)
-  return Buffer.from(value, 'base64url')
-}
-
-export function createCallbacks(secret: Buffer, options: CallbacksOptions): Callbacks {
+export function createCallbacks(secret: Signer, options: CallbacksOptions): Callbacks {
   const { store, now } = options
-  const key = createSecretKey(secret)
-  const mac = (id: string, ...named: readonly string[]): string =>
-    createHmac('sha256', key)
-      .update([id, ...named].join('.'))
-      .digest('base64url')
 
   /** A promise may be older than this version: the tokens of those before name the term alone. */
   function offerIn(token: string | undefined, id: string): Told {
     const parts = token?.split('.') ?? []
     const named = parts.slice(0, -1)
     const [term = '', agent, ...more] = named
-    const expected = Buffer.from(mac(id, ...named))
-    const actual = Buffer.from(parts.at(-1) ?? '')
-    if (more.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
+    if (more.length > 0 || !secret.isSigned([id, ...named].join('.'), parts.at(-1) ?? ''))
       throw new GatewayError(
         'AUTH_FAILED',
         'the callback token is missing or is not the one given with this message',
@@ -110,7 +93,7 @@ export function createCallbacks(secret: Buffer, options: CallbacksOptions): Call
     offer(message, { term, agent }) {
       return {
         url: `${options.origin()}${CALLBACK_PATH}/${message.id}`,
-        token: `${term}.${agent}.${mac(message.id, term, agent)}`,
+        token: `${term}.${agent}.${secret.sign([message.id, term, agent].join('.'))}`,
       }
     },
 

@@ -144,11 +144,10 @@ class RedisStore implements Store {
     const { url, tls, sentinel, prefix = 'dragoman:', partitions = PARTITIONS, log, hooks } = options
     const { durability = 'any', replicas = durability === 'strict' ? undefined : 0, retentionBytes } = options
     this.#partitions = partitions
-    const onBack = (): void => this.#bus.wake()
     const { clock, crash } = hooks ?? {}
     this.#clock = new ServerClock(log, clock?.wall)
     const watched = { log, clock: this.#clock, memory: hooks?.memory }
-    this.#pulse = new Pulse({ ...watched, durability, retentionBytes, onBack })
+    this.#pulse = new Pulse({ ...watched, durability, retentionBytes, onBack: () => this.#bus.wake() })
     const weigh = async (connection: Connection, facts: ServerFacts): Promise<void> => {
       await this.#pulse.weigh(connection, facts)
     }
@@ -364,6 +363,7 @@ class RedisStore implements Store {
     if (incarnation !== this.#incarnation) {
       this.#names.forget()
       this.#caller.forget()
+      this.#bus.wake() // what this process keeps in it may be gone
     }
     this.#incarnation = incarnation
     this.#partitions = partitions

@@ -4,6 +4,7 @@ import { GatewayError } from '../../../../core/api.ts'
 import type { GatewayErrorOptions, HttpRequest } from '../../../../core/api.ts'
 import type { Row, Work } from '../../../../core/store/store.ts'
 import { createWrites, failedWrite, queueOf, standingOf, writeLane } from '../../../../core/calls/writes.ts'
+import type { Signer } from '../../../../core/return/callback-secret.ts'
 import type { StoreHarness } from '../../../conformance/store.ts'
 import { World, settle } from '../../../conformance/store/world.ts'
 import { RedisServer } from '../../../support/redis-server.ts'
@@ -11,6 +12,10 @@ import { RedisHarness } from '../store/redis-harness.ts'
 import { SqliteHarness } from '../store/sqlite-harness.ts'
 
 const HOUR = 3_600_000
+const secret: Signer = {
+  sign: (text) => Buffer.from(text).toString('base64url'),
+  isSigned: (text, mac) => mac === secret.sign(text),
+}
 
 let server: RedisServer
 beforeAll(async () => {
@@ -183,7 +188,7 @@ test('who stands behind a write that was tried before is told at once; behind on
 test.each(['', '?token=', '?token=x', `?token=${'a'.repeat(43)}`, '?token=%00'])(
   'a status without its token is nobody’s: %j',
   async (query) => {
-    const writes = createWrites({ store: finding([]), secret: Buffer.alloc(32), origin: () => 'http://x' })
+    const writes = createWrites({ store: finding([]), secret, origin: () => 'http://x' })
     const request = { method: 'GET', path: '/v1/status/m1', query: query.slice(1) } as HttpRequest // all it reads
     await expect(writes.handle(request)).rejects.toMatchObject({ code: 'AUTH_FAILED' })
     const url = new URL(writes.statusUrl('m1'))
@@ -202,7 +207,7 @@ describe.each([
     await using world = await World.make(harness)
     await world.begin('m1', { dedupe: { key: 'k', fingerprint: 'same', ttlMs: HOUR } })
     await world.settle(settle('m1', { reply: { data: { order: 7 }, origin: 'backend' } }))
-    const writes = createWrites({ store: world.store, secret: Buffer.alloc(32), origin: () => 'http://x' })
+    const writes = createWrites({ store: world.store, secret, origin: () => 'http://x' })
     const url = new URL(writes.statusUrl('m1'))
     const request = { method: 'GET', path: url.pathname, query: url.search.slice(1) } as HttpRequest // all it reads
     const status = async (): Promise<unknown> => {

@@ -13,13 +13,19 @@ import { until } from '../../../support/gateway.ts'
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** One value that instances share, each with a look of its own at it. */
-function shared(): () => Pick<Store, 'value' | 'watch'> {
+interface Shared {
+  (): Pick<Store, 'value' | 'watch'>
+  /** Nothing is in it any more, and all who watch look. */
+  empty(): void
+}
+
+function shared(): Shared {
   const all: Hints[] = []
   let value: Json | undefined
   let version = 0
   const state = (): { value?: Json; version?: number } =>
     value === undefined ? {} : { value: structuredClone(value), version }
-  return () => {
+  const open = (): Pick<Store, 'value' | 'watch'> => {
     const hints = new Hints()
     all.push(hints)
     return {
@@ -35,6 +41,12 @@ function shared(): () => Pick<Store, 'value' | 'watch'> {
       },
     }
   }
+  const empty = (): void => {
+    value = undefined
+    version = 0
+    for (const one of all) void one.hintAll()
+  }
+  return Object.assign(open, { empty })
 }
 
 const options = { errorRate: 50, minimumCalls: 2, windowMs: 10_000, openForMs: 60_000 }
@@ -120,6 +132,32 @@ test('put out of service and on again by hand on one, it is so on all; both have
   b.breaker.on()
   await until(() => a.breaker.state === 'ACTIVE' || undefined)
   expect(a.memory.saved('mail', 'Send')).toMatchObject({ openedAt: 2 })
+})
+
+test('a store that came back empty puts nothing on: what is OFF is told to it again, to those that begin later too', async () => {
+  const store = shared()
+  const [a, b] = [await instance(store()), await instance(store())]
+  a.breaker.off('maintenance', 60_000)
+  b.memory.keep('billing', 'Pay', {
+    state: 'OFF',
+    openedAt: Date.now(),
+    until: Date.now() + 30,
+    openForMs: 60_000,
+    reason: 'for a moment',
+  })
+  await until(() => (b.breaker.state === 'OFF' && a.memory.saved('billing', 'Pay')) || undefined)
+  await until(() => Date.now() > (a.memory.saved('billing', 'Pay')?.until ?? 0) || undefined)
+  store.empty()
+  const { value } = store()
+  const found = await until(async () => (await value({ key: 'core/breakers' })).value)
+  expect(found).toMatchObject({ 'orders.Get': { state: 'OFF', reason: 'maintenance' } })
+  expect(Object.keys(found as object)).toEqual(['orders.Get']) // what was over by then is not said again
+  expect(await Promise.all([a.memory.flushed(), b.memory.flushed()])).toEqual([true, true])
+  using later = await loadBreakers({ store: store(), log, onOther: () => undefined })
+  expect(later.saved('orders', 'Get')).toMatchObject({ state: 'OFF', reason: 'maintenance' })
+  expect([a.breaker.state, b.breaker.state]).toEqual(['OFF', 'OFF'])
+  a.breaker.on()
+  await until(() => (b.breaker.state === 'ACTIVE' && later.saved('orders', 'Get') === undefined) || undefined)
 })
 
 test('what could not be stored, or not read, while the store was away is told when it is back, without another change', async () => {
