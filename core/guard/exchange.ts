@@ -164,6 +164,12 @@ const words = new Map([
   ['EPROTO', 'the TLS handshake failed'],
 ])
 
+/** Codes of which there are many: llhttp's, of which undici hands on the name alone (a cut answer with `Connection: close` is among them), and TLS alerts (RFC 8446 §6.2). */
+const families = [
+  [/^HPE_|^HTTPParserError$/u, 'its answer breaks the rules of HTTP'],
+  [/^ERR_SSL_.*ALERT/u, 'it refused the TLS handshake'],
+] as const
+
 /** What an operator can do, for the log alone. */
 const remedies = new Map([
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'name its authority in tls.ca'],
@@ -181,7 +187,11 @@ function failureOf(error: Error, request: Outbound, started: boolean): GatewayEr
   if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT')
     return new GatewayError('DEADLINE_EXCEEDED', `${what}: the line was silent for too long`, options)
   const stage = started ? 'the connection broke before the answer was complete' : 'cannot connect'
-  return new GatewayError('BACKEND_FAILED', `${what}: ${stage}: ${words.get(code) ?? code}`, options)
+  return new GatewayError('BACKEND_FAILED', `${what}: ${stage}: ${wordsFor(code)}`, options)
+}
+
+function wordsFor(code: string): string {
+  return words.get(code) ?? families.find(([pattern]) => pattern.test(code))?.[1] ?? code
 }
 
 function codeOf(error: unknown): string {

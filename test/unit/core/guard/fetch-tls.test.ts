@@ -74,6 +74,18 @@ test('a server that asks who we are is shown our certificate', async () => {
   })
 })
 
+test('a server that refuses the handshake is BACKEND_FAILED with notExecuted, in words (RFC 5246 §7.2.2)', async () => {
+  await using old = await serve(
+    (response) => response.end('never'),
+    server({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }),
+  )
+  await expect(get(old, { ca: authority, serverName: 'orders.test' })).rejects.toMatchObject({
+    notExecuted: true,
+    message: 'the GET: cannot connect: it refused the TLS handshake',
+    cause: { cause: { code: expect.stringContaining('ALERT') } },
+  })
+})
+
 test('a server that speaks no TLS is BACKEND_FAILED with notExecuted', async () => {
   await using plain = await serve((response) => response.end('plain'))
   await expect(get(plain)).rejects.toMatchObject({

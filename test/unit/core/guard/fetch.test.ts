@@ -193,8 +193,21 @@ test.each([
       (thrown: unknown) => thrown,
     )
     expect(error).toBeInstanceOf(GatewayError)
-    expect(error).toMatchObject({ code: 'BACKEND_FAILED', notExecuted: false })
+    expect(error).toMatchObject({
+      code: 'BACKEND_FAILED',
+      notExecuted: false,
+      message: expect.not.stringMatching(/HTTPParserError|HPE_|UND_ERR/u),
+    })
   }
+})
+
+test('what no HTTP says is told in words: the parser is named in the cause alone', async () => {
+  await using server = await serveRaw('SSH-2.0-OpenSSH_9.2\r\n', 'wait')
+  await expect(guardedFetch()(server.origin)).rejects.toMatchObject({
+    message:
+      'the GET: the connection broke before the answer was complete: its answer breaks the rules of HTTP',
+    cause: { cause: { name: 'HTTPParserError' } },
+  })
 })
 
 test('an answer that ends with its connection is complete (RFC 9112 §6.3)', async () => {
