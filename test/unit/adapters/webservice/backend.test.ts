@@ -1,48 +1,12 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { GatewayError, type Answer, type Json } from 'dragoman'
+import { GatewayError } from 'dragoman'
 import { testBackend, testMessage } from 'dragoman/testing'
 import adapter from '../../../../adapters/webservice/index.ts'
 import { decodeText, encodeText } from '../../../../adapters/xml/charset.ts'
+import { asked, dialects, type Canned, type Seen } from './canned.ts'
 import { ask, loop, makeBackend } from './loop.ts'
 import { addressOf, fixtures } from './service.ts'
-
-interface Canned {
-  readonly status?: number
-  readonly type?: string
-  readonly body?: string | Uint8Array
-  readonly headers?: Record<string, string>
-  readonly cookies?: readonly string[]
-}
-
-interface Seen {
-  url: string
-  method: string
-  headers: Headers
-  body: Uint8Array
-}
-
-/** Asks a business system that gives one answer. */
-async function asked(
-  config: Record<string, unknown>,
-  { status = 200, type = 'text/xml; charset=utf-8', body = '', headers = {}, cookies = [] }: Canned,
-  params: Json = {},
-): Promise<{ readonly answer: Answer; readonly seen: Seen }> {
-  const seen: Seen = { url: '', method: '', headers: new Headers(), body: new Uint8Array() }
-  const fetched: typeof fetch = async (input, init = {}) => {
-    seen.url = addressOf(input)
-    seen.method = init.method ?? ''
-    seen.headers = new Headers(init.headers)
-    seen.body = init.body instanceof Uint8Array ? init.body : new Uint8Array()
-    const fields = new Headers({ ...(type === '' ? {} : { 'content-type': type }), ...headers })
-    for (const cookie of cookies) fields.append('set-cookie', cookie)
-    return new Response(typeof body === 'string' ? body : Buffer.from(body), { status, headers: fields })
-  }
-  await using backend = await makeBackend({ url: 'http://erp.example.com/service', ...config }, fetched)
-  return { answer: await ask(backend, 'GetOrder', params), seen }
-}
 
 const textOf = (seen: Seen): string => new TextDecoder().decode(seen.body)
 
@@ -279,8 +243,6 @@ describe('XML-RPC', () => {
 })
 
 describe('what is no answer', () => {
-  const dialects = ['pox', 'asmx-get', 'asmx-post', 'xmlrpc'] as const
-
   test.each(dialects)('%s: another status is a breakage', async (dialect) => {
     for (const status of [301, 401, 403, 404, 408, 425, 429, 500, 502, 503]) {
       const failed = asked({ dialect }, { status, type: 'text/plain', body: 'no' })
@@ -296,42 +258,6 @@ describe('what is no answer', () => {
       '\u0000',
     ])
       await expect(asked({ dialect }, { body })).rejects.toMatchObject({ code: 'BACKEND_FAILED' })
-  })
-
-  test.each(dialects)('%s: a page of HTML is none, however well formed', async (dialect) => {
-    for (const body of ['<html>login</html>', '<!-- sso --><HTML xmlns="http://www.w3.org/1999/xhtml"/>']) {
-      const failed = asked({ dialect }, { type: 'Text/HTML; charset=utf-8', body })
-      await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', detail: { status: 200 } })
-    }
-  })
-
-  test.each(dialects)('%s: nor is a page of HTML that is called XML, as a login may be', async (dialect) => {
-    const pages = [
-      '<html xmlns="http://www.w3.org/1999/xhtml">login</html>',
-      '<html><head><title>login</title></head><body/></html>',
-      '<HTML><BODY>login</BODY></HTML>',
-    ]
-    for (const body of pages)
-      for (const type of ['text/xml', 'application/xml', '']) {
-        const failed = asked({ dialect }, { type, body })
-        await expect(failed).rejects.toMatchObject({ code: 'BACKEND_FAILED', detail: { status: 200 } })
-      }
-  })
-
-  test('a document that the schema calls html is an answer', async () => {
-    const schema = join(await mkdtemp(join(tmpdir(), 'pox-')), 'html.xsd')
-    await writeFile(
-      schema,
-      '<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema"><x:element name="html"><x:complexType><x:sequence><x:element name="body" type="x:string"/></x:sequence></x:complexType></x:element></x:schema>',
-    )
-    const { answer } = await asked({ dialect: 'pox', schema }, { body: '<html><body>7</body></html>' })
-    expect(answer).toEqual({ data: { body: '7' } })
-  })
-
-  test('XML under the type of HTML, as old servers send it, is an answer; a document called html too', async () => {
-    const old = await asked({ dialect: 'pox' }, { type: 'text/html', body: '<R><no>7</no></R>' })
-    expect(old.answer).toEqual({ data: { no: '7' } })
-    expect((await asked({ dialect: 'pox' }, { body: '<html>7</html>' })).answer).toEqual({ data: '7' })
   })
 
   test('425 speaks of the moment also where a fault comes with it (RFC 8470 §5.2)', async () => {
