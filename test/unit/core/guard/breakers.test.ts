@@ -6,48 +6,11 @@ import { loadBreakers } from '../../../../core/guard/breakers.ts'
 import { createBreaker } from '../../../../core/guard/breaker.ts'
 import type { Breaker, BreakerSnapshot } from '../../../../core/guard/breaker.ts'
 import { createLead } from '../../../../core/guard/probes.ts'
-import { Hints } from '../../../../core/store/hints.ts'
 import type { Lease, LeaseResult, Store, ValueOp, ValueResult } from '../../../../core/store/store.ts'
 import { until } from '../../../support/gateway.ts'
+import { shared } from './shared-value.ts'
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-
-/** One value that instances share, each with a look of its own at it. */
-interface Shared {
-  (): Pick<Store, 'value' | 'watch'>
-  /** Nothing is in it any more, and all who watch look. */
-  empty(): void
-}
-
-function shared(): Shared {
-  const all: Hints[] = []
-  let value: Json | undefined
-  let version = 0
-  const state = (): { value?: Json; version?: number } =>
-    value === undefined ? {} : { value: structuredClone(value), version }
-  const open = (): Pick<Store, 'value' | 'watch'> => {
-    const hints = new Hints()
-    all.push(hints)
-    return {
-      watch: (names) => hints.watch(names),
-      async value({ key, expect: wanted, put, announce }: ValueOp): Promise<ValueResult> {
-        if (put === undefined) return { status: 'ok', ...state() }
-        if (wanted !== undefined && wanted !== (version === 0 ? 'absent' : version))
-          return { status: 'conflict', ...state() }
-        value = put
-        version++
-        if (announce === true) for (const one of all) one.hint(`value:${key}`)
-        return { status: 'ok', ...state() }
-      },
-    }
-  }
-  const empty = (): void => {
-    value = undefined
-    version = 0
-    for (const one of all) void one.hintAll()
-  }
-  return Object.assign(open, { empty })
-}
 
 const options = { errorRate: 50, minimumCalls: 2, windowMs: 10_000, openForMs: 60_000 }
 
