@@ -7,6 +7,7 @@ import type { Bot } from '../support/bot.ts'
 import {
   ANSWERS,
   CHROMIUM,
+  drawnAgain,
   enter,
   isAtEnd,
   marks,
@@ -126,6 +127,19 @@ test('a question is answered, marked as read, and still there when the page is l
   await page.reload()
   expect(await shown(page, 2)).toEqual(['one', 'echo one'])
   expect(await marks(page)).toEqual(['read'])
+})
+
+test('of a long chat nothing is drawn again while somebody writes, and of what he sends only what is new', async () => {
+  await using ida = await visit('ida')
+  const page = await ida.open()
+  await say(page, 'one')
+  await page.locator('li.me[data-mark=read]').waitFor()
+  const drawn = await drawnAgain(page)
+  await page.locator('#text').pressSequentially('two')
+  await page.keyboard.press('Enter')
+  await shown(page, 4)
+  await page.locator('li.me[data-mark=read]').nth(1).waitFor()
+  expect(await drawn()).toBe(0)
 })
 
 test('the last good answer of a system that is down says so, in both languages, of which the chosen one is kept', async () => {

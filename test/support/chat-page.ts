@@ -65,6 +65,18 @@ export const notes = (page: Page): Promise<readonly string[]> =>
 export const isAtEnd = (page: Page): Promise<boolean> =>
   page.locator('#conversation').evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2)
 
+/** How often since then anything was changed in the messages that are shown now. */
+export async function drawnAgain(page: Page): Promise<() => Promise<number>> {
+  const count = await page.evaluateHandle(() => {
+    const counted = { times: 0 }
+    const observer = new MutationObserver((changes) => (counted.times += changes.length))
+    for (const item of document.querySelectorAll('#messages li'))
+      observer.observe(item, { subtree: true, childList: true, characterData: true })
+    return counted
+  })
+  return () => count.evaluate(({ times }) => times)
+}
+
 /** To the first message; resolves when the page has heard of it. */
 export async function scrollUp(page: Page): Promise<void> {
   await page.locator('#conversation').evaluate((box) => {

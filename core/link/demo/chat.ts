@@ -31,6 +31,7 @@ const rows = new Map<string, Row>()
 /** Whether the last message is in view: it stays so by itself, and who has scrolled up to read stays where he is. */
 let isAtEnd = true
 let scrolledTo = 0
+let writtenOn = ''
 /** So near is at the end, in CSS pixels: less than a line. */
 const NEAR_PX = 20
 
@@ -51,9 +52,9 @@ const messages = element('messages')
 const text = element('text') as HTMLTextAreaElement // as chat.html has it
 const name = element('name') as HTMLInputElement // as chat.html has it
 
-/** Everything that is in words; called again when the language or the state changes. */
+/** Everything that is in words; called again when the language changes, or the day: moments of today are without it. */
 function write(): void {
-  const { page, placeholder, conversation: label, other, status, links } = words[language]
+  const { page, placeholder, conversation: label, other } = words[language]
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
   for (const [key, value] of Object.entries(page))
     for (const at of document.querySelectorAll(`[data-text="${key}"]`)) at.textContent = value
@@ -62,14 +63,20 @@ function write(): void {
   judgeName()
   element('language').textContent = other
   element('language').lang = language === 'zh' ? 'en' : 'zh'
+  for (const row of rows.values()) writeNote(row)
+  writtenOn = new Date().toDateString()
+  writeState()
+}
+
+/** At each key and each step of a message: its work does not grow with what is shown. */
+function writeState(): void {
+  const { status, links, notices } = words[language]
   element('link').dataset['status'] = link.status
   element('link-text').textContent =
     link.link === undefined ? status[link.status] : `${status[link.status]} · ${links[link.link]}`
   const notice = element('notice')
-  const { notices } = words[language]
   notice.textContent = `${noticeOf(notices)} ${isFleeting ? notices.fleeting : ''}`.trim()
   notice.hidden = notice.textContent === ''
-  for (const row of rows.values()) writeNote(row)
 }
 
 /** Why a name is not taken, in the page's language: the browser says it in its own, and only that it has another format. */
@@ -162,7 +169,8 @@ function hear(event: StateEvent): void {
       return
     }
   }
-  write()
+  if (writtenOn === new Date().toDateString()) writeState()
+  else write()
 }
 
 /** A token that is refused, or whose box failed, is asked for again and kept no longer; the client goes on trying meanwhile. */
@@ -202,7 +210,7 @@ async function submit(): Promise<void> {
     if (!isTooLong && writer === chat) hear({ what: 'link', status: 'failed', reason: String(error) })
   } finally {
     text.readOnly = false
-    write()
+    writeState()
   }
 }
 
@@ -231,7 +239,7 @@ async function begin(token: string): Promise<void> {
     token,
     box: boxAtHand(box, () => {
       isFleeting = true
-      write()
+      writeState()
     }),
   })
   chat = client
@@ -257,7 +265,7 @@ text.addEventListener('keydown', (event) => {
 })
 text.addEventListener('input', () => {
   isTooLong = false
-  write()
+  writeState()
 })
 element('language').addEventListener('click', () => {
   language = language === 'zh' ? 'en' : 'zh'
