@@ -74,9 +74,12 @@ export class History {
   show(upTo: number): readonly { readonly number: number; readonly said: Said }[] {
     const from = this.#shown
     this.#shown = Math.max(from, upTo)
+    // They stand at the end: what was shown before is not gone through at each write.
+    const first = this.#rows.findLastIndex(({ key }) => numberIn(key) <= from) + 1
     const shown = this.#rows
+      .slice(first)
       .map(({ key, said }) => ({ number: numberIn(key), said }))
-      .filter(({ number }) => number > from && number <= upTo)
+      .filter(({ number }) => number <= upTo)
     this.#forget()
     return shown
   }

@@ -229,7 +229,8 @@ export class Ledger {
   ): void {
     const codes = new Map(refused.map((one) => [one.n, one.code]))
     const changes: Change[] = []
-    for (const entry of [...this.#outbox.values()].filter((each) => each.n <= n)) {
+    for (const entry of this.#outbox.values()) {
+      if (entry.n > n) break // in the order of their numbers
       this.#outbox.delete(entry.n)
       changes.push([keyOf('out', entry.n), undefined])
       const code = codes.get(entry.n)
