@@ -67,6 +67,7 @@ function policy(files: ReadonlyMap<string, File>, origin: string): string {
     "style-src 'self'",
     'img-src data:',
     `connect-src 'self' ${sockets}`,
+    'worker-src blob:', // MQTT.js: timers of a hidden page are too slow for its keepalive
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
