@@ -107,11 +107,13 @@ async function tokenOf(token: () => Promise<string>, signal: AbortSignal): Promi
   const { promise, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(new Error('ended'))
   signal.addEventListener('abort', onAbort, { once: true })
+  const late = setTimeout(() => reject(new Error('it takes too long')), REQUEST_MS)
   try {
     return await Promise.race([token(), promise])
   } catch (error) {
     throw new Passing(`no token: ${String(error)}`)
   } finally {
+    clearTimeout(late)
     signal.removeEventListener('abort', onAbort)
   }
 }

@@ -43,6 +43,22 @@ function start(ledger: Ledger, answer: (url: string) => Response, isOnline = ():
   return { asked, done, end: () => ending.abort() }
 }
 
+test('a token that never comes is asked for again, and the log is read with the next one', async () => {
+  const ledger = await behind('link:ann')
+  vi.stubGlobal('fetch', async () => page())
+  let asked = 0
+  const done = catchUp({
+    ledger,
+    base: 'http://gateway',
+    token: () => (++asked === 1 ? Promise.withResolvers<string>().promise : Promise.resolve('ann')),
+    isOnline: () => true,
+    signal: new AbortController().signal,
+  })
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(ledger.owed).toEqual([])
+  expect(await done).toEqual({ isWhole: true })
+})
+
 const no = (): never => {
   throw new TypeError('Failed to fetch')
 }
