@@ -9,9 +9,11 @@ import {
   CHROMIUM,
   drawnAgain,
   enter,
+  guardedYaml,
   isAtEnd,
   marks,
   notes,
+  openYaml,
   pageWithoutStorage,
   picture,
   say,
@@ -29,7 +31,7 @@ import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
 import { startShop } from '../support/shop.ts'
 import type { Shop } from '../support/shop.ts'
-import { IDENTITY_YAML, tokenOf } from '../support/token.ts'
+import { tokenOf } from '../support/token.ts'
 
 let bot: Bot
 let shop: Shop
@@ -47,30 +49,9 @@ beforeAll(async () => {
     if (question === 'later') await later.promise
     return { body: ANSWERS[question] ?? { text: `echo ${question}` } }
   })
-  gateway = await startGateway({
-    yaml: `
-channels:
-  web: { adapter: rest }
-  devices: { adapter: mqtt, port: ${await freePort()}, websocket: /mqtt }
-agents: { bot: { adapter: webhook, url: "${bot.url}" } }
-backends:
-  shop:
-    adapter: rest
-    url: ${shop.url}
-    operations: { GetOrder: { method: GET, path: "/7", cache: { fresh: 0s, stale: 1h } } }
-routes:
-  - { when: "parts[0].text = 'order?'", backend: shop, operation: GetOrder, params: "{}" }
-  - { agent: bot }
-`,
-  })
-  guarded = await startGateway({
-    yaml: `
-${IDENTITY_YAML}
-channels: { web: { adapter: rest } }
-agents: { bot: { adapter: webhook, url: "${bot.url}" } }
-routes: [ { agent: bot } ]
-`,
-  })
+  const mqttPort = await freePort()
+  gateway = await startGateway({ yaml: openYaml({ bot: bot.url, shop: shop.url, mqttPort }) })
+  guarded = await startGateway({ yaml: guardedYaml(bot.url) })
   browser = await chromium.launch(CHROMIUM)
 }, 120_000)
 

@@ -6,6 +6,7 @@ import { chromium } from 'playwright-core'
 import type { Locator, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { until } from './gateway.ts'
+import { IDENTITY_YAML } from './token.ts'
 
 export const CHROMIUM = { executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] }
 
@@ -22,6 +23,38 @@ export const ANSWERS: Readonly<Record<string, unknown>> = {
     ],
   },
   hebrew: { text: 'שלום! ההזמנה 12 נשלחה.\nOrder 12 was sent.' },
+}
+
+/** A gateway that asks for no token, with the three links. */
+export function openYaml(at: {
+  readonly bot: string
+  readonly shop: string
+  readonly mqttPort: number
+}): string {
+  return `
+channels:
+  web: { adapter: rest }
+  devices: { adapter: mqtt, port: ${at.mqttPort}, websocket: /mqtt }
+agents: { bot: { adapter: webhook, url: "${at.bot}" } }
+backends:
+  shop:
+    adapter: rest
+    url: ${at.shop}
+    operations: { GetOrder: { method: GET, path: "/7", cache: { fresh: 0s, stale: 1h } } }
+routes:
+  - { when: "parts[0].text = 'order?'", backend: shop, operation: GetOrder, params: "{}" }
+  - { agent: bot }
+`
+}
+
+/** One that asks for tokens. */
+export function guardedYaml(bot: string): string {
+  return `
+${IDENTITY_YAML}
+channels: { web: { adapter: rest } }
+agents: { bot: { adapter: webhook, url: "${bot}" } }
+routes: [ { agent: bot } ]
+`
 }
 
 export async function enter(page: Page, token: string): Promise<void> {
