@@ -1,18 +1,42 @@
 // A long text in pieces that the platform takes: cut between paragraphs, lines, sentences or words, never inside a character.
 
 /**
- * Pieces of at most `maxBytes` of UTF-8 that give the text again when joined. An empty text is one empty piece. An address, or a
- * link `<a …>…</a>`, is in one piece whole unless it is itself longer.
+ * Pieces of at most `maxBytes` of UTF-8 that give the text again when joined, and no more of them than it needs. An empty text is
+ * one empty piece. An address, or a link `<a …>…</a>`, is in one piece whole unless it is itself longer.
  */
 export function textPieces(text: string, maxBytes: number): readonly string[] {
+  const readable = piecesOf(text, maxBytes, leastOf)
+  if (readable.length <= Math.ceil(Buffer.byteLength(text) / maxBytes)) return readable
+  const full = piecesOf(text, maxBytes, () => Infinity)
+  return full.length < readable.length ? full : readable
+}
+
+/** `least`: how many bytes the next piece must hold to be cut at a mark. */
+function piecesOf(
+  text: string,
+  maxBytes: number,
+  least: (bytes: number, maxBytes: number) => number,
+): readonly string[] {
   const pieces: string[] = []
   let rest = text
-  while (Buffer.byteLength(rest) > maxBytes) {
-    const cut = goodCut(rest, longestStart(rest, maxBytes).length)
+  for (;;) {
+    const bytes = Buffer.byteLength(rest)
+    if (bytes <= maxBytes) break
+    const cut = goodCut(rest, longestStart(rest, maxBytes).length, least(bytes, maxBytes))
     pieces.push(rest.slice(0, cut))
     rest = rest.slice(cut)
   }
   return rest === '' && pieces.length > 0 ? pieces : [...pieces, rest]
+}
+
+/** A letter that no longer fits leaves so much of a piece unused. */
+const UNUSED_BYTES = 3
+
+/** What the pieces can hold beyond the text is shared by all cuts: each may come so much earlier, and none makes a piece more. */
+function leastOf(bytes: number, maxBytes: number): number {
+  const room = Math.max(1, maxBytes - UNUSED_BYTES)
+  const count = Math.ceil(bytes / room)
+  return room - (count * room - bytes) / (count - 1)
 }
 
 /**
@@ -83,12 +107,16 @@ function firstPoints(text: string, maxBytes: number): string {
 
 const MARKS = [/\n{2,}/gu, /\n/gu, /[。！？；][”’」』）》]*/gu, /[，、 ]/gu]
 
-/** Behind the last paragraph, line, sentence or word of the second half, else at the very end; there before what would be torn. */
-function goodCut(text: string, end: number): number {
+/**
+ * Behind the last paragraph, line, sentence or word of the second half that leaves at least `leastBytes` before it, else at the
+ * very end; there before what would be torn.
+ */
+function goodCut(text: string, end: number, leastBytes: number): number {
   const start = text.slice(0, end)
+  const least = Number.isFinite(leastBytes) ? longestStart(start, Math.max(0, leastBytes - 1)).length : end
   const marked = MARKS.flatMap((mark) =>
     [...start.matchAll(mark)].map(({ index, 0: { length } }) => index + length).toReversed(),
-  ).filter((cut) => cut > end / 2)
+  ).filter((cut) => cut > end / 2 && cut > least)
   for (const pattern of [LINK_OR_ADDRESS, ADDRESS_IN_ASCII]) {
     const spans = spansOf(text, end, pattern)
     const cuts = [...marked, end, tornAt(end, spans)?.from ?? end]

@@ -1,7 +1,7 @@
 // Long texts in pieces: joined they are the text again, none is too long, no character is torn.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cutAfter, textPieces } from '../../../../../adapters/wechat/api/text-pieces.ts'
+import { cutAfter, longestStart, textPieces } from '../../../../../adapters/wechat/api/text-pieces.ts'
 
 test('any text is its pieces, each within the limit and well formed', () => {
   fc.assert(
@@ -38,6 +38,26 @@ test('a Chinese text is cut behind a sentence, or a comma, and not in the middle
     '预计明天送达',
   ])
   expect(textPieces('您的订单已经发货，预计明天送达', 40)).toEqual(['您的订单已经发货，', '预计明天送达'])
+})
+
+test('a text goes in as few pieces as it would without a look at its sentences', () => {
+  const words = fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 40 }), fc.constantFrom('。', '，', '\n', '\n\n', ' ', 'a', '👨‍👩‍👧')),
+    { minLength: 1, maxLength: 40 },
+  )
+  fc.assert(
+    fc.property(words, fc.integer({ min: 40, max: 400 }), (all, maxBytes) => {
+      const text = all.map(([count, mark]) => `${'订'.repeat(count)}${mark}`).join('')
+      let fewest = 0
+      for (let rest = text; rest !== ''; fewest += 1) rest = rest.slice(longestStart(rest, maxBytes).length)
+      expect(textPieces(text, maxBytes)).toHaveLength(fewest)
+    }),
+  )
+})
+
+test('where the pieces have room to spare, each is cut behind a sentence or a comma', () => {
+  const sentence = `${Array<string>(5).fill('甲方应当在收到乙方书面通知之日起十五个工作日内').join('，')}。`
+  for (const piece of textPieces(sentence.repeat(25), 2000)) expect(piece).toMatch(/[。，]$/u)
 })
 
 test('an address, or a link, of at most the limit stands in one piece', () => {
