@@ -115,6 +115,8 @@ async function cardContents(given: Given): Promise<readonly Content[] | undefine
   const { list } = data
   const ownArticles = type === 'news' && family === 'official' && isFields(own) ? own['articles'] : undefined
   const articles = ownArticles ?? data['articles']
+  if (family === 'wecom' && (type === 'news' || type === 'mpnews') && isFields(own))
+    return ownGroups(type, own)
   if (type !== undefined && isFields(own) && ownArticles === undefined)
     return [{ msgtype: type, [type]: own }]
   if (Array.isArray(articles))
@@ -174,6 +176,16 @@ async function articleContents(
   return links
 }
 
+/** In WeCom's own form they keep what it alone knows (`appid`, `pagepath`). */
+function ownGroups(type: string, own: Fields): readonly Content[] {
+  const { articles } = own
+  if (!Array.isArray(articles) || articles.length <= WECOM_ARTICLES) return [{ msgtype: type, [type]: own }]
+  return inGroups<Json>(articles, WECOM_ARTICLES).map((group) => ({
+    msgtype: type,
+    [type]: { ...own, articles: group },
+  }))
+}
+
 function inGroups<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
   const count = Math.ceil(all.length / most)
   return Array.from({ length: count }, (_, index) => all.slice(index * most, (index + 1) * most))
@@ -210,11 +222,23 @@ function locationContent(part: Part, data: Fields): readonly Content[] | undefin
 function itemsOf(list: readonly Fields[], family: Family): readonly Json[] | undefined {
   const own = (item: Fields): Fields | undefined => memberOf(item, textIn(item, 'type') ?? '')
   const chosen = ({ id = '', content = '' }: Fields): Json => ({ id, content })
-  if (family === 'kf')
-    return list.map((item) => (own(item) === undefined ? { type: 'click', click: chosen(item) } : item))
-  const isAnswer = (item: Fields): boolean => own(item) === undefined || item['type'] === 'click'
+  const typed = (item: Fields): Json => {
+    const { type: _, ...flat } = item
+    const type = openerOf(item)
+    return type === undefined ? { type: 'click', click: chosen(item) } : { type, [type]: flat }
+  }
+  if (family === 'kf') return list.map((item) => (own(item) === undefined ? typed(item) : item))
+  const isAnswer = (item: Fields): boolean =>
+    openerOf(item) === undefined && (item['type'] ?? 'click') === 'click'
   if (family !== 'official' || !list.every(isAnswer)) return undefined
   return list.map((item) => chosen(own(item) ?? item))
+}
+
+/** What a choice is that answers nothing, in the words of 微信客服. */
+function openerOf(item: Fields): string | undefined {
+  const type = textIn(item, 'type')
+  if (type === 'view' || type === 'miniprogram' || type === 'text') return type
+  return textIn(item, 'url') === undefined ? undefined : 'view'
 }
 
 function menu(data: Fields, items: readonly Json[]): Content {

@@ -143,6 +143,16 @@ test('a text longer than the platform takes goes in pieces, and a repeat goes on
 
 const long = '很长的回答。'.repeat(300)
 
+test.each([
+  [5, 26],
+  [14, 6],
+])('sentences of %i clauses that five messages can hold are sent, all %i', async (clauses, count) => {
+  await using t = await trial()
+  t.api.contact('oAnn')
+  const sentence = Array<string>(clauses).fill('甲方应当在收到乙方书面通知之日起十五个工作日内').join('，')
+  expect(await t.platform.send(reply(`${sentence}。`.repeat(count)), 'k', never)).toEqual({ status: 'sent' })
+})
+
 test('how much of a long text has come through is said, and the replay of its dead letter sends the whole', async () => {
   await using t = await trial()
   t.api.contact('oAnn')
@@ -240,18 +250,6 @@ test('an official account gets each article in a message of its own, whichever w
       articles.map((article) => ({ msgtype: 'news', news: { articles: [article] } })),
     )
   }
-})
-
-test('WeCom gets articles by eight in a message, and all of them', async () => {
-  await using t = await trial({ product: 'wecom', agentId: '7' })
-  const articles = Array.from({ length: 10 }, (_, n) => ({ title: `t${n}`, url: `https://a.example/${n}` }))
-  const card: Part = { kind: 'card', text: '', data: { articles } }
-  expect(await t.platform.send(reply([card]), 'k', never)).toEqual({ status: 'sent' })
-  const bodies = t.api.asked.filter(({ path }) => path === '/cgi-bin/message/send').map(({ body }) => body)
-  expect(bodies).toMatchObject([
-    { news: { articles: articles.slice(0, 8) } },
-    { news: { articles: articles.slice(8) } },
-  ])
 })
 
 test('an empty text, no address and a context of another version are refused for good', async () => {
