@@ -118,9 +118,10 @@ export function createChannel(config: ChannelConfig, scope: Scope): Channel {
         const outcome = await api.post(target.path, { ...target.receiver, ...body, uuid }, signal)
         if (outcome.is === 'done') continue
         scope.metrics.count('feishu_send_failed_total', { is: outcome.is })
-        if (outcome.is === 'never') return never(outcome.why)
-        const { why, afterMs } = outcome
-        return { status: 'refused', retry: true, reason: why, ...(afterMs !== undefined && { afterMs }) }
+        const reason = `${index > 0 ? `${index} of ${bodies.length} messages were sent: ` : ''}${outcome.why}`
+        if (outcome.is === 'never') return never(reason)
+        const { afterMs } = outcome
+        return { status: 'refused', retry: true, reason, ...(afterMs !== undefined && { afterMs }) }
       }
       return { status: 'sent' }
     },

@@ -3,7 +3,7 @@ import type { Json, Message, Part } from 'dragoman'
 
 import { isObject, objectIn, textIn } from './callback.ts'
 import type { Fields } from './callback.ts'
-import { marked } from './stale.ts'
+import { marked, markedApart, markOf } from './stale.ts'
 
 /** The parts of `im.message.receive_v1`; the names of those who are mentioned stand in the text. */
 export function partsOf(message: Fields): readonly Part[] {
@@ -133,11 +133,15 @@ export interface Outgoing {
 /** The platform refuses longer ones: 150 kB of a text, 30 kB of rich text or a card. */
 const MOST_BYTES = { text: 150_000, other: 30_000 } as const
 
-/** One push is one part, and the sentence under a stale one, which is a message of its own behind what is no text. Undefined: it is too long for any form. */
+/**
+ * One push is one part, and the sentence under a stale one, which is a message of its own behind what is no text, or what it would
+ * make too long. Undefined: the part is too long for any form.
+ */
 export function outgoing(message: Message, staleText: string): readonly Outgoing[] | undefined {
   const part = message.parts?.[0] ?? { kind: 'text', text: saidBy(message.data) }
-  const made = marked(part, message, staleText).map(formOf)
-  return made.some(isTooLong) ? undefined : made
+  const mark = markOf(message, staleText)
+  const ways = [marked(part, mark), ...(mark === undefined ? [] : [markedApart(part, mark)])]
+  return ways.map((way) => way.map(formOf)).find((made) => !made.some(isTooLong))
 }
 
 function isTooLong({ msg_type, content }: Outgoing): boolean {
@@ -153,13 +157,26 @@ function formOf(part: Part): Outgoing {
   if (kind === 'audio' && id !== undefined) return form('audio', { file_key: id })
   if ((kind === 'file' || kind === 'video') && id !== undefined) return form('file', { file_key: id })
   const fields = isObject(data) ? data : {}
-  const url = attached?.url ?? textIn(fields, 'url')
   const said = text === '' ? namedBy(fields, attached?.name) : text
+  const address = attached?.url ?? (kind === 'text' ? undefined : webAddressIn(fields))
+  const url = address !== undefined && isNamedIn(said, address) ? undefined : address
   // A text may mention people with markup, `<at user_id="all">`; in rich text words are words.
   if (url === undefined && !said.includes('<')) return form('text', { text: said })
   const words = said.split('\n').map((line) => [{ tag: 'text', text: line }])
   const link = url === undefined ? [] : [[{ tag: 'a', text: url, href: url }]]
   return form('post', { zh_cn: { title: '', content: [...(said === '' ? [] : words), ...link] } })
+}
+
+/** A path or a `data:` address leads nobody anywhere. */
+function webAddressIn(fields: Fields): string | undefined {
+  const url = textIn(fields, 'url')
+  return url !== undefined && /^https?:\/\//iu.test(url) ? url : undefined
+}
+
+/** The text has this address, and not only a longer one that begins like it. */
+function isNamedIn(text: string, address: string): boolean {
+  const [, ...behind] = text.split(address)
+  return behind.some((rest) => !/^(?:[\w/#&=%~+@-]|[.:,;?!]\w)/u.test(rest))
 }
 
 /** What a part without a text may be called by: a link its title, a place its label, else where it is. */

@@ -7,15 +7,24 @@ export const STALE_TEXT = '（系统暂时无法连接，以上信息可能不�
 type Marks = Pick<Message, 'stale' | 'asOf' | 'aside'>
 
 /**
- * The part with the sentence: at the end of a text, as a text of its own behind anything else. `{asOf}` in it is the moment of the
- * answer, in this machine's time; where it has none (a `static` one) each sentence that names it is left out, and the default
- * stands there if no other is left. What is not stale, or has its mark in another part (`aside`), stays as it is.
+ * The sentence of a stale answer. `{asOf}` in it is the moment of the answer, in this machine's time; where it has none (a `static`
+ * one) each sentence that names it is left out, and the default stands there if no other is left. Undefined: the answer is not
+ * stale, or has its mark in another part (`aside`).
  */
-export function marked(part: Part, { stale, asOf, aside }: Marks, sentence: string): readonly Part[] {
-  if (stale !== true || aside === true) return [part]
-  const text = filledIn(sentence, momentOf(asOf))
-  if (part.kind !== 'text') return [part, { kind: 'text', text }]
-  return [{ ...part, text: part.text === '' ? text : `${part.text}\n${text}` }]
+export function markOf({ stale, asOf, aside }: Marks, sentence: string): string | undefined {
+  return stale === true && aside !== true ? filledIn(sentence, momentOf(asOf)) : undefined
+}
+
+/** The part with the mark, if there is one: at the end of a text, as a text of its own behind anything else. */
+export function marked(part: Part, mark: string | undefined): readonly Part[] {
+  if (mark === undefined) return [part]
+  if (part.kind !== 'text') return markedApart(part, mark)
+  return [{ ...part, text: part.text === '' ? mark : `${part.text}\n${mark}` }]
+}
+
+/** The mark as a text of its own behind the part. */
+export function markedApart(part: Part, mark: string): readonly Part[] {
+  return [part, { kind: 'text', text: mark }]
 }
 
 const sentences = new Intl.Segmenter(undefined, { granularity: 'sentence' })

@@ -5,7 +5,7 @@ import { testHost, testMessage, testScope } from 'dragoman/testing'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 
 import adapter from '../../../plugins/_examples/feishu/index.ts'
-import { marked, STALE_TEXT } from '../../../plugins/_examples/feishu/stale.ts'
+import { markOf, STALE_TEXT } from '../../../plugins/_examples/feishu/stale.ts'
 import { account, startFeishu } from '../../support/feishu-platform.ts'
 import type { Answering } from '../../support/feishu-platform.ts'
 import { createFrom } from '../../support/create-from.ts'
@@ -201,6 +201,44 @@ test.each<[string, Part | Json, object]>([
       }),
     },
   ],
+  ...[text('Order 7'), text(`${'订'.repeat(14_000)} https://a.example/`)].map(
+    (part): [string, Part, object] => [
+      'a text beside an address that its system has in its data',
+      { ...part, data: { url: 'https://a.example/' } },
+      { msg_type: 'text', content: JSON.stringify({ text: part.text }) },
+    ],
+  ),
+  [
+    'a picture whose address is the picture itself',
+    { kind: 'image', text: 'Chart', data: { url: `data:image/png;base64,${'A'.repeat(40_000)}` } },
+    { msg_type: 'text', content: '{"text":"Chart"}' },
+  ],
+  [
+    'a link that is only a path',
+    { kind: 'link', text: 'Order 7', data: { url: '/internal/orders/7' } },
+    { msg_type: 'text', content: '{"text":"Order 7"}' },
+  ],
+  [
+    'a link whose text has its address',
+    { kind: 'link', text: '看https://a.example/7。', data: { url: 'https://a.example/7' } },
+    { msg_type: 'text', content: '{"text":"看https://a.example/7。"}' },
+  ],
+  [
+    'a link whose text has a longer address',
+    { kind: 'link', text: 'https://a.example/70', data: { url: 'https://a.example/7' } },
+    {
+      msg_type: 'post',
+      content: JSON.stringify({
+        zh_cn: {
+          title: '',
+          content: [
+            [{ tag: 'text', text: 'https://a.example/70' }],
+            [{ tag: 'a', text: 'https://a.example/7', href: 'https://a.example/7' }],
+          ],
+        },
+      }),
+    },
+  ],
   [
     'a place without a text',
     { kind: 'location', text: '', data: { latitude: '31.2', longitude: 121.4, label: '外滩' } },
@@ -258,10 +296,36 @@ test('a stale answer says so, once: under its text, or in a message of its own b
   expect(said[3]?.['uuid']).not.toBe(said[4]?.['uuid'])
 })
 
+test('a text that its sentence would make too long has it in a message behind it, and what was sent before a refusal is said', async () => {
+  const made = await open({ staleText: 'Not the newest.' })
+  const words = 'a'.repeat(149_980)
+  const message = {
+    ...testMessage({ parts: [text(words)] }),
+    stale: true,
+    replyContext: context,
+  }
+  const before = platform.shown().length
+  expect(await made.send?.(message, key, never)).toStrictEqual({ status: 'sent' })
+  expect(platform.shown().slice(before)).toStrictEqual([`{"text":"${words}"}`, '{"text":"Not the newest."}'])
+  const refused = { status: 400, body: { code: 230_002, msg: 'out of chat' } }
+  const late = { status: 429, body: { code: 99_991_400, msg: 'limit' } }
+  for (const [answer, retry] of [
+    [refused, false],
+    [late, true],
+  ] as const) {
+    platform.next({ status: 200, body: { code: 0 } }, answer)
+    expect(await made.send?.(message, `${key}${retry}`, never)).toMatchObject({
+      status: 'refused',
+      retry,
+      reason: expect.stringMatching(/^1 of 2 messages were sent: /u) as string,
+    })
+  }
+})
+
 test('the sentence names the moment of the answer; where it has none and nothing else is left, the default stands there', async () => {
-  const parts = marked(text('x'), { stale: true, asOf: '2026-01-31T09:00:00.000Z' }, 'of {asOf}')
-  expect(parts[0]?.text).toMatch(/^x\nof 2026-\d\d-\d\d \d\d:\d\d$/)
-  expect(marked(text('x'), { stale: true }, 'of {asOf}')).toStrictEqual([text(`x\n${STALE_TEXT}`)])
+  const mark = markOf({ stale: true, asOf: '2026-01-31T09:00:00.000Z' }, 'of {asOf}')
+  expect(mark).toMatch(/^of 2026-\d\d-\d\d \d\d:\d\d$/)
+  expect(markOf({ stale: true }, 'of {asOf}')).toBe(STALE_TEXT)
 })
 
 test('the answer to an event goes to its chat; what answers nothing goes to the person of the conversation (SEMANTICS 9)', async () => {
