@@ -43,7 +43,10 @@ export function startRetention({ store, log, ageMs, maxBytes, isOwn }: Retention
         keptBytes ??= result.keptBytes
         if (result.removed > 0) log.debug('old content was trimmed', { partition, removed: result.removed })
       } catch (error) {
-        failures.push(GatewayError.from(error))
+        const failure = GatewayError.from(error)
+        failures.push(failure)
+        // Each of the others would be refused as well, and nobody else has a turn meanwhile.
+        if (failure.code === 'STORE_UNAVAILABLE' && !store.health().writable) break
       }
     }
     const [failure] = failures

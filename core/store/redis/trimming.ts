@@ -6,22 +6,21 @@ import { Cells } from './reply.ts'
 const ROWS = 20
 
 export class Trimming {
-  readonly #caller: Caller
+  readonly #caller: Pick<Caller, 'run'>
   /** Where the walk of an unfinished trim goes on. */
   readonly #walked = new Map<number, string>()
-  /** Bytes in each partition when this round began. */
-  #sizes: readonly number[] = []
+  /** Bytes in each partition when this round began; a failure is the whole round's. */
+  #sizes: Promise<readonly number[]> | undefined
   /** Partitions of which this round has had its share. */
   readonly #seen = new Set<number>()
 
-  constructor(caller: Caller) {
+  constructor(caller: Pick<Caller, 'run'>) {
     this.#caller = caller
   }
 
   async trim({ partition, olderThanMs, maxBytes, budgetMs }: Trim, partitions: number): Promise<TrimResult> {
     const until = performance.now() + budgetMs
-    await this.#begin(partition, partitions)
-    const most = this.#mostOf(partition, maxBytes)
+    const most = mostOf(await this.#begin(partition, partitions), partition, maxBytes)
     let removed = 0
     for (;;) {
       const from = this.#walked.get(partition) ?? '0'
@@ -37,19 +36,24 @@ export class Trimming {
    * A round has each partition once; then the sizes are asked for anew, of all, because other gateways trim the rest. Within a round
    * they stay as they were: measured again while it cuts, a partition's part would shrink with what was cut of it, down to nothing.
    */
-  async #begin(partition: number, partitions: number): Promise<void> {
-    if (this.#sizes.length !== partitions || this.#seen.has(partition)) {
-      const all = Array.from({ length: partitions }, (_, number) => this.#caller.run('bytes', number, []))
-      this.#sizes = (await Promise.all(all)).map(Number)
+  #begin(partition: number, partitions: number): Promise<readonly number[]> {
+    if (this.#sizes === undefined || this.#seen.has(partition)) {
+      this.#sizes = this.#ask(partitions)
       this.#seen.clear()
     }
     this.#seen.add(partition)
+    return this.#sizes
   }
 
-  /** One script touches one partition (SEMANTICS 11): where all together are too large, each gives the same part of what it has. */
-  #mostOf(partition: number, maxBytes: number): number {
-    const total = this.#sizes.reduce((sum, size) => sum + size, 0)
-    if (total <= maxBytes) return Number.MAX_SAFE_INTEGER
-    return Math.floor(((this.#sizes[partition] ?? 0) * maxBytes) / total)
+  async #ask(partitions: number): Promise<readonly number[]> {
+    const all = Array.from({ length: partitions }, (_, number) => this.#caller.run('bytes', number, []))
+    return (await Promise.all(all)).map(Number)
   }
+}
+
+/** One script touches one partition (SEMANTICS 11): where all together are too large, each gives the same part of what it has. */
+function mostOf(sizes: readonly number[], partition: number, maxBytes: number): number {
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if (total <= maxBytes) return Number.MAX_SAFE_INTEGER
+  return Math.floor(((sizes[partition] ?? 0) * maxBytes) / total)
 }
