@@ -263,7 +263,8 @@ async function begin(number: number, beginning: Beginning): Promise<Begun> {
     }
     instances.set(number, { made, ending, services: { call, probe } })
     await made.start?.(signal)
-    shaped(role, made) // it may have learnt its operations in `start`
+    const problem = shapeProblem(role, made) // it may have learnt its operations in `start`
+    if (problem !== undefined) throw new Error(`${problem} (after \`start\`)`) // no Misfit: it may learn them at another try
     return { operations: saidOf(made.operations), sends: false, probes: made.probe !== undefined }
   }
   if (adapter?.agent === undefined) throw new Error(`the adapter offers no ${role}`)

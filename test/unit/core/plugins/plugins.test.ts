@@ -199,7 +199,7 @@ test('a lock: another content is refused and the locked one goes on, as long as 
   expect(other.plugins[1]?.adapter).toBeUndefined()
 })
 
-test('DESIGN §9: a component without its methods does not start, an async create that throws neither; the file is named', async () => {
+test('DESIGN §9: a component without its methods does not start, an async create that throws neither; the file is named, and only what `start` learnt is tried again', async () => {
   const bad = (name: string, create: string): string =>
     versioned(name, 1).replace(/create: \(\) => \(\{ answer.*\}\),/u, `create: ${create},`)
   const files = {
@@ -222,9 +222,13 @@ test('DESIGN §9: a component without its methods does not start, an async creat
   await expect(start('slip', 'backend')).rejects.toThrow('operation "Look" has `saef`')
   await expect(start('told', 'backend')).rejects.toThrow('operation "Pay" is null')
   expect(await plugins.refuse(new Error('none of them started'))).toBe(true)
-  expect((await plugins.load({ directory: root })).plugins.map(({ failure }) => failure)).not.toContainEqual(
-    expect.objectContaining({ message: expect.stringContaining('tried again') }),
-  )
+  const refused = (await plugins.load({ directory: root })).plugins.map(({ failure }) => failure?.message)
+  // Its system may have been no readier than that.
+  expect(refused.filter((told) => told?.includes('tried again'))).toEqual([
+    expect.stringMatching(
+      /^told\.ts: .*: operation "Pay" is null: .* \(after `start`\) \(it is tried again/u,
+    ),
+  ])
   const failures = plugins.list().map(({ failure }) => failure?.message)
   expect(failures).toEqual([
     expect.stringMatching(/^late\.ts: agent ".*" did not start: `create` returns a promise/u),
