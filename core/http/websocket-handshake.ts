@@ -14,6 +14,8 @@ const VERSION = '13'
 /** Sixteen bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/u
 const BEARER = 'bearer.'
+/** RFC 6454 §6.2: scheme, host and port alone; never `null`, which is no origin. */
+const PAGE = /^https?:\/\/[^/?#@\\\s]+$/iu
 
 /** Checks the head and takes the token out of the subprotocols: browsers cannot send it otherwise (DESIGN §16). Throws `Refusal`. */
 export function readOffer(head: Head): Offer {
@@ -60,15 +62,16 @@ export function agreeOn(named: readonly string[], ours: readonly string[] | unde
 /**
  * A page of another site may not speak in its reader's name: ws takes any `Origin`. Programs send none and are allowed,
  * as are our own pages and those of the list (`*`: any). `own` is our base address: browsers say of it neither the path nor
- * the port of its scheme (RFC 6454 §6.2). Throws `Refusal`.
+ * the port of its scheme (RFC 6454 §6.2), programs may say that port. Throws `Refusal`.
  */
 export function checkOrigin(
   origin: string | undefined,
   { own, allowed }: { readonly own: string; readonly allowed: readonly string[] },
 ): void {
   if (origin === undefined) return
-  const asked = origin.toLowerCase()
-  if (asked === URL.parse(own)?.origin || allowed.includes('*') || allowed.includes(asked)) return
+  const page = PAGE.test(origin) ? URL.parse(origin)?.origin : undefined
+  if (allowed.includes('*') || (page !== undefined && [URL.parse(own)?.origin, ...allowed].includes(page)))
+    return
   throw new Refusal(
     'origin',
     new GatewayError('FORBIDDEN', `pages of ${origin.slice(0, 200)} may not connect: add it to http.origins`),

@@ -12,6 +12,7 @@ test('no Origin is allowed, our own is, one of the list is; any other is 403 (DE
   await ear.client()
   await ear.client('/ws', [], from(ear.origin))
   await ear.client('/ws', [], from('https://Shop.example.com'))
+  await ear.client('/ws', [], from('https://shop.example.com:443'))
   for (const origin of [
     'https://evil.example',
     'null',
@@ -30,7 +31,7 @@ test('no Origin is allowed, our own is, one of the list is; any other is 403 (DE
   await open.client('/ws', [], from('https://anywhere.example'))
 })
 
-test('our own pages are those of the origin of our address, without its path and the port of its scheme (RFC 6454 §6.2)', async () => {
+test('our own pages are those of the origin of our address, without its path, with or without the port of its scheme (RFC 6454 §6.2)', async () => {
   const page = { origin: 'https://desk.example.com' }
   await using below = await listening({ http: { publicUrl: 'https://Desk.example.com/gw' } })
   const said = async (origin: string): Promise<string> => {
@@ -40,10 +41,13 @@ test('our own pages are those of the origin of our address, without its path and
     return line.slice(0, 12)
   }
   expect(await said(page.origin)).toBe('HTTP/1.1 101')
-  expect(await said(`${page.origin}/gw`)).toBe('HTTP/1.1 403')
+  expect(await said(`${page.origin}:443`)).toBe('HTTP/1.1 101')
+  for (const other of [`${page.origin}/gw`, `${page.origin}:8443`, 'http://desk.example.com:443', 'null'])
+    expect(await said(other), other).toBe('HTTP/1.1 403')
   await using behind = await listening({ http: { trustedProxies: ['127.0.0.1'] } })
   const from = (port: number) => ({ ...page, host: `desk.example.com:${port}`, 'x-forwarded-proto': 'https' })
   await behind.client('/ws', [], { headers: from(443) })
+  await behind.client('/ws', [], { headers: { ...from(443), origin: `${page.origin}:443` } })
   expect((await refusal(`${behind.ws}/ws`, [], { headers: from(8443) })).status).toBe(403)
 })
 
