@@ -153,13 +153,19 @@ async function download(
     throw new GatewayError('BACKEND_FAILED', `the ${type} to send: its address answers ${response.status}`, {
       notExecuted: true,
     })
-  const [mediaType = ''] = (response.headers.get('content-type') ?? defaultTypes[type]).split(';')
-  const served = nameIn(response.headers.get('content-disposition')) ?? nameAt(url)
-  const ending = endingOf(served ?? '') ?? `.${extensionOf(mediaType.trim())}`
+  const said = response.headers.get('content-type')
+  const mediaType = (said ?? defaultTypes[type]).replace(/;.*$/su, '').trim()
+  const extension = extensionOf(mediaType)
+  const isTelling = said !== null && extension !== 'bin' && !OF_MANY.has(mediaType)
+  const atAddress = nameAt(url)
+  const served =
+    nameIn(response.headers.get('content-disposition')) ??
+    (atAddress !== undefined && isTelling ? withKnownEnding(atAddress, `.${extension}`) : atAddress)
+  const ending = endingOf(served ?? '') ?? `.${extension}`
   const shown = [name, served].map((each = '') => shownName(each, ending)).find((each) => each !== undefined)
   return {
     bytes: new Uint8Array(await response.arrayBuffer()),
-    mediaType: mediaType.trim(),
+    mediaType,
     name: shown ?? `${type}${ending}`,
   }
 }
@@ -187,6 +193,16 @@ const extensions: Readonly<Record<string, string>> = {
   'application/vnd.openxmlformats-officedocument.presentationml.presentation': 'pptx',
   'text/plain': 'txt',
   'text/csv': 'csv',
+}
+
+/** Files of many kinds are served as these. */
+const OF_MANY: ReadonlySet<string> = new Set(['text/plain', 'application/zip'])
+const endings: ReadonlySet<string> = new Set(Object.values(extensions).map((extension) => `.${extension}`))
+
+/** The ending in an address is often that of the script that answers there (`bill.aspx`). */
+function withKnownEnding(name: string, ending: string): string {
+  const own = endingOf(name) ?? ''
+  return endings.has(own.toLowerCase()) ? name : `${name.slice(0, name.length - own.length)}${ending}`
 }
 
 function extensionOf(mediaType: string): string {

@@ -7,6 +7,8 @@ import { createMedia } from '../../../../../adapters/wechat/api/media.ts'
 import type { FileAt } from '../../../../../adapters/wechat/api/media.ts'
 
 const HOST = 'https://files.example'
+const pdf = { 'content-type': 'application/pdf' }
+const png = { 'content-type': 'image/png' }
 const octets = 'application/octet-stream'
 
 /** The names under which these files are uploaded, in order. */
@@ -53,6 +55,23 @@ test.each<[string, Partial<FileAt>, Readonly<Record<string, string>>, string]>([
   ['nothing of a name left', { name: '..' }, { 'content-type': 'application/pdf' }, 'file.pdf'],
   ['an address that is badly encoded', { url: `${HOST}/%FF.pdf` }, {}, '%FF.pdf'],
   ['an address that names no file', { url: `${HOST}/get?id=7` }, { 'content-type': 'text/csv' }, 'file.csv'],
+  ['an ending has a letter in it', { name: '账单2026.11' }, pdf, '账单2026.11.pdf'],
+  ['an ending may be long', { name: 'plan.sketch' }, pdf, 'plan.sketch'],
+  ['no version is an ending', { url: `${HOST}/v1.0` }, pdf, 'file.pdf'],
+  [
+    'its type before the ending of a script',
+    { name: '账单', url: `${HOST}/bill.aspx?id=7` },
+    pdf,
+    '账单.pdf',
+  ],
+  ['the address, but for the ending of a script', { url: `${HOST}/captcha.php` }, png, 'captcha.png'],
+  ['the address where its ending is one of a file', { url: `${HOST}/a.docx` }, pdf, 'a.docx'],
+  [
+    'the address where its type is of many files',
+    { url: `${HOST}/a.json` },
+    { 'content-type': 'text/plain' },
+    'a.json',
+  ],
 ])('a file is uploaded by %s', async (_, more, headers, name) => {
   expect(await uploadedAs([{ url: `${HOST}/x`, type: 'file', ...more }], headers)).toEqual([name])
 })
@@ -77,6 +96,9 @@ test('a long name is cut before its ending, and between letters', () => {
 /** As fetch hands it over. */
 const bytes = (text: string): string => Buffer.from(text).toString('latin1')
 
+/** 保单 */
+const gbk = '\u00B1\u00A3\u00B5\u00A5'
+
 test.each([
   ['UTF-8 as it is', bytes('attachment; filename="保单.pdf"'), '保单.pdf'],
   ['`filename*` before `filename`', `attachment; filename="%E4"; filename*=utf-8''%E4%BF%9D.pdf`, '保.pdf'],
@@ -87,6 +109,17 @@ test.each([
   ['what is Latin-1 and no UTF-8', 'attachment; filename="caf\u00E9.pdf"', 'café.pdf'],
   ['quotes and semicolons in quotes', String.raw`attachment; filename="a\"b;c.pdf"`, 'a"b;c.pdf'],
   ['no quotes', 'attachment; filename=media.jpg; size=7', 'media.jpg'],
+  [
+    'what in quotes looks like another',
+    `attachment; filename="x; filename*=UTF-8''evil.exe"`,
+    "x; filename*=UTF-8''evil.exe",
+  ],
+  ['a `filename*` with a blank in it', `attachment; filename="a b.pdf"; filename*=UTF-8''a b.pdf`, 'a b.pdf'],
+  ['percent-encoded although it is plain', 'attachment; filename="%E4%BF%9D%E5%8D%95.xlsx"', '保单.xlsx'],
+  ['a percent sign that encodes nothing', 'attachment; filename="100% ok.pdf"', '100% ok.pdf'],
+  ['GBK', `attachment; filename="${gbk}.pdf"`, '保单.pdf'],
+  ['single letters of Latin-1 between others', 'attachment; filename="r\u00E9sum\u00E9s.pdf"', 'résumés.pdf'],
+  ['before any type', 'filename = a.pdf ;size=7', 'a.pdf'],
   ['an empty name', 'attachment; filename=""', undefined],
   ['no name', 'attachment', undefined],
   ['no header', null, undefined],
