@@ -39,8 +39,8 @@ interface Member {
   unanswered: number
   /** It was starting when all were to load the config again, and may have read the one before. */
   owesReload: boolean
-  /** What it runs with, and who comes in its place when it dies. */
-  fixed: Fixed | undefined
+  /** What it was started with; undefined: the files. */
+  readonly like: Fixed | undefined
 }
 
 const PING_MS = 2000
@@ -59,7 +59,8 @@ export class Crew {
   readonly #pending = new Map<number, NodeJS.Timeout>()
   readonly #relay = new Relay()
   readonly #pinging: NodeJS.Timeout
-  #hasBegun = false
+  /** What all run with: the sections of the first, since a replacement those of its first successor. Undefined: none was ready yet. */
+  #fixed: Fixed | undefined
   #isAnnounced = false
   #replacing: 'not' | 'once' | 'again' = 'not'
   #status: number | undefined
@@ -119,20 +120,21 @@ export class Crew {
   async #replaceOnce(): Promise<void> {
     const { log } = this.#options
     log.info('the workers are replaced, one after another')
-    const before = Array.from(this.#members.values()) // those of this moment: their successors join them
-    const beside = before.find(({ fixed }) => fixed !== undefined)?.fixed
-    let begin: Begin = beside === undefined ? {} : { beside }
+    const places = this.#places() // those of this moment: the successors' join them
+    let begin: Begin = this.#fixed === undefined ? {} : { beside: this.#fixed }
     try {
-      for (const old of before) {
+      for (const place of places) {
         if (this.#status !== undefined) return
-        if (this.#members.get(old.number) !== old) continue // it has died, and a new one has its place
+        // It has died, and who has its place was started with what this time brings.
+        if (begin.like !== undefined && this.#members.get(place)?.like === begin.like) continue
         const number = this.#free()
         await this.#options.prepare(number)
         if (this.#status !== undefined) return // all have been told to end: one more would not hear of it
         const next = this.#launch(number, { begin, isSuccessor: true })
         const { fixed } = await this.#readyInTime(next)
-        begin = { like: fixed } // whatever the files say when the next one starts
-        await this.#clear(old.number)
+        // For who starts after it, whatever the files say then: the next one, and who comes in the place of one that dies.
+        if (begin.like === undefined) begin = { like: (this.#fixed = fixed) }
+        await this.#clear(place)
       }
       log.info('all workers were replaced')
     } catch (error) {
@@ -141,6 +143,12 @@ export class Crew {
           error: error instanceof Error ? error.message : error,
         })
     }
+  }
+
+  /** Where somebody is, or soon is again. */
+  #places(): readonly number[] {
+    const staying = [...this.#members.values()].filter(({ state }) => state !== 'leaving')
+    return [...staying.map(({ number }) => number), ...this.#pending.keys()]
   }
 
   /** One that neither gets ready nor ends would keep every later replacement from beginning. */
@@ -196,7 +204,7 @@ export class Crew {
       state: 'starting',
       unanswered: 0,
       owesReload: false,
-      fixed: begin.like,
+      like: begin.like,
     }
     member.ready.promise.catch(() => undefined) // heard by who waits for it
     this.#members.set(number, member)
@@ -216,7 +224,6 @@ export class Crew {
       case 'ready':
         if (member.state !== 'starting') return
         member.state = 'ready'
-        member.fixed = message.fixed
         this.#options.log.info('a worker is ready', { of: number, pid: member.worker.process.pid })
         if (member.owesReload) member.worker.process.kill('SIGHUP')
         member.ready.resolve(message)
@@ -236,8 +243,8 @@ export class Crew {
   #gotReady({ fixed, ...ready }: Started): void {
     if (this.#status !== undefined || this.#isAnnounced) return
     const { workers, onReady } = this.#options
-    if (!this.#hasBegun) {
-      this.#hasBegun = true
+    if (this.#fixed === undefined) {
+      this.#fixed = fixed
       for (let number = 2; number <= workers; number += 1) this.#launch(number, { begin: { like: fixed } })
     }
     if (this.#running < workers) return
@@ -264,7 +271,7 @@ export class Crew {
   }
 
   #ended(member: Member, { code, signal }: { readonly code: number; readonly signal: string }): void {
-    const { number, isSuccessor, fixed } = member
+    const { number, isSuccessor } = member
     const { log } = this.#options
     const wasReady = member.state !== 'starting'
     const isLeaving = member.state === 'leaving'
@@ -289,7 +296,7 @@ export class Crew {
     }
     const again = (): void => {
       this.#pending.delete(number)
-      this.#launch(number, fixed === undefined ? {} : { begin: { like: fixed } })
+      this.#launch(number, this.#fixed === undefined ? {} : { begin: { like: this.#fixed } })
     }
     this.#pending.set(number, setTimeout(again, pauseMs))
   }

@@ -21,6 +21,7 @@ switch (process.env['CREW_CHILD']) {
     process.exit(78)
     break
   default:
+    let runs = ''
     process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} speaks\n`)
     if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
     process.on('message', (message: ToWorker) => {
@@ -28,10 +29,14 @@ switch (process.env['CREW_CHILD']) {
       if (message.kind !== 'begin') return
       const { like, beside } = message
       const file = like?.file ?? process.env['CREW_FILE']
-      if (process.env['CREW_FILE'] !== undefined)
-        process.stderr.write(`it runs with ${file}${beside === undefined ? '' : ` beside ${beside.file}`}\n`)
+      if (file !== undefined) runs = `it runs with ${file}`
+      if (runs !== '')
+        process.stderr.write(`${runs}${beside === undefined ? '' : ` beside ${beside.file}`}\n`)
       say({ ...READY, fixed: { file } })
     })
     process.on('SIGTERM', () => process.exit(0))
-    process.on('SIGHUP', () => process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} loads again\n`))
+    process.on('SIGHUP', () => {
+      process.stderr.write(`worker ${process.env['DRAGOMAN_WORKER']} loads again\n`)
+      if (runs !== '') process.stderr.write(`${runs}\n`)
+    })
 }

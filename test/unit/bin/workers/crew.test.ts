@@ -19,7 +19,7 @@ afterEach(async () => {
 interface Playing {
   readonly workers?: number
   readonly successorMs?: number
-  readonly onPrepare?: () => void
+  readonly onPrepare?: () => unknown
 }
 
 function crew(child: string, { workers = 2, successorMs, onPrepare }: Playing = {}) {
@@ -41,7 +41,7 @@ function crew(child: string, { workers = 2, successorMs, onPrepare }: Playing = 
     write: (lines) => said.push(...lines.split('\n').filter((line) => line !== '')),
     prepare: async (number) => {
       logged.push(`place ${number} is prepared`)
-      onPrepare?.()
+      await onPrepare?.()
     },
     onReady: () => (isReady = true),
     onEnd: ended.resolve,
@@ -114,6 +114,43 @@ test('who comes in the place of one that died runs as the others do, whatever th
   process.kill(pids()[0] ?? 0, 'SIGKILL')
   expect(await runs(1)).toEqual(['it runs with another'])
 })
+
+test.each([
+  ['dies, and is there again,', 'while the first successor is prepared', 1],
+  ['has died', 'and is not there again yet', 0],
+])(
+  'a place whose worker %s %s is replaced as well: all have the sections of the first successor',
+  async (_, _when, dying) => {
+    process.env['CREW_FILE'] = 'one store'
+    const runs = (): number => said.filter((line) => line.startsWith('it runs')).length
+    const die = (): void => void process.kill(pids()[1] ?? 0, 'SIGKILL')
+    let isFirst = true
+    const { one, ready, pids, said, times } = crew('lives', {
+      onPrepare: async () => {
+        if (isFirst && dying === 1) {
+          die()
+          await until(() => (runs() === 3 ? true : undefined), LONG_MS)
+        }
+        isFirst = false
+      },
+    })
+    await ready()
+    await until(() => (runs() === 2 ? true : undefined), LONG_MS)
+    process.env['CREW_FILE'] = 'another'
+    if (dying === 0) {
+      die()
+      await until(() => (times('a worker has died') === 1 ? true : undefined), LONG_MS)
+    }
+    await one.replaceAll()
+    expect(times('all workers were replaced')).toBe(1)
+    await new Promise((passed) => setTimeout(passed, 500)) // one that is pending would be there after 100 ms
+    said.length = 0
+    one.reload()
+    await until(() => (runs() === 2 ? true : undefined), LONG_MS)
+    expect(said.filter((line) => line.startsWith('it runs'))).toEqual(Array(2).fill('it runs with another'))
+    expect(pids()).toHaveLength(2)
+  },
+)
 
 test('who asks for a replacement during one gets another after it; of several one is kept', async () => {
   const { one, ready, pids, times } = crew('lives')
