@@ -73,7 +73,7 @@ export function fieldsIn(fields: Fields, name: string): Fields {
 /** A field that repeats: as a list, also of one or none. */
 export function listIn(fields: Fields, name: string): readonly Json[] {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined
-  if (value === undefined || value === '') return []
+  if (value === undefined || value === null || value === '') return []
   return isList(value) ? value : [value]
 }
 

@@ -9,7 +9,7 @@ const pictures = ['SendPicsInfo.PicList.item']
 /** WeCom repeats <PicList> itself. */
 const picturesOfWeCom = ['SendPicsInfo.PicList', ...pictures]
 
-/** By the name of an event in lower case: paths of what repeats, outer ones first. */
+/** By the name of an event, or a third party's notice, in lower case: paths of what repeats, outer ones first. */
 const repeated: ReadonlyMap<string, readonly string[]> = new Map([
   ['subscribe_msg_popup_event', ['List', 'SubscribeMsgPopupEvent.List']],
   ['subscribe_msg_change_event', ['List', 'SubscribeMsgChangeEvent.List']],
@@ -29,7 +29,9 @@ const repeated: ReadonlyMap<string, readonly string[]> = new Map([
       'SelectedItems.SelectedItem.OpitonIds.OpitonId',
     ],
   ],
+  ['shakearoundusershake', ['AroundBeacons.AroundBeacon']],
   ['change_contact', ['ExtAttr.Item']],
+  ['change_external_chat', ['MemChangeList.Item']],
   [
     'sys_approval_change',
     [
@@ -51,10 +53,10 @@ const repeated: ReadonlyMap<string, readonly string[]> = new Map([
 
 /**
  * The fields of an event with what its schema repeats as lists (DESIGN §3 "XML and JSON"). An empty element around them holds a
- * list of none; one that is not there stays away.
+ * list of none, as `null` does in JSON; one that is not there stays away.
  */
 export function withLists(fields: Fields, product: Product): Fields {
-  const event = textIn(fields, 'Event')?.toLowerCase() ?? ''
+  const event = (textIn(fields, 'Event') ?? textIn(fields, 'InfoType') ?? '').toLowerCase()
   const known = repeated.get(event)
   const paths = known === pictures && product === 'wecom' ? picturesOfWeCom : known
   return (paths ?? []).reduce((listed, path) => {
@@ -73,5 +75,5 @@ function memberListed(fields: Fields, [name = '', ...rest]: readonly string[]): 
 function valueListed(value: Json, names: readonly string[]): Json {
   if (Array.isArray(value)) return value.map((each: Json) => valueListed(each, names))
   if (isFields(value)) return memberListed(value, names)
-  return value === '' && names.length === 1 ? memberListed({}, names) : value
+  return (value === '' || value === null) && names.length === 1 ? memberListed({}, names) : value
 }

@@ -30,6 +30,30 @@ test('JSON that has one as an object', () => {
   expect(read(JSON.stringify(event))).toEqual({ ...event, List: [{ TemplateId: 'a' }] })
 })
 
+test('JSON whose list is null has none', () => {
+  const event = { MsgType: 'event', Event: 'subscribe_msg_sent_event' }
+  expect(read(JSON.stringify({ ...event, List: null }))).toEqual({ ...event, List: [] })
+  expect(read(JSON.stringify({ ...event, SubscribeMsgSentEvent: null }))).toEqual({
+    ...event,
+    SubscribeMsgSentEvent: { List: [] },
+  })
+})
+
+test.each<[Product, string, string, string]>([
+  ['wecom', 'change_external_chat', 'MemChangeList', 'Item'],
+  ['official', 'ShakearoundUserShake', 'AroundBeacons', 'AroundBeacon'],
+])('%s: %s repeats %s.%s', (product, event, list, name) => {
+  const xml = `<${list}><${name}>a</${name}></${list}>`
+  expect(read(eventXml(event, xml), product)).toHaveProperty(list, { [name]: ['a'] })
+})
+
+test('a third party’s notice is known by its InfoType', () => {
+  const xml = '<InfoType>change_contact</InfoType><ExtAttr><Item><Name>a</Name></Item></ExtAttr>'
+  expect(read(`<xml><SuiteId>s</SuiteId>${xml}</xml>`, 'component')).toHaveProperty('ExtAttr', {
+    Item: [{ Name: 'a' }],
+  })
+})
+
 test.each<[Product, string, unknown]>([
   ['official', `<PicList>${item}</PicList>`, { item: [picture] }],
   ['official', `<PicList>${item}${item}</PicList>`, { item: [picture, picture] }],
