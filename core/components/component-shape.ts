@@ -43,10 +43,16 @@ export function shapeProblem(role: Role, made: unknown): string | undefined {
   const wrong = Object.entries(OPTIONAL[role]).find(
     ([name, kind]) => has[name] !== undefined && typeof has[name] !== kind,
   )
-  if (wrong !== undefined)
-    return `the \`${wrong[0]}\` of what \`create\` returns is ${wrong[1] === 'function' ? 'no function' : 'neither true nor false'}`
+  return (
+    wrong &&
+    `the \`${wrong[0]}\` of what \`create\` returns is ${wrong[1] === 'function' ? 'no function' : 'neither true nor false'}`
+  )
+}
+
+/** What may be a slip in what `create` returned, for the log: as well it may be a helper of its own (`sent`, where there is no `send`). */
+export function shapeDoubt(role: Role, made: object): string | undefined {
   const slip = misspelt(made, OPTIONAL[role])
-  return slip && `what \`create\` returns has ${renamed(slip.given, slip.meant)}: write \`${slip.meant}\``
+  return slip && `what \`create\` returns has ${renamed(slip.given, slip.meant)}`
 }
 
 /**

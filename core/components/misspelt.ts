@@ -12,7 +12,7 @@ export function misspelt(made: object, known: Readonly<Record<string, Kind>>): M
   const has = made as Readonly<Record<string, unknown>> // any object may be asked for any member
   for (const [meant, kind] of Object.entries(known)) {
     if (has[meant] !== undefined) continue
-    const given = namesOf(made).find((name) => isSlip(name, meant) && typeof has[name] === kind)
+    const given = namesOf(made).find((name) => isSlip(name, meant) && typeof valueOf(made, name) === kind)
     if (given !== undefined) return { given, meant }
   }
   return undefined
@@ -26,6 +26,12 @@ export function namesOf(made: object): readonly string[] {
       ? Object.getOwnPropertyNames(prototype)
       : []
   return [...Object.getOwnPropertyNames(made), ...inherited].filter((name) => name !== 'constructor')
+}
+
+/** Without asking a getter, which may throw until the component has started. */
+function valueOf(made: object, name: string): unknown {
+  const owner: unknown = Object.hasOwn(made, name) ? made : Object.getPrototypeOf(made)
+  return Object.getOwnPropertyDescriptor(owner, name)?.value
 }
 
 /**

@@ -13,10 +13,11 @@ import type {
   Channel,
   Component,
   Conversation,
+  Log,
   Message,
   SchemaResult,
 } from '../api.ts'
-import { Misfit, shapeProblem } from '../components/component-shape.ts'
+import { Misfit, shapeDoubt, shapeProblem } from '../components/component-shape.ts'
 import { misspelt } from '../components/misspelt.ts'
 import { closeNetwork } from '../map/offline.ts'
 import type {
@@ -240,7 +241,7 @@ async function begin(number: number, beginning: Beginning): Promise<Begun> {
   const scope = workerScope(rpc, number, beginning)
   const { signal } = ending
   if (role === 'channel' && adapter?.channel !== undefined) {
-    const made = shaped(role, adapter.channel.create(value, scope))
+    const made = shaped(role, adapter.channel.create(value, scope), scope.log)
     const { host, services } = workerHost(rpc, number, { id, operations, log: scope.log })
     const send: Service = ([message, key], within) => made.send?.(message as Message, key as string, within)
     instances.set(number, { made, ending, services: { ...services, send } })
@@ -256,7 +257,7 @@ async function begin(number: number, beginning: Beginning): Promise<Begun> {
     }
   }
   if (role === 'backend' && adapter?.backend !== undefined) {
-    const made = shaped(role, adapter.backend.create(value, scope))
+    const made = shaped(role, adapter.backend.create(value, scope), scope.log)
     const call: Service = ([asked], within) => made.call(asked as BackendCall, within)
     const probe: Service = async (_args, within) => {
       await made.probe?.(within) // whatever it resolves with is nobody's
@@ -268,7 +269,7 @@ async function begin(number: number, beginning: Beginning): Promise<Begun> {
     return { operations: saidOf(made.operations), sends: false, probes: made.probe !== undefined }
   }
   if (adapter?.agent === undefined) throw new Error(`the adapter offers no ${role}`)
-  const made = shaped('agent', adapter.agent.create(value, scope))
+  const made = shaped('agent', adapter.agent.create(value, scope), scope.log)
   const answer: Service = ([message, conversation], within) =>
     made.answer(message as Message, conversation as Conversation, within)
   instances.set(number, { made, ending, services: { answer } })
@@ -290,10 +291,14 @@ function saidOf(operations: Backend['operations']): Backend['operations'] {
   )
 }
 
-/** Throws what is wrong with it, as `Misfit`: nobody has started it, so there is nothing to end. */
-function shaped<T extends object>(role: ComponentRole, made: T): T {
+/** Throws what is wrong with it, as `Misfit`: nobody has started it, so there is nothing to end. What may be wrong goes into the log. */
+function shaped<T extends object>(role: ComponentRole, made: T, log: Log): T {
   const problem = shapeProblem(role, made)
-  if (problem === undefined) return made
+  if (problem === undefined) {
+    const doubt = shapeDoubt(role, made)
+    if (doubt !== undefined) log.warn(doubt)
+    return made
+  }
   // Of an `async create` what it rejects with is not another failure of the worker.
   void Promise.resolve(made).catch(() => undefined)
   throw new Misfit(problem)

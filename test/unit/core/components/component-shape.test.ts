@@ -1,6 +1,6 @@
 // DESIGN §9: the shape is checked before anything is started; what is wrong is told with its cure.
 import { expect, test } from 'vitest'
-import { shapeProblem } from '../../../../core/components/component-shape.ts'
+import { shapeDoubt, shapeProblem } from '../../../../core/components/component-shape.ts'
 
 const end = { async [Symbol.asyncDispose]() {} }
 const nothing = async (): Promise<void> => undefined
@@ -45,7 +45,6 @@ test.each([
     },
   ],
   ['channel', { start: nothing, ...end }],
-  ['channel', { start: nothing, end: nothing, _send: nothing, sent: 3, pushesWhole: false, ...end }],
   ['backend', { operations: { Pay: { safe: true, timeout: undefined } }, call: nothing, ...end }],
   [
     'agent',
@@ -132,17 +131,6 @@ test.each([
     /^operation "Get" has `Safe` \(did you mean `safe`\?\)/,
   ],
   [
-    'backend',
-    { operations: {}, call: nothing, prob: nothing, ...end },
-    /^what `create` returns has `prob` \(did you mean `probe`\?\): write `probe`$/,
-  ],
-  ['channel', { start: nothing, sned: nothing, ...end }, /has `sned` \(did you mean `send`\?\)/],
-  [
-    'channel',
-    { start: nothing, pushesWohle: true, ...end },
-    /has `pushesWohle` \(did you mean `pushesWhole`/,
-  ],
-  [
     'channel',
     { start: nothing, refusable: 'no', ...end },
     /^the `refusable` of what `create` returns is neither true nor false$/,
@@ -150,3 +138,48 @@ test.each([
 ] as const)('of an unfit %s it says what is missing and what is there: %o', (role, made, told) => {
   expect(shapeProblem(role, made)).toMatch(told)
 })
+
+class Outbox {
+  private sent(): boolean {
+    return false
+  }
+  async start(): Promise<boolean> {
+    return this.sent()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+class Asking {
+  operations = {}
+  call = nothing
+  get stat(): never {
+    throw new Error('not connected')
+  }
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+test.each([
+  ['backend', { operations: {}, call: nothing, prob: nothing, ...end }, '`prob` (did you mean `probe`?)'],
+  ['backend', { operations: {}, call: nothing, stat: nothing, ...end }, '`stat` (did you mean `start`?)'],
+  ['channel', { start: nothing, sned: nothing, ...end }, '`sned` (did you mean `send`?)'],
+  ['channel', { start: nothing, pushesWohle: true, ...end }, '`pushesWohle` (did you mean `pushesWhole`?)'],
+  ['channel', new Outbox(), '`sent` (did you mean `send`?)'],
+] as const)(
+  'what may be a slip or a helper of its own does not keep a %s from its start: %o',
+  (role, made, told) => {
+    expect(shapeProblem(role, made)).toBeUndefined()
+    expect(shapeDoubt(role, made)).toBe(`what \`create\` returns has ${told}`)
+  },
+)
+
+test.each([
+  ['channel', { start: nothing, end: nothing, _send: nothing, sent: 3, pushesWhole: false, ...end }],
+  ['channel', { start: nothing, send: nothing, sent: nothing, ...end }],
+  ['backend', new Asking()],
+] as const)(
+  'there is no doubt about what is something else, or beside what it is like: a %s, %o',
+  (role, made) => {
+    expect(shapeProblem(role, made)).toBeUndefined()
+    expect(shapeDoubt(role, made)).toBeUndefined()
+  },
+)

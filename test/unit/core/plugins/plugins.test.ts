@@ -13,6 +13,7 @@ import { standsInFor } from '../../../../core/plugins/stand-in.ts'
 import { testMessage, testScope } from '../../../../core/testing.ts'
 import { until } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
+import { recordingLog } from '../http/recording-log.ts'
 
 async function opened(
   files: Readonly<Record<string, string>>,
@@ -316,6 +317,17 @@ test('what an operation says is read by name, whatever else it has: getters coun
     Ask: { safe: true, readsMessage: false },
     Pay: { safe: false, idempotent: true },
   })
+})
+
+test('a member that is one slip from one that is not there starts with a warning: it may be a helper of its own', async () => {
+  const source = versioned('shop', 1).replace('call:', 'stat: () => 1, call:')
+  const { root, plugins } = await opened({ 'shop.ts': source })
+  const { adapters } = await plugins.load({ directory: root })
+  const { log, lines } = recordingLog()
+  const backend = adapters[0]?.backend?.create({}, { ...testScope(), log })
+  await backend?.start?.(new AbortController().signal)
+  const message = 'what `create` returns has `stat` (did you mean `start`?)'
+  expect(lines).toEqual([expect.objectContaining({ level: 'warn', message })])
 })
 
 /** Its system is away. */
