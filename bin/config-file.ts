@@ -204,7 +204,7 @@ export function refuseSame({ isSame, plugins }: LoadedPlugins): void {
  * goes on, and it is tried again. Rejects with the reason why nothing changes.
  */
 export async function takeOver<T extends { readonly number: number }>(
-  plugins: Plugins,
+  plugins: Pick<Plugins, 'adopt' | 'refuse'>,
   load: () => Promise<Loaded>,
   take: (loaded: Loaded) => Promise<T>,
 ): Promise<T> {

@@ -17,6 +17,7 @@ import { isOpenToAll } from '../../core/planted-file.ts'
 import type { Plugins } from '../../core/plugins/plugins.ts'
 import { dataFolder, loadAll, refuseSame, takeOver } from '../config-file.ts'
 import type { Loaded } from '../config-file.ts'
+import { checkFiles, checkFolder, refusePlanted } from '../running/data-folder.ts'
 import { withFixed } from '../workers/fixed.ts'
 import type { Fixed } from '../workers/fixed.ts'
 import { ownFolder } from '../workers/own-folder.ts'
@@ -56,6 +57,7 @@ export class Reloads {
   /** Named by what was refused last, where it was: one of them may be all that is wrong with it. */
   #refused: readonly string[] = []
   #running: RunningParts | undefined
+  #hasEnded = false
   /** Of the generations that have not ended, by number. */
   readonly #secrets = new Map<number, readonly string[]>()
   /** Of what was loaded last and may not have come to run: what is said of it afterwards shows none either. */
@@ -74,15 +76,18 @@ export class Reloads {
 
   /**
    * Loads what is to run first: what the files say, or the generation that was gone back to, where nothing has changed
-   * since. Throws `ConfigError`.
+   * since. Throws `ConfigError`, and what `checkFolder` and `checkFiles` do, before anything in the data folder is believed.
    */
   static async begin(options: ReloadsOptions): Promise<Reloads> {
     const { file, overrides, plugins, fixed, log, worker } = options
     const folder = fixed?.dataDirectory ?? (await dataFolder(file, overrides))
+    if (folder !== undefined) refusePlanted(folder) // also where the config is wrong: what is kept may run all the same
     const known = folder === undefined ? undefined : await openHistory(folder, options)
     const pinned = known && (await loadPinned(known, options))
     const first = pinned ?? fromFiles(await loadAll(file, overrides, { plugins }))
     const dataDirectory = folder ?? first.loaded.config.dataDirectory
+    checkFolder(dataDirectory)
+    checkFiles({ ...first.loaded.config, dataDirectory })
     if (worker === undefined || worker === 1) warnOfOpen(dataDirectory, log)
     return new Reloads(options, known ?? (await openHistory(dataDirectory, options)), first)
   }
@@ -146,7 +151,10 @@ export class Reloads {
       return source.loaded
     }
     try {
-      const taken = await takeOver(plugins, load, take)
+      const blamed = async (error: unknown): Promise<boolean> =>
+        !this.#hasEnded && (await plugins.refuse(error))
+      const adopted = (generation: number): void => plugins.adopt(generation)
+      const taken = await takeOver({ adopt: adopted, refuse: blamed }, load, take)
       if (source !== undefined) {
         this.#secrets.set(taken.number, source.loaded.config.secrets)
         await this.#took(taken.number, source)
@@ -156,6 +164,11 @@ export class Reloads {
       if (to !== undefined) await this.#look()
       throw error instanceof ConfigError && this.#running !== undefined ? refusedConfig(error) : error
     }
+  }
+
+  /** The gateway ends: that it takes nothing over any more is no plugin's fault. */
+  end(): void {
+    this.#hasEnded = true
   }
 
   /** A generation has ended with all its work: what was secret in it alone is one no more. */

@@ -35,6 +35,8 @@ import { REFUSED } from '../workers/messages.ts'
 import type { Ready } from '../workers/messages.ts'
 
 const STOP_MS = 9000
+/** What a reload that had begun may take yet when all else is over: it takes nothing over any more. */
+const LAST_RELOAD_MS = 500
 /** Who leaves a shared port waits for callers whose connections are at rest: they are closed after `keepAliveTimeout`. */
 const LONGEST_LEAVE_MS = 10_000
 const KEEP_ALIVE_MARGIN_MS = 1500
@@ -118,9 +120,11 @@ export async function start(options: StartOptions): Promise<void> {
       isStopping = true
       again = async () => undefined
       log.child('gateway').info('stopping', { signal: why })
-      await Promise.all([watch.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
+      reloads.end()
+      const closed = Promise.all([watch.close(), watchingTls.close(), watchingPlugins[Symbol.asyncDispose]()])
       if (leaveMs > 0) await gateway.leave(leaveMs)
       const left = await gateway.stop(STOP_MS)
+      await Promise.race([closed, new Promise((passed) => setTimeout(passed, LAST_RELOAD_MS))])
       await plugins[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
       if (crew === undefined) await takeAddress(config.dataDirectory)

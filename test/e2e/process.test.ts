@@ -1,5 +1,6 @@
 // The process around the gateway: what it says when its file changes, and of folders it cannot use.
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,7 +8,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../../bin/demo/free-port.ts'
 import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
-import { signalling } from '../support/plugin-sources.ts'
+import { signalling, versioned } from '../support/plugin-sources.ts'
 import { dragoman } from './documents.ts'
 
 test('a change of what is read at the start alone is taken for the next start, and said', async () => {
@@ -51,6 +52,33 @@ test('SIGHUP while it starts does not end it: the config is loaded again when it
   await until(() => (gateway.log().includes('a new generation runs') ? true : undefined))
 })
 
+test('a gateway that is told to stop while a plugin loads waits for no load and takes nothing over', async () => {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  const plugin = join(directory, 'plugins', 'early.ts')
+  const begun = join(directory, 'begun')
+  await writeFile(plugin, versioned('early', 0))
+  await using gateway = await startGateway({ directory, yaml: 'channels: { web: { adapter: rest } }\n' })
+  const before = gateway.log()
+  await writeFile(plugin, signalling('await new Promise((passed) => setTimeout(passed, 8000))', begun))
+  await until(() => (existsSync(begun) ? true : undefined))
+  const ended = gateway.stop()
+  await until(() => (gateway.log().includes('"msg":"stopping"') ? true : undefined))
+  const at = performance.now()
+  const status = (): Promise<number> =>
+    fetch(`${gateway.base}/readyz`).then(
+      (answer) => answer.status,
+      () => 503, // nobody listens any more
+    )
+  await until(async () => ((await status()) === 503 ? true : undefined), 2000)
+  expect(await ended).toBe(0)
+  expect(performance.now() - at).toBeLessThan(7000)
+  const said = gateway.log().slice(before.length)
+  expect(said).not.toContain('a new generation runs')
+  expect(said).not.toContain('was not taken over')
+})
+
 test(
   'who waits for a slow business system when the gateway is told to stop gets his answer, as long as there is time, whatever signal comes meanwhile',
   { timeout: 60_000 },
@@ -60,7 +88,14 @@ test(
     ).listen(0, '127.0.0.1')
     onTestFinished(() => void slow.close())
     await once(slow, 'listening')
+    const directory = await temporaryDirectory()
+    onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+    await mkdir(join(directory, 'plugins'))
+    const plugin = join(directory, 'plugins', 'early.ts')
+    const begun = join(directory, 'begun')
+    await writeFile(plugin, versioned('early', 0))
     await using gateway = await startGateway({
+      directory,
       yaml: `
 channels: { web: { adapter: rest } }
 backends: { slow: { adapter: rest, url: "http://127.0.0.1:${(slow.address() as AddressInfo).port}", timeout: 20s, operations: { Pay: { method: POST, path: / } } } }
@@ -80,6 +115,9 @@ routes: [{ backend: slow }]
       process.kill(gateway.pid, signal)
       await logged(`${signal} does nothing`)
     }
+    // It is through in the middle of the end.
+    await writeFile(plugin, signalling('await new Promise((passed) => setTimeout(passed, 2000))', begun))
+    await until(() => (existsSync(begun) ? true : undefined))
     const ended = gateway.stop()
     await logged('"msg":"stopping"')
     await writeFile(file, `channels: { devices: { adapter: mqtt, port: ${listening} } }\n`)
@@ -89,6 +127,7 @@ routes: [{ backend: slow }]
     expect([answer.status, await answer.json(), await ended]).toEqual([200, { ok: true }, 0])
     expect(gateway.log()).toContain('"unfinished":0')
     expect(gateway.log()).not.toContain('a new generation runs')
+    expect(gateway.log()).not.toContain('the gateway cannot run with it') // as if the plugin were to blame
     expect(gateway.log().match(/"msg":"stopping"/gu)).toHaveLength(1)
   },
 )
