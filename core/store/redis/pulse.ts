@@ -8,7 +8,7 @@ import type { Connection } from './connection.ts'
 import { StoreHealth, contentRoomOf, evictionOf, megabytes } from './health.ts'
 import type { Memory } from './health.ts'
 import { isSilence, isWriteRefusal, reasonOf, toldOf } from './refusals.ts'
-import { mustBeKept } from './replicas.ts'
+import { isReading, mustBeKept } from './replicas.ts'
 import type { ScriptName } from './scripts.ts'
 import type { ServerClock } from './server-clock.ts'
 import { durabilityOf, tooWeak } from './server.ts'
@@ -84,9 +84,9 @@ export class Pulse {
   requireAnswers(name: ScriptName, { replicas }: Pick<Connection, 'replicas'>): void {
     // The reason is the driver's, with the server's address: it is for health and log.
     if (this.#health.isLost) throw this.#unavailable('the store cannot be used', this.#health.reason)
-    if (!mustBeKept(name)) return
-    if (this.#health.lacksRights)
+    if (this.#health.lacksRights && !isReading(name))
       throw this.#unavailable(`the store cannot be written: ${this.#health.reason}`)
+    if (!mustBeKept(name)) return
     const trouble = replicas.trouble ?? this.#weak
     if (trouble === undefined) return
     this.#health.unsafe(trouble)

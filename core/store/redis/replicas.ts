@@ -8,22 +8,19 @@ import type { Master } from './server.ts'
 /** Together with what waits behind it still less than a command's time. */
 const WAIT_MS = 400
 
-/** What reads, or what a failover may forget: who held a lease there has a fence that is not known any more (SEMANTICS 20). */
-const UNWAITED: ReadonlySet<ScriptName> = new Set([
-  'read',
-  'find',
-  'trim',
-  'bytes',
-  'lease',
-  'dataset',
-  'rights',
-  'limit',
-  'answers',
-])
+const READING: ReadonlySet<ScriptName> = new Set(['read', 'find', 'bytes'])
+
+/** What a failover may forget: who held a lease there has a fence that is not known any more (SEMANTICS 20). */
+const FORGOTTEN: ReadonlySet<ScriptName> = new Set(['trim', 'lease', 'dataset', 'rights', 'limit', 'answers'])
+
+/** What changes nothing. */
+export function isReading(name: ScriptName): boolean {
+  return READING.has(name)
+}
 
 /** What is acknowledged to somebody, so that it must not be lost. */
 export function mustBeKept(name: ScriptName): boolean {
-  return !UNWAITED.has(name)
+  return !READING.has(name) && !FORGOTTEN.has(name)
 }
 
 interface Line {

@@ -8,6 +8,9 @@ local function try(...)
 end
 -- The first: when the memory is full, what drains the store may go on.
 draining()
+-- Without it something would stay; what an earlier version left so would be in the way.
+try('DEL', HASH, ORDER, SET, LOG, COUNT)
+if refused then return refused end
 try('HSET', HASH, 'a', 1)
 try('HSETNX', HASH, 'a', 1)
 try('HINCRBY', HASH, 'a', 1)

@@ -25,21 +25,23 @@ local function cut_inbox(home, offset)
   R('HSET', home_key, 'oldest', int(offset + 1))
 end
 
+-- Where the user lacks a right it ends in the middle, and a later one does it again: what counts comes behind all that may be refused,
+-- but for the row's place in the walk, which passes over what has no row.
 local function cut_log(id, conversation, sequence, size)
   local log = P .. 'log:' .. conversation
   R('XDEL', log, sequence .. '-0')
   if R('XLEN', log) == 0 then R('DEL', log) end
   R('HDEL', P .. 'gone:' .. conversation, sequence)
-  R('HSET', P .. 'conv:' .. conversation, 'oldest', int(tonumber(sequence) + 1))
-  R('ZREM', P .. 'rows', id)
   R('DEL', P .. 'caused:' .. id)
   count('bytes', -tonumber(size))
+  R('HSET', P .. 'conv:' .. conversation, 'oldest', int(tonumber(sequence) + 1))
   -- The outcome outlives content and claim, whichever goes last.
   if R('HEXISTS', row('m:' .. id), 'k') == 1 then
     R('HDEL', row('m:' .. id), 's', 'o', 'c', 'z', 'at')
   else
     R('DEL', row('m:' .. id))
   end
+  R('ZREM', P .. 'rows', id)
   removed = removed + 1
 end
 

@@ -157,7 +157,42 @@ test('a user who lacks one right of many: not ready until he has it, nothing is 
   expect(said.filter((line) => line.startsWith('Redis takes writes again'))).toHaveLength(1)
   for (const id of ['a', 'b'])
     expect(await store.accept(accept(id, ONE))).toMatchObject({ status: 'accepted' })
+
+  // Retention, which is refused in the middle of a message: it goes on there, counts it once, and begins no other.
+  const two = { home: 'web/u2', conversation: 'web:u2' }
+  const partition = store.partitionOf(two.home)
+  const meta = metaKey('dragoman:', partition)
+  const trim = (): Promise<unknown> => store.trim({ partition, olderThanMs: -1, maxBytes: 1e9, budgetMs: 20 })
+  for (const right of ['hincrby', 'xdel', 'zrem']) {
+    for (const id of ['1', '2']) await store.accept(accept(right + id, two))
+    rights(`-${right}`)
+    await expect(trim()).rejects.toMatchObject(refused)
+    const left = server.cli('HGET', meta, 'bytes')
+    await expect(trim()).rejects.toMatchObject(refused)
+    await expect(store.lease({ name: 'x', owner: 'a', ttlMs: 5000 })).rejects.toMatchObject(refused)
+    expect(server.cli('HGET', meta, 'bytes')).toBe(left)
+    rights(`+${right}`)
+    await expectBack(store)
+    await trim()
+    expect(server.cli('HGET', meta, 'bytes')).toBe('0')
+    expect(server.cli('ZCARD', meta.replace('meta', 'rows'))).toBe('0')
+  }
 }, 30_000)
+
+test('a start without one right of many is refused for that, each time, and the first with it is none', async () => {
+  const rights = (...words: readonly string[]): unknown => server.cli('ACL', 'SETUSER', 'one', ...words)
+  rights('on', '>secret', '~*', '&*', '+@all')
+  const url = `redis://one:secret@127.0.0.1:${server.port}`
+  for (const right of ['del', 'xdel', 'zpopmin', 'pexpire']) {
+    rights(`-${right}`)
+    for (const _ of [1, 2])
+      await expect(open(url)).rejects.toMatchObject({ message: expect.stringContaining('NOPERM') })
+    expect(server.cli('KEYS', '*rights*')).toBe('')
+    rights(`+${right}`)
+    await using store = await open(url)
+    expect(store.health()).toEqual({ writable: true })
+  }
+})
 
 test('an answer that is lost, and one that does not come: the caller is told that, and the client’s words are the cause', async () => {
   await using proxy = await faultProxy({ target: server.port, seed: 7 })
