@@ -32,7 +32,7 @@ export function pemFaults({ cert, key, ca }: PemContents): readonly PemFault[] {
 /** A notice of when callers refuse the certificate; undefined where that is 14 days away, or the file is at fault. Follows the name of the file. */
 export function termNotice(cert: Uint8Array, now = Date.now()): string | undefined {
   if (certificateFault(cert) !== undefined) return undefined
-  const { validFromDate, validToDate } = new X509Certificate(cert)
+  const { validFromDate, validToDate } = new X509Certificate(certificatesIn(cert)[0] ?? '')
   if (now < validFromDate.getTime())
     return `is not valid before ${validFromDate.toISOString()}: until then callers refuse it`
   const leftMs = validToDate.getTime() - now
@@ -52,6 +52,8 @@ function certificateFault(bytes: Uint8Array): string | undefined {
   const blocks = certificatesIn(bytes)
   if (blocks.length === 0)
     return 'holds no certificate: a PEM file with "-----BEGIN CERTIFICATE-----" is needed'
+  const joined = joinFault(bytes)
+  if (joined !== undefined) return joined
   const broken = blocks.findIndex((block) => failure(() => new X509Certificate(block)))
   return broken === -1 ? undefined : `cannot be used: certificate ${broken + 1} in it is damaged`
 }
@@ -68,7 +70,19 @@ function keyFault(bytes: Uint8Array): string | undefined {
   if (!/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/u.test(text.toString('latin1')))
     return 'holds no private key: a PEM file with "-----BEGIN PRIVATE KEY-----", without a passphrase, is needed'
   const why = failure(() => createPrivateKey(text))
-  return why && `cannot be used: the private key in it is damaged, or has a passphrase (${why})`
+  return (
+    why &&
+    (joinFault(bytes) ?? `cannot be used: the private key in it is damaged, or has a passphrase (${why})`)
+  )
+}
+
+/** RFC 7468 §3: each boundary has a line of its own, which a file without a last line break spoils for the one that is put behind it. */
+function joinFault(bytes: Uint8Array): string | undefined {
+  const text = Buffer.from(bytes).toString('latin1')
+  const joined = /-----END [^-\r\n]+-----[ \t]*(-----BEGIN [^-\r\n]+-----)/u.exec(text)
+  if (joined === null) return undefined
+  const line = text.slice(0, joined.index).split('\n').length
+  return `cannot be used: a line break is missing before "${joined[1]}" in line ${line}`
 }
 
 function pairFaults(cert: Buffer, key: Buffer): readonly PemFault[] {

@@ -70,5 +70,8 @@ async function read(file: string): Promise<Buffer> {
 
 function unusable(what: string, error: unknown): GatewayError {
   const why = error instanceof Error ? error.message : String(error)
-  return new GatewayError('INTERNAL', `tls: ${what}: ${why}`, { cause: error })
+  // What `cat` makes of a certificate without a last line break; the config's check says where.
+  const isJoined = error instanceof Error && 'code' in error && error.code === 'ERR_OSSL_PEM_BAD_END_LINE'
+  const hint = isJoined ? ': an END line is damaged, or a line break behind it is missing' : ''
+  return new GatewayError('INTERNAL', `tls: ${what}: ${why}${hint}`, { cause: error })
 }

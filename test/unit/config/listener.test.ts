@@ -50,6 +50,24 @@ test('http.tls: a file that is no PEM, is damaged or has a passphrase is a probl
   ])
 })
 
+test('http.tls: files joined without a line break between them are a problem that says where (RFC 7468 §3)', async () => {
+  const text = async (name: string): Promise<string> => readFile(file(name), 'utf8')
+  const one = (await text('one.crt')).trimEnd()
+  await writeFile(file('joined.crt'), `${one}${await text('two.crt')}`)
+  await writeFile(file('joined.key'), `${(await text('one.key')).trimEnd()}${await text('one.crt')}`)
+  const at = `line ${one.split('\n').length}`
+  const missing = `a line break is missing before "-----BEGIN CERTIFICATE-----" in ${at}`
+  expect(await problems('joined.crt', 'one.key', 'joined.crt')).toEqual([
+    `http.tls.cert: "joined.crt" cannot be used: ${missing}`,
+    `http.tls.ca: "joined.crt" cannot be used: ${missing}`,
+  ])
+  expect(await problems('one.crt', 'joined.key')).toEqual([
+    expect.stringMatching(
+      /^http\.tls\.key: .* cannot be used: a line break is missing before .* in line 5$/u,
+    ),
+  ])
+})
+
 test('http.tls: a certificate that callers refuse, or will within 14 days, is a notice: a start takes it', async () => {
   const noticesOf = async (cert: string): Promise<readonly string[]> =>
     (await load(tls(cert, 'one.key'))).notices

@@ -102,6 +102,8 @@ test('a certificate of another key type does not go in before its key: callers g
   )
   await writeFile(pair.certFile, `${first}${second}`)
   await expect(edge.edge.reloadTls()).rejects.toThrow('the first must begin with its own certificate')
+  await writeFile(pair.certFile, `${second?.trimEnd()}${first}`)
+  await expect(edge.edge.reloadTls()).rejects.toThrow(/typed\.crt .* a line break behind it is missing$/u)
 })
 
 test('a certificate file that is missing or no certificate is named, and nothing is bound', async () => {
