@@ -10,7 +10,7 @@ import { isAddressing } from './addressing.ts'
 import { includeParts, readPackage } from './attachments.ts'
 import type { Caller } from './backend.ts'
 import { mediaType } from './content.ts'
-import { bodyEntry, readEnvelope, type Envelope } from './envelope.ts'
+import { bodyEntry, isEncoded, readEnvelope, type Envelope } from './envelope.ts'
 import { isFault, readFault } from './faults.ts'
 import { checkUnderstood, headersToMetadata } from './headers.ts'
 import { clark } from './names.ts'
@@ -80,9 +80,10 @@ function parse(caller: Caller, response: Response, bytes: Uint8Array): Envelope 
 }
 
 /** The one child of the Body, which must be the one the WSDL names (WS-I BP 1.1 R2712, R2729). */
-function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | undefined {
+function checkedEntry(caller: Caller, envelope: Envelope): XmlElement | undefined {
+  const { called } = caller
   // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
-  const body = resolveReferences(envelope.body, referencesOf(called))
+  const body = resolveReferences(envelope.body, referencesOf(caller, envelope))
   const entry = bodyEntry({ ...envelope, body })
   const wanted = called.operation.output?.body
   if (wanted === undefined) return entry
@@ -95,9 +96,9 @@ function checkedEntry({ called }: Caller, envelope: Envelope): XmlElement | unde
 }
 
 /** The fault with what its detail refers to (SOAP 1.1 §5.4.1), which Axis writes beside it. One that leads nowhere, or in a circle, leaves it as it is: it is told all the same. */
-function wholeFault({ called }: Caller, envelope: Envelope, fault: XmlElement): XmlElement {
+function wholeFault(caller: Caller, envelope: Envelope, fault: XmlElement): XmlElement {
   try {
-    const body = resolveReferences(envelope.body, referencesOf(called))
+    const body = resolveReferences(envelope.body, referencesOf(caller, envelope))
     return bodyEntry({ ...envelope, body }) ?? fault
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'DECODE_FAILED') return fault
@@ -105,8 +106,14 @@ function wholeFault({ called }: Caller, envelope: Envelope, fault: XmlElement): 
   }
 }
 
-function referencesOf({ output }: Caller['called']): ReferenceOptions {
-  return { use: output?.encoded === true ? 'encoded' : 'literal' }
+/** As the description says, or the envelope itself (SOAP 1.1 §4.1.1). */
+function referencesOf({ called: { output }, wsdl }: Caller, envelope: Envelope): ReferenceOptions {
+  const encoded = output?.encoded === true || isEncoded(envelope, bodyEntry(envelope))
+  return {
+    use: encoded ? 'encoded' : 'literal',
+    schemas: wsdl.schemas,
+    parts: output?.style === 'rpc' ? output.declarations : undefined,
+  }
 }
 
 function faultAnswer(caller: Caller, entry: XmlElement, response: Response): Answer {

@@ -1,7 +1,7 @@
 // What a channel serves: which operation a body means and how its messages are read and written, with a WSDL or without.
 import { GatewayError, type Accepted, type Json } from 'dragoman'
 import { fromJson, toJson, type BindOptions } from '../xml/bind.ts'
-import { sample, type XmlSchemas } from '../xml/schema.ts'
+import { sample, type ElementDecl, type XmlSchemas } from '../xml/schema.ts'
 import { childElements, type XmlElement } from '../xml/tree.ts'
 import { acknowledgement, plainAcknowledgement } from './acknowledge.ts'
 import { blockCodec, type BlockCodec } from './blocks.ts'
@@ -16,6 +16,8 @@ export interface ServedOperation {
   readonly oneWay: boolean
   /** SOAP encoding inwards: references are resolved strictly. */
   readonly encoded: boolean
+  /** rpc: what is declared in the Body's child. */
+  readonly parts?: readonly ElementDecl[] | undefined
   decode(entry: XmlElement | undefined): Json
   /** `dropped` is told what the schema has no place for; an acknowledgement may lack what is `missing`. */
   encode(
@@ -157,6 +159,7 @@ function bind(schemas: XmlSchemas, operation: WsdlOperation): BoundOperation {
     name: operation.name,
     oneWay: output === undefined,
     encoded: input.encoded,
+    parts: input.style === 'rpc' ? input.declarations : undefined,
     decode: (entry) => input.decode(entry, version),
     encode: (value, options) => ({
       body: output?.encode(value, version, options),

@@ -65,7 +65,7 @@ async function answer(service: Service, { request, signal, type, state }: Call):
     actions: actionsOf(request, type, addressing),
   })
   checkUnderstood(envelope, (block) => isUnderstood(block, service, operation))
-  const body = operation.decode(resolvedEntry(envelope, entry, operation))
+  const body = operation.decode(resolvedEntry(service, { envelope, entry, operation }))
   const draft = await host.draft(operation.name, body, {
     kind: operation.oneWay ? 'event' : 'request',
     sender: senderOf(identity, scope.id),
@@ -120,14 +120,23 @@ function readRequest({ config }: Service, { request, type, state }: Call): XmlDo
   return { ...document, root: includeParts(document.root, parts) }
 }
 
+interface Meant {
+  readonly envelope: Envelope
+  readonly entry: XmlElement | undefined
+  readonly operation: ServedOperation
+}
+
 /** The Body's child with references put in place (SOAP 1.1 §5.4.1); PHP uses them in literal too. */
 function resolvedEntry(
-  envelope: Envelope,
-  entry: XmlElement | undefined,
-  operation: ServedOperation,
+  { contract: { schemas } }: Service,
+  { envelope, entry, operation }: Meant,
 ): XmlElement | undefined {
   // in the Body alone: what a signature covers, a Header that it does not cover cannot add to
-  const body = resolveReferences(envelope.body, { use: operation.encoded ? 'encoded' : 'literal' })
+  const body = resolveReferences(envelope.body, {
+    use: operation.encoded || isEncoded(envelope, entry) ? 'encoded' : 'literal',
+    schemas,
+    parts: operation.parts,
+  })
   const { length } = childElements(body)
   if (length > 1 && !operation.encoded)
     throw new GatewayError(

@@ -257,14 +257,27 @@ test('in a literal body an href may be data', () => {
   expect([a?.attributes.length, b?.children, c?.children]).toEqual([1, ['text'], ['one']])
 })
 
-test('in a literal body a circle is data where it closes', () => {
-  const root = body(
-    '<op><a href="#1"/><b id="ref1"><c href="#ref1"/></b></op><m id="1"><self href="#1"/></m><m id="2" href="#2"/>',
-  )
-  const [a, b] = childElements(firstChild(resolveReferences(root, { use: 'literal' })))
-  const hrefs = [a, b].map((one) => one && attribute(firstChild(one), 'href'))
-  expect(hrefs).toEqual(['#1', '#ref1'])
+test('in a literal body a circle is data where it may be, and refused where it can only be references', () => {
+  const root = body('<op><b id="ref1"><c href="#ref1"/></b></op><m id="2" href="#2"/>')
+  const [b] = childElements(firstChild(resolveReferences(root, { use: 'literal' })))
+  expect(b && attribute(firstChild(b), 'href')).toBe('#ref1')
+  const circle = body('<op><a href="#1"/></op><m id="1"><self href="#1"/></m>')
+  expect(refusal(() => resolveReferences(circle, { use: 'literal' }))).toContain('leads back to itself')
 })
+
+test.each(['literal', 'encoded'] as const)(
+  'in %s an object of PHP has its own id beside the one of SOAP 1.2 (Part 2 §3.1.5.1)',
+  (use) => {
+    const root = body('<op><buyer id="C-17" e:id="ref1">Ann</buyer><payer e:ref="#ref1"/></op>')
+    const people = childElements(firstChild(resolveReferences(root, { use })))
+    expect(
+      people.map((one) => [textOf(one), one.attributes.map(({ local, value }) => `${local} ${value}`)]),
+    ).toEqual([
+      ['Ann', ['id C-17']],
+      ['Ann', ['id C-17']],
+    ])
+  },
+)
 
 test('ids called __proto__ and constructor are ids', () => {
   const resolved = resolveReferences(
