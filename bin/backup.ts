@@ -5,7 +5,7 @@ import { GatewayError } from '../core/api.ts'
 import { backUp } from '../core/store/sqlite/backup.ts'
 import { FILE } from '../core/store/sqlite/database.ts'
 import { configFile, loadSections } from './config-file.ts'
-import { checkFolder } from './running/data-folder.ts'
+import { checkFolder, refusePlanted } from './running/data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface BackupOptions {
@@ -24,7 +24,7 @@ export async function backup(folder: string, options: BackupOptions): Promise<vo
         'STORE_UNAVAILABLE',
         'the store is Redis: back up what Redis itself keeps (its append-only file or an RDB)',
       )
-    checkFolder(dataDirectory)
+    refusePlanted(dataDirectory)
     checkFolder(folder)
     const size = statSync(join(dataDirectory, FILE), { throwIfNoEntry: false })?.size ?? 0
     if (process.stdout.isTTY) console.log(`Copying at most ${megabytes(size)} …`)

@@ -7,7 +7,7 @@ import { openSqliteEnd } from '../core/store/migrate/sqlite-end.ts'
 import type { RedisEndOptions } from '../core/store/migrate/redis-end.ts'
 import { table } from './running/admin-client.ts'
 import { configFile, loadWithoutPlugins } from './config-file.ts'
-import { checkFolder } from './running/data-folder.ts'
+import { refusePlanted } from './running/data-folder.ts'
 import { fail } from './fail.ts'
 
 export interface MigrateOptions {
@@ -55,7 +55,7 @@ export async function migrate({ from, to, config }: MigrateOptions): Promise<voi
 }
 
 async function openFolder(place: string, create: boolean): Promise<Target> {
-  checkFolder(place)
+  refusePlanted(place)
   return openSqliteEnd({ directory: place, create })
 }
 

@@ -52,6 +52,13 @@ export function plantedIn(dataDirectory: string): string | undefined {
   return plantedAmong(entriesOf(dataDirectory).filter((path) => OURS.test(basename(path))))
 }
 
+/** What `checkFolder` throws, and `FORBIDDEN` where another user may have put there what the gateway keeps. */
+export function refusePlanted(dataDirectory: string): void {
+  checkFolder(dataDirectory)
+  const planted = plantedIn(dataDirectory)
+  if (planted !== undefined) throw new GatewayError('FORBIDDEN', planted)
+}
+
 function entriesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder).map((name) => join(folder, name))

@@ -87,7 +87,7 @@ export class Reloads {
     const first = pinned ?? fromFiles(await loadAll(file, overrides, { plugins }))
     const dataDirectory = folder ?? first.loaded.config.dataDirectory
     checkFolder(dataDirectory)
-    checkFiles({ ...first.loaded.config, dataDirectory })
+    checkFiles(withFixed(first.loaded.config, fixed))
     if (worker === undefined || worker === 1) warnOfOpen(dataDirectory, log)
     return new Reloads(options, known ?? (await openHistory(dataDirectory, options)), first)
   }

@@ -96,6 +96,35 @@ test(
 )
 
 test(
+  'nothing that another user has put into a folder is believed: by no start whose config has a mistake, no backup and no migration',
+  { timeout: SLOWLY_MS, skip: process.getuid?.() !== 0 },
+  async () => {
+    const { config, data } = await folder()
+    await writeFile(config, 'channels: { web: { adapter: rest, path: "${NOT_SET_ANYWHERE}" } }\n')
+    await mkdir(data)
+    await chmod(data, 0o777)
+    for (const name of ['generations', 'dragoman.db']) {
+      const planted = join(data, name)
+      if (name === 'generations') await mkdir(planted, { mode: 0o755 })
+      else await writeFile(planted, '', { mode: 0o644 })
+      await chown(planted, NOBODY, NOBODY)
+      for (const words of [
+        ['start', '--port', '0', '--config', config, '--data', data],
+        ['backup', join(data, '../copy'), '--config', config, '--data', data],
+        ['migrate', '--from', data, '--to', 'redis://127.0.0.1:1'],
+      ]) {
+        const { status, errors } = run(words)
+        expect([status, errors], words[0]).toEqual([
+          1,
+          expect.stringContaining(`dragoman: ${planted} belongs to user ${NOBODY}, and everybody may write`),
+        ])
+      }
+      await rm(planted, { recursive: true })
+    }
+  },
+)
+
+test(
   'a file in place of the folder is said to be one, by every command',
   { timeout: SLOWLY_MS },
   async () => {
