@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 import * as api from '../api.ts'
 import { masked } from '../log/masked.ts'
+import { jsonLine } from './json-line.ts'
 import { NOT_ITS_OWN } from './resolve.ts'
 
 export interface Failure {
@@ -52,14 +53,11 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
       `it throws ${preview(thrown)} while it is loaded: ${NOTHING_RUNS}`,
     )
   const code = 'code' in thrown ? thrown.code : undefined
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return notFound(thrown, plugin)
+  if (/^(?:ERR_)?MODULE_NOT_FOUND$/.test(String(code)) && NOT_FOUND.test(thrown.message))
+    return notFound(thrown, plugin)
   if (code === NOT_ITS_OWN) return notItsOwn(thrown, plugin)
   const misnaming = misnamed(thrown)
-  if (misnaming !== undefined) {
-    const file = placeOf(thrown, root)?.file ?? importer(thrown, root) ?? entry
-    const { name = thrown.message, line } = asked(text(file), misnaming.pattern)
-    return failureAt(root, { file, ...(line !== undefined && { line }) }, misnaming.why(name))
-  }
+  if (misnaming !== undefined) return misnamedAt(thrown, misnaming, plugin)
   const ofJson = jsonFailure(thrown, plugin)
   if (ofJson !== undefined) return ofJson
   const place = syntaxPlace(thrown) ?? placeOf(thrown, root) ?? (await unlocated(thrown, plugin))
@@ -80,7 +78,7 @@ export async function explain(thrown: unknown, plugin: Imported): Promise<Failur
  */
 export function explainLate(thrown: Error, plugin: Imported): Failure | undefined {
   const { root } = plugin
-  if (/^Cannot find (?:package|module) '/.test(thrown.message)) return notFound(thrown, plugin)
+  if (NOT_FOUND.test(thrown.message)) return notFound(thrown, plugin)
   const place = thrown.name === 'SyntaxError' ? syntaxPlace(thrown) : undefined
   return place?.file.startsWith(`${root}/`) === true ? brokenAt(thrown, place, plugin) : undefined
 }
@@ -97,28 +95,6 @@ function jsonFailure(error: Error, { root, text }: Imported): Failure | undefine
   const [, told] = /\(line (\d+) column/.exec(problem) ?? []
   const line = told === undefined ? jsonLine(text(file), problem) : Number(told)
   return failureAt(root, { file, line }, `${problem.replaceAll(/\s+/g, ' ')}: mend the JSON`)
-}
-
-/** For a problem that V8 gives no position: the end, or the first line without which the token is not met. */
-function jsonLine(text: string, problem: string): number {
-  const lines = text.trimEnd().split('\n')
-  const [token] = /^Unexpected token '.+?'/su.exec(problem) ?? []
-  let [fine, bad] = [token === undefined ? lines.length - 1 : 0, lines.length]
-  while (bad - fine > 1) {
-    const middle = Math.floor((fine + bad) / 2)
-    if (jsonProblem(lines.slice(0, middle).join('\n')).startsWith(token ?? '')) bad = middle
-    else fine = middle
-  }
-  return bad
-}
-
-function jsonProblem(text: string): string {
-  try {
-    JSON.parse(text)
-    return ''
-  } catch (error) {
-    return String(error).replace('SyntaxError: ', '')
-  }
 }
 
 /** What to do about a name of CommonJS in a module. */
@@ -200,22 +176,21 @@ function cureOfName(name: string): string {
     : `write one of ${values}`
 }
 
-// Cannot find package 'x' imported from /…/shop.ts · Cannot find module '/…/x.ts' imported from /…/shop.ts · Cannot find module './x'\nRequire stack:\n- /…/shop.js
+/** Node's word, whole: a plugin's own error may begin like it (`Cannot find module 'A12' in the catalogue`). */
+const NOT_FOUND =
+  /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?(\/[^\n?]+)|\nRequire stack:\n|\. Please verify that the package\.json )/
+
 function notFound(error: Error, plugin: Imported): Failure {
   const { root, file: entry, text } = plugin
-  const [, kind = 'module', wanted = '', from] =
-    /^Cannot find (package|module) '([^']+)'(?: imported from (?:file:\/\/)?([^\n?]+))?/.exec(
-      error.message,
-    ) ?? []
+  const [, kind = 'module', wanted = '', from] = NOT_FOUND.exec(error.message) ?? []
   const required = /^Require stack:\n- (.+)$/m.exec(error.message)?.[1]
-  const isOwn = (path = ''): boolean => path.startsWith(`${root}/`) && !path.includes('/node_modules/')
-  const file = from ?? placeOf(error, root)?.file ?? (isOwn(required) ? required : undefined) ?? entry
+  const file = from ?? placeOf(error, root)?.file ?? (isOwn(required, root) ? required : undefined) ?? entry
   const asker = from ?? required ?? file
   if (wanted.startsWith('/') && kind === 'module') return fileNotFound(wanted, { file, plugin })
   if (wanted.startsWith('.')) return fileNotFound(join(dirname(asker), wanted), { file, plugin })
   const { name, line } = asked(text(file), escaped(wanted))
   const place = { file, ...(line !== undefined && { line }) }
-  return failureAt(root, place, isOwn(asker) ? whyNot(name ?? wanted) : whyNotOutside(name ?? wanted))
+  return failureAt(root, place, isOwn(asker, root) ? whyNot(name ?? wanted) : whyNotOutside(name ?? wanted))
 }
 
 function fileNotFound(
@@ -232,12 +207,18 @@ function fileNotFound(
 
 /** A name that a plugin's own code asks for, and that nobody has. */
 function whyNot(name: string): string {
-  const [first = '', ...below] = name.split('/')
-  const scoped = first.startsWith('@') ? `${first}/${below[0] ?? ''}` : first
   if (/^[a-z][a-z+.-]+:/.test(name)) return whyNoScheme(name)
-  if (isBuiltin(first)) return noBuiltIn(name)
+  if (isBuiltin(name.split('/')[0] ?? '')) return noBuiltIn(name)
   if (LENT.test(name)) return notOffered(name)
-  return `it imports "${name}", which neither its folder nor the gateway has: run \`npm install ${scoped}\` there`
+  return `it imports "${name}", which neither its folder nor the gateway has: run \`npm install ${packageOf(name)}\` there`
+}
+
+/** Of a name with what is behind it. */
+function packageOf(name: string): string {
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/')
 }
 
 function whyNotOutside(name: string): string {
@@ -246,19 +227,25 @@ function whyNotOutside(name: string): string {
     : whyNot(name)
 }
 
-/** What Node says of a name by a code of its own: what stands in the code for it, and what to do. Undefined: it is another error. */
-function misnamed(
-  error: Error,
-): { readonly pattern: string; readonly why: (name: string) => string } | undefined {
+interface Misnaming {
+  /** What stands in the code for it. */
+  readonly pattern: string
+  readonly why: (name: string) => string
+}
+
+/** What Node says of a name by a code of its own. Undefined: it is another error. */
+function misnamed(error: Error): Misnaming | undefined {
   const { message } = error
   switch ('code' in error ? error.code : undefined) {
     case 'ERR_UNKNOWN_BUILTIN_MODULE':
       return { pattern: escaped(message.split(': ')[1] ?? ''), why: noBuiltIn }
-    case 'ERR_PACKAGE_PATH_NOT_EXPORTED':
-      return {
-        pattern: `[^'"\`]+${escaped(/'\.(\/[^']+)'/.exec(message)?.[1] ?? '')}`,
-        why: notOffered,
-      }
+    case 'ERR_PACKAGE_PATH_NOT_EXPORTED': {
+      const [, below = ''] = /'\.(\/[^']+)'/.exec(message) ?? []
+      const name = installedIn(/ in (\/[^\n]*?package\.json)/.exec(message)?.[1])
+      // Our own, and one that is a link, do not say by their folder how they are called.
+      const called = name === undefined ? (below === '' ? '(?!)' : `[^'"\`]+`) : escaped(name)
+      return { pattern: called + escaped(below), why: notOffered }
+    }
     case 'ERR_UNSUPPORTED_ESM_URL_SCHEME':
       return {
         pattern: `${escaped(/'([a-z+.-]+:)'/.exec(message)?.[1] ?? '')}[^'"\`]*`,
@@ -267,6 +254,37 @@ function misnamed(
     default:
       return undefined
   }
+}
+
+/** Where the plugin's own code has the name, else of whoever has it: a package that it imports. */
+function misnamedAt(
+  error: Error,
+  { pattern, why }: Misnaming,
+  { file: entry, root, text }: Imported,
+): Failure {
+  const [, asker] = / imported from (?:file:\/\/)?([^\n?]+)/.exec(error.message) ?? []
+  const own = isOwn(asker, root) ? asker : placeOf(error, root)?.file
+  const file = own ?? entry
+  const { name, line } = asked(text(file), pattern)
+  if (name !== undefined) return failureAt(root, { file, ...(line !== undefined && { line }) }, why(name))
+  const inside = installedIn(asker)
+  const told = `cannot be loaded: ${firstLine(error.message)}`
+  if (inside === undefined) return failureAt(root, { file }, `what it imports ${told}`)
+  const at = asked(text(file), escaped(inside)).line
+  return failureAt(
+    root,
+    { file, ...(at !== undefined && { line: at }) },
+    `the package ${inside}, which it imports, ${told}`,
+  )
+}
+
+/** The name of the package that a file lies in, if it was installed. */
+function installedIn(path = ''): string | undefined {
+  return /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]
+}
+
+function isOwn(path = '', root: string): boolean {
+  return path.startsWith(`${root}/`) && !path.includes('/node_modules/')
 }
 
 /** A name that matches as the code has it, whole, and its line. Node tells a package without what is behind it. */
@@ -282,7 +300,9 @@ const noBuiltIn = (name: string): string =>
   `it imports "${name}", and Node has no such module: write the name as Node has it (\`node:fs/promises\`)`
 
 const notOffered = (name: string): string =>
-  `it imports "${name}", which that package does not offer: write \`${name.split('/')[0]}\`, or another name under "exports" in its package.json`
+  name === packageOf(name)
+    ? `it imports "${name}", which has no main export: import one of the names under "exports" in its package.json`
+    : `it imports "${name}", which that package does not offer: write \`${packageOf(name)}\`, or another name under "exports" in its package.json`
 
 const whyNoScheme = (name: string): string =>
   `it imports "${name}", and a plugin imports packages and its own files alone: install the package there, or put the file beside it`
@@ -353,11 +373,6 @@ async function unlocated(error: Error, { file: entry, text }: Imported): Promise
 
 function escaped(text: string): string {
   return text.replaceAll(/\W/g, '\\$&')
-}
-
-function importer({ message }: Error, root: string): string | undefined {
-  const [, file] = / imported from (?:file:\/\/)?([^\n?]+)/.exec(message) ?? []
-  return file?.startsWith(`${root}/`) === true ? file : undefined
 }
 
 function pathOf(address: string): string {

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { noLog } from '../../../../core/map/stand-ins.ts'
+import { explainLate } from '../../../../core/plugins/explain.ts'
 import { Plugins } from '../../../../core/plugins/plugins.ts'
 import { temporaryDirectory } from '../../../support/gateway.ts'
 import { versioned } from '../../../support/plugin-sources.ts'
@@ -127,4 +128,64 @@ test('a role that is misspelt beside another is refused', async () => {
       /^slip\.ts:\d+: the default export has `agnet` \(did you mean `agent`\?\): write `agent`$/u,
     ],
   })
+})
+
+/** Of an npm package, by its folder: its package.json and its code. */
+function installed(folder: string, exports: unknown, code: string): Readonly<Record<string, string>> {
+  return {
+    [`${folder}/package.json`]: JSON.stringify({ type: 'module', exports }),
+    [`${folder}/i.js`]: code,
+  }
+}
+
+test('what a package does not offer, and what a package that it imports cannot load, is told by the name of that package', async () => {
+  const inner = installed('inner/node_modules/@a/dep', './i.js', "import 'sub/deep'")
+  await expectTold({
+    built: [
+      {
+        'built/index.ts': importing('dep'),
+        ...installed('built/node_modules/dep', './i.js', "import 'node:nonsense'"),
+      },
+      /^built\/index\.ts: what it imports cannot be loaded: No such built-in module: node:nonsense$/u,
+    ],
+    inner: [
+      {
+        'inner/index.ts': importing('@a/dep'),
+        ...inner,
+        ...installed('inner/node_modules/sub', './i.js', ''),
+      },
+      /^inner\/index\.ts:2: the package @a\/dep, which it imports, cannot be loaded: Package subpath '\.\/deep' is not/u,
+    ],
+    main: [
+      {
+        'main/index.ts': `import { z } from 'zod'\n${importing('dep')}\nvoid z`,
+        ...installed('main/node_modules/dep', { './a': './i.js' }, ''),
+      },
+      /^main\/index\.ts:3: it imports "dep", which has no main export: import one of the names under "exports" in its/u,
+    ],
+    scoped: [
+      {
+        'scoped/index.ts': importing('@a/dep/sub'),
+        ...installed('scoped/node_modules/@a/dep', './i.js', ''),
+      },
+      /^scoped\/index\.ts:2: it imports "@a\/dep\/sub", which that package does not offer: write `@a\/dep`, or/u,
+    ],
+  })
+})
+
+test("a plugin's own error is told as it is, though it begins as Node's word of a module that is not there", async () => {
+  await expectTold({
+    coded: [
+      { 'coded.ts': "throw Object.assign(new Error('no A12'), { code: 'MODULE_NOT_FOUND' })" },
+      /^coded\.ts:1: it throws "no A12" while it is loaded/u,
+    ],
+  })
+  const plugin = { file: '/p/shop.ts', root: '/p', text: () => "await import('left-pad')" }
+  const late = (message: string): string | undefined => explainLate(new Error(message), plugin)?.message
+  expect(late("Cannot find module 'A12' in the kitchen catalogue")).toBeUndefined()
+  expect(late("Cannot find module 'A12'")).toBeUndefined()
+  expect(late("Cannot find package 'PCK-9' imported from Shenzhen")).toBeUndefined()
+  const told = expect.stringMatching(/^shop\.ts:1: .*: run `npm install left-pad` there$/u) as unknown
+  expect(late("Cannot find package 'left-pad' imported from /p/shop.ts")).toEqual(told)
+  expect(late("Cannot find module 'left-pad'\nRequire stack:\n- /p/shop.ts")).toEqual(told)
 })
