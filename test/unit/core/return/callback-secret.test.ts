@@ -10,26 +10,30 @@ import { until } from '../../../support/gateway.ts'
 const warned: string[] = []
 const log: Log = { debug() {}, info() {}, warn: (text) => void warned.push(text), error() {} }
 
-/** The one value of a store that forgets it, and refuses to be asked. */
+/** The values of a store that forgets them, and refuses to be asked. */
 function remembering() {
   const hints = new Hints()
-  let kept: Json | undefined
+  const kept = new Map<string, { readonly value: Json; readonly version: number }>()
   let isAway = false
   const store: Pick<Store, 'value' | 'watch'> = {
     watch: (names) => hints.watch(names),
-    async value({ put }) {
+    async value({ key, expect: wanted, put, announce }) {
       if (isAway) throw new GatewayError('STORE_UNAVAILABLE', 'away')
-      if (kept !== undefined) return { status: 'conflict', value: kept, version: 1 }
-      kept = put
-      return { status: 'ok', ...(put !== undefined && { value: put }), version: 1 }
+      const is = kept.get(key)
+      if (put === undefined) return { status: 'ok', ...is }
+      if (wanted !== undefined && wanted !== (is?.version ?? 'absent')) return { status: 'conflict', ...is }
+      const next = { value: put, version: (is?.version ?? 0) + 1 }
+      kept.set(key, next)
+      if (announce === true) hints.hint(`value:${key}`)
+      return { status: 'ok', ...next }
     },
   }
   return {
     store,
-    forget: () => (kept = undefined),
+    forget: () => kept.clear(),
     look: () => void hints.hintAll(),
     away: (is: boolean) => (isAway = is),
-    kept: () => kept,
+    count: () => kept.size,
   }
 }
 
@@ -42,7 +46,7 @@ test('all who load it sign alike, and take nothing that was signed for another t
 })
 
 test('a store that came back empty is given the secret again: who begins then takes what was given out before', async () => {
-  const { store, forget, look, away, kept } = remembering()
+  const { store, forget, look, away, count } = remembering()
   const a = await loadCallbackSecret(store, log)
   const given = a.sign('m1.t')
   forget()
@@ -50,7 +54,7 @@ test('a store that came back empty is given the secret again: who begins then ta
   look()
   await until(() => warned[0])
   away(false)
-  await until(() => kept())
+  await until(() => count() || undefined)
   const later = await loadCallbackSecret(store, log)
   expect(later.isSigned('m1.t', given)).toBe(true)
   expect(warned).toHaveLength(1)
@@ -66,4 +70,28 @@ test('where another instance was first there, its secret is signed with, and wha
   await until(() => other.isSigned('m2.t', a.sign('m2.t')) || undefined)
   expect(a.isSigned('m1.t', given)).toBe(true)
   expect(a.isSigned('m3.t', other.sign('m3.t'))).toBe(true)
+  // Whoever is asked, and when the first is gone.
+  await until(() => other.isSigned('m1.t', given) || undefined)
+  const third = await loadCallbackSecret(store, log)
+  expect(third.isSigned('m1.t', given)).toBe(true)
+  expect(third.isSigned('m2.t', given)).toBe(false)
+})
+
+test('over several losses each of the last eight secrets counts for every instance, and for one that begins then', async () => {
+  const { store, forget, look } = remembering()
+  const a = await loadCallbackSecret(store, log)
+  const given = [a.sign('m1.t')]
+  for (let loss = 1; loss <= 10; loss++) {
+    forget()
+    const first = await loadCallbackSecret(store, log)
+    given.push(first.sign('m1.t'))
+    look()
+    await until(
+      () => (first.isSigned('m1.t', a.sign('m1.t')) && a.isSigned('m1.t', first.sign('m1.t'))) || undefined,
+    )
+    await until(() => first.isSigned('m1.t', given[Math.max(0, loss - 8)] ?? '') || undefined)
+  }
+  const later = await loadCallbackSecret(store, log)
+  for (const signer of [a, later])
+    expect(given.map((one) => signer.isSigned('m1.t', one))).toEqual(given.map((_, at) => at >= 2))
 })
