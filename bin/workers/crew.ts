@@ -21,6 +21,8 @@ export interface CrewOptions {
   readonly prepare: (number: number) => Promise<void>
   /** Once: all are ready. */
   readonly onReady: (first: Ready) => void
+  /** All that start from now on have these: they are of the first successor, which is ready. */
+  readonly onFixed: (fixed: Fixed) => void
   /** Once: none is left. The status to end with. */
   readonly onEnd: (status: number) => void
 }
@@ -133,7 +135,10 @@ export class Crew {
         const next = this.#launch(number, { begin, isSuccessor: true })
         const { fixed } = await this.#readyInTime(next)
         // For who starts after it, whatever the files say then: the next one, and who comes in the place of one that dies.
-        if (begin.like === undefined) begin = { like: (this.#fixed = fixed) }
+        if (begin.like === undefined) {
+          begin = { like: (this.#fixed = fixed) }
+          this.#options.onFixed(fixed)
+        }
         await this.#clear(place)
       }
       log.info('all workers were replaced')

@@ -30,21 +30,25 @@ export function withFixed(config: Config, fixed: Fixed | undefined): Config {
 
 /**
  * Throws `INTERNAL` where the config has another store, or data folder, than who runs beside it: messages of one conversation would
- * be in two, and the same key accepted twice. Another login is no other store, nor are other nodes of which one is the same.
+ * be in two, and the same key accepted twice. Another login is no other store, nor are other nodes of which one is the same. So where it
+ * listens elsewhere: who takes connections at either place would change from one replaced worker to the next.
  */
-export function refuseAnother({ dataDirectory, store }: Config, beside: Fixed | undefined): void {
+export function refuseAnother({ dataDirectory, http, store }: Config, beside: Fixed | undefined): void {
   if (beside === undefined) return
-  const section =
-    dataDirectory !== beside.dataDirectory
-      ? 'data'
-      : isSame(store.url, beside.store.url)
-        ? undefined
-        : 'store.url'
-  if (section === undefined) return
-  throw new GatewayError(
-    'INTERNAL',
-    `${section} is not what the workers that run have, and two stores at a time are two gateways: stop this one and start it again`,
-  )
+  const stores = 'two stores at a time are two gateways'
+  const places = 'the workers of one supervisor listen at one place'
+  const others: readonly (readonly [boolean, string, string])[] = [
+    [dataDirectory === beside.dataDirectory, 'data', stores],
+    [isSame(store.url, beside.store.url), 'store.url', stores],
+    [http.host === beside.http.host, 'http.host', places],
+    [http.port === beside.http.port, 'http.port', places],
+  ]
+  for (const [isAlike, section, why] of others)
+    if (!isAlike)
+      throw new GatewayError(
+        'INTERNAL',
+        `${section} is not what the workers that run have, and ${why}: stop this one and start it again`,
+      )
 }
 
 function isSame(one: string | undefined, other: string | undefined): boolean {

@@ -46,11 +46,12 @@ export async function supervise(options: StartOptions & { readonly workers: numb
       await using _store = await (await import('../store.ts')).openStore(config, log, options)
     }
     const given = process.argv.slice(2).filter((word) => !ONCE.has(word))
-    const port = config.http.port === 0 ? await freePort() : config.http.port
+    // Where the file has a port each worker reads it by itself, and says when it is another one.
+    const port = config.http.port === 0 ? ['--port', String(await freePort())] : []
     // Round robin: the only one of Node's three ways in which idle connections are spread evenly and none is lost when a worker leaves.
     cluster.schedulingPolicy = cluster.SCHED_RR
     cluster.setupPrimary({
-      args: [...given, '--port', String(port)],
+      args: [...given, ...port],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
     run(config, options.workers)
@@ -70,8 +71,18 @@ function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: 
     write,
     prepare: (number) => forgetCache(dataDirectory, number),
     onReady: (ready) => void tell(ready),
+    onFixed: (fixed) => void leave(fixed.http),
     onEnd: (status) => void end(status),
   })
+
+  /** Without it commands find nobody; those that know where we are go on. */
+  async function leave(of: Config['http']): Promise<void> {
+    try {
+      await leaveAddress(dataDirectory, ownAddress(of, of.port))
+    } catch (error) {
+      log.error('where the workers listen now could not be left for commands', { error })
+    }
+  }
 
   async function tell(ready: Parameters<typeof announce>[0]): Promise<void> {
     await leaveAddress(dataDirectory, ownAddress(http, ready.http))
@@ -88,7 +99,10 @@ function run({ dataDirectory, http, log: { level }, secrets }: Config, workers: 
     process.exit(status)
   }
 
+  let isStopping = false
   const stop = (signal: string): void => {
+    if (isStopping) return
+    isStopping = true
     log.info('stopping', { signal })
     crew.end(0)
   }

@@ -1,8 +1,7 @@
-// Several processes behind the same ports, as one gateway on a real Redis: killed, frozen, replaced, reloaded and ended.
+// Several processes behind the same ports, as one gateway on a real Redis: killed, frozen, replaced, reloaded.
 import { randomUUIDv7 } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createConnection, createServer } from 'node:net'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -11,9 +10,8 @@ import type { InstanceRow } from '../../core/operators/cluster.ts'
 import { connect, memoryBox } from '../../core/link/client.ts'
 import { startBot, textOf } from '../support/bot.ts'
 import type { Bot } from '../support/bot.ts'
-import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
+import { startGateway, until } from '../support/gateway.ts'
 import type { GatewayProcess } from '../support/gateway.ts'
-import { signalling } from '../support/plugin-sources.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { say } from '../support/rest.ts'
 import { openApp } from '../support/websocket-app.ts'
@@ -329,62 +327,6 @@ test(
     expect(one?.config).not.toBe(refusing[0]?.config)
     const told = (await (await admin('/admin/v1/events')).json()) as { events: { worker: number }[] } // our own admin API
     expect(new Set(told.events.map(({ worker }) => worker)).size).toBe(2)
-  },
-  LONG_MS,
-)
-
-test(
-  'SIGTERM, however often, ends all workers in order and the supervisor with 0',
-  async () => {
-    const text = `store: { url: "${redis.url}/1" }\nchannels: { web: { adapter: rest } }\n`
-    await using other = await startGateway({ yaml: text, words: ['--workers', '2'] })
-    const both = (all: readonly InstanceRow[]) => (all.length === 2 ? all : undefined)
-    const rows = await until(async () => both(await instances(other)), LONG_MS)
-    const first = other.stop()
-    await until(() => (other.log().includes('"msg":"stopping"') ? true : undefined), LONG_MS)
-    expect(await Promise.all([first, other.stop()])).toEqual([0, 0])
-    expect(rows.filter(({ pid }) => isAlive(pid))).toEqual([])
-    expect(other.log().match(/"msg":"stopped"/gu)).toHaveLength(3)
-  },
-  LONG_MS,
-)
-
-test(
-  'SIGHUP and SIGUSR2 while it starts do not end a supervisor: all load the config again, and are replaced, when it is ready',
-  async () => {
-    const directory = await temporaryDirectory()
-    await mkdir(join(directory, 'plugins'))
-    const deed = "for (const signal of ['SIGHUP', 'SIGUSR2']) process.kill(process.ppid, signal)"
-    await writeFile(join(directory, 'plugins', 'early.ts'), signalling(deed, join(directory, 'sent')))
-    const text = `store: { url: "${redis.url}/3" }\nchannels: { web: { adapter: rest } }\n`
-    await using other = await startGateway({ directory, yaml: text, words: ['--workers', '2'] })
-    await until(() => (other.log().includes('all workers were replaced') ? true : undefined), LONG_MS)
-    expect(other.log().match(/"msg":"a new generation runs"/gu)?.length).toBeGreaterThanOrEqual(2)
-    expect(other.log()).not.toContain('a worker has died')
-    expect(await other.stop()).toBe(0)
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-  },
-  LONG_MS,
-)
-
-test(
-  'what keeps the first worker from starting is said once, and ends the supervisor; so does a store that is no Redis',
-  async () => {
-    const directory = await temporaryDirectory()
-    const taken = createServer().listen(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const address = taken.address()
-    const port = typeof address === 'object' ? String(address?.port) : ''
-    const start = async (text: string): Promise<{ code: number; stderr: string }> => {
-      await writeFile(join(directory, 'gateway.yaml'), text)
-      return dragoman(['start', '--workers', '2', '--data', 'data', '--port', port], directory)
-    }
-    const busy = await start(`store: { url: "${redis.url}/2" }\nchannels: { web: { adapter: rest } }\n`)
-    expect([busy.code, busy.stderr.match(/the port is in use/gu)?.length]).toEqual([1, 1])
-    const embedded = await start('channels: { web: { adapter: rest } }\n')
-    expect(embedded.code).toBe(1)
-    expect(embedded.stderr).toMatch(/^dragoman: --workers needs Redis, .*gateway\.yaml/u)
-    taken.close()
   },
   LONG_MS,
 )

@@ -44,6 +44,7 @@ function crew(child: string, { workers = 2, successorMs, onPrepare }: Playing = 
       await onPrepare?.()
     },
     onReady: () => (isReady = true),
+    onFixed: (fixed) => logged.push(`all that follow have ${JSON.stringify(fixed)}`),
     onEnd: ended.resolve,
   })
   ending = () => {
@@ -91,7 +92,7 @@ test('while others run, one that does not get ready is tried again for ever', as
 
 test('who comes in the place of one that died runs as the others do, whatever the file says since; a replacement goes by the file', async () => {
   process.env['CREW_FILE'] = 'one store'
-  const { one, ready, pids, said } = crew('lives')
+  const { one, ready, pids, said, logged } = crew('lives')
   const runs = (count: number) =>
     until(() => {
       const heard = said.filter((line) => line.startsWith('it runs'))
@@ -109,6 +110,9 @@ test('who comes in the place of one that died runs as the others do, whatever th
   expect(await runs(1)).toEqual(['it runs with another beside one store'])
   process.env['CREW_FILE'] = 'a third'
   await replaced
+  expect(logged.filter((line) => line.startsWith('all that'))).toEqual([
+    'all that follow have {"file":"another"}',
+  ])
   expect(await runs(1)).toEqual(['it runs with another'])
 
   process.kill(pids()[0] ?? 0, 'SIGKILL')

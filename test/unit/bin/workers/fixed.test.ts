@@ -97,3 +97,15 @@ test.each([
   )
   expect(() => refuseAnother(on(other), undefined)).not.toThrow()
 })
+
+test('a worker that would listen elsewhere than those beside it is refused by its own name', async () => {
+  const config = (await configs(OF_THE_START)).read[0]
+  if (config === undefined) throw new Error('there is one')
+  for (const [name, value] of [
+    ['port', 8082],
+    ['host', '0.0.0.0'],
+  ] as const)
+    expect(() => refuseAnother({ ...config, http: { ...config.http, [name]: value } }, sent(config))).toThrow(
+      `http.${name} is not what the workers that run have, and the workers of one supervisor listen at one place: stop this one`,
+    )
+})
