@@ -28,7 +28,7 @@ export function faultContext(
 }
 
 /**
- * Outwards. What its declarations do not take goes as its JSON text, and so does what stood beside the entries (`@name`, `#text`, `#mixed`):
+ * Outwards. What its declarations do not take goes as its JSON text, and so does what stood beside the entries (`@name`, `#text`):
  * the fault matters more than the form of its detail.
  */
 export function detailElements(detail: Json, context: FaultContext): XmlElement[] {
@@ -37,12 +37,13 @@ export function detailElements(detail: Json, context: FaultContext): XmlElement[
     const members = Object.entries(detail)
     const besides = members.filter(([name]) => /^[@#]/.test(name))
     return [
-      ...(besides.length > 0 ? [plainDetail(Object.fromEntries(besides))] : []),
       ...members.flatMap(([name, value]) => {
         if (/^[@#]/.test(name)) return []
         const many: readonly Json[] = Array.isArray(value) ? value : [value]
         return many.map((one) => detailEntry(name, one, context))
       }),
+      // last: callers take the first entry for the declared fault
+      ...(besides.length > 0 ? [plainDetail(Object.fromEntries(besides))] : []),
     ]
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'ENCODE_FAILED') return [plainDetail(detail)]
@@ -75,28 +76,18 @@ function plainDetail(detail: Json): XmlElement {
 }
 
 /**
- * Inwards, by the rules of all XML (`@name`, `#text`, `#mixed`). What does not fit its declaration is told untyped, and text alone as
- * text; undefined: nothing.
+ * Inwards: a member for each entry, whatever text stands between them (`#text`), and attributes (`@name`). What does not fit its
+ * declaration is told untyped, and text alone as text; undefined: nothing.
  */
 export function detailJson(detail: XmlElement, context: FaultContext): Json | undefined {
-  const attributes = Object.fromEntries(
-    detail.attributes.filter(isOwn).map(({ local, value }) => [`@${local}`, value]),
-  )
+  const attributes = attributesIn(detail)
   const entries = childElements(detail)
   if (entries.length === 0) {
     const text = textOf(detail).trim()
     if (Object.keys(attributes).length === 0) return text === '' ? undefined : text
     return { ...attributes, ...(text !== '' && { '#text': text }) }
   }
-  const [spoken, ...more] = detail.children
-    .filter((child) => typeof child === 'string')
-    .filter((text) => !isBlank(text))
-  if (spoken !== undefined && (more.length > 0 || spoken !== detail.children[0])) {
-    const mixed = detail.children.map((child) =>
-      typeof child === 'string' ? child : Object.fromEntries([entryJson(child, context)]),
-    )
-    return { ...attributes, '#mixed': mixed }
-  }
+  const text = textOf(detail)
   const members = new Map<string, Json[]>()
   for (const entry of entries) {
     const [key, value] = entryJson(entry, context)
@@ -104,18 +95,32 @@ export function detailJson(detail: XmlElement, context: FaultContext): Json | un
   }
   return {
     ...attributes,
-    ...(spoken !== undefined && { '#text': spoken }),
+    ...(!isBlank(text) && { '#text': text }),
     ...Object.fromEntries(
       [...members].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? null) : values]),
     ),
   }
 }
 
+function attributesIn(detail: XmlElement): Record<string, Json> {
+  const members = new Map<string, Json>()
+  for (const { uri, local, value } of detail.attributes.filter(isOwn))
+    members.set(members.has(`@${local}`) ? `@${fullKey(uri, local)}` : `@${local}`, value)
+  return Object.fromEntries(members)
+}
+
 /** Of the system's own; the others say how the detail is written. */
 function isOwn({ uri }: QName): boolean {
   return !isXsi(uri) && !WRITTEN_BY.has(uri)
 }
-const WRITTEN_BY: ReadonlySet<string> = new Set([ns.soap11, ns.soap12, ns.encoding11, ns.encoding12])
+const WRITTEN_BY: ReadonlySet<string> = new Set([
+  ns.soap11,
+  ns.soap12,
+  ns.encoding11,
+  ns.encoding12,
+  ns.xml,
+  ns.wsu,
+])
 
 /** As it is declared, in encoded by the local name alone where need be, as accessors are (SOAP 1.1 §5.1). */
 function entryJson(entry: XmlElement, context: FaultContext): readonly [key: string, value: Json] {

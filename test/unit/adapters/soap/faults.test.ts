@@ -84,6 +84,7 @@ describe('a business fault', () => {
 
 describe('a fault that was answered', () => {
   const read = (text: string, version: '1.1' | '1.2') => readFault(readXmlText(text), version, {})
+  const wsu = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd'
 
   test('is its local code and its reason in 1.1, qualified or not', () => {
     for (const [open, close] of [
@@ -143,15 +144,24 @@ describe('a fault that was answered', () => {
     ['<detail code="7">locked</detail>', { '@code': '7', '#text': 'locked' }],
     ['<detail code="7"><b>is</b></detail>', { '@code': '7', b: 'is' }],
     ['<detail>order 5 <b>is</b></detail>', { '#text': 'order 5 ', b: 'is' }],
-    ['<detail>order 5 <b>is</b> locked</detail>', { '#mixed': ['order 5 ', { b: 'is' }, ' locked'] }],
+    ['<detail>order 5 <b>is</b> locked</detail>', { '#text': 'order 5  locked', b: 'is' }],
+    ['<detail><b>is</b>.</detail>', { '#text': '.', b: 'is' }],
+    ['<detail xml:lang="en">locked</detail>', 'locked'],
+    [`<detail xmlns:u="${wsu}" u:Id="id-5"><b>is</b></detail>`, { b: 'is' }],
+    [
+      '<detail xmlns:p="urn:p" xmlns:q="urn:q" p:code="1" q:code="2" code="3"/>',
+      { '@code': '1', '@{urn:q}code': '2', '@{}code': '3' },
+    ],
   ])('loses nothing of its detail (DESIGN §3): %s', (text, detail) => {
     const { detail: got } = read(`<s:Fault xmlns:s="${soap11}">${text}</s:Fault>`, '1.1')
     expect(got).toEqual(detail)
   })
 
-  test('is told on with what stood beside the entries of its detail', () => {
+  test('is told on with its entries first, and then what stood beside them', () => {
     const detail = { '@code': '7', '#text': 'order 5 ', b: 'is' }
     const text = written(faultOfReply({ code: 'Server', message: 'no', detail }, {}), '1.1')
-    expect(text).toMatch(/\{"@code":"7","#text":"order 5 "\}<\/\w+:detail><b>is<\/b><\/detail>/u)
+    expect(text).toMatch(
+      /<detail><b>is<\/b><(\w+):detail[^>]*>\{"@code":"7","#text":"order 5 "\}<\/\1:detail><\/detail>/u,
+    )
   })
 })
