@@ -66,7 +66,7 @@ export async function localGateway(dataDirectory: string): Promise<LocalGateway>
 /**
  * Throws `AUTH_FAILED` where who listens shows another certificate than the gateway's own: whichever name that is for, whoever signed
  * it, and when it ends, it has to be this one, and nothing is sent to anybody else; so where that one cannot be read, and where the gateway does not take us
- * for a caller. Throws `DEADLINE_EXCEEDED` where the answer takes too long: what was asked for may be done yet. Rejects with the system's
+ * for a caller. Throws `INTERNAL` where it answers what is no HTTP, and `DEADLINE_EXCEEDED` where the answer takes too long: what was asked for may be done, or yet be. Rejects with the system's
  * error where nobody listens, or there is no such file.
  */
 export async function callLocally(
@@ -77,8 +77,10 @@ export async function callLocally(
   const signal = AbortSignal.timeout(limitMs)
   const own = certFile === undefined ? undefined : await certificateIn(certFile)
   const pair = certFile === undefined || keyFile === undefined ? {} : await shown(certFile, keyFile)
+  let state: 'connecting' | 'known' | 'answering' = 'connecting'
   try {
     const socket = own === undefined ? undefined : await connectedTo(own, { origin, pair, signal })
+    state = 'known'
     const line = socket !== undefined && { createConnection: () => socket }
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const request = origin.startsWith('https:') ? requestSecurely : requestPlainly
@@ -86,6 +88,7 @@ export async function callLocally(
       .once('error', reject)
       .end(body)
     const answer = await promise
+    state = 'answering'
     return { status: answer.statusCode ?? 0, body: await text(answer) }
   } catch (error) {
     if (signal.aborted)
@@ -94,9 +97,17 @@ export async function callLocally(
         `the gateway at ${origin} has not answered for ${limitMs / 1000} s`,
         { cause: error },
       )
-    if (certFile === undefined) throw error
-    if (keyFile !== undefined && isTurnedAway(error)) throw turnedAway(origin, certFile, error)
+    if (certFile === undefined || own === undefined) throw error
+    // In TLS 1.3 who listens looks at our certificate only when it is known itself, and the request may be on its way.
+    if (keyFile !== undefined && state !== 'answering' && isTurnedAway(error))
+      throw turnedAway(error, { origin, certFile, own })
     if (isOfNetwork(error)) throw error
+    if (state !== 'connecting')
+      throw new GatewayError(
+        'INTERNAL',
+        `the gateway at ${origin} answered what is no HTTP (${codeOf(error)}): what was asked for may have been done`,
+        { cause: error },
+      )
     throw new GatewayError(
       'AUTH_FAILED',
       `who listens at ${origin} is not known by the certificate in ${certFile} (${codeOf(error)}), and was sent nothing: ` +
@@ -167,11 +178,23 @@ function isTurnedAway(error: unknown): boolean {
   return /^ECONNRESET$|^ERR_SSL_.*ALERT/u.test(codeOf(error))
 }
 
-function turnedAway(origin: string, certFile: string, cause: unknown): GatewayError {
+interface Shown {
+  readonly origin: string
+  readonly certFile: string
+  readonly own: X509Certificate
+}
+
+/** The end of the connection says no more than that, and a time that is over is refused by any authority. */
+function turnedAway(cause: unknown, { origin, certFile, own }: Shown): GatewayError {
+  const end = own.validToDate
+  const cure =
+    end.getTime() < Date.now()
+      ? `its own has been over since ${end.toISOString()}: renew it, signed`
+      : 'have its own signed'
   return new GatewayError(
     'AUTH_FAILED',
-    `the gateway at ${origin} takes callers with a certificate of http.tls.ca alone, and turns away its own, ${certFile}, which commands show (${codeOf(cause)}): ` +
-      'have that signed by one of these authorities too, for client and server (extendedKeyUsage clientAuth, serverAuth), ' +
+    `the gateway at ${origin} takes callers with a certificate of http.tls.ca alone, and either turns away its own, ${certFile}, which commands show, or stopped meanwhile (${codeOf(cause)}): ` +
+      `${cure} by one of these authorities too, for client and server (extendedKeyUsage clientAuth, serverAuth), ` +
       `or ask with a caller's: curl --cert CERT --key KEY -H "authorization: Bearer ADMIN_TOKEN" ${origin}/admin/v1/status`,
     { cause },
   )

@@ -44,6 +44,10 @@ interface Known {
 async function known({ hostname, port }: URL, { certFile, keyFile, signal }: Known): Promise<TLSSocket> {
   const own = new X509Certificate(await readFile(certFile))
   // Where callers have to show one (`http.tls.ca`) the gateway's own is shown.
+  if (keyFile !== undefined && own.validToDate.getTime() < Date.now())
+    process.stderr.write(
+      `${certFile} has been over since ${own.validToDate.toISOString()}, and no caller with it is taken (http.tls.ca), nor is the probe: renew it\n`,
+    )
   const shown = keyFile !== undefined && { cert: await readFile(certFile), key: await readFile(keyFile) }
   const host = hostname.replace(/^\[|\]$/gu, '')
   const socket = connect({ host, port: Number(port || 443), rejectUnauthorized: false, ...shown })

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { makeCertificate } from '../support/certificate.ts'
+import { expire, makeCertificate } from '../support/certificate.ts'
 import { startGateway, until } from '../support/gateway.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -109,5 +109,13 @@ test(
       expect(await refused('bin/dragoman.ts', ...words, ...whereOf(turned.directory))).toMatch(
         /takes callers with a certificate of http\.tls\.ca alone[\s\S]*clientAuth[\s\S]*curl --cert/u,
       )
+
+    // Its time is over: it is no caller's certificate any more, whoever signed it.
+    const { directory } = turned
+    expire({ cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') })
+    await until(() => (turned.log().includes('the certificate was renewed') ? true : undefined), 30_000)
+    const over = / has been over since \d{4}-.*Z.*: renew it/u
+    expect(await refused('bin/dragoman.ts', 'dead', ...whereOf(directory))).toMatch(over)
+    expect(await refused('config/deploy/probe.ts', '/healthz', join(directory, 'data'))).toMatch(over)
   },
 )

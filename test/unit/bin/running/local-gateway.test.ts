@@ -6,6 +6,8 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
 import {
   callLocally,
@@ -100,6 +102,49 @@ test('another certificate for the very same name is refused, and its owner is se
   expect(refused).toMatchObject({ code: 'AUTH_FAILED' })
   expect(String(refused)).toContain(`${origin} is not known by the certificate in ${own.cert}`)
   expect(asked).toEqual([])
+})
+
+/** Does `then` with a connection once a request has come by it; asks callers for a certificate where `ca` is one. */
+async function breaking(
+  { cert, key }: { readonly cert: string; readonly key: string },
+  then: (socket: TLSSocket) => unknown,
+  ca?: string,
+): Promise<string> {
+  const asking = ca !== undefined && { requestCert: true, rejectUnauthorized: true, ca: await readFile(ca) }
+  const files = { cert: await readFile(cert), key: await readFile(key), ...asking }
+  const server = createTlsServer(files, (socket) =>
+    socket.on('error', () => undefined).once('data', () => then(socket)),
+  )
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}` // it listens on TCP
+}
+
+test('of the gateway, once it is known, it is never said that something else listens there and was sent nothing', async () => {
+  const own = certificateFor('desk.example.com')
+  const told = async (then: (socket: TLSSocket) => unknown, ca?: string): Promise<Error> => {
+    const origin = await breaking(own, then, ca)
+    const gateway = { origin, certFile: own.cert, ...(ca !== undefined && { keyFile: own.key }) }
+    const failed: unknown = await callLocally(gateway, '/', { method: 'POST', headers }).catch(
+      (error: unknown) => error,
+    )
+    return failed instanceof Error ? failed : new Error('it was answered')
+  }
+  const noHttp = await told((socket) => socket.end('HTTP/1.1 xyz\r\n\r\n'))
+  expect(noHttp).toMatchObject({ code: 'INTERNAL', cause: { code: 'HPE_INVALID_STATUS' } })
+  expect(noHttp.message).toMatch(
+    /^the gateway at https:.* answered what is no HTTP \(HPE_.*may have been done$/u,
+  )
+  // With `http.tls.ca` a gateway that has begun to answer has taken our certificate; of one that has not it is unknown.
+  const cut = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc'
+  expect(await told((socket) => socket.write(cut, () => socket.destroy()), own.cert)).toMatchObject({
+    code: 'ECONNRESET',
+  })
+  const ended = await told((socket) => socket.destroy(), own.cert)
+  expect(ended).toMatchObject({ code: 'AUTH_FAILED' })
+  expect(ended.message).toMatch(
+    /either turns away its own, .*, or stopped meanwhile \(ECONNRESET\): .*clientAuth/u,
+  )
 })
 
 test('where its certificate cannot be read it is not said that no gateway runs, and nobody is sent anything', async () => {
