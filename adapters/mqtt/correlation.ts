@@ -63,8 +63,12 @@ export function createCorrelation(
       if (ended.has(topic)) return 'ended'
       const called = named === undefined ? undefined : byId.get(named)
       if (bytes.byteLength > responseLimitBytes) {
-        called?.reject(unreadable(`the answer is larger than ${responseLimitBytes} bytes`))
-        return called === undefined ? 'too_large' : undefined
+        const ids = called === undefined ? idsIn(bytes) : []
+        const isHere = (id: string): boolean => byId.get(id)?.replyTopic === topic
+        const whose = called ?? byId.get(ids.find(isHere) ?? '')
+        whose?.reject(unreadable(`the answer is larger than ${responseLimitBytes} bytes`))
+        if (whose !== undefined) return undefined
+        return ids.some((id) => ended.has(endedKey(topic, id))) ? 'ended' : 'too_large'
       }
       let payload: Json
       try {
@@ -76,7 +80,7 @@ export function createCorrelation(
       const id = named ?? correlationOf(payload)
       if (id === undefined) return 'no_correlation'
       const waiter = byId.get(id)
-      if (waiter === undefined) return ended.has(`${topic}\u0000${id}`) ? 'ended' : 'nobody_waits'
+      if (waiter === undefined) return ended.has(endedKey(topic, id)) ? 'ended' : 'nobody_waits'
       // The topic it was asked for on: another device's answer is not this one's.
       if (waiter.replyTopic !== topic) return 'other_topic'
       waiter.resolve(payload)
@@ -105,12 +109,22 @@ export function createCorrelation(
           signal.removeEventListener('abort', onAbort)
           byId.delete(correlationId)
           if (perCall) byTopic.delete(replyTopic)
-          // U+0000 stands in no topic.
-          ended.set(perCall ? replyTopic : `${replyTopic}\u0000${correlationId}`, true)
+          ended.set(perCall ? replyTopic : endedKey(replyTopic, correlationId), true)
         },
       }
     },
   }
+}
+
+/** Of a call that shares its topic with others. U+0000 stands in no topic. */
+function endedKey(topic: string, id: string): string {
+  return `${topic}\u0000${id}`
+}
+
+/** What may be a correlation in an answer too long to be read: `request.ts` makes them random UUIDs. */
+function idsIn(bytes: Uint8Array): string[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  return [...new Set(text.match(/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/gu))]
 }
 
 function correlationOf(payload: Json): string | undefined {

@@ -1,15 +1,18 @@
+import { randomUUID } from 'node:crypto'
+
 import { testScope } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { createCorrelation } from '../../../../adapters/mqtt/correlation.ts'
 import { classify, mayServeStale } from '../../../../core/guard/verdict.ts'
 
-test('an answer longer than `responseLimit` is not read: its call is told, where the topic says which', async () => {
+test('an answer longer than `responseLimit` is not read: its call is told, whether the topic says which or what it holds', async () => {
   const correlation = createCorrelation([], testScope({ responseLimitBytes: 100 }))
   const { signal } = new AbortController()
   using waiting = correlation.wait('c-3', 'meter/7/c-3', signal)
-  using shared = correlation.wait('c-2', 'meter/all', signal)
-  const long = Buffer.from(JSON.stringify({ correlationid: 'c-2', text: 'x'.repeat(100) }))
+  const id = randomUUID()
+  const shared = correlation.wait(id, 'meter/all', signal)
+  const long = Buffer.from(JSON.stringify({ correlationid: id, text: 'x'.repeat(100) }))
   expect(correlation.arrived('meter/7/c-3', long)).toBeUndefined()
   await expect(waiting.answer).rejects.toMatchObject({
     code: 'BACKEND_FAILED',
@@ -17,9 +20,14 @@ test('an answer longer than `responseLimit` is not read: its call is told, where
     detail: { status: 200 },
     notExecuted: false,
   })
-  expect(correlation.arrived('meter/all', long)).toBe('too_large')
-  expect(correlation.arrived('meter/all', Buffer.from('{"correlationid":"c-2","a":1}'))).toBeUndefined()
-  expect(await shared.answer).toEqual({ correlationid: 'c-2', a: 1 })
+  expect(correlation.arrived('meter/all', long)).toBeUndefined()
+  await expect(shared.answer).rejects.toMatchObject({ message: 'the answer is larger than 100 bytes' })
+  shared[Symbol.dispose]()
+  expect(correlation.arrived('meter/all', long)).toBe('ended')
+  using other = correlation.wait('c-4', 'meter/none', signal)
+  expect(correlation.arrived('meter/none', long)).toBe('too_large')
+  expect(correlation.arrived('meter/none', Buffer.from('{"correlationid":"c-4","a":1}'))).toBeUndefined()
+  expect(await other.answer).toEqual({ correlationid: 'c-4', a: 1 })
 })
 
 test('an answer on the topic of its call that is not JSON came, and would come again: it is no broken line', async () => {
