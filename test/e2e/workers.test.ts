@@ -298,7 +298,7 @@ test(
 )
 
 test(
-  'a config with a mistake is refused by each worker, and the cluster shows where and why; the next one is taken by all',
+  'a config with a mistake is refused by each worker, and the cluster shows where and why; the next one is taken by all, and by who died meanwhile',
   async () => {
     await settled()
     const file = join(gateway.directory, 'gateway.yaml')
@@ -327,6 +327,13 @@ test(
     expect(one?.config).not.toBe(refusing[0]?.config)
     const told = (await (await admin('/admin/v1/events')).json()) as { events: { worker: number }[] } // our own admin API
     expect(new Set(told.events.map(({ worker }) => worker)).size).toBe(2)
+
+    const died = said('a worker has died')
+    await writeFile(file, `${yaml()}\nlane: {}\n`)
+    kill(other)
+    await until(() => (said('a worker has died') >= died + 2 ? true : undefined), LONG_MS) // it says the mistake, and ends
+    await writeFile(file, yaml())
+    await settled()
   },
   LONG_MS,
 )
