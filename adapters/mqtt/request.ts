@@ -17,7 +17,7 @@ export interface CompiledRequest {
   readonly qos: 0 | 1
   /** Throws `DECODE_FAILED` where a parameter is missing or would leave its level. */
   build(call: BackendCall): Promise<Built>
-  /** A fault of an envelope comes before `result`. Throws `BACKEND_FAILED` where `result` cannot be evaluated, or `data_base64` read. */
+  /** A fault of an envelope comes before `result`, unless that mentions `fault` itself. Throws `BACKEND_FAILED` where `result` cannot be evaluated, or `data_base64` read. */
   read(payload: Json, call: BackendCall): Promise<Answer>
 }
 
@@ -33,6 +33,7 @@ export function compileRequest(operation: BackendOperation, backend: string): Co
   const { topic, replyTopic, qos } = operation
   const body = operation.body === undefined ? undefined : compileExpression(operation.body)
   const result = operation.result === undefined ? undefined : compileExpression(operation.result)
+  const readsFault = /\bfault\b/u.test(operation.result ?? '')
   return {
     filter: filterOf(topic),
     ...(replyTopic !== undefined && { replyFilter: filterOf(replyTopic) }),
@@ -66,7 +67,7 @@ export function compileRequest(operation: BackendOperation, backend: string): Co
       }
     },
     async read(payload, { message }) {
-      const fault = isEnvelope(payload) ? faultOf(payload['fault']) : undefined
+      const fault = isEnvelope(payload) && !readsFault ? faultOf(payload['fault']) : undefined
       if (fault !== undefined) return { fault }
       if (result === undefined) return { data: dataIn(payload) }
       try {
@@ -115,13 +116,14 @@ function dataIn(payload: Json): Json {
   }
 }
 
-/** A text, a number, true, a list, or an object with a code or a message. Devices write 0, '' and what is empty where nothing failed. */
+/** A text, a number, true, a list, or an object with a code or a message. Devices write 0, '' and what is empty, or the code 0, where nothing failed. */
 function faultOf(value: Json | undefined): Fault | undefined {
   if (value === undefined || value === null || value === false || value === 0 || value === '')
     return undefined
   if (Array.isArray(value) && value.length === 0) return undefined
   const { code, message, detail } = isObject(value) ? value : shaped(value)
-  const hasCode = (typeof code === 'string' && code !== '') || (typeof code === 'number' && code !== 0)
+  if (code === 0 || code === '0') return undefined
+  const hasCode = (typeof code === 'string' && code !== '') || typeof code === 'number'
   const hasMessage = typeof message === 'string' && message !== ''
   if (isObject(value) && !hasCode && !hasMessage) return undefined
   const named = hasCode ? String(code) : 'FAULT'

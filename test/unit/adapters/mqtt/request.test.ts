@@ -33,13 +33,28 @@ test.each<[Json, object]>([
   expect(await read(answer(said), 'data.rows')).toEqual({ fault })
 })
 
-test.each<[Json]>([[null], [false], [0], [''], [[]], [{}], [{ code: 0, message: '' }]])(
-  'a device says that nothing failed by a fault of %j',
-  async (none) => {
-    expect(await read(answer(none))).toEqual({ data: 1 })
-    expect(await read(answer(none), 'data')).toEqual({ data: 1 })
-  },
-)
+test.each<[Json]>([
+  [null],
+  [false],
+  [0],
+  [''],
+  [[]],
+  [{}],
+  [{ code: 0, message: 'OK' }],
+  [{ code: '0', message: '' }],
+])('a device says that nothing failed by a fault of %j', async (none) => {
+  expect(await read(answer(none))).toEqual({ data: 1 })
+  expect(await read(answer(none), 'data')).toEqual({ data: 1 })
+})
+
+test('a `result` that mentions `fault` says itself what a fault is', async () => {
+  expect(await read(answer('none'), '{ "value": data, "said": fault }')).toEqual({
+    data: { value: 1, said: 'none' },
+  })
+  expect(await read(answer('broken'), 'data.defaults')).toEqual({
+    fault: { code: 'FAULT', message: 'broken' },
+  })
+})
 
 test('an answer that `result` cannot read came, and would come again: it is no broken line', async () => {
   const failure: unknown = await read({}, '$number("x")').catch((error: unknown) => error)
