@@ -84,17 +84,19 @@ function rootOf(response: Response, bytes: Uint8Array, { config, contract }: Rea
     processingInstructions: 'ignore',
   })
   const isDeclared = contract.schemas?.element(root) !== undefined
-  if (root.local.toLowerCase() === 'html' && (PAGES.has(type) || (!isDeclared && isPage(root))))
+  if (root.local.toLowerCase() === 'html' && !isDeclared && (PAGES.has(type) || isPage(root)))
     throw new GatewayError('DECODE_FAILED', 'it is a page of HTML')
   return root
 }
 const PAGES = new Set(['text/html', 'application/xhtml+xml'])
 
-/** Of an element called html, whatever the media type: the page of a login comes as XML too. */
+/** Of an element called html that nothing declares, whatever the media type: the page of a login comes as XML too, and so does its text alone. */
 function isPage({ uri, children }: XmlElement): boolean {
-  if (uri !== '') return uri === 'http://www.w3.org/1999/xhtml'
-  return children.some((child) => typeof child !== 'string' && /^(?:head|body)$/i.test(child.local))
+  if (uri !== '') return /^https?:\/\/www\.w3\.org\/.*html/i.test(uri)
+  const elements = children.filter((child) => typeof child !== 'string')
+  return elements.length === 0 || elements.some(({ local }) => OF_PAGES.test(local))
 }
+const OF_PAGES = /^(?:head|body|frameset|form|title|script|meta)$/i
 
 function dataOf(root: XmlElement, { lists, types }: BackendConfig, contract: Contract): Json {
   return toJson(root, contract.schemas?.element(root), { lists, types, unknown: 'keep' })
