@@ -23,6 +23,7 @@ const REMEMBERED = 10_000
 /** What is as young as that may be about the very message whose topic is being noted, perhaps on another instance. */
 const YOUNG_MS = 5000
 const AGAIN_MS = 1000
+const CUSTOMERS = 'link:'
 
 /** `isPulled`: the customer can fetch what is said in this conversation (frames, the log), also where no topic is known. */
 export function createReplyTopics(
@@ -56,7 +57,7 @@ export function createReplyTopics(
       const { conversation, inReplyTo, receivedAt } = message
       try {
         const context = await contextOf(message)
-        if (context !== undefined) return replyTopicOf(context)
+        if (context !== undefined) return replyTopicOf(context, conversation)
         if (inReplyTo !== undefined || isPulled(conversation)) return { status: 'sent' }
         const reason = `no topic is known for the conversation "${conversation}": none of its messages came from one with a reply`
         const isYoung = now() - Date.parse(receivedAt) < YOUNG_MS
@@ -70,15 +71,21 @@ export function createReplyTopics(
 }
 
 /** What this adapter wrote into its draft, or noted. */
-function replyTopicOf(context: Json): ReplyTopic | Delivery {
+function replyTopicOf(context: Json, conversation: string): ReplyTopic | Delivery {
   const { v, topic, qos, owner } = isObject(context) ? context : {}
   const isTopic = typeof topic === 'string' && topicProblem(topic) === undefined
   if (v === 1 && isTopic && (qos === 0 || qos === 1)) {
-    if (owner === undefined) return { topic, qos }
+    if (owner === undefined) return { topic, qos, ...ownerBefore(conversation) }
     if (isOwner(owner)) return { topic, qos, owner }
   }
   // SEMANTICS 21: never taken for sent, whoever wrote it.
   return { status: 'refused', retry: false, reason: 'the reply context is none that this adapter knows' }
+}
+
+/** What earlier versions noted names no owner: a customer's usual conversation does (SEMANTICS 9). */
+function ownerBefore(conversation: string): Pick<ReplyTopic, 'owner'> {
+  if (!conversation.startsWith(CUSTOMERS)) return {}
+  return { owner: { role: 'customer', id: conversation.slice(CUSTOMERS.length) } }
 }
 
 function isOwner(value: Json): value is Json & Owner {

@@ -106,7 +106,9 @@ test('what is said to a customer goes to no other who has his client id by now, 
 
   const answer = { ...said('link:ann'), inReplyTo: 'm1', replyContext: drafts[0]?.replyContext ?? null }
   const absent = { status: 'absent', keepMs: 86_400_000, reason: 'nobody subscribes to shop/7/display' }
+  const old = { ...answer, replyContext: { v: 1, topic: 'shop/7/display', qos: 1 } } // an earlier version named no owner
   expect(await send(world, answer)).toEqual(absent)
+  expect(await send(world, old)).toEqual(absent)
   expect(await send(world, said('link:ann'))).toEqual(absent)
   await eve.endAsync()
   expect(shown).toEqual([])
@@ -114,6 +116,7 @@ test('what is said to a customer goes to no other who has his client id by now, 
   const back = await world.client({ clientId: '7', username: 'u', password: 'ann' })
   await back.subscribeAsync('shop/7/display', { qos: 1 })
   expect(await send(world, answer)).toEqual({ status: 'sent' })
+  expect(await send(world, old)).toEqual({ status: 'sent' })
   expect(await send(world, said('link:ann'))).toEqual({ status: 'sent' })
 })
 
