@@ -44,42 +44,56 @@ export async function checkToken(security: XmlElement, rules: TokenRules): Promi
   // one user may have two passwords while they are changed; an unknown one costs the same work as a wrong password
   const known = rules.users.filter((one) => one.user === user).map(({ password }) => password)
   const candidates = known.length === 0 ? [randomBytes(16).toString('hex')] : known
-  const fits = candidates.map((password) =>
+  const password = candidates.find((candidate) =>
     isDigest
-      ? sameText(digest(nonce ?? '', created ?? '', password), given.trim())
-      : sameText(password, given),
+      ? sameText(digest(nonce ?? '', created ?? '', candidate), given.trim())
+      : sameText(candidate, given),
   )
-  if (!fits.includes(true)) throw unauthenticated(known.length === 0 ? 'unknown user' : 'wrong password')
+  if (password === undefined) throw unauthenticated(known.length === 0 ? 'unknown user' : 'wrong password')
   // by its bytes, which the digest is of: the same base64 can be written in many ways
   if (nonce !== undefined)
-    await useNonce(rules, [user, Buffer.from(nonce, 'base64').toString('base64'), created ?? ''])
+    await useNonce(rules, password, [user, Buffer.from(nonce, 'base64').toString('base64'), created ?? ''])
   return user
 }
 
+interface Taken {
+  readonly channel: string
+  readonly at: number
+}
+
 /** Which channel of this process has taken a token. What each of them keeps in the store the others do not see, and a user may be known to several. */
-const takenBy = new Map<string, string>()
+const takenBy = new Map<string, Taken>()
 /** Beyond it the oldest are forgotten, by the other channels. */
 const MOST_TAKEN = 100_000
 
 /** First come, first served: among the channels of a process its memory decides, between two that arrive at one channel, on any instance, the store. */
-async function useNonce({ scope, maxAgeMs }: TokenRules, parts: readonly string[]): Promise<void> {
-  const key = `nonce:${createHash('sha256').update(JSON.stringify(parts)).digest('base64url')}`
+async function useNonce(
+  { scope, maxAgeMs }: TokenRules,
+  password: string,
+  parts: readonly string[],
+): Promise<void> {
+  const now = scope.now()
+  const ttlMs = maxAgeMs * 2 + aheadMs // longer than any token is good for
+  // Users of one name at two channels may be two, who have different passwords.
   const isFirst =
-    takeHere(key, scope.id) &&
-    (await scope.state.compareAndSet(key, undefined, scope.now(), {
-      ttlMs: maxAgeMs * 2 + aheadMs, // longer than any token is good for
-    }))
+    takeHere(hashOf([...parts, password]), { channel: scope.id, at: now }, ttlMs) &&
+    (await scope.state.compareAndSet(`nonce:${hashOf(parts)}`, undefined, now, { ttlMs }))
   if (!isFirst) throw unauthenticated('nonce used before')
 }
 
-/** Whether no other channel of this process has taken it: from here on none does. */
-function takeHere(key: string, channel: string): boolean {
-  const taker = takenBy.get(key)
-  if (taker !== undefined) return taker === channel
-  takenBy.set(key, channel)
+/** Whether no other channel of this process has taken it for so long: from here on none does. */
+function takeHere(key: string, taking: Taken, ttlMs: number): boolean {
+  const taken = takenBy.get(key)
+  if (taken !== undefined && taking.at - taken.at < ttlMs) return taken.channel === taking.channel
+  takenBy.delete(key)
+  takenBy.set(key, taking)
   const [oldest] = takenBy.keys()
   if (takenBy.size > MOST_TAKEN && oldest !== undefined) takenBy.delete(oldest)
   return true
+}
+
+function hashOf(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 
 export interface Credentials {

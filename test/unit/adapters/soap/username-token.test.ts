@@ -14,10 +14,10 @@ const wsse = 'http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity
 /** When the captures were taken. */
 const then = Date.parse('2026-11-21T08:31:46Z')
 
-async function guard(security: object, now = then): Promise<Guard> {
+async function guard(security: object, now = then, id = 'test'): Promise<Guard> {
   const config = channelConfig.parse({ path: '/x', security }).security
   if (config === undefined) throw new Error('no security')
-  return channelGuard(config, testScope({ now: () => now }))
+  return channelGuard(config, testScope({ id, now: () => now }))
 }
 
 /** zeep sent one as text, the other as digest. */
@@ -38,6 +38,19 @@ function made(parts: Parameters<typeof usernameToken>[0]): Envelope {
   const empty = readXmlText(envelope('<a/>', { header: '<h/>' }))
   const security = element(wsse, 'Security', [], [usernameToken(parts)])
   return { ...readEnvelope(empty), headers: [security] }
+}
+
+/** The second, with what the first says once only. */
+function withNonceOf(first: Envelope, second: Envelope): Envelope {
+  const textOf = ({ headers, root }: Envelope): string => writeXmlText(headers[0] ?? root)
+  const nonce = /Nonce[^>]*>([^<]*)/u.exec(textOf(first))?.[1] ?? ''
+  const again = textOf(second).replace(/(Nonce[^>]*>)[^<]*/u, (_all, tag: string) => tag + nonce)
+  return { ...second, headers: [readXmlText(again)] }
+}
+
+function withoutTime(token: Envelope): Envelope {
+  const text = writeXmlText(token.headers[0] ?? token.root)
+  return { ...token, headers: [readXmlText(text.replace(/<([^<]*)Created[^]*?Created>/u, ''))] }
 }
 
 describe('a UsernameToken (Profile 1.1)', () => {
@@ -69,15 +82,25 @@ describe('a UsernameToken (Profile 1.1)', () => {
   })
 
   test('that one channel has taken is good at no other of the process, whatever that one remembers itself (§3.1)', async () => {
-    const security = channelConfig.parse({ path: '/x', security: alice }).security
-    if (security === undefined) throw new Error('no security')
-    const open = (id: string): Promise<Guard> => channelGuard(security, testScope({ id, now: () => then }))
+    const open = (id: string, security: object = alice): Promise<Guard> => guard(security, then, id)
     const [erp, crm] = [await open('erp'), await open('crm')]
     const token = made({ user: 'alice', password: 'secret', passwordType: 'digest', now: then })
     await erp.check(token)
     await expect(crm.check(token)).rejects.toMatchObject({ subcode: { local: 'FailedAuthentication' } })
     const next = made({ user: 'alice', password: 'secret', passwordType: 'digest', now: then })
     await expect(crm.check(next)).resolves.toEqual({ role: 'program', id: 'alice' })
+    // Another Alice, known to that channel alone, is not kept out by this one's nonce.
+    const shop = await open('shop', { users: [{ user: 'alice', password: 'other' }] })
+    const same = { user: 'alice', password: 'other', passwordType: 'text', now: then } as const
+    const [mine, hers] = [made({ ...same, password: 'secret' }), made(same)]
+    await erp.check(mine)
+    await expect(shop.check(withNonceOf(mine, hers))).resolves.toEqual({ role: 'program', id: 'alice' })
+    // Once it is good no more nothing is remembered of it: a client whose tokens have no time may use its nonce again.
+    const bare = withoutTime(made({ ...same, password: 'secret' }))
+    await erp.check(bare)
+    const later = (afterMs: number): Promise<Guard> => guard(alice, then + afterMs, 'crm')
+    await expect((await later(60_000)).check(bare)).rejects.toMatchObject({ code: 'caller' })
+    await expect((await later(3_600_000)).check(bare)).resolves.toEqual({ role: 'program', id: 'alice' })
   })
 
   test.each([
