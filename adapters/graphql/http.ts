@@ -57,7 +57,8 @@ function check(request: HttpRequest, path: string): void {
   if (request.path !== path) throw new GatewayError('NOT_FOUND', `GraphQL is served at ${path} alone`)
   if (request.method === 'GET') {
     // A field of Query may stand for a write of its business system, and a page sends GET anywhere.
-    if (isCrossSite(request)) throw new GatewayError('FORBIDDEN', 'a page of another site may not ask here')
+    if (isCrossSite(request) && !showsToken(request))
+      throw new GatewayError('FORBIDDEN', 'a page of another site may not ask here')
     return
   }
   if (request.method !== 'POST')
@@ -75,6 +76,11 @@ function check(request: HttpRequest, path: string): void {
     'UNSUPPORTED_MEDIA',
     `${field === undefined ? 'a body without content-type' : `content-type ${JSON.stringify(field.slice(0, 80))}`} is not taken: send content-type: application/json`,
   )
+}
+
+/** A page sets it by a script alone, and with leave (Fetch, CORS preflight); a password that was once typed in the browser sends unasked. */
+function showsToken({ headers }: HttpRequest): boolean {
+  return /^bearer /iu.test(headers['authorization'] ?? '')
 }
 
 const ANSWERS = new Set([

@@ -130,12 +130,16 @@ describe('requests', () => {
     await using channel = await trial({ config: { schema }, accept: answering('hello') })
     const get = async (headers: Record<string, string>): Promise<unknown> =>
       readAnswer(await channel.send({ method: 'GET', query: 'query=%7Bgreeting%7D', headers }))
-    expect(await get({ 'sec-fetch-site': 'cross-site' })).toMatchObject({
-      status: 403,
-      errors: [{ extensions: { code: 'FORBIDDEN' } }],
-    })
+    for (const authorization of [{}, { authorization: 'Basic dTpw' }])
+      // which the browser adds unasked
+      expect(await get({ 'sec-fetch-site': 'cross-site', ...authorization })).toMatchObject({
+        status: 403,
+        errors: [{ extensions: { code: 'FORBIDDEN' } }],
+      })
     expect(channel.drafts).toEqual([])
-    for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }])
+    // A page of another site sends a token with leave alone (Fetch, CORS preflight).
+    const shown = { 'sec-fetch-site': 'cross-site', authorization: 'Bearer a-token' }
+    for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, shown])
       expect(await get(headers)).toMatchObject({ status: 200, data: { greeting: 'hello' } })
   })
 
