@@ -4,6 +4,7 @@ import { testScope } from 'dragoman/testing'
 import { expect, test } from 'vitest'
 
 import { createCorrelation } from '../../../../adapters/mqtt/correlation.ts'
+import { createHub } from '../../../../adapters/mqtt/hub.ts'
 import { classify, mayServeStale } from '../../../../core/guard/verdict.ts'
 
 test('an answer longer than `responseLimit` is not read: its call is told, whether the topic says which or what it holds', async () => {
@@ -24,6 +25,10 @@ test('an answer longer than `responseLimit` is not read: its call is told, wheth
   await expect(shared.answer).rejects.toMatchObject({ message: 'the answer is larger than 100 bytes' })
   shared[Symbol.dispose]()
   expect(correlation.arrived('meter/all', long)).toBe('ended')
+  const hub = createHub()
+  hub.open({ out: [], in: ['meter/#'], to: correlation })
+  // taken: `topics` of a bridge that cover it make no customer's message of it
+  expect(hub.deliver('meter/all', long, { isAnswer: false })).toBe(true)
   using other = correlation.wait('c-4', 'meter/none', signal)
   expect(correlation.arrived('meter/none', long)).toBe('too_large')
   expect(correlation.arrived('meter/none', Buffer.from('{"correlationid":"c-4","a":1}'))).toBeUndefined()
