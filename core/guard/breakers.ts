@@ -1,4 +1,5 @@
 // How the breakers stand, over restarts, generations and instances: kept in one small value of the store (SEMANTICS 34).
+import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../api.ts'
 import type { Json, Log } from '../api.ts'
 import type { BreakerSnapshot } from './breaker.ts'
@@ -21,6 +22,8 @@ export interface BreakerMemory extends Disposable {
 }
 
 const KEY = 'core/breakers'
+/** Beside the operations, whose names have a dot: a random text, the same for as long as it is the same data. Earlier versions leave it out. */
+const MADE = 'made'
 /** A value of the store holds 64 kB. What is OFF by hand is kept beyond it. */
 const MOST = 150
 const REASON_CHARS = 200
@@ -58,6 +61,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
   const first = await store.value({ key: KEY })
   let version: number | 'absent' = first.version ?? 'absent'
   let known = snapshotsIn(first.value)
+  let made = madeIn(first.value)
   /** What this process has to say; undefined: ACTIVE. */
   let changes = new Map<string, Stored | undefined>()
   let written = 0
@@ -74,7 +78,8 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
     watch,
     async () => {
       const found = await newest()
-      if ((found.version ?? 'absent') === version) return // this process' own
+      // This process' own; in data that begins anew versions come again.
+      if ((found.version ?? 'absent') === version && madeIn(found.value) === made) return
       heard(found)
       if (changes.size > 0) void behind.begin()
     },
@@ -84,17 +89,22 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
       }),
   )
 
-  /** A value that is gone went with the data it was in: nobody has put anything on by that. */
+  /** What is in it no more went with the data it was in, where that is another by now: nobody has put it on by that. */
   function heard({ version: theirs, value }: ValueResult): void {
     const isGone = theirs === undefined && version !== 'absent'
+    const theirMade = madeIn(value)
+    const isOther = isGone || (made !== undefined && theirMade !== undefined && theirMade !== made)
     version = theirs ?? 'absent'
-    if (isGone) sayAgain()
-    else learn(value)
+    made = isGone ? undefined : (theirMade ?? made)
+    if (isOther) sayAgain(snapshotsIn(value))
+    if (!isGone) learn(value)
   }
 
-  /** What stood in the data that is gone, with the time it has left. */
-  function sayAgain(): void {
+  /** What stood in the data that is gone, with the time it has left, unless another instance has said as much of it there. */
+  function sayAgain(theirs: ReadonlyMap<string, Stored>): void {
     for (const [name, stored] of known) {
+      const there = theirs.get(name)
+      if (there !== undefined && (there.state !== 'OPEN' || stored.state === 'OPEN')) continue
       const { until } = clamped(stored)
       const leftMs = until - Date.now()
       if (leftMs > 0 && !changes.has(name)) changes.set(name, { ...stored, until, leftMs })
@@ -159,7 +169,8 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
           },
         )
       }
-      const put = Object.fromEntries(kept) as unknown as Json // snapshots are plain data
+      const under = made ?? randomUUID()
+      const put = { ...Object.fromEntries(kept), [MADE]: under } as unknown as Json // snapshots are plain data
       const result = await store.value({ key: KEY, expect: version, put, announce: true })
       written++
       if (result.status === 'conflict') {
@@ -167,6 +178,7 @@ export async function loadBreakers({ store, log, onOther }: BreakersOptions): Pr
         continue
       }
       version = result.version ?? 'absent'
+      made = under
       known = next
       changes = new Map(
         [...changes].filter(([name, snapshot]) => said.get(name) !== snapshot || !said.has(name)),
@@ -286,6 +298,12 @@ function snapshotsIn(value: Json | undefined): Map<string, Stored> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     for (const [name, snapshot] of Object.entries(value)) if (isSnapshot(snapshot)) found.set(name, snapshot)
   return found
+}
+
+function madeIn(value: Json | undefined): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const made = (value as Readonly<Record<string, unknown>>)[MADE] // an object
+  return typeof made === 'string' ? made : undefined
 }
 
 function nameOf(owner: string, operation: string): string {

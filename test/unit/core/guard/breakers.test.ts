@@ -8,32 +8,9 @@ import type { Breaker, BreakerSnapshot } from '../../../../core/guard/breaker.ts
 import { createLead } from '../../../../core/guard/probes.ts'
 import type { Lease, LeaseResult, Store, ValueOp, ValueResult } from '../../../../core/store/store.ts'
 import { until } from '../../../support/gateway.ts'
-import { shared } from './shared-value.ts'
+import { instance, isOperation, options, shared } from './shared-value.ts'
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-
-const options = { errorRate: 50, minimumCalls: 2, windowMs: 10_000, openForMs: 60_000 }
-
-/** The breaker of one operation on one instance, wired as the gateway does it. */
-async function instance(store: Pick<Store, 'value' | 'watch'>, lead?: () => Promise<Disposable | undefined>) {
-  let breaker: Breaker | undefined
-  const memory = await loadBreakers({
-    store,
-    log,
-    onOther: (owner, isMeant, snapshot) => {
-      if (owner === 'orders' && isMeant('Get')) breaker?.adopt(snapshot)
-    },
-  })
-  const made = createBreaker('orders.Get', options, {
-    saved: memory.saved('orders', 'Get'),
-    onState: (_state, _reason, isAdopted) => {
-      if (!isAdopted) memory.keep('orders', 'Get', breaker?.snapshot())
-    },
-    ...(lead !== undefined && { lead }),
-  })
-  breaker = made
-  return { breaker: made, memory }
-}
 
 async function fail(breaker: Breaker): Promise<void> {
   const failing = breaker.run(async () => {
@@ -95,32 +72,6 @@ test('put out of service and on again by hand on one, it is so on all; both have
   b.breaker.on()
   await until(() => a.breaker.state === 'ACTIVE' || undefined)
   expect(a.memory.saved('mail', 'Send')).toMatchObject({ openedAt: 2 })
-})
-
-test('a store that came back empty puts nothing on: what is OFF is told to it again, to those that begin later too', async () => {
-  const store = shared()
-  const [a, b] = [await instance(store()), await instance(store())]
-  a.breaker.off('maintenance', 60_000)
-  b.memory.keep('billing', 'Pay', {
-    state: 'OFF',
-    openedAt: Date.now(),
-    until: Date.now() + 30,
-    openForMs: 60_000,
-    reason: 'for a moment',
-  })
-  await until(() => (b.breaker.state === 'OFF' && a.memory.saved('billing', 'Pay')) || undefined)
-  await until(() => Date.now() > (a.memory.saved('billing', 'Pay')?.until ?? 0) || undefined)
-  store.empty()
-  const { value } = store()
-  const found = await until(async () => (await value({ key: 'core/breakers' })).value)
-  expect(found).toMatchObject({ 'orders.Get': { state: 'OFF', reason: 'maintenance' } })
-  expect(Object.keys(found as object)).toEqual(['orders.Get']) // what was over by then is not said again
-  expect(await Promise.all([a.memory.flushed(), b.memory.flushed()])).toEqual([true, true])
-  using later = await loadBreakers({ store: store(), log, onOther: () => undefined })
-  expect(later.saved('orders', 'Get')).toMatchObject({ state: 'OFF', reason: 'maintenance' })
-  expect([a.breaker.state, b.breaker.state]).toEqual(['OFF', 'OFF'])
-  a.breaker.on()
-  await until(() => (b.breaker.state === 'ACTIVE' && later.saved('orders', 'Get') === undefined) || undefined)
 })
 
 test('what could not be stored, or not read, while the store was away is told when it is back, without another change', async () => {
@@ -354,7 +305,8 @@ test('an exception to an OFF goes with it', async () => {
   breaker.off('all', hour)
   breaker.on()
   await memory.flushed()
-  const names = async () => Object.keys((await store().value({ key: 'core/breakers' })).value ?? {})
+  const names = async () =>
+    Object.keys((await store().value({ key: 'core/breakers' })).value ?? {}).filter(isOperation)
   expect(await names()).toEqual(['orders.*', 'orders.Get'])
   await until(() => memory.saved('orders', 'Put') === undefined || undefined)
   memory.keep('erp', 'Look', allOff(Date.now(), hour))

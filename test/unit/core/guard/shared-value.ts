@@ -1,12 +1,17 @@
-// A store that holds one value, for what instances tell each other by it.
-import type { Json } from '../../../../core/api.ts'
+// A store that holds one value, for what instances tell each other by it, and an instance with a breaker.
+import type { Json, Log } from '../../../../core/api.ts'
+import { createBreaker } from '../../../../core/guard/breaker.ts'
+import type { Breaker } from '../../../../core/guard/breaker.ts'
+import { loadBreakers } from '../../../../core/guard/breakers.ts'
 import { Hints } from '../../../../core/store/hints.ts'
 import type { Store, ValueOp, ValueResult } from '../../../../core/store/store.ts'
 
 interface Shared {
   (): Pick<Store, 'value' | 'watch'>
-  /** Nothing is in it any more, and all who watch look. */
+  /** Nothing is in it any more, and nobody has looked yet. */
   empty(): void
+  /** All who watch look. */
+  look(): void
 }
 
 /** One value that instances share, each with a look of its own at it. */
@@ -35,7 +40,40 @@ export function shared(): Shared {
   const empty = (): void => {
     value = undefined
     version = 0
+  }
+  const look = (): void => {
     for (const one of all) void one.hintAll()
   }
-  return Object.assign(open, { empty })
+  return Object.assign(open, { empty, look })
 }
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export const options = { errorRate: 50, minimumCalls: 2, windowMs: 10_000, openForMs: 60_000 }
+
+/** The breaker of one operation on one instance, wired as the gateway does it. */
+export async function instance(
+  store: Pick<Store, 'value' | 'watch'>,
+  lead?: () => Promise<Disposable | undefined>,
+) {
+  let breaker: Breaker | undefined
+  const memory = await loadBreakers({
+    store,
+    log,
+    onOther: (owner, isMeant, snapshot) => {
+      if (owner === 'orders' && isMeant('Get')) breaker?.adopt(snapshot)
+    },
+  })
+  const made = createBreaker('orders.Get', options, {
+    saved: memory.saved('orders', 'Get'),
+    onState: (_state, _reason, isAdopted) => {
+      if (!isAdopted) memory.keep('orders', 'Get', breaker?.snapshot())
+    },
+    ...(lead !== undefined && { lead }),
+  })
+  breaker = made
+  return { breaker: made, memory }
+}
+
+/** What is stored beside them has no dot in its name. */
+export const isOperation = (name: string): boolean => name.includes('.')

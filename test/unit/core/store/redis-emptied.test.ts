@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Log } from '../../../../core/api.ts'
+import { loadBreakers } from '../../../../core/guard/breakers.ts'
 import { openRedisStore } from '../../../../core/store/redis.ts'
 import type { Store } from '../../../../core/store/store.ts'
 import { accept } from '../../../conformance/store/world.ts'
@@ -13,6 +14,8 @@ import { RedisServer } from '../../../support/redis-server.ts'
 const ONE = { home: 'web/u1', conversation: 'web:u1' }
 const GONE = 'error Redis came back empty: what was stored is gone'
 const OTHER = 'warn Redis is another one than before: cursors given out until now get a reset'
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 let server: RedisServer
 beforeEach(async () => {
@@ -66,18 +69,39 @@ test('started again without its file: every instance says that what was stored i
   expect(await a.store.accept(accept('m2', ONE))).toMatchObject({ status: 'accepted', sequence: 1 })
 })
 
-test('emptied by FLUSHDB: every instance says so once, and goes on under one new incarnation', async () => {
+test('emptied by FLUSHDB: every instance says so once, goes on under one new incarnation, and what was OFF stays so', async () => {
   await using a = await instance()
   await using b = await instance()
   const { incarnation } = a.store
   using watch = watching(b.store)
+  const remember = ({ store }: Instance) => loadBreakers({ store, log: silent, onOther: () => undefined })
+  const off = {
+    state: 'OFF',
+    openedAt: 1,
+    until: Date.now() + 60_000,
+    openForMs: 60_000,
+    reason: 'maintenance',
+  } as const
+  using before = await remember(a)
+  before.keep('erp', 'Get', off)
+  expect(await before.flushed()).toBe(true)
   server.cli('FLUSHDB')
+  // Before anybody looks: with the version that the other value had.
+  using after = await remember(b)
+  after.keep('mail', 'Send', off)
+  expect(await after.flushed()).toBe(true)
   await until(() => [a, b].every((one) => told(one).length > 0) || undefined)
   // What a process keeps in it beside messages is its own to look after.
   await watch.woken
+  await until(() => after.saved('erp', 'Get') && before.saved('mail', 'Send'))
   // Several looks long.
   await new Promise((later) => setTimeout(later, 2500))
   expect([told(a), told(b)]).toEqual([[GONE], [GONE]])
+  for (const memory of [before, after])
+    expect([memory.saved('erp', 'Get'), memory.saved('mail', 'Send')]).toMatchObject([
+      { state: 'OFF' },
+      { state: 'OFF' },
+    ])
   expect(a.store.incarnation).toBe(b.store.incarnation)
   expect(a.store.incarnation).not.toBe(incarnation)
   expect(await a.store.accept(accept('m2', ONE))).toMatchObject({ status: 'accepted', sequence: 1 })
