@@ -25,6 +25,14 @@ export function isOpenToAll(directory: string): boolean {
   return process.getuid !== undefined && folder !== undefined && (folder.mode & WRITTEN_BY_ALL) !== 0
 }
 
+/** What to do about a folder that is open to all, so that this process can still use it. */
+export function howToShut(directory: string): string {
+  const shut = `chmod o-w ${directory}`
+  const uid = process.getuid?.()
+  if (uid === undefined || uid === 0 || statSync(directory).uid === uid) return shut
+  return `chown ${uid} ${directory} && ${shut} (in Kubernetes: fsGroup)`
+}
+
 /**
  * Of the first of these files, folders or links that somebody else may have put there: whose it is, and what to do. That is one in a folder
  * that everybody may write, and neither ours nor root's nor of the folder's owner. The sticky bit does not help: it keeps others from
@@ -68,7 +76,7 @@ function whoseElse(path: string, { uid }: Stats): string | undefined {
   const directory = dirname(path)
   const trusted = [process.getuid?.(), 0, statSync(directory).uid]
   if (!isOpenToAll(directory) || trusted.includes(uid)) return undefined
-  return `${path} belongs to user ${uid}, and everybody may write ${directory}: delete it unless that is the gateway's user (then run as that one), and chmod o-w ${directory}`
+  return `${path} belongs to user ${uid}, and everybody may write ${directory}: delete it unless that is the gateway's user (then run as that one), and ${howToShut(directory)}`
 }
 
 /** What a group was given goes with it, as for every file of ours (`ownFile`). */

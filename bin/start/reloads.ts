@@ -13,7 +13,7 @@ import { hashOfDisk } from '../../core/generations/disk.ts'
 import { History, historyFolder } from '../../core/generations/history.ts'
 import type { HistoryAdmin } from '../../core/http/admin-generations.ts'
 import type { RootLog } from '../../core/log/log.ts'
-import { isOpenToAll } from '../../core/planted-file.ts'
+import { howToShut, isOpenToAll } from '../../core/planted-file.ts'
 import type { Plugins } from '../../core/plugins/plugins.ts'
 import { dataFolder, loadAll, refuseSame, takeOver } from '../config-file.ts'
 import type { Loaded } from '../config-file.ts'
@@ -342,7 +342,7 @@ function warnOfOpen(dataDirectory: string, log: RootLog): void {
   log
     .child('gateway')
     .warn(
-      `everybody on this machine may write ${dataDirectory}, so anybody may take away or rename what the gateway keeps there: chmod o-w ${dataDirectory}`,
+      `everybody on this machine may write ${dataDirectory}, so anybody may take away or rename what the gateway keeps there: ${howToShut(dataDirectory)}`,
     )
 }
 

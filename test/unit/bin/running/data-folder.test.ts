@@ -1,13 +1,14 @@
 // What a start and the commands believe of a data folder that everybody may write: nothing that another user has put there.
-import { chmod, chown, lchown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, lchown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { isAlive } from '../../../../bin/running/alive.ts'
 import { checkFiles } from '../../../../bin/running/data-folder.ts'
 import { openReader } from '../../../../bin/running/store-reader.ts'
 import type { Config } from '../../../../config/load.ts'
 import { readConfig, resolveConfig } from '../../../../config/load.ts'
+import { howToShut } from '../../../../core/planted-file.ts'
 
 const NOBODY = 65_534
 const STORE = {} as Config['store'] // the embedded one: nothing of it is asked before the folder
@@ -56,6 +57,15 @@ test
     await start(data)
   },
 )
+
+test('the cure that is told for an open folder leaves it to the user who runs the gateway', async () => {
+  const data = await folder(0o777)
+  const { uid } = await stat(data)
+  expect(howToShut(data)).toBe(`chmod o-w ${data}`)
+  vi.spyOn(process, 'getuid').mockReturnValue(uid + 1500)
+  onTestFinished(() => void vi.restoreAllMocks())
+  expect(howToShut(data)).toBe(`chown ${uid + 1500} ${data} && chmod o-w ${data} (in Kubernetes: fsGroup)`)
+})
 
 test.skipIf(process.getuid?.() !== 0)(
   'a lock that another user may hold does not tell that the gateway lives',
