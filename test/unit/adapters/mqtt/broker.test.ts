@@ -309,7 +309,8 @@ test('a peer that does not read harms nobody and costs a bounded buffer', async 
   const came: string[] = []
   reader.on('message', (topic) => came.push(topic))
   await reader.subscribeAsync('shop/7/display', { qos: 1 })
-  const message = (topic: string): never => ({ replyContext: { v: 1, topic, qos: 1 } }) as never // all that send looks at here
+  const message = (topic: string): never =>
+    ({ conversation: 'c', replyContext: { v: 1, topic, qos: 1 } }) as never // all that send looks at here
   const stuck = Array.from({ length: 200 }, (_, n) =>
     world.channel.send?.(message('shop/9/display'), `k${n}`, AbortSignal.timeout(500)),
   )
@@ -332,7 +333,7 @@ test('beyond 64 without PUBACK the next ones wait their turn; who ends the conne
   await until(() => device.received().includes(SUBACK) || undefined)
   const send = (n: number, signal = AbortSignal.timeout(15_000)): Promise<Delivery> | undefined =>
     world.channel.send?.(
-      { replyContext: { v: 1, topic: 'shop/9/display', qos: 1 } } as never,
+      { conversation: 'c', replyContext: { v: 1, topic: 'shop/9/display', qos: 1 } } as never,
       `k${n}.`,
       signal,
     ) // all that send looks at here

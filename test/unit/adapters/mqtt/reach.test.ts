@@ -15,6 +15,7 @@ const reply = (topic = TOPIC): Message =>
     id: 'm',
     channel: 'devices',
     parts: [{ kind: 'text', text: 'hi' }],
+    conversation: 'c',
     replyContext: { v: 1, topic, qos: 1 },
   }) as never // all that send looks at here
 
