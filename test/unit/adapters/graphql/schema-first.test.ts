@@ -2,10 +2,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
 import type { ChannelOperation, HttpResponse } from 'dragoman'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-
 import { JSON_TYPE, bytes, growingLog, readAnswer, trial } from './trial.ts'
 import type { TrialOptions } from './trial.ts'
 
@@ -130,14 +128,14 @@ describe('requests', () => {
     await using channel = await trial({ config: { schema }, accept: answering('hello') })
     const get = async (headers: Record<string, string>): Promise<unknown> =>
       readAnswer(await channel.send({ method: 'GET', query: 'query=%7Bgreeting%7D', headers }))
+    // Basic is added by the browser unasked.
     for (const authorization of [{}, { authorization: 'Basic dTpw' }])
-      // which the browser adds unasked
       expect(await get({ 'sec-fetch-site': 'cross-site', ...authorization })).toMatchObject({
         status: 403,
         errors: [{ extensions: { code: 'FORBIDDEN' } }],
       })
     expect(channel.drafts).toEqual([])
-    // A page of another site sends a token with leave alone (Fetch, CORS preflight).
+    // A token needs leave (CORS preflight).
     const shown = { 'sec-fetch-site': 'cross-site', authorization: 'Bearer a-token' }
     for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, shown])
       expect(await get(headers)).toMatchObject({ status: 200, data: { greeting: 'hello' } })

@@ -318,6 +318,7 @@ describe('a cluster of three masters, each with a replica', () => {
       expect(said.join('\n')).toContain(
         'a failover to its replica costs nothing that was acknowledged (WAIT 1)',
       )
+      await soon(() => store.accept(accept('m400', of(400))))
       const { incarnation } = store
       const users = Array.from({ length: 100 }, (_, user) => user + 100)
       const outcomes = users.map(async (user) => ({
