@@ -11,6 +11,14 @@ import { startGateway, temporaryDirectory, until } from '../support/gateway.ts'
 import { signalling, versioned } from '../support/plugin-sources.ts'
 import { dragoman } from './documents.ts'
 
+/** A folder for a gateway with a plugin, which is still to be written. */
+async function withPlugin(): Promise<{ readonly directory: string; readonly plugin: string }> {
+  const directory = await temporaryDirectory()
+  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
+  await mkdir(join(directory, 'plugins'))
+  return { directory, plugin: join(directory, 'plugins', 'early.ts') }
+}
+
 test('a change of what is read at the start alone is taken for the next start, and said', async () => {
   await using gateway = await startGateway({ yaml: 'channels: { web: { adapter: rest } }\n' })
   await writeFile(
@@ -40,23 +48,15 @@ test('a data folder that is a file is refused in one line', async () => {
 })
 
 test('SIGHUP while it starts does not end it: the config is loaded again when it is ready', async () => {
-  const directory = await temporaryDirectory()
-  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
-  await mkdir(join(directory, 'plugins'))
+  const { directory, plugin } = await withPlugin()
   // A plugin is loaded in the middle of the start.
-  await writeFile(
-    join(directory, 'plugins', 'early.ts'),
-    signalling("process.kill(process.pid, 'SIGHUP')", join(directory, 'sent')),
-  )
+  await writeFile(plugin, signalling("process.kill(process.pid, 'SIGHUP')", join(directory, 'sent')))
   await using gateway = await startGateway({ directory, yaml: 'channels: { web: { adapter: rest } }\n' })
   await until(() => (gateway.log().includes('a new generation runs') ? true : undefined))
 })
 
 test('a gateway that is told to stop while a plugin loads waits for no load and takes nothing over', async () => {
-  const directory = await temporaryDirectory()
-  onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
-  await mkdir(join(directory, 'plugins'))
-  const plugin = join(directory, 'plugins', 'early.ts')
+  const { directory, plugin } = await withPlugin()
   const begun = join(directory, 'begun')
   await writeFile(plugin, versioned('early', 0))
   await using gateway = await startGateway({ directory, yaml: 'channels: { web: { adapter: rest } }\n' })
@@ -88,10 +88,7 @@ test(
     ).listen(0, '127.0.0.1')
     onTestFinished(() => void slow.close())
     await once(slow, 'listening')
-    const directory = await temporaryDirectory()
-    onTestFinished(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }))
-    await mkdir(join(directory, 'plugins'))
-    const plugin = join(directory, 'plugins', 'early.ts')
+    const { directory, plugin } = await withPlugin()
     const begun = join(directory, 'begun')
     await writeFile(plugin, versioned('early', 0))
     await using gateway = await startGateway({
